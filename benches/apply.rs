@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aeroform::apply::{self, ApplyOptions, Cancel, Job};
+use aeroform::apply::{self, ApplyOptions, Cancel, RunInput};
 use aeroform::core::fleet::{Desired, Known, Lineage, RunId};
 use aeroform::core::plan::{Options, Outcome, SavedPlan, next_state, plan};
 use aeroform::core::state;
 use aeroform::emulator::world::Timings;
 use aeroform::journal::{
-    Journal, JournalError, OpenRun, ResultRow, RunRow, RunStatus, SqliteJournal, StartedRow,
+    Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus, SqliteJournal,
 };
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
@@ -46,17 +46,17 @@ impl Counted {
 }
 
 impl Journal for Counted {
-    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
-        self.count().begin(run)
+    fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
+        self.count().begin_run(run)
     }
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
-        self.count().start(run, row)
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
+        self.count().begin_call(run, row)
     }
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        self.count().record(run, rows)
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.count().record_results(run, rows)
     }
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
-        self.count().mark(run, status)
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.count().mark_run(run, status)
     }
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
         self.journal.open_runs(lineage)
@@ -126,7 +126,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
         0,
         SavedPlan::of(&made).to_json(),
     );
-    let job = Job {
+    let job = RunInput {
         plan: &made,
         desired: &wanted,
         known: &known,
@@ -154,7 +154,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
         .await
         .expect("nobody else writes");
     journal
-        .mark(&run.run, RunStatus::Closed)
+        .mark_run(&run.run, RunStatus::Closed)
         .expect("the journal is there");
     let whole = processor_time().saturating_sub(began);
     let wall = wall.elapsed();

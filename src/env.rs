@@ -27,23 +27,23 @@ use crate::core::fleet::RunId;
 #[derive(Clone)]
 pub struct Env {
     vars: Arc<BTreeMap<String, String>>,
-    drawn: Arc<AtomicU64>,
+    ids_drawn: Arc<AtomicU64>,
 }
 
 impl Env {
     /// The surroundings of this process; variables that are not UTF-8 are left out.
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         let vars = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self::of(vars)
+        Self::from_vars(vars)
     }
 
     /// Surroundings made for a test.
-    pub fn of(vars: BTreeMap<String, String>) -> Self {
+    pub fn from_vars(vars: BTreeMap<String, String>) -> Self {
         Self {
             vars: Arc::new(vars),
-            drawn: Arc::default(),
+            ids_drawn: Arc::default(),
         }
     }
 
@@ -86,7 +86,7 @@ impl Env {
 
     /// A new run id: 10 base32 letters.
     pub fn new_run_id(&self) -> RunId {
-        let count = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let count = self.ids_drawn.fetch_add(1, Ordering::Relaxed);
         let bytes = match self.var("AEROFORM_TEST_SEED") {
             Some(seed) => Sha256::digest(format!("{seed}/{count}")).to_vec(),
             None => random_bytes(),
@@ -156,9 +156,9 @@ mod tests {
 
     #[test]
     fn who_has_no_name_has_a_number() {
-        let named = Env::of([("USER".to_owned(), "ana".to_owned())].into());
+        let named = Env::from_vars([("USER".to_owned(), "ana".to_owned())].into());
         assert_eq!(named.user(), "ana");
-        let nameless = Env::of(BTreeMap::new()).user();
+        let nameless = Env::from_vars(BTreeMap::new()).user();
         let number = nameless.strip_prefix("uid ").unwrap();
         assert!(number.parse::<u32>().is_ok(), "{nameless}");
     }

@@ -5,12 +5,12 @@
 
 pub mod apply;
 pub mod cli;
-pub mod conduct;
 pub mod core;
 pub mod emulator;
 pub mod env;
 pub mod journal;
 pub mod observe;
 pub mod provider;
+pub mod run;
 pub mod store;
 pub mod ui;

@@ -23,17 +23,17 @@ use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 /// How long a list may lag behind before that is what is reported.
 const LIST_LAG: Duration = Duration::from_secs(10);
 /// Reads at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_READS: usize = 16;
 /// Until a read that was too fast and was not told how much is made again.
-const ONE_MORE: Duration = Duration::from_secs(1);
+const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 /// How long a read that was too fast may have to wait; nothing is said meanwhile, so what takes longer is an
 /// error.
-const BELIEVED: Duration = Duration::from_secs(30);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// How long one read may take with all its tries: a server that accepts and never answers would otherwise use up
 /// the time of each.
-const DEADLINE: Duration = Duration::from_secs(90);
+const READ_DEADLINE: Duration = Duration::from_secs(90);
 /// Tries of one read.
-const TRIES: u32 = 6;
+const MAX_TRIES: u32 = 6;
 
 /// Why no snapshot could be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +83,7 @@ pub async fn observe(
     let lag = Backoff::new(Duration::from_millis(250), Duration::from_secs(2), 0);
     let mut tries = 0;
     loop {
-        let (description, listing) = match look(provider, app).await {
+        let (description, listing) = match read_app(provider, app).await {
             Err(error) if error.class == ErrorClass::NotFound && !known.machines.is_empty() => {
                 return Err(ObserveError::AppGone {
                     app: app.clone(),
@@ -103,7 +103,7 @@ pub async fn observe(
         let short = (listing.machines.len() as u64) < count;
         let lags = vanished || (short && patient);
         if !lags {
-            let found = reread(provider, app, known, description, listing);
+            let found = read_missing(provider, app, known, description, listing);
             let snapshot = Box::pin(found).await?;
             if snapshot.lagging.is_empty() || !patient {
                 return Ok(snapshot);
@@ -114,14 +114,14 @@ pub async fn observe(
     }
 }
 
-async fn look(
+async fn read_app(
     provider: &dyn Provider,
     app: &AppName,
 ) -> Result<(Description, Listing), ProviderError> {
-    let description = persistently(|| provider.describe(app));
+    let description = read_with_retry(|| provider.describe(app));
     // That there is no such app the description says better.
     let listing = async {
-        match persistently(|| provider.list(app)).await {
+        match read_with_retry(|| provider.list(app)).await {
             Err(error) if error.class == ErrorClass::NotFound => Ok(Err(error)),
             listing => listing.map(Ok),
         }
@@ -130,7 +130,7 @@ async fn look(
     Ok((description, listing?))
 }
 
-async fn reread(
+async fn read_missing(
     provider: &dyn Provider,
     app: &AppName,
     known: &Known,
@@ -172,7 +172,7 @@ async fn reread(
     let missing: Vec<&MachineId> = known.machines.keys().filter(unlisted).collect();
     let answers: Vec<(&MachineId, Option<Machine>)> = stream::iter(missing)
         .map(|id| async move {
-            let machine = match persistently(|| provider.get(app, id)).await {
+            let machine = match read_with_retry(|| provider.get(app, id)).await {
                 Ok(machine) if machine.state == MachineState::Destroyed => None,
                 Ok(machine) => Some(machine),
                 Err(error) if error.class == ErrorClass::NotFound => None,
@@ -180,7 +180,7 @@ async fn reread(
             };
             Ok((id, machine))
         })
-        .buffered(AT_ONCE)
+        .buffered(MAX_CONCURRENT_READS)
         .try_collect()
         .await?;
     for (id, machine) in answers {
@@ -203,9 +203,11 @@ async fn newest_release(
     let mut tries = 1;
     loop {
         match provider.newest_release(app).await {
-            Err(error) if tries < TRIES => match error.class {
-                ErrorClass::RateLimited(Some(pause)) if pause > BELIEVED => return Err(error),
-                ErrorClass::RateLimited(pause) => sleep(pause.unwrap_or(ONE_MORE)).await,
+            Err(error) if tries < MAX_TRIES => match error.class {
+                ErrorClass::RateLimited(Some(pause)) if pause > MAX_RETRY_AFTER => {
+                    return Err(error);
+                }
+                ErrorClass::RateLimited(pause) => sleep(pause.unwrap_or(RATE_LIMIT_PAUSE)).await,
                 ErrorClass::Invalid
                 | ErrorClass::Conflict
                 | ErrorClass::NoRoom
@@ -221,22 +223,22 @@ async fn newest_release(
 }
 
 /// Reads again after a failure that may pass; a read can be repeated whatever came of it.
-pub(crate) async fn persistently<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
+pub(crate) async fn read_with_retry<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
 where
     F: Future<Output = Result<T, ProviderError>>,
 {
     let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5), 0);
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + READ_DEADLINE;
     let mut tries = 0;
     let mut last = None;
     loop {
         let error = match timeout_at(deadline, read()).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
-            Err(_) => return Err(last.unwrap_or_else(unanswered)),
+            Err(_) => return Err(last.unwrap_or_else(timeout_error)),
         };
         let pause = match error.class {
-            ErrorClass::RateLimited(Some(until)) if until > BELIEVED => return Err(error),
+            ErrorClass::RateLimited(Some(until)) if until > MAX_RETRY_AFTER => return Err(error),
             ErrorClass::RateLimited(until) => until.unwrap_or_default() + backoff.delay(tries),
             ErrorClass::Transient | ErrorClass::Unknown => backoff.delay(tries),
             ErrorClass::Invalid
@@ -246,7 +248,7 @@ where
             | ErrorClass::Fatal => return Err(error),
         };
         tries += 1;
-        if tries >= TRIES || Instant::now() + pause >= deadline {
+        if tries >= MAX_TRIES || Instant::now() + pause >= deadline {
             return Err(error);
         }
         last = Some(error);
@@ -255,10 +257,10 @@ where
 }
 
 /// The provider did not answer in time, and no try of it ended.
-fn unanswered() -> ProviderError {
+fn timeout_error() -> ProviderError {
     let message = format!(
         "the provider did not answer within {} s",
-        DEADLINE.as_secs()
+        READ_DEADLINE.as_secs()
     );
     ProviderError::new(ErrorClass::Transient, TIMED_OUT, message)
         .hint("nothing was changed; try again, and look whether the provider has trouble")

@@ -16,19 +16,19 @@ pub struct Cancel(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    level: Mutex<Level>,
+    level: Mutex<CancelLevel>,
     changed: Notify,
 }
 
 /// How far it has come; it only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Level {
+enum CancelLevel {
     #[default]
-    Go,
+    Running,
     /// Start nothing new; calls in flight may be answered until then.
     Stopping { until: Option<Instant> },
     /// Calls in flight count as unknown.
-    Now,
+    Aborted,
 }
 
 impl CancelHandle {
@@ -39,21 +39,21 @@ impl CancelHandle {
     }
 
     /// Nothing new is started and waits are dropped at once. Calls in flight have `grace` until they
-    /// count as unknown; none means until [`CancelHandle::now`]. The first call counts.
+    /// count as unknown; none means until [`CancelHandle::abort`]. The first call counts.
     pub fn stop(&self, grace: Option<Duration>) {
         let until = grace.map(|grace| Instant::now() + grace);
         self.raise(|level| match level {
-            Level::Go => Level::Stopping { until },
-            Level::Stopping { .. } | Level::Now => level,
+            CancelLevel::Running => CancelLevel::Stopping { until },
+            CancelLevel::Stopping { .. } | CancelLevel::Aborted => level,
         });
     }
 
     /// Calls in flight count as unknown at once.
-    pub fn now(&self) {
-        self.raise(|_| Level::Now);
+    pub fn abort(&self) {
+        self.raise(|_| CancelLevel::Aborted);
     }
 
-    fn raise(&self, to: impl FnOnce(Level) -> Level) {
+    fn raise(&self, to: impl FnOnce(CancelLevel) -> CancelLevel) {
         let mut level = self.0.level.lock().unwrap_or_else(PoisonError::into_inner);
         *level = to(*level);
         drop(level);
@@ -69,27 +69,27 @@ impl Cancel {
 
     /// Whether nothing new is to be started.
     pub fn is_stopping(&self) -> bool {
-        self.level() != Level::Go
+        self.level() != CancelLevel::Running
     }
 
     /// Returns once nothing new is to be started.
     pub async fn stopping(&self) {
-        self.until(|level| level != Level::Go).await;
+        self.until(|level| level != CancelLevel::Running).await;
     }
 
     /// Returns once calls in flight count as unknown.
-    pub async fn cut_off(&self) {
+    pub async fn aborted(&self) {
         self.stopping().await;
         match self.level() {
-            Level::Stopping { until: Some(until) } => {
+            CancelLevel::Stopping { until: Some(until) } => {
                 tokio::select! {
                     biased;
-                    () = self.until(|level| level == Level::Now) => {}
+                    () = self.until(|level| level == CancelLevel::Aborted) => {}
                     () = sleep_until(until) => {}
                 }
             }
-            Level::Go | Level::Stopping { until: None } | Level::Now => {
-                self.until(|level| level == Level::Now).await;
+            CancelLevel::Running | CancelLevel::Stopping { until: None } | CancelLevel::Aborted => {
+                self.until(|level| level == CancelLevel::Aborted).await;
             }
         }
     }
@@ -97,19 +97,19 @@ impl Cancel {
     /// How long calls in flight are still waited for; none without a limit.
     pub fn grace(&self) -> Option<Duration> {
         match self.level() {
-            Level::Go | Level::Stopping { until: None } => None,
-            Level::Stopping { until: Some(until) } => {
+            CancelLevel::Running | CancelLevel::Stopping { until: None } => None,
+            CancelLevel::Stopping { until: Some(until) } => {
                 Some(until.saturating_duration_since(Instant::now()))
             }
-            Level::Now => Some(Duration::ZERO),
+            CancelLevel::Aborted => Some(Duration::ZERO),
         }
     }
 
-    fn level(&self) -> Level {
+    fn level(&self) -> CancelLevel {
         *self.0.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn until(&self, reached: impl Fn(Level) -> bool) {
+    async fn until(&self, reached: impl Fn(CancelLevel) -> bool) {
         loop {
             let changed = self.0.changed.notified();
             let mut changed = std::pin::pin!(changed);

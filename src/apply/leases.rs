@@ -6,36 +6,36 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ends::{End, Part};
-use super::hands::Hands;
+use super::step_context::StepContext;
+use super::step_error::{PartResult, StepError};
 use crate::core::fleet::{HostStatus, MachineId};
 use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL};
 
 /// How long somebody else's lease is waited out.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LEASE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long letting go may take; after it the platform lets go by itself.
-const LETTING_GO: Duration = Duration::from_secs(2);
+const LEASE_RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Hands<'_> {
+impl StepContext<'_> {
     /// Takes the lease of a Machine that is about to be read and changed. A Machine whose host does not
     /// answer has none to give.
-    pub(super) async fn lease(&self, id: &MachineId) -> Part {
-        let job = &self.shared.job;
+    pub(super) async fn acquire_lease(&self, id: &MachineId) -> PartResult {
+        let job = &self.shared.input;
         let silent = |id| {
             let seen = job.observed.machines.get(id);
             seen.is_some_and(|machine| machine.host != HostStatus::Ok)
         };
-        if !self.leases() || silent(id) || self.leased.borrow().contains(id) {
+        if !self.has_leases() || silent(id) || self.leased.borrow().contains(id) {
             return Ok(());
         }
         let why = format!(
             "aeroform {}, run {} by {}",
             job.run.command, job.run.run, job.run.by
         );
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LEASE_PATIENCE;
         let mut tries = 0;
         loop {
-            let halted = || End::Halted {
+            let halted = || StepError::Halted {
                 during: "while taking a lease".to_owned(),
             };
             if self.shared.cancel.is_stopping() {
@@ -45,7 +45,7 @@ impl Hands<'_> {
             let answer = tokio::select! {
                 biased;
                 answer = job.provider.acquire_lease(&job.plan.app, id, &why) => answer,
-                () = self.shared.cancel.cut_off() => return Err(halted()),
+                () = self.shared.cancel.aborted() => return Err(halted()),
             };
             let error = match answer {
                 Ok(()) => {
@@ -60,38 +60,38 @@ impl Hands<'_> {
             match error.class {
                 ErrorClass::Conflict if !left.is_zero() => {
                     if tries == 0 {
-                        self.waiting(format!("a lease: {}", error.message), left);
+                        self.report_waiting(format!("a lease: {}", error.message), left);
                     }
-                    self.rest(LOOK_AGAIN.min(left)).await?;
+                    self.pause(LEASE_POLL_INTERVAL.min(left)).await?;
                 }
                 ErrorClass::RateLimited(pause) if !left.is_zero() => {
-                    let pause = pause.unwrap_or(LOOK_AGAIN);
-                    self.waiting("the rate limit", pause);
-                    self.rest(pause).await?;
+                    let pause = pause.unwrap_or(LEASE_POLL_INTERVAL);
+                    self.report_waiting("the rate limit", pause);
+                    self.pause(pause).await?;
                 }
                 ErrorClass::Transient | ErrorClass::Unknown => {
-                    if !self.again(tries, &error).await? {
-                        return Err(End::of(&error));
+                    if !self.retry(tries, &error).await? {
+                        return Err(StepError::from_provider(&error));
                     }
                 }
-                ErrorClass::Conflict => return Err(End::of(&error)),
-                _ => return Err(self.hopeless(&error)),
+                ErrorClass::Conflict => return Err(StepError::from_provider(&error)),
+                _ => return Err(self.fatal(&error)),
             }
             tries += 1;
         }
     }
 
     /// The create of this Machine has given its lease, too.
-    pub(super) fn holds(&self, id: &MachineId) {
-        if self.leases() {
+    pub(super) fn add_lease(&self, id: &MachineId) {
+        if self.has_leases() {
             self.leased.borrow_mut().insert(id.clone());
         }
     }
 
     /// Prolongs what is held for as long as this is not dropped.
-    pub(super) async fn keep_leased(&self) -> Infallible {
-        let job = &self.shared.job;
-        if !self.leases() {
+    pub(super) async fn refresh_leases(&self) -> Infallible {
+        let job = &self.shared.input;
+        if !self.has_leases() {
             std::future::pending::<()>().await;
         }
         loop {
@@ -105,19 +105,23 @@ impl Hands<'_> {
     }
 
     /// Lets go of all that is held, also after a cancel.
-    pub(super) async fn let_go(&self) {
-        let job = &self.shared.job;
+    pub(super) async fn release_leases(&self) {
+        let job = &self.shared.input;
         let held = std::mem::take(&mut *self.leased.borrow_mut());
         for id in held {
             // What is not let go of ends by itself a few seconds later.
-            let _ = timeout(LETTING_GO, job.provider.release_lease(&job.plan.app, &id)).await;
+            let _ = timeout(
+                LEASE_RELEASE_TIMEOUT,
+                job.provider.release_lease(&job.plan.app, &id),
+            )
+            .await;
         }
     }
 
-    fn leases(&self) -> bool {
-        self.shared.job.observed.description.capabilities.leases
+    fn has_leases(&self) -> bool {
+        self.shared.input.observed.description.capabilities.leases
     }
 }
 
 /// How often a lease is asked for that somebody else has.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LEASE_POLL_INTERVAL: Duration = Duration::from_secs(2);

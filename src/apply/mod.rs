@@ -6,32 +6,32 @@
 //!
 //! Start at [`run()`]. It starts steps as [`Schedule`](schedule::Schedule) allows; each step is one
 //! of the fixed sequences in [`steps`], which reach the provider only through
-//! [`Hands`](hands::Hands), where limits, retries and cancellation live.
+//! [`Hands`](step_context::Hands), where limits, retries and cancellation live.
 
+mod apply_context;
 mod cancel;
 pub mod codes;
-mod echo;
-mod ends;
+mod conflict;
+mod desired_machine;
 mod gate;
-mod hands;
-mod job;
+mod journal_recorder;
 mod leases;
-mod limits;
-mod others;
+mod lost_create;
 mod overtaken;
-mod pin;
-mod record;
+mod platform_additions;
+mod precondition;
+mod rate_limits;
 mod release;
 mod run;
+mod run_input;
 mod schedule;
-mod settle;
-mod shared;
+mod stability;
+mod step_context;
+mod step_error;
 mod steps;
 mod verify;
-mod wanted;
-mod watch;
 
 pub use cancel::{Cancel, CancelHandle};
-pub use job::{ApplyOptions, Halt, Job, Report};
 pub use run::run;
-pub use watch::{Failing, Seen, Watch};
+pub use run_input::{ApplyOptions, Halt, Report, RunInput};
+pub use stability::{Stability, StabilityFailure, StabilityWatch};

@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::shared::Shared;
+use super::apply_context::ApplyContext;
 use crate::core::fleet::{Machine, Release};
 
 /// How long the newest release may take to be told: it only names a person.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The app's newest release, if the platform answers in time.
-pub(super) async fn newest_release(shared: &Shared<'_>) -> Option<Release> {
-    let job = &shared.job;
+pub(super) async fn newest_release(shared: &ApplyContext<'_>) -> Option<Release> {
+    let job = &shared.input;
     let asked = job.provider.newest_release(&job.plan.app);
-    timeout(PATIENCE, asked).await.ok()?.ok()?
+    timeout(RELEASE_TIMEOUT, asked).await.ok()?.ok()?
 }
 
 /// That a Machine is not as this run made it, and by whom, as far as it says so itself.
-pub(super) fn told(shared: &Shared<'_>, live: &Machine, newest: Option<&Release>) -> String {
+pub(super) fn describe_overtaken(
+    shared: &ApplyContext<'_>,
+    live: &Machine,
+    newest: Option<&Release>,
+) -> String {
     format!(
         "{} was changed after this run changed it, by {}",
         live.id,
@@ -27,12 +31,12 @@ pub(super) fn told(shared: &Shared<'_>, live: &Machine, newest: Option<&Release>
     )
 }
 
-fn author(shared: &Shared<'_>, live: &Machine, newest: Option<&Release>) -> String {
+fn author(shared: &ApplyContext<'_>, live: &Machine, newest: Option<&Release>) -> String {
     let stamps = &live.stamps;
     let other = stamps
         .run
         .as_ref()
-        .filter(|run| **run != shared.job.run.run);
+        .filter(|run| **run != shared.input.run.run);
     if let Some(run) = other {
         let by = stamps.by.as_ref().map(|by| format!(" by {by}"));
         return format!("run {run}{}", by.unwrap_or_default());

@@ -9,39 +9,39 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::job::{Halt, Report};
-use super::shared::Shared;
+use super::apply_context::ApplyContext;
+use super::run_input::{Halt, Report};
 use crate::core::fleet::{NewRelease, Release, ReleaseStamp, ReleaseStatus};
 use crate::core::plan::{Event, Outcome, PlannedRelease, StepId};
-use crate::journal::{Started, StartedRow};
+use crate::journal::{PendingCall, PendingCallRow};
 use crate::provider::{ErrorClass, ProviderError};
 
 /// Tries of a registration that certainly did not happen: as many as flyctl makes.
-const TRIES: u32 = 3;
+const REGISTER_TRIES: u32 = 3;
 /// Looks for a release whose registration was not answered.
-const LOOKS: u32 = 3;
+const FIND_TRIES: u32 = 3;
 /// A pause that is worth no word.
-const MOMENT: Duration = Duration::from_secs(1);
+const UNREPORTED_PAUSE: Duration = Duration::from_secs(1);
 /// How long saying how far a release has come may take.
-const MARKING: Duration = Duration::from_secs(2);
+const MARK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long saying that it is over may take, with all tries.
-const ENDING: Duration = Duration::from_secs(15);
+const END_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Registers the release of the plan, if it has one. None also when the run was cancelled before.
-pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
-    let planned = shared.job.plan.release.as_ref()?;
-    if shared.halt_reached() || shared.halt.borrow().is_some() || !shared.job.lock.is_held() {
+pub(super) async fn register(shared: &ApplyContext<'_>) -> Option<ReleaseStamp> {
+    let planned = shared.input.plan.release.as_ref()?;
+    if shared.is_halted() || shared.halt.borrow().is_some() || !shared.input.lock.is_held() {
         return None;
     }
     let registered = tokio::select! {
         biased;
-        registered = persistently(shared, planned) => registered,
-        () = shared.cancel.cut_off() => Err("interrupted before it was registered".to_owned()),
+        registered = register_with_retry(shared, planned) => registered,
+        () = shared.cancel.aborted() => Err("interrupted before it was registered".to_owned()),
     };
     let (stamp, unregistered) = match registered {
         Ok(release) => {
-            write_down(shared, &release.id);
-            mark(shared, &release.id, ReleaseStatus::Running).await;
+            journal_release(shared, &release.id);
+            update_status(shared, &release.id, ReleaseStatus::Running).await;
             let stamp = ReleaseStamp {
                 version: release.version,
                 id: Some(release.id),
@@ -68,22 +68,22 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
     Some(stamp)
 }
 
-fn write_down(shared: &Shared<'_>, id: &str) {
-    let job = &shared.job;
-    let row = StartedRow {
+fn journal_release(shared: &ApplyContext<'_>, id: &str) {
+    let job = &shared.input;
+    let row = PendingCallRow {
         step: StepId(0),
-        call: Started::Release { id: id.to_owned() },
+        call: PendingCall::Release { id: id.to_owned() },
     };
-    if let Err(error) = job.journal.start(&job.run.run, &row) {
+    if let Err(error) = job.journal.begin_call(&job.run.run, &row) {
         shared.halt(Halt::Journal(error.to_string()));
     }
 }
 
 /// Says how the run ended, and gives why that could not be said. A release that nobody ends is taken for one
 /// that is under way, by whoever does not know that it is over.
-pub(super) async fn end(shared: &Shared<'_>, report: &Report) -> Option<String> {
+pub(super) async fn end_release(shared: &ApplyContext<'_>, report: &Report) -> Option<String> {
     let id = report.release.as_ref()?.id.as_ref()?;
-    let changes = shared.job.plan.changes();
+    let changes = shared.input.plan.changes();
     let done = |result: &crate::core::plan::StepResult| result.outcome == Outcome::Done;
     let mut results = changes.filter_map(|(step, _)| report.results.get(step.0 as usize));
     let status = if report.interrupted {
@@ -93,8 +93,12 @@ pub(super) async fn end(shared: &Shared<'_>, report: &Report) -> Option<String> 
     } else {
         ReleaseStatus::Failed
     };
-    let patience = if report.interrupted { MARKING } else { ENDING };
-    match timeout(patience, ended(shared, id, status)).await {
+    let patience = if report.interrupted {
+        MARK_TIMEOUT
+    } else {
+        END_TIMEOUT
+    };
+    match timeout(patience, end_with_retry(shared, id, status)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.message),
         Err(_) => Some("the platform did not answer".to_owned()),
@@ -102,8 +106,12 @@ pub(super) async fn end(shared: &Shared<'_>, report: &Report) -> Option<String> 
 }
 
 /// Says it again after failures that may pass: it can be said twice.
-async fn ended(shared: &Shared<'_>, id: &str, status: ReleaseStatus) -> Result<(), ProviderError> {
-    let job = &shared.job;
+async fn end_with_retry(
+    shared: &ApplyContext<'_>,
+    id: &str,
+    status: ReleaseStatus,
+) -> Result<(), ProviderError> {
+    let job = &shared.input;
     let mut tries = 0;
     loop {
         let error = match job
@@ -126,22 +134,25 @@ async fn ended(shared: &Shared<'_>, id: &str, status: ReleaseStatus) -> Result<(
             | ErrorClass::NotFound
             | ErrorClass::Fatal => return Err(error),
         };
-        if tries >= TRIES {
+        if tries >= REGISTER_TRIES {
             return Err(error);
         }
         sleep(pause).await;
     }
 }
 
-async fn mark(shared: &Shared<'_>, id: &str, status: ReleaseStatus) {
-    let job = &shared.job;
+async fn update_status(shared: &ApplyContext<'_>, id: &str, status: ReleaseStatus) {
+    let job = &shared.input;
     // Whoever reads a release that was not marked sees its age.
     let marked = job.provider.set_release_status(&job.plan.app, id, status);
-    let _ = timeout(MARKING, marked).await;
+    let _ = timeout(MARK_TIMEOUT, marked).await;
 }
 
-async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<Release, String> {
-    let job = &shared.job;
+async fn register_with_retry(
+    shared: &ApplyContext<'_>,
+    planned: &PlannedRelease,
+) -> Result<Release, String> {
+    let job = &shared.input;
     let release = NewRelease {
         image: planned.image.as_deref(),
         strategy: planned.strategy,
@@ -158,7 +169,7 @@ async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<R
         tries += 1;
         let pause = match error.class {
             ErrorClass::Unknown => {
-                if let Some(found) = settled(shared, planned, &error).await? {
+                if let Some(found) = find_registered(shared, planned, &error).await? {
                     return Ok(found);
                 }
                 shared.backoff.delay(tries)
@@ -171,10 +182,10 @@ async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<R
             | ErrorClass::NotFound
             | ErrorClass::Fatal => return Err(error.message),
         };
-        if tries >= TRIES || shared.cancel.is_stopping() {
+        if tries >= REGISTER_TRIES || shared.cancel.is_stopping() {
             return Err(error.message);
         }
-        if pause >= MOMENT {
+        if pause >= UNREPORTED_PAUSE {
             let on = match error.class {
                 ErrorClass::RateLimited(_) => "the rate limit of releases",
                 _ => "another try to register the release",
@@ -191,12 +202,12 @@ async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<R
 
 /// The release that a lost answer was about; none when it certainly does not exist. What cannot be told
 /// is an error, so that no second one is made.
-async fn settled(
-    shared: &Shared<'_>,
+async fn find_registered(
+    shared: &ApplyContext<'_>,
     planned: &PlannedRelease,
     lost: &ProviderError,
 ) -> Result<Option<Release>, String> {
-    let job = &shared.job;
+    let job = &shared.input;
     let before = job.observed.release.as_ref().map_or(0, |r| r.version);
     let mut looks = 0;
     loop {
@@ -215,7 +226,7 @@ async fn settled(
                 return Ok(Some(release));
             }
             // One that lags shows it a moment later.
-            Ok(_) | Err(_) if looks < LOOKS => {}
+            Ok(_) | Err(_) if looks < FIND_TRIES => {}
             Ok(_) => return Ok(None),
             Err(error) => return Err(format!("{}; {}", lost.message, error.message)),
         }

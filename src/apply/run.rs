@@ -7,14 +7,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
+use super::apply_context::ApplyContext;
 use super::cancel::Cancel;
-use super::job::{Halt, Job, Report};
-use super::record::Recorder;
+use super::journal_recorder::JournalRecorder;
 use super::release;
-use super::schedule::{Creates, Schedule, Unstarted};
-use super::shared::Shared;
-use super::steps::carry_out;
-use super::verify::{Verified, verify};
+use super::run_input::{Halt, Report, RunInput};
+use super::schedule::{CreatePolicy, Schedule, Unstarted};
+use super::steps::run_step;
+use super::verify::{Verification, verify};
 use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work, additions};
 use crate::journal::JournalError;
 
@@ -23,22 +23,22 @@ use crate::journal::JournalError;
 ///
 /// A crash leaves an open run in the journal and Machines whose names say what they are for; a cancel
 /// leaves results for every step, those that were not begun included. Dropping the future is a crash.
-pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -> Report {
+pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -> Report {
     events(&Event::Started {
         run: job.run.run.clone(),
         app: job.plan.app.clone(),
         steps: job.plan.changes().count(),
     });
     let (sender, receiver) = unbounded_channel();
-    let shared = Shared::new(job, cancel, sender);
-    let recorder = match Recorder::begin(job.journal, job.run) {
+    let shared = ApplyContext::new(job, cancel, sender);
+    let recorder = match JournalRecorder::begin(job.journal, job.run) {
         Ok(recorder) => Some(recorder),
         Err(error) => {
-            shared.halt(unwritten(&error));
+            shared.halt(journal_halt(&error));
             None
         }
     };
-    let mut desk = Desk {
+    let mut desk = Dispatcher {
         shared: &shared,
         schedule: Schedule::new(job.plan),
         results: vec![None; job.plan.steps.len()],
@@ -47,16 +47,19 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
         events,
         interrupted: false,
     };
-    let release = desk.listening(Box::pin(release::register(&shared))).await;
+    let release = desk
+        .forward_events_during(Box::pin(release::register(&shared)))
+        .await;
     shared.release.borrow_mut().clone_from(&release);
-    desk.carry_out_all().await;
+    desk.run_steps().await;
     let mut results = desk.close();
     let verified = if shared.cancel.is_stopping() {
-        Verified::default()
-    } else if shared.halt_reached() {
-        Verified::nothing(&results)
+        Verification::default()
+    } else if shared.is_halted() {
+        Verification::skipped(&results)
     } else {
-        desk.listening(Box::pin(verify(&shared, &results))).await
+        desk.forward_events_during(Box::pin(verify(&shared, &results)))
+            .await
     };
     if shared.cancel.is_stopping() && !desk.interrupted {
         desk.interrupt();
@@ -69,7 +72,7 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
             .machine
             .as_ref()
             .filter(|_| change.action.sends_config());
-        let filled = machine.and_then(|machine| shared.echo.of_machine(&machine.id));
+        let filled = machine.and_then(|machine| shared.additions.for_machine(&machine.id));
         result.filled = filled.map(Box::new);
     }
     for step in verified.went_down {
@@ -84,43 +87,46 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
         findings: verified.findings,
         remarks,
         overtaken: verified.overtaken,
-        unended: None,
+        release_not_ended: None,
         release,
         halted: shared.halt.borrow().clone(),
     };
-    report.unended = Box::pin(release::end(&shared, &report)).await;
+    report.release_not_ended = Box::pin(release::end_release(&shared, &report)).await;
     report
 }
 
-fn unwritten(error: &JournalError) -> Halt {
+fn journal_halt(error: &JournalError) -> Halt {
     Halt::Journal(error.to_string())
 }
 
-struct Desk<'a, 'e> {
-    shared: &'a Shared<'a>,
+struct Dispatcher<'a, 'e> {
+    shared: &'a ApplyContext<'a>,
     schedule: Schedule<'a>,
     results: Vec<Option<StepResult>>,
-    recorder: Option<Recorder<'a>>,
+    recorder: Option<JournalRecorder<'a>>,
     receiver: UnboundedReceiver<Event>,
     events: &'e mut dyn FnMut(&Event),
     interrupted: bool,
 }
 
-impl Desk<'_, '_> {
-    async fn carry_out_all(&mut self) {
+impl Dispatcher<'_, '_> {
+    async fn run_steps(&mut self) {
         let shared = self.shared;
         let mut running = FuturesUnordered::new();
         loop {
             while let Some(step) = self.next_step() {
-                let Work::Change(change) = &shared.job.plan.steps[step.0 as usize].work else {
+                let Work::Change(change) = &shared.input.plan.steps[step.0 as usize].work else {
                     continue;
                 };
-                running.push(carry_out(shared, step, change));
+                running.push(run_step(shared, step, change));
             }
             if running.is_empty() {
                 return;
             }
-            let due = self.recorder.as_ref().and_then(Recorder::due);
+            let due = self
+                .recorder
+                .as_ref()
+                .and_then(JournalRecorder::next_commit_at);
             // As long as something is always ready, a timer that is made anew each time never gets its turn.
             if due.is_some_and(|due| due <= Instant::now()) {
                 self.commit();
@@ -133,63 +139,63 @@ impl Desk<'_, '_> {
                     self.commit();
                 }
                 Some(event) = self.receiver.recv() => (self.events)(&event),
-                Some((step, result)) = running.next() => self.ended(step, result),
+                Some((step, result)) = running.next() => self.step_ended(step, result),
             }
         }
     }
 
     fn next_step(&mut self) -> Option<StepId> {
-        if !self.shared.job.lock.is_held() {
+        if !self.shared.input.lock.is_held() {
             self.shared.halt(Halt::LockLost);
         }
         let stopping = self.shared.cancel.is_stopping();
         if stopping || self.shared.halt.borrow().is_some() {
             self.schedule.halt();
         }
-        let creates = if self.shared.line_is_long() {
-            Creates::Later
+        let creates = if self.shared.create_queue_is_full() {
+            CreatePolicy::Defer
         } else {
-            Creates::Now
+            CreatePolicy::Allow
         };
-        let parallelism = self.shared.job.options.parallelism;
+        let parallelism = self.shared.input.options.parallelism;
         let step = self.schedule.start(parallelism, creates)?;
-        self.say(step, StepEvent::Began);
+        self.emit(step, StepEvent::Began);
         Some(step)
     }
 
     fn interrupt(&mut self) {
         self.interrupted = true;
         self.schedule.halt();
-        let left = self.shared.left_open();
+        let left = self.shared.open_work();
         (self.events)(&Event::Interrupted(left));
     }
 
-    fn ended(&mut self, step: StepId, result: StepResult) {
-        self.pass_on();
-        self.shared.sent.borrow_mut().remove(&step);
+    fn step_ended(&mut self, step: StepId, result: StepResult) {
+        self.forward_events();
+        self.shared.open_calls.borrow_mut().remove(&step);
         if let Some(recorder) = &mut self.recorder {
-            recorder.note(step, &result);
+            recorder.record(step, &result);
         }
         let outcome = result.outcome.clone();
         self.results[step.0 as usize] = Some(result);
-        self.say(step, StepEvent::Ended(outcome.clone()));
+        self.emit(step, StepEvent::Ended(outcome.clone()));
         let unstarted = self.schedule.finish(step, outcome);
-        self.unstarted(unstarted);
+        self.record_unstarted(unstarted);
     }
 
-    fn unstarted(&mut self, mut unstarted: Unstarted) {
+    fn record_unstarted(&mut self, mut unstarted: Unstarted) {
         unstarted.sort_by_key(|(step, _)| *step);
         for (step, outcome) in unstarted {
-            let work = &self.shared.job.plan.steps[step.0 as usize].work;
+            let work = &self.shared.input.plan.steps[step.0 as usize].work;
             if matches!(work, Work::Change(_)) {
-                self.say(step, StepEvent::Ended(outcome));
+                self.emit(step, StepEvent::Ended(outcome));
             }
         }
     }
 
     fn commit(&mut self) {
-        if let Some(Err(error)) = self.recorder.as_mut().map(Recorder::commit) {
-            self.shared.halt(unwritten(&error));
+        if let Some(Err(error)) = self.recorder.as_mut().map(JournalRecorder::commit) {
+            self.shared.halt(journal_halt(&error));
         }
     }
 
@@ -199,19 +205,19 @@ impl Desk<'_, '_> {
             self.interrupt();
         }
         let unstarted = self.schedule.close();
-        self.unstarted(unstarted);
-        if let Some(Err(error)) = self.recorder.take().map(Recorder::close) {
-            self.shared.halt(unwritten(&error));
+        self.record_unstarted(unstarted);
+        if let Some(Err(error)) = self.recorder.take().map(JournalRecorder::close) {
+            self.shared.halt(journal_halt(&error));
         }
         let results = std::mem::take(&mut self.results);
-        let steps = self.shared.job.plan.steps.iter();
+        let steps = self.shared.input.plan.steps.iter();
         steps
             .zip(results)
-            .map(|(step, result)| result.unwrap_or_else(|| self.without_work(step.id)))
+            .map(|(step, result)| result.unwrap_or_else(|| self.unstarted_result(step.id)))
             .collect()
     }
 
-    fn without_work(&self, step: StepId) -> StepResult {
+    fn unstarted_result(&self, step: StepId) -> StepResult {
         let outcome = self.schedule.outcome(step).cloned();
         StepResult {
             outcome: outcome.unwrap_or(Outcome::NotStarted),
@@ -226,14 +232,14 @@ impl Desk<'_, '_> {
     }
 
     /// Passes on what is said while this goes on.
-    async fn listening<T>(&mut self, work: impl Future<Output = T>) -> T {
+    async fn forward_events_during<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
             tokio::select! {
                 biased;
                 Some(event) = self.receiver.recv() => (self.events)(&event),
                 done = &mut work => {
-                    self.pass_on();
+                    self.forward_events();
                     return done;
                 }
             }
@@ -241,13 +247,13 @@ impl Desk<'_, '_> {
     }
 
     /// Passes on what steps have said up to now.
-    fn pass_on(&mut self) {
+    fn forward_events(&mut self) {
         while let Ok(event) = self.receiver.try_recv() {
             (self.events)(&event);
         }
     }
 
-    fn say(&mut self, step: StepId, what: StepEvent) {
+    fn emit(&mut self, step: StepId, what: StepEvent) {
         (self.events)(&Event::Step { step, what });
     }
 }

@@ -30,16 +30,16 @@ struct PoolState {
 
 /// Whether creates are begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Creates {
-    Now,
+pub(super) enum CreatePolicy {
+    Allow,
     /// They would only stand in line for a limit that all creates share.
-    Later,
+    Defer,
 }
 
 /// Steps that ended without having been started, in the order in which that was settled.
 pub(super) type Unstarted = Vec<(StepId, Outcome)>;
 
-fn at(step: StepId) -> usize {
+fn step_index(step: StepId) -> usize {
     step.0 as usize
 }
 
@@ -61,7 +61,7 @@ impl<'a> Schedule<'a> {
         };
         for step in &plan.steps {
             for need in &step.needs {
-                schedule.dependents[at(*need)].push(step.id);
+                schedule.dependents[step_index(*need)].push(step.id);
             }
             if matches!(step.work, Work::Change(_)) {
                 let pool = schedule.pool_of(step.id);
@@ -70,20 +70,20 @@ impl<'a> Schedule<'a> {
         }
         let free = plan.steps.iter().filter(|step| step.needs.is_empty());
         let free: Vec<StepId> = free.map(|step| step.id).collect();
-        schedule.release(free);
+        schedule.mark_ready(free);
         schedule
     }
 
     /// The next step that may start, lowest id first; it counts as running from now on. Creates can be put
     /// off so that they do not take the places of others.
-    pub(super) fn start(&mut self, parallelism: usize, creates: Creates) -> Option<StepId> {
+    pub(super) fn start(&mut self, parallelism: usize, creates: CreatePolicy) -> Option<StepId> {
         if self.halted || self.running >= parallelism.max(1) {
             return None;
         }
-        let with_room = (0..self.pools.len()).filter(|pool| self.has_room(*pool));
+        let with_room = (0..self.pools.len()).filter(|pool| self.has_free_slot(*pool));
         let (step, pool) = with_room
             .filter_map(|pool| Some((*self.pools[pool].ready.first()?, pool)))
-            .filter(|(step, _)| creates == Creates::Now || !self.creates(*step))
+            .filter(|(step, _)| creates == CreatePolicy::Allow || !self.is_create(*step))
             .min()?;
         self.pools[pool].ready.remove(&step);
         self.pools[pool].running += 1;
@@ -99,7 +99,7 @@ impl<'a> Schedule<'a> {
         let done = outcome == Outcome::Done;
         let fails = matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. });
         // The first change is done with its last half: one that has destroyed has not yet created.
-        self.pools[pool].any_done |= done && !self.goes_on(step, pool);
+        self.pools[pool].any_done |= done && !self.continues_in_pool(step, pool);
         let mut unstarted = Vec::new();
         self.settle(step, outcome, &mut unstarted);
         let rule = self.plan.pools.get(pool);
@@ -122,7 +122,7 @@ impl<'a> Schedule<'a> {
     pub(super) fn close(&mut self) -> Unstarted {
         let mut unstarted = Vec::new();
         for step in &self.plan.steps {
-            if self.outcomes[at(step.id)].is_none() {
+            if self.outcomes[step_index(step.id)].is_none() {
                 self.settle_unstarted(step.id, Outcome::NotStarted, &mut unstarted);
             }
         }
@@ -131,15 +131,15 @@ impl<'a> Schedule<'a> {
 
     /// What came of a step; every one has ended once [`Schedule::close`] was called.
     pub(super) fn outcome(&self, step: StepId) -> Option<&Outcome> {
-        self.outcomes[at(step)].as_ref()
+        self.outcomes[step_index(step)].as_ref()
     }
 
-    fn creates(&self, step: StepId) -> bool {
-        let work = &self.plan.steps[at(step)].work;
+    fn is_create(&self, step: StepId) -> bool {
+        let work = &self.plan.steps[step_index(step)].work;
         matches!(work, Work::Change(change) if matches!(change.action, Action::Create { .. }))
     }
 
-    fn has_room(&self, pool: usize) -> bool {
+    fn has_free_slot(&self, pool: usize) -> bool {
         let state = &self.pools[pool];
         let Some(rule) = self.plan.pools.get(pool) else {
             return true;
@@ -154,25 +154,27 @@ impl<'a> Schedule<'a> {
 
     fn pool_of(&self, step: StepId) -> usize {
         let none = self.plan.pools.len();
-        let pool = self.plan.steps[at(step)].pool;
+        let pool = self.plan.steps[step_index(step)].pool;
         pool.map_or(none, |pool| (pool.0 as usize).min(none))
     }
 
     /// Whether a step of the same pool continues this one, as the second half of a replacement does.
-    fn goes_on(&self, step: StepId, pool: usize) -> bool {
-        let mut dependents = self.dependents[at(step)].iter();
-        dependents.any(|next| self.pool_of(*next) == pool && self.outcomes[at(*next)].is_none())
+    fn continues_in_pool(&self, step: StepId, pool: usize) -> bool {
+        let mut dependents = self.dependents[step_index(step)].iter();
+        dependents
+            .any(|next| self.pool_of(*next) == pool && self.outcomes[step_index(*next)].is_none())
     }
 
-    fn waits(&self, step: StepId, pool: usize) -> bool {
-        let unready = self.open_needs[at(step)] > 0 || self.pools[pool].ready.contains(&step);
-        unready && self.outcomes[at(step)].is_none()
+    fn is_wait(&self, step: StepId, pool: usize) -> bool {
+        let unready =
+            self.open_needs[step_index(step)] > 0 || self.pools[pool].ready.contains(&step);
+        unready && self.outcomes[step_index(step)].is_none()
     }
 
     /// The pool's changes that have not begun are not begun any more.
     fn stop_pool(&mut self, pool: usize, unstarted: &mut Unstarted) {
         for step in self.pools[pool].members.clone() {
-            if self.waits(step, pool) && !self.is_half_done(step, pool) {
+            if self.is_wait(step, pool) && !self.is_half_done(step, pool) {
                 self.settle_unstarted(step, Outcome::NotStarted, unstarted);
             }
         }
@@ -183,8 +185,8 @@ impl<'a> Schedule<'a> {
     fn stop_release(&mut self, unstarted: &mut Unstarted) {
         for pool in 0..self.pools.len() {
             for step in self.pools[pool].members.clone() {
-                let is_over = !self.is_half_done(step, pool) && !self.goes_on_after_a_failure(step);
-                if self.waits(step, pool) && is_over {
+                let is_over = !self.is_half_done(step, pool) && !self.runs_after_failure(step);
+                if self.is_wait(step, pool) && is_over {
                     self.settle_unstarted(step, Outcome::NotStarted, unstarted);
                 }
             }
@@ -192,8 +194,8 @@ impl<'a> Schedule<'a> {
     }
 
     /// Whether a step is no part of a release that failed.
-    fn goes_on_after_a_failure(&self, step: StepId) -> bool {
-        let Work::Change(change) = &self.plan.steps[at(step)].work else {
+    fn runs_after_failure(&self, step: StepId) -> bool {
+        let Work::Change(change) = &self.plan.steps[step_index(step)].work else {
             return true;
         };
         match &change.action {
@@ -212,11 +214,11 @@ impl<'a> Schedule<'a> {
     /// Whether the first half of this change has begun: it is brought to its end, since half a replacement is a
     /// Machine too many or too few.
     fn is_half_done(&self, step: StepId, pool: usize) -> bool {
-        self.plan.steps[at(step)].needs.iter().any(|need| {
+        self.plan.steps[step_index(step)].needs.iter().any(|need| {
             let failed =
-                matches!(&self.outcomes[at(*need)], Some(outcome) if *outcome != Outcome::Done);
-            let change = matches!(self.plan.steps[at(*need)].work, Work::Change(_));
-            change && self.pool_of(*need) == pool && !failed && !self.waits(*need, pool)
+                matches!(&self.outcomes[step_index(*need)], Some(outcome) if *outcome != Outcome::Done);
+            let change = matches!(self.plan.steps[step_index(*need)].work, Work::Change(_));
+            change && self.pool_of(*need) == pool && !failed && !self.is_wait(*need, pool)
         })
     }
 
@@ -240,20 +242,20 @@ impl<'a> Schedule<'a> {
                     Some(step)
                 }
             };
-            self.outcomes[at(step)] = Some(outcome);
-            for index in 0..self.dependents[at(step)].len() {
-                let dependent = self.dependents[at(step)][index];
-                let open = &mut self.open_needs[at(dependent)];
+            self.outcomes[step_index(step)] = Some(outcome);
+            for index in 0..self.dependents[step_index(step)].len() {
+                let dependent = self.dependents[step_index(step)][index];
+                let open = &mut self.open_needs[step_index(dependent)];
                 match skipped {
                     None => {
                         *open = open.saturating_sub(1);
-                        if *open == 0 && self.outcomes[at(dependent)].is_none() {
+                        if *open == 0 && self.outcomes[step_index(dependent)].is_none() {
                             released.push(dependent);
                         }
                     }
-                    Some(because) if self.outcomes[at(dependent)].is_none() => {
+                    Some(because) if self.outcomes[step_index(dependent)].is_none() => {
                         let outcome = Outcome::Skipped { because };
-                        self.outcomes[at(dependent)] = Some(outcome.clone());
+                        self.outcomes[step_index(dependent)] = Some(outcome.clone());
                         unstarted.push((dependent, outcome.clone()));
                         ended.push((dependent, outcome));
                     }
@@ -261,24 +263,24 @@ impl<'a> Schedule<'a> {
                 }
             }
         }
-        self.release(released);
+        self.mark_ready(released);
     }
 
     /// Steps without open needs become ready; a barrier among them is done at once.
-    fn release(&mut self, mut released: Vec<StepId>) {
+    fn mark_ready(&mut self, mut released: Vec<StepId>) {
         while let Some(step) = released.pop() {
-            match self.plan.steps[at(step)].work {
+            match self.plan.steps[step_index(step)].work {
                 Work::Change(_) => {
                     let pool = self.pool_of(step);
                     self.pools[pool].ready.insert(step);
                 }
                 Work::Barrier { .. } => {
-                    self.outcomes[at(step)] = Some(Outcome::Done);
-                    for index in 0..self.dependents[at(step)].len() {
-                        let dependent = self.dependents[at(step)][index];
-                        let open = &mut self.open_needs[at(dependent)];
+                    self.outcomes[step_index(step)] = Some(Outcome::Done);
+                    for index in 0..self.dependents[step_index(step)].len() {
+                        let dependent = self.dependents[step_index(step)][index];
+                        let open = &mut self.open_needs[step_index(dependent)];
                         *open = open.saturating_sub(1);
-                        if *open == 0 && self.outcomes[at(dependent)].is_none() {
+                        if *open == 0 && self.outcomes[step_index(dependent)].is_none() {
                             released.push(dependent);
                         }
                     }

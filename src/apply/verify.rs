@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::ends::End;
-use super::hands::Hands;
+use super::apply_context::ApplyContext;
+use super::desired_machine::{DesiredMachine, watched_machines};
 use super::overtaken;
-use super::pin;
-use super::shared::Shared;
-use super::wanted::{Wanted, watched};
+use super::precondition;
+use super::step_context::StepContext;
+use super::step_error::StepError;
 use crate::core::fleet::{
     Exit, Machine, MachineId, MachineState, ProcessEvent, ProcessEventKind, VolumeId,
 };
 use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult, forked_text};
 
 /// How often a Machine is read again that is not as it should be: reads may lag for a moment.
-const LOOKS: u32 = 4;
+const MAX_READS: u32 = 4;
 /// The pause between two looks.
-const BETWEEN: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// One exit after the gate may be chance; so many are none.
-const TOO_MANY: usize = 2;
+const FAILING_EXITS: usize = 2;
 
 /// What verification has to say, in order of steps.
 #[derive(Debug, Default)]
-pub(super) struct Verified {
+pub(super) struct Verification {
     pub(super) findings: Vec<String>,
     pub(super) remarks: Vec<String>,
     pub(super) overtaken: Vec<String>,
@@ -33,9 +33,9 @@ pub(super) struct Verified {
     pub(super) went_down: Vec<StepId>,
 }
 
-impl Verified {
+impl Verification {
     /// Without the lock somebody else may change at any moment what would be looked at.
-    pub(super) fn nothing(results: &[StepResult]) -> Self {
+    pub(super) fn skipped(results: &[StepResult]) -> Self {
         let is_done = |result: &StepResult| result.outcome == Outcome::Done;
         let finding = "nothing was looked at again: the state's lock was lost".to_owned();
         Self {
@@ -51,38 +51,39 @@ impl Verified {
 }
 
 /// How one touched Machine was found.
-enum Found {
-    AsItShould,
+enum MachineVerdict {
+    AsExpected,
     /// It is as it should be, and there is something to say of it.
-    Told(String),
+    Remark(String),
     /// Somebody else has changed it since.
     ChangedSince(Box<Machine>),
     /// It is as it should be but for its volumes: these, each in place of another.
     OtherVolumes(Box<Machine>, Vec<(VolumeId, VolumeId)>),
-    Otherwise(String),
+    Mismatch(String),
     /// It passed its gate, and does not run any more or does not stay up.
     Down(String),
     /// A cancel came in between.
-    NotLooked,
+    NotRead,
 }
 
 /// Reads every Machine again that a step claims to have changed, and looks for doubles of what was
 /// created.
-pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verified {
-    let done = shared.job.plan.changes().filter_map(|(step, change)| {
+pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) -> Verification {
+    let done = shared.input.plan.changes().filter_map(|(step, change)| {
         let result = results.get(step.0 as usize)?;
         (result.outcome == Outcome::Done).then_some((step, change, result))
     });
     let looks = done.map(|(step, change, result)| async move {
-        (step, look(shared, step, change, result).await)
+        (step, verify_machine(shared, step, change, result).await)
     });
-    let at_once = shared.job.options.parallelism.max(1);
-    let found: Vec<(StepId, Found)> = stream::iter(looks).buffered(at_once).collect().await;
-    let mut verified = Verified::default();
-    let found = after_moves(shared, found).await;
+    let at_once = shared.input.options.parallelism.max(1);
+    let found: Vec<(StepId, MachineVerdict)> =
+        stream::iter(looks).buffered(at_once).collect().await;
+    let mut verified = Verification::default();
+    let found = accept_forked_volumes(shared, found).await;
     let overtaken = found
         .iter()
-        .any(|(_, found)| matches!(found, Found::ChangedSince(_)));
+        .any(|(_, found)| matches!(found, MachineVerdict::ChangedSince(_)));
     let newest = if overtaken {
         overtaken::newest_release(shared).await
     } else {
@@ -90,37 +91,48 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
     };
     for (step, found) in found {
         match found {
-            Found::AsItShould | Found::NotLooked | Found::OtherVolumes(..) => {}
-            Found::Told(text) => verified.remarks.push(text),
-            Found::ChangedSince(live) => {
-                let text = overtaken::told(shared, &live, newest.as_ref());
+            MachineVerdict::AsExpected
+            | MachineVerdict::NotRead
+            | MachineVerdict::OtherVolumes(..) => {}
+            MachineVerdict::Remark(text) => verified.remarks.push(text),
+            MachineVerdict::ChangedSince(live) => {
+                let text = overtaken::describe_overtaken(shared, &live, newest.as_ref());
                 verified.overtaken.push(text);
             }
-            Found::Otherwise(text) => verified.findings.push(text),
-            Found::Down(text) => {
+            MachineVerdict::Mismatch(text) => verified.findings.push(text),
+            MachineVerdict::Down(text) => {
                 verified.went_down.push(step);
                 verified.findings.push(text);
             }
         }
     }
-    verified.findings.extend(leftovers(shared, results).await);
-    verified.findings.extend(repointed(shared, results).await);
-    verified.findings.extend(doubles(shared, results).await);
+    verified
+        .findings
+        .extend(replaced_but_present(shared, results).await);
+    verified
+        .findings
+        .extend(standbys_not_repointed(shared, results).await);
+    verified
+        .findings
+        .extend(find_duplicates(shared, results).await);
     verified
 }
 
 /// A move to another host forks a Machine's volumes: it has new ones of the same names, and the old ones are left
 /// without a Machine. Other volumes than that are somebody's change.
-async fn after_moves(shared: &Shared<'_>, found: Vec<(StepId, Found)>) -> Vec<(StepId, Found)> {
+async fn accept_forked_volumes(
+    shared: &ApplyContext<'_>,
+    found: Vec<(StepId, MachineVerdict)>,
+) -> Vec<(StepId, MachineVerdict)> {
     let mut listed = None;
     let mut judged = Vec::with_capacity(found.len());
     for (step, found) in found {
-        let Found::OtherVolumes(live, pairs) = found else {
+        let MachineVerdict::OtherVolumes(live, pairs) = found else {
             judged.push((step, found));
             continue;
         };
         if listed.is_none() {
-            let listing = Hands::new(shared, step).list().await;
+            let listing = StepContext::new(shared, step).list().await;
             listed = Some(listing.map_or_else(|_| Vec::new(), |listing| listing.volumes));
         }
         let all = listed.as_deref().unwrap_or_default();
@@ -133,13 +145,18 @@ async fn after_moves(shared: &Shared<'_>, found: Vec<(StepId, Found)>) -> Vec<(S
                 same.then(|| forked_text(&live.id, left, new))
             })
             .collect();
-        let verdict = told.map(|texts| Found::Told(texts.join("; ")));
-        judged.push((step, verdict.unwrap_or(Found::ChangedSince(live))));
+        let verdict = told.map(|texts| MachineVerdict::Remark(texts.join("; ")));
+        judged.push((step, verdict.unwrap_or(MachineVerdict::ChangedSince(live))));
     }
     judged
 }
 
-async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepResult) -> Found {
+async fn verify_machine(
+    shared: &ApplyContext<'_>,
+    step: StepId,
+    change: &Change,
+    result: &StepResult,
+) -> MachineVerdict {
     let seen = result.machine.as_ref();
     let id = match &change.action {
         Action::Create { .. }
@@ -149,38 +166,36 @@ async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepR
         | Action::Start => seen.map(|machine| &machine.id),
         Action::Destroy { .. } => change.machine.id.as_ref(),
         // One that was waited for.
-        Action::Adopt => seen
-            .filter(|_| is_to_run(change))
-            .map(|machine| &machine.id),
+        Action::Adopt => seen.filter(|_| must_run(change)).map(|machine| &machine.id),
         Action::Forget => None,
     };
     let Some(id) = id else {
-        return Found::AsItShould;
+        return MachineVerdict::AsExpected;
     };
-    let hands = Hands::new(shared, step);
+    let hands = StepContext::new(shared, step);
     let mut looks = 1;
     loop {
         let found = match hands.get(id).await {
             Ok(live) => judge(shared, (step, change), id, live.as_ref(), seen),
-            Err(End::Halted { .. }) => Found::NotLooked,
-            Err(End::Failed { message, .. } | End::Unknown { message }) => {
-                return Found::Otherwise(format!("{id} could not be verified: {message}"));
+            Err(StepError::Halted { .. }) => MachineVerdict::NotRead,
+            Err(StepError::Failed { message, .. } | StepError::Unknown { message }) => {
+                return MachineVerdict::Mismatch(format!("{id} could not be verified: {message}"));
             }
         };
-        let may_lag = matches!(found, Found::Otherwise(_) | Found::Down(_));
-        if !may_lag || looks == LOOKS {
+        let may_lag = matches!(found, MachineVerdict::Mismatch(_) | MachineVerdict::Down(_));
+        if !may_lag || looks == MAX_READS {
             return found;
         }
         looks += 1;
-        if hands.rest(BETWEEN).await.is_err() {
-            return Found::NotLooked;
+        if hands.pause(READ_INTERVAL).await.is_err() {
+            return MachineVerdict::NotRead;
         }
     }
 }
 
 /// Machines that others took the place of and that are there all the same.
-async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
-    let changes = shared.job.plan.changes();
+async fn replaced_but_present(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
+    let changes = shared.input.plan.changes();
     let replaced = changes.filter_map(|(step, change)| {
         let result = results.get(step.0 as usize)?;
         let gone = result
@@ -191,13 +206,13 @@ async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
     });
     let mut found = Vec::new();
     for (step, id) in replaced {
-        match Hands::new(shared, step).get(id).await {
+        match StepContext::new(shared, step).get(id).await {
             Ok(Some(live)) if !live.state.is_gone() => {
                 let state = live.state.as_str();
                 found.push(format!("{id} was replaced and is {state}"));
             }
-            Ok(_) | Err(End::Halted { .. }) => {}
-            Err(End::Failed { message, .. } | End::Unknown { message }) => {
+            Ok(_) | Err(StepError::Halted { .. }) => {}
+            Err(StepError::Failed { message, .. } | StepError::Unknown { message }) => {
                 found.push(format!("{id} could not be verified: {message}"));
             }
         }
@@ -206,8 +221,8 @@ async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
 }
 
 /// Standbys that were to watch the Machine that took another's place, and still watch the other.
-async fn repointed(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
-    let steps = shared.job.plan.changes().filter_map(|(step, _)| {
+async fn standbys_not_repointed(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
+    let steps = shared.input.plan.changes().filter_map(|(step, _)| {
         let instead = results.get(step.0 as usize)?.replace_fallback.as_ref()?;
         Some(
             instead
@@ -219,11 +234,11 @@ async fn repointed(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
     let standbys: BTreeMap<&MachineId, StepId> = steps.flatten().collect();
     let mut found = Vec::new();
     for (id, step) in standbys {
-        if let Ok(Some(live)) = Hands::new(shared, step).get(id).await
+        if let Ok(Some(live)) = StepContext::new(shared, step).get(id).await
             && let Some(old) = live
                 .standby_for
                 .iter()
-                .find(|id| shared.instead.borrow().contains_key(*id))
+                .find(|id| shared.replace_fallbacks.borrow().contains_key(*id))
         {
             found.push(format!(
                 "{id} was updated and still watches {old}, which was replaced"
@@ -234,87 +249,101 @@ async fn repointed(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
 }
 
 fn judge(
-    shared: &Shared<'_>,
+    shared: &ApplyContext<'_>,
     (step, change): (StepId, &Change),
     id: &MachineId,
     live: Option<&Machine>,
     seen: Option<&Machine>,
-) -> Found {
+) -> MachineVerdict {
     let live = live.filter(|live| !live.state.is_gone());
-    let mounted = shared.mounted.borrow();
+    let mounted = shared.created_volumes.borrow();
     let (volumes, standby_for) = match &change.action {
         Action::Destroy { .. } => {
-            return live.map_or(Found::AsItShould, |live| {
-                Found::Otherwise(format!("{id} was destroyed and is {}", live.state.as_str()))
+            return live.map_or(MachineVerdict::AsExpected, |live| {
+                MachineVerdict::Mismatch(format!(
+                    "{id} was destroyed and is {}",
+                    live.state.as_str()
+                ))
             });
         }
         Action::Create { standby_for, .. } => (
             mounted.get(&step).map_or(&[][..], Vec::as_slice),
-            watched(shared, standby_for),
+            watched_machines(shared, standby_for),
         ),
-        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-            (pinned(change), watched(shared, standby_for))
-        }
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => (
+            precondition_volumes(change),
+            watched_machines(shared, standby_for),
+        ),
         Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
             let standby_for = change
                 .precondition
                 .as_ref()
                 .map(|pin| pin.standby_for.clone());
-            (pinned(change), Ok(standby_for.unwrap_or_default()))
+            (
+                precondition_volumes(change),
+                Ok(standby_for.unwrap_or_default()),
+            )
         }
     };
     let Some(live) = live else {
-        return Found::Otherwise(format!("{id} was changed and is gone"));
+        return MachineVerdict::Mismatch(format!("{id} was changed and is gone"));
     };
     if live.region.is_known() && live.region != change.region {
-        return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
+        return MachineVerdict::Mismatch(format!(
+            "{id} is in {}, not {}",
+            live.region, change.region
+        ));
     }
     if change.action == Action::Adopt {
-        let window = shared.job.plan.steady_window(&change.group);
-        return running(window, seen, live);
+        let window = shared.input.plan.steady_window(&change.group);
+        return check_still_up(window, seen, live);
     }
     let known = change
         .machine
         .id
         .as_ref()
         .or_else(|| change.config_source());
-    let window = shared.job.plan.steady_window(&change.group);
+    let window = shared.input.plan.steady_window(&change.group);
     if let Ok(standby_for) = standby_for {
         let is_so = |volumes: &[VolumeId]| {
             let standby_for = standby_for.clone();
-            Wanted::of(shared, &change.group, known, volumes, standby_for)
-                .is_ok_and(|wanted| wanted.is_so(live))
+            DesiredMachine::new(shared, &change.group, known, volumes, standby_for)
+                .is_ok_and(|wanted| wanted.matches(live))
         };
         if is_so(volumes) {
-            return running(window, seen, live);
+            return check_still_up(window, seen, live);
         }
         if !volumes.is_empty() && volumes.len() == live.volumes.len() && is_so(&live.volumes) {
             let pairs = volumes.iter().cloned().zip(live.volumes.iter().cloned());
             let pairs = pairs.filter(|(old, new)| old != new).collect();
-            return match running(window, seen, live) {
-                Found::AsItShould => Found::OtherVolumes(Box::new(live.clone()), pairs),
+            return match check_still_up(window, seen, live) {
+                MachineVerdict::AsExpected => {
+                    MachineVerdict::OtherVolumes(Box::new(live.clone()), pairs)
+                }
                 found => found,
             };
         }
     }
-    let lineage = &shared.job.observed.description.scope;
+    let lineage = &shared.input.observed.description.scope;
     let back = change.precondition.as_ref();
-    if back.is_some_and(|pin| pin.config.is_some() && pin::mismatch(pin, live, lineage).is_none()) {
-        return Found::Otherwise(format!(
+    if back.is_some_and(|pin| {
+        pin.config.is_some() && precondition::mismatch(pin, live, lineage).is_none()
+    }) {
+        return MachineVerdict::Mismatch(format!(
             "{id} was updated and has the config of before again"
         ));
     }
-    let at_ours = shared.echo.is_at_ours(live);
+    let at_ours = shared.additions.is_at_sent_instance(live);
     let ours = at_ours.unwrap_or_else(|| seen.is_some_and(|seen| seen.instance == live.instance));
     if ours || live.instance.is_empty() {
-        Found::Otherwise(format!("{id} does not have the config that was sent to it"))
+        MachineVerdict::Mismatch(format!("{id} does not have the config that was sent to it"))
     } else {
-        Found::ChangedSince(Box::new(live.clone()))
+        MachineVerdict::ChangedSince(Box::new(live.clone()))
     }
 }
 
 /// Whether the change was to end with a Machine that runs, and that was waited for.
-fn is_to_run(change: &Change) -> bool {
+fn must_run(change: &Change) -> bool {
     match change.gate {
         GateKind::Started | GateKind::Healthy => true,
         GateKind::None | GateKind::Settled | GateKind::Gone => false,
@@ -322,22 +351,22 @@ fn is_to_run(change: &Change) -> bool {
 }
 
 /// Whether a Machine that has the wanted config still does what it did when its step was done.
-fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
+fn check_still_up(window: Duration, seen: Option<&Machine>, live: &Machine) -> MachineVerdict {
     let id = &live.id;
     if live.state == MachineState::Failed {
-        return Found::Down(match live.last_exit() {
+        return MachineVerdict::Down(match live.last_exit() {
             Some(exit) => format!("{id} was changed and has failed since: {exit}"),
             None => format!("{id} was changed and has failed since"),
         });
     }
     let was = seen.map(|seen| seen.state);
     if was == Some(MachineState::Stopped) && live.state == MachineState::Started {
-        return Found::Told(format!(
+        return MachineVerdict::Remark(format!(
             "{id} was down when its change was done, and somebody or the platform has started it since"
         ));
     }
     if was != Some(MachineState::Started) {
-        return Found::AsItShould;
+        return MachineVerdict::AsExpected;
     }
     let known = seen.into_iter().flat_map(|seen| &seen.events);
     let known: BTreeSet<u64> = known.map(|event| event.id).collect();
@@ -363,27 +392,29 @@ fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
         crashes = crashes.max(last.restarts.saturating_sub(before) as usize);
     }
     match (live.state, exit) {
-        (MachineState::Started, Some(exit)) if !window.is_zero() && crashes >= TOO_MANY => {
-            Found::Down(format!(
+        (MachineState::Started, Some(exit)) if !window.is_zero() && crashes >= FAILING_EXITS => {
+            MachineVerdict::Down(format!(
                 "{id} ended {crashes} times by itself after its change was done, last with {exit}"
             ))
         }
-        (MachineState::Started, Some(exit)) if is_bad(&exit) => Found::Told(format!(
+        (MachineState::Started, Some(exit)) if is_bad(&exit) => MachineVerdict::Remark(format!(
             "{id} ended by itself after its change was done ({exit}) and was started again"
         )),
-        (MachineState::Started, _) => Found::AsItShould,
-        (MachineState::Suspending | MachineState::Suspended, _) => Found::Told(format!(
+        (MachineState::Started, _) => MachineVerdict::AsExpected,
+        (MachineState::Suspending | MachineState::Suspended, _) => MachineVerdict::Remark(format!(
             "{id} was suspended on request after its change was done"
         )),
-        (_, Some(exit)) if !exit.requested && exit.is_success() && !serves => Found::Told(format!(
-            "{id} ended by itself with exit code 0 after its change was done"
-        )),
-        (state, Some(exit)) if !exit.requested => {
-            Found::Down(format!("{id} was up and is {}: {exit}", state.as_str()))
+        (_, Some(exit)) if !exit.requested && exit.is_success() && !serves => {
+            MachineVerdict::Remark(format!(
+                "{id} ended by itself with exit code 0 after its change was done"
+            ))
         }
-        (_, Some(_)) => stopped(id),
-        (_, None) if requested => stopped(id),
-        (state, None) => Found::Down(format!("{id} was up and is {}", state.as_str())),
+        (state, Some(exit)) if !exit.requested => {
+            MachineVerdict::Down(format!("{id} was up and is {}: {exit}", state.as_str()))
+        }
+        (_, Some(_)) => down_verdict(id),
+        (_, None) if requested => down_verdict(id),
+        (state, None) => MachineVerdict::Down(format!("{id} was up and is {}", state.as_str())),
     }
 }
 
@@ -397,20 +428,20 @@ fn exit_of(event: &ProcessEvent) -> Option<Exit> {
     }
 }
 
-fn stopped(id: &MachineId) -> Found {
-    Found::Told(format!(
+fn down_verdict(id: &MachineId) -> MachineVerdict {
+    MachineVerdict::Remark(format!(
         "{id} was stopped on request after its change was done"
     ))
 }
 
-fn pinned(change: &Change) -> &[crate::core::fleet::VolumeId] {
+fn precondition_volumes(change: &Change) -> &[crate::core::fleet::VolumeId] {
     change.precondition.as_ref().map_or(&[], |pin| &pin.volumes)
 }
 
 /// Machines that bear the name of an intent beside the one that answers it.
-async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
+async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let launches: BTreeMap<&str, Option<&MachineId>> = shared
-        .job
+        .input
         .plan
         .changes()
         .filter_map(|(step, change)| {
@@ -435,16 +466,16 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
             }
         })
         .collect();
-    let Some(first) = shared.job.plan.changes().next() else {
+    let Some(first) = shared.input.plan.changes().next() else {
         return Vec::new();
     };
     if launches.is_empty() {
         return Vec::new();
     }
-    let listing = match Hands::new(shared, first.0).list().await {
+    let listing = match StepContext::new(shared, first.0).list().await {
         Ok(listing) => listing,
-        Err(End::Halted { .. }) => return Vec::new(),
-        Err(End::Failed { message, .. } | End::Unknown { message }) => {
+        Err(StepError::Halted { .. }) => return Vec::new(),
+        Err(StepError::Failed { message, .. } | StepError::Unknown { message }) => {
             return vec![format!("doubles could not be looked for: {message}")];
         }
     };

@@ -1,34 +1,38 @@
 //! `aeroform apply`.
 
 use super::Context;
-use super::args::{Apply, Global};
-use super::carry_out::{self, Errand};
-use super::saved;
+use super::apply_flow::{self, ApplyRequest};
+use super::args::{ApplyArgs, GlobalFlags};
+use super::saved_plan;
 use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
 /// Shows the plan, asks, and carries it out; or carries out the plan of a file.
-pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Failure> {
-    let saved = args.plan.as_deref().map(saved::read).transpose()?;
+pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let saved = args
+        .plan
+        .as_deref()
+        .map(saved_plan::load_plan)
+        .transpose()?;
     let takes_all = saved.as_ref().is_some_and(|saved| saved.destroys_app);
     let asked = match &saved {
         Some(saved) => saved.requested.clone(),
-        None => args.asks.asked(),
+        None => args.requested_flags.requested(),
     };
-    let errand = Errand {
+    let errand = ApplyRequest {
         command: "apply",
         aim: if takes_all {
             PlanMode::Destroy
         } else {
             PlanMode::Normal
         },
-        asked,
+        requested: asked,
         saved,
-        doing: &args.doing,
+        flags: &args.apply_flags,
     };
     // A plan that was made with `--image` is of that image.
-    let image = errand.asked.image.clone();
-    let global = Global {
+    let image = errand.requested.image.clone();
+    let global = GlobalFlags {
         image: context.global.image.clone().or(image),
         ..context.global.clone()
     };
@@ -36,5 +40,5 @@ pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Fai
         global: &global,
         ..*context
     };
-    carry_out::run(&context, &errand).await
+    apply_flow::run(&context, &errand).await
 }

@@ -1,4 +1,4 @@
-//! The codes of the verbs, and all codes of the house in one place: docs/errors.md is made of [`TABLES`].
+//! The codes of the verbs, and all codes of the house in one place: docs/errors.md is made of [`CODE_TABLES`].
 
 use crate::core::code::{Code, codes};
 
@@ -264,7 +264,7 @@ codes! {
 
 /// The codes of one room, under the heading that docs/errors.md gives them.
 #[derive(Debug, Clone, Copy)]
-pub struct Table {
+pub struct CodeTable {
     /// Heading.
     pub title: &'static str,
     /// What they have in common, for people.
@@ -274,52 +274,52 @@ pub struct Table {
 }
 
 /// Every code that there is.
-pub const TABLES: &[Table] = &[
-    Table {
+pub const CODE_TABLES: &[CodeTable] = &[
+    CodeTable {
         title: "Commands",
         about: "A command ends with one of these; `--json` prints it as a document.",
         codes: ALL,
     },
-    Table {
+    CodeTable {
         title: "State, journal, streams",
         about: "A command ends with one of these, whichever it is.",
         codes: crate::ui::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Text of a state file",
         about: "A command ends with one of these when it reads a state.",
         codes: crate::core::state::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Manifests",
         about: "Each stands beside its place in the file; a command then ends with `invalid_manifest`. \
                 Those without an exit code are warnings.",
         codes: crate::core::manifest::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Plans",
         about: "A plan lists them as refusals, warnings, notes and records. Refusals end an apply with \
                 `plan_refused`; those without an exit code end nothing.",
         codes: crate::core::plan::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Steps of an apply",
         about: "A step ends with one of these or with an answer of the provider; what depends on it is \
                 skipped, and the apply is not complete.",
         codes: crate::apply::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Answers of providers",
         about: "A command that only reads ends with one of these; as the end of a step it makes the \
                 apply incomplete, which is exit 3.",
         codes: crate::provider::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Answers of provider `fly`",
         about: "The same, beside those that all providers share.",
         codes: crate::provider::fly::codes::ALL,
     },
-    Table {
+    CodeTable {
         title: "Answers of provider `local`",
         about: "The same, from processes of this computer.",
         codes: crate::provider::local::codes::ALL,

@@ -15,7 +15,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{EnvCompleter, Shells};
 
 use super::Context;
-use super::args::{Cli, Global};
+use super::args::{Cli, GlobalFlags};
 use super::manifests::{self, Purpose};
 use super::session;
 use crate::core::fleet::profile::PROVIDERS;
@@ -27,7 +27,7 @@ use crate::env::Env;
 use crate::ui::{ColorChoice, Exit, Loudness, Ui};
 
 /// By this variable the script says which shell asks.
-const ASKS: &str = "AEROFORM_COMPLETE";
+const SHELL_VARIABLE: &str = "AEROFORM_COMPLETE";
 
 /// Prints the script that asks.
 pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
@@ -36,16 +36,22 @@ pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
     let mut script = Vec::new();
     let shell = shell.expect("every shell that can be named has a script");
     shell
-        .write_registration(ASKS, "aeroform", "aeroform", "aeroform", &mut script)
+        .write_registration(
+            SHELL_VARIABLE,
+            "aeroform",
+            "aeroform",
+            "aeroform",
+            &mut script,
+        )
         .expect("writing to memory cannot fail");
     context.ui.verbatim(&String::from_utf8_lossy(&script));
     Exit::Done
 }
 
 /// Answers the script, where it is the one that asks.
-pub(super) fn answered(args: &[OsString], env: &Env) -> Option<Exit> {
+pub(super) fn answer(args: &[OsString], env: &Env) -> Option<Exit> {
     let shells = Shells::builtins();
-    let shell = shells.completer(env.var(ASKS)?)?;
+    let shell = shells.completer(env.var(SHELL_VARIABLE)?)?;
     let ui = Ui::new(env, ColorChoice::Never, Loudness::Quiet, false);
     let typed: Vec<OsString> = args
         .iter()
@@ -53,13 +59,13 @@ pub(super) fn answered(args: &[OsString], env: &Env) -> Option<Exit> {
         .skip(1)
         .cloned()
         .collect();
-    ui.verbatim(&words(shell, &ui, env, typed));
+    ui.verbatim(&complete_words(shell, &ui, env, typed));
     Some(ui.finish(Exit::Done))
 }
 
-fn words(shell: &dyn EnvCompleter, ui: &Ui, env: &Env, typed: Vec<OsString>) -> String {
-    let facts = Arc::new(Facts::of(ui, env, &typed));
-    let mut command = knowing(Cli::command(), &facts);
+fn complete_words(shell: &dyn EnvCompleter, ui: &Ui, env: &Env, typed: Vec<OsString>) -> String {
+    let facts = Arc::new(CompletionData::of(ui, env, &typed));
+    let mut command = with_completers(Cli::command(), &facts);
     command.build();
     let mut answer = Vec::new();
     // A line that makes no sense completes nothing.
@@ -68,23 +74,23 @@ fn words(shell: &dyn EnvCompleter, ui: &Ui, env: &Env, typed: Vec<OsString>) -> 
 }
 
 /// The same command whose arguments know what may stand there, by the names of their values.
-fn knowing(command: Command, facts: &Arc<Facts>) -> Command {
+fn with_completers(command: Command, facts: &Arc<CompletionData>) -> Command {
     let subcommands: Vec<String> = command
         .get_subcommands()
         .map(|sub| sub.get_name().to_owned())
         .collect();
-    let mut command = command.mut_args(|arg| answering(arg, facts));
+    let mut command = command.mut_args(|arg| with_completer(arg, facts));
     for name in subcommands {
-        command = command.mut_subcommand(name, |sub| knowing(sub, facts));
+        command = command.mut_subcommand(name, |sub| with_completers(sub, facts));
     }
     command
 }
 
-fn answering(arg: Arg, facts: &Arc<Facts>) -> Arg {
+fn with_completer(arg: Arg, facts: &Arc<CompletionData>) -> Arg {
     let names = arg.get_value_names().into_iter().flatten();
-    let kinds: BTreeSet<Kind> = names
+    let kinds: BTreeSet<ValueKind> = names
         .flat_map(|name| name.split(['|', '=', '[', ',', '…']))
-        .filter_map(Kind::of)
+        .filter_map(ValueKind::of)
         .collect();
     if kinds.is_empty() {
         return arg;
@@ -102,7 +108,7 @@ fn answering(arg: Arg, facts: &Arc<Facts>) -> Arg {
 
 /// What may stand at a place of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum ValueKind {
     Group,
     Machine,
     Region,
@@ -110,7 +116,7 @@ enum Kind {
     Provider,
 }
 
-impl Kind {
+impl ValueKind {
     fn of(name: &str) -> Option<Self> {
         match name {
             "GROUP" => Some(Self::Group),
@@ -125,24 +131,24 @@ impl Kind {
 
 /// What is known without asking anybody: names with a word about each.
 #[derive(Debug, Default)]
-struct Facts {
+struct CompletionData {
     groups: BTreeMap<String, String>,
     machines: BTreeMap<String, String>,
 }
 
-impl Facts {
+impl CompletionData {
     /// Reads the files of the project that the typed words mean.
     fn of(ui: &Ui, env: &Env, typed: &[OsString]) -> Self {
         let folder = value_of(typed, "-C", "--chdir");
         if folder.is_some_and(|folder| std::env::set_current_dir(folder).is_err()) {
             return Self::default();
         }
-        let global = Global {
+        let global = GlobalFlags {
             config: value_of(typed, "-c", "--config").map(PathBuf::from),
             app: value_of(typed, "-a", "--app").and_then(|app| AppName::new(app.to_str()?).ok()),
-            ..Global::of_nothing()
+            ..GlobalFlags::empty()
         };
-        let Ok(global) = global.with_app_of(env) else {
+        let Ok(global) = global.with_app_from_env(env) else {
             return Self::default();
         };
         let context = Context {
@@ -180,7 +186,7 @@ impl Facts {
         facts
     }
 
-    fn words(&self, kind: Kind) -> Vec<CompletionCandidate> {
+    fn words(&self, kind: ValueKind) -> Vec<CompletionCandidate> {
         let candidate = |word: &str, about: &str| {
             let about = (!about.is_empty()).then(|| safe(about).into_owned().into());
             CompletionCandidate::new(word).help(about)
@@ -191,17 +197,17 @@ impl Facts {
             pairs.map(|(word, about)| candidate(word, about)).collect()
         };
         match kind {
-            Kind::Group => named(&self.groups),
-            Kind::Machine => named(&self.machines),
-            Kind::Region => regions::all()
+            ValueKind::Group => named(&self.groups),
+            ValueKind::Machine => named(&self.machines),
+            ValueKind::Region => regions::all()
                 .filter(|region| !region.retired)
                 .map(|region| candidate(region.code, region.name))
                 .collect(),
-            Kind::Size => sizes::all()
+            ValueKind::Size => sizes::all()
                 .filter(|size| size.gpu.is_none())
                 .map(|size| candidate(size.name, &sizes::format_memory(size.memory_mb)))
                 .collect(),
-            Kind::Provider => PROVIDERS
+            ValueKind::Provider => PROVIDERS
                 .iter()
                 .map(|profile| candidate(profile.name, profile.machine_description))
                 .collect(),

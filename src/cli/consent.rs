@@ -4,9 +4,9 @@
 
 use std::str::FromStr;
 
-use super::args::Doing;
+use super::args::ApplyFlags;
 use super::codes;
-use super::show;
+use super::views;
 use crate::core::fleet::GroupName;
 use crate::core::plan::{ApprovalFlags, Plan, RequiredApproval, Revert, required_approval};
 use crate::core::view::terminal::questions as words;
@@ -48,7 +48,7 @@ impl FromStr for AllowDestroy {
 }
 
 /// What the flags allow together.
-pub(super) fn allow(doing: &Doing) -> ApprovalFlags {
+pub(super) fn allow(doing: &ApplyFlags) -> ApprovalFlags {
     let mut allow = ApprovalFlags {
         auto_approve: doing.auto_approve,
         revert: doing.allow_revert,
@@ -87,14 +87,14 @@ pub(super) async fn ask(
         return Ok(Consent::Given);
     }
     if !ui.streams().can_ask() {
-        return Err(unanswered(&open));
+        return Err(needs_approval_error(&open));
     }
     if open.typed.is_empty() && open.reverts.is_empty() {
         let yes = prompt::yes_or_no(ui, signals, words::CONFIRM_APPLY).await?;
         return Ok(if yes { Consent::Given } else { Consent::Denied });
     }
     for typed in &open.typed {
-        show::talk(ui, |style, text| words::question(typed, style, text));
+        views::write_stderr(ui, |style, text| words::question(typed, style, text));
         let prompt = words::prompt(typed);
         if !prompt::typed_name(ui, signals, &prompt, &typed.name).await? {
             return Ok(Consent::Denied);
@@ -102,7 +102,7 @@ pub(super) async fn ask(
     }
     for number in open.reverted_releases() {
         for revert in open.reverts.iter().filter(|of| of.release == number) {
-            show::talk(ui, |style, text| {
+            views::write_stderr(ui, |style, text| {
                 words::release_question(revert, style, text)
             });
         }
@@ -115,7 +115,7 @@ pub(super) async fn ask(
     Ok(Consent::Given)
 }
 
-fn unanswered(open: &RequiredApproval) -> Failure {
+fn needs_approval_error(open: &RequiredApproval) -> Failure {
     let failure = Failure::new(
         codes::CONSENT_NEEDED,
         "the plan needs a yes, and there is no terminal to ask at; nothing was changed",

@@ -1,19 +1,19 @@
 //! `aeroform destroy`.
 
 use super::Context;
-use super::args::Destroy;
-use super::carry_out::{self, Errand};
+use super::apply_flow::{self, ApplyRequest};
+use super::args::DestroyArgs;
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
 /// Takes the whole app away, by the same road as any other change.
-pub(super) async fn run(context: &Context<'_>, args: &Destroy) -> Result<Exit, Failure> {
-    let errand = Errand {
+pub(super) async fn run(context: &Context<'_>, args: &DestroyArgs) -> Result<Exit, Failure> {
+    let errand = ApplyRequest {
         command: "destroy",
         aim: PlanMode::Destroy,
-        asked: Requested::default(),
+        requested: Requested::default(),
         saved: None,
-        doing: &args.doing,
+        flags: &args.apply_flags,
     };
-    carry_out::run(context, &errand).await
+    apply_flow::run(context, &errand).await
 }

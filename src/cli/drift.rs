@@ -1,34 +1,34 @@
 //! `aeroform drift`: what differs between the state and the world. Writes nothing and takes no lock.
 
-use super::args::Drift;
+use super::args::DriftArgs;
 use super::session::{self, Session};
-use super::{Context, codes, show};
-use crate::conduct::ConductError;
+use super::{Context, codes, views};
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
 use crate::core::plan::{Options, Plan, PlanMode};
 use crate::core::view::{json, terminal};
 use crate::observe::ObserveError;
+use crate::run::RunError;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Looks, compares and says it.
-pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_looking_asking(context).await?;
+    let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
-    let ground = session.ground(context, &*provider, &journal);
+    let ground = session.run_context(context, &*provider, &journal);
     let wishes = Options {
         mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
-    let look = signals.or_interrupted(ground.look(&wishes)).await?;
-    let look = look.map_err(unseen)?;
-    session.say_open_runs(context.ui, &look).await?;
-    can_tell(&look.plan)?;
+    let look = signals.or_interrupted(ground.preview(&wishes)).await?;
+    let look = look.map_err(observe_failure)?;
+    session.report_open_runs(context.ui, &look).await?;
+    check_drift_is_known(&look.plan)?;
     if context.ui.json() {
         context.ui.document(&json::drift::drift(&look.plan));
     } else {
-        show::data(context.ui, |style, text| {
+        views::write_stdout(context.ui, |style, text| {
             terminal::drift(&look.plan, style, text)
         });
     }
@@ -40,20 +40,20 @@ pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Fai
 }
 
 /// Here one that has vanished is no plan that went stale.
-fn unseen(error: ConductError) -> Failure {
+fn observe_failure(error: RunError) -> Failure {
     match error {
-        ConductError::Observe(
+        RunError::Observe(
             error @ (ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. }),
         ) => {
             let Failure { message, hint, .. } = Failure::from(error);
-            cannot_tell(&message, hint)
+            drift_unknown_error(&message, hint)
         }
         other => other.into(),
     }
 }
 
 /// An answer that lacks Machines, or is about another app, says nothing about drift.
-fn can_tell(plan: &Plan) -> Result<(), Failure> {
+fn check_drift_is_known(plan: &Plan) -> Result<(), Failure> {
     let unsure = [FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE];
     let note = plan
         .refusals
@@ -68,11 +68,11 @@ fn can_tell(plan: &Plan) -> Result<(), Failure> {
                 Some((before, flag)) => format!("{before}run `aeroform refresh {flag}"),
                 None => hint.clone(),
             });
-        Err(cannot_tell(&note.message, hint))
+        Err(drift_unknown_error(&note.message, hint))
     })
 }
 
-fn cannot_tell(why: &str, hint: Option<String>) -> Failure {
+fn drift_unknown_error(why: &str, hint: Option<String>) -> Failure {
     let failure = Failure::new(codes::CANNOT_TELL, "cannot tell what has drifted").cause(why);
     Failure { hint, ..failure }
 }

@@ -5,13 +5,12 @@
 //! the plan makes of the edited files. Nothing is written before consent, and just before the first call
 //! everything is (rule 35).
 
-use super::args::Editing;
-use super::carry_out::{self, Errand};
-use super::files::FileEdits;
+use super::apply_flow::{self, ApplyRequest};
+use super::args::EditFlags;
+use super::file_edits::FileEdits;
 use super::manifests::{self, Manifests, Purpose, Warnings};
 use super::session::{self, Session};
-use super::{Context, codes, init, show};
-use crate::conduct::{self, Look};
+use super::{Context, codes, init, views};
 use crate::core::fleet::Desired;
 use crate::core::manifest::edit::{Edit, EditError};
 use crate::core::plan::{Options, Plan, PlanMode, Requested};
@@ -19,38 +18,39 @@ use crate::core::view::escape::safe;
 use crate::core::view::{json, terminal};
 use crate::journal::SqliteJournal;
 use crate::provider::Provider;
+use crate::run::{self, Preview};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// What a verb knows when it decides what to edit.
-pub(super) struct Ground<'a> {
+pub(super) struct EditContext<'a> {
     /// What the files want before the edit.
     pub(super) desired: &'a Desired,
     /// What the plan would make of that: how many Machines there are, and where.
-    pub(super) look: &'a Look,
+    pub(super) preview: &'a Preview,
 }
 
 /// Edits, plans, asks and applies, as far as the flags say. `command` is the verb as records name it.
 pub(super) async fn run(
     context: &Context<'_>,
     command: &'static str,
-    args: &Editing,
+    args: &EditFlags,
     asked_for: Requested,
-    edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
+    edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
     // What a run holds is large, and each verb would hold it by value.
-    Box::pin(go(context, command, args, (asks, asked_for), edits)).await
+    Box::pin(run_edit(context, command, args, (asks, asked_for), edits)).await
 }
 
 /// The same for edits that do not depend on what is there: with `--edit-only` nobody is asked.
-pub(super) async fn run_blind(
+pub(super) async fn run_without_context(
     context: &Context<'_>,
     command: &'static str,
-    args: &Editing,
-    edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
+    args: &EditFlags,
+    edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh && !args.edit_only;
-    Box::pin(go(
+    Box::pin(run_edit(
         context,
         command,
         args,
@@ -60,12 +60,12 @@ pub(super) async fn run_blind(
     .await
 }
 
-async fn go(
+async fn run_edit(
     context: &Context<'_>,
     command: &'static str,
-    args: &Editing,
+    args: &EditFlags,
     (asks, asked_for): (bool, Requested),
-    edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
+    edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     if !asks && !args.plan_only && !args.edit_only {
         return Err(Failure::new(
@@ -74,112 +74,122 @@ async fn go(
         )
         .hint("add `--plan-only` or `--edit-only`, or take `--refresh=false` away"));
     }
-    let asked_for = session::with_options(context, &args.doing.options, asked_for)?;
+    let asked_for = session::with_plan_options(context, &args.apply_flags.options, asked_for)?;
     let mut signals = Signals::listen()?;
-    let (read, before) = Before::read(context, &mut signals, args, asks).await?;
-    let wanted = edits(&Ground {
+    let (read, before) = BeforeEdit::read(context, &mut signals, args, asks).await?;
+    let wanted = edits(&EditContext {
         desired: &before.session.desired,
-        look: &before.look,
+        preview: &before.preview,
     })?;
-    let (edited, files) = before.edited(context, &mut signals, read, &wanted).await?;
+    let (edited, files) = before
+        .apply_edits(context, &mut signals, read, &wanted)
+        .await?;
     if files.is_empty() {
-        return Ok(nothing_to_edit(context, &before.look.plan));
+        return Ok(nothing_to_edit(context, &before.preview.plan));
     }
     let warnings = if args.edit_only {
-        Warnings::BesideEdit
+        Warnings::WithEdit
     } else {
-        Warnings::BesidePlan
+        Warnings::WithPlan
     };
-    let after = After {
+    let after = AfterEdit {
         context,
-        session: Session::of(context, edited, warnings)?,
+        session: Session::from_manifests(context, edited, warnings)?,
         files,
-        wishes: Options {
-            parallelism: Some(args.doing.parallelism.get()),
-            ..session::wishes(&args.doing.wishes, PlanMode::Normal, asked_for.clone())
+        options: Options {
+            parallelism: Some(args.apply_flags.parallelism.get()),
+            ..session::planner_options(
+                &args.apply_flags.plan_flags,
+                PlanMode::Normal,
+                asked_for.clone(),
+            )
         },
     };
     if args.edit_only {
-        return after.written();
+        return after.write_only();
     }
-    let Some(world) = before.world else {
-        return after.planned_offline(&mut signals).await;
+    let Some(world) = before.backends else {
+        return after.plan_offline(&mut signals).await;
     };
     let mut shown = after
-        .ground(&world)
-        .look_again(&before.look, &after.wishes)?;
+        .run_context(&world)
+        .replan(&before.preview, &after.options)?;
     if args.plan_only {
-        return after.planned(&shown).await;
+        return after.plan_only(&shown).await;
     }
-    let begins = (command, args.doing.lock_timeout);
+    let begins = (command, args.apply_flags.lock_timeout);
     let (session, journal) = (&after.session, &world.journal);
-    if carry_out::can_begin(context, &mut signals, session, journal, begins).await? {
-        let ground = after.ground(&world);
-        shown = signals.or_interrupted(ground.look(&after.wishes)).await??;
+    if apply_flow::check_can_begin(context, &mut signals, session, journal, begins).await? {
+        let ground = after.run_context(&world);
+        shown = signals
+            .or_interrupted(ground.preview(&after.options))
+            .await??;
     }
-    let errand = Errand {
+    let errand = ApplyRequest {
         command,
         aim: PlanMode::Normal,
-        asked: asked_for,
+        requested: asked_for,
         saved: None,
-        doing: &args.doing,
+        flags: &args.apply_flags,
     };
-    after
-        .carried_out(&mut signals, &errand, &world, shown)
-        .await
+    after.carry_out(&mut signals, &errand, &world, shown).await
 }
 
 /// Who is asked and remembers, where anybody is.
-struct World {
+struct Backends {
     provider: Box<dyn Provider>,
     journal: SqliteJournal,
 }
 
 /// What there is before the edit.
-struct Before {
+struct BeforeEdit {
     session: Session,
-    world: Option<World>,
-    look: Look,
+    backends: Option<Backends>,
+    preview: Preview,
 }
 
-impl Before {
+impl BeforeEdit {
     async fn read(
         context: &Context<'_>,
         signals: &mut Signals,
-        args: &Editing,
+        args: &EditFlags,
         asks: bool,
     ) -> Result<(Manifests, Self), Failure> {
         let read = if asks {
-            session::read_asking(context, Purpose::Run).await?
+            session::read_online(context, Purpose::Run).await?
         } else {
             manifests::read(context, Purpose::Run)?
         };
-        read.may_be_written(context.global)?;
-        let session = Session::before_edit(context, read.clone())?;
-        session.provider_is_named(context)?;
-        let wishes = session::wishes(&args.doing.wishes, PlanMode::Normal, Requested::default());
+        read.check_names_app(context.global)?;
+        let session = Session::from_manifests_before_edit(context, read.clone())?;
+        session.check_provider_named(context)?;
+        let wishes = session::planner_options(
+            &args.apply_flags.plan_flags,
+            PlanMode::Normal,
+            Requested::default(),
+        );
         let (world, look) = if asks {
-            let world = World {
+            let world = Backends {
                 provider: session.provider(context)?,
                 journal: session::journal(context)?,
             };
-            let ground = session.ground(context, &*world.provider, &world.journal);
-            let look = signals.or_interrupted(ground.look(&wishes)).await??;
+            let ground = session.run_context(context, &*world.provider, &world.journal);
+            let look = signals.or_interrupted(ground.preview(&wishes)).await??;
             (Some(world), look)
         } else {
-            let offline = Look::offline(&session.desired, &*session.store, &wishes);
+            let offline = Preview::offline(&session.desired, &*session.store, &wishes);
             (None, signals.or_interrupted(offline).await??)
         };
         let before = Self {
             session,
-            world,
-            look,
+            backends: world,
+            preview: look,
         };
         Ok((read, before))
     }
 
     /// The manifests with these edits, in memory.
-    async fn edited(
+    async fn apply_edits(
         &self,
         context: &Context<'_>,
         signals: &mut Signals,
@@ -187,38 +197,38 @@ impl Before {
         wanted: &[Edit],
     ) -> Result<(Manifests, FileEdits), Failure> {
         let desired = &self.session.desired;
-        let beginning = init::head(desired, &read.fly);
-        let mut made = read.edited(desired, wanted, &beginning);
+        let beginning = init::head(desired, &read.fly_path);
+        let mut made = read.with_edits(desired, wanted, &beginning);
         // Whether there is a region that is not known here, the platform itself says.
         let lacks = made
             .as_ref()
-            .is_ok_and(|(edited, _)| manifests::lack_regions(&edited.loaded.diagnostics));
-        if lacks && self.world.is_some() {
-            let fly = session::fly(context)?;
+            .is_ok_and(|(edited, _)| manifests::has_unknown_region(&edited.loaded.diagnostics));
+        if lacks && self.backends.is_some() {
+            let fly = session::fly_provider(context)?;
             let named = signals.or_interrupted(fly.regions()).await??;
-            let read = manifests::read_with(context, Purpose::Run, named)?;
-            made = read.edited(desired, wanted, &beginning);
+            let read = manifests::read_with_regions(context, Purpose::Run, named)?;
+            made = read.with_edits(desired, wanted, &beginning);
         }
-        made.map_err(|error| refused(context.ui, error))
+        made.map_err(|error| edit_error(context.ui, error))
     }
 }
 
 /// What there is to do once the edit is made in memory.
-struct After<'a> {
+struct AfterEdit<'a> {
     context: &'a Context<'a>,
     session: Session,
     files: FileEdits,
-    wishes: Options,
+    options: Options,
 }
 
-impl After<'_> {
-    fn ground<'g>(&'g self, world: &'g World) -> conduct::Ground<'g> {
+impl AfterEdit<'_> {
+    fn run_context<'g>(&'g self, world: &'g Backends) -> run::RunContext<'g> {
         self.session
-            .ground(self.context, &*world.provider, &world.journal)
+            .run_context(self.context, &*world.provider, &world.journal)
     }
 
     /// Writes it, and leaves the rest to an apply.
-    fn written(self) -> Result<Exit, Failure> {
+    fn write_only(self) -> Result<Exit, Failure> {
         self.files.write()?;
         self.tell(true, None);
         self.context.ui.say(&format!(
@@ -228,36 +238,38 @@ impl After<'_> {
         Ok(Exit::Done)
     }
 
-    async fn planned_offline(&self, signals: &mut Signals) -> Result<Exit, Failure> {
+    async fn plan_offline(&self, signals: &mut Signals) -> Result<Exit, Failure> {
         let session = &self.session;
-        let offline = Look::offline(&session.desired, &*session.store, &self.wishes);
+        let offline = Preview::offline(&session.desired, &*session.store, &self.options);
         let shown = signals.or_interrupted(offline).await??;
         self.tell(false, Some(&shown.plan));
         Ok(Exit::Done)
     }
 
-    async fn planned(&self, shown: &Look) -> Result<Exit, Failure> {
-        self.session.say_open_runs(self.context.ui, shown).await?;
+    async fn plan_only(&self, shown: &Preview) -> Result<Exit, Failure> {
+        self.session
+            .report_open_runs(self.context.ui, shown)
+            .await?;
         self.tell(false, Some(&shown.plan));
         Ok(Exit::Done)
     }
 
-    async fn carried_out(
+    async fn carry_out(
         &self,
         signals: &mut Signals,
-        errand: &Errand<'_>,
-        world: &World,
-        shown: Look,
+        errand: &ApplyRequest<'_>,
+        world: &Backends,
+        shown: Preview,
     ) -> Result<Exit, Failure> {
         self.tell(false, None);
-        let edited = carry_out::Edited {
+        let edited = apply_flow::EditedManifests {
             session: &self.session,
             provider: &*world.provider,
             journal: &world.journal,
             shown,
             edits: &self.files,
         };
-        carry_out::run_edited(self.context, signals, errand, edited).await
+        apply_flow::run_edited(self.context, signals, errand, edited).await
     }
 
     fn tell(&self, written: bool, plan: Option<&Plan>) {
@@ -280,17 +292,17 @@ fn tell(
     plan: Option<&Plan>,
 ) {
     let ui = context.ui;
-    let view = files.view();
+    let view = files.to_view();
     if ui.json() {
         ui.document(&json::edit::edit(&desired.app, &view, written, plan));
         if ui.streams().can_ask() && plan.is_none() && !written {
-            show::talk(ui, |style, text| terminal::edits(&view, style, text));
+            views::write_stderr(ui, |style, text| terminal::edits(&view, style, text));
         }
         return;
     }
-    show::data(ui, |style, text| terminal::edits(&view, style, text));
+    views::write_stdout(ui, |style, text| terminal::edits(&view, style, text));
     if let Some(plan) = plan {
-        show::plan(ui, plan);
+        views::plan(ui, plan);
     }
 }
 
@@ -309,7 +321,7 @@ fn nothing_to_edit(context: &Context<'_>, plan: &Plan) -> Exit {
 }
 
 /// An edit that cannot be made: the person is told what to write instead.
-fn refused(ui: &Ui, error: EditError) -> Failure {
+fn edit_error(ui: &Ui, error: EditError) -> Failure {
     let (failure, change) = match error {
         EditError::NotToml { path, change } => {
             let message =
@@ -327,7 +339,7 @@ fn refused(ui: &Ui, error: EditError) -> Failure {
             diagnostics,
             change,
         } => {
-            manifests::show(&diagnostics, ui);
+            manifests::show_diagnostics(&diagnostics, ui);
             let message = "with this change the manifests would not be valid; nothing was changed";
             let lines = indented(&change);
             ui.talk(&format!("the change would have been:\n{lines}\n"));

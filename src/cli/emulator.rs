@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::Context;
-use super::args::{Emulator, Fill, RateLimits};
+use super::args::{EmulatorArgs, Fill, RateLimits};
 use super::codes;
 use super::project::read_file;
 use crate::core::view::json;
@@ -18,12 +18,12 @@ use crate::emulator::{TokioClock, faults};
 use crate::ui::{Exit, Failure, Signals};
 
 /// How long a Machine that has stopped cannot be started again: third parties saw some 400 ms.
-const LINGERS: Duration = Duration::from_millis(400);
+const RESTART_DELAY: Duration = Duration::from_millis(400);
 
 /// Serves until a signal ends it.
-pub(super) async fn run(context: &Context<'_>, args: &Emulator) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &EmulatorArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let desk = desk(context, args)?;
+    let desk = build_server(context, args)?;
     let unable = |error: std::io::Error| {
         Failure::new(
             codes::NOT_LISTENING,
@@ -55,11 +55,13 @@ pub(super) async fn run(context: &Context<'_>, args: &Emulator) -> Result<Exit, 
     }
 }
 
-fn desk(context: &Context<'_>, args: &Emulator) -> Result<Server, Failure> {
+fn build_server(context: &Context<'_>, args: &EmulatorArgs) -> Result<Server, Failure> {
     let now = context.env.unix_now();
     let keeper = args.data.as_deref().map(|path| {
-        let keeper = WorldStore::open(path).map_err(|why| unkept(path, &why))?;
-        let times = keeper.times(now).map_err(|why| unkept(path, &why))?;
+        let keeper = WorldStore::open(path).map_err(|why| not_persisted_error(path, &why))?;
+        let times = keeper
+            .times(now)
+            .map_err(|why| not_persisted_error(path, &why))?;
         Ok::<_, Failure>((keeper, times, path))
     });
     let keeper = keeper.transpose()?;
@@ -73,21 +75,21 @@ fn desk(context: &Context<'_>, args: &Emulator) -> Result<Server, Failure> {
     world.begin_at(beginning);
     world.fills_in = args.fill == Fill::On;
     world.timings.latency = args.latency;
-    world.timings.lingers = LINGERS;
+    world.timings.lingers = RESTART_DELAY;
     world.limit_rates(args.rate_limits == RateLimits::Real);
     if let Some(path) = &args.faults {
-        inject(&mut world, path)?;
+        load_faults(&mut world, path)?;
     }
     let Some((keeper, _, path)) = keeper else {
         return Ok(Server::new(world));
     };
     keeper
         .restore(&mut world)
-        .map_err(|why| unkept(path, &why))?;
+        .map_err(|why| not_persisted_error(path, &why))?;
     Ok(Server::new(world).with_store(keeper))
 }
 
-fn inject(world: &mut World, path: &Path) -> Result<(), Failure> {
+fn load_faults(world: &mut World, path: &Path) -> Result<(), Failure> {
     let shown = path.display();
     let bad = |why: &str| {
         Failure::new(
@@ -103,7 +105,7 @@ fn inject(world: &mut World, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn unkept(path: &Path, why: &str) -> Failure {
+fn not_persisted_error(path: &Path, why: &str) -> Failure {
     Failure::new(
         codes::EMULATOR_DATA,
         format!(

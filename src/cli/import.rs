@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
-use super::args::{Doing, Global, Import, PlanOptions, Wishes};
-use super::carry_out::{self, Errand};
-use super::init::{self, Beginning, quoted};
+use super::apply_flow::{self, ApplyRequest};
+use super::args::{ApplyFlags, GlobalFlags, ImportArgs, PlanOptions, RecoveryFlags};
+use super::init::{self, InitTarget, toml_string};
 use super::manifests::Warnings;
 use super::session::{self, Session};
-use super::{Context, by_hand, codes, show};
+use super::{Context, codes, manual, views};
 use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{GroupName, Known, Machine, Management, Observed, Region};
 use crate::core::plan::{Action, Options, Plan, PlanMode, Requested, plan};
@@ -18,34 +18,38 @@ use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Writes both, and shows what fly.toml would change.
-pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit, Failure> {
     if let Some(id) = &args.id {
-        return by_hand::take_in(context, args, id).await;
+        return manual::import_machine(context, args, id).await;
     }
-    let global = on_fly(context.global);
-    let beginning = init::begin(&Context {
+    let global = default_to_fly(context.global);
+    let beginning = init::find_target(&Context {
         global: &global,
         ..*context
     })?;
-    let (found, observed) = look(context, &beginning).await?;
-    let text = manifest(context, args, &beginning, &found, &observed)?;
-    context.ui.begins_to_change();
+    let (found, observed) = preview(context, &beginning).await?;
+    let text = render_manifest(context, args, &beginning, &found, &observed)?;
+    context.ui.mark_changing();
     let written = beginning.write(&text)?;
     let ui = context.ui;
     if ui.json() {
         let app = beginning.desired.app.as_str();
-        ui.document(&json::init::import(app, &init::names(&written), &written));
+        ui.document(&json::init::import(
+            app,
+            &init::file_names(&written),
+            &written,
+        ));
     } else {
         ui.data(&format!(
             "wrote {}:\n\n",
-            init::names(&written).join(" and ")
+            init::file_names(&written).join(" and ")
         ));
-        show::data(ui, |style, text| terminal::edits(&written, style, text));
+        views::write_stdout(ui, |style, text| terminal::edits(&written, style, text));
     }
     if global.image.is_some() && !args.pin_image {
         ui.say("note: no image was written; `--pin-image` writes the one of `--image`");
     }
-    let doing = Doing {
+    let doing = ApplyFlags {
         auto_approve: true,
         allow_destroy: Vec::new(),
         allow_revert: false,
@@ -54,25 +58,25 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
         lock_timeout: args.lock_timeout,
         json: args.json,
         options: PlanOptions::default(),
-        wishes: Wishes::default(),
+        plan_flags: RecoveryFlags::default(),
     };
-    let errand = Errand {
+    let errand = ApplyRequest {
         command: "import",
         aim: PlanMode::RefreshOnly,
-        asked: Requested::default(),
+        requested: Requested::default(),
         saved: None,
-        doing: &doing,
+        flags: &doing,
     };
-    let exit = carry_out::run(context, &errand).await?;
+    let exit = apply_flow::run(context, &errand).await?;
     if exit != Exit::Done || ui.json() {
         return Ok(exit);
     }
-    left_to_do(context).await
+    show_remaining_plan(context).await
 }
 
 /// `import` is for apps on Fly, unless somebody says otherwise.
-fn on_fly(global: &Global) -> Global {
-    Global {
+fn default_to_fly(global: &GlobalFlags) -> GlobalFlags {
+    GlobalFlags {
         provider: Some(
             global
                 .provider
@@ -83,9 +87,12 @@ fn on_fly(global: &Global) -> Global {
     }
 }
 
-async fn look(context: &Context<'_>, beginning: &Beginning) -> Result<(Plan, Observed), Failure> {
+async fn preview(
+    context: &Context<'_>,
+    beginning: &InitTarget,
+) -> Result<(Plan, Observed), Failure> {
     let mut signals = Signals::listen()?;
-    let provider = session::fly(context)?;
+    let provider = session::fly_provider(context)?;
     let desired = &beginning.desired;
     let known = Known::empty(desired.app.clone(), &desired.provider);
     let look = observe(&provider, &desired.app, &known);
@@ -95,21 +102,28 @@ async fn look(context: &Context<'_>, beginning: &Beginning) -> Result<(Plan, Obs
 }
 
 /// What fly.toml itself would change, now that counts and regions are written down.
-async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
+async fn show_remaining_plan(context: &Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context, Warnings::BesidePlan).await?;
+    let session = Session::open_online(context, Warnings::WithPlan).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
-    let ground = session.ground(context, &*provider, &journal);
-    let wishes = session::wishes(&Wishes::default(), PlanMode::Normal, Requested::default());
-    let look = signals.or_interrupted(ground.look(&wishes)).await??;
+    let ground = session.run_context(context, &*provider, &journal);
+    let wishes = session::planner_options(
+        &RecoveryFlags::default(),
+        PlanMode::Normal,
+        Requested::default(),
+    );
+    let look = signals.or_interrupted(ground.preview(&wishes)).await??;
     context.ui.data("\nWhat the files would change now:\n\n");
-    show::plan(context.ui, &look.plan);
+    views::plan(context.ui, &look.plan);
     Ok(Exit::Done)
 }
 
 /// The Machines that the plan adopts, by group.
-fn adopted<'a>(found: &Plan, observed: &'a Observed) -> BTreeMap<GroupName, Vec<&'a Machine>> {
+fn adopted_by_group<'a>(
+    found: &Plan,
+    observed: &'a Observed,
+) -> BTreeMap<GroupName, Vec<&'a Machine>> {
     let mut groups: BTreeMap<GroupName, Vec<&Machine>> = BTreeMap::new();
     for (_, change) in found.changes() {
         let id = change.machine.id.as_ref();
@@ -126,14 +140,14 @@ fn adopted<'a>(found: &Plan, observed: &'a Observed) -> BTreeMap<GroupName, Vec<
     groups
 }
 
-fn manifest(
+fn render_manifest(
     context: &Context<'_>,
-    args: &Import,
-    beginning: &Beginning,
+    args: &ImportArgs,
+    beginning: &InitTarget,
     found: &Plan,
     observed: &Observed,
 ) -> Result<String, Failure> {
-    let mut groups = adopted(found, observed);
+    let mut groups = adopted_by_group(found, observed);
     if groups.is_empty() {
         let app = &beginning.desired.app;
         return Err(Failure::new(
@@ -149,25 +163,27 @@ fn manifest(
             groups.entry(group.clone()).or_default().push(machine);
         }
     }
-    let mut text = beginning.head();
+    let mut text = beginning.header();
     if args.pin_image {
         let image = match &context.global.image {
             Some(image) => image.clone(),
-            None => running(&groups)?,
+            None => running_image(&groups)?,
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "image = {}", quoted(&image));
+        let _ = writeln!(text, "image = {}", toml_string(&image));
     }
     for name in beginning.desired.groups.keys() {
         let key = toml_edit::Key::new(name.as_str());
         let _ = write!(text, "\n[groups.{key}]\n");
-        text.push_str(&places(groups.get(name).map_or(&[][..], Vec::as_slice)));
+        text.push_str(&render_regions(
+            groups.get(name).map_or(&[][..], Vec::as_slice),
+        ));
     }
     Ok(text)
 }
 
 /// The one image that runs.
-fn running(groups: &BTreeMap<GroupName, Vec<&Machine>>) -> Result<String, Failure> {
+fn running_image(groups: &BTreeMap<GroupName, Vec<&Machine>>) -> Result<String, Failure> {
     let images = groups.values().flatten();
     let images: BTreeSet<String> = images.filter_map(|machine| machine.image()).collect();
     let mut names = images.iter();
@@ -184,7 +200,7 @@ fn running(groups: &BTreeMap<GroupName, Vec<&Machine>>) -> Result<String, Failur
 }
 
 /// Exactly how many run where. Standbys stand beside them.
-fn places(machines: &[&Machine]) -> String {
+fn render_regions(machines: &[&Machine]) -> String {
     let is_standby = |machine: &&&Machine| !machine.standby_for.is_empty();
     let standbys = machines.iter().filter(is_standby).count();
     let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();

@@ -6,16 +6,16 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::args::Global;
+use super::args::GlobalFlags;
 use super::codes;
+use super::manifest_pair::{self, SettingsFile};
 use super::manifests::{self, Warnings};
-use super::pairs::{self, Ours};
 use super::project::read_file;
 use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::manifest::aeroform_keys;
 use crate::core::view::{FileEdit, json};
-use crate::ui::list::{self, List};
+use crate::ui::list::{self, ChoiceList};
 use crate::ui::{Exit, Failure, Signals};
 
 /// Where Machines can run, what a first try needs first.
@@ -27,18 +27,18 @@ const PROVIDERS: [ProviderProfile; 2] = [LOCAL, FLY];
 const SCHEMA: &str = "aeroform.schema.json";
 
 /// Where a first aeroform.toml is to stand, and what fly.toml alone says.
-pub(super) struct Beginning {
+pub(super) struct InitTarget {
     pub(super) desired: Desired,
-    fly: PathBuf,
-    ours: PathBuf,
-    ignore: PathBuf,
+    fly_toml: PathBuf,
+    aeroform_toml: PathBuf,
+    gitignore: PathBuf,
 }
 
 /// Writes it beside the fly.toml, and what git should ignore. Where nobody said where Machines are to run, a
 /// terminal asks.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
-    let asked = provider(context).await?;
-    let global = Global {
+    let asked = choose_provider(context).await?;
+    let global = GlobalFlags {
         provider: asked,
         ..context.global.clone()
     };
@@ -46,42 +46,42 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         global: &global,
         ..*context
     };
-    let beginning = begin(context)?;
-    context.ui.begins_to_change();
-    let mut written = beginning.write(&manifest(&beginning.desired, &beginning.fly))?;
+    let beginning = find_target(context)?;
+    context.ui.mark_changing();
+    let mut written = beginning.write(&render_manifest(&beginning.desired, &beginning.fly_toml))?;
     written.extend(beginning.write_schema()?);
     let ui = context.ui;
     if ui.json() {
         let app = beginning.desired.app.as_str();
-        ui.document(&json::init::init(app, &names(&written)));
+        ui.document(&json::init::init(app, &file_names(&written)));
     } else {
-        let names: Vec<String> = names(&written)
+        let names: Vec<String> = file_names(&written)
             .iter()
             .map(|name| format!("`{name}`"))
             .collect();
-        ui.data(&format!("wrote {}\n", list_of(&names)));
+        ui.data(&format!("wrote {}\n", join_words(&names)));
         ui.say("next: `aeroform plan` shows what it would do");
     }
     Ok(Exit::Done)
 }
 
 /// What `--provider` says, or else a person at a terminal; no terminal means this computer.
-async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
+async fn choose_provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
     let (ui, flag) = (context.ui, &context.global.provider);
     if flag.is_some() || ui.json() || !ui.streams().can_ask() {
         return Ok(flag.clone());
     }
     // What stands in the way of any answer is better known before the question.
-    begin(context)?;
+    find_target(context)?;
     let mut signals = Signals::listen()?;
-    let list = List {
+    let list = ChoiceList {
         question: "Where do the Machines run?",
         rows: &|_| {
             PROVIDERS
                 .map(|profile| format!("{:5}  {}", profile.name, profile.init_description))
                 .to_vec()
         },
-        otherwise: Failure::new(
+        fallback: Failure::new(
             codes::NO_PROVIDER_NAMED,
             "nothing says where the Machines run",
         )
@@ -92,45 +92,48 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
 }
 
 /// Reads the fly.toml of a folder that has no aeroform.toml yet.
-pub(super) fn begin(context: &Context<'_>) -> Result<Beginning, Failure> {
-    let pair = pairs::find(context.global.config.as_deref())?;
-    let ours = match &pair.ours {
-        Ours::There(ours) => return Err(exists(ours)),
-        Ours::ToBe(ours) => ours.clone(),
-        Ours::OfOthers(others) => others.to_be.clone(),
+pub(super) fn find_target(context: &Context<'_>) -> Result<InitTarget, Failure> {
+    let pair = manifest_pair::find_pair(context.global.config.as_deref())?;
+    let ours = match &pair.settings {
+        SettingsFile::Found(ours) => return Err(exists_error(ours)),
+        SettingsFile::Missing(ours) => ours.clone(),
+        SettingsFile::Unmatched(others) => others.default_path.clone(),
     };
     if fs::symlink_metadata(&ours).is_ok() {
-        return Err(exists(&ours));
+        return Err(exists_error(&ours));
     }
     let fly = pair.fly.clone();
-    let read = manifests::read_without_ours(context, pair)?;
-    read.may_be_written(context.global)?;
-    let desired = read.accept(context.ui, Warnings::BesidePlan)?.desired;
-    Ok(Beginning {
+    let read = manifests::read_fly_toml(context, pair)?;
+    read.check_names_app(context.global)?;
+    let desired = read.accept(context.ui, Warnings::WithPlan)?.desired;
+    Ok(InitTarget {
         desired,
-        fly,
-        ignore: ours.with_file_name(".gitignore"),
-        ours,
+        fly_toml: fly,
+        gitignore: ours.with_file_name(".gitignore"),
+        aeroform_toml: ours,
     })
 }
 
-impl Beginning {
+impl InitTarget {
     /// Writes the aeroform.toml, and what git should ignore; gives what has changed in which file.
     pub(super) fn write(&self, text: &str) -> Result<Vec<FileEdit>, Failure> {
-        write_new(&self.ours, text)?;
+        write_new(&self.aeroform_toml, text)?;
         let mut written = vec![FileEdit {
-            path: self.ours.display().to_string(),
+            path: self.aeroform_toml.display().to_string(),
             before: None,
             after: text.to_owned(),
         }];
-        written.extend(ignore_more(&self.ignore, ignored(&self.desired.provider))?);
+        written.extend(add_to_gitignore(
+            &self.gitignore,
+            gitignore_lines(&self.desired.provider),
+        )?);
         Ok(written)
     }
 
     /// Writes the schema that editors read beside the aeroform.toml; nothing where it is there already, or where
     /// another file has its name.
     fn write_schema(&self) -> Result<Option<FileEdit>, Failure> {
-        let path = self.ours.with_file_name(SCHEMA);
+        let path = self.aeroform_toml.with_file_name(SCHEMA);
         let bytes = read_file(&path)?;
         let before = bytes.as_deref().map(String::from_utf8_lossy);
         let text = aeroform_keys::schema();
@@ -138,7 +141,7 @@ impl Beginning {
         if !is_ours || before.as_deref() == Some(&text) {
             return Ok(None);
         }
-        fs::write(&path, &text).map_err(|error| unwritable(&path, &error))?;
+        fs::write(&path, &text).map_err(|error| unwritable_error(&path, &error))?;
         Ok(Some(FileEdit {
             path: path.display().to_string(),
             before: before.map(std::borrow::Cow::into_owned),
@@ -147,8 +150,8 @@ impl Beginning {
     }
 
     /// The first lines of every aeroform.toml.
-    pub(super) fn head(&self) -> String {
-        head(&self.desired, &self.fly)
+    pub(super) fn header(&self) -> String {
+        head(&self.desired, &self.fly_toml)
     }
 }
 
@@ -158,22 +161,22 @@ pub(super) fn head(desired: &Desired, fly: &Path) -> String {
         "# What fly.toml cannot say: how many Machines of each process group run, and where.\n\n",
     );
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "provider = {}", quoted(&desired.provider));
+    let _ = writeln!(text, "provider = {}", toml_string(&desired.provider));
     if let Some(name) = fly.file_name().and_then(|name| name.to_str())
-        && !pairs::is_found_by_name(fly)
+        && !manifest_pair::is_found_by_name(fly)
     {
-        let _ = writeln!(text, "config = {}", quoted(name));
+        let _ = writeln!(text, "config = {}", toml_string(name));
     }
     text
 }
 
-fn manifest(desired: &Desired, fly: &Path) -> String {
+fn render_manifest(desired: &Desired, fly: &Path) -> String {
     let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
     // On Fly the Machines that exist say how many there are; a number written here would undo what
     // `fly scale count` did (rule 7).
     if desired.profile().state_is_local {
         for (name, group) in &desired.groups {
-            let (count, why) = count(group);
+            let (count, why) = default_count(group);
             let name = toml_edit::Key::new(name.as_str());
             let _ = write!(text, "\n[groups.{name}]\ncount = {count}  # {why}\n");
         }
@@ -182,7 +185,7 @@ fn manifest(desired: &Desired, fly: &Path) -> String {
 }
 
 /// What Fly itself gives a new group.
-fn count(group: &DesiredGroup) -> (u32, &'static str) {
+fn default_count(group: &DesiredGroup) -> (u32, &'static str) {
     if group.template.has_mounts() {
         (1, "Fly's own choice for a group with a volume")
     } else if group.template.has_services() {
@@ -192,12 +195,12 @@ fn count(group: &DesiredGroup) -> (u32, &'static str) {
     }
 }
 
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn toml_string(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
 }
 
 /// The state of local Machines means nothing on another computer; on Fly it is the team's.
-fn ignored(provider: &str) -> &'static [&'static str] {
+fn gitignore_lines(provider: &str) -> &'static [&'static str] {
     if profile(provider).state_is_local {
         &["/state/"]
     } else {
@@ -205,7 +208,7 @@ fn ignored(provider: &str) -> &'static [&'static str] {
     }
 }
 
-fn exists(path: &Path) -> Failure {
+fn exists_error(path: &Path) -> Failure {
     Failure::new(
         codes::ALREADY_THERE,
         format!("`{}` is there already", path.display()),
@@ -220,13 +223,13 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(path),
-        _ => unwritable(path, &error),
+        io::ErrorKind::AlreadyExists => exists_error(path),
+        _ => unwritable_error(path, &error),
     })
 }
 
 /// Adds the lines that are not there yet; gives nothing where all are.
-fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
+fn add_to_gitignore(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
     let bytes = read_file(path)?;
     let there = bytes.as_deref().map(String::from_utf8_lossy);
     let before = there.as_deref().unwrap_or_default();
@@ -248,7 +251,7 @@ fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>,
         .append(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| unwritable(path, &error))?;
+        .map_err(|error| unwritable_error(path, &error))?;
     Ok((!missing.is_empty()).then(|| FileEdit {
         path: path.display().to_string(),
         after: format!("{before}{text}"),
@@ -257,7 +260,7 @@ fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>,
 }
 
 /// A list of words, as people write it.
-fn list_of(words: &[String]) -> String {
+fn join_words(words: &[String]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => words.concat(),
@@ -265,11 +268,11 @@ fn list_of(words: &[String]) -> String {
 }
 
 /// The names of files that were written.
-pub(super) fn names(written: &[FileEdit]) -> Vec<String> {
+pub(super) fn file_names(written: &[FileEdit]) -> Vec<String> {
     written.iter().map(|file| file.path.clone()).collect()
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
+fn unwritable_error(path: &Path, error: &io::Error) -> Failure {
     let message = format!("cannot write `{}`", path.display());
-    Failure::of_system(codes::UNWRITABLE, message, error)
+    Failure::from_io(codes::UNWRITABLE, message, error)
 }

@@ -1,27 +1,27 @@
 //! `aeroform logs`: what the Machines print.
 
 use super::Context;
-use super::args::Logs;
+use super::args::LogsArgs;
 use super::codes;
 use super::session::Session;
 use crate::core::fleet::{AppName, GroupName, Known, MachineId};
 use crate::core::view::{escape, json};
-use crate::observe::persistently;
+use crate::observe::read_with_retry;
 use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, Provider, ProviderError};
-use crate::ui::color::{Ink, paint};
+use crate::ui::color::{TextRole, paint};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// Prints lines until there are no more, the reader goes away, or a signal comes.
-pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_looking_asking(context).await?;
+    let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let ui = context.ui;
     let read = async {
-        let known = session.remember_if_possible(ui).await;
-        let known = known.unwrap_or_else(|| session.nothing_known());
+        let known = session.load_state_or_warn(ui).await;
+        let known = known.unwrap_or_else(|| session.empty_state());
         let of = args.of.as_deref().or(args.group.as_deref());
-        let of = whose(&session, &*provider, &known, of).await?;
+        let of = parse_source(&session, &*provider, &known, of).await?;
         if let LogScope::Machine(id) = &of {
             say_folder(ui, &*provider, &session.desired.app, &known, id).await?;
         }
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
         let app = &session.desired.app;
         let mut sink = |line: LogLine| {
             print(ui, &line);
-            ui.takes_data()
+            ui.accepts_data()
         };
         let read = provider.logs(app, &query, &mut sink).await;
         of_app(&*provider, app, read).await?;
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
 }
 
 /// A group that is wanted or known, else a Machine by its id or name.
-async fn whose(
+async fn parse_source(
     session: &Session,
     provider: &dyn Provider,
     known: &Known,
@@ -71,7 +71,7 @@ async fn whose(
         }
     }
     let app = &session.desired.app;
-    let listing = persistently(|| provider.list(app)).await;
+    let listing = read_with_retry(|| provider.list(app)).await;
     let listing = of_app(provider, app, listing).await?;
     // Neither the files nor the state need know of it.
     let is_there = |group: &GroupName| {
@@ -110,7 +110,7 @@ async fn of_app<T>(
     answer: Result<T, ProviderError>,
 ) -> Result<T, ProviderError> {
     if matches!(&answer, Err(error) if error.class == ErrorClass::NotFound) {
-        persistently(|| provider.describe(app)).await?;
+        read_with_retry(|| provider.describe(app)).await?;
     }
     answer
 }
@@ -126,13 +126,13 @@ async fn say_folder(
     if known.machines.contains_key(id) {
         return Ok(());
     }
-    let Ok(machine) = persistently(|| provider.get(app, id)).await else {
+    let Ok(machine) = read_with_retry(|| provider.get(app, id)).await else {
         return Ok(());
     };
     let Some(folder) = &machine.project else {
         return Ok(());
     };
-    let described = persistently(|| provider.describe(app)).await?;
+    let described = read_with_retry(|| provider.describe(app)).await?;
     if described.belongs_to_other_project(&machine) {
         ui.warn(&format!(
             "Machine {id} belongs to the project in `{folder}`"
@@ -150,16 +150,16 @@ fn print(ui: &Ui, line: &LogLine) {
     let group = line.group.as_ref().map_or("-", GroupName::as_str);
     let head = format!(
         "{} {} {}",
-        to_the_millisecond(&line.at),
+        truncate_to_millis(&line.at),
         escape::safe(group),
         line.machine
     );
-    let head = paint(&head, Ink::Dim, ui.color_data());
+    let head = paint(&head, TextRole::Dim, ui.color_data());
     ui.data_with_secrets(&format!("{head} {}\n", escape::safe(&line.text)));
 }
 
 /// A time as people read it; finer parts of a second are for programs.
-fn to_the_millisecond(at: &str) -> String {
+fn truncate_to_millis(at: &str) -> String {
     match at.split_once('.') {
         Some((seconds, fraction)) if fraction.ends_with('Z') => {
             let digits = fraction.trim_end_matches('Z');
@@ -172,10 +172,10 @@ fn to_the_millisecond(at: &str) -> String {
 #[test]
 fn times_are_shown_to_the_millisecond() {
     assert_eq!(
-        to_the_millisecond("2026-11-22T12:41:02.988146Z"),
+        truncate_to_millis("2026-11-22T12:41:02.988146Z"),
         "2026-11-22T12:41:02.988Z"
     );
     for kept in ["2026-11-22T12:41:02Z", "2026-11-22T12:41:02.9Z", "x.y"] {
-        assert_eq!(to_the_millisecond(kept), kept);
+        assert_eq!(truncate_to_millis(kept), kept);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::args::Global;
+use super::args::GlobalFlags;
 use super::codes;
-use super::files::FileEdits;
-use super::pairs::{self, Ours, Pair};
+use super::fallback_manifests::ManifestProblem;
+use super::file_edits::FileEdits;
+use super::manifest_pair::{self, ManifestPair, SettingsFile};
 use super::project::{Project, read_file};
-use super::without_manifests::Problem;
 use crate::core::code::Code;
 use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{Desired, Region};
@@ -30,17 +30,17 @@ use crate::ui::{Failure, Ui};
 pub(super) struct Manifests {
     pub(super) project: Project,
     /// The fly.toml, as people are shown it.
-    pub(super) fly: PathBuf,
+    pub(super) fly_path: PathBuf,
     pub(super) loaded: Loaded,
     /// Whether a flag, aeroform.toml or the state says where Machines run.
     provider_named: bool,
     /// What to say where settings are beside fly.toml, and none is for it.
     without_settings: Option<String>,
-    texts: Texts,
+    texts: ManifestTexts,
 }
 
 /// Manifests that nothing is wrong with.
-pub(super) struct Accepted {
+pub(super) struct ValidManifests {
     pub(super) project: Project,
     pub(super) desired: Desired,
     pub(super) settings: Settings,
@@ -54,18 +54,18 @@ pub(super) struct Accepted {
 
 /// The two files as they were read, and what was added to them.
 #[derive(Clone)]
-struct Texts {
+struct ManifestTexts {
     /// Where aeroform.toml is or would be.
-    place: PathBuf,
-    ours: Option<Source>,
-    theirs: Source,
+    aeroform_path: PathBuf,
+    aeroform_toml: Option<ManifestText>,
+    fly_toml: ManifestText,
     overrides: Overrides,
 }
 
-impl Texts {
+impl ManifestTexts {
     fn load(&self) -> Loaded {
-        let ours = self.ours.as_ref().map(Source::file);
-        manifest::load(self.theirs.file(), ours, &self.overrides)
+        let ours = self.aeroform_toml.as_ref().map(ManifestText::file);
+        manifest::load(self.fly_toml.file(), ours, &self.overrides)
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) enum Purpose {
     /// To show what that would be.
     Plan,
     /// To look at what there is, for which they need not be right.
-    Look,
+    Inspect,
     /// To show what they make of it.
     Show,
     /// To say what is wrong with them.
@@ -88,7 +88,7 @@ pub(super) enum Purpose {
 }
 
 /// What a plan says as well, where it matters to that plan; it is said once.
-const SAID_BY_PLANS: [Code; 3] = [
+const REPORTED_BY_PLANS: [Code; 3] = [
     manifest::codes::MIN_ABOVE_COUNT,
     manifest::codes::NEVER_STARTED_AGAIN,
     manifest::codes::PORT_OF_TWO_GROUPS,
@@ -105,21 +105,21 @@ const REFUSED_BY_PLANS: [Code; 3] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Warnings {
     /// It shows a plan beside them.
-    BesidePlan,
+    WithPlan,
     /// It writes an edit and shows no plan.
-    BesideEdit,
+    WithEdit,
     /// It does nothing of what they are about.
-    Not,
+    Hidden,
 }
 
 /// A manifest with its name.
 #[derive(Clone)]
-struct Source {
+struct ManifestText {
     shown: String,
     bytes: Vec<u8>,
 }
 
-impl Source {
+impl ManifestText {
     fn new(path: &Path, bytes: Vec<u8>) -> Self {
         Self {
             shown: path.display().to_string(),
@@ -137,75 +137,78 @@ impl Source {
 
 /// Reads them, in two phases: aeroform.toml may say where fly.toml lies.
 pub(super) fn read(context: &Context<'_>, purpose: Purpose) -> Result<Manifests, Failure> {
-    read_with(context, purpose, BTreeSet::new())
+    read_with_regions(context, purpose, BTreeSet::new())
 }
 
 /// The same with regions that the platform itself has named.
-pub(super) fn read_with(
+pub(super) fn read_with_regions(
     context: &Context<'_>,
     purpose: Purpose,
     regions: BTreeSet<Region>,
 ) -> Result<Manifests, Failure> {
     let global = context.global;
-    let pair = pairs::find(global.config.as_deref())?;
-    let theirs = fly_toml(global, &pair)?;
-    let ours = match &pair.ours {
-        Ours::There(place) => {
+    let pair = manifest_pair::find_pair(global.config.as_deref())?;
+    let theirs = read_pair_fly_toml(global, &pair)?;
+    let ours = match &pair.settings {
+        SettingsFile::Found(place) => {
             let bytes = pair.project.read(place)?;
-            bytes.map(|bytes| Source::new(place, bytes))
+            bytes.map(|bytes| ManifestText::new(place, bytes))
         }
-        Ours::ToBe(_) | Ours::OfOthers(_) => None,
+        SettingsFile::Missing(_) | SettingsFile::Unmatched(_) => None,
     };
     let mut overrides = Overrides {
         regions,
         ..overrides(global, purpose)?
     };
-    let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
+    let (settings, _) = manifest::settings(ours.as_ref().map(ManifestText::file), &overrides);
     let mut provider_named = settings.is_provider_explicit;
     overrides.fallback_provider = match purpose {
-        Purpose::Run | Purpose::Plan | Purpose::Look if provider_named => None,
-        Purpose::Run | Purpose::Plan | Purpose::Look => {
-            let remembered = remembered(global, &pair, &settings, theirs.file());
+        Purpose::Run | Purpose::Plan | Purpose::Inspect if provider_named => None,
+        Purpose::Run | Purpose::Plan | Purpose::Inspect => {
+            let remembered = provider_from_state(global, &pair, &settings, theirs.file());
             provider_named = remembered.is_some();
             remembered
         }
         // Nothing runs here, and whoever has only a fly.toml means Fly.
         Purpose::Show | Purpose::Validate { .. } => ours.is_none().then(|| FLY.name.to_owned()),
     };
-    let texts = Texts {
-        place: pair.ours.place().to_owned(),
-        ours,
-        theirs,
+    let texts = ManifestTexts {
+        aeroform_path: pair.settings.path().to_owned(),
+        aeroform_toml: ours,
+        fly_toml: theirs,
         overrides,
     };
-    let others = match &pair.ours {
-        Ours::OfOthers(others) => Some(others.clone()),
-        Ours::There(_) | Ours::ToBe(_) => None,
+    let others = match &pair.settings {
+        SettingsFile::Unmatched(others) => Some(others.clone()),
+        SettingsFile::Found(_) | SettingsFile::Missing(_) => None,
     };
     let mut read = Manifests {
         provider_named,
         ..Manifests::of(pair, texts)
     };
     if let Some(others) = others {
-        let program = program(global, &read.fly);
+        let program = program(global, &read.fly_path);
         let init = format!("{program} {}", read.first_settings(context));
         if matches!(purpose, Purpose::Run) {
             return Err(others.refusal(&init));
         }
         read.without_settings = Some(others.warning(&init));
     }
-    if matches!(purpose, Purpose::Run | Purpose::Plan | Purpose::Look) {
+    if matches!(purpose, Purpose::Run | Purpose::Plan | Purpose::Inspect) {
         read.take_for_fly(context);
     }
     Ok(read)
 }
 
 /// Reads fly.toml for whom there are no settings yet.
-pub(super) fn read_without_ours(context: &Context<'_>, pair: Pair) -> Result<Manifests, Failure> {
-    let texts = Texts {
-        place: pair.ours.place().to_owned(),
-        ours: None,
-        theirs: fly_toml(context.global, &pair)?,
+pub(super) fn read_fly_toml(
+    context: &Context<'_>,
+    pair: ManifestPair,
+) -> Result<Manifests, Failure> {
+    let texts = ManifestTexts {
+        aeroform_path: pair.settings.path().to_owned(),
+        aeroform_toml: None,
+        fly_toml: read_pair_fly_toml(context.global, &pair)?,
         overrides: overrides(context.global, Purpose::Run)?,
     };
     let mut read = Manifests::of(pair, texts);
@@ -214,9 +217,9 @@ pub(super) fn read_without_ours(context: &Context<'_>, pair: Pair) -> Result<Man
 }
 
 /// This program as it is typed for a fly.toml.
-fn program(global: &Global, fly: &Path) -> String {
+fn program(global: &GlobalFlags, fly: &Path) -> String {
     let config = Some(fly.to_owned());
-    let global = Global {
+    let global = GlobalFlags {
         config,
         ..global.clone()
     };
@@ -224,9 +227,9 @@ fn program(global: &Global, fly: &Path) -> String {
 }
 
 /// The provider that the state of this app names.
-fn remembered(
-    global: &Global,
-    pair: &Pair,
+fn provider_from_state(
+    global: &GlobalFlags,
+    pair: &ManifestPair,
     settings: &Settings,
     theirs: SourceFile<'_>,
 ) -> Option<String> {
@@ -242,15 +245,15 @@ fn remembered(
     (whose.app == app).then_some(whose.provider)
 }
 
-fn overrides(global: &Global, purpose: Purpose) -> Result<Overrides, Failure> {
+fn overrides(global: &GlobalFlags, purpose: Purpose) -> Result<Overrides, Failure> {
     if let Some(provider) = &global.provider
         && !PROVIDERS.contains(&provider.as_str())
     {
-        return Err(no_provider(provider));
+        return Err(unknown_provider_error(provider));
     }
     Ok(Overrides {
         app: global.app.clone(),
-        app_source: Some(global.app_by().to_owned()),
+        app_source: Some(global.app_source().to_owned()),
         provider: global.provider.clone(),
         image: global.image.clone(),
         strict: matches!(purpose, Purpose::Validate { strict: true }),
@@ -260,7 +263,7 @@ fn overrides(global: &Global, purpose: Purpose) -> Result<Overrides, Failure> {
 }
 
 /// That there is no such provider.
-pub(super) fn no_provider(name: &str) -> Failure {
+pub(super) fn unknown_provider_error(name: &str) -> Failure {
     let meant = manifest::did_you_mean(name, PROVIDERS);
     let all = || "the providers are `local` and `fly`".to_owned();
     let message = format!("there is no provider `{name}`");
@@ -268,11 +271,16 @@ pub(super) fn no_provider(name: &str) -> Failure {
 }
 
 /// Reads the files that fly.toml names, and says which of them git ignores.
-fn take_files(overrides: &mut Overrides, project: &Project, fly: &Path, source: SourceFile<'_>) {
+fn load_local_files(
+    overrides: &mut Overrides,
+    project: &Project,
+    fly: &Path,
+    source: SourceFile<'_>,
+) {
     overrides.files = local_files(project, fly, source);
     let folder = fly.with_file_name("");
     let ignored = overrides.files.iter().filter(|(written, found)| {
-        matches!(found, LocalFile::Content(_)) && project.ignores(&folder.join(written))
+        matches!(found, LocalFile::Content(_)) && project.is_ignored(&folder.join(written))
     });
     overrides.ignored = ignored.map(|(written, _)| written.clone()).collect();
 }
@@ -303,7 +311,7 @@ fn dockerfile(project: &Project, fly: &Path) -> Option<String> {
 }
 
 /// The fly.toml of a pair.
-fn fly_toml(global: &Global, pair: &Pair) -> Result<Source, Failure> {
+fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<ManifestText, Failure> {
     let path = &pair.fly;
     let bytes = if pair.by_flag {
         read_file(path)?
@@ -319,15 +327,17 @@ fn fly_toml(global: &Global, pair: &Pair) -> Result<Source, Failure> {
         })?
     };
     match bytes {
-        Some(bytes) => Ok(Source::new(path, bytes)),
-        None => Err(another_one(global, pair).unwrap_or_else(|| no_fly_toml(path))),
+        Some(bytes) => Ok(ManifestText::new(path, bytes)),
+        None => {
+            Err(other_fly_toml_error(global, pair).unwrap_or_else(|| missing_fly_toml_error(path)))
+        }
     }
 }
 
 /// What to say where there is one under another name, which is read only where it is named.
-fn another_one(global: &Global, pair: &Pair) -> Option<Failure> {
+fn other_fly_toml_error(global: &GlobalFlags, pair: &ManifestPair) -> Option<Failure> {
     let folder = pair.fly.parent().filter(|_| !pair.by_flag)?;
-    let candidates = pairs::candidates(folder);
+    let candidates = manifest_pair::candidates(folder);
     let first = candidates.first()?;
     let ways: Vec<String> = candidates
         .iter()
@@ -344,10 +354,10 @@ fn another_one(global: &Global, pair: &Pair) -> Option<Failure> {
     } else {
         "one of those that are"
     };
-    Some(no_fly_toml(&pair.fly).hint(format!("name {one} there: {ways}{config}")))
+    Some(missing_fly_toml_error(&pair.fly).hint(format!("name {one} there: {ways}{config}")))
 }
 
-fn no_fly_toml(path: &Path) -> Failure {
+fn missing_fly_toml_error(path: &Path) -> Failure {
     Failure::new(
         codes::NO_FLY_TOML,
         format!("there is no `{}`", path.display()),
@@ -356,13 +366,13 @@ fn no_fly_toml(path: &Path) -> Failure {
 }
 
 /// Whether a region is not on the list that comes with the program: the platform may have opened it since.
-pub(super) fn lack_regions(found: &Diagnostics) -> bool {
+pub(super) fn has_unknown_region(found: &Diagnostics) -> bool {
     found
         .iter()
         .any(|found| found.code == UNKNOWN_REGION.name())
 }
 
-pub(super) fn show(found: &Diagnostics, ui: &Ui) {
+pub(super) fn show_diagnostics(found: &Diagnostics, ui: &Ui) {
     if found.is_empty() {
         return;
     }
@@ -375,14 +385,14 @@ pub(super) fn show(found: &Diagnostics, ui: &Ui) {
 }
 
 impl Manifests {
-    fn of(pair: Pair, mut texts: Texts) -> Self {
+    fn of(pair: ManifestPair, mut texts: ManifestTexts) -> Self {
         let fly = pair.fly;
         texts.overrides.dockerfile = dockerfile(&pair.project, &fly);
-        let theirs = texts.theirs.file();
-        take_files(&mut texts.overrides, &pair.project, &fly, theirs);
+        let theirs = texts.fly_toml.file();
+        load_local_files(&mut texts.overrides, &pair.project, &fly, theirs);
         Self {
             project: pair.project,
-            fly,
+            fly_path: fly,
             loaded: texts.load(),
             provider_named: false,
             without_settings: None,
@@ -424,7 +434,7 @@ impl Manifests {
 
     /// Refuses to write files that name another app than the chosen one: what is written for that one
     /// would be done to the other by the next apply.
-    pub(super) fn may_be_written(&self, global: &Global) -> Result<(), Failure> {
+    pub(super) fn check_names_app(&self, global: &GlobalFlags) -> Result<(), Failure> {
         let desired = self.loaded.desired.as_ref();
         let named = desired.and_then(|desired| Some((desired, desired.app_name_source.as_ref()?)));
         let Some((desired, Some((file, other)))) =
@@ -432,7 +442,7 @@ impl Manifests {
         else {
             return Ok(());
         };
-        let (app, by) = (&desired.app, global.app_by());
+        let (app, by) = (&desired.app, global.app_source());
         let message =
             format!("`{file}` is of app `{other}`, and {by} names `{app}`; nothing was changed");
         let away = match global.app_variable {
@@ -450,37 +460,40 @@ impl Manifests {
         desired
             .filter(|_| !self.loaded.diagnostics.has_errors())
             .ok_or_else(|| {
-                self.say(ui);
+                self.show_problems(ui);
                 self.failure()
             })
     }
 
     /// The same with edits made to the files, in memory alone, and what they change.
-    pub(super) fn edited(
+    pub(super) fn with_edits(
         self,
         before: &Desired,
         edits: &[Edit],
         beginning: &str,
     ) -> Result<(Self, FileEdits), EditError> {
         let texts = &self.texts;
-        let place = texts.place.display().to_string();
+        let place = texts.aeroform_path.display().to_string();
         let files = edit::ManifestFiles {
-            fly: texts.theirs.file(),
+            fly: texts.fly_toml.file(),
             aeroform_path: &place,
-            aeroform: texts.ours.as_ref().map(|ours| ours.bytes.as_slice()),
+            aeroform: texts
+                .aeroform_toml
+                .as_ref()
+                .map(|ours| ours.bytes.as_slice()),
             new_file_header: beginning,
         };
         let made = edit::edit(files, &texts.overrides, before, edits)?;
         let mut changes = FileEdits::default();
         let mut texts = self.texts;
         if let Some(after) = made.fly {
-            changes.add(self.fly.clone(), Some(texts.theirs.bytes), &after);
-            texts.theirs.bytes = after.into_bytes();
+            changes.add(self.fly_path.clone(), Some(texts.fly_toml.bytes), &after);
+            texts.fly_toml.bytes = after.into_bytes();
         }
         if let Some(after) = made.aeroform {
-            let ours = texts.ours.take().map(|ours| ours.bytes);
-            changes.add(texts.place.clone(), ours, &after);
-            texts.ours = Some(Source::new(&texts.place, after.into_bytes()));
+            let ours = texts.aeroform_toml.take().map(|ours| ours.bytes);
+            changes.add(texts.aeroform_path.clone(), ours, &after);
+            texts.aeroform_toml = Some(ManifestText::new(&texts.aeroform_path, after.into_bytes()));
         }
         let loaded = texts.load();
         let edited = Self {
@@ -492,64 +505,68 @@ impl Manifests {
     }
 
     /// Shows what is wrong, and goes on only with what is right.
-    pub(super) fn accept(self, ui: &Ui, warnings: Warnings) -> Result<Accepted, Failure> {
-        self.say_without_settings(ui);
+    pub(super) fn accept(self, ui: &Ui, warnings: Warnings) -> Result<ValidManifests, Failure> {
+        self.warn_without_settings(ui);
         let found = &self.loaded.diagnostics;
         let found = match warnings {
             _ if found.has_errors() => found.clone(),
-            Warnings::BesidePlan => found.without(&SAID_BY_PLANS).without(&REFUSED_BY_PLANS),
-            Warnings::BesideEdit => found.without(&REFUSED_BY_PLANS),
-            Warnings::Not => Diagnostics::default(),
+            Warnings::WithPlan => found.without(&REPORTED_BY_PLANS).without(&REFUSED_BY_PLANS),
+            Warnings::WithEdit => found.without(&REFUSED_BY_PLANS),
+            Warnings::Hidden => Diagnostics::default(),
         };
-        show(&found, ui);
-        self.trusted()
+        show_diagnostics(&found, ui);
+        self.accept_silently()
     }
 
     /// The same without a word of what is only odd.
-    pub(super) fn trusted(self) -> Result<Accepted, Failure> {
+    pub(super) fn accept_silently(self) -> Result<ValidManifests, Failure> {
         let failure = self.failure();
         match self.loaded.desired {
-            Some(desired) if !self.loaded.diagnostics.has_errors() => Ok(Accepted {
+            Some(desired) if !self.loaded.diagnostics.has_errors() => Ok(ValidManifests {
                 project: self.project,
                 desired,
                 settings: self.loaded.settings,
                 provider_named: self.provider_named,
                 has_image: self.loaded.has_image,
-                settings_file: self.texts.ours.is_some().then_some(self.texts.place),
+                settings_file: self
+                    .texts
+                    .aeroform_toml
+                    .is_some()
+                    .then_some(self.texts.aeroform_path),
             }),
             Some(_) | None => Err(failure),
         }
     }
 
     /// What is wrong with them, where something is.
-    pub(super) fn problem(&self) -> Option<Problem> {
+    pub(super) fn problem(&self) -> Option<ManifestProblem> {
         let is_right = self.loaded.desired.is_some() && !self.loaded.diagnostics.has_errors();
-        (!is_right).then(|| Problem {
+        (!is_right).then(|| ManifestProblem {
             failure: self.failure(),
             has_image: self.loaded.has_image,
         })
     }
 
     /// Says that none of the settings is for this fly.toml, where that is so.
-    pub(super) fn say_without_settings(&self, ui: &Ui) {
+    pub(super) fn warn_without_settings(&self, ui: &Ui) {
         if let Some(text) = &self.without_settings {
             ui.warn(text);
         }
     }
 
     /// Shows what is wrong.
-    pub(super) fn say(&self, ui: &Ui) {
-        show(&self.loaded.diagnostics, ui);
+    pub(super) fn show_problems(&self, ui: &Ui) {
+        show_diagnostics(&self.loaded.diagnostics, ui);
     }
 
     /// That something is wrong.
     pub(super) fn failure(&self) -> Failure {
-        makes_no_sense(&self.loaded.diagnostics)
+        invalid_manifests_error(&self.loaded.diagnostics)
     }
 }
 
 /// That manifests with these mistakes cannot be used.
-pub(super) fn makes_no_sense(found: &Diagnostics) -> Failure {
+pub(super) fn invalid_manifests_error(found: &Diagnostics) -> Failure {
     let errors = found
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error);

@@ -8,45 +8,45 @@ pub mod codes;
 pub mod consent;
 
 mod apply;
-mod by_hand;
-mod carry_out;
+mod apply_flow;
 mod completions;
 mod destroy;
 mod drift;
 mod edit;
 mod emulator;
-mod files;
-mod foreign;
-mod groups;
-mod ignored;
+mod fallback_manifests;
+mod file_edits;
+mod flyctl_commands;
+mod git_index;
+mod gitignore;
+mod group;
 mod import;
 mod init;
 mod logs;
 mod machine;
+mod manifest_pair;
 mod manifests;
-mod pairs;
+mod manual;
 mod plan;
 mod platform;
 mod project;
 mod refresh;
-mod refusals;
+mod refused_plan;
 mod regions;
 mod restart;
-mod running;
-mod saved;
+mod run_and_report;
+mod saved_plan;
 mod scale;
 mod scale_show;
+mod scale_size;
 mod session;
-mod show;
 mod show_config;
-mod size;
 mod state;
 mod status;
-mod tracked;
 mod unlock;
 mod validate;
 mod version;
-mod without_manifests;
+mod views;
 
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
@@ -56,7 +56,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Global, Show, Typed, Verb};
+use args::{Cli, GlobalFlags, ShowVerb, TypedCommand, Verb};
 
 use crate::core::fleet::ids::InvalidName;
 use crate::core::scrub::{self, TokenScrubber};
@@ -74,25 +74,25 @@ pub(crate) struct Context<'a> {
     /// Clock, ids, variables.
     pub(crate) env: &'a Env,
     /// Flags that every verb has.
-    pub(crate) global: &'a Global,
+    pub(crate) global: &'a GlobalFlags,
 }
 
 /// The whole program, given its arguments.
 pub fn main(args: &[OsString]) -> ExitCode {
-    if let Some(dir) = supervised(args) {
+    if let Some(dir) = supervisor_dir(args) {
         return supervise(dir);
     }
-    let env = Env::of_process();
+    let env = Env::from_process();
     // Before the first word is printed.
     scrub::install(TokenScrubber::new(
         TOKEN_VARS.iter().filter_map(|name| env.var(name)),
     ));
-    let answered = completions::answered(args, &env);
-    answered.unwrap_or_else(|| speak(args, &env)).into()
+    let answered = completions::answer(args, &env);
+    answered.unwrap_or_else(|| run_command(args, &env)).into()
 }
 
 /// The program as people know it.
-fn speak(args: &[OsString], env: &Env) -> Exit {
+fn run_command(args: &[OsString], env: &Env) -> Exit {
     let cli = match parse(args, env) {
         Ok(cli) => cli,
         Err(exit) => return exit,
@@ -103,13 +103,13 @@ fn speak(args: &[OsString], env: &Env) -> Exit {
         cli.global.loudness(),
         cli.verb.json(),
     )
-    .called(cli.global.program());
-    ui.tell_panics();
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&ui, env, &cli)))
+    .with_program(cli.global.program());
+    ui.sanitize_panics();
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| run_verb(&ui, env, &cli)))
         .unwrap_or_else(|_| Err(Failure::bug("a part of the program gave up; see above")));
     let exit = ended.unwrap_or_else(|failure| {
-        let failure = if cli.verb.is_about_an_app() && !ui.has_begun_to_change() {
-            failure.unchanged()
+        let failure = if cli.verb.needs_app() && !ui.has_changed() {
+            failure.with_nothing_changed()
         } else {
             failure
         };
@@ -121,7 +121,7 @@ fn speak(args: &[OsString], env: &Env) -> Exit {
 
 /// The folder of the local Machine that this process is to be the supervisor of. No verb of the command
 /// line: people never type it, and help and completions are theirs.
-fn supervised(args: &[OsString]) -> Option<&Path> {
+fn supervisor_dir(args: &[OsString]) -> Option<&Path> {
     match args {
         [_, verb, dir] if verb == "__supervise" => Some(Path::new(dir)),
         _ => None,
@@ -135,7 +135,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
         .try_get_matches_from_mut(args)
         .and_then(|matches| {
             let mut cli = Cli::from_arg_matches(&matches)?;
-            cli.global.typed = Typed::of(&command, &matches);
+            cli.global.typed_command = TypedCommand::from_matches(&command, &matches);
             Ok(cli)
         })
         .map_err(|error| {
@@ -144,7 +144,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
-            let text = foreign::told(error, args).render();
+            let text = flyctl_commands::add_suggestion(error, args).render();
             let colored = if asked_for {
                 ui.color_data()
             } else {
@@ -188,17 +188,17 @@ fn color_flag(args: &[OsString]) -> ColorChoice {
     ColorChoice::Auto
 }
 
-fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
+fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
             Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
         })?;
     }
-    let global = match cli.global.clone().with_app_of(env) {
+    let global = match cli.global.clone().with_app_from_env(env) {
         Ok(global) => global,
         // These are about no app.
-        Err(_) if !cli.verb.is_about_an_app() => cli.global.clone(),
-        Err(error) => return Err(no_app_name(&error)),
+        Err(_) if !cli.verb.needs_app() => cli.global.clone(),
+        Err(error) => return Err(app_name_error(&error)),
     };
     let context = Context {
         ui,
@@ -206,32 +206,32 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         global: &global,
     };
     match &cli.verb {
-        Verb::Init { .. } => wait(init::run(&context)),
+        Verb::Init { .. } => block_on(init::run(&context)),
         Verb::Validate(args) => validate::run(&context, args),
-        Verb::Show(Show::Config(args)) => show_config::run(&context, args),
+        Verb::Show(ShowVerb::Config(args)) => show_config::run(&context, args),
         Verb::Platform(args) => Ok(platform::run(&context, args)),
         Verb::Completions { shell } => Ok(completions::run(&context, *shell)),
         Verb::Version { .. } => Ok(version::run(&context)),
-        Verb::Plan(args) => wait(plan::run(&context, args)),
-        Verb::Apply(args) => wait(apply::run(&context, args)),
-        Verb::Destroy(args) => wait(destroy::run(&context, args)),
-        Verb::Import(args) => wait(import::run(&context, args)),
-        Verb::Scale(args) => wait(scale::run(&context, args)),
-        Verb::Group(args) => wait(groups::run(&context, args)),
-        Verb::Regions(args) => wait(regions::run(&context, args)),
-        Verb::Drift(args) => wait(drift::run(&context, args)),
-        Verb::Refresh(args) => wait(refresh::run(&context, args)),
-        Verb::Restart(args) => wait(restart::run(&context, args)),
-        Verb::Machine(args) => wait(machine::run(&context, args)),
-        Verb::Status(args) => wait(status::run(&context, args)),
-        Verb::Logs(args) => wait(logs::run(&context, args)),
-        Verb::State(args) => wait(state::run(&context, args)),
-        Verb::Unlock { .. } => wait(unlock::run(&context)),
-        Verb::Emulator(args) => wait(emulator::run(&context, args)),
+        Verb::Plan(args) => block_on(plan::run(&context, args)),
+        Verb::Apply(args) => block_on(apply::run(&context, args)),
+        Verb::Destroy(args) => block_on(destroy::run(&context, args)),
+        Verb::Import(args) => block_on(import::run(&context, args)),
+        Verb::Scale(args) => block_on(scale::run(&context, args)),
+        Verb::Group(args) => block_on(group::run(&context, args)),
+        Verb::Regions(args) => block_on(regions::run(&context, args)),
+        Verb::Drift(args) => block_on(drift::run(&context, args)),
+        Verb::Refresh(args) => block_on(refresh::run(&context, args)),
+        Verb::Restart(args) => block_on(restart::run(&context, args)),
+        Verb::Machine(args) => block_on(machine::run(&context, args)),
+        Verb::Status(args) => block_on(status::run(&context, args)),
+        Verb::Logs(args) => block_on(logs::run(&context, args)),
+        Verb::State(args) => block_on(state::run(&context, args)),
+        Verb::Unlock { .. } => block_on(unlock::run(&context)),
+        Verb::Emulator(args) => block_on(emulator::run(&context, args)),
     }
 }
 
-fn no_app_name(error: &InvalidName) -> Failure {
+fn app_name_error(error: &InvalidName) -> Failure {
     let message = format!("`FLY_APP` is `{}`, which is no app name", error.text);
     Failure::new(codes::BAD_APP, message)
         .cause(error.rule)
@@ -239,7 +239,7 @@ fn no_app_name(error: &InvalidName) -> Failure {
 }
 
 /// Runs a verb that waits for something, on this one thread.
-fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+fn block_on(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

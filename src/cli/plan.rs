@@ -1,51 +1,52 @@
 //! `aeroform plan`: what apply would do. Changes nothing and takes no lock.
 
-use super::args::Plan as Args;
+use super::args::PlanArgs as Args;
 use super::manifests::{Purpose, Warnings};
-use super::saved::OutFile;
+use super::saved_plan::PlanFile;
 use super::session::{self, Session};
-use super::{Context, show};
-use crate::conduct::Look;
+use super::{Context, views};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{DriftKind, Options, Plan, PlanMode, SavedPlan};
+use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Shows it, and saves it where that is asked for.
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     // A path that cannot be written is better known before the work than after it.
-    let out = args.out.as_deref().map(OutFile::open).transpose()?;
+    let out = args.out.as_deref().map(PlanFile::open).transpose()?;
     let warnings = if args.destroy {
-        Warnings::Not
+        Warnings::Hidden
     } else {
-        Warnings::BesidePlan
+        Warnings::WithPlan
     };
     let session = if args.refresh.refresh {
-        Session::open_asking_for(context, Purpose::Plan, warnings).await?
+        Session::open_online_for(context, Purpose::Plan, warnings).await?
     } else {
-        Session::open_for(context, Purpose::Plan, warnings)?
+        Session::open(context, Purpose::Plan, warnings)?
     };
     let aim = if args.destroy {
         PlanMode::Destroy
     } else {
         PlanMode::Normal
     };
-    let asked = session::with_options(context, &args.options, args.asks.asked())?;
+    let asked =
+        session::with_plan_options(context, &args.options, args.requested_flags.requested())?;
     let wishes = Options {
         parallelism: Some(args.parallelism.get()),
-        ..session::wishes(&args.wishes, aim, asked)
+        ..session::planner_options(&args.plan_flags, aim, asked)
     };
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;
-        let ground = session.ground(context, &*provider, &journal);
-        signals.or_interrupted(ground.look(&wishes)).await??
+        let ground = session.run_context(context, &*provider, &journal);
+        signals.or_interrupted(ground.preview(&wishes)).await??
     } else {
-        let offline = Look::offline(&session.desired, &*session.store, &wishes);
+        let offline = Preview::offline(&session.desired, &*session.store, &wishes);
         signals.or_interrupted(offline).await??
     };
-    session.say_open_runs(context.ui, &look).await?;
-    show::plan(context.ui, &look.plan);
+    session.report_open_runs(context.ui, &look).await?;
+    views::plan(context.ui, &look.plan);
     if let Some(out) = out {
         let path = out.write(&SavedPlan::of(&look.plan))?;
         let path = shell_word(&path);

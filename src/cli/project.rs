@@ -10,8 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::codes;
-use super::ignored::is_ignored;
-use super::tracked::is_tracked;
+use super::git_index::is_tracked;
+use super::gitignore::is_ignored;
 use crate::core::view::escape::is_hazard;
 use crate::ui::Failure;
 
@@ -25,7 +25,7 @@ pub(super) const FLY_TOML: &str = "fly.toml";
 #[derive(Debug, Clone)]
 pub(super) struct Project {
     /// As a person would write it from where they stand; empty for that very folder.
-    dir: PathBuf,
+    display_dir: PathBuf,
     /// Resolved.
     folder: PathBuf,
     /// Resolved; nothing beyond it is read.
@@ -34,7 +34,7 @@ pub(super) struct Project {
 
 impl Project {
     /// The project of this folder.
-    pub(super) fn at(dir: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(dir: &Path) -> Result<Self, Failure> {
         let shown = if dir == Path::new("") {
             Path::new(".")
         } else {
@@ -53,7 +53,7 @@ impl Project {
             .unwrap_or(&folder)
             .to_owned();
         Ok(Self {
-            dir: dir.to_owned(),
+            display_dir: dir.to_owned(),
             folder,
             root,
         })
@@ -66,11 +66,11 @@ impl Project {
 
     /// A path that is written relative to the project, as a person would write it from here.
     pub(super) fn path(&self, written: &str) -> PathBuf {
-        self.dir.join(written)
+        self.display_dir.join(written)
     }
 
     /// A path as it is shown, from the top of the repository: what a forge calls the file.
-    pub(super) fn in_repository(&self, shown: &str) -> String {
+    pub(super) fn repository_path(&self, shown: &str) -> String {
         let resolved = fs::canonicalize(shown).ok();
         let inside = resolved
             .as_deref()
@@ -80,9 +80,9 @@ impl Project {
 
     /// Refuses a path that leads out of the project. It need not exist: then the nearest folder above
     /// it that does decides.
-    pub(super) fn guard(&self, path: &Path) -> Result<(), Failure> {
-        self.guard_git(path)?;
-        let (absolute, resolved) = resolve(&self.counted(path));
+    pub(super) fn check_inside(&self, path: &Path) -> Result<(), Failure> {
+        self.check_not_git(path)?;
+        let (absolute, resolved) = resolve(&self.from_root(path));
         let climbs = absolute
             .components()
             .any(|part| part == std::path::Component::ParentDir);
@@ -99,15 +99,15 @@ impl Project {
 
     /// The same path, from the resolved folder of the project: the way to that is the user's own word, and may
     /// climb.
-    fn counted(&self, path: &Path) -> PathBuf {
-        let inside = path.strip_prefix(&self.dir);
+    fn from_root(&self, path: &Path) -> PathBuf {
+        let inside = path.strip_prefix(&self.display_dir);
         inside.map_or_else(|_| path.to_owned(), |path| self.folder.join(path))
     }
 
     /// Refuses a path into a folder of git's own, whether or not there is such a file.
-    fn guard_git(&self, path: &Path) -> Result<(), Failure> {
-        let (absolute, resolved) = resolve(&self.counted(path));
-        if !self.is_of_git(&absolute) && !self.is_of_git(&resolved) {
+    fn check_not_git(&self, path: &Path) -> Result<(), Failure> {
+        let (absolute, resolved) = resolve(&self.from_root(path));
+        if !self.is_in_git_dir(&absolute) && !self.is_in_git_dir(&resolved) {
             return Ok(());
         }
         Err(Failure::new(
@@ -119,7 +119,7 @@ impl Project {
 
     /// Whether a part of this path, from the top of the project on, is called `.git`. Some file systems take
     /// other cases for the same, and leave out what cannot be seen.
-    fn is_of_git(&self, path: &Path) -> bool {
+    fn is_in_git_dir(&self, path: &Path) -> bool {
         let inside = path.strip_prefix(&self.root).unwrap_or(path);
         inside.components().any(|part| {
             let name = part.as_os_str().to_string_lossy();
@@ -130,7 +130,7 @@ impl Project {
     }
 
     /// Whether git ignores this file, or the one that it is a link to. It ignores none that it tracks.
-    pub(super) fn ignores(&self, path: &Path) -> bool {
+    pub(super) fn is_ignored(&self, path: &Path) -> bool {
         let named = std::path::absolute(path).ok();
         let named = named.and_then(|path| {
             let folder = fs::canonicalize(path.parent()?).ok()?;
@@ -143,10 +143,10 @@ impl Project {
 
     /// Reads a file of the project; nothing when there is none.
     pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-        self.guard_git(path)?;
+        self.check_not_git(path)?;
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(_) | Ok(_) => self.guard(path)?,
+            Err(_) | Ok(_) => self.check_inside(path)?,
         }
         read_file(path)
     }
@@ -199,23 +199,31 @@ mod tests {
         fs::write(inside.path().join("fly.toml"), "").unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret"), app.join("link")).unwrap();
         std::os::unix::fs::symlink("/nowhere/at/all", app.join("dangling")).unwrap();
-        let project = Project::at(&app).unwrap();
+        let project = Project::open(&app).unwrap();
 
-        assert!(project.guard(&project.path("state/shop.json")).is_ok());
-        assert!(project.guard(&project.path("../fly.toml")).is_err());
-        assert!(project.guard(&project.path("new/../../../x")).is_err());
-        assert!(project.guard(&project.path("/etc/passwd")).is_err());
-        assert!(project.guard(&project.path("link")).is_err());
-        assert!(project.guard(&project.path("dangling")).is_err());
+        assert!(
+            project
+                .check_inside(&project.path("state/shop.json"))
+                .is_ok()
+        );
+        assert!(project.check_inside(&project.path("../fly.toml")).is_err());
+        assert!(
+            project
+                .check_inside(&project.path("new/../../../x"))
+                .is_err()
+        );
+        assert!(project.check_inside(&project.path("/etc/passwd")).is_err());
+        assert!(project.check_inside(&project.path("link")).is_err());
+        assert!(project.check_inside(&project.path("dangling")).is_err());
 
         fs::create_dir(inside.path().join(".git")).unwrap();
         fs::write(inside.path().join(".git/config"), "x").unwrap();
         std::os::unix::fs::symlink("../.git", app.join("harmless")).unwrap();
         std::os::unix::fs::symlink("../.git/config", app.join("config.toml")).unwrap();
-        let project = Project::at(&app).unwrap();
-        assert!(project.guard(&project.path("../fly.toml")).is_ok());
-        assert!(project.guard(&project.path("link")).is_err());
-        let code = |path: &str| project.guard(&project.path(path)).unwrap_err().code;
+        let project = Project::open(&app).unwrap();
+        assert!(project.check_inside(&project.path("../fly.toml")).is_ok());
+        assert!(project.check_inside(&project.path("link")).is_err());
+        let code = |path: &str| project.check_inside(&project.path(path)).unwrap_err().code;
         for path in [
             "../.git/config",
             "../.GIT/config",
@@ -233,7 +241,7 @@ mod tests {
             "x.git/y",
             "git/config",
         ] {
-            assert!(project.guard(&project.path(path)).is_ok(), "{path}");
+            assert!(project.check_inside(&project.path(path)).is_ok(), "{path}");
         }
         assert!(project.read(&project.path("none.toml")).unwrap().is_none());
         assert!(project.read(&app).is_err());

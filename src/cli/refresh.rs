@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 
 use super::Context;
-use super::args::{Doing, PlanOptions, RefreshState};
-use super::carry_out::{self, Errand};
+use super::apply_flow::{self, ApplyRequest};
+use super::args::{ApplyFlags, PlanOptions, RefreshArgs};
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
 /// Shows what differs, asks, and writes it down, by the same road as any other change.
-pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Exit, Failure> {
-    let doing = Doing {
+pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exit, Failure> {
+    let doing = ApplyFlags {
         auto_approve: args.auto_approve,
         allow_destroy: Vec::new(),
         allow_revert: false,
@@ -19,14 +19,14 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Ex
         lock_timeout: args.lock_timeout,
         json: args.json,
         options: PlanOptions::default(),
-        wishes: args.wishes.clone(),
+        plan_flags: args.plan_flags.clone(),
     };
-    let errand = Errand {
+    let errand = ApplyRequest {
         command: "refresh",
         aim: PlanMode::RefreshOnly,
-        asked: Requested::default(),
+        requested: Requested::default(),
         saved: None,
-        doing: &doing,
+        flags: &doing,
     };
-    carry_out::run(context, &errand).await
+    apply_flow::run(context, &errand).await
 }

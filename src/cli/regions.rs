@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::args::{RegionsEdit, RegionsVerb as Args};
-use super::edit::{self, Ground};
-use super::scale::{group, one_group, standbys, there};
+use super::args::{RegionsArgs, RegionsVerb as Args};
+use super::edit::{self, EditContext};
+use super::scale::{find_group, planned_primaries, single_group, standby_count};
 use super::{Context, codes, scale_show};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{Count, GroupName, Region, Regions};
@@ -18,33 +18,33 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Add(args) => {
-            let edits = |ground: &Ground<'_>| add(args, ground);
+            let edits = |ground: &EditContext<'_>| add(args, ground);
             edit::run(
                 context,
                 "regions add",
-                &args.editing,
+                &args.edit_flags,
                 Requested::default(),
                 edits,
             )
             .await
         }
         Args::Remove(args) => {
-            let edits = |ground: &Ground<'_>| take(context, args, ground, false);
+            let edits = |ground: &EditContext<'_>| remove(context, args, ground, false);
             edit::run(
                 context,
                 "regions remove",
-                &args.editing,
+                &args.edit_flags,
                 Requested::default(),
                 edits,
             )
             .await
         }
         Args::Drain(args) => {
-            let edits = |ground: &Ground<'_>| take(context, args, ground, true);
+            let edits = |ground: &EditContext<'_>| remove(context, args, ground, true);
             edit::run(
                 context,
                 "regions drain",
-                &args.editing,
+                &args.edit_flags,
                 Requested::default(),
                 edits,
             )
@@ -56,8 +56,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     }
 }
 
-fn add(args: &RegionsEdit, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
-    let name = one_group(ground.desired, args.group.as_ref())?;
+fn add(args: &RegionsArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
+    let name = single_group(ground.desired, args.group.as_ref())?;
     let edit = match &ground.desired.groups[&name].regions {
         Regions::List(list) => {
             let mut regions = list.clone();
@@ -73,32 +73,32 @@ fn add(args: &RegionsEdit, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
             }
         }
         Regions::Unwritten | Regions::Exact(_) => {
-            let mut map = there(ground.desired, &ground.look.plan, &name);
+            let mut map = planned_primaries(ground.desired, &ground.preview.plan, &name);
             for region in &args.regions {
                 map.entry(region.clone()).or_insert(1);
             }
-            exact(ground, name, map)
+            exact_layout(ground, name, map)
         }
     };
     Ok(vec![edit])
 }
 
 /// Takes regions away, and keeps the number of Machines where that is asked.
-fn take(
+fn remove(
     context: &Context<'_>,
-    args: &RegionsEdit,
-    ground: &Ground<'_>,
+    args: &RegionsArgs,
+    ground: &EditContext<'_>,
     keeps: bool,
 ) -> Result<Vec<Edit>, Failure> {
     let names: Vec<GroupName> = match &args.group {
-        Some(name) => vec![group(ground.desired, name.as_str())?],
+        Some(name) => vec![find_group(ground.desired, name.as_str())?],
         None => ground.desired.groups.keys().cloned().collect(),
     };
     let everywhere = regions_of(ground, ground.desired.groups.keys());
     let here = regions_of(ground, names.iter());
     for region in &args.regions {
         if !everywhere.contains(region) && regions::find(region.as_str()).is_none() {
-            return Err(unknown(region, &everywhere));
+            return Err(unknown_region_error(region, &everywhere));
         }
         if !here.contains(region) {
             let whose = match &args.group {
@@ -112,25 +112,25 @@ fn take(
     }
     let mut edits = Vec::new();
     for name in names {
-        edits.extend(taken(args, ground, name, keeps)?);
+        edits.extend(edit_without(args, ground, name, keeps)?);
     }
     Ok(edits)
 }
 
 /// Where these groups are by the files, and where their Machines are.
 fn regions_of<'a>(
-    ground: &Ground<'_>,
+    ground: &EditContext<'_>,
     names: impl Iterator<Item = &'a GroupName>,
 ) -> BTreeSet<Region> {
     let mut regions = BTreeSet::new();
     for name in names {
-        regions.extend(there(ground.desired, &ground.look.plan, name).into_keys());
+        regions.extend(planned_primaries(ground.desired, &ground.preview.plan, name).into_keys());
         match &ground.desired.groups[name].regions {
             Regions::Unwritten => {}
             Regions::List(list) => regions.extend(list.iter().cloned()),
             Regions::Exact(map) => regions.extend(map.keys().cloned()),
         }
-        let observed = ground.look.observed.iter();
+        let observed = ground.preview.observed.iter();
         let machines = observed.flat_map(|observed| observed.machines.values());
         let theirs = machines.filter(|machine| machine.group.as_ref() == Some(name));
         regions.extend(theirs.map(|machine| machine.region.clone()));
@@ -138,7 +138,7 @@ fn regions_of<'a>(
     regions
 }
 
-fn unknown(region: &Region, known: &BTreeSet<Region>) -> Failure {
+fn unknown_region_error(region: &Region, known: &BTreeSet<Region>) -> Failure {
     let failure = Failure::new(
         codes::NO_SUCH_REGION,
         format!("there is no region `{region}`"),
@@ -150,14 +150,14 @@ fn unknown(region: &Region, known: &BTreeSet<Region>) -> Failure {
         .hint(meant.unwrap_or_else(|| "`aeroform regions list` says where groups are".to_owned()))
 }
 
-fn taken(
-    args: &RegionsEdit,
-    ground: &Ground<'_>,
+fn edit_without(
+    args: &RegionsArgs,
+    ground: &EditContext<'_>,
     name: GroupName,
     keeps: bool,
 ) -> Result<Option<Edit>, Failure> {
     let wanted = &ground.desired.groups[&name];
-    let there = there(ground.desired, &ground.look.plan, &name);
+    let there = planned_primaries(ground.desired, &ground.preview.plan, &name);
     let stays = |region: &Region| !args.regions.contains(region);
     let total: u32 = there.values().sum();
     if let Regions::List(list) = &wanted.regions {
@@ -170,7 +170,7 @@ fn taken(
             return Ok(None);
         }
         if regions.is_empty() {
-            return Err(nowhere(&name));
+            return Err(last_region_error(&name));
         }
         // A count that nobody wrote would follow the Machines that go.
         let count = (keeps && wanted.count == Count::Unwritten).then_some(total);
@@ -187,27 +187,31 @@ fn taken(
     map.retain(|region, _| stays(region));
     if keeps {
         if map.is_empty() {
-            return Err(nowhere(&name));
+            return Err(last_region_error(&name));
         }
         for _ in map.values().sum::<u32>()..total {
             let fewest = map.values_mut().min_by_key(|n| **n);
             *fewest.expect("a region is left") += 1;
         }
     }
-    Ok(Some(exact(ground, name, map)))
+    Ok(Some(exact_layout(ground, name, map)))
 }
 
-fn exact(ground: &Ground<'_>, group: GroupName, regions: BTreeMap<Region, u32>) -> Edit {
+fn exact_layout(
+    ground: &EditContext<'_>,
+    group: GroupName,
+    regions: BTreeMap<Region, u32>,
+) -> Edit {
     Edit::Layout {
         layout: GroupLayout {
-            standby: standbys(ground, &group, &regions),
+            standby: standby_count(ground, &group, &regions),
             regions,
         },
         group,
     }
 }
 
-fn nowhere(name: &GroupName) -> Failure {
+fn last_region_error(name: &GroupName) -> Failure {
     Failure::new(
         codes::NO_REGION_LEFT,
         format!("group `{name}` would have no region left"),

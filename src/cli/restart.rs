@@ -1,23 +1,23 @@
 //! `aeroform restart`.
 
 use super::Context;
-use super::args::Restart;
-use super::carry_out::{self, Errand};
+use super::apply_flow::{self, ApplyRequest};
+use super::args::RestartArgs;
 use super::plan;
 use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
 /// Has the Machines that run start anew, by the same road as any other change.
-pub(super) async fn run(context: &Context<'_>, args: &Restart) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &RestartArgs) -> Result<Exit, Failure> {
     if args.plan_only {
         return plan::run(context, &args.plan()).await;
     }
-    let errand = Errand {
+    let errand = ApplyRequest {
         command: "restart",
         aim: PlanMode::Normal,
-        asked: args.asked(),
+        requested: args.requested(),
         saved: None,
-        doing: &args.doing,
+        flags: &args.apply_flags,
     };
-    carry_out::run(context, &errand).await
+    apply_flow::run(context, &errand).await
 }

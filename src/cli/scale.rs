@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::args::{Count, Scale as Args};
-use super::edit::{self, Ground};
-use super::{Context, codes, scale_show, size};
+use super::args::{ScaleCountArgs, ScaleVerb as Args};
+use super::edit::{self, EditContext};
+use super::{Context, codes, scale_show, scale_size};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::{Plan, Requested, ScaleAmount, ScaleError, ScaleRequest};
@@ -14,26 +14,26 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Count(args) => {
-            let edits = |ground: &Ground<'_>| count(args, ground);
+            let edits = |ground: &EditContext<'_>| count_edits(args, ground);
             edit::run(
                 context,
                 "scale count",
-                &args.editing,
+                &args.edit_flags,
                 Requested::default(),
                 edits,
             )
             .await
         }
         Args::Vm(args) => {
-            let edits = |ground: &Ground<'_>| size::vm(args, ground);
-            edit::run_blind(context, "scale vm", &args.of.editing, edits).await
+            let edits = |ground: &EditContext<'_>| scale_size::vm_edits(args, ground);
+            edit::run_without_context(context, "scale vm", &args.size_flags.edit_flags, edits).await
         }
         Args::Memory(args) => {
-            let edits = |ground: &Ground<'_>| size::memory(args, ground);
+            let edits = |ground: &EditContext<'_>| scale_size::memory_edits(args, ground);
             edit::run(
                 context,
                 "scale memory",
-                &args.of.editing,
+                &args.size_flags.edit_flags,
                 Requested::default(),
                 edits,
             )
@@ -44,13 +44,13 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 }
 
 /// The layout of each group that is named.
-fn count(args: &Count, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
+fn count_edits(args: &ScaleCountArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
     let desired = ground.desired;
     let mut wanted: BTreeMap<GroupName, ScaleAmount> = BTreeMap::new();
     for count in &args.counts {
         let group = match &count.group {
-            Some(name) => group(desired, name.as_str())?,
-            None => one_group(desired, args.group.as_ref())?,
+            Some(name) => find_group(desired, name.as_str())?,
+            None => single_group(desired, args.group.as_ref())?,
         };
         if wanted.contains_key(&group) {
             return Err(Failure::new(
@@ -61,7 +61,7 @@ fn count(args: &Count, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
         }
         wanted.insert(group, count.amount);
     }
-    let regions = app_regions(desired, &ground.look.plan);
+    let regions = app_regions(desired, &ground.preview.plan);
     let layouts = wanted.into_iter().map(|(group, amount)| {
         let layout = layout(args, ground, &regions, &group, amount)?;
         Ok(Edit::Layout { group, layout })
@@ -70,14 +70,14 @@ fn count(args: &Count, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
 }
 
 fn layout(
-    args: &Count,
-    ground: &Ground<'_>,
+    args: &ScaleCountArgs,
+    ground: &EditContext<'_>,
     regions: &[Region],
     name: &GroupName,
     amount: ScaleAmount,
 ) -> Result<GroupLayout, Failure> {
     let group = &ground.desired.groups[name];
-    let current = there(ground.desired, &ground.look.plan, name);
+    let current = planned_primaries(ground.desired, &ground.preview.plan, name);
     let most = args.max_per_region.map(u32::from).or(group.max_per_region);
     let scale = ScaleRequest {
         amount,
@@ -88,16 +88,16 @@ fn layout(
     };
     let after = scale
         .counts_per_region(&current)
-        .map_err(|error| fits_not(name, &error))?;
+        .map_err(|error| no_scale_error(name, &error))?;
     Ok(GroupLayout {
-        standby: standbys(ground, name, &after),
+        standby: standby_count(ground, name, &after),
         regions: after,
     })
 }
 
 /// A count that is written means no standbys unless they are written, too (rule 15).
-pub(super) fn standbys(
-    ground: &Ground<'_>,
+pub(super) fn standby_count(
+    ground: &EditContext<'_>,
     name: &GroupName,
     after: &BTreeMap<Region, u32>,
 ) -> Option<u32> {
@@ -106,14 +106,23 @@ pub(super) fn standbys(
     if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
         return None;
     }
-    let planned = ground.look.plan.groups.iter().find(|g| g.name == *name)?;
+    let planned = ground
+        .preview
+        .plan
+        .groups
+        .iter()
+        .find(|g| g.name == *name)?;
     let primaries: u32 = planned.primaries.values().sum();
     Some(planned.after.saturating_sub(primaries)).filter(|n| *n > 0 && planned.before > 0)
 }
 
 /// The primaries that a group has once the files as they are have been applied: what an edit does not name
 /// is what it would be without the edit.
-pub(super) fn there(desired: &Desired, plan: &Plan, name: &GroupName) -> BTreeMap<Region, u32> {
+pub(super) fn planned_primaries(
+    desired: &Desired,
+    plan: &Plan,
+    name: &GroupName,
+) -> BTreeMap<Region, u32> {
     let Some(group) = plan.groups.iter().find(|group| group.name == *name) else {
         return BTreeMap::new();
     };
@@ -132,7 +141,7 @@ pub(super) fn there(desired: &Desired, plan: &Plan, name: &GroupName) -> BTreeMa
 fn app_regions(desired: &Desired, plan: &Plan) -> Vec<Region> {
     let groups = desired.groups.keys();
     let mut regions: BTreeSet<Region> = groups
-        .flat_map(|name| there(desired, plan, name).into_keys())
+        .flat_map(|name| planned_primaries(desired, plan, name).into_keys())
         .collect();
     if regions.is_empty() {
         for group in desired.groups.values() {
@@ -151,21 +160,24 @@ fn app_regions(desired: &Desired, plan: &Plan) -> Vec<Region> {
 }
 
 /// The group of this name.
-pub(super) fn group(desired: &Desired, name: &str) -> Result<GroupName, Failure> {
+pub(super) fn find_group(desired: &Desired, name: &str) -> Result<GroupName, Failure> {
     let found = desired.groups.keys().find(|group| group.as_str() == name);
     found.cloned().ok_or_else(|| {
         Failure::new(
             codes::NO_GROUP,
             format!("there is no process group `{name}`"),
         )
-        .hint(format!("the groups are {}", list(desired)))
+        .hint(format!("the groups are {}", list_groups(desired)))
     })
 }
 
 /// The group that is meant where only one can be: the one that a flag names, the only one, or `app`.
-pub(super) fn one_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, Failure> {
+pub(super) fn single_group(
+    desired: &Desired,
+    flag: Option<&GroupName>,
+) -> Result<GroupName, Failure> {
     if let Some(name) = flag {
-        return group(desired, name.as_str());
+        return find_group(desired, name.as_str());
     }
     let mut names = desired.groups.keys();
     if let (Some(only), None) = (names.next(), names.next()) {
@@ -179,13 +191,13 @@ pub(super) fn one_group(desired: &Desired, flag: Option<&GroupName>) -> Result<G
         )
         .hint(format!(
             "name one with `-g`, or write `GROUP=N`; the groups are {}",
-            list(desired)
+            list_groups(desired)
         ))
     })
 }
 
 /// The groups, for a hint.
-pub(super) fn list(desired: &Desired) -> String {
+pub(super) fn list_groups(desired: &Desired) -> String {
     let names: Vec<String> = desired
         .groups
         .keys()
@@ -194,7 +206,7 @@ pub(super) fn list(desired: &Desired) -> String {
     names.join(", ")
 }
 
-fn fits_not(name: &GroupName, error: &ScaleError) -> Failure {
+fn no_scale_error(name: &GroupName, error: &ScaleError) -> Failure {
     match error {
         ScaleError::TooFew { wanted, room } => Failure::new(
             codes::SCALE_FITS_NOT,

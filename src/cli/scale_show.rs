@@ -1,12 +1,12 @@
 //! `aeroform scale show` and `aeroform regions list`: what there is, and beside it what the files want.
 
 use super::session::{self, Session};
-use super::{Context, scale, show};
-use crate::conduct::Look;
+use super::{Context, scale, views};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested};
 use crate::core::view::{ScaleView, json, terminal};
 use crate::observe::observe;
+use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Looks once and shows every group, or one.
@@ -16,44 +16,44 @@ pub(super) async fn run(
     only: Option<&GroupName>,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let wishes = session::wishes(
-        &super::args::Wishes::default(),
+    let wishes = session::planner_options(
+        &super::args::RecoveryFlags::default(),
         PlanMode::Normal,
         Requested::default(),
     );
     let session = if asks {
-        Session::open_looking_asking(context).await?
+        Session::open_lenient_online(context).await?
     } else {
-        Session::open_looking(context)?
+        Session::open_lenient(context)?
     };
-    let desired = session.wanted();
+    let desired = session.desired_if_valid();
     let mut view = match (asks, desired) {
         (true, Some(desired)) => {
             let provider = session.provider(context)?;
             let journal = session::journal(context)?;
-            let ground = session.ground(context, &*provider, &journal);
-            let look = signals.or_interrupted(ground.look(&wishes)).await??;
+            let ground = session.run_context(context, &*provider, &journal);
+            let look = signals.or_interrupted(ground.preview(&wishes)).await??;
             ScaleView::of(desired, &look.plan, look.observed.as_ref())
         }
         (false, Some(desired)) => {
-            let offline = Look::offline(desired, &*session.store, &wishes);
+            let offline = Preview::offline(desired, &*session.store, &wishes);
             let look = signals.or_interrupted(offline).await??;
             ScaleView::of(desired, &look.plan, look.observed.as_ref())
         }
         (true, None) => {
-            let known = session.remember_if_possible(context.ui).await;
-            let known = known.unwrap_or_else(|| session.nothing_known());
+            let known = session.load_state_or_warn(context.ui).await;
+            let known = known.unwrap_or_else(|| session.empty_state());
             let provider = session.provider(context)?;
             let looked = observe(&*provider, &known.app, &known);
             let observed = signals.or_interrupted(looked).await??;
             ScaleView::from_known(&known, Some(&observed))
         }
-        (false, None) => ScaleView::from_known(&session.remember().await?.known, None),
+        (false, None) => ScaleView::from_known(&session.load_state().await?.known, None),
     };
     if let Some(name) = only {
         let is_there = view.groups.iter().any(|group| group.name == *name);
         if desired.is_some() || !is_there {
-            scale::group(&session.desired, name.as_str())?;
+            scale::find_group(&session.desired, name.as_str())?;
         }
         view.groups.retain(|group| group.name == *name);
     }
@@ -61,7 +61,7 @@ pub(super) async fn run(
     if ui.json() {
         ui.document(&json::scale::scale(&view));
     } else {
-        show::data(ui, |style, text| terminal::scale(&view, style, text));
+        views::write_stdout(ui, |style, text| terminal::scale(&view, style, text));
     }
     Ok(Exit::Done)
 }

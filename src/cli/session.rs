@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Context;
-use super::args::{PlanOptions, Wishes, steady};
+use super::args::{PlanOptions, RecoveryFlags, parse_steady};
 use super::codes;
-use super::manifests::{self, Accepted, Manifests, Purpose, Warnings};
+use super::fallback_manifests::{self, ManifestProblem};
+use super::manifests::{self, Manifests, Purpose, ValidManifests, Warnings};
 use super::project::Project;
-use super::without_manifests::{self, Problem};
-use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::escape;
 use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{AppName, Desired, Known};
@@ -24,6 +23,7 @@ use crate::observe::ObserveError;
 use crate::provider::Provider;
 use crate::provider::fly::{Access, AccessError, FlyProvider, HttpTransport};
 use crate::provider::local::{LocalConfig, LocalProvider};
+use crate::run::{Preview, RunContext, RunError, StoredState};
 use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
 use crate::ui::{Failure, Signals, Ui};
 
@@ -45,80 +45,80 @@ pub(super) struct Session {
 
 impl Session {
     /// Reads the manifests for what they are read for, and finds the state; asks nobody.
-    pub(super) fn open_for(
+    pub(super) fn open(
         context: &Context<'_>,
         purpose: Purpose,
         warnings: Warnings,
     ) -> Result<Self, Failure> {
-        Self::of(context, manifests::read(context, purpose)?, warnings)
+        Self::from_manifests(context, manifests::read(context, purpose)?, warnings)
     }
 
     /// The same for a verb that asks the provider anyway: a region that is not known here is right if
     /// the platform itself names it.
-    pub(super) async fn open_asking(
+    pub(super) async fn open_online(
         context: &Context<'_>,
         warnings: Warnings,
     ) -> Result<Self, Failure> {
-        Self::open_asking_for(context, Purpose::Run, warnings).await
+        Self::open_online_for(context, Purpose::Run, warnings).await
     }
 
     /// The same for what the manifests are read for.
-    pub(super) async fn open_asking_for(
+    pub(super) async fn open_online_for(
         context: &Context<'_>,
         purpose: Purpose,
         warnings: Warnings,
     ) -> Result<Self, Failure> {
-        Self::of(context, read_asking(context, purpose).await?, warnings)
+        Self::from_manifests(context, read_online(context, purpose).await?, warnings)
     }
 
     /// For a verb that only looks, or takes everything away: where the manifests are missing or broken, a
     /// name, a provider and a state are enough for it, and what is wrong with them is one warning.
-    pub(super) fn open_looking(context: &Context<'_>) -> Result<Self, Failure> {
-        Self::looking(context, manifests::read(context, Purpose::Look))
+    pub(super) fn open_lenient(context: &Context<'_>) -> Result<Self, Failure> {
+        Self::lenient(context, manifests::read(context, Purpose::Inspect))
     }
 
     /// The same for a verb that asks the provider anyway.
-    pub(super) async fn open_looking_asking(context: &Context<'_>) -> Result<Self, Failure> {
-        let read = match manifests::read(context, Purpose::Look) {
-            Ok(read) if manifests::lack_regions(&read.loaded.diagnostics) => {
+    pub(super) async fn open_lenient_online(context: &Context<'_>) -> Result<Self, Failure> {
+        let read = match manifests::read(context, Purpose::Inspect) {
+            Ok(read) if manifests::has_unknown_region(&read.loaded.diagnostics) => {
                 // Where nobody can be asked for regions, the verb goes on without.
-                let named = match fly(context) {
+                let named = match fly_provider(context) {
                     Ok(fly) => fly.regions().await.unwrap_or_default(),
                     Err(_) => BTreeSet::new(),
                 };
-                manifests::read_with(context, Purpose::Look, named)
+                manifests::read_with_regions(context, Purpose::Inspect, named)
             }
             read => read,
         };
-        Self::looking(context, read)
+        Self::lenient(context, read)
     }
 
-    fn looking(context: &Context<'_>, read: Result<Manifests, Failure>) -> Result<Self, Failure> {
+    fn lenient(context: &Context<'_>, read: Result<Manifests, Failure>) -> Result<Self, Failure> {
         let problem = match read {
             Ok(read) => match read.problem() {
-                None => return Self::of(context, read, Warnings::Not),
+                None => return Self::from_manifests(context, read, Warnings::Hidden),
                 Some(problem) => problem,
             },
-            Err(failure) => Problem {
+            Err(failure) => ManifestProblem {
                 failure,
                 has_image: false,
             },
         };
-        let left = without_manifests::accepted(context.global, context.ui, problem)?;
+        let left = fallback_manifests::fallback_manifests(context.global, context.ui, problem)?;
         Ok(Self {
             has_manifests: false,
-            ..Self::on(context, left)?
+            ..Self::from_valid(context, left)?
         })
     }
 
     /// What the manifests want; none where they are missing or broken.
-    pub(super) fn wanted(&self) -> Option<&Desired> {
+    pub(super) fn desired_if_valid(&self) -> Option<&Desired> {
         Some(&self.desired).filter(|_| self.has_manifests)
     }
 
     /// Reads the state for a verb that can do without: where it cannot be read, that is a warning.
-    pub(super) async fn remember_if_possible(&self, ui: &Ui) -> Option<Known> {
-        match self.remember().await {
+    pub(super) async fn load_state_or_warn(&self, ui: &Ui) -> Option<Known> {
+        match self.load_state().await {
             Ok(remembered) => Some(remembered.known),
             Err(failure) => {
                 let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
@@ -131,30 +131,30 @@ impl Session {
     }
 
     /// That nothing is remembered of this app.
-    pub(super) fn nothing_known(&self) -> Known {
+    pub(super) fn empty_state(&self) -> Known {
         Known::empty(self.desired.app.clone(), &self.desired.provider)
     }
 
     /// The session of manifests that were read already.
-    pub(super) fn of(
+    pub(super) fn from_manifests(
         context: &Context<'_>,
         manifests: Manifests,
         warnings: Warnings,
     ) -> Result<Self, Failure> {
-        Self::on(context, manifests.accept(context.ui, warnings)?)
+        Self::from_valid(context, manifests.accept(context.ui, warnings)?)
     }
 
     /// The same for manifests that are about to be edited: what is odd in them is told afterwards.
-    pub(super) fn before_edit(
+    pub(super) fn from_manifests_before_edit(
         context: &Context<'_>,
         manifests: Manifests,
     ) -> Result<Self, Failure> {
         manifests.desired(context.ui)?;
-        Self::on(context, manifests.trusted()?)
+        Self::from_valid(context, manifests.accept_silently()?)
     }
 
-    fn on(context: &Context<'_>, accepted: Accepted) -> Result<Self, Failure> {
-        let Accepted {
+    fn from_valid(context: &Context<'_>, accepted: ValidManifests) -> Result<Self, Failure> {
+        let ValidManifests {
             project,
             desired,
             settings,
@@ -202,18 +202,21 @@ impl Session {
     }
 
     /// Reads the state.
-    pub(super) async fn remember(&self) -> Result<Remembered, Failure> {
-        Ok(Remembered::read(&*self.store, &self.desired.app, &self.desired.provider).await?)
+    pub(super) async fn load_state(&self) -> Result<StoredState, Failure> {
+        Ok(StoredState::read(&*self.store, &self.desired.app, &self.desired.provider).await?)
     }
 
     /// Says what the journal has of runs that did not come to their end, beside a plan that therefore
     /// may look odd. Only who holds the lock settles them.
-    pub(super) async fn say_open_runs(&self, ui: &Ui, look: &Look) -> Result<(), Failure> {
+    pub(super) async fn report_open_runs(&self, ui: &Ui, look: &Preview) -> Result<(), Failure> {
         let Some(last) = look.open_runs.last() else {
             return Ok(());
         };
         if let LockStatus::Held(holder) = self.store.holder().await? {
-            let who = holder.map_or_else(|| "another process".to_owned(), |holder| who(&holder));
+            let who = holder.map_or_else(
+                || "another process".to_owned(),
+                |holder| holder_name(&holder),
+            );
             ui.warn(&format!(
                 "{who} is at work on `{}`: what is shown is of this moment",
                 look.plan.app
@@ -233,13 +236,13 @@ impl Session {
     }
 
     /// What a run of this session stands on.
-    pub(super) fn ground<'a>(
+    pub(super) fn run_context<'a>(
         &'a self,
         context: &'a Context<'_>,
         provider: &'a dyn Provider,
         journal: &'a dyn Journal,
-    ) -> Ground<'a> {
-        Ground {
+    ) -> RunContext<'a> {
+        RunContext {
             desired: &self.desired,
             provider,
             store: &*self.store,
@@ -248,7 +251,7 @@ impl Session {
         }
     }
 
-    fn local(&self, context: &Context<'_>) -> Result<LocalProvider, Failure> {
+    fn local_provider(&self, context: &Context<'_>) -> Result<LocalProvider, Failure> {
         let provider = LocalProvider::new(LocalConfig {
             dir: state_dir(context)?.join("local"),
             project: self.project.folder().to_owned(),
@@ -275,7 +278,7 @@ impl Session {
 
     /// Refuses to guess where Machines run where a guess could be wrong: with a token or an image at hand
     /// an app is more likely on Fly than on this computer.
-    pub(super) fn provider_is_named(&self, context: &Context<'_>) -> Result<(), Failure> {
+    pub(super) fn check_provider_named(&self, context: &Context<'_>) -> Result<(), Failure> {
         let token = Access::token_variable(|name| context.env.var(name));
         let why = match token {
             _ if self.provider_named => return Ok(()),
@@ -307,34 +310,36 @@ impl Session {
 
     /// The provider that is named.
     pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
-        self.provider_is_named(context)?;
+        self.check_provider_named(context)?;
         match self.desired.profile().kind {
-            ProviderKind::Local => Ok(Box::new(self.local(context)?)),
-            ProviderKind::Fly => Ok(Box::new(fly(context)?)),
-            ProviderKind::Other => Err(manifests::no_provider(&self.desired.provider)),
+            ProviderKind::Local => Ok(Box::new(self.local_provider(context)?)),
+            ProviderKind::Fly => Ok(Box::new(fly_provider(context)?)),
+            ProviderKind::Other => Err(manifests::unknown_provider_error(&self.desired.provider)),
         }
     }
 }
 
 /// Reads the manifests for a verb that asks the provider anyway.
-pub(super) async fn read_asking(
+pub(super) async fn read_online(
     context: &Context<'_>,
     purpose: Purpose,
 ) -> Result<Manifests, Failure> {
     let read = manifests::read(context, purpose)?;
-    if read.loaded.diagnostics.errors() > 0 || !manifests::lack_regions(&read.loaded.diagnostics) {
+    if read.loaded.diagnostics.errors() > 0
+        || !manifests::has_unknown_region(&read.loaded.diagnostics)
+    {
         return Ok(read);
     }
-    let named = fly(context)?.regions().await?;
-    manifests::read_with(context, purpose, named)
+    let named = fly_provider(context)?.regions().await?;
+    manifests::read_with_regions(context, purpose, named)
 }
 
 /// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (rule 38).
-pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
+pub(super) fn fly_provider(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
     let access = Access::from_vars(|name| context.env.var(name)).map_err(refused)?;
     let transport = HttpTransport::new(&access).map_err(refused)?;
-    let provider = FlyProvider::new(transport, access).with_progress(context.ui.teller());
+    let provider = FlyProvider::new(transport, access).with_progress(context.ui.progress_writer());
     Ok(match context.global.max_rps {
         Some(most) => provider.with_max_rps(most),
         None => provider,
@@ -342,7 +347,7 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
 }
 
 /// What flags ask of the planner.
-pub(super) fn wishes(flags: &Wishes, aim: PlanMode, asked: Requested) -> Options {
+pub(super) fn planner_options(flags: &RecoveryFlags, aim: PlanMode, asked: Requested) -> Options {
     Options {
         mode: aim,
         requested: asked,
@@ -358,12 +363,12 @@ pub(super) fn wishes(flags: &Wishes, aim: PlanMode, asked: Requested) -> Options
 }
 
 /// What is asked of the planner, with what flags and variables say about this plan on top.
-pub(super) fn with_options(
+pub(super) fn with_plan_options(
     context: &Context<'_>,
     options: &PlanOptions,
     asked: Requested,
 ) -> Result<Requested, Failure> {
-    let mut asked = options.on_top_of(asked, context.global.image.as_ref());
+    let mut asked = options.merge_into(asked, context.global.image.as_ref());
     if let (None, Some(text)) = (asked.steady_ms, context.env.var("AEROFORM_STEADY")) {
         let bad = |rule| {
             let message = format!(
@@ -372,7 +377,7 @@ pub(super) fn with_options(
             );
             Failure::new(codes::BAD_STEADY, message).hint(rule)
         };
-        asked.steady_ms = Some(steady(text).map_err(bad)?);
+        asked.steady_ms = Some(parse_steady(text).map_err(bad)?);
     }
     Ok(asked)
 }
@@ -395,7 +400,7 @@ pub(super) fn holder(context: &Context<'_>, command: &str, run: Option<String>) 
 }
 
 /// A holder as people name one.
-pub(super) fn who(holder: &Holder) -> String {
+pub(super) fn holder_name(holder: &Holder) -> String {
     format!(
         "{} on {} (pid {}, `aeroform {}`, since {})",
         holder.who, holder.host, holder.pid, holder.command, holder.since
@@ -403,7 +408,7 @@ pub(super) fn who(holder: &Holder) -> String {
 }
 
 /// Takes the state's lock and says who is waited for.
-pub(super) async fn lock(
+pub(super) async fn lock_state(
     ui: &Ui,
     signals: &mut Signals,
     store: &dyn StateStore,
@@ -411,7 +416,7 @@ pub(super) async fn lock(
     patience: Duration,
 ) -> Result<Box<dyn StateLock>, Failure> {
     let mut waiting = |holder: Option<&Holder>| {
-        let who = holder.map_or_else(|| "another process".to_owned(), who);
+        let who = holder.map_or_else(|| "another process".to_owned(), holder_name);
         let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         ui.talk(&format!(
             "waits for the state's lock, held by {who}, at most {limit}"
@@ -438,7 +443,7 @@ pub(super) fn state_path(
         }
     };
     let path = project.path(&written);
-    project.guard(&path)?;
+    project.check_inside(&path)?;
     Ok(path)
 }
 
@@ -453,22 +458,20 @@ fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
     })
 }
 
-impl From<ConductError> for Failure {
-    fn from(error: ConductError) -> Self {
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
         match error {
-            ConductError::State { error, place } => {
+            RunError::State { error, place } => {
                 Self::from(error).cause(format!("it is in `{place}`"))
             }
-            ConductError::Store(error) => error.into(),
-            ConductError::Observe(error) => error.into(),
-            ConductError::Journal(error) => error.into(),
-            ConductError::Unsound(findings) => {
+            RunError::Store(error) => error.into(),
+            RunError::Observe(error) => error.into(),
+            RunError::Journal(error) => error.into(),
+            RunError::InvalidPlan(findings) => {
                 let bug = Self::bug("the plan does not pass its own check; nothing was changed");
                 findings.into_iter().fold(bug, Self::cause)
             }
-            ConductError::Offline => {
-                Self::bug("a plan that was made offline cannot be carried out")
-            }
+            RunError::Offline => Self::bug("a plan that was made offline cannot be carried out"),
         }
     }
 }

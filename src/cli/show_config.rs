@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::args::ShowConfig;
+use super::args::ShowConfigArgs;
 use super::codes;
 use super::{
     Context,
@@ -14,10 +14,10 @@ use crate::core::view::json::config::{self, GroupConfig, SecretDisplay};
 use crate::ui::{Exit, Failure};
 
 /// Prints the config of each group, or of one.
-pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Failure> {
+pub(super) fn run(context: &Context<'_>, args: &ShowConfigArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
     let desired = manifests::read(context, Purpose::Show)?
-        .accept(ui, Warnings::BesidePlan)?
+        .accept(ui, Warnings::WithPlan)?
         .desired;
     let secrets = if args.show_secrets {
         SecretDisplay::Shown
@@ -53,7 +53,7 @@ pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Fail
 
 fn chosen<'a>(
     desired: &'a Desired,
-    args: &ShowConfig,
+    args: &ShowConfigArgs,
     secrets: SecretDisplay,
 ) -> Result<Vec<GroupConfig<'a>>, Failure> {
     let wanted = |name: &_| args.group.as_ref().is_none_or(|group| group == name);

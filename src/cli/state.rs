@@ -4,32 +4,35 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
-use super::args::State;
-use super::by_hand;
+use super::args::StateVerb;
 use super::codes;
+use super::manual;
 use super::project::read_file;
 use super::session::{self, Session};
-use crate::conduct::Remembered;
 use crate::core::fleet::{Known, KnownMachine, MachineId};
 use crate::core::state;
 use crate::core::view::json;
 use crate::journal::{Journal, RunStatus};
+use crate::run::StoredState;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Does what is asked.
-pub(super) async fn run(context: &Context<'_>, args: &State) -> Result<Exit, Failure> {
-    let session = Session::open_looking(context)?;
+pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit, Failure> {
+    let session = Session::open_lenient(context)?;
     session.say_other_state(context);
     match args {
-        State::List { .. } => list(context, &session.remember().await?.known),
-        State::Show { id: None, .. } => show(context, &session.remember().await?.known),
-        State::Show { id: Some(id), .. } => {
-            show(context, &only(session.remember().await?.known, id)?);
+        StateVerb::List { .. } => list(context, &session.load_state().await?.known),
+        StateVerb::Show { id: None, .. } => show(context, &session.load_state().await?.known),
+        StateVerb::Show { id: Some(id), .. } => {
+            show(
+                context,
+                &only_machine(session.load_state().await?.known, id)?,
+            );
         }
-        State::Rm {
+        StateVerb::Rm {
             id, lock_timeout, ..
-        } => by_hand::take_out(context, &session, id, *lock_timeout).await?,
-        State::Push {
+        } => manual::remove_machine(context, &session, id, *lock_timeout).await?,
+        StateVerb::Push {
             file, lock_timeout, ..
         } => push(context, &session, file, *lock_timeout).await?,
     }
@@ -78,7 +81,7 @@ fn show(context: &Context<'_>, known: &Known) {
 }
 
 /// The state as if it knew only that Machine.
-fn only(mut known: Known, wanted: &str) -> Result<Known, Failure> {
+fn only_machine(mut known: Known, wanted: &str) -> Result<Known, Failure> {
     known
         .machines
         .retain(|id, machine| id.as_str() == wanted || machine.name.as_str() == wanted);
@@ -111,12 +114,13 @@ async fn push(
     let pushed = state::read(&text, &session.desired.app)
         .map_err(|error| Failure::from(error).cause(format!("it is in `{shown}`")))?;
     let me = session::holder(context, "state push", None);
-    let lock = session::lock(context.ui, &mut signals, &*session.store, &me, patience).await?;
-    let place = session.store.place();
+    let lock =
+        session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
+    let place = session.store.location();
     let published = async {
-        let there = session.remember().await?;
-        follows(&pushed, &there, &place)?;
-        context.ui.begins_to_change();
+        let there = session.load_state().await?;
+        check_follows(&pushed, &there, &place)?;
+        context.ui.mark_changing();
         session.store.write(&text, &there.version).await?;
         Ok::<_, Failure>(())
     };
@@ -137,7 +141,7 @@ async fn push(
     Ok(())
 }
 
-fn follows(pushed: &Known, there: &Remembered, place: &str) -> Result<(), Failure> {
+fn check_follows(pushed: &Known, there: &StoredState, place: &str) -> Result<(), Failure> {
     if pushed.parent == there.digest {
         return Ok(());
     }
@@ -159,7 +163,7 @@ fn follows(pushed: &Known, there: &Remembered, place: &str) -> Result<(), Failur
 
 fn close_run(context: &Context<'_>, pushed: &Known) -> Result<(), Failure> {
     if let Some(run) = &pushed.run {
-        session::journal(context)?.mark(run, RunStatus::Closed)?;
+        session::journal(context)?.mark_run(run, RunStatus::Closed)?;
     }
     Ok(())
 }

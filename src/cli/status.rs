@@ -4,59 +4,66 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::args::{Status, Wishes};
+use super::args::{RecoveryFlags, StatusArgs};
 use super::session::{self, Session};
-use super::{Context, scale, show};
+use super::{Context, scale, views};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested, plan};
 use crate::core::view::phrases::human_duration;
 use crate::core::view::{StatusView, Style, escape, json, terminal};
 use crate::observe::observe;
 use crate::provider::Provider;
-use crate::ui::{Exit, Failure, Screen, Signals, Ui};
+use crate::ui::{AlternateScreen, Exit, Failure, Signals, Ui};
 
 /// The longest pause after looks that failed.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// Looks and shows it.
-pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_looking_asking(context).await?;
+    let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let first = signals
-        .or_interrupted(look(context.ui, &session, &*provider, args.only()))
+        .or_interrupted(inspect(
+            context.ui,
+            &session,
+            &*provider,
+            args.group_filter(),
+        ))
         .await??;
     if !args.watch {
         print(context, &first);
         return Ok(Exit::Done);
     }
-    let watch = Watch {
+    let watch = StatusWatch {
         context,
         session: &session,
         provider: &*provider,
-        only: args.only(),
+        only: args.group_filter(),
         every: args.every,
     };
     if context.ui.streams().stdout && !context.ui.json() {
-        watch.drawn(&mut signals, first).await
+        watch.run_on_screen(&mut signals, first).await
     } else {
-        watch.printed(&mut signals, first).await
+        watch.run_as_lines(&mut signals, first).await
     }
 }
 
-async fn look(
+async fn inspect(
     ui: &Ui,
     session: &Session,
     provider: &dyn Provider,
     only: Option<&GroupName>,
 ) -> Result<StatusView, Failure> {
-    let remembered = session.remember_if_possible(ui).await;
-    let known = remembered
-        .clone()
-        .unwrap_or_else(|| session.nothing_known());
+    let remembered = session.load_state_or_warn(ui).await;
+    let known = remembered.clone().unwrap_or_else(|| session.empty_state());
     let observed = observe(provider, &session.desired.app, &known).await?;
-    let options = session::wishes(&Wishes::default(), PlanMode::Normal, Requested::default());
-    let wanted = session.wanted();
+    let options = session::planner_options(
+        &RecoveryFlags::default(),
+        PlanMode::Normal,
+        Requested::default(),
+    );
+    let wanted = session.desired_if_valid();
     let mut view = StatusView::of(provider.name(), wanted, remembered.as_ref(), &observed);
     view.named_by.clone_from(&session.desired.app_name_source);
     if let (Some(desired), Some(known)) = (wanted, &remembered) {
@@ -68,7 +75,7 @@ async fn look(
     if view.groups.iter().any(|there| there.name == *group) {
         Ok(view.for_group(group))
     } else {
-        scale::group(&session.desired, group.as_str()).map(|_| view)
+        scale::find_group(&session.desired, group.as_str()).map(|_| view)
     }
 }
 
@@ -77,11 +84,11 @@ fn print(context: &Context<'_>, view: &StatusView) {
     if ui.json() {
         ui.document(&json::status::status(view));
     } else {
-        show::data(ui, |style, text| terminal::status(view, style, text));
+        views::write_stdout(ui, |style, text| terminal::status(view, style, text));
     }
 }
 
-struct Watch<'a> {
+struct StatusWatch<'a> {
     context: &'a Context<'a>,
     session: &'a Session,
     provider: &'a dyn Provider,
@@ -89,11 +96,15 @@ struct Watch<'a> {
     every: Duration,
 }
 
-impl Watch<'_> {
+impl StatusWatch<'_> {
     /// In place on the terminal. What was seen last stands there afterwards.
-    async fn drawn(&self, signals: &mut Signals, first: StatusView) -> Result<Exit, Failure> {
+    async fn run_on_screen(
+        &self,
+        signals: &mut Signals,
+        first: StatusView,
+    ) -> Result<Exit, Failure> {
         let mut view = first;
-        let mut screen = Screen::open()?;
+        let mut screen = AlternateScreen::open()?;
         let mut trouble: Option<Failure> = None;
         let mut failed = 0;
         'looks: loop {
@@ -110,7 +121,7 @@ impl Watch<'_> {
                 }
             }
             let Ok(looked) = signals
-                .or_interrupted(look(
+                .or_interrupted(inspect(
                     self.context.ui,
                     self.session,
                     self.provider,
@@ -131,16 +142,20 @@ impl Watch<'_> {
     }
 
     /// One after the other, where lines cannot be drawn again.
-    async fn printed(&self, signals: &mut Signals, first: StatusView) -> Result<Exit, Failure> {
+    async fn run_as_lines(
+        &self,
+        signals: &mut Signals,
+        first: StatusView,
+    ) -> Result<Exit, Failure> {
         let ui = self.context.ui;
         print(self.context, &first);
         let mut failed = 0;
-        while ui.takes_data() {
+        while ui.accepts_data() {
             let Ok(()) = signals.or_interrupted(sleep(self.pause(failed))).await else {
                 return Ok(Exit::Interrupted);
             };
             let Ok(looked) = signals
-                .or_interrupted(look(
+                .or_interrupted(inspect(
                     self.context.ui,
                     self.session,
                     self.provider,
@@ -170,15 +185,21 @@ impl Watch<'_> {
     /// Twice as long after each look that failed: it may have failed because there were too many.
     fn pause(&self, failed: u32) -> Duration {
         let longer = self.every.saturating_mul(1 << failed.min(6));
-        longer.min(LONGEST.max(self.every))
+        longer.min(MAX_PAUSE.max(self.every))
     }
 
-    fn draw(&self, screen: &Screen, view: &StatusView, trouble: Option<&Failure>, pause: Duration) {
+    fn draw(
+        &self,
+        screen: &AlternateScreen,
+        view: &StatusView,
+        trouble: Option<&Failure>,
+        pause: Duration,
+    ) {
         let (width, _) = screen.size();
         let style = Style {
             width,
             cut_words: true,
-            ..show::style(self.context.ui)
+            ..views::style(self.context.ui)
         };
         let mut text = String::new();
         terminal::status(view, &style, &mut text).expect("writing to a String cannot fail");

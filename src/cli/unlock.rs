@@ -10,9 +10,9 @@ use crate::ui::{Exit, Failure};
 /// Names the holder. The lock of a local state lives with its process, so there is never one to break:
 /// ending the process frees it.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
-    let session = Session::open_looking(context)?;
+    let session = Session::open_lenient(context)?;
     session.say_other_state(context);
-    let place = session.store.place();
+    let place = session.store.location();
     let status = session.store.holder().await?;
     if context.ui.json() {
         return Ok(document(context, &status));
@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
         LockStatus::Held(None) => "a process that did not say who it is".to_owned(),
-        LockStatus::Held(Some(holder)) => session::who(holder),
+        LockStatus::Held(Some(holder)) => session::holder_name(holder),
     };
     Err(
         Failure::new(LOCKED, format!("the lock of `{place}` is held by {who}"))

@@ -1,15 +1,16 @@
 //! What every journal promises, as functions that panic where a journal breaks it.
 //!
-//! A journal's test gives a fresh [`Bench`] to each of them; names are the promises.
+//! A journal's test gives a fresh [`JournalFixture`] to each of them; names are the promises.
 
 use super::{
-    Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, Started, StartedRow,
+    Journal, JournalError, MAX_KEPT_RUNS, OpenRun, PendingCall, PendingCallRow, ResultRow, RunRow,
+    RunStatus,
 };
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
 use crate::core::plan::{Outcome, StepId};
 
 /// A fresh journal.
-pub trait Bench {
+pub trait JournalFixture {
     /// The journal as another process would open it.
     fn open(&self) -> Box<dyn Journal>;
 }
@@ -18,7 +19,7 @@ fn lineage(text: &str) -> Lineage {
     Lineage::new(text).expect("a short word is a lineage")
 }
 
-fn row(run: &str, of: &str) -> RunRow {
+fn run_row(run: &str, of: &str) -> RunRow {
     RunRow {
         run: RunId::new(run).expect("a short word is a run id"),
         lineage: lineage(of),
@@ -31,7 +32,7 @@ fn row(run: &str, of: &str) -> RunRow {
     }
 }
 
-fn result(step: u32, outcome: Outcome) -> ResultRow {
+fn result_row(step: u32, outcome: Outcome) -> ResultRow {
     ResultRow {
         step: StepId(step),
         outcome,
@@ -40,7 +41,7 @@ fn result(step: u32, outcome: Outcome) -> ResultRow {
     }
 }
 
-fn open_runs(bench: &dyn Bench, of: &str) -> Vec<OpenRun> {
+fn open_runs(bench: &dyn JournalFixture, of: &str) -> Vec<OpenRun> {
     bench.open().open_runs(&lineage(of)).expect("it reads")
 }
 
@@ -49,39 +50,43 @@ fn names(runs: &[OpenRun]) -> Vec<&str> {
 }
 
 /// A fresh journal has no runs.
-pub fn a_fresh_journal_has_no_runs(bench: &dyn Bench) {
+pub fn a_fresh_journal_has_no_runs(bench: &dyn JournalFixture) {
     assert_eq!(open_runs(bench, "l"), []);
 }
 
 /// The releases of closed runs are still known, and only those of the lineage.
-pub fn a_closed_run_s_release_is_still_known(bench: &dyn Bench) -> Result<(), JournalError> {
+pub fn a_closed_run_s_release_is_still_known(
+    bench: &dyn JournalFixture,
+) -> Result<(), JournalError> {
     for (run, of) in [("r1", "l"), ("r2", "l"), ("r3", "other")] {
-        let row = row(run, of);
-        bench.open().begin(&row)?;
-        let started = StartedRow {
+        let row = run_row(run, of);
+        bench.open().begin_run(&row)?;
+        let started = PendingCallRow {
             step: StepId(0),
-            call: Started::Release {
+            call: PendingCall::Release {
                 id: format!("release-{run}"),
             },
         };
-        bench.open().start(&row.run, &started)?;
+        bench.open().begin_call(&row.run, &started)?;
     }
-    let closed = row("r1", "l").run;
-    bench.open().mark(&closed, RunStatus::Closed)?;
+    let closed = run_row("r1", "l").run;
+    bench.open().mark_run(&closed, RunStatus::Closed)?;
     let known = bench.open().releases(&lineage("l"))?;
     let expected = [
         ("release-r1".to_owned(), closed),
-        ("release-r2".to_owned(), row("r2", "l").run),
+        ("release-r2".to_owned(), run_row("r2", "l").run),
     ];
     assert_eq!(known, expected.into());
     Ok(())
 }
 
 /// What was begun is there for the next process, whole.
-pub fn a_run_that_began_is_open_in_the_next_process(bench: &dyn Bench) -> Result<(), JournalError> {
-    bench.open().begin(&row("r1", "l"))?;
+pub fn a_run_that_began_is_open_in_the_next_process(
+    bench: &dyn JournalFixture,
+) -> Result<(), JournalError> {
+    bench.open().begin_run(&run_row("r1", "l"))?;
     let expected = OpenRun {
-        row: row("r1", "l"),
+        row: run_row("r1", "l"),
         status: RunStatus::Running,
         started: Vec::new(),
         results: Vec::new(),
@@ -91,10 +96,12 @@ pub fn a_run_that_began_is_open_in_the_next_process(bench: &dyn Bench) -> Result
 }
 
 /// Results come back as they were recorded, in that order, a second one of a step included.
-pub fn results_come_back_in_the_order_of_recording(bench: &dyn Bench) -> Result<(), JournalError> {
+pub fn results_come_back_in_the_order_of_recording(
+    bench: &dyn JournalFixture,
+) -> Result<(), JournalError> {
     let journal = bench.open();
-    let run = row("r1", "l");
-    journal.begin(&run)?;
+    let run = run_row("r1", "l");
+    journal.begin_run(&run)?;
     let unknown = Outcome::Unknown {
         message: "no answer".to_owned(),
     };
@@ -107,17 +114,17 @@ pub fn results_come_back_in_the_order_of_recording(bench: &dyn Bench) -> Result<
     let made = ResultRow {
         machine: MachineId::new("m1").ok(),
         config: ConfigDigest::parse(&"a".repeat(32)),
-        ..result(7, Outcome::Done)
+        ..result_row(7, Outcome::Done)
     };
-    let first = [result(7, unknown), result(2, failed)];
+    let first = [result_row(7, unknown), result_row(2, failed)];
     let second = [
-        result(3, Outcome::Skipped { because }),
+        result_row(3, Outcome::Skipped { because }),
         made,
-        result(4, Outcome::NotStarted),
+        result_row(4, Outcome::NotStarted),
     ];
-    journal.record(&run.run, &first)?;
-    journal.record(&run.run, &[])?;
-    journal.record(&run.run, &second)?;
+    journal.record_results(&run.run, &first)?;
+    journal.record_results(&run.run, &[])?;
+    journal.record_results(&run.run, &second)?;
     let expected: Vec<_> = first.into_iter().chain(second).collect();
     assert_eq!(open_runs(bench, "l")[0].results, expected);
     Ok(())
@@ -125,13 +132,13 @@ pub fn results_come_back_in_the_order_of_recording(bench: &dyn Bench) -> Result<
 
 /// Calls that were under way are there for the next process, in the order in which they were begun.
 pub fn a_call_that_was_begun_is_seen_by_the_next_process(
-    bench: &dyn Bench,
+    bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
-    let run = row("r1", "l");
-    bench.open().begin(&run)?;
-    let started = |step: u32, seen: &[&str]| StartedRow {
+    let run = run_row("r1", "l");
+    bench.open().begin_run(&run)?;
+    let started = |step: u32, seen: &[&str]| PendingCallRow {
         step: StepId(step),
-        call: Started::CreateVolume {
+        call: PendingCall::CreateVolume {
             name: "data".to_owned(),
             region: Region::new("ams").expect("a short word is a region"),
             seen: seen
@@ -142,30 +149,34 @@ pub fn a_call_that_was_begun_is_seen_by_the_next_process(
     };
     let rows = [started(4, &[]), started(2, &["vol_1", "vol_2"])];
     for row in &rows {
-        bench.open().start(&run.run, row)?;
+        bench.open().begin_call(&run.run, row)?;
     }
     assert_eq!(open_runs(bench, "l")[0].started, rows);
     let nobody = RunId::new("r2").expect("a short word is a run id");
-    assert!(bench.open().start(&nobody, &rows[0]).is_err());
+    assert!(bench.open().begin_call(&nobody, &rows[0]).is_err());
     Ok(())
 }
 
 /// A run stays open until it is closed.
-pub fn only_closing_a_run_takes_it_out_of_sight(bench: &dyn Bench) -> Result<(), JournalError> {
+pub fn only_closing_a_run_takes_it_out_of_sight(
+    bench: &dyn JournalFixture,
+) -> Result<(), JournalError> {
     let journal = bench.open();
-    let run = row("r1", "l");
-    journal.begin(&run)?;
-    journal.mark(&run.run, RunStatus::Unpublished)?;
+    let run = run_row("r1", "l");
+    journal.begin_run(&run)?;
+    journal.mark_run(&run.run, RunStatus::Unpublished)?;
     assert_eq!(open_runs(bench, "l")[0].status, RunStatus::Unpublished);
-    journal.mark(&run.run, RunStatus::Closed)?;
+    journal.mark_run(&run.run, RunStatus::Closed)?;
     assert_eq!(open_runs(bench, "l"), []);
     Ok(())
 }
 
 /// A journal serves many apps, and each sees its own runs, oldest first.
-pub fn a_lineage_sees_its_own_runs_oldest_first(bench: &dyn Bench) -> Result<(), JournalError> {
+pub fn a_lineage_sees_its_own_runs_oldest_first(
+    bench: &dyn JournalFixture,
+) -> Result<(), JournalError> {
     for (run, of) in [("z", "l"), ("m", "other"), ("a", "l")] {
-        bench.open().begin(&row(run, of))?;
+        bench.open().begin_run(&run_row(run, of))?;
     }
     assert_eq!(names(&open_runs(bench, "l")), ["z", "a"]);
     assert_eq!(names(&open_runs(bench, "other")), ["m"]);
@@ -173,40 +184,44 @@ pub fn a_lineage_sees_its_own_runs_oldest_first(bench: &dyn Bench) -> Result<(),
 }
 
 /// Two runs of one id would mix their results.
-pub fn a_run_begins_once(bench: &dyn Bench) -> Result<(), JournalError> {
-    bench.open().begin(&row("r1", "l"))?;
-    assert!(bench.open().begin(&row("r1", "other")).is_err());
+pub fn a_run_begins_once(bench: &dyn JournalFixture) -> Result<(), JournalError> {
+    bench.open().begin_run(&run_row("r1", "l"))?;
+    assert!(bench.open().begin_run(&run_row("r1", "other")).is_err());
     assert_eq!(open_runs(bench, "other"), []);
     Ok(())
 }
 
 /// Results of a run that never began have no intent to belong to.
-pub fn a_run_that_never_began_takes_no_results(bench: &dyn Bench) {
-    let run = row("r1", "l").run;
+pub fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
+    let run = run_row("r1", "l").run;
     let journal = bench.open();
-    assert!(journal.record(&run, &[result(1, Outcome::Done)]).is_err());
-    assert!(journal.mark(&run, RunStatus::Closed).is_err());
+    assert!(
+        journal
+            .record_results(&run, &[result_row(1, Outcome::Done)])
+            .is_err()
+    );
+    assert!(journal.mark_run(&run, RunStatus::Closed).is_err());
     assert_eq!(open_runs(bench, "l"), []);
 }
 
 /// Beginning a run forgets closed runs beyond the newest, and never an open one; `kept` tells how many
 /// runs of a lineage are there, closed ones included.
 pub fn old_closed_runs_are_forgotten_and_open_ones_are_not(
-    bench: &dyn Bench,
+    bench: &dyn JournalFixture,
     kept: &dyn Fn(&str) -> usize,
 ) -> Result<(), JournalError> {
     let journal = bench.open();
-    journal.begin(&row("open", "l"))?;
-    journal.begin(&row("foreign", "other"))?;
-    journal.mark(&row("foreign", "other").run, RunStatus::Closed)?;
-    for n in 0..RUNS_KEPT + 10 {
-        let run = row(&format!("r{n}"), "l");
-        journal.begin(&run)?;
-        journal.record(&run.run, &[result(1, Outcome::Done)])?;
-        journal.mark(&run.run, RunStatus::Closed)?;
+    journal.begin_run(&run_row("open", "l"))?;
+    journal.begin_run(&run_row("foreign", "other"))?;
+    journal.mark_run(&run_row("foreign", "other").run, RunStatus::Closed)?;
+    for n in 0..MAX_KEPT_RUNS + 10 {
+        let run = run_row(&format!("r{n}"), "l");
+        journal.begin_run(&run)?;
+        journal.record_results(&run.run, &[result_row(1, Outcome::Done)])?;
+        journal.mark_run(&run.run, RunStatus::Closed)?;
     }
     assert_eq!(names(&open_runs(bench, "l")), ["open"]);
-    assert_eq!(kept("l"), RUNS_KEPT as usize + 1);
+    assert_eq!(kept("l"), MAX_KEPT_RUNS as usize + 1);
     assert_eq!(kept("other"), 1);
     Ok(())
 }

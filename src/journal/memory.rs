@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
+use super::{
+    Journal, JournalError, MAX_KEPT_RUNS, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
+};
 use crate::core::fleet::{Lineage, RunId};
 
 /// A journal whose clones are handles of the same one, as two processes are of one file. What a call
 /// committed stays when its process crashes; what was not committed is lost.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal {
-    rows: Arc<Mutex<Rows>>,
+    rows: Arc<Mutex<MemoryRows>>,
 }
 
 /// When a chosen write fails.
@@ -29,11 +31,11 @@ pub enum FailCommit {
 }
 
 #[derive(Debug, Default)]
-struct Rows {
+struct MemoryRows {
     runs: Vec<OpenRun>,
     commits: u64,
     fault: Option<(u64, FailCommit)>,
-    fired: bool,
+    fault_fired: bool,
     dead: bool,
 }
 
@@ -47,12 +49,12 @@ impl MemoryJournal {
     pub fn fail_commit(&self, which: u64, how: FailCommit) {
         let mut rows = self.inner();
         rows.fault = Some((rows.commits + which, how));
-        rows.fired = false;
+        rows.fault_fired = false;
     }
 
     /// Whether the chosen fault has happened; a test that asked for one asserts it.
     pub fn fired(&self) -> bool {
-        self.inner().fired
+        self.inner().fault_fired
     }
 
     /// Starts the process again after a crash: what was committed is there, and nothing fails any
@@ -64,7 +66,7 @@ impl MemoryJournal {
     }
 
     /// Loses everything, as if somebody had deleted the file.
-    pub fn lose(&self) {
+    pub fn delete(&self) {
         self.inner().runs.clear();
     }
 
@@ -73,14 +75,14 @@ impl MemoryJournal {
         self.inner().runs.clone()
     }
 
-    fn inner(&self) -> MutexGuard<'_, Rows> {
+    fn inner(&self) -> MutexGuard<'_, MemoryRows> {
         self.rows
             .lock()
             .expect("no holder of this mutex panics while it has it")
     }
 }
 
-impl Rows {
+impl MemoryRows {
     /// One transaction; `work` changes nothing when it fails.
     fn commit(
         &mut self,
@@ -89,7 +91,7 @@ impl Rows {
         self.commits += 1;
         let fault = match self.fault {
             Some((which, how)) if which == self.commits => {
-                self.fired = true;
+                self.fault_fired = true;
                 Some(how)
             }
             Some(_) | None => None,
@@ -113,7 +115,7 @@ impl Rows {
 }
 
 impl Journal for MemoryJournal {
-    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
+    fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
         self.inner().commit(|runs| {
             if runs.iter().any(|other| other.row.run == run.run) {
                 return Err(failed("this run is there already"));
@@ -129,21 +131,21 @@ impl Journal for MemoryJournal {
         })
     }
 
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
         self.inner().commit(|runs| {
             find(runs, run)?.started.push(row.clone());
             Ok(())
         })
     }
 
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
         self.inner().commit(|runs| {
             find(runs, run)?.results.extend_from_slice(rows);
             Ok(())
         })
     }
 
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
         self.inner().commit(|runs| {
             find(runs, run)?.status = status;
             Ok(())
@@ -185,7 +187,7 @@ fn prune(runs: &mut Vec<OpenRun>, lineage: &Lineage) {
         .iter()
         .filter(|run| of_lineage(run))
         .count()
-        .saturating_sub(RUNS_KEPT as usize);
+        .saturating_sub(MAX_KEPT_RUNS as usize);
     runs.retain(|run| {
         if !of_lineage(run) || old == 0 {
             return true;

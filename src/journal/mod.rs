@@ -28,18 +28,18 @@ pub trait Journal: Send + Sync {
 
     /// Writes the run before its first call: the saved form of the plan is the intent. A run that is
     /// there already is refused.
-    fn begin(&self, run: &RunRow) -> Result<(), JournalError>;
+    fn begin_run(&self, run: &RunRow) -> Result<(), JournalError>;
 
     /// Writes that a call is about to be made that could not be found by a name of ours. A run that is not
     /// there is refused.
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError>;
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError>;
 
     /// Adds results of steps, in one transaction: all of them or none. A step may get another result
     /// later (an unknown outcome that was settled); the last one counts.
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError>;
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError>;
 
     /// Marks how the run stands.
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError>;
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError>;
 
     /// The runs of this lineage that are not closed, oldest first, with their results in the order in which
     /// they were recorded.
@@ -50,7 +50,7 @@ pub trait Journal: Send + Sync {
 }
 
 /// How many runs of a lineage are kept; of older ones, those that are closed go when a run begins.
-pub const RUNS_KEPT: u32 = 50;
+pub const MAX_KEPT_RUNS: u32 = 50;
 
 /// One run as it is written before its first call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,17 +74,17 @@ pub struct RunRow {
 /// What nothing else tells afterwards, since it bears no name of ours: a call that is made only once this is
 /// durable (rule 40), or one without which nothing more is begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartedRow {
+pub struct PendingCallRow {
     /// The step that makes it; of a release the first, which begins after it.
     pub step: StepId,
     /// The call.
-    pub call: Started,
+    pub call: PendingCall,
 }
 
 /// What a call is to make, and what was there before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case")]
-pub enum Started {
+pub enum PendingCall {
     /// A volume: afterwards an unattached one of that name and region that was not seen before is it.
     CreateVolume {
         /// Its name.
@@ -136,7 +136,7 @@ pub struct OpenRun {
     /// How it stands.
     pub status: RunStatus,
     /// Calls that were under way once, in the order in which they were begun.
-    pub started: Vec<StartedRow>,
+    pub started: Vec<PendingCallRow>,
     /// What is known to have come of its steps.
     pub results: Vec<ResultRow>,
 }
@@ -145,8 +145,8 @@ impl OpenRun {
     /// The releases that it has registered.
     pub fn releases(&self) -> impl Iterator<Item = &str> {
         self.started.iter().filter_map(|row| match &row.call {
-            Started::Release { id } => Some(id.as_str()),
-            Started::CreateVolume { .. } => None,
+            PendingCall::Release { id } => Some(id.as_str()),
+            PendingCall::CreateVolume { .. } => None,
         })
     }
 }

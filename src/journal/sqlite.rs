@@ -13,21 +13,23 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
 
-use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
+use super::{
+    Journal, JournalError, MAX_KEPT_RUNS, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
+};
 use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
 use crate::core::plan::StepId;
 use crate::core::scrub;
 
 /// The schema's version, kept in `user_version`.
-const VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 2;
 
 /// What to do where its folder takes no file.
-const ELSEWHERE: &str =
+const FOLDER_HINT: &str =
     "make room or give the folder to this user, or name another one in `AEROFORM_STATE_DIR`";
 
 /// How long a commit waits for another process's: far longer than any commit takes.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
     CREATE TABLE run (
@@ -54,7 +56,7 @@ const SCHEMA: &str = "
 ";
 
 /// What version 2 has beside that of version 1.
-const STARTED: &str = "
+const SCHEMA_V2: &str = "
     CREATE TABLE started (
         id INTEGER PRIMARY KEY,
         run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
@@ -69,7 +71,7 @@ const STARTED: &str = "
 #[derive(Debug)]
 pub struct SqliteJournal {
     connection: Mutex<Connection>,
-    place: String,
+    location: String,
 }
 
 impl SqliteJournal {
@@ -84,7 +86,7 @@ impl SqliteJournal {
         let io_error = |error: std::io::Error| JournalError {
             place: place.clone(),
             message: format!("it cannot be created or opened: {error}"),
-            hint: Some(ELSEWHERE),
+            hint: Some(FOLDER_HINT),
         };
         let mut folder = DirBuilder::new();
         folder.recursive(true).mode(0o700);
@@ -94,13 +96,13 @@ impl SqliteJournal {
         file.read(true).write(true).create(true).mode(0o600);
         file.open(&path).map_err(io_error)?;
 
-        let explain = |error: rusqlite::Error| explain(&place, &error);
+        let explain = |error: rusqlite::Error| to_journal_error(&place, &error);
         let mut connection = Connection::open(&path).map_err(explain)?;
         prepare(&connection).map_err(explain)?;
         let version = migrate(&mut connection).map_err(explain)?;
-        if version > VERSION {
+        if version > SCHEMA_VERSION {
             let message = format!(
-                "it has version {version}, and this program reads versions up to {VERSION}"
+                "it has version {version}, and this program reads versions up to {SCHEMA_VERSION}"
             );
             return Err(JournalError {
                 place,
@@ -110,7 +112,7 @@ impl SqliteJournal {
         }
         Ok(Self {
             connection: Mutex::new(connection),
-            place,
+            location: place,
         })
     }
 
@@ -124,11 +126,11 @@ impl SqliteJournal {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
-        work(&self.connection()).map_err(|error| explain(&self.place, &error))
+        work(&self.connection()).map_err(|error| to_journal_error(&self.location, &error))
     }
 
     /// One transaction; an error from `work` undoes it whole.
-    fn change(
+    fn in_transaction(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), JournalError> {
@@ -140,18 +142,20 @@ impl SqliteJournal {
                 work(&transaction)?;
                 transaction.commit()
             })
-            .map_err(|error| explain(&self.place, &error))
+            .map_err(|error| to_journal_error(&self.location, &error))
     }
 }
 
 impl Journal for SqliteJournal {
     fn can_write(&self) -> Result<(), JournalError> {
         // Writes a page, and what it writes is there already.
-        self.change(|transaction| transaction.pragma_update(None, "user_version", VERSION))
+        self.in_transaction(|transaction| {
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
+        })
     }
 
-    fn begin(&self, row: &RunRow) -> Result<(), JournalError> {
-        self.change(|transaction| {
+    fn begin_run(&self, row: &RunRow) -> Result<(), JournalError> {
+        self.in_transaction(|transaction| {
             transaction.execute(
                 "INSERT INTO run (run, lineage, serial, at, by, command, plan, status)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -163,15 +167,15 @@ impl Journal for SqliteJournal {
                     row.by,
                     row.command,
                     row.plan,
-                    status_word(RunStatus::Running),
+                    status_name(RunStatus::Running),
                 ],
             )?;
             prune(transaction, &row.lineage)
         })
     }
 
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
-        self.change(|transaction| {
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
+        self.in_transaction(|transaction| {
             let id = row_id(transaction, run)?;
             let call = serde_json::to_string(&row.call)
                 .expect("a call of strings and numbers always serialises");
@@ -183,8 +187,8 @@ impl Journal for SqliteJournal {
         })
     }
 
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        self.change(|transaction| {
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.in_transaction(|transaction| {
             let id = row_id(transaction, run)?;
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO result (run, step, outcome, machine, config)
@@ -204,12 +208,12 @@ impl Journal for SqliteJournal {
         })
     }
 
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
-        self.change(|transaction| {
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.in_transaction(|transaction| {
             let id = row_id(transaction, run)?;
             transaction.execute(
                 "UPDATE run SET status = ?2 WHERE id = ?1",
-                params![id, status_word(status)],
+                params![id, status_name(status)],
             )?;
             Ok(())
         })
@@ -223,11 +227,11 @@ impl Journal for SqliteJournal {
                 "SELECT id, run, lineage, serial, at, by, command, plan, status FROM run
                  WHERE lineage = ?1 AND status <> ?2 ORDER BY id",
             )?;
-            let closed = status_word(RunStatus::Closed);
+            let closed = status_name(RunStatus::Closed);
             let runs = query.query_map(params![lineage.as_str(), closed], open_run)?;
             runs.map(|run| {
                 let (id, mut run) = run?;
-                run.started = started_of(&transaction, id)?;
+                run.started = pending_calls_of(&transaction, id)?;
                 run.results = results_of(&transaction, id)?;
                 Ok(run)
             })
@@ -245,7 +249,7 @@ impl Journal for SqliteJournal {
             let mut registered = BTreeMap::new();
             for run in query.query_map(params![lineage.as_str()], open_run)? {
                 let (id, mut run) = run?;
-                run.started = started_of(&transaction, id)?;
+                run.started = pending_calls_of(&transaction, id)?;
                 let releases = run
                     .releases()
                     .map(|id| (id.to_owned(), run.row.run.clone()));
@@ -257,7 +261,7 @@ impl Journal for SqliteJournal {
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)
@@ -273,16 +277,20 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
         1 => {}
         _ => return Ok(version),
     }
-    transaction.execute_batch(STARTED)?;
+    transaction.execute_batch(SCHEMA_V2)?;
     transaction.commit()?;
-    Ok(VERSION)
+    Ok(SCHEMA_VERSION)
 }
 
 fn prune(transaction: &Transaction<'_>, lineage: &Lineage) -> rusqlite::Result<()> {
     transaction.execute(
         "DELETE FROM run WHERE lineage = ?1 AND status = ?2 AND id NOT IN
          (SELECT id FROM run WHERE lineage = ?1 ORDER BY id DESC LIMIT ?3)",
-        params![lineage.as_str(), status_word(RunStatus::Closed), RUNS_KEPT],
+        params![
+            lineage.as_str(),
+            status_name(RunStatus::Closed),
+            MAX_KEPT_RUNS
+        ],
     )?;
     Ok(())
 }
@@ -296,15 +304,15 @@ fn row_id(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Result<i64> {
 fn open_run(row: &Row<'_>) -> rusqlite::Result<(i64, OpenRun)> {
     let serial: i64 = row.get("serial")?;
     let run = RunRow {
-        run: parsed(row, "run", |text| RunId::new(text).ok())?,
-        lineage: parsed(row, "lineage", |text| Lineage::new(text).ok())?,
+        run: parse_column(row, "run", |text| RunId::new(text).ok())?,
+        lineage: parse_column(row, "lineage", |text| Lineage::new(text).ok())?,
         serial: serial.cast_unsigned(),
         at: row.get("at")?,
         by: row.get("by")?,
         command: row.get("command")?,
         plan: row.get("plan")?,
     };
-    let status = parsed(row, "status", status_of)?;
+    let status = parse_column(row, "status", parse_status)?;
     let open = OpenRun {
         row: run,
         status,
@@ -314,13 +322,13 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<(i64, OpenRun)> {
     Ok((row.get("id")?, open))
 }
 
-fn started_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<StartedRow>> {
+fn pending_calls_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<PendingCallRow>> {
     let mut query =
         connection.prepare_cached("SELECT step, call FROM started WHERE run = ?1 ORDER BY id")?;
     let started = query.query_map([run], |row| {
-        Ok(StartedRow {
+        Ok(PendingCallRow {
             step: StepId(row.get("step")?),
-            call: parsed(row, "call", |text| serde_json::from_str(text).ok())?,
+            call: parse_column(row, "call", |text| serde_json::from_str(text).ok())?,
         })
     })?;
     started.collect()
@@ -335,12 +343,12 @@ fn results_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<ResultR
             |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.is_some());
         Ok(ResultRow {
             step: StepId(row.get("step")?),
-            outcome: parsed(row, "outcome", |text| serde_json::from_str(text).ok())?,
+            outcome: parse_column(row, "outcome", |text| serde_json::from_str(text).ok())?,
             machine: has("machine")?
-                .then(|| parsed(row, "machine", |text| MachineId::new(text).ok()))
+                .then(|| parse_column(row, "machine", |text| MachineId::new(text).ok()))
                 .transpose()?,
             config: has("config")?
-                .then(|| parsed(row, "config", ConfigDigest::parse))
+                .then(|| parse_column(row, "config", ConfigDigest::parse))
                 .transpose()?,
         })
     })?;
@@ -348,7 +356,7 @@ fn results_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<ResultR
 }
 
 /// A column in the type that we wrote it from; anything else means that the file was damaged.
-fn parsed<T>(
+fn parse_column<T>(
     row: &Row<'_>,
     column: &str,
     parse: impl FnOnce(&str) -> Option<T>,
@@ -361,7 +369,7 @@ fn parsed<T>(
     })
 }
 
-fn status_word(status: RunStatus) -> &'static str {
+fn status_name(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Running => "running",
         RunStatus::Unpublished => "unpublished",
@@ -369,18 +377,18 @@ fn status_word(status: RunStatus) -> &'static str {
     }
 }
 
-fn status_of(word: &str) -> Option<RunStatus> {
+fn parse_status(word: &str) -> Option<RunStatus> {
     [
         RunStatus::Running,
         RunStatus::Unpublished,
         RunStatus::Closed,
     ]
     .into_iter()
-    .find(|status| status_word(*status) == word)
+    .find(|status| status_name(*status) == word)
 }
 
 /// What went wrong, and what to do about it.
-fn explain(place: &str, error: &rusqlite::Error) -> JournalError {
+fn to_journal_error(place: &str, error: &rusqlite::Error) -> JournalError {
     let (message, hint) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "another process holds it for too long".to_owned(),
@@ -388,10 +396,10 @@ fn explain(place: &str, error: &rusqlite::Error) -> JournalError {
         ),
         Some(ErrorCode::DiskFull) => (
             "it cannot be written: the disk is full".to_owned(),
-            Some(ELSEWHERE),
+            Some(FOLDER_HINT),
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            (format!("it cannot be written: {error}"), Some(ELSEWHERE))
+            (format!("it cannot be written: {error}"), Some(FOLDER_HINT))
         }
         Some(ErrorCode::SystemIoFailure) => (
             format!("it cannot be read or written ({error})"),

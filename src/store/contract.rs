@@ -1,6 +1,6 @@
 //! What every state store promises, as functions that panic where a store breaks it.
 //!
-//! A store's test gives a fresh [`Bench`] to each of them; names are the promises, and
+//! A store's test gives a fresh [`StoreFixture`] to each of them; names are the promises, and
 //! [`store_promises`](crate::store_promises) lists them.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::{Holder, LockStatus, StateLock, StateStore, StoreError};
 
 /// A fresh place, never written.
-pub trait Bench: Sync {
+pub trait StoreFixture: Sync {
     /// Another client of the place, as another process would be.
     fn client(&self) -> Box<dyn StateStore>;
 
@@ -38,8 +38,8 @@ macro_rules! store_promises {
     };
 }
 
-const NOW: Duration = Duration::ZERO;
-const LONG: Duration = Duration::from_secs(30);
+const NO_PATIENCE: Duration = Duration::ZERO;
+const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
 fn holder(who: &str) -> Holder {
     Holder {
@@ -54,7 +54,7 @@ fn holder(who: &str) -> Holder {
 
 async fn lock(client: &dyn StateStore, who: &str) -> Box<dyn StateLock> {
     client
-        .lock(&holder(who), NOW, &mut |_| {})
+        .lock(&holder(who), NO_PATIENCE, &mut |_| {})
         .await
         .expect("a free lock is given at once")
 }
@@ -69,20 +69,20 @@ async fn text(client: &dyn StateStore) -> Option<String> {
 }
 
 /// A place that was never written has no text, and saying so creates none.
-pub async fn a_place_that_was_never_written_has_no_text(bench: &dyn Bench) {
+pub async fn a_place_that_was_never_written_has_no_text(bench: &dyn StoreFixture) {
     assert_eq!(text(&*bench.client()).await, None);
     assert_eq!(text(&*bench.client()).await, None);
 }
 
 /// Every byte of a text is kept.
-pub async fn what_one_client_writes_another_reads(bench: &dyn Bench) {
+pub async fn what_one_client_writes_another_reads(bench: &dyn StoreFixture) {
     let written = "{\"é\": \"\u{1F980}\"}\r\n\n".repeat(1000);
     write_first(&*bench.client(), &written).await;
     assert_eq!(text(&*bench.client()).await, Some(written));
 }
 
 /// The version that a write answers is the one to name in the next write.
-pub async fn a_client_can_write_again_without_reading(bench: &dyn Bench) {
+pub async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) {
     let client = bench.client();
     let absent = client.read().await.expect("it reads").version;
     let first = client.write("one", &absent).await.expect("it writes");
@@ -91,7 +91,7 @@ pub async fn a_client_can_write_again_without_reading(bench: &dyn Bench) {
 }
 
 /// A write over a version that is gone is refused, and what came meanwhile stays.
-pub async fn a_stale_version_is_refused(bench: &dyn Bench) {
+pub async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
     let (mine, theirs) = (bench.client(), bench.client());
     write_first(&*mine, "base").await;
     let seen = mine.read().await.expect("it reads").version;
@@ -105,7 +105,7 @@ pub async fn a_stale_version_is_refused(bench: &dyn Bench) {
 }
 
 /// Two clients that both saw nothing: the first one wins.
-pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn Bench) {
+pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn StoreFixture) {
     let (mine, theirs) = (bench.client(), bench.client());
     let absent = mine.read().await.expect("it reads").version;
     write_first(&*theirs, "theirs").await;
@@ -118,11 +118,11 @@ pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn Ben
 }
 
 /// One lock, and who asks for it in vain learns who has it.
-pub async fn two_clients_have_one_lock(bench: &dyn Bench) {
+pub async fn two_clients_have_one_lock(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     assert!(held.is_held());
-    match second.lock(&holder("bo"), NOW, &mut |_| {}).await {
+    match second.lock(&holder("bo"), NO_PATIENCE, &mut |_| {}).await {
         Err(StoreError::Locked { holder: Some(by) }) => assert_eq!(*by, holder("ana")),
         other => panic!(
             "the lock was given twice or without a name: {:?}",
@@ -133,7 +133,7 @@ pub async fn two_clients_have_one_lock(bench: &dyn Bench) {
 }
 
 /// The holder is shown while there is one, and nobody afterwards.
-pub async fn the_holder_is_shown_while_it_holds(bench: &dyn Bench) {
+pub async fn the_holder_is_shown_while_it_holds(bench: &dyn StoreFixture) {
     let client = bench.client();
     assert_eq!(client.holder().await.expect("it looks"), LockStatus::Free);
     let held = lock(&*client, "ana").await;
@@ -144,7 +144,7 @@ pub async fn the_holder_is_shown_while_it_holds(bench: &dyn Bench) {
 }
 
 /// Letting go by release or by drop is the same.
-pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn Bench) {
+pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture) {
     let client = bench.client();
     let released = lock(&*client, "ana").await;
     released.release().await.expect("it lets go");
@@ -153,7 +153,7 @@ pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn Bench) {
 }
 
 /// A waiter is told who holds the lock, once, and gets it when it is let go.
-pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &dyn Bench) {
+pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     let waits = Notify::new();
@@ -163,7 +163,7 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
         waits.notify_one();
     };
     let waiter = holder("bo");
-    let (taken, ()) = tokio::join!(second.lock(&waiter, LONG, &mut waiting), async {
+    let (taken, ()) = tokio::join!(second.lock(&waiter, LONG_PATIENCE, &mut waiting), async {
         waits.notified().await;
         held.release().await.expect("it lets go");
     });
@@ -174,7 +174,7 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
 }
 
 /// Reading and writing do not wait for the lock; it excludes runs, not looks.
-pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn Bench) {
+pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     assert_eq!(text(&*second).await, None);
@@ -185,7 +185,7 @@ pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn Bench) {
 
 /// A holder whose lock was taken away can tell before it writes; another client can take it, and the
 /// first one's going does not free it.
-pub async fn a_lock_that_was_lost_says_so(bench: &dyn Bench) {
+pub async fn a_lock_that_was_lost_says_so(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let lost = lock(&*first, "ana").await;
     bench.break_lock();

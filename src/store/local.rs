@@ -12,22 +12,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use super::atomic_replace::{
+    StageHook, check_replaceable, create_folder, replace, resolve, split, writable_mode,
+};
 use super::lock_file::{self, LockFile};
-use super::replace::{AtMoment, create_folder, replace, resolve, split, try_out, writable_mode};
-use super::{Holder, LockStatus, StateLock, StateStore, StoreError, Stored, Version, Waiting};
+use super::{Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version};
 use crate::core::state::digest;
 
 /// How often a waiter tries; a person does not notice it, and a lock is held for seconds at least.
-const POLL: Duration = Duration::from_millis(100);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What even an impatient waiter waits: a look at the holder takes the lock for an instant.
-const GRACE: Duration = Duration::from_millis(50);
+const MIN_PATIENCE: Duration = Duration::from_millis(50);
 
 /// A state file on this host.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     path: PathBuf,
-    shown: String,
+    display_path: String,
 }
 
 impl LocalStore {
@@ -35,11 +37,14 @@ impl LocalStore {
     /// created by the first write or lock, 0600 and 0700; an existing file keeps its mode. A symbolic
     /// link is followed, and what it points at is replaced.
     pub fn new(path: PathBuf, shown: String) -> Self {
-        Self { path, shown }
+        Self {
+            path,
+            display_path: shown,
+        }
     }
 
     fn error(&self, what: &'static str, source: io::Error) -> StoreError {
-        let place = self.shown.clone();
+        let place = self.display_path.clone();
         StoreError::Io {
             what,
             place,
@@ -66,18 +71,18 @@ impl LocalStore {
         fs::read_to_string(&self.path).map(Some)
     }
 
-    fn put(
+    fn write_if_version(
         &self,
         text: &str,
         if_version: &Version,
-        at: &mut AtMoment<'_>,
+        at: &mut StageHook<'_>,
     ) -> Result<Version, StoreError> {
         let unchanged = || Ok(version_of(self.load()?.as_deref()) == *if_version);
         let replaced = resolve(&self.path).and_then(|target| replace(&target, text, unchanged, at));
         match replaced {
             Ok(true) => Ok(version_of(Some(text))),
             Ok(false) => Err(StoreError::Changed {
-                place: self.shown.clone(),
+                place: self.display_path.clone(),
             }),
             Err(source) => Err(self.error("write", source)),
         }
@@ -105,23 +110,23 @@ impl LocalStore {
 
 #[async_trait]
 impl StateStore for LocalStore {
-    fn place(&self) -> String {
-        self.shown.clone()
+    fn location(&self) -> String {
+        self.display_path.clone()
     }
 
-    async fn read(&self) -> Result<Stored, StoreError> {
+    async fn read(&self) -> Result<StoredText, StoreError> {
         let text = self.load().map_err(|source| self.error("read", source))?;
         let version = version_of(text.as_deref());
-        Ok(Stored { text, version })
+        Ok(StoredText { text, version })
     }
 
     async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
-        self.put(text, if_version, &mut |_| Ok(()))
+        self.write_if_version(text, if_version, &mut |_| Ok(()))
     }
 
     async fn can_write(&self) -> Result<(), StoreError> {
         resolve(&self.path)
-            .and_then(|target| try_out(&target))
+            .and_then(|target| check_replaceable(&target))
             .map_err(|source| self.error("write", source))
     }
 
@@ -129,10 +134,10 @@ impl StateStore for LocalStore {
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
         // None is a deadline beyond what a clock can say.
-        let deadline = Instant::now().checked_add(patience.max(GRACE));
+        let deadline = Instant::now().checked_add(patience.max(MIN_PATIENCE));
         let mut told: Option<Option<Holder>> = None;
         loop {
             let taken = self.try_lock(holder);
@@ -150,17 +155,20 @@ impl StateStore for LocalStore {
                     holder: other.map(Box::new),
                 });
             }
-            if patience > GRACE && told.as_ref() != Some(&other) {
+            if patience > MIN_PATIENCE && told.as_ref() != Some(&other) {
                 waiting(other.as_ref());
                 told = Some(other);
             }
-            tokio::time::sleep(left.map_or(POLL, |left| left.min(POLL))).await;
+            tokio::time::sleep(
+                left.map_or(LOCK_POLL_INTERVAL, |left| left.min(LOCK_POLL_INTERVAL)),
+            )
+            .await;
         }
     }
 
     async fn holder(&self) -> Result<LockStatus, StoreError> {
         self.lock_path()
-            .and_then(|path| lock_file::look(&path))
+            .and_then(|path| lock_file::inspect(&path))
             .map_err(|source| self.error("look at the lock of", source))
     }
 }
@@ -218,16 +226,16 @@ pub fn write_copy(dir: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::replace::Moment;
+    use super::super::atomic_replace::ReplaceStage;
     use super::*;
 
-    const MOMENTS: [Moment; 6] = [
-        Moment::Compared,
-        Moment::Created,
-        Moment::Filled,
-        Moment::Synced,
-        Moment::Renamed,
-        Moment::Durable,
+    const MOMENTS: [ReplaceStage; 6] = [
+        ReplaceStage::Compared,
+        ReplaceStage::Created,
+        ReplaceStage::Filled,
+        ReplaceStage::Synced,
+        ReplaceStage::Renamed,
+        ReplaceStage::Durable,
     ];
 
     /// A store that holds `old`.
@@ -237,9 +245,9 @@ mod tests {
         store
     }
 
-    fn put(store: &LocalStore, text: &str, at: &mut AtMoment<'_>) -> Result<Version, StoreError> {
+    fn put(store: &LocalStore, text: &str, at: &mut StageHook<'_>) -> Result<Version, StoreError> {
         let version = version_of(store.load().unwrap().as_deref());
-        store.put(text, &version, at)
+        store.write_if_version(text, &version, at)
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -14,7 +14,7 @@ use super::{Holder, LockStatus};
 
 /// A checkout can bring a link or a pipe in the lock's place: neither is a file to truncate or wait
 /// for.
-const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
+const OPEN_FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
 /// A held lock; dropping it lets it go.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl LockFile {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .custom_flags(PLAIN.bits().cast_signed())
+                .custom_flags(OPEN_FLAGS.bits().cast_signed())
                 .open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -48,7 +48,7 @@ impl LockFile {
             // Somebody may have removed the file between our opening and locking it: a lock on a file
             // without a name excludes nobody.
             if lock.is_held() {
-                lock.tell(holder)?;
+                lock.write_holder(holder)?;
                 return Ok(Some(lock));
             }
         }
@@ -63,7 +63,7 @@ impl LockFile {
         }
     }
 
-    fn tell(&self, holder: &Holder) -> io::Result<()> {
+    fn write_holder(&self, holder: &Holder) -> io::Result<()> {
         let mut text = serde_json::to_string(holder).map_err(io::Error::other)?;
         text.push('\n');
         self.file.set_len(0)?;
@@ -80,9 +80,11 @@ impl Drop for LockFile {
 
 /// Who holds the lock on this file. Looking takes a shared lock for an instant, which is why
 /// [`LockFile::try_take`] may miss once.
-pub(super) fn look(path: &Path) -> io::Result<LockStatus> {
+pub(super) fn inspect(path: &Path) -> io::Result<LockStatus> {
     let mut options = OpenOptions::new();
-    let plain = options.read(true).custom_flags(PLAIN.bits().cast_signed());
+    let plain = options
+        .read(true)
+        .custom_flags(OPEN_FLAGS.bits().cast_signed());
     let mut file = match plain.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockStatus::Free),

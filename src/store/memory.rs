@@ -7,15 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Holder, LockStatus, StateLock, StateStore, StoreError, Stored, Version, Waiting};
+use super::{Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version};
 
 /// How often a waiter looks.
-const POLL: Duration = Duration::from_millis(10);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A place in memory. Clones are clients of the same place, as two processes are of one file.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    place: Arc<Mutex<Place>>,
+    place: Arc<Mutex<MemoryFile>>,
 }
 
 /// When a chosen write fails.
@@ -33,7 +33,7 @@ pub enum FailWrite {
 }
 
 #[derive(Debug, Default)]
-struct Place {
+struct MemoryFile {
     text: Option<String>,
     versions: u64,
     writes: u64,
@@ -88,19 +88,23 @@ impl MemoryStore {
         self.inner().lock = None;
     }
 
-    fn inner(&self) -> MutexGuard<'_, Place> {
+    fn inner(&self) -> MutexGuard<'_, MemoryFile> {
         self.place
             .lock()
             .expect("no holder of this mutex panics while it has it")
     }
 }
 
-impl Place {
+impl MemoryFile {
     fn version(&self) -> Version {
         Version(self.versions.to_string())
     }
 
-    fn put(&mut self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+    fn write_if_version(
+        &mut self,
+        text: &str,
+        if_version: &Version,
+    ) -> Result<Version, StoreError> {
         self.writes += 1;
         let fault = match self.fault {
             Some((which, how)) if which == self.writes => {
@@ -117,7 +121,7 @@ impl Place {
         }
         if *if_version != self.version() {
             return Err(StoreError::Changed {
-                place: PLACE.to_owned(),
+                place: LOCATION.to_owned(),
             });
         }
         self.text = Some(text.to_owned());
@@ -133,42 +137,42 @@ impl Place {
     }
 }
 
-const PLACE: &str = "memory";
+const LOCATION: &str = "memory";
 
 fn refused(what: &'static str) -> StoreError {
     StoreError::Io {
         what,
-        place: PLACE.to_owned(),
+        place: LOCATION.to_owned(),
         source: std::io::Error::other("a test asked for this failure"),
     }
 }
 
 #[async_trait]
 impl StateStore for MemoryStore {
-    fn place(&self) -> String {
-        PLACE.to_owned()
+    fn location(&self) -> String {
+        LOCATION.to_owned()
     }
 
-    async fn read(&self) -> Result<Stored, StoreError> {
+    async fn read(&self) -> Result<StoredText, StoreError> {
         let place = self.inner();
         if place.dead {
             return Err(refused("read"));
         }
-        Ok(Stored {
+        Ok(StoredText {
             text: place.text.clone(),
             version: place.version(),
         })
     }
 
     async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
-        self.inner().put(text, if_version)
+        self.inner().write_if_version(text, if_version)
     }
 
     async fn lock(
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
         let deadline = Instant::now().checked_add(patience);
         let mut told = None;
@@ -196,7 +200,7 @@ impl StateStore for MemoryStore {
                 waiting(Some(&other));
                 told = Some(other);
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(LOCK_POLL_INTERVAL).await;
         }
     }
 

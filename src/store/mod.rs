@@ -4,14 +4,14 @@
 //! written over a version that the writer has not read. Start at [`StateStore`]; [`local`] is the store
 //! that everybody has, [`memory`] the one of tests, and [`contract`] what all of them promise.
 
+mod atomic_replace;
 pub mod contract;
-mod exchange;
+mod file_swap;
 pub mod local;
 mod lock_file;
 pub mod memory;
-mod replace;
 
-pub use exchange::{exchange, take_back};
+pub use file_swap::{remove_file_if_unchanged, replace_file_if_unchanged};
 pub use local::{LocalStore, write_copy};
 pub use memory::MemoryStore;
 
@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 #[async_trait]
 pub trait StateStore: Send + Sync {
     /// Where it is, for people (`state/shop.json`).
-    fn place(&self) -> String;
+    fn location(&self) -> String;
 
     /// The text and its version; no text when it was never written. Needs no lock.
-    async fn read(&self) -> Result<Stored, StoreError>;
+    async fn read(&self) -> Result<StoredText, StoreError>;
 
     /// Writes the text if the version is still that one: whole or not at all, and durable when it
     /// returns. A lost race is [`StoreError::Changed`].
@@ -39,7 +39,7 @@ pub trait StateStore: Send + Sync {
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError>;
 
     /// Whether so much text more could be written now, as far as that can be told without changing anything. Whoever
@@ -53,7 +53,7 @@ pub trait StateStore: Send + Sync {
 }
 
 /// Is told who holds the lock that is waited for, where that is known.
-pub type Waiting<'a> = dyn FnMut(Option<&Holder>) + Send + 'a;
+pub type LockWait<'a> = dyn FnMut(Option<&Holder>) + Send + 'a;
 
 /// A held lock.
 #[async_trait]
@@ -76,7 +76,7 @@ pub enum LockStatus {
 
 /// What a read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredText {
     /// The text; none when there is no state yet.
     pub text: Option<String>,
     /// Its version, to be named by the next write.

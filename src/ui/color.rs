@@ -37,7 +37,7 @@ impl ColorChoice {
 
 /// What a piece of the ui's own text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub enum TextRole {
     /// The word before an error.
     Error,
     /// The word before a warning.
@@ -53,17 +53,17 @@ pub enum Ink {
 }
 
 /// The text in its colour, or as it is.
-pub fn paint(text: &str, ink: Ink, color: bool) -> String {
+pub fn paint(text: &str, ink: TextRole, color: bool) -> String {
     if !color {
         return text.to_owned();
     }
     let style = match ink {
-        Ink::Error => Style::new().red().bold(),
-        Ink::Warning => Style::new().yellow().bold(),
-        Ink::Hint => Style::new().cyan(),
-        Ink::Good => Style::new().green(),
-        Ink::Dim => Style::new().dimmed(),
-        Ink::Strong => Style::new().bold(),
+        TextRole::Error => Style::new().red().bold(),
+        TextRole::Warning => Style::new().yellow().bold(),
+        TextRole::Hint => Style::new().cyan(),
+        TextRole::Good => Style::new().green(),
+        TextRole::Dim => Style::new().dimmed(),
+        TextRole::Strong => Style::new().bold(),
     };
     text.style(style).to_string()
 }
@@ -79,7 +79,7 @@ mod tests {
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        Env::of(vars)
+        Env::from_vars(vars)
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Failure {
     /// What is wrong with the manifests, where that is the reason. People have read it before.
     pub diagnostics: Vec<Diagnostic>,
     /// The reason is trouble outside of this program, which may come in the middle of a change as well.
-    pub outside: bool,
+    pub external: bool,
 }
 
 impl Failure {
@@ -45,17 +45,17 @@ impl Failure {
             hint: None,
             exit: code.exit_class().into(),
             diagnostics: Vec::new(),
-            outside: false,
+            external: false,
         }
     }
 
     /// A failure because the system refused, with what to do where its reason says it.
-    pub fn of_system(code: Code, message: impl Into<String>, error: &io::Error) -> Self {
+    pub fn from_io(code: Code, message: impl Into<String>, error: &io::Error) -> Self {
         let failure = Self {
-            outside: true,
+            external: true,
             ..Self::new(code, message).cause(error)
         };
-        match remedy(error.kind()) {
+        match io_hint(error.kind()) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
@@ -64,10 +64,10 @@ impl Failure {
     /// The same of a command that has not begun to change anything: where the reason leaves that open, it is
     /// said.
     #[must_use]
-    pub fn unchanged(mut self) -> Self {
+    pub fn with_nothing_changed(mut self) -> Self {
         const SAID: &str = "nothing was changed";
         let is_said = |text: &String| text.contains(SAID);
-        if self.outside && !is_said(&self.message) && !self.hint.as_ref().is_some_and(is_said) {
+        if self.external && !is_said(&self.message) && !self.hint.as_ref().is_some_and(is_said) {
             self.message = format!("{}; {SAID}", self.message);
         }
         self
@@ -163,7 +163,7 @@ impl From<StoreError> for Failure {
                 what,
                 place,
                 source,
-            } => Self::of_system(codes::STATE_IO, format!("cannot {what} {place}"), &source),
+            } => Self::from_io(codes::STATE_IO, format!("cannot {what} {place}"), &source),
         }
     }
 }
@@ -171,7 +171,7 @@ impl From<StoreError> for Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let failure = Self {
-            outside: true,
+            external: true,
             ..Self::new(codes::JOURNAL, error.to_string())
         };
         match error.hint {
@@ -185,7 +185,7 @@ impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
         let outside = matches!(error.class, ErrorClass::Transient | ErrorClass::Unknown);
         Self {
-            outside,
+            external: outside,
             code: error.code,
             message: error.message,
             causes: Vec::new(),
@@ -197,7 +197,7 @@ impl From<ProviderError> for Failure {
 }
 
 /// What to do about a refusal of the system.
-fn remedy(kind: io::ErrorKind) -> Option<&'static str> {
+fn io_hint(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::StorageFull => {
             "the disk is full: make room there, and run the command again"
@@ -237,7 +237,7 @@ mod tests {
                 place: "state/shop.json".to_owned(),
                 source: kind.into(),
             };
-            Failure::from(error).unchanged()
+            Failure::from(error).with_nothing_changed()
         };
         insta::assert_snapshot!(told(io::ErrorKind::StorageFull).render(&PLAIN), @r"
         error: cannot lock state/shop.json; nothing was changed
@@ -251,9 +251,9 @@ mod tests {
             let failure = told(kind);
             assert!(failure.hint.is_some());
             assert!(failure.message.ends_with("; nothing was changed"));
-            assert_eq!(failure.clone().unchanged(), failure, "said once");
+            assert_eq!(failure.clone().with_nothing_changed(), failure, "said once");
         }
-        let refused = Failure::new(codes::STATE_CHANGED, "no").unchanged();
+        let refused = Failure::new(codes::STATE_CHANGED, "no").with_nothing_changed();
         assert_eq!(refused.message, "no");
     }
 

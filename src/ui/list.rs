@@ -19,52 +19,56 @@ use dialoguer::theme::Theme;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::sync::oneshot;
 
-use super::color::{Ink, paint};
-use super::terminal::LEAST_WIDTH;
+use super::color::{TextRole, paint};
+use super::terminal::MIN_WIDTH;
 use super::{Failure, Signals, Ui};
 use crate::core::view::escape::safe;
 use crate::core::view::line::{display_width, truncate};
 
 /// What dialoguer writes before each row.
-const MARK: usize = 2;
+const MARKER_COLUMNS: usize = 2;
 
 /// Lines without which there is no list: the question, a row, and the line of the cursor.
-const LEAST_LINES: u16 = 3;
+const MIN_LINES: u16 = 3;
 
 /// Columns that what is typed has beside a long question.
-const TYPED: usize = 12;
+const MIN_FILTER_COLUMNS: usize = 12;
 
 /// How long a key that was pressed at the very moment of a signal may take to be read.
-const LAST_KEY: Duration = Duration::from_millis(50);
+const LAST_KEY_TIMEOUT: Duration = Duration::from_millis(50);
 
-const HOW: &str = "type to narrow, ↑ ↓ and Enter choose, Esc leaves";
+const HELP: &str = "type to narrow, ↑ ↓ and Enter choose, Esc leaves";
 
 /// What may be chosen.
-pub struct List<'a> {
+pub struct ChoiceList<'a> {
     /// What is asked.
     pub question: &'a str,
     /// The rows, each made for so many columns; those that are wider are cut.
     pub rows: &'a dyn Fn(usize) -> Vec<String>,
     /// What is said where no list can be drawn. The rows become its causes.
-    pub otherwise: Failure,
+    pub fallback: Failure,
 }
 
-impl List<'_> {
+impl ChoiceList<'_> {
     /// What is said where it cannot be drawn.
-    fn told(self) -> Failure {
+    fn into_fallback(self) -> Failure {
         let rows = (self.rows)(usize::MAX);
-        rows.into_iter().fold(self.otherwise, Failure::cause)
+        rows.into_iter().fold(self.fallback, Failure::cause)
     }
 }
 
 /// Asks which row is meant, and says which it is. Without a terminal that can draw lists, and on one that is too
 /// small to tell the rows apart, it fails and lists them.
-pub async fn choose(ui: &Ui, signals: &mut Signals, list: List<'_>) -> Result<usize, Failure> {
+pub async fn choose(
+    ui: &Ui,
+    signals: &mut Signals,
+    list: ChoiceList<'_>,
+) -> Result<usize, Failure> {
     let over = Arc::new(AtomicBool::new(false));
-    let Some(mut sheet) = Sheet::of(ui, &list, String::new(), &over) else {
-        return Err(list.told());
+    let Some(mut sheet) = ListView::of(ui, &list, String::new(), &over) else {
+        return Err(list.into_fallback());
     };
-    let keys = Keys::begin().map_err(|_| Failure::no_answer())?;
+    let keys = RawKeys::begin().map_err(|_| Failure::no_answer())?;
     loop {
         let (sender, mut answer) = oneshot::channel();
         // Nobody listens any more once a signal came.
@@ -76,21 +80,21 @@ pub async fn choose(ui: &Ui, signals: &mut Signals, list: List<'_>) -> Result<us
                 keys.end();
                 // The thread waits for a key and ends with the program. If one was just pressed, it sets the modes of
                 // the terminal once more, and `keys` has to end after that.
-                let _ = tokio::time::timeout(LAST_KEY, &mut answer).await;
+                let _ = tokio::time::timeout(LAST_KEY_TIMEOUT, &mut answer).await;
                 return Err(Failure::interrupted());
             }
             picked = &mut answer => picked,
         };
         match picked {
-            Ok(Picked::Row(at, said)) => {
+            Ok(ListOutcome::Row(at, said)) => {
                 ui.talk(&said);
                 return Ok(at);
             }
-            Ok(Picked::Nothing) => return Err(Failure::no_answer()),
-            Ok(Picked::Interrupted) => return Err(Failure::interrupted()),
-            Ok(Picked::Resized(typed)) => match Sheet::of(ui, &list, typed, &over) {
+            Ok(ListOutcome::Cancelled) => return Err(Failure::no_answer()),
+            Ok(ListOutcome::Interrupted) => return Err(Failure::interrupted()),
+            Ok(ListOutcome::Resized(typed)) => match ListView::of(ui, &list, typed, &over) {
                 Some(anew) => sheet = anew,
-                None => return Err(list.told()),
+                None => return Err(list.into_fallback()),
             },
             Err(_) => return Err(Failure::bug("a list of choices gave up; see above")),
         }
@@ -99,11 +103,11 @@ pub async fn choose(ui: &Ui, signals: &mut Signals, list: List<'_>) -> Result<us
 
 /// How a list ended.
 #[derive(Debug)]
-enum Picked {
+enum ListOutcome {
     /// With this row, and what stays of the list on the terminal.
     Row(usize, String),
     /// With Esc, or because the terminal does not answer.
-    Nothing,
+    Cancelled,
     /// With Ctrl-C.
     Interrupted,
     /// The terminal has another size now, and the list has to be made anew for it. So much was typed.
@@ -112,11 +116,11 @@ enum Picked {
 
 /// The keys of standard input, silent and one by one, until this is dropped. dialoguer reads each key in raw mode
 /// and goes back in between; without this what is typed meanwhile would be echoed into the list.
-struct Keys {
+struct RawKeys {
     before: Termios,
 }
 
-impl Keys {
+impl RawKeys {
     /// What was typed before there was a list answers nothing, and is dropped.
     fn begin() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
@@ -135,14 +139,14 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
+impl Drop for RawKeys {
     fn drop(&mut self) {
         self.end();
     }
 }
 
 /// The list as it is drawn on a terminal of one size.
-struct Sheet {
+struct ListView {
     question: String,
     rows: Vec<String>,
     /// Lines and columns of the terminal.
@@ -154,24 +158,24 @@ struct Sheet {
     over: Arc<AtomicBool>,
 }
 
-impl Sheet {
+impl ListView {
     /// None where no list can be drawn.
-    fn of(ui: &Ui, list: &List<'_>, typed: String, over: &Arc<AtomicBool>) -> Option<Self> {
-        if ui.json() || !ui.streams().can_ask() || !ui.draws() {
+    fn of(ui: &Ui, list: &ChoiceList<'_>, typed: String, over: &Arc<AtomicBool>) -> Option<Self> {
+        if ui.json() || !ui.streams().can_ask() || !ui.can_draw() {
             return None;
         }
         let size = Term::stderr().size();
         let columns = usize::from(size.1);
         // The last column stays free: some terminals go on in the next line as soon as it is written to.
         let width = ui.width().min(columns).saturating_sub(1);
-        let room = width.saturating_sub(MARK);
+        let room = width.saturating_sub(MARKER_COLUMNS);
         let rows: Vec<String> = (list.rows)(room)
             .iter()
             .map(|row| fitting(row, room, columns))
             .collect();
         // dialoguer finds what was taken by its text.
         let distinct = rows.iter().collect::<BTreeSet<_>>().len() == rows.len();
-        let roomy = size.0 >= LEAST_LINES && columns >= LEAST_WIDTH;
+        let roomy = size.0 >= MIN_LINES && columns >= MIN_WIDTH;
         (distinct && roomy).then(|| Self {
             question: list.question.to_owned(),
             rows,
@@ -184,7 +188,7 @@ impl Sheet {
     }
 
     /// Draws and reads keys until there is an answer.
-    fn pick(&self) -> Picked {
+    fn pick(&self) -> ListOutcome {
         set_colors_enabled_stderr(self.color);
         let terminal = Term::buffered_stderr();
         let typed = self.typed.take();
@@ -199,14 +203,14 @@ impl Sheet {
         let picked = match picked {
             Ok(Some(at)) => {
                 let said = format!("{} {}", self.question, self.rows[at]);
-                Picked::Row(at, truncate(&said, self.width).into_owned())
+                ListOutcome::Row(at, truncate(&said, self.width).into_owned())
             }
-            Ok(None) => Picked::Nothing,
+            Ok(None) => ListOutcome::Cancelled,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                return Picked::Interrupted;
+                return ListOutcome::Interrupted;
             }
-            Err(_) if self.is_over() || !self.is_resized() => return Picked::Nothing,
-            Err(_) => Picked::Resized(self.typed.take()),
+            Err(_) if self.is_over() || !self.is_resized() => return ListOutcome::Cancelled,
+            Err(_) => ListOutcome::Resized(self.typed.take()),
         };
         // What was drawn is gone as far as dialoguer knows; a terminal that was resized may have moved it.
         let _ = terminal
@@ -226,22 +230,25 @@ impl Sheet {
     /// The question and what is typed, in one line. Of what has no room the part around the place of the next
     /// character stays.
     fn head(&self, before: &str, after: &str) -> String {
-        let most = self.width.saturating_sub(TYPED).max(self.width / 2);
+        let most = self
+            .width
+            .saturating_sub(MIN_FILTER_COLUMNS)
+            .max(self.width / 2);
         let question = truncate(&self.question, most);
         let room = self.width.saturating_sub(display_width(&question) + 2);
         let before = cut_front(before, room - usize::from(!after.is_empty()));
         let after = truncate(after, room - display_width(&before));
         let how = if before.is_empty() && after.is_empty() {
-            paint(&truncate(HOW, room), Ink::Dim, self.color)
+            paint(&truncate(HELP, room), TextRole::Dim, self.color)
         } else {
             String::new()
         };
-        let question = paint(&question, Ink::Strong, self.color);
+        let question = paint(&question, TextRole::Strong, self.color);
         format!("{question} {before}|{after}{how}")
     }
 }
 
-impl Theme for Sheet {
+impl Theme for ListView {
     fn format_fuzzy_select_prompt(
         &self,
         out: &mut dyn fmt::Write,
@@ -286,8 +293,8 @@ fn cut_front(text: &str, room: usize) -> String {
 mod tests {
     use super::*;
 
-    fn sheet(width: usize) -> Sheet {
-        Sheet {
+    fn sheet(width: usize) -> ListView {
+        ListView {
             question: "Which Machine to destroy?".to_owned(),
             rows: Vec::new(),
             size: (24, 80),
@@ -301,7 +308,7 @@ mod tests {
     #[test]
     fn the_question_and_what_is_typed_are_never_wider_than_the_terminal() {
         let long = "web started ams ".repeat(9);
-        for width in LEAST_WIDTH - 1..100 {
+        for width in MIN_WIDTH - 1..100 {
             for before in ["", "web", &long, "日本"] {
                 for after in ["", "x", &long] {
                     let head = sheet(width).head(before, after);

@@ -39,13 +39,13 @@ struct Colors {
 
 /// A finished text as it may leave the program: without the token, without what is certainly a secret, and with
 /// nothing in it that a terminal or a CI runner would obey.
-fn leaving(text: &str, colored: bool) -> Cow<'_, str> {
-    let text = map(Cow::Borrowed(text), scrub::scrubbed);
-    let text = map(text, patterns::redact_certain);
-    map(text, |text| sanitize_output(text, colored))
+fn sanitize(text: &str, colored: bool) -> Cow<'_, str> {
+    let text = map_cow(Cow::Borrowed(text), scrub::scrubbed);
+    let text = map_cow(text, patterns::redact_certain);
+    map_cow(text, |text| sanitize_output(text, colored))
 }
 
-fn map(text: Cow<'_, str>, with: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
+fn map_cow(text: Cow<'_, str>, with: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
     match with(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(changed) => Cow::Owned(changed),
@@ -65,8 +65,8 @@ pub struct Ui {
     drawing: Arc<AtomicBool>,
     program: &'static str,
     /// Whether the command has begun to change anything.
-    begun: AtomicBool,
-    trouble: Mutex<Option<io::Error>>,
+    may_have_changed: AtomicBool,
+    write_error: Mutex<Option<io::Error>>,
 }
 
 impl Ui {
@@ -85,14 +85,14 @@ impl Ui {
             json,
             drawing: Arc::default(),
             program: "aeroform",
-            begun: AtomicBool::new(false),
-            trouble: Mutex::new(None),
+            may_have_changed: AtomicBool::new(false),
+            write_error: Mutex::new(None),
         }
     }
 
     /// The same for a run that was begun so (`aeroform -C shop`): commands in texts for people begin like it.
     #[must_use]
-    pub fn called(mut self, program: String) -> Self {
+    pub fn with_program(mut self, program: String) -> Self {
         // Once in a process, and needed to its end.
         self.program = program.leak();
         self
@@ -124,7 +124,7 @@ impl Ui {
     }
 
     /// Whether standard error is a terminal on which lines can be drawn again.
-    pub fn draws(&self) -> bool {
+    pub fn can_draw(&self) -> bool {
         self.draws
     }
 
@@ -142,7 +142,7 @@ impl Ui {
     /// obey. Once a write has failed (a reader that went away, a full disk) the rest is dropped, so that no
     /// work is left half done for it; [`Ui::finish`] tells.
     pub fn data(&self, text: &str) {
-        self.verbatim(&self.shown_data(text));
+        self.verbatim(&self.sanitized_stdout(text));
     }
 
     /// The same for text in which secrets are what was asked for: `--show-secrets`, and lines that a program has
@@ -153,7 +153,7 @@ impl Ui {
 
     /// Writes to standard output as it is: text that is written for a runner or a shell to obey.
     pub fn verbatim(&self, text: &str) {
-        let mut trouble = self.trouble.lock().expect("no writer panics");
+        let mut trouble = self.write_error.lock().expect("no writer panics");
         if trouble.is_none() {
             let mut stdout = io::stdout().lock();
             *trouble = stdout
@@ -166,47 +166,47 @@ impl Ui {
     /// Writes one JSON document and a line end to standard output.
     pub fn document(&self, value: &impl Serialize) {
         let text = expand_commands_in_json(&json::to_line(value), self.program).into_owned() + "\n";
-        self.verbatim(&leaving(&text, self.color.data));
+        self.verbatim(&sanitize(&text, self.color.data));
     }
 
     /// Whether standard output still takes anything; who sends without end asks this.
-    pub fn takes_data(&self) -> bool {
-        self.trouble.lock().expect("no writer panics").is_none()
+    pub fn accepts_data(&self) -> bool {
+        self.write_error.lock().expect("no writer panics").is_none()
     }
 
     /// A line to standard error, whatever the loudness.
     pub fn talk(&self, line: &str) {
-        self.tell(&format!("{line}\n"));
+        self.write_stderr(&format!("{line}\n"));
     }
 
     /// Writes a finished text to standard error, as safe as [`Ui::data`].
-    pub(super) fn tell(&self, text: &str) {
+    pub(super) fn write_stderr(&self, text: &str) {
         // There is no other place to tell that standard error does not work.
-        let _ = io::stderr().write_all(self.shown(text).as_bytes());
+        let _ = io::stderr().write_all(self.sanitized_stderr(text).as_bytes());
     }
 
     /// The text as it is written to standard output.
-    pub(super) fn shown_data<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(super) fn sanitized_stdout<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.escaped(text, self.color.data)
     }
 
     fn escaped<'t>(&self, text: &'t str, color: bool) -> Cow<'t, str> {
         match expand_commands(text, self.program) {
-            Cow::Borrowed(text) => leaving(text, color),
-            Cow::Owned(text) => Cow::Owned(leaving(&text, color).into_owned()),
+            Cow::Borrowed(text) => sanitize(text, color),
+            Cow::Owned(text) => Cow::Owned(sanitize(&text, color).into_owned()),
         }
     }
 
     /// Makes the message of a panic leave as every other text does: it may quote anything.
-    pub fn tell_panics(&self) {
+    pub fn sanitize_panics(&self) {
         std::panic::set_hook(Box::new(|panic| {
             let text = format!("{panic}\n");
-            let _ = io::stderr().write_all(leaving(&text, false).as_bytes());
+            let _ = io::stderr().write_all(sanitize(&text, false).as_bytes());
         }));
     }
 
     /// The text as it is written to standard error.
-    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(super) fn sanitized_stderr<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.escaped(text, self.color.talk)
     }
 
@@ -218,18 +218,18 @@ impl Ui {
         for line in text.split('\n') {
             let sentence = line.trim_start_matches(' ');
             let line = Line::new(line.len() - sentence.len()).plain(sentence);
-            self.tell(&self.wrapped(&line));
+            self.write_stderr(&self.wrapped(&line));
         }
     }
 
     /// Tells from anywhere what is waited for, unless `-q` or while rows are drawn.
-    pub fn teller(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
+    pub fn progress_writer(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
         let (quiet, colored) = (self.loudness == Loudness::Quiet, self.color.talk);
         let drawing = Arc::clone(&self.drawing);
         Arc::new(move |line| {
             if !quiet && !drawing.load(Ordering::Relaxed) {
                 let text = format!("{line}\n");
-                let _ = io::stderr().write_all(leaving(&text, colored).as_bytes());
+                let _ = io::stderr().write_all(sanitize(&text, colored).as_bytes());
             }
         })
     }
@@ -242,17 +242,17 @@ impl Ui {
     /// A warning.
     pub fn warn(&self, message: &str) {
         let line = Line::new(0).push(Label::Warning, "warning:").plain(" ");
-        self.tell(&self.wrapped(&line.plain(message)));
+        self.write_stderr(&self.wrapped(&line.plain(message)));
     }
 
     /// Where sentences wrap on standard error.
     pub fn sentence_width(&self) -> usize {
-        self.sentences().width
+        self.sentence_style().width
     }
 
     /// How sentences are written to standard error: a terminal would break them anywhere, and elsewhere a sentence
     /// is a line.
-    pub(super) fn sentences(&self) -> Style {
+    pub(super) fn sentence_style(&self) -> Style {
         Style {
             color: self.color.talk,
             width: if self.streams.stderr {
@@ -268,19 +268,19 @@ impl Ui {
 
     fn wrapped(&self, line: &Line) -> String {
         let mut text = String::new();
-        line.write(&self.sentences(), &mut text)
+        line.write(&self.sentence_style(), &mut text)
             .expect("writing to a String cannot fail");
         text
     }
 
     /// Notes that from now on something may have been changed.
-    pub fn begins_to_change(&self) {
-        self.begun.store(true, Ordering::Relaxed);
+    pub fn mark_changing(&self) {
+        self.may_have_changed.store(true, Ordering::Relaxed);
     }
 
     /// Whether something may have been changed.
-    pub fn has_begun_to_change(&self) -> bool {
-        self.begun.load(Ordering::Relaxed)
+    pub fn has_changed(&self) -> bool {
+        self.may_have_changed.load(Ordering::Relaxed)
     }
 
     /// A failure, in both forms where programs listen.
@@ -288,18 +288,18 @@ impl Ui {
         if self.json {
             self.document(&failure.json());
         }
-        self.tell(&failure.render(&self.sentences()));
+        self.write_stderr(&failure.render(&self.sentence_style()));
     }
 
     /// How the program ends, given how its command ended: a reader that went away is no failure, data
     /// that could not be written otherwise is one.
     pub fn finish(&self, exit: Exit) -> Exit {
-        let trouble = self.trouble.lock().expect("no writer panics").take();
+        let trouble = self.write_error.lock().expect("no writer panics").take();
         match trouble {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let failure =
                     Failure::new(codes::OUTPUT, "cannot write to standard output").cause(error);
-                self.tell(&failure.render(&self.sentences()));
+                self.write_stderr(&failure.render(&self.sentence_style()));
                 if exit == Exit::Done {
                     failure.exit
                 } else {

@@ -17,13 +17,13 @@ use crate::core::view::terminal::progress::{step_event_text, subject};
 use crate::core::view::{Style, Tally};
 
 /// Steps at work that get a row of their own; more would push the count off a small terminal.
-const ROWS: usize = 8;
+const MAX_ROWS: usize = 8;
 
 /// In a run of more changes than this a line per success says nothing that the count does not.
-const SUCCESSES: usize = 100;
+const MAX_SUCCESS_LINES: usize = 100;
 
 /// The progress of one run.
-pub struct Progress<'a> {
+pub struct RunProgress<'a> {
     ui: &'a Ui,
     plan: &'a Plan,
     style: Style,
@@ -39,15 +39,15 @@ struct Bars {
     _silent: Option<SilentInterrupt>,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> RunProgress<'a> {
     /// Nothing is drawn before the first event.
     pub fn new(ui: &'a Ui, plan: &'a Plan) -> Self {
-        let draws = ui.draws() && ui.loudness() != Loudness::Quiet;
+        let draws = ui.can_draw() && ui.loudness() != Loudness::Quiet;
         ui.draw_rows(draws);
         Self {
             ui,
             plan,
-            style: ui.sentences(),
+            style: ui.sentence_style(),
             tally: Tally::default(),
             bars: draws.then(Bars::new),
         }
@@ -77,18 +77,18 @@ impl<'a> Progress<'a> {
             | Event::Waiting { .. }
             | Event::Release {
                 unregistered: None, ..
-            } => self.speaks(),
+            } => self.shows_success(),
             Event::Interrupted(_) | Event::Release { .. } => true,
             Event::Step { what, .. } => match what {
                 // The bars show these while they last.
                 StepEvent::Began | StepEvent::Created { .. } => false,
                 StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
-                    self.speaks() && self.bars.is_none()
+                    self.shows_success() && self.bars.is_none()
                 }
-                StepEvent::Remark { .. } => self.speaks(),
+                StepEvent::Remark { .. } => self.shows_success(),
                 StepEvent::Ended(Outcome::Done) => {
-                    let few = self.tally.total <= SUCCESSES || self.bars.is_none();
-                    self.speaks() && (few || self.style.verbose)
+                    let few = self.tally.total <= MAX_SUCCESS_LINES || self.bars.is_none();
+                    self.shows_success() && (few || self.style.verbose)
                 }
                 StepEvent::Ended(_) => true,
             },
@@ -103,12 +103,12 @@ impl<'a> Progress<'a> {
     }
 
     /// Whether good news is told.
-    fn speaks(&self) -> bool {
+    fn shows_success(&self) -> bool {
         self.ui.loudness() != Loudness::Quiet && (!self.ui.json() || self.bars.is_some())
     }
 }
 
-impl Drop for Progress<'_> {
+impl Drop for RunProgress<'_> {
     fn drop(&mut self) {
         if let Some(bars) = &self.bars {
             // What cannot be cleared was not drawn either.
@@ -162,7 +162,7 @@ impl Bars {
         let Some((label, text)) = step_event_text(change, what) else {
             return;
         };
-        if self.rows.len() < ROWS || self.rows.contains_key(&step) {
+        if self.rows.len() < MAX_ROWS || self.rows.contains_key(&step) {
             let all = &self.all;
             let row = self.rows.entry(step).or_insert_with(|| {
                 let row = all.add(ProgressBar::new_spinner());
@@ -181,7 +181,7 @@ impl Bars {
                 .push(label, text)
                 .write(&style, &mut line)
                 .expect("writing to a String cannot fail");
-            row.set_message(ui.shown(line.trim_end()).into_owned());
+            row.set_message(ui.sanitized_stderr(line.trim_end()).into_owned());
         }
     }
 

@@ -9,14 +9,14 @@ use std::io::{self, BufRead};
 
 use tokio::sync::oneshot;
 
-use super::color::{Ink, paint};
+use super::color::{TextRole, paint};
 use super::{Failure, Signals, Ui};
 use crate::core::view::escape::safe;
 
 /// Asks a question that `y` or `yes` answers with yes; Enter alone is no.
 pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result<bool, Failure> {
     loop {
-        let answer = ask(ui, signals, &format!("{question} [y/N] ")).await?;
+        let answer = read_answer(ui, signals, &format!("{question} [y/N] ")).await?;
         match answer.to_ascii_lowercase().as_str() {
             "y" | "yes" => return Ok(true),
             "" | "n" | "no" => return Ok(false),
@@ -32,7 +32,7 @@ pub async fn typed_name(
     prompt: &str,
     name: &str,
 ) -> Result<bool, Failure> {
-    let answer = ask(ui, signals, &format!("{prompt}: ")).await?;
+    let answer = read_answer(ui, signals, &format!("{prompt}: ")).await?;
     let is_it = answer == name;
     if !is_it && !answer.is_empty() {
         ui.talk(&format!("  `{}` is not `{}`", safe(&answer), safe(name)));
@@ -42,10 +42,10 @@ pub async fn typed_name(
 
 /// One line of answer, without the blanks around it. The thread that reads cannot be stopped and need
 /// not be: the program ends when a signal comes, and the thread with it.
-async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Failure> {
-    let text = paint(prompt, Ink::Strong, ui.color_talk());
+async fn read_answer(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Failure> {
+    let text = paint(prompt, TextRole::Strong, ui.color_talk());
     // A terminal that cannot be written to cannot be read from either: the read says so.
-    ui.tell(&text);
+    ui.write_stderr(&text);
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut line = String::new();

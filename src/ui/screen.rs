@@ -15,15 +15,15 @@ const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
 /// To the first line; from there on every line ends what stood to its right.
 const HOME: &str = "\x1b[H";
 const END_OF_LINE: &str = "\x1b[K\r\n";
-const REST: &str = "\x1b[J";
+const CLEAR_BELOW: &str = "\x1b[J";
 
 /// The other screen of standard output, until it is dropped.
 #[derive(Debug)]
-pub struct Screen {
+pub struct AlternateScreen {
     resized: Signal,
 }
 
-impl Screen {
+impl AlternateScreen {
     /// Goes there.
     pub fn open() -> Result<Self, Failure> {
         let resized = signal(SignalKind::window_change()).map_err(|error| {
@@ -46,7 +46,7 @@ impl Screen {
     /// Puts these lines there instead of what stands there. What has no room is counted in the line before
     /// the last, which is `foot`.
     pub fn draw(&self, ui: &Ui, text: &str, foot: &str) {
-        let (text, foot) = (ui.shown_data(text), ui.shown_data(foot));
+        let (text, foot) = (ui.sanitized_stdout(text), ui.sanitized_stdout(foot));
         let (_, height) = self.size();
         let room = height.saturating_sub(1).max(1);
         let lines: Vec<&str> = text.trim_end().lines().collect();
@@ -66,12 +66,12 @@ impl Screen {
             frame.push_str(END_OF_LINE);
         }
         frame.push_str(&foot);
-        frame.push_str(REST);
+        frame.push_str(CLEAR_BELOW);
         send(&frame);
     }
 }
 
-impl Drop for Screen {
+impl Drop for AlternateScreen {
     fn drop(&mut self) {
         send(CLOSE);
     }

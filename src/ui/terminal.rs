@@ -10,7 +10,7 @@ use crate::env::Env;
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 /// Narrower than this nothing is legible; the view wraps as if it had so much.
-pub(super) const LEAST_WIDTH: usize = 20;
+pub(super) const MIN_WIDTH: usize = 20;
 
 /// The three standard streams.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ pub fn width(env: &Env, streams: Streams) -> usize {
         .or_else(|| streams.stdout.then(|| size_of(std::io::stdout()))?)
         .or_else(|| streams.stderr.then(|| size_of(std::io::stderr()))?)
         .unwrap_or(WIDTH_WITHOUT_TERMINAL);
-    columns.max(LEAST_WIDTH)
+    columns.max(MIN_WIDTH)
 }
 
 /// Columns and lines of standard output as they are now; usual ones where nobody says.
@@ -58,7 +58,7 @@ pub fn size_now() -> (usize, usize) {
         cells => usize::from(cells),
     };
     let (columns, lines) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
-    (of(columns, 80).max(LEAST_WIDTH), of(lines, 24))
+    (of(columns, 80).max(MIN_WIDTH), of(lines, 24))
 }
 
 /// A terminal that was never told its size says 0, which is no size.
@@ -80,19 +80,19 @@ impl SilentInterrupt {
         let before = tcgetattr(io::stderr()).ok()?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHOCTL);
-        set(&silent).then_some(Self { before })
+        set_modes(&silent).then_some(Self { before })
     }
 }
 
 impl Drop for SilentInterrupt {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing put back.
-        let _ = set(&self.before);
+        let _ = set_modes(&self.before);
     }
 }
 
 /// Whoever runs in the background and sets a terminal is stopped by it.
-fn set(modes: &Termios) -> bool {
+fn set_modes(modes: &Termios) -> bool {
     let is_ours = tcgetpgrp(io::stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
     is_ours && tcsetattr(io::stderr(), OptionalActions::Now, modes).is_ok()
 }

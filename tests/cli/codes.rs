@@ -32,7 +32,7 @@ fn code(mut command: Command) -> String {
 }
 
 fn exit_of(name: &str) -> i32 {
-    let tables = verbs::TABLES.iter();
+    let tables = verbs::CODE_TABLES.iter();
     let row = tables
         .flat_map(|table| table.codes)
         .find(|code| code.name() == name);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use aeroform::cli::args::Cli;
-use aeroform::cli::codes::TABLES;
+use aeroform::cli::codes::CODE_TABLES;
 use aeroform::core::code::{Code, Ends};
 use aeroform::ui::Exit;
 use clap::{Arg, Command, CommandFactory};
@@ -66,7 +66,7 @@ fn errors() -> String {
          and programs find them in the JSON that `--json` prints; exit codes are on [a page of their \
          own](exit-codes.md).\n",
     );
-    for table in TABLES {
+    for table in CODE_TABLES {
         write!(page, "\n## {}\n\n{}\n\n", table.title, table.about).unwrap();
         page.push_str("| Code | Message | Cause | What to do | Exit |\n");
         page.push_str("| ---- | ------- | ----- | ---------- | ---: |\n");

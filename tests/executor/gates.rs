@@ -245,7 +245,7 @@ async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_pa
     // Again, and again with all that was remembered lost.
     stage.apply(&wanted).await;
     assert_eq!(stage.sim.world().count("update"), 1);
-    stage.journal.lose();
+    stage.journal.delete();
     stage.apply(&wanted).await;
     assert_eq!(stage.sim.world().count("update"), 1);
 }

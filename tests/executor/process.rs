@@ -4,20 +4,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeroform::apply::Cancel;
-use aeroform::conduct::{Ended, Errand, Ground, Look};
 use aeroform::core::fleet::{
     AppName, Call, Description, Desired, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
 use aeroform::core::plan::Options;
 use aeroform::env::Env;
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
+    Journal, JournalError, MemoryJournal, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
 use aeroform::provider::codes as answers;
 use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
+use aeroform::run::{Preview, RunContext, RunRequest, RunResult};
 use aeroform::store::{
-    Holder, LockStatus, MemoryStore, StateLock, StateStore, StoreError, Stored, Version, Waiting,
+    Holder, LockStatus, LockWait, MemoryStore, StateLock, StateStore, StoreError, StoredText,
+    Version,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -84,13 +85,13 @@ impl Process {
     }
 
     /// `aeroform apply`, from the lock to the state; none when it was killed, or could see nothing.
-    pub(crate) async fn apply(&self, desired: &Desired, run: &str) -> Option<(Look, Ended)> {
-        let env = Env::of(
+    pub(crate) async fn apply(&self, desired: &Desired, run: &str) -> Option<(Preview, RunResult)> {
+        let env = Env::from_vars(
             [("AEROFORM_TEST_TIME", "2026-01-01T00:00:00Z")]
                 .map(owned)
                 .into(),
         );
-        let ground = Ground {
+        let ground = RunContext {
             desired,
             provider: self,
             store: self,
@@ -110,17 +111,17 @@ impl Process {
             let store = &self.place.store;
             let held = store.lock(&holder, Duration::ZERO, &mut waiting);
             let held = held.await.unwrap();
-            let look = ground.look(&Options::default()).await.ok()?;
+            let look = ground.preview(&Options::default()).await.ok()?;
             assert_eq!(look.plan.refusals, []);
-            ground.prepare(&look).unwrap();
-            let errand = Errand {
+            ground.check_and_close_runs(&look).unwrap();
+            let errand = RunRequest {
                 run: &RunId::new(run).unwrap(),
                 command: "apply",
                 parallelism: 4,
-                copies: std::path::Path::new("/nowhere"),
+                copy_dir: std::path::Path::new("/nowhere"),
             };
             let mut events = |_: &_| {};
-            let ended = ground.carry_out(&look, &*held, &errand, Cancel::never(), &mut events);
+            let ended = ground.execute(&look, &*held, &errand, Cancel::never(), &mut events);
             let ended = ended.await.unwrap();
             self.pass_to_its_end(held.release()).await.unwrap();
             Some((look, ended))
@@ -279,11 +280,11 @@ impl Provider for Process {
 
 #[async_trait]
 impl StateStore for Process {
-    fn place(&self) -> String {
-        self.place.store.place()
+    fn location(&self) -> String {
+        self.place.store.location()
     }
 
-    async fn read(&self) -> Result<Stored, StoreError> {
+    async fn read(&self) -> Result<StoredText, StoreError> {
         self.place.store.read().await
     }
 
@@ -296,7 +297,7 @@ impl StateStore for Process {
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
         self.place.store.lock(holder, patience, waiting).await
     }
@@ -307,20 +308,20 @@ impl StateStore for Process {
 }
 
 impl Journal for Process {
-    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.begin(run))
+    fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
+        self.pass_at_once(|| self.place.journal.begin_run(run))
     }
 
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.start(run, row))
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
+        self.pass_at_once(|| self.place.journal.begin_call(run, row))
     }
 
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.record(run, rows))
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.pass_at_once(|| self.place.journal.record_results(run, rows))
     }
 
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.mark(run, status))
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.pass_at_once(|| self.place.journal.mark_run(run, status))
     }
 
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {

@@ -55,7 +55,7 @@ impl Stage {
         if !before.groups.is_empty() {
             let process = Process::new(&place, End::Whole);
             let (look, ended) = process.apply(&before, "before").await.unwrap();
-            assert_eq!(ended.end(&look), RunOutcome::Complete);
+            assert_eq!(ended.run_end(&look), RunOutcome::Complete);
         }
         let machines = place.sim.world().operator("shop").machines();
         let names = machines.iter().map(|machine| {
@@ -95,7 +95,7 @@ impl Stage {
         let ended = Process::new(place, end).apply(&self.after, run).await;
         if end == End::Whole {
             let (look, ended) = ended.unwrap();
-            assert_eq!(ended.end(&look), RunOutcome::Complete);
+            assert_eq!(ended.run_end(&look), RunOutcome::Complete);
         }
         self.calls(place)
     }
@@ -112,7 +112,7 @@ impl Stage {
         let place = self.again().await;
         let first = self.run(&place, end, "first").await;
         if journal == Kept::No {
-            place.journal.lose();
+            place.journal.delete();
         }
         sleep(pause).await;
         (first, self.run(&place, End::Whole, "second").await)

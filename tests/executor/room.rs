@@ -269,7 +269,12 @@ async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
     let whole = |place: Place, run: &'static str, wanted: Desired| async move {
         let process = Process::new(&place, End::Whole);
         let (look, ended) = process.apply(&wanted, run).await.unwrap();
-        assert_eq!(ended.end(&look), RunOutcome::Complete, "{:?}", ended.report);
+        assert_eq!(
+            ended.run_end(&look),
+            RunOutcome::Complete,
+            "{:?}",
+            ended.report
+        );
         (
             look,
             process.passed(),
@@ -288,7 +293,7 @@ async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
             let again = place.fork();
             let _ = Process::new(&again, end).apply(&after, "first").await;
             if !keeps {
-                again.journal.lose();
+                again.journal.delete();
             }
             whole(again.fork(), "second", after.clone()).await;
             let (_, _, mut machines) = whole(again.clone(), "second", after.clone()).await;

@@ -128,7 +128,7 @@ async fn a_second_signal_waits_for_nothing() {
             sleep(Duration::from_secs(1)).await;
             handle.stop(None);
             sleep(Duration::from_secs(30)).await;
-            handle.now();
+            handle.abort();
         });
         let begun = Instant::now();
         stage.apply(&desired([("worker", worker(1))])).await;
@@ -261,7 +261,7 @@ async fn a_provider_that_answers_at_once_keeps_no_signal_waiting() {
     stage.cancel = cancel;
     let wanted = desired([("worker", worker(1000))]);
     // The run is asked first; it has to let the other one have its turn.
-    let (ran, ()) = tokio::join!(biased; stage.apply(&wanted), async { handle.now() });
+    let (ran, ()) = tokio::join!(biased; stage.apply(&wanted), async { handle.abort() });
     assert!(ran.report.interrupted);
     let created = stage.sim.world().count("create");
     assert!((1..1000).contains(&created), "{created} were created");

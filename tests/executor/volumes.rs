@@ -9,7 +9,7 @@ use aeroform::core::fleet::{Desired, DesiredGroup, NewVolume};
 use aeroform::core::plan::Outcome;
 use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::journal::memory::FailCommit;
-use aeroform::journal::{Journal, Started, StartedRow};
+use aeroform::journal::{Journal, PendingCall, PendingCallRow};
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
@@ -161,7 +161,7 @@ async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
     stage.settle(&only(db(1))).await;
     stage.settle(&only(db(2))).await;
     let runs = stage.journal.runs();
-    let Started::CreateVolume { name, region, seen } = &runs[1].started[0].call else {
+    let PendingCall::CreateVolume { name, region, seen } = &runs[1].started[0].call else {
         panic!("{:#?}", runs[1].started);
     };
     assert_eq!((name.as_str(), region.as_str()), ("data", "ams"));
@@ -190,16 +190,16 @@ async fn died(stage: &Stage, wanted: &Desired) {
         command: "apply".to_owned(),
         plan: String::new(),
     };
-    stage.journal.begin(&run).unwrap();
-    let started = StartedRow {
+    stage.journal.begin_run(&run).unwrap();
+    let started = PendingCallRow {
         step: made.changes().next().unwrap().0,
-        call: Started::CreateVolume {
+        call: PendingCall::CreateVolume {
             name: "data".to_owned(),
             region: crate::support::region("ams"),
             seen: Vec::new(),
         },
     };
-    stage.journal.start(&run.run, &started).unwrap();
+    stage.journal.begin_call(&run.run, &started).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,7 +234,7 @@ impl Case<'_> {
             );
         }
         if self.rest == Rest::Lost {
-            place.journal.lose();
+            place.journal.delete();
         }
         let wrong = match self.kind {
             Kind::Answer(_, wrong) => Some(wrong),

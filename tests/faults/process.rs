@@ -11,13 +11,14 @@ use aeroform::core::fleet::{
 };
 use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
+    Journal, JournalError, MemoryJournal, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
 use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::store::memory::FailWrite;
 use aeroform::store::{
-    Holder, LockStatus, MemoryStore, StateLock, StateStore, StoreError, Stored, Version, Waiting,
+    Holder, LockStatus, LockWait, MemoryStore, StateLock, StateStore, StoreError, StoredText,
+    Version,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -249,11 +250,11 @@ impl Provider for Process {
 
 #[async_trait]
 impl StateStore for Process {
-    fn place(&self) -> String {
-        self.store.place()
+    fn location(&self) -> String {
+        self.store.location()
     }
 
-    async fn read(&self) -> Result<Stored, StoreError> {
+    async fn read(&self) -> Result<StoredText, StoreError> {
         self.live().await;
         self.store.read().await
     }
@@ -273,7 +274,7 @@ impl StateStore for Process {
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
         self.live().await;
         self.store.lock(holder, patience, waiting).await
@@ -286,20 +287,20 @@ impl StateStore for Process {
 }
 
 impl Journal for Process {
-    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
-        self.commit(|journal| journal.begin(run))
+    fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
+        self.commit(|journal| journal.begin_run(run))
     }
 
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
-        self.commit(|journal| journal.start(run, row))
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
+        self.commit(|journal| journal.begin_call(run, row))
     }
 
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        self.commit(|journal| journal.record(run, rows))
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.commit(|journal| journal.record_results(run, rows))
     }
 
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
-        self.commit(|journal| journal.mark(run, status))
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.commit(|journal| journal.mark_run(run, status))
     }
 
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {

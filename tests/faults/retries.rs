@@ -124,7 +124,7 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
     };
     for retry in 1..=RETRIES {
         if !journal {
-            place.journal.lose();
+            place.journal.delete();
         }
         let (again, lowest) = attempt(scene, &place).await;
         if let Some(what) = untrue(scene, &place, &again) {

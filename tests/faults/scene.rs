@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use aeroform::apply::CancelHandle;
-use aeroform::conduct::{Ended, Errand, Ground, Look, Remembered};
 use aeroform::core::fleet::{AppName, Desired, Known};
 use aeroform::core::plan::{Note, Options, Plan};
 use aeroform::core::state;
@@ -15,6 +14,7 @@ use aeroform::emulator::world::LoggedCall;
 use aeroform::env::Env;
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
+use aeroform::run::{Preview, RunContext, RunRequest, RunResult, StoredState};
 use aeroform::store::{Holder, MemoryStore, StateStore};
 use tokio::time::{sleep, timeout};
 
@@ -50,7 +50,7 @@ pub(crate) struct Ran {
     #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) plan: Plan,
     #[expect(dead_code, reason = "Debug shows it when a case fails")]
-    pub(crate) ended: Ended,
+    pub(crate) ended: RunResult,
     pub(crate) end: RunOutcome,
 }
 
@@ -90,7 +90,7 @@ fn env(seed: &str) -> Env {
         ("USER", "ana"),
     ];
     let vars = vars.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    Env::of(BTreeMap::from(vars))
+    Env::from_vars(BTreeMap::from(vars))
 }
 
 fn holder() -> Holder {
@@ -231,7 +231,7 @@ impl Scene {
         let app = &self.chapter.after.app;
         let fleet = Fleet::of(&place.sim, &place.known(app).await);
         let ground = place.ground(&self.chapter.after);
-        let look = match ground.look(&self.chapter.wishes).await {
+        let look = match ground.preview(&self.chapter.wishes).await {
             Ok(look) => look,
             Err(error) => return (fleet, vec![format!("cannot look: {error}")]),
         };
@@ -250,12 +250,12 @@ impl Scene {
 
 impl Place {
     pub(crate) async fn known(&self, app: &AppName) -> Known {
-        let remembered = Remembered::read(&self.store, app, "test").await;
+        let remembered = StoredState::read(&self.store, app, "test").await;
         remembered.expect("the state can be read").known
     }
 
-    fn ground<'a>(&'a self, desired: &'a Desired) -> Ground<'a> {
-        Ground {
+    fn ground<'a>(&'a self, desired: &'a Desired) -> RunContext<'a> {
+        RunContext {
             desired,
             provider: &self.sim,
             store: &self.store,
@@ -276,7 +276,7 @@ impl Place {
         let (handle, cancel) = CancelHandle::new();
         let process = Process::new(&self.sim, &self.store, &self.journal, blow, handle, watch);
         process.watch.lock().unwrap().look(&self.sim);
-        let ground = Ground {
+        let ground = RunContext {
             provider: &process,
             store: &process,
             journal: &process,
@@ -296,12 +296,12 @@ impl Place {
 
 async fn whole(
     process: &Process,
-    ground: &Ground<'_>,
+    ground: &RunContext<'_>,
     wishes: &Options,
     cancel: aeroform::apply::Cancel,
 ) -> Life {
     let looking = async {
-        let shown = ground.look(wishes).await.map_err(|e| e.to_string())?;
+        let shown = ground.preview(wishes).await.map_err(|e| e.to_string())?;
         let idle = shown.plan.is_empty() && shown.plan.refusals.is_empty();
         if idle && shown.open_runs.is_empty() {
             return Ok(None);
@@ -309,13 +309,15 @@ async fn whole(
         refuse(&shown.plan)?;
         let lock = process.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
         let lock = lock.map_err(|e| e.to_string())?;
-        let fresh = ground.look(wishes).await.map_err(|e| e.to_string())?;
-        let differences = Ground::differences(&shown, &fresh);
+        let fresh = ground.preview(wishes).await.map_err(|e| e.to_string())?;
+        let differences = RunContext::differences(&shown, &fresh);
         if !differences.is_empty() {
             return Err(differences.join("; "));
         }
         refuse(&fresh.plan)?;
-        ground.prepare(&fresh).map_err(|e| format!("{e:?}"))?;
+        ground
+            .check_and_close_runs(&fresh)
+            .map_err(|e| format!("{e:?}"))?;
         if fresh.plan.is_empty() {
             lock.release().await.map_err(|e| e.to_string())?;
             return Ok(None);
@@ -327,28 +329,28 @@ async fn whole(
         () = cancel.stopping() => return Life::StoppedEarly,
         looked = looking => looked,
     };
-    let (held, look): (_, Look) = match looked {
+    let (held, look): (_, Preview) = match looked {
         Ok(Some(looked)) => looked,
         Ok(None) => return Life::Idle,
         Err(why) => return Life::Refused(why),
     };
     let run = ground.env.new_run_id();
-    let errand = Errand {
+    let errand = RunRequest {
         run: &run,
         command: "apply",
         parallelism: 16,
-        copies: Path::new(env!("CARGO_TARGET_TMPDIR")),
+        copy_dir: Path::new(env!("CARGO_TARGET_TMPDIR")),
     };
     let mut heard = |_: &_| process.event();
     let ended = ground
-        .carry_out(&look, &*held, &errand, cancel, &mut heard)
+        .execute(&look, &*held, &errand, cancel, &mut heard)
         .await;
     process.at(Moment::BeforeRelease).await;
     let released = held.release().await;
     process.at(Moment::AfterRelease).await;
     match (ended, released) {
         (Ok(ended), Ok(())) => {
-            let end = ended.end(&look);
+            let end = ended.run_end(&look);
             let plan = look.plan;
             Life::Ran(Box::new(Ran { plan, ended, end }))
         }

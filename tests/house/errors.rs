@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use aeroform::cli::codes::TABLES;
+use aeroform::cli::codes::CODE_TABLES;
 use aeroform::core::code::Code;
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -13,7 +13,9 @@ use crate::repository::root;
 use crate::rust::{What, sources};
 
 fn codes() -> impl Iterator<Item = Code> {
-    TABLES.iter().flat_map(|table| table.codes.iter().copied())
+    CODE_TABLES
+        .iter()
+        .flat_map(|table| table.codes.iter().copied())
 }
 
 /// The text literals of a file's code, without those of its tests.
@@ -158,7 +160,7 @@ fn every_table_is_provoked_whole_by_a_test() {
     let count = calls.matches("assert_all_provoked(").count();
     assert_eq!(
         count,
-        TABLES.len(),
+        CODE_TABLES.len(),
         "one call of assert_all_provoked for each table"
     );
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aeroform::conduct::Ground;
 use aeroform::core::fleet::GroupName;
 use aeroform::core::plan::{Note, Options, Plan};
 use aeroform::core::view::RunOutcome;
 use aeroform::journal::MemoryJournal;
 use aeroform::journal::memory::FailCommit;
+use aeroform::run::RunContext;
 use aeroform::store::memory::FailWrite;
 use aeroform::store::{LockStatus, StateStore as _};
 use tokio::time::sleep;
@@ -256,7 +256,7 @@ impl History {
                 self.story
                     .tell(&format!("{} loses the journal", person.name));
                 self.story.count("journals lost");
-                person.journal.lose();
+                person.journal.delete();
             }
             if random.chance(50) {
                 person.push(&self.story).await;
@@ -279,15 +279,15 @@ impl History {
     /// What somebody sees who has nothing but the state.
     async fn look(&self) -> Option<Plan> {
         let journal = MemoryJournal::default();
-        let env = aeroform::env::Env::of(std::collections::BTreeMap::new());
-        let ground = Ground {
+        let env = aeroform::env::Env::from_vars(std::collections::BTreeMap::new());
+        let ground = RunContext {
             desired: &self.manifests.desired,
             provider: &self.story.sim,
             store: &self.story.store,
             journal: &journal,
             env: &env,
         };
-        match ground.look(&Options::default()).await {
+        match ground.preview(&Options::default()).await {
             Ok(look) => Some(look.plan),
             Err(error) => {
                 self.story
@@ -308,7 +308,7 @@ impl History {
         let lost = self.random.chance(30);
         if lost {
             self.story.tell("ana loses the journal");
-            self.ana.journal.lose();
+            self.ana.journal.delete();
         }
         for line in self.manifests.lines() {
             self.story.tell(&line);

@@ -8,13 +8,14 @@ use aeroform::core::fleet::{
     AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
+    Journal, JournalError, MemoryJournal, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
 use aeroform::provider::fly::{Access, FlyProvider};
 use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::store::{
-    Holder, LockStatus, MemoryStore, StateLock, StateStore, StoreError, Stored, Version, Waiting,
+    Holder, LockStatus, LockWait, MemoryStore, StateLock, StateStore, StoreError, StoredText,
+    Version,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -266,11 +267,11 @@ pub(crate) struct MortalStore {
 
 #[async_trait]
 impl StateStore for MortalStore {
-    fn place(&self) -> String {
-        self.store.place()
+    fn location(&self) -> String {
+        self.store.location()
     }
 
-    async fn read(&self) -> Result<Stored, StoreError> {
+    async fn read(&self) -> Result<StoredText, StoreError> {
         self.life.pass("read of the state", self.store.read()).await
     }
 
@@ -289,7 +290,7 @@ impl StateStore for MortalStore {
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
         let lock = self.store.lock(holder, patience, waiting);
         self.life.pass("lock of the state", lock).await
@@ -307,23 +308,23 @@ pub(crate) struct MortalJournal {
 }
 
 impl Journal for MortalJournal {
-    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
-        let begin = || self.journal.begin(run);
+    fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
+        let begin = || self.journal.begin_run(run);
         self.life.pass_at_once("begin in the journal", begin)
     }
 
-    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
-        let start = || self.journal.start(run, row);
+    fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
+        let start = || self.journal.begin_call(run, row);
         self.life.pass_at_once("start in the journal", start)
     }
 
-    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        let record = || self.journal.record(run, rows);
+    fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        let record = || self.journal.record_results(run, rows);
         self.life.pass_at_once("results in the journal", record)
     }
 
-    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
-        let mark = || self.journal.mark(run, status);
+    fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        let mark = || self.journal.mark_run(run, status);
         self.life.pass_at_once("mark in the journal", mark)
     }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aeroform::apply::{Cancel, CancelHandle};
-use aeroform::conduct::{ConductError, Errand, Ground, Look};
 use aeroform::core::fleet::RunId;
 use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, RestartScope};
 use aeroform::core::state;
 use aeroform::core::view::{RunOutcome, StateOutcome};
 use aeroform::env::Env;
 use aeroform::journal::{Journal as _, MemoryJournal, RunStatus};
+use aeroform::run::{Preview, RunContext, RunError, RunRequest};
 use aeroform::store::{Holder, StateStore, StoreError};
 use tokio::time::sleep;
 
@@ -105,7 +105,7 @@ impl Person {
             .collect();
         Self {
             name,
-            env: Env::of(vars),
+            env: Env::from_vars(vars),
             journal: MemoryJournal::default(),
         }
     }
@@ -181,7 +181,7 @@ impl Person {
             life: life.clone(),
             journal: self.journal.clone(),
         };
-        let ground = Ground {
+        let ground = RunContext {
             desired: &manifests.desired,
             provider: &provider,
             store: &kept,
@@ -196,17 +196,17 @@ impl Person {
     async fn steps(
         &self,
         story: &Story,
-        ground: Ground<'_>,
+        ground: RunContext<'_>,
         manner: &Manner,
         cancel: Cancel,
     ) -> Result<End, End> {
-        let broken = |error: ConductError| {
-            if let ConductError::Unsound(findings) = &error {
+        let broken = |error: RunError| {
+            if let RunError::InvalidPlan(findings) = &error {
                 story.breach(&format!("the plan is unsound: {findings:?}"));
             }
             End::Broken(error.to_string())
         };
-        let shown = ground.look(&manner.options).await.map_err(broken)?;
+        let shown = ground.preview(&manner.options).await.map_err(broken)?;
         self.tell_plan(story, "sees", &shown.plan);
         refused(&shown.plan)?;
         if shown.plan.is_empty() {
@@ -222,8 +222,8 @@ impl Person {
             StoreError::Changed { .. } | StoreError::Io { .. } => End::Broken(error.to_string()),
         })?;
         let hands = story.hands();
-        let fresh = ground.look(&manner.options).await.map_err(broken)?;
-        let differences = Ground::differences(&shown, &fresh);
+        let fresh = ground.preview(&manner.options).await.map_err(broken)?;
+        let differences = RunContext::differences(&shown, &fresh);
         if !differences.is_empty() {
             story.count("plans that changed under the lock");
             if !manner.accepts {
@@ -232,7 +232,7 @@ impl Person {
             self.tell_plan(story, "sees under the lock", &fresh.plan);
         }
         refused(&fresh.plan)?;
-        ground.prepare(&fresh).map_err(broken)?;
+        ground.check_and_close_runs(&fresh).map_err(broken)?;
         let old = |change: &Change| match change.action {
             Action::Destroy { removal, .. } => removal == Removal::Replaced,
             _ => false,
@@ -242,20 +242,20 @@ impl Person {
         witness::volumes(story, &fresh);
         story.count_many("runs taken over", fresh.plan.adopted_runs.len() as u64);
         let copies = story.folder().join(self.name);
-        let errand = Errand {
+        let errand = RunRequest {
             run: &run,
             command: "apply",
             parallelism: manner.parallelism,
-            copies: &copies,
+            copy_dir: &copies,
         };
         let mut heard = Heard::default();
         let ended = ground
-            .carry_out(&fresh, &*lock, &errand, cancel, &mut |event| {
+            .execute(&fresh, &*lock, &errand, cancel, &mut |event| {
                 heard.hear(event);
             })
             .await
             .map_err(broken)?;
-        let end = ended.end(&fresh);
+        let end = ended.run_end(&fresh);
         let taken = ended
             .report
             .results
@@ -294,7 +294,7 @@ impl Person {
         story.store.write(&text, &there.version).await.unwrap();
         let _ = self
             .journal
-            .mark(pushed.run.as_ref().unwrap(), RunStatus::Closed);
+            .mark_run(pushed.run.as_ref().unwrap(), RunStatus::Closed);
         story.count("states pushed");
         story.tell(&format!("{} pushes serial {}", self.name, pushed.serial));
     }
@@ -386,7 +386,7 @@ pub(crate) fn answer(notes: &[Note], options: &mut Options) -> bool {
     answered
 }
 
-fn tell_report(story: &Story, look: &Look, report: &aeroform::apply::Report) {
+fn tell_report(story: &Story, look: &Preview, report: &aeroform::apply::Report) {
     for (id, change) in look.plan.changes() {
         let outcome = &report.results[id.0 as usize].outcome;
         story.tell(&format!(

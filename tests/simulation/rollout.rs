@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use aeroform::conduct::{Ended, Look};
 use aeroform::core::fleet::{
     CheckState, Desired, GroupName, Machine, MachineId, MachineState, OnFailure, Strategy,
 };
 use aeroform::core::plan::{Action, Change, Event, Outcome, Removal, StepEvent, StepId};
+use aeroform::run::{Preview, RunResult};
 
 use crate::story::Story;
 
@@ -32,7 +32,13 @@ impl Heard {
     }
 }
 
-pub(crate) fn judge(story: &Story, desired: &Desired, look: &Look, heard: &Heard, ended: &Ended) {
+pub(crate) fn judge(
+    story: &Story,
+    desired: &Desired,
+    look: &Preview,
+    heard: &Heard,
+    ended: &RunResult,
+) {
     if look.plan.on_failure == OnFailure::Stop {
         after_a_failure(story, desired, look, heard);
     }
@@ -40,7 +46,7 @@ pub(crate) fn judge(story: &Story, desired: &Desired, look: &Look, heard: &Heard
 }
 
 /// Nothing of the release begins after the first change that failed.
-fn after_a_failure(story: &Story, desired: &Desired, look: &Look, heard: &Heard) {
+fn after_a_failure(story: &Story, desired: &Desired, look: &Preview, heard: &Heard) {
     let changes: Vec<(StepId, &Change)> = look.plan.changes().collect();
     let of = |step: StepId| {
         let found = changes.iter().find(|(id, _)| *id == step);
@@ -110,11 +116,11 @@ fn rolls(desired: &Desired, group: &GroupName) -> bool {
 }
 
 /// A retry that did not see a Machine of the failed run pass has taken down nobody that served.
-fn while_one_has_not_passed(story: &Story, desired: &Desired, look: &Look, ended: &Ended) {
+fn while_one_has_not_passed(story: &Story, desired: &Desired, look: &Preview, ended: &RunResult) {
     let Some(observed) = &look.observed else {
         return;
     };
-    let known = &look.remembered.known;
+    let known = &look.stored_state.known;
     let unproven = known
         .machines
         .iter()

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aeroform::conduct::{Ended, Look};
 use aeroform::core::fleet::{
     Count, Desired, DesiredGroup, GroupName, HostStatus, Known, Regions, Strategy, VolumeId,
 };
 use aeroform::core::plan::{Action, Change, GateKind, Outcome, StepResult};
 use aeroform::core::view::RunOutcome;
+use aeroform::run::{Preview, RunResult};
 use serde_json::Value;
 
 use crate::hands::text;
@@ -19,11 +19,11 @@ use crate::story::Story;
 pub(crate) fn report(
     story: &Story,
     desired: &Desired,
-    look: &Look,
-    ended: &Ended,
+    look: &Preview,
+    ended: &RunResult,
     end: RunOutcome,
 ) {
-    let machines = plain(story, &look.remembered.known);
+    let machines = plain(story, &look.stored_state.known);
     let all = story.machines();
     if ended.report.findings.is_empty() {
         for (id, change) in look.plan.changes() {
@@ -285,10 +285,10 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
 }
 
 /// No volume is made while one lies there that would do: what an apply leaves, a later one takes.
-pub(crate) fn volumes(story: &Story, look: &Look) {
+pub(crate) fn volumes(story: &Story, look: &Preview) {
     let mut free: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     // What a move to another host left behind is nobody's.
-    let known = look.remembered.known.machines.values();
+    let known = look.stored_state.known.machines.values();
     let left: BTreeSet<&VolumeId> = known.flat_map(|machine| &machine.volumes).collect();
     for volume in look.observed.iter().flat_map(|observed| &observed.volumes) {
         if !left.contains(&volume.id)

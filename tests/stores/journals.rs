@@ -7,7 +7,7 @@ use std::path::Path;
 
 use aeroform::core::fleet::{Lineage, RunId};
 use aeroform::core::plan::{Outcome, StepId};
-use aeroform::journal::contract::{self, Bench};
+use aeroform::journal::contract::{self, JournalFixture};
 use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{
     Journal, JournalError, MemoryJournal, ResultRow, RunRow, RunStatus, SqliteJournal,
@@ -25,7 +25,7 @@ impl OnDisk {
     }
 }
 
-impl Bench for OnDisk {
+impl JournalFixture for OnDisk {
     fn open(&self) -> Box<dyn Journal> {
         Box::new(SqliteJournal::open(self.0.path()).unwrap())
     }
@@ -33,7 +33,7 @@ impl Bench for OnDisk {
 
 struct InMemory(MemoryJournal);
 
-impl Bench for InMemory {
+impl JournalFixture for InMemory {
     fn open(&self) -> Box<dyn Journal> {
         Box::new(self.0.clone())
     }
@@ -148,7 +148,7 @@ fn the_file_and_its_side_files_are_for_their_owner_alone() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("state/aeroform");
     let journal = SqliteJournal::open(&dir).unwrap();
-    journal.begin(&row("r1")).unwrap();
+    journal.begin_run(&row("r1")).unwrap();
     assert_eq!(mode(&dir), 0o700);
     for entry in fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();
@@ -161,7 +161,7 @@ fn the_file_and_its_side_files_are_for_their_owner_alone() {
 fn a_commit_is_durable_when_it_returns() {
     let bench = OnDisk::new();
     let journal = bench.open();
-    journal.begin(&row("r1")).unwrap();
+    journal.begin_run(&row("r1")).unwrap();
     let synchronous: i64 = bench
         .connection()
         .pragma_query_value(None, "synchronous", |row| row.get(0))
@@ -196,7 +196,7 @@ fn a_newer_journal_is_refused_by_its_version() {
 #[test]
 fn a_journal_of_the_first_version_is_brought_to_this_one_with_its_runs() {
     let bench = OnDisk::new();
-    bench.open().begin(&row("r1")).unwrap();
+    bench.open().begin_run(&row("r1")).unwrap();
     let old = "DROP TABLE started; PRAGMA user_version = 1;";
     bench.connection().execute_batch(old).unwrap();
     let open = bench.open().open_runs(&row("r1").lineage).unwrap();
@@ -218,8 +218,11 @@ fn a_file_that_is_no_journal_is_refused_with_a_way_out_and_left_as_it_is() {
 #[test]
 fn a_row_that_nobody_wrote_like_this_is_an_error_and_no_result() {
     let bench = OnDisk::new();
-    bench.open().begin(&row("r1")).unwrap();
-    bench.open().record(&row("r1").run, &[done(1)]).unwrap();
+    bench.open().begin_run(&row("r1")).unwrap();
+    bench
+        .open()
+        .record_results(&row("r1").run, &[done(1)])
+        .unwrap();
     bench
         .connection()
         .execute("UPDATE result SET outcome = '{}'", [])
@@ -250,9 +253,9 @@ fn two_processes_write_to_one_journal_without_losing_a_row() {
             std::thread::spawn(move || {
                 let journal = SqliteJournal::open(&dir).unwrap();
                 let run = row(&format!("r{writer}"));
-                journal.begin(&run).unwrap();
+                journal.begin_run(&run).unwrap();
                 for step in 0..10 {
-                    journal.record(&run.run, &[done(step)]).unwrap();
+                    journal.record_results(&run.run, &[done(step)]).unwrap();
                 }
             })
         })
@@ -270,14 +273,14 @@ fn a_failed_commit_is_kept_whole_or_not_at_all() {
     for (how, kept) in [(FailCommit::Before, 0), (FailCommit::After, 2)] {
         let journal = MemoryJournal::default();
         journal.fail_commit(2, how);
-        journal.begin(&row("r1")).unwrap();
+        journal.begin_run(&row("r1")).unwrap();
         assert!(!journal.fired());
         let run = row("r1").run;
-        assert!(journal.record(&run, &[done(1), done(2)]).is_err());
+        assert!(journal.record_results(&run, &[done(1), done(2)]).is_err());
         assert!(journal.fired());
         let open = journal.open_runs(&row("r1").lineage).unwrap();
         assert_eq!(open[0].results.len(), kept);
-        journal.record(&run, &[done(3)]).unwrap();
+        journal.record_results(&run, &[done(3)]).unwrap();
         assert_eq!(journal.commits(), 3);
     }
 }
@@ -286,12 +289,12 @@ fn a_failed_commit_is_kept_whole_or_not_at_all() {
 fn after_a_crash_nothing_is_taken_until_the_restart_which_finds_what_was_committed() {
     for (how, kept) in [(FailCommit::CrashBefore, 0), (FailCommit::CrashAfter, 1)] {
         let journal = MemoryJournal::default();
-        journal.begin(&row("r1")).unwrap();
+        journal.begin_run(&row("r1")).unwrap();
         journal.fail_commit(1, how);
         let run = row("r1").run;
-        assert!(journal.record(&run, &[done(1)]).is_err());
-        assert!(journal.record(&run, &[done(2)]).is_err());
-        assert!(journal.mark(&run, RunStatus::Closed).is_err());
+        assert!(journal.record_results(&run, &[done(1)]).is_err());
+        assert!(journal.record_results(&run, &[done(2)]).is_err());
+        assert!(journal.mark_run(&run, RunStatus::Closed).is_err());
         assert!(journal.open_runs(&row("r1").lineage).is_err());
         journal.restart();
         let open = journal.open_runs(&row("r1").lineage).unwrap();
@@ -303,8 +306,8 @@ fn after_a_crash_nothing_is_taken_until_the_restart_which_finds_what_was_committ
 #[test]
 fn a_lost_journal_is_empty_and_works() {
     let journal = MemoryJournal::default();
-    journal.begin(&row("r1")).unwrap();
-    journal.lose();
+    journal.begin_run(&row("r1")).unwrap();
+    journal.delete();
     assert_eq!(journal.open_runs(&row("r1").lineage).unwrap(), []);
-    journal.begin(&row("r1")).unwrap();
+    journal.begin_run(&row("r1")).unwrap();
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aeroform::store::contract::{self, Bench};
+use aeroform::store::contract::{self, StoreFixture};
 use aeroform::store::{Holder, LocalStore, LockStatus, StateStore, StoreError};
 
 struct Folder(tempfile::TempDir);
@@ -26,7 +26,7 @@ impl Folder {
     }
 }
 
-impl Bench for Folder {
+impl StoreFixture for Folder {
     fn client(&self) -> Box<dyn StateStore> {
         Box::new(self.store())
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use aeroform::store::contract::{self, Bench};
+use aeroform::store::contract::{self, StoreFixture};
 use aeroform::store::memory::FailWrite;
 use aeroform::store::{Holder, MemoryStore, StateStore, StoreError};
 
 struct Shared(MemoryStore);
 
-impl Bench for Shared {
+impl StoreFixture for Shared {
     fn client(&self) -> Box<dyn StateStore> {
         Box::new(self.0.clone())
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
+use aeroform::apply::{self, ApplyOptions, Cancel, Report, RunInput};
 use aeroform::core::fleet::{Desired, Known, Lineage, Observed, RunId};
 use aeroform::core::plan::{Event, Plan, RunInfo, next_state};
 use aeroform::journal::{Journal, RunRow};
@@ -57,7 +57,7 @@ pub(crate) struct Ran {
 pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
     let lineage = &errand.observed.description.scope;
     let run = row(errand.number, lineage, errand.known.serial, String::new());
-    let job = Job {
+    let job = RunInput {
         plan: &plan,
         desired: errand.desired,
         known: errand.known,

@@ -71,7 +71,12 @@ fn replacements(count: u32, size: usize) -> Plan {
 }
 
 fn starts(schedule: &mut Schedule<'_>, parallelism: usize) -> Vec<u32> {
-    std::iter::from_fn(|| schedule.start(parallelism, Creates::Now).map(|step| step.0)).collect()
+    std::iter::from_fn(|| {
+        schedule
+            .start(parallelism, CreatePolicy::Allow)
+            .map(|step| step.0)
+    })
+    .collect()
 }
 
 fn failed() -> Outcome {

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Progress;
-use super::destroy::repeatable;
-use super::update::{Brought, SETTLE, Sent, Terms, bring, start};
+use super::StepProgress;
+use super::destroy::call_idempotent;
+use super::update::{
+    SETTLE_TIMEOUT, UpdateResult, UpdateTerms, UpdatedMachine, ensure_config, start_crashed,
+};
 use super::volumes;
 use crate::apply::codes;
-use crate::apply::echo::Written;
-use crate::apply::ends::{End, Part, Refused};
-use crate::apply::gate::{self, Before, Gate};
-use crate::apply::hands::Hands;
-use crate::apply::job::Halt;
-use crate::apply::settle::{Patience, by_name, holder};
-use crate::apply::wanted::{Wanted, watched};
+use crate::apply::desired_machine::{DesiredMachine, watched_machines};
+use crate::apply::gate::{self, Baseline, Gate};
+use crate::apply::lost_create::{ListPatience, find_created, holder};
+use crate::apply::platform_additions::SentConfig;
+use crate::apply::run_input::Halt;
+use crate::apply::step_context::StepContext;
+use crate::apply::step_error::{CallError, PartResult, StepError};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
@@ -27,16 +29,16 @@ use crate::provider::ProviderError;
 use crate::provider::codes as answers;
 
 /// How long a Machine that is being destroyed may keep its volume and its name.
-const LEAVES: Duration = Duration::from_secs(60);
+const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes the Machine, or takes the one that an earlier run has made for the same intent, and waits
 /// for its gate. A crash or cancel in between leaves a Machine whose name says what it is for.
 pub(super) async fn create<'a>(
-    hands: &Hands<'a>,
-    progress: &mut Progress,
+    hands: &StepContext<'a>,
+    progress: &mut StepProgress,
     step: StepId,
     change: &'a Change,
-) -> Part {
+) -> PartResult {
     let Action::Create {
         launch,
         port,
@@ -47,28 +49,33 @@ pub(super) async fn create<'a>(
         inherits,
     } = &change.action
     else {
-        return Err(End::failed(codes::PLAN_MISMATCH, "the step is no create"));
+        return Err(StepError::failed(
+            codes::PLAN_MISMATCH,
+            "the step is no create",
+        ));
     };
-    let standby_for = watched(hands.shared, standby_for)?;
-    let observed = &hands.shared.job.observed.machines;
+    let standby_for = watched_machines(hands.shared, standby_for)?;
+    let observed = &hands.shared.input.observed.machines;
     let model = change.config_source();
     let old = model.and_then(|old| observed.get(old));
     let base = inherits.base(old);
     let wanting = |volumes: &[VolumeId]| {
         let standby_for = standby_for.clone();
-        Wanted::of(hands.shared, &change.group, model, volumes, standby_for)
+        DesiredMachine::new(hands.shared, &change.group, model, volumes, standby_for)
     };
-    let bearing = Bearing::of(hands, replaces.as_ref(), &wanting(&[])?).await?;
-    let standing = standing(hands, change).await?;
+    let bearing = InheritedState::of_replaced(hands, replaces.as_ref(), &wanting(&[])?).await?;
+    let standing = find_existing(hands, change).await?;
     let volumes = match &standing {
-        Some(machine) => its_volumes(machine, change),
-        None => equipped(hands, step, change, &wanting(&[])?.over(Some(&base))).await?,
+        Some(machine) => existing_volumes(machine, change),
+        None => {
+            resolve_volumes(hands, step, change, &wanting(&[])?.config_over(Some(&base))).await?
+        }
     };
     let mut wanted = wanting(&volumes)?;
     let is_to_run = bearing.runs && !wanted.is_standby();
-    let config = wanted.over(Some(&base));
+    let config = wanted.config_over(Some(&base));
     let replaced = replaces.as_ref().and_then(|old| observed.get(old));
-    let written = wanted.written(&config, replaced);
+    let written = wanted.sent_config(&config, replaced);
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
@@ -79,70 +86,74 @@ pub(super) async fn create<'a>(
         port: *port,
     }));
     let made = match standing {
-        Some(machine) => Made::Found(machine),
-        None => make(hands, &change.machine.name, &call).await?,
+        Some(machine) => CreateResult::Existing(machine),
+        None => create_once(hands, &change.machine.name, &call).await?,
     };
-    made.read(hands, &written);
-    if let Made::Found(machine) = &made {
-        wanted = wanting(&its_volumes(machine, change))?;
+    made.record_additions(hands, &written);
+    if let CreateResult::Existing(machine) = &made {
+        wanted = wanting(&existing_volumes(machine, change))?;
     }
     let mounted = wanted.volumes().to_vec();
-    hands.shared.mounted.borrow_mut().insert(step, mounted);
+    hands
+        .shared
+        .created_volumes
+        .borrow_mut()
+        .insert(step, mounted);
     let brought = match made {
-        Made::New(machine) => {
-            hands.holds(&machine.id);
-            hands.made(&machine.id);
-            progress.machine = Some(wanted.answered(machine));
-            Brought {
-                before: Before::default(),
+        CreateResult::New(machine) => {
+            hands.add_lease(&machine.id);
+            hands.report_created(&machine.id);
+            progress.machine = Some(wanted.complete_answer(machine));
+            UpdatedMachine {
+                baseline: Baseline::default(),
                 launched: is_to_run,
                 crashed: false,
-                sent: false,
+                may_have_sent: false,
             }
         }
-        Made::Found(machine) => {
-            hands.made(&machine.id);
-            let found = Found {
+        CreateResult::Existing(machine) => {
+            hands.report_created(&machine.id);
+            let found = ExistingMachine {
                 machine,
                 launch,
                 is_to_run,
             };
-            take(hands, progress, &wanted, found).await?
+            take_existing(hands, progress, &wanted, found).await?
         }
     };
-    progress.sent = Some(wanted.remembered());
+    progress.sent_config = Some(wanted.stored_config());
     let id = match &progress.machine {
         Some(machine) => machine.id.clone(),
         None => {
-            return Err(End::failed(
+            return Err(StepError::failed(
                 answers::MACHINE_FAILED,
                 "the Machine is gone again",
             ));
         }
     };
-    placed(progress, &change.region)?;
-    hands.shared.made.borrow_mut().insert(step, id.clone());
+    check_region(progress, &change.region)?;
+    hands.shared.created.borrow_mut().insert(step, id.clone());
     if bearing.cordoned {
-        repeatable(hands, &Call::Cordon { id: id.clone() }).await?;
+        call_idempotent(hands, &Call::Cordon { id: id.clone() }).await?;
     }
     let gate = Gate {
         id: &id,
         kind: brought.gate(change.gate, wanted.group),
         at_most: Duration::from_secs(wanted.group.wait_timeout_s),
         steady: hands.steady(&change.group),
-        before: brought.before,
+        before: brought.baseline,
     };
-    gate::pass(hands, progress, gate).await
+    gate::wait_for_gate(hands, progress, gate).await
 }
 
 /// Nothing goes on with a Machine that is somewhere else than was asked for; it is remembered where it is.
-pub(super) fn placed(progress: &Progress, region: &Region) -> Part {
+pub(super) fn check_region(progress: &StepProgress, region: &Region) -> PartResult {
     let machine = progress.machine.as_ref();
     let Some(machine) = machine.filter(|machine| machine.region != *region) else {
         return Ok(());
     };
     let (id, found) = (&machine.id, &machine.region);
-    Err(End::Failed {
+    Err(StepError::Failed {
         code: codes::WRONG_REGION.name().to_owned(),
         message: format!("Machine {id} is in {found}, not {region}"),
         hint: Some(format!(
@@ -155,18 +166,18 @@ pub(super) fn placed(progress: &Progress, region: &Region) -> Part {
 /// How a new Machine stands there: one that rests or is out of rotation is replaced by one that is, too.
 /// One that is destroyed first may have been stopped by a run that died on the way, so its successor runs.
 #[derive(Clone, Copy)]
-struct Bearing {
+struct InheritedState {
     runs: bool,
     cordoned: bool,
 }
 
-impl Bearing {
+impl InheritedState {
     /// That of the Machine whose place it takes, as an update would leave that one (rule 23).
-    async fn of(
-        hands: &Hands<'_>,
+    async fn of_replaced(
+        hands: &StepContext<'_>,
         replaces: Option<&MachineId>,
-        wanted: &Wanted<'_>,
-    ) -> Part<Self> {
+        wanted: &DesiredMachine<'_>,
+    ) -> PartResult<Self> {
         let live = match replaces {
             Some(old) => hands.get(old).await?,
             None => None,
@@ -183,7 +194,7 @@ impl Bearing {
         if matches!(
             live.state,
             MachineState::Stopping | MachineState::Suspending
-        ) && let Some(settled) = hands.settled(&live.id, SETTLE).await?
+        ) && let Some(settled) = hands.wait_settled(&live.id, SETTLE_TIMEOUT).await?
         {
             live = settled;
         }
@@ -191,37 +202,37 @@ impl Bearing {
             runs: match live.state {
                 // Without being started on purpose, or on its way to its first start.
                 MachineState::Created => !wanted.is_settled(&live),
-                state => !state.is_inactive() || Brought::of(wanted, &live).launched,
+                state => !state.is_inactive() || UpdatedMachine::to_update(wanted, &live).launched,
             },
             cordoned: live.cordoned,
         })
     }
 }
 
-pub(super) enum Made {
+pub(super) enum CreateResult {
     /// This run made it.
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
-    Found(Machine),
+    Existing(Machine),
 }
 
-impl Made {
+impl CreateResult {
     /// Looks at what the platform has added by itself to what was sent.
-    pub(super) fn read(&self, hands: &Hands<'_>, written: &Written) {
-        let (echo, lineage) = (&hands.shared.echo, hands.shared.lineage());
+    pub(super) fn record_additions(&self, hands: &StepContext<'_>, written: &SentConfig) {
+        let (echo, lineage) = (&hands.shared.additions, hands.shared.lineage());
         match self {
-            Self::New(machine) => echo.wrote(written, machine, lineage),
-            Self::Found(machine) => {
-                let run = &hands.shared.job.run.run;
-                echo.settle(written, machine, run, lineage);
+            Self::New(machine) => echo.record_answer(written, machine, lineage),
+            Self::Existing(machine) => {
+                let run = &hands.shared.input.run.run;
+                echo.record_lost_answer(written, machine, run, lineage);
             }
         }
     }
 }
 
 /// The Machine of the intent, where the snapshot has one already.
-async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
-    let Some(id) = hands.seen_as(&change.machine.name) else {
+async fn find_existing(hands: &StepContext<'_>, change: &Change) -> PartResult<Option<Machine>> {
+    let Some(id) = hands.observed_id(&change.machine.name) else {
         return Ok(None);
     };
     let machine = hands.get(id).await?;
@@ -229,7 +240,7 @@ async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
 }
 
 /// What a Machine that is there keeps: no update attaches or takes away a volume.
-fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
+fn existing_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     if machine.volumes.is_empty() {
         return change.taken_volumes().to_vec();
     }
@@ -238,21 +249,22 @@ fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
 
 /// The volumes that the Machine gets: those that it takes, once they are free, and those that are made
 /// for it.
-async fn equipped(
-    hands: &Hands<'_>,
+async fn resolve_volumes(
+    hands: &StepContext<'_>,
     step: StepId,
     change: &Change,
     config: &MachineConfig,
-) -> Part<Vec<VolumeId>> {
+) -> PartResult<Vec<VolumeId>> {
     let taken = change.taken_volumes();
-    freed(hands, taken).await?;
-    let made = volumes::make(hands, step, &change.region, change.new_volumes(), config).await?;
+    wait_volumes_free(hands, taken).await?;
+    let made =
+        volumes::create_volumes(hands, step, &change.region, change.new_volumes(), config).await?;
     Ok(taken.iter().cloned().chain(made).collect())
 }
 
 /// Waits for Machines on their way out that still have these volumes: a run that died destroyed them.
-async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
-    let observed = hands.shared.job.observed;
+async fn wait_volumes_free(hands: &StepContext<'_>, volumes: &[VolumeId]) -> PartResult {
+    let observed = hands.shared.input.observed;
     let wanted = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
     for holder in wanted.filter_map(|volume| volume.attached_to.as_ref()) {
         let on_its_way_out = observed.machines.get(holder);
@@ -264,73 +276,81 @@ async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
 }
 
 /// Waits until a Machine that is on its way out is gone, and what it holds is free.
-async fn leaves(hands: &Hands<'_>, holder: &MachineId, what: &str) -> Part {
-    hands.waiting(format!("{holder} to let {what} go"), LEAVES);
-    let deadline = Instant::now() + LEAVES;
+async fn leaves(hands: &StepContext<'_>, holder: &MachineId, what: &str) -> PartResult {
+    hands.report_waiting(format!("{holder} to let {what} go"), VOLUME_PATIENCE);
+    let deadline = Instant::now() + VOLUME_PATIENCE;
     hands.wait(holder, WaitUntil::Destroyed, deadline).await?;
     Ok(())
 }
 
 /// Makes the Machine of this name, unless it is there.
-pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> Part<Made> {
-    if let Some(id) = hands.seen_as(name)
+pub(super) async fn create_once(
+    hands: &StepContext<'_>,
+    name: &MachineName,
+    call: &Call,
+) -> PartResult<CreateResult> {
+    if let Some(id) = hands.observed_id(name)
         && let Some(machine) = hands.get(id).await?
         && !machine.state.is_gone()
     {
-        return Ok(Made::Found(machine));
+        return Ok(CreateResult::Existing(machine));
     }
     let mut tries = 0;
     loop {
         let error = match hands.call(call).await {
             Ok(receipt) => {
                 if let Some(machine) = receipt.machine {
-                    return Ok(Made::New(machine));
+                    return Ok(CreateResult::New(machine));
                 }
-                let found = by_name(hands, name, Patience::UntilListed).await?;
-                return found.map(Made::Found).ok_or_else(|| End::Unknown {
-                    message: format!("{name} was made, they say, and cannot be found"),
-                });
+                let found = find_created(hands, name, ListPatience::UntilListed).await?;
+                return found
+                    .map(CreateResult::Existing)
+                    .ok_or_else(|| StepError::Unknown {
+                        message: format!("{name} was made, they say, and cannot be found"),
+                    });
             }
-            Err(Refused::End(end)) => return Err(end),
-            Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
-            Err(Refused::NoRoom(error)) => return Err(full(&error)),
-            Err(Refused::Conflict(error)) if error.code == answers::ALREADY_EXISTS.name() => {
+            Err(CallError::Step(end)) => return Err(end),
+            Err(CallError::NotFound(error) | CallError::Invalid(error)) => {
+                return Err(StepError::from_provider(&error));
+            }
+            Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error)),
+            Err(CallError::Conflict(error)) if error.code == answers::ALREADY_EXISTS.name() => {
                 if let Some(machine) = holder(hands, name).await? {
                     if !machine.state.is_gone() {
-                        not_of_another_run(hands, &machine)?;
-                        return Ok(Made::Found(machine));
+                        refuse_other_run(hands, &machine)?;
+                        return Ok(CreateResult::Existing(machine));
                     }
                     // A run that died destroyed what it had made, and the name is taken until that is gone.
                     leaves(hands, &machine.id, "its name").await?;
                 }
                 // A list that lacks the Machine longer than most is no reason to give up: as long as the name is
                 // taken no second one is made.
-                if !hands.again(tries, &error).await? {
-                    return Err(refused(&error));
+                if !hands.retry(tries, &error).await? {
+                    return Err(create_error(&error));
                 }
                 tries += 1;
                 continue;
             }
-            Err(Refused::Conflict(error)) => {
-                if let Some(machine) = by_name(hands, name, Patience::Once).await? {
-                    not_of_another_run(hands, &machine)?;
-                    return Ok(Made::Found(machine));
+            Err(CallError::Conflict(error)) => {
+                if let Some(machine) = find_created(hands, name, ListPatience::Once).await? {
+                    refuse_other_run(hands, &machine)?;
+                    return Ok(CreateResult::Existing(machine));
                 }
                 // The platform frees the volume of a Machine that is gone a moment later.
-                if !lets_go(hands, call, &error) || !hands.again(tries, &error).await? {
-                    return Err(refused(&error));
+                if !volumes_become_free(hands, call, &error) || !hands.retry(tries, &error).await? {
+                    return Err(create_error(&error));
                 }
                 tries += 1;
                 continue;
             }
-            Err(Refused::Unknown(error)) => error,
+            Err(CallError::Unknown(error)) => error,
         };
-        if let Some(machine) = by_name(hands, name, Patience::UntilListed).await? {
-            not_of_another_run(hands, &machine)?;
-            return Ok(Made::Found(machine));
+        if let Some(machine) = find_created(hands, name, ListPatience::UntilListed).await? {
+            refuse_other_run(hands, &machine)?;
+            return Ok(CreateResult::Existing(machine));
         }
-        if !hands.again(tries, &error).await? {
-            return Err(End::Unknown {
+        if !hands.retry(tries, &error).await? {
+            return Err(StepError::Unknown {
                 message: error.message,
             });
         }
@@ -341,8 +361,8 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
 /// Refuses a Machine of this run's name that was not there when the run looked, where another run made it
 /// for something else: two runs that begin together derive the same names, and what one of them wants is
 /// not for the other to change (rules 4, 12).
-fn not_of_another_run(hands: &Hands<'_>, machine: &Machine) -> Part {
-    let (job, stamps) = (&hands.shared.job, &machine.stamps);
+fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
+    let (job, stamps) = (&hands.shared.input, &machine.stamps);
     let Some(run) = stamps.run.as_ref().filter(|run| **run != job.run.run) else {
         return Ok(());
     };
@@ -357,7 +377,7 @@ fn not_of_another_run(hands: &Hands<'_>, machine: &Machine) -> Part {
         machine.name
     );
     hands.shared.halt(Halt::StateBehind(message.clone()));
-    Err(End::Failed {
+    Err(StepError::Failed {
         code: STATE_BEHIND.name().to_owned(),
         message,
         hint: Some(
@@ -368,7 +388,7 @@ fn not_of_another_run(hands: &Hands<'_>, machine: &Machine) -> Part {
 }
 
 /// Whether the volumes of this create are claimed by nobody that stays.
-fn lets_go(hands: &Hands<'_>, call: &Call, error: &ProviderError) -> bool {
+fn volumes_become_free(hands: &StepContext<'_>, call: &Call, error: &ProviderError) -> bool {
     let Call::Create(create) = call else {
         return false;
     };
@@ -377,7 +397,7 @@ fn lets_go(hands: &Hands<'_>, call: &Call, error: &ProviderError) -> bool {
     }
     let mounts = create.config.mounts.iter().flatten();
     let wanted: Vec<&str> = mounts.filter_map(|mount| mount.volume.as_deref()).collect();
-    let all = hands.shared.job.observed.volumes.iter();
+    let all = hands.shared.input.observed.volumes.iter();
     let mine = all.filter(|volume| wanted.contains(&volume.id.as_str()));
     let mut holders = mine.filter_map(|volume| volume.attached_to.as_ref());
     // The id of a holder that is destroyed already is written as NUL characters
@@ -385,20 +405,20 @@ fn lets_go(hands: &Hands<'_>, call: &Call, error: &ProviderError) -> bool {
     error.message.contains('\0') || holders.any(|holder| error.message.contains(holder.as_str()))
 }
 
-fn refused(error: &ProviderError) -> End {
+fn create_error(error: &ProviderError) -> StepError {
     if error.code == answers::VOLUME_CLAIMED.name() {
-        return End::Failed {
+        return StepError::Failed {
             code: error.code.to_owned(),
             message: error.message.clone(),
             hint: Some("run the command again: it takes another volume, or makes one".to_owned()),
         };
     }
-    End::of(error)
+    StepError::from_provider(error)
 }
 
 /// No host of the region has room, or the one that a volume is on has none.
-pub(super) fn full(error: &ProviderError) -> End {
-    End::Failed {
+pub(super) fn no_capacity_error(error: &ProviderError) -> StepError {
+    StepError::Failed {
         code: error.code.to_owned(),
         message: error.message.clone(),
         hint: Some("apply again later, or with a smaller size or another region".to_owned()),
@@ -406,7 +426,7 @@ pub(super) fn full(error: &ProviderError) -> End {
 }
 
 /// A Machine that bears the name of an intent.
-pub(super) struct Found<'a> {
+pub(super) struct ExistingMachine<'a> {
     pub(super) machine: Machine,
     pub(super) launch: &'a LaunchId,
     /// Whether the intent wants it started.
@@ -414,43 +434,43 @@ pub(super) struct Found<'a> {
 }
 
 /// Takes a Machine that bears the intent's name: as it is if it is as wanted, else updated.
-pub(super) async fn take(
-    hands: &Hands<'_>,
-    progress: &mut Progress,
-    wanted: &Wanted<'_>,
-    found: Found<'_>,
-) -> Part<Brought> {
-    let Found {
+pub(super) async fn take_existing(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    wanted: &DesiredMachine<'_>,
+    found: ExistingMachine<'_>,
+) -> PartResult<UpdatedMachine> {
+    let ExistingMachine {
         machine,
         launch,
         is_to_run,
     } = found;
     let id = machine.id.clone();
-    let terms = Terms {
-        pin: None,
-        restarts: machine.state == MachineState::Failed,
-        anew: false,
-        rests: !is_to_run,
-        launch: Some(launch),
+    let terms = UpdateTerms {
+        precondition: None,
+        must_run: machine.state == MachineState::Failed,
+        force_restart: false,
+        stays_at_rest: !is_to_run,
+        launch_id: Some(launch),
     };
-    let before = Before::on_its_way(&machine);
+    let before = Baseline::before_start(&machine);
     progress.machine = Some(machine);
-    let mut brought = match bring(hands, progress, &id, wanted, &terms).await? {
-        Sent::Brought(brought) => brought,
-        Sent::NoRoom(error) => return Err(full(&error)),
+    let mut brought = match ensure_config(hands, progress, &id, wanted, &terms).await? {
+        UpdateResult::Updated(brought) => brought,
+        UpdateResult::NoRoom(error) => return Err(no_capacity_error(&error)),
     };
-    progress.updated = brought.sent;
+    progress.updated = brought.may_have_sent;
     if is_to_run && (brought.crashed || !brought.launched) {
-        start(hands, progress, &id, wanted).await?;
-        if !brought.before.is_of_a_change() {
-            brought.before = before;
+        start_crashed(hands, progress, &id, wanted).await?;
+        if !brought.baseline.is_new_instance() {
+            brought.baseline = before;
         }
         brought.launched = true;
     }
     Ok(brought)
 }
 
-impl Brought {
+impl UpdatedMachine {
     /// The gate that holds: a Machine that was left down only has to settle, and one that had crashed has to
     /// come up (rule 23).
     pub(super) fn gate(&self, planned: GateKind, group: &DesiredGroup) -> GateKind {

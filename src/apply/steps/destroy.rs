@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Progress;
+use super::StepProgress;
 use crate::apply::codes;
-use crate::apply::ends::{End, Part, Refused, Waited};
-use crate::apply::hands::Hands;
-use crate::apply::{others, pin};
+use crate::apply::step_context::StepContext;
+use crate::apply::step_error::{CallError, PartResult, StepError, WaitResult};
+use crate::apply::{conflict, precondition};
 use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::{
     Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, WaitUntil,
@@ -16,20 +16,24 @@ use crate::core::fleet::{
 use crate::core::plan::{Change, Precondition};
 
 /// How long a Machine may take to settle before it is stopped whatever it does.
-const SETTLE: Duration = Duration::from_secs(30);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The platform's kill timeout where none is written.
-const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a stop may take beyond its kill timeout.
-const MARGIN: Duration = Duration::from_secs(30);
+const STOP_MARGIN: Duration = Duration::from_secs(30);
 /// How long a destroy may take once it was accepted.
-const DESTROY: Duration = Duration::from_secs(60);
+const DESTROY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Removes a Machine for good. A crash or cancel in between leaves it stopped at worst, still known,
 /// and planned to go again.
-pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
+pub(super) async fn destroy(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+) -> PartResult {
     match &change.machine.id {
-        Some(id) => remove(hands, progress, id, change.precondition.as_ref()).await,
-        None => Err(End::failed(
+        Some(id) => remove_machine(hands, progress, id, change.precondition.as_ref()).await,
+        None => Err(StepError::failed(
             codes::PLAN_MISMATCH,
             "the plan names no Machine",
         )),
@@ -37,79 +41,83 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
 }
 
 /// The same of the Machine that is so.
-pub(super) async fn remove(
-    hands: &Hands<'_>,
-    progress: &mut Progress,
+pub(super) async fn remove_machine(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
     id: &MachineId,
     pin: Option<&Precondition>,
-) -> Part {
-    let lineage = &hands.shared.job.observed.description.scope;
-    hands.lease(id).await?;
+) -> PartResult {
+    let lineage = &hands.shared.input.observed.description.scope;
+    hands.acquire_lease(id).await?;
     let mut tries = 0;
     loop {
         // One that is `created` is removed by force, whether it rests so or is being prepared.
-        let patience = (SETTLE, Duration::ZERO);
-        let Some(live) = hands.settled_or_created(id, patience).await? else {
+        let patience = (SETTLE_TIMEOUT, Duration::ZERO);
+        let Some(live) = hands.wait_settled_or_created(id, patience).await? else {
             progress.machine = None;
             return Ok(());
         };
         progress.machine = Some(live.clone());
         if live.state.is_gone() {
-            return gone(hands, progress, id).await;
+            return wait_gone(hands, progress, id).await;
         }
         if let Some(pin) = pin
-            && let Some(message) = pin::mismatch(pin, &live, lineage)
+            && let Some(message) = precondition::mismatch(pin, &live, lineage)
         {
-            return Err(others::conflict(hands.shared, &live, message).await);
+            return Err(conflict::conflict_error(hands.shared, &live, message).await);
         }
-        let force = stopped(hands, progress, &live).await?;
+        let force = stop_machine(hands, progress, &live).await?;
         let call = Call::Destroy {
             id: id.clone(),
             force,
         };
         let (may_have_happened, error) = match hands.call(&call).await {
-            Ok(_) | Err(Refused::NotFound(_)) => return gone(hands, progress, id).await,
-            Err(Refused::End(end)) => return Err(end),
+            Ok(_) | Err(CallError::NotFound(_)) => return wait_gone(hands, progress, id).await,
+            Err(CallError::Step(end)) => return Err(end),
             // Something has started it again in between.
-            Err(Refused::Conflict(error) | Refused::NoRoom(error) | Refused::Invalid(error)) => {
-                (false, error)
-            }
-            Err(Refused::Unknown(error)) => (true, error),
+            Err(
+                CallError::Conflict(error) | CallError::NoRoom(error) | CallError::Invalid(error),
+            ) => (false, error),
+            Err(CallError::Unknown(error)) => (true, error),
         };
         if may_have_happened && is_gone(hands, id).await? {
-            return gone(hands, progress, id).await;
+            return wait_gone(hands, progress, id).await;
         }
-        if !hands.again(tries, &error).await? {
+        if !hands.retry(tries, &error).await? {
             return Err(if may_have_happened {
-                End::Unknown {
+                StepError::Unknown {
                     message: error.message,
                 }
             } else {
-                End::of(&error)
+                StepError::from_provider(&error)
             });
         }
         tries += 1;
     }
 }
 
-async fn is_gone(hands: &Hands<'_>, id: &MachineId) -> Part<bool> {
+async fn is_gone(hands: &StepContext<'_>, id: &MachineId) -> PartResult<bool> {
     let live = hands.get(id).await?;
     Ok(live.is_none_or(|live| live.state.is_gone()))
 }
 
 /// Takes it out of rotation and stops it; says whether only force removes it.
-async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> Part<bool> {
+async fn stop_machine(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    live: &Machine,
+) -> PartResult<bool> {
     if needs_force(live) {
         return Ok(true);
     }
-    let capabilities = &hands.shared.job.observed.description.capabilities;
+    let capabilities = &hands.shared.input.observed.description.capabilities;
     let serves = live
         .config
         .as_deref()
         .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
     if live.state.should_run() && serves && capabilities.cordon && !live.cordoned {
-        repeatable(hands, &Call::Cordon { id: id() }).await?;
+        call_idempotent(hands, &Call::Cordon { id: id() }).await?;
     }
     match live.state {
         MachineState::Stopped | MachineState::Suspended => return Ok(false),
@@ -124,19 +132,19 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
         | MachineState::Destroying
         | MachineState::Destroyed => {}
     }
-    repeatable(hands, &Call::Stop { id: id() }).await?;
-    let at_most = kill_timeout(live) + MARGIN;
-    hands.waiting("it to stop", at_most);
+    call_idempotent(hands, &Call::Stop { id: id() }).await?;
+    let at_most = kill_timeout(live) + STOP_MARGIN;
+    hands.report_waiting("it to stop", at_most);
     match hands
         .wait(&live.id, WaitUntil::Stopped, Instant::now() + at_most)
         .await?
     {
-        Waited::Reached(machine) => {
+        WaitResult::Reached(machine) => {
             progress.machine = Some(*machine);
             return Ok(false);
         }
-        Waited::Gone => return Ok(false),
-        Waited::NotYet(_) => {}
+        WaitResult::Gone => return Ok(false),
+        WaitResult::NotYet(_) => {}
     }
     match hands.get(&live.id).await? {
         None => Ok(false),
@@ -150,7 +158,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
                 at_most.as_secs()
             );
             progress.machine = Some(now);
-            Err(End::failed(codes::STOP_TIMEOUT, message))
+            Err(StepError::failed(codes::STOP_TIMEOUT, message))
         }
     }
 }
@@ -166,42 +174,48 @@ fn kill_timeout(machine: &Machine) -> Duration {
     let written = config.and_then(|config| config.stop_config.as_ref()?.timeout.as_deref());
     written
         .and_then(parse_duration)
-        .map_or(KILL_TIMEOUT, Duration::from_nanos)
+        .map_or(DEFAULT_KILL_TIMEOUT, Duration::from_nanos)
 }
 
 /// A call that may simply be made again when its answer was lost. Something else being faster is left
 /// to what comes after it.
-pub(super) async fn repeatable(hands: &Hands<'_>, call: &Call) -> Part {
+pub(super) async fn call_idempotent(hands: &StepContext<'_>, call: &Call) -> PartResult {
     let mut tries = 0;
     loop {
         let error = match hands.call(call).await {
-            Ok(_) | Err(Refused::NotFound(_) | Refused::Conflict(_)) => return Ok(()),
-            Err(Refused::NoRoom(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
-            Err(Refused::End(end)) => return Err(end),
-            Err(Refused::Unknown(error)) => error,
+            Ok(_) | Err(CallError::NotFound(_) | CallError::Conflict(_)) => return Ok(()),
+            Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
+                return Err(StepError::from_provider(&error));
+            }
+            Err(CallError::Step(end)) => return Err(end),
+            Err(CallError::Unknown(error)) => error,
         };
-        if !hands.again(tries, &error).await? {
-            return Err(End::of(&error));
+        if !hands.retry(tries, &error).await? {
+            return Err(StepError::from_provider(&error));
         }
         tries += 1;
     }
 }
 
 /// The destroy was accepted: from here on it counts as gone (rule 31), unless it is seen otherwise.
-async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Part {
-    hands.waiting("it to be gone", DESTROY);
+async fn wait_gone(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    id: &MachineId,
+) -> PartResult {
+    hands.report_waiting("it to be gone", DESTROY_TIMEOUT);
     match hands
-        .wait(id, WaitUntil::Destroyed, Instant::now() + DESTROY)
+        .wait(id, WaitUntil::Destroyed, Instant::now() + DESTROY_TIMEOUT)
         .await?
     {
-        Waited::Reached(_) | Waited::Gone => {}
-        Waited::NotYet(_) => {
+        WaitResult::Reached(_) | WaitResult::Gone => {}
+        WaitResult::NotYet(_) => {
             if let Some(machine) = hands.get(id).await?
                 && !machine.state.is_gone()
             {
                 let message = format!("Machine {id} is still {}", machine.state.as_str());
                 progress.machine = Some(machine);
-                return Err(End::failed(codes::DESTROY_TIMEOUT, message));
+                return Err(StepError::failed(codes::DESTROY_TIMEOUT, message));
             }
         }
     }

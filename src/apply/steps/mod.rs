@@ -1,25 +1,25 @@
 //! The fixed sequences of calls, one file per action and one for the branch of an update, and how their ends
 //! become outcomes.
 
+mod adopt;
 mod create;
 mod destroy;
-mod instead;
-mod keep;
+mod replace_fallback;
 mod start;
 mod update;
 pub(super) mod volumes;
 
+use super::apply_context::ApplyContext;
 use super::codes;
-use super::ends::{End, Part};
-use super::hands::Hands;
-use super::shared::Shared;
+use super::step_context::StepContext;
+use super::step_error::{PartResult, StepError};
 use crate::core::code::Code;
 use crate::core::fleet::{Machine, StoredConfig};
 use crate::core::plan::{Action, Change, Outcome, ReplaceFallback, StepId, StepResult};
 use crate::provider::codes as answers;
 
 /// How a gate fails.
-const GATES: [Code; 4] = [
+const GATE_FAILURES: [Code; 4] = [
     codes::GATE_TIMEOUT,
     codes::REVERTED,
     answers::MACHINE_FAILED,
@@ -28,23 +28,23 @@ const GATES: [Code; 4] = [
 
 /// What a step has to show so far; kept whatever way it ends.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct StepProgress {
     /// The Machine as last seen.
     pub(super) machine: Option<Machine>,
     /// What was sent and taken, in its remembered form.
-    pub(super) sent: Option<StoredConfig>,
+    pub(super) sent_config: Option<StoredConfig>,
     /// A create that found its Machine there has changed it.
     pub(super) updated: bool,
     /// The branch that was taken.
-    pub(super) instead: Option<ReplaceFallback>,
+    pub(super) replace_fallback: Option<ReplaceFallback>,
     /// What there is to say of a step that is done, for people.
     pub(super) remarks: Vec<String>,
 }
 
-impl Progress {
+impl StepProgress {
     /// Takes up the Machine as it is seen now. As long as nothing tells its config, it watches and mounts what it
     /// did when it was seen last (rule 9).
-    pub(super) fn see(&mut self, mut machine: Machine) -> &Machine {
+    pub(super) fn record_seen(&mut self, mut machine: Machine) -> &Machine {
         let before = self.machine.take();
         if let Some(before) = before.filter(|before| before.id == machine.id)
             && machine.config.is_none()
@@ -61,26 +61,26 @@ impl Progress {
 }
 
 /// Carries out one step to its end. Never fails: an end is an outcome.
-pub(super) async fn carry_out<'a>(
-    shared: &'a Shared<'a>,
+pub(super) async fn run_step<'a>(
+    shared: &'a ApplyContext<'a>,
     step: StepId,
     change: &'a Change,
 ) -> (StepId, StepResult) {
-    let hands = Hands::new(shared, step);
-    let mut progress = Progress::default();
+    let hands = StepContext::new(shared, step);
+    let mut progress = StepProgress::default();
     let end = tokio::select! {
         biased;
-        end = Box::pin(act(&hands, &mut progress, step, change)) => end,
-        never = hands.keep_leased() => match never {},
+        end = Box::pin(run_action(&hands, &mut progress, step, change)) => end,
+        never = hands.refresh_leases() => match never {},
     };
-    hands.let_go().await;
-    let end = end.map_err(|end| ways_out(end, change));
+    hands.release_leases().await;
+    let end = end.map_err(|end| add_gate_hints(end, change));
     let result = StepResult {
-        outcome: outcome(&hands, end),
+        outcome: to_outcome(&hands, end),
         machine: progress.machine,
-        sent: progress.sent,
+        sent: progress.sent_config,
         updated: progress.updated,
-        replace_fallback: progress.instead.map(Box::new),
+        replace_fallback: progress.replace_fallback.map(Box::new),
         filled: None,
         remarks: progress.remarks,
         went_down: false,
@@ -88,27 +88,27 @@ pub(super) async fn carry_out<'a>(
     (step, result)
 }
 
-async fn act<'a>(
-    hands: &Hands<'a>,
-    progress: &mut Progress,
+async fn run_action<'a>(
+    hands: &StepContext<'a>,
+    progress: &mut StepProgress,
     step: StepId,
     change: &'a Change,
-) -> Part {
+) -> PartResult {
     match &change.action {
         Action::Create { .. } => create::create(hands, progress, step, change).await,
         Action::Update { .. } | Action::Move { .. } => {
             update::update(hands, progress, change).await
         }
         Action::Destroy { .. } => destroy::destroy(hands, progress, change).await,
-        Action::Adopt => keep::adopt(hands, progress, change),
-        Action::Wait => keep::wait(hands, progress, change).await,
+        Action::Adopt => adopt::adopt(hands, progress, change),
+        Action::Wait => adopt::wait(hands, progress, change).await,
         Action::Start => start::start(hands, progress, change).await,
         Action::Forget => Ok(()),
     }
 }
 
 /// A Machine that does not pass keeps its group waiting: names what an operator can do about it.
-fn ways_out(end: End, change: &Change) -> End {
+fn add_gate_hints(end: StepError, change: &Change) -> StepError {
     let waits = matches!(
         change.action,
         Action::Update { .. } | Action::Move { .. } | Action::Adopt | Action::Wait | Action::Start
@@ -116,7 +116,7 @@ fn ways_out(end: End, change: &Change) -> End {
     let Some(id) = change.machine.id.as_ref().filter(|_| waits) else {
         return end;
     };
-    let End::Failed {
+    let StepError::Failed {
         code,
         message,
         hint,
@@ -124,7 +124,7 @@ fn ways_out(end: End, change: &Change) -> End {
     else {
         return end;
     };
-    let hint = if GATES.iter().any(|gate| gate.name() == code) {
+    let hint = if GATE_FAILURES.iter().any(|gate| gate.name() == code) {
         let ways = format!(
             "until it passes no other of its group goes down; `aeroform machine replace {id}` makes \
              another, `aeroform machine destroy {id} --force` takes it away, `--exclude-machines {id}` leaves it alone"
@@ -133,17 +133,17 @@ fn ways_out(end: End, change: &Change) -> End {
     } else {
         hint
     };
-    End::Failed {
+    StepError::Failed {
         code,
         message,
         hint,
     }
 }
 
-fn outcome(hands: &Hands<'_>, end: Part) -> Outcome {
+fn to_outcome(hands: &StepContext<'_>, end: PartResult) -> Outcome {
     match end {
         Ok(()) => Outcome::Done,
-        Err(End::Failed {
+        Err(StepError::Failed {
             code,
             message,
             hint,
@@ -152,11 +152,11 @@ fn outcome(hands: &Hands<'_>, end: Part) -> Outcome {
             message,
             hint,
         },
-        Err(End::Unknown { message }) => Outcome::Unknown { message },
+        Err(StepError::Unknown { message }) => Outcome::Unknown { message },
         // A step that has changed something may be half done; the next run looks.
-        Err(End::Halted { during }) if hands.has_touched() => Outcome::Unknown {
+        Err(StepError::Halted { during }) if hands.has_touched() => Outcome::Unknown {
             message: format!("stopped {during}"),
         },
-        Err(End::Halted { .. }) => Outcome::NotStarted,
+        Err(StepError::Halted { .. }) => Outcome::NotStarted,
     }
 }

@@ -2,65 +2,73 @@
 
 use std::time::Duration;
 
-use super::Progress;
-use super::keep::take;
-use super::update::{SETTLE, Sent, Terms, bring};
+use super::StepProgress;
+use super::adopt::take_observed;
+use super::update::{SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config};
 use crate::apply::codes;
-use crate::apply::ends::{End, Part, Refused};
-use crate::apply::gate::{self, Before, Gate};
-use crate::apply::hands::Hands;
-use crate::apply::pin;
-use crate::apply::wanted::Wanted;
+use crate::apply::desired_machine::DesiredMachine;
+use crate::apply::gate::{self, Baseline, Gate};
+use crate::apply::precondition;
+use crate::apply::step_context::StepContext;
+use crate::apply::step_error::{CallError, PartResult, StepError};
 use crate::core::fleet::{Call, Machine, MachineState};
 use crate::core::plan::Change;
 
 /// Starts it and waits for its gate. One that runs already is only waited for, and one that somebody has
 /// stopped since the plan was made stays at rest. A crash or cancel in between leaves it started or as it was,
 /// which the next run sees.
-pub(super) async fn start(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
-    let taken = take(hands, progress, change)?;
+pub(super) async fn start(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+) -> PartResult {
+    let taken = take_observed(hands, progress, change)?;
     let (Some(group), Some(pin)) = (taken.group, &change.precondition) else {
         let message = "the plan starts a Machine that it does not pin";
-        return Err(End::failed(codes::PLAN_MISMATCH, message));
+        return Err(StepError::failed(codes::PLAN_MISMATCH, message));
     };
     let id = &taken.machine.id;
     let at_most = Duration::from_secs(group.wait_timeout_s);
-    hands.lease(id).await?;
+    hands.acquire_lease(id).await?;
     let mut tries = 0;
     let before = loop {
-        let live = hands.settled(id, SETTLE.max(at_most)).await?;
+        let live = hands.wait_settled(id, SETTLE_TIMEOUT.max(at_most)).await?;
         let live = live.filter(|live| !live.state.is_gone());
-        let live = live.ok_or_else(|| End::conflict(format!("{id} is gone")))?;
+        let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
         progress.machine = Some(live.clone());
-        let lineage = &hands.shared.job.observed.description.scope;
-        if let Some(message) = pin::mismatch(pin, &live, lineage) {
-            return Err(End::conflict(message));
+        let lineage = &hands.shared.input.observed.description.scope;
+        if let Some(message) = precondition::mismatch(pin, &live, lineage) {
+            return Err(StepError::conflict(message));
         }
         if live.state == MachineState::Failed {
-            break update(hands, progress, change, &live).await?;
+            break start_by_update(hands, progress, change, &live).await?;
         }
         if live.state.is_inactive() && !live.exited_by_itself() {
             return Ok(());
         }
         if live.state.should_run() {
-            break Before::untouched(&live);
+            break Baseline::of_unchanged(&live);
         }
         // A start gives no new instance.
-        let attempt = Before::on_its_way(&live);
+        let attempt = Baseline::before_start(&live);
         match hands.call(&Call::Start { id: id.clone() }).await {
             Ok(_) => break attempt,
-            Err(Refused::End(end)) => return Err(end),
-            Err(Refused::NotFound(_)) => return Err(End::conflict(format!("{id} is gone"))),
-            Err(Refused::NoRoom(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
+            Err(CallError::Step(end)) => return Err(end),
+            Err(CallError::NotFound(_)) => {
+                return Err(StepError::conflict(format!("{id} is gone")));
+            }
+            Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
+                return Err(StepError::from_provider(&error));
+            }
             // It may have been done, or the platform is not done with the Machine yet: the next look tells.
-            Err(Refused::Conflict(error)) if !hands.again(tries, &error).await? => {
-                return Err(End::conflict(error.message));
+            Err(CallError::Conflict(error)) if !hands.retry(tries, &error).await? => {
+                return Err(StepError::conflict(error.message));
             }
-            Err(Refused::Unknown(error)) if !hands.again(tries, &error).await? => {
+            Err(CallError::Unknown(error)) if !hands.retry(tries, &error).await? => {
                 let message = error.message;
-                return Err(End::Unknown { message });
+                return Err(StepError::Unknown { message });
             }
-            Err(Refused::Conflict(_) | Refused::Unknown(_)) => tries += 1,
+            Err(CallError::Conflict(_) | CallError::Unknown(_)) => tries += 1,
         }
     };
     let gate = Gate {
@@ -70,33 +78,33 @@ pub(super) async fn start(hands: &Hands<'_>, progress: &mut Progress, change: &C
         steady: hands.steady(&change.group),
         before,
     };
-    gate::pass(hands, progress, gate).await
+    gate::wait_for_gate(hands, progress, gate).await
 }
 
 /// A failed Machine is started by sending it the config that it has: whether the platform starts one by a start
 /// alone is not documented.
-async fn update(
-    hands: &Hands<'_>,
-    progress: &mut Progress,
+async fn start_by_update(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
     change: &Change,
     live: &Machine,
-) -> Part<Before> {
-    let wanted = Wanted::of(
+) -> PartResult<Baseline> {
+    let wanted = DesiredMachine::new(
         hands.shared,
         &change.group,
         Some(&live.id),
         &live.volumes,
         live.standby_for.clone(),
     )?;
-    let terms = Terms {
-        pin: change.precondition.as_ref(),
-        restarts: true,
-        rests: false,
-        anew: false,
-        launch: None,
+    let terms = UpdateTerms {
+        precondition: change.precondition.as_ref(),
+        must_run: true,
+        stays_at_rest: false,
+        force_restart: false,
+        launch_id: None,
     };
-    match bring(hands, progress, &live.id, &wanted, &terms).await? {
-        Sent::Brought(brought) => Ok(brought.before),
-        Sent::NoRoom(error) => Err(End::of(&error)),
+    match ensure_config(hands, progress, &live.id, &wanted, &terms).await? {
+        UpdateResult::Updated(brought) => Ok(brought.baseline),
+        UpdateResult::NoRoom(error) => Err(StepError::from_provider(&error)),
     }
 }

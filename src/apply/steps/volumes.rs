@@ -11,48 +11,52 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::create::full;
-use crate::apply::ends::{End, Part, Refused};
-use crate::apply::hands::Hands;
-use crate::apply::job::{Halt, Job};
-use crate::apply::settle::LIST_LAG;
+use super::create::no_capacity_error;
+use crate::apply::lost_create::LIST_LAG;
+use crate::apply::run_input::{Halt, RunInput};
+use crate::apply::step_context::StepContext;
+use crate::apply::step_error::{CallError, PartResult, StepError};
 use crate::core::fleet::{Call, HostStatus, MachineConfig, Region, Volume, VolumeCall, VolumeId};
 use crate::core::plan::{Outcome, PlannedVolume, StepId};
-use crate::journal::{JournalError, OpenRun, ResultRow, Started, StartedRow};
+use crate::journal::{JournalError, OpenRun, PendingCall, PendingCallRow, ResultRow};
 use crate::provider::backoff::Backoff;
 
 /// The volumes of each name and region that this run has seen or made. Whoever makes one holds the
 /// shelf until it is settled which it is, so that two lost answers cannot mean the same volume.
 #[derive(Debug, Default)]
-pub(in crate::apply) struct Shelves(RefCell<BTreeMap<Place, Rc<Mutex<Shelf>>>>);
+pub(in crate::apply) struct VolumePools(RefCell<BTreeMap<PoolKey, Rc<Mutex<VolumePool>>>>);
 
 /// A name and a region.
-type Place = (String, Region);
+type PoolKey = (String, Region);
 
 #[derive(Debug)]
-struct Shelf {
-    seen: BTreeSet<VolumeId>,
+struct VolumePool {
+    seen_volumes: BTreeSet<VolumeId>,
     /// Those that no row of this run names yet.
-    unwritten: BTreeSet<VolumeId>,
+    unjournaled: BTreeSet<VolumeId>,
     /// Calls of runs that died which have left nothing to be seen so far.
-    lost: usize,
+    lost_calls: usize,
 }
 
-impl Shelves {
-    fn of(&self, job: &Job<'_>, call: &VolumeCall) -> Result<Rc<Mutex<Shelf>>, JournalError> {
+impl VolumePools {
+    fn pool(
+        &self,
+        job: &RunInput<'_>,
+        call: &VolumeCall,
+    ) -> Result<Rc<Mutex<VolumePool>>, JournalError> {
         let place = (call.name.clone(), call.region.clone());
         if let Some(known) = self.0.borrow().get(&place) {
             return Ok(Rc::clone(known));
         }
-        let new = Shelf::new(job, &call.name, &call.region)?;
+        let new = VolumePool::new(job, &call.name, &call.region)?;
         let new = Rc::new(Mutex::new(new));
         self.0.borrow_mut().insert(place, Rc::clone(&new));
         Ok(new)
     }
 }
 
-impl Shelf {
-    fn new(job: &Job<'_>, name: &str, region: &Region) -> Result<Self, JournalError> {
+impl VolumePool {
+    fn new(job: &RunInput<'_>, name: &str, region: &Region) -> Result<Self, JournalError> {
         let all = job.observed.volumes.iter();
         let here = all.filter(|volume| volume.name == name && volume.region == *region);
         let seen: BTreeSet<VolumeId> = here.map(|volume| volume.id.clone()).collect();
@@ -64,31 +68,31 @@ impl Shelf {
         {
             // A run that the state has passed is closed unread.
             if open.row.run != job.run.run && open.row.serial >= job.known.serial {
-                lost += lost_of(&open, name, region, &mut left);
+                lost += count_lost(&open, name, region, &mut left);
             }
         }
         Ok(Self {
-            unwritten: seen.clone(),
-            seen,
-            lost,
+            unjournaled: seen.clone(),
+            seen_volumes: seen,
+            lost_calls: lost,
         })
     }
 
-    fn found(&mut self, id: &VolumeId) {
-        self.seen.insert(id.clone());
-        self.unwritten.insert(id.clone());
+    fn add_seen(&mut self, id: &VolumeId) {
+        self.seen_volumes.insert(id.clone());
+        self.unjournaled.insert(id.clone());
     }
 }
 
 /// How many volumes that run may have made which are not among those that are left to explain.
-fn lost_of(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<VolumeId>) -> usize {
+fn count_lost(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<VolumeId>) -> usize {
     let settled = |row: &&ResultRow| !matches!(row.outcome, Outcome::Unknown { .. });
     let ended = open.results.iter().filter(settled).map(|row| row.step);
     let ended: BTreeSet<StepId> = ended.collect();
     let mut lost = 0;
     let mut before: BTreeSet<&VolumeId> = BTreeSet::new();
     for row in &open.started {
-        let Started::CreateVolume {
+        let PendingCall::CreateVolume {
             name: of,
             region: there,
             seen,
@@ -116,13 +120,13 @@ fn lost_of(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<Volu
 /// Makes the volumes one after another; gives their ids in the order of the mounts. `config` is that of
 /// the Machine that they are for. A crash in between leaves volumes that no Machine has: the next plan
 /// takes them.
-pub(super) async fn make(
-    hands: &Hands<'_>,
+pub(super) async fn create_volumes(
+    hands: &StepContext<'_>,
     step: StepId,
     region: &Region,
     planned: &[PlannedVolume],
     config: &MachineConfig,
-) -> Part<Vec<VolumeId>> {
+) -> PartResult<Vec<VolumeId>> {
     let mut made = Vec::with_capacity(planned.len());
     for volume in planned {
         let call = VolumeCall {
@@ -136,61 +140,69 @@ pub(super) async fn make(
             guest: config.guest.clone(),
             image: config.image.clone(),
         };
-        made.push(one(hands, step, call).await?);
+        made.push(create_volume(hands, step, call).await?);
     }
     Ok(made)
 }
 
 /// Nothing new is begun without the journal.
-fn unwritten(hands: &Hands<'_>, error: &JournalError) -> End {
+fn journal_error(hands: &StepContext<'_>, error: &JournalError) -> StepError {
     hands.shared.halt(Halt::Journal(error.to_string()));
-    not_begun()
+    not_started_error()
 }
 
-fn not_begun() -> End {
-    End::Halted {
+fn not_started_error() -> StepError {
+    StepError::Halted {
         during: "before `create-volume`".to_owned(),
     }
 }
 
-async fn one(hands: &Hands<'_>, step: StepId, call: VolumeCall) -> Part<VolumeId> {
-    let job = &hands.shared.job;
-    let shelf = hands.shared.shelves.of(job, &call);
-    let shelf = shelf.map_err(|error| unwritten(hands, &error))?;
+async fn create_volume(
+    hands: &StepContext<'_>,
+    step: StepId,
+    call: VolumeCall,
+) -> PartResult<VolumeId> {
+    let job = &hands.shared.input;
+    let shelf = hands.shared.volume_pools.pool(job, &call);
+    let shelf = shelf.map_err(|error| journal_error(hands, &error))?;
     if shelf.try_lock().is_err() {
         let what = format!("another `{}` in {} to be made", call.name, call.region);
-        hands.waiting(what, LIST_LAG);
+        hands.report_waiting(what, LIST_LAG);
     }
     let mut shelf = shelf.lock().await;
-    if shelf.lost > 0 {
-        shelf.lost -= 1;
-        if let Some(id) = turned_up(hands, &call, &shelf.seen).await? {
-            shelf.found(&id);
+    if shelf.lost_calls > 0 {
+        shelf.lost_calls -= 1;
+        if let Some(id) = find_created(hands, &call, &shelf.seen_volumes).await? {
+            shelf.add_seen(&id);
             return Ok(id);
         }
-        shelf.lost = 0;
+        shelf.lost_calls = 0;
     }
-    if hands.shared.halt_reached() {
-        return Err(not_begun());
+    if hands.shared.is_halted() {
+        return Err(not_started_error());
     }
-    let row = StartedRow {
+    let row = PendingCallRow {
         step,
-        call: Started::CreateVolume {
+        call: PendingCall::CreateVolume {
             name: call.name.clone(),
             region: call.region.clone(),
-            seen: shelf.unwritten.iter().cloned().collect(),
+            seen: shelf.unjournaled.iter().cloned().collect(),
         },
     };
-    let begun = job.journal.start(&job.run.run, &row);
-    begun.map_err(|error| unwritten(hands, &error))?;
-    shelf.unwritten.clear();
-    let id = sent(hands, call, &shelf.seen).await?;
-    shelf.found(&id);
+    let begun = job.journal.begin_call(&job.run.run, &row);
+    begun.map_err(|error| journal_error(hands, &error))?;
+    shelf.unjournaled.clear();
+    let id = call_until_settled(hands, call, &shelf.seen_volumes).await?;
+    shelf.add_seen(&id);
     Ok(id)
 }
 
 /// Makes the call until it is settled which volume it has made.
-async fn sent(hands: &Hands<'_>, wanted: VolumeCall, seen: &BTreeSet<VolumeId>) -> Part<VolumeId> {
+async fn call_until_settled(
+    hands: &StepContext<'_>,
+    wanted: VolumeCall,
+    seen: &BTreeSet<VolumeId>,
+) -> PartResult<VolumeId> {
     let call = Call::CreateVolume(Box::new(wanted.clone()));
     let mut tries = 0;
     loop {
@@ -199,19 +211,21 @@ async fn sent(hands: &Hands<'_>, wanted: VolumeCall, seen: &BTreeSet<VolumeId>) 
                 Some(volume) => return Ok(volume.id),
                 None => Err("a volume was made, they say, and not shown".to_owned()),
             },
-            Err(Refused::End(end)) => return Err(end),
-            Err(Refused::NotFound(error) | Refused::Invalid(error) | Refused::Conflict(error)) => {
-                return Err(End::of(&error));
+            Err(CallError::Step(end)) => return Err(end),
+            Err(
+                CallError::NotFound(error) | CallError::Invalid(error) | CallError::Conflict(error),
+            ) => {
+                return Err(StepError::from_provider(&error));
             }
-            Err(Refused::NoRoom(error)) => return Err(full(&error)),
-            Err(Refused::Unknown(error)) => Ok(error),
+            Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error)),
+            Err(CallError::Unknown(error)) => Ok(error),
         };
-        if let Some(id) = turned_up(hands, &wanted, seen).await? {
+        if let Some(id) = find_created(hands, &wanted, seen).await? {
             return Ok(id);
         }
-        let error = open.map_err(|message| End::Unknown { message })?;
-        if !hands.again(tries, &error).await? {
-            return Err(End::Unknown {
+        let error = open.map_err(|message| StepError::Unknown { message })?;
+        if !hands.retry(tries, &error).await? {
+            return Err(StepError::Unknown {
                 message: error.message,
             });
         }
@@ -221,11 +235,11 @@ async fn sent(hands: &Hands<'_>, wanted: VolumeCall, seen: &BTreeSet<VolumeId>) 
 
 /// An unattached volume of that name and region that was not there before; waits as long as a list may
 /// lack it.
-async fn turned_up(
-    hands: &Hands<'_>,
+async fn find_created(
+    hands: &StepContext<'_>,
     wanted: &VolumeCall,
     seen: &BTreeSet<VolumeId>,
-) -> Part<Option<VolumeId>> {
+) -> PartResult<Option<VolumeId>> {
     let is_it = |volume: &Volume| {
         let ours = volume.name == wanted.name && volume.region == wanted.region;
         let free = volume.attached_to.is_none() && volume.host == HostStatus::Ok;
@@ -245,9 +259,9 @@ async fn turned_up(
             return Ok(None);
         }
         if tries == 0 {
-            hands.waiting(format!("volume `{}` to be listed", wanted.name), left);
+            hands.report_waiting(format!("volume `{}` to be listed", wanted.name), left);
         }
-        hands.rest(backoff.delay(tries).min(left)).await?;
+        hands.pause(backoff.delay(tries).min(left)).await?;
         tries += 1;
     }
 }

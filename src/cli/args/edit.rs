@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::{Doing, Refresh};
+use super::{ApplyFlags, RefreshFlag};
 
 /// How far a verb goes that edits the manifests, and how it is done.
 #[derive(Debug, Args)]
-pub struct Editing {
+pub struct EditFlags {
     /// Show the edit and the plan that follows; write nothing
     #[arg(long, conflicts_with = "edit_only")]
     pub plan_only: bool,
@@ -15,8 +15,8 @@ pub struct Editing {
     pub edit_only: bool,
     /// Whether the provider is asked.
     #[command(flatten)]
-    pub refresh: Refresh,
+    pub refresh: RefreshFlag,
     /// How it is done.
     #[command(flatten)]
-    pub doing: Doing,
+    pub apply_flags: ApplyFlags,
 }

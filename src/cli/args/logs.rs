@@ -11,7 +11,7 @@ Examples:
   aeroform logs                every Machine's
   aeroform logs -f web         those of group web, as they come
   aeroform logs --tail 20 148ed599c14189")]
-pub struct Logs {
+pub struct LogsArgs {
     /// A group, or a Machine by id or name; without it the whole app
     #[arg(value_name = "GROUP|ID")]
     pub of: Option<String>,

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Asks, Doing, Editing, Plan, duration, group_name, machine_id};
+use super::{
+    ApplyFlags, EditFlags, PlanArgs, RequestFlags, parse_duration_flag, parse_group_name,
+    parse_machine_id,
+};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
 /// `aeroform machine`.
 #[derive(Debug, Subcommand)]
-pub enum Machine {
+pub enum MachineVerb {
     /// List every Machine of the app
     #[command(visible_alias = "ls")]
-    List(List),
+    List(MachineListArgs),
     /// Show one Machine: its config, checks, events, and what the state says
     #[command(visible_alias = "show")]
-    Status(One),
+    Status(MachineStatusArgs),
     /// Start Machines that are stopped or suspended
     #[command(after_help = "\
 As `fly machine start ID`. No file says whether a Machine runs, so no plan undoes it.
@@ -23,7 +26,7 @@ As `fly machine start ID`. No file says whether a Machine runs, so no plan undoe
 Examples:
   aeroform machine start 148ed599c14189
   aeroform machine start 148ed599c14189 6e82d933b7d587")]
-    Start(Act),
+    Start(MachineActArgs),
     /// Stop Machines, each with its own signal and timeout
     #[command(after_help = "\
 As `fly machine stop ID`. No file says whether a Machine runs, so no plan undoes it; the platform's proxy may \
@@ -31,7 +34,7 @@ start it again where the service has `auto_start_machines`.
 
 Examples:
   aeroform machine stop 148ed599c14189")]
-    Stop(Act),
+    Stop(MachineActArgs),
     /// Stop Machines that run and start them again, as they are
     #[command(after_help = "\
 As `fly machine restart ID`: the same version of the Machine, at once and without a plan. For a whole group, a \
@@ -39,7 +42,7 @@ few at a time, and for new secrets: `aeroform restart -g GROUP`.
 
 Examples:
   aeroform machine restart 148ed599c14189")]
-    Restart(Act),
+    Restart(MachineActArgs),
     /// Stop Machines and keep their memory
     #[command(after_help = "\
 As `fly machine suspend ID`. A start goes on where it was. No plan undoes it; one that updates the Machine \
@@ -47,21 +50,21 @@ leaves it stopped.
 
 Examples:
   aeroform machine suspend 148ed599c14189")]
-    Suspend(Act),
+    Suspend(MachineActArgs),
     /// Take Machines out of the proxy's rotation
     #[command(after_help = "\
 As `fly machine cordon ID`. It goes on running and gets no new requests. No plan uncordons it.
 
 Examples:
   aeroform machine cordon 148ed599c14189")]
-    Cordon(Act),
+    Cordon(MachineActArgs),
     /// Put Machines back into the proxy's rotation
     #[command(after_help = "\
 As `fly machine uncordon ID`.
 
 Examples:
   aeroform machine uncordon 148ed599c14189")]
-    Uncordon(Act),
+    Uncordon(MachineActArgs),
     /// Put new Machines in the places of these: each new one first, then the old one goes
     #[command(after_help = "\
 As `fly machine clone ID` and then `fly machine destroy ID`, for a Machine or a host gone bad. It is a plan like \
@@ -71,7 +74,7 @@ first and the new one gets the volume, on the same host; while that host does no
 Examples:
   aeroform machine replace 148ed599c14189        show it, ask, and do it
   aeroform plan --replace 148ed599c14189         show it and do nothing")]
-    Replace(Replace),
+    Replace(MachineReplaceArgs),
     /// Add a Machine to a group that is like another
     #[command(after_help = "\
 As `fly machine clone ID --region REGION`. The group gets one more in aeroform.toml, as an exact map of regions, \
@@ -86,7 +89,7 @@ Examples:
   aeroform machine clone 148ed599c14189                    one more in the same region
   aeroform machine clone 148ed599c14189 --region gru       one more in gru
   aeroform machine clone 148ed599c14189 -g jobs --plan-only")]
-    Clone(CloneMachine),
+    Clone(MachineCloneArgs),
     /// Destroy Machines, and want as many fewer
     #[command(
         visible_alias = "rm",
@@ -102,7 +105,7 @@ Examples:
   aeroform machine destroy 148ed599c14189            one that is stopped
   aeroform machine destroy 148ed599c14189 --force    one that runs"
     )]
-    Destroy(DestroyMachine),
+    Destroy(MachineDestroyArgs),
     /// Move Machines to another group
     #[command(after_help = "\
 Both groups get exact maps of regions in aeroform.toml, and a `[[moved]]` entry says which Machine is whose. The \
@@ -114,7 +117,7 @@ On Fly:
 
 Examples:
   aeroform machine move 148ed599c14189 --to jobs")]
-    Move(Move),
+    Move(MachineMoveArgs),
     /// Move a Machine to another group, in Fly's spelling
     #[command(after_help = "\
 As `fly machine update --metadata fly_process_group=GROUP ID`, and the same as `aeroform machine move ID --to \
@@ -122,29 +125,29 @@ GROUP`. Env, image and all else that Fly's command changes stand in fly.toml: wr
 
 Examples:
   aeroform machine update --metadata fly_process_group=jobs 148ed599c14189")]
-    Update(Update),
+    Update(MachineUpdateArgs),
 }
 
 /// `aeroform machine clone`.
 #[derive(Debug, Args)]
-pub struct CloneMachine {
+pub struct MachineCloneArgs {
     /// The Machine by id or name
-    #[arg(value_name = "ID", value_parser = machine_id)]
+    #[arg(value_name = "ID", value_parser = parse_machine_id)]
     pub id: MachineId,
     /// Where the new one is; where the Machine is if none is named
-    #[arg(short, long, value_name = "REGION", value_parser = region)]
+    #[arg(short, long, value_name = "REGION", value_parser = parse_region)]
     pub region: Option<Region>,
     /// The group of the new one; that of the Machine if none is named
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
     /// How far it goes.
     #[command(flatten)]
-    pub editing: Editing,
+    pub edit_flags: EditFlags,
 }
 
 /// `aeroform machine destroy`.
 #[derive(Debug, Args)]
-pub struct DestroyMachine {
+pub struct MachineDestroyArgs {
     /// The Machines by id or name; on a terminal they are asked for
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
@@ -153,41 +156,41 @@ pub struct DestroyMachine {
     pub force: bool,
     /// How far it goes.
     #[command(flatten)]
-    pub editing: Editing,
+    pub edit_flags: EditFlags,
 }
 
 /// `aeroform machine move`.
 #[derive(Debug, Args)]
-pub struct Move {
+pub struct MachineMoveArgs {
     /// The Machines by id or name; on a terminal they are asked for
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
     /// The group that they get; on a terminal it is asked for
-    #[arg(long, value_name = "GROUP", value_parser = group_name)]
+    #[arg(long, value_name = "GROUP", value_parser = parse_group_name)]
     pub to: Option<GroupName>,
     /// How far it goes.
     #[command(flatten)]
-    pub editing: Editing,
+    pub edit_flags: EditFlags,
 }
 
 /// `aeroform machine update`.
 #[derive(Debug, Args)]
-pub struct Update {
+pub struct MachineUpdateArgs {
     /// The Machine by id or name
     #[arg(value_name = "ID")]
     pub id: String,
     /// The group that it gets, as Fly spells it: `fly_process_group=GROUP`
-    #[arg(short, long, value_name = "fly_process_group=GROUP", required = true, value_parser = process_group)]
+    #[arg(short, long, value_name = "fly_process_group=GROUP", required = true, value_parser = parse_process_group)]
     pub metadata: GroupName,
     /// How far it goes.
     #[command(flatten)]
-    pub editing: Editing,
+    pub edit_flags: EditFlags,
 }
 
 /// The one key of metadata that says what a manifest can say.
-fn process_group(text: &str) -> Result<GroupName, String> {
+fn parse_process_group(text: &str) -> Result<GroupName, String> {
     match text.split_once('=') {
-        Some(("fly_process_group", name)) => group_name(name),
+        Some(("fly_process_group", name)) => parse_group_name(name),
         Some((key, _)) => Err(format!(
             "`{key}` is not moved by this verb, only `fly_process_group`; write other metadata in fly.toml"
         )),
@@ -205,18 +208,18 @@ Examples:
   aeroform machine list
   aeroform machine list -g web --region gru
   aeroform machine list -q | xargs -n1 aeroform machine status")]
-pub struct List {
+pub struct MachineListArgs {
     /// Only this group's
     #[arg(
         short,
         long,
         visible_alias = "process-group",
         value_name = "GROUP",
-        value_parser = group_name
+        value_parser = parse_group_name
     )]
     pub group: Option<GroupName>,
     /// Only those in these regions
-    #[arg(short, long, value_name = "REGION", value_delimiter = ',', value_parser = region)]
+    #[arg(short, long, value_name = "REGION", value_delimiter = ',', value_parser = parse_region)]
     pub region: Vec<Region>,
     /// Print JSON
     #[arg(long)]
@@ -231,7 +234,7 @@ As `fly machine status ID`. The config is shown in the language of fly.toml; val
 Examples:
   aeroform machine status 148ed599c14189
   aeroform machine status 148ed599c14189 --json | jq .config")]
-pub struct One {
+pub struct MachineStatusArgs {
     /// The Machine by id or name
     #[arg(value_name = "ID")]
     pub id: String,
@@ -242,15 +245,15 @@ pub struct One {
 
 /// What the verbs share that act at once.
 #[derive(Debug, Args)]
-pub struct Act {
+pub struct MachineActArgs {
     /// The Machines by id or name
     #[arg(value_name = "ID", required = true)]
     pub ids: Vec<String>,
     /// How long to wait for a lease or lock of somebody else (30s, 5m)
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
     /// How long a Machine that is started must stay up (10s, 1m; 0 turns it off)
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub steady: Option<Duration>,
     /// Print one JSON object per Machine and line
     #[arg(long)]
@@ -259,30 +262,30 @@ pub struct Act {
 
 /// `aeroform machine replace`.
 #[derive(Debug, Args)]
-pub struct Replace {
+pub struct MachineReplaceArgs {
     /// The Machines by id or name
-    #[arg(value_name = "ID", required = true, value_parser = machine_id)]
+    #[arg(value_name = "ID", required = true, value_parser = parse_machine_id)]
     pub ids: Vec<MachineId>,
     /// Show the plan and do nothing, as `plan --replace`
     #[arg(long)]
     pub plan_only: bool,
     /// How it is done.
     #[command(flatten)]
-    pub doing: Doing,
+    pub apply_flags: ApplyFlags,
 }
 
-impl Replace {
+impl MachineReplaceArgs {
     /// The plan of it, as `plan` shows one.
-    pub fn plan(&self) -> Plan {
-        let asks = Asks {
+    pub fn plan(&self) -> PlanArgs {
+        let asks = RequestFlags {
             replace: self.ids.clone(),
-            ..Asks::default()
+            ..RequestFlags::default()
         };
-        Plan::asking(asks, &self.doing)
+        PlanArgs::for_request(asks, &self.apply_flags)
     }
 }
 
-impl Machine {
+impl MachineVerb {
     /// Whether standard output is for programs.
     pub fn json(&self) -> bool {
         match self {
@@ -294,15 +297,27 @@ impl Machine {
             | Self::Suspend(act)
             | Self::Cordon(act)
             | Self::Uncordon(act) => act.json,
-            Self::Replace(replace) => replace.doing.json,
-            Self::Clone(CloneMachine { editing, .. })
-            | Self::Destroy(DestroyMachine { editing, .. })
-            | Self::Move(Move { editing, .. })
-            | Self::Update(Update { editing, .. }) => editing.doing.json,
+            Self::Replace(replace) => replace.apply_flags.json,
+            Self::Clone(MachineCloneArgs {
+                edit_flags: editing,
+                ..
+            })
+            | Self::Destroy(MachineDestroyArgs {
+                edit_flags: editing,
+                ..
+            })
+            | Self::Move(MachineMoveArgs {
+                edit_flags: editing,
+                ..
+            })
+            | Self::Update(MachineUpdateArgs {
+                edit_flags: editing,
+                ..
+            }) => editing.apply_flags.json,
         }
     }
 }
 
-fn region(text: &str) -> Result<Region, String> {
+fn parse_region(text: &str) -> Result<Region, String> {
     Region::new(text).map_err(|error| error.rule.to_owned())
 }

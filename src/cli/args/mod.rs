@@ -8,31 +8,34 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-mod asks;
 mod edit;
-mod groups;
+mod group;
+mod import_emulator;
+mod inspect;
 mod logs;
-mod look;
 mod machine;
 mod options;
+mod request;
 mod scale;
 mod state;
 mod status;
-mod typed;
-mod world;
+mod typed_command;
 
-pub use asks::{Asks, Restart, RestartOf};
-pub use edit::Editing;
-pub use groups::{Group, RegionsEdit, RegionsVerb};
-pub use logs::Logs;
-pub use look::{Format, Platform, Show, ShowConfig, Validate};
-pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
-pub use options::{PlanOptions, steady};
-pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
-pub use state::State;
-pub use status::Status;
-pub use typed::Typed;
-pub use world::{Emulator, Fill, Import, RateLimits};
+pub use edit::EditFlags;
+pub use group::{GroupVerb, RegionsArgs, RegionsVerb};
+pub use import_emulator::{EmulatorArgs, Fill, ImportArgs, RateLimits};
+pub use inspect::{DiagnosticFormat, PlatformVerb, ShowConfigArgs, ShowVerb, ValidateArgs};
+pub use logs::LogsArgs;
+pub use machine::{
+    MachineActArgs, MachineCloneArgs, MachineDestroyArgs, MachineListArgs, MachineMoveArgs,
+    MachineReplaceArgs, MachineStatusArgs, MachineUpdateArgs, MachineVerb,
+};
+pub use options::{PlanOptions, parse_steady};
+pub use request::{RequestFlags, RestartArgs, RestartTarget};
+pub use scale::{ScaleCountArgs, ScaleMemoryArgs, ScaleShowArgs, ScaleVerb, ScaleVmArgs};
+pub use state::StateVerb;
+pub use status::StatusArgs;
+pub use typed_command::TypedCommand;
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::ids::InvalidName;
@@ -80,7 +83,7 @@ Exit codes: 0 done · 1 error · 2 changes · 3 incomplete · 4 stale · 5 locke
 pub struct Cli {
     /// Flags that every verb has.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalFlags,
     /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
@@ -89,7 +92,7 @@ pub struct Cli {
 /// Flags that every verb has.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub struct GlobalFlags {
     /// Run as if started in this folder
     #[arg(short = 'C', long = "chdir", value_name = "DIR", global = true)]
     pub chdir: Option<PathBuf>,
@@ -97,19 +100,19 @@ pub struct Global {
     #[arg(short, long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// The app; beats `FLY_APP`, which beats `app` in fly.toml
-    #[arg(short, long, value_name = "NAME", global = true, value_parser = app_name)]
+    #[arg(short, long, value_name = "NAME", global = true, value_parser = parse_app_name)]
     pub app: Option<AppName>,
     /// The variable that says the app, where no flag does.
     #[arg(skip)]
     pub app_variable: Option<&'static str>,
     /// The verb as it was given.
     #[arg(skip)]
-    pub typed: Typed,
+    pub typed_command: TypedCommand,
     /// Where Machines run; beats `provider` in aeroform.toml
     #[arg(long, value_name = "PROVIDER", global = true)]
     pub provider: Option<String>,
     /// The image that every group runs; beats both files
-    #[arg(long, value_name = "REF", global = true, value_parser = image)]
+    #[arg(long, value_name = "REF", global = true, value_parser = parse_image)]
     pub image: Option<String>,
     /// Most requests a second to Fly's API, over all that it is asked
     #[arg(long, value_name = "N", global = true)]
@@ -131,15 +134,15 @@ pub struct Global {
     pub verbose: bool,
 }
 
-impl Global {
+impl GlobalFlags {
     /// As if no flag was given.
-    pub fn of_nothing() -> Self {
+    pub fn empty() -> Self {
         Self {
             chdir: None,
             config: None,
             app: None,
             app_variable: None,
-            typed: Typed::default(),
+            typed_command: TypedCommand::default(),
             provider: None,
             image: None,
             max_rps: None,
@@ -153,7 +156,7 @@ impl Global {
     ///
     /// # Errors
     /// With the variable's text and the rule that it breaks, where it is no name.
-    pub fn with_app_of(mut self, env: &Env) -> Result<Self, InvalidName> {
+    pub fn with_app_from_env(mut self, env: &Env) -> Result<Self, InvalidName> {
         if self.app.is_none()
             && let Some(text) = env.var(APP_VARIABLE)
         {
@@ -164,7 +167,7 @@ impl Global {
     }
 
     /// What says the app's name, as people write it.
-    pub fn app_by(&self) -> &'static str {
+    pub fn app_source(&self) -> &'static str {
         self.app_variable.unwrap_or("--app")
     }
 
@@ -228,43 +231,43 @@ pub enum Verb {
         json: bool,
     },
     /// Check fly.toml and aeroform.toml; starts nothing, asks nobody
-    Validate(Validate),
+    Validate(ValidateArgs),
     /// Show what apply would do
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Show the plan, ask, and carry it out
-    Apply(Apply),
+    Apply(ApplyArgs),
     /// Destroy every Machine of the app
-    Destroy(Destroy),
+    Destroy(DestroyArgs),
     /// Change how many Machines a group has, where, and of which size
     #[command(subcommand)]
-    Scale(Scale),
+    Scale(ScaleVerb),
     /// Add, rename or remove a process group
     #[command(subcommand)]
-    Group(Group),
+    Group(GroupVerb),
     /// Add, remove or drain the regions of a group
     #[command(subcommand)]
     Regions(RegionsVerb),
     /// Write the state and an aeroform.toml for an app that is there already
-    Import(Import),
+    Import(ImportArgs),
     /// Show what was changed outside since the last apply
-    Drift(Drift),
+    Drift(DriftArgs),
     /// Take what was changed outside into the state
-    Refresh(RefreshState),
+    Refresh(RefreshArgs),
     /// Restart the Machines that run, a few at a time
-    Restart(Restart),
+    Restart(RestartArgs),
     /// List Machines, look at one, start it, stop it, replace it
     #[command(subcommand)]
-    Machine(Machine),
+    Machine(MachineVerb),
     /// Show the Machines and their checks
-    Status(Status),
+    Status(StatusArgs),
     /// Show what the Machines print
-    Logs(Logs),
+    Logs(LogsArgs),
     /// Show what the manifests make of the Machines
     #[command(subcommand)]
-    Show(Show),
+    Show(ShowVerb),
     /// Look at the state file, or publish one
     #[command(subcommand)]
-    State(State),
+    State(StateVerb),
     /// Say who holds the state's lock
     Unlock {
         /// Print JSON
@@ -272,10 +275,10 @@ pub enum Verb {
         json: bool,
     },
     /// Serve an emulated Fly Machines API, to try things without an account
-    Emulator(Emulator),
+    Emulator(EmulatorArgs),
     /// List what Fly offers: VM sizes, regions
     #[command(subcommand)]
-    Platform(Platform),
+    Platform(PlatformVerb),
     /// Print the completions of a shell
     #[command(after_help = "\
 The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and \
@@ -299,7 +302,7 @@ Examples:
 
 /// Where the plan comes from.
 #[derive(Debug, Args)]
-pub struct Refresh {
+pub struct RefreshFlag {
     /// Read the provider first; `--refresh=false` plans from the state alone
     #[arg(
         long,
@@ -317,7 +320,7 @@ pub struct Refresh {
 /// What an operator knows that no file says.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "When state and world disagree")]
-pub struct Wishes {
+pub struct RecoveryFlags {
     /// Every known Machine is gone on purpose; make them again
     #[arg(long)]
     pub accept_missing: bool,
@@ -328,7 +331,7 @@ pub struct Wishes {
     #[arg(long)]
     pub take_over: bool,
     /// Take over what this run did, though the state does not list it
-    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    #[arg(long, value_name = "RUN", value_parser = parse_run_id)]
     pub adopt_run: Vec<RunId>,
 }
 
@@ -340,16 +343,16 @@ Examples:
   aeroform plan --refresh=false         the same from the state alone, with no account
   aeroform plan --out next.plan         keep it; `aeroform apply next.plan` does exactly that
   aeroform plan --detailed-exitcode     exit 2 if anything would change")]
-pub struct Plan {
+pub struct PlanArgs {
     /// Where it comes from.
     #[command(flatten)]
-    pub refresh: Refresh,
+    pub refresh: RefreshFlag,
     /// Plan the removal of the whole app, as `aeroform destroy` does it
     #[arg(long, conflicts_with_all = ["replace", "restart"])]
     pub destroy: bool,
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]
-    pub asks: Asks,
+    pub requested_flags: RequestFlags,
     /// Most changes at once, as `apply` would make them; it takes the flag again
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,
@@ -367,7 +370,7 @@ pub struct Plan {
     pub options: PlanOptions,
     /// What no file says.
     #[command(flatten)]
-    pub wishes: Wishes,
+    pub plan_flags: RecoveryFlags,
 }
 
 /// What `apply` and `destroy` share.
@@ -376,7 +379,7 @@ pub struct Plan {
     clippy::struct_excessive_bools,
     reason = "independent flags, not a state machine"
 )]
-pub struct Doing {
+pub struct ApplyFlags {
     /// Do not ask what a terminal answers with y
     #[arg(short = 'y', long, visible_alias = "yes")]
     pub auto_approve: bool,
@@ -393,7 +396,7 @@ pub struct Doing {
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,
     /// How long to wait for the state's lock (30s, 5m)
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
     /// Print one JSON event per line
     #[arg(long)]
@@ -403,7 +406,7 @@ pub struct Doing {
     pub options: PlanOptions,
     /// What no file says.
     #[command(flatten)]
-    pub wishes: Wishes,
+    pub plan_flags: RecoveryFlags,
 }
 
 /// `aeroform apply`.
@@ -419,16 +422,16 @@ Examples:
   aeroform apply -y --allow-destroy=cron      … and group cron may go
   aeroform apply -y --allow-destroy=web:2     … and up to 2 Machines of web
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
-pub struct Apply {
+pub struct ApplyArgs {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::KEPT)]
+    #[arg(value_name = "FILE", conflicts_with_all = ["allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::PERSISTED_FLAGS)]
     pub plan: Option<PathBuf>,
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]
-    pub asks: Asks,
+    pub requested_flags: RequestFlags,
     /// How it is done.
     #[command(flatten)]
-    pub doing: Doing,
+    pub apply_flags: ApplyFlags,
 }
 
 /// `aeroform destroy`.
@@ -439,10 +442,10 @@ As `fly machine destroy --force` of every Machine; the app itself stays, `fly ap
 Examples:
   aeroform destroy                            show what goes, ask for the app's name, do it
   aeroform destroy -y --allow-destroy=all     the same in a pipeline")]
-pub struct Destroy {
+pub struct DestroyArgs {
     /// How it is done.
     #[command(flatten)]
-    pub doing: Doing,
+    pub apply_flags: ApplyFlags,
 }
 
 /// `aeroform drift`.
@@ -454,7 +457,7 @@ manifest writes.
 Examples:
   aeroform drift                        every field that differs from what was sent
   aeroform drift --detailed-exitcode    exit 2 if there is any, 1 if it cannot be told")]
-pub struct Drift {
+pub struct DriftArgs {
     /// Exit 2 if there is drift
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -473,24 +476,24 @@ the manifests say otherwise; the plan names it.
 Examples:
   aeroform refresh       show it, ask, and write the state
   aeroform refresh -y    in a pipeline")]
-pub struct RefreshState {
+pub struct RefreshArgs {
     /// Do not ask
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
     /// How long to wait for the state's lock (30s, 5m)
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
     /// Print one JSON event per line
     #[arg(long)]
     pub json: bool,
     /// What no file says.
     #[command(flatten)]
-    pub wishes: Wishes,
+    pub plan_flags: RecoveryFlags,
 }
 
 impl Verb {
     /// Whether it is about an app at all.
-    pub fn is_about_an_app(&self) -> bool {
+    pub fn needs_app(&self) -> bool {
         match self {
             Self::Completions { .. }
             | Self::Emulator(_)
@@ -521,31 +524,31 @@ impl Verb {
     pub fn json(&self) -> bool {
         match self {
             Self::Init { json }
-            | Self::Show(Show::Config(ShowConfig { json, .. }))
-            | Self::Platform(Platform::VmSizes { json } | Platform::Regions { json })
-            | Self::Plan(Plan { json, .. })
-            | Self::Apply(Apply {
-                doing: Doing { json, .. },
+            | Self::Show(ShowVerb::Config(ShowConfigArgs { json, .. }))
+            | Self::Platform(PlatformVerb::VmSizes { json } | PlatformVerb::Regions { json })
+            | Self::Plan(PlanArgs { json, .. })
+            | Self::Apply(ApplyArgs {
+                apply_flags: ApplyFlags { json, .. },
                 ..
             })
-            | Self::Destroy(Destroy {
-                doing: Doing { json, .. },
+            | Self::Destroy(DestroyArgs {
+                apply_flags: ApplyFlags { json, .. },
             })
-            | Self::Drift(Drift { json, .. })
-            | Self::Refresh(RefreshState { json, .. })
-            | Self::Restart(Restart {
-                doing: Doing { json, .. },
+            | Self::Drift(DriftArgs { json, .. })
+            | Self::Refresh(RefreshArgs { json, .. })
+            | Self::Restart(RestartArgs {
+                apply_flags: ApplyFlags { json, .. },
                 ..
             })
-            | Self::Status(Status { json, .. })
-            | Self::Logs(Logs { json, .. })
-            | Self::Emulator(Emulator { json, .. })
-            | Self::Import(Import { json, .. })
+            | Self::Status(StatusArgs { json, .. })
+            | Self::Logs(LogsArgs { json, .. })
+            | Self::Emulator(EmulatorArgs { json, .. })
+            | Self::Import(ImportArgs { json, .. })
             | Self::State(
-                State::List { json }
-                | State::Show { json, .. }
-                | State::Rm { json, .. }
-                | State::Push { json, .. },
+                StateVerb::List { json }
+                | StateVerb::Show { json, .. }
+                | StateVerb::Rm { json, .. }
+                | StateVerb::Push { json, .. },
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
@@ -553,17 +556,19 @@ impl Verb {
             Self::Group(args) => args.json(),
             Self::Regions(args) => args.json(),
             Self::Machine(machine) => machine.json(),
-            Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
+            Self::Validate(ValidateArgs { json, format, .. }) => {
+                *json || *format == DiagnosticFormat::Json
+            }
             Self::Completions { .. } => false,
         }
     }
 }
 
-fn app_name(text: &str) -> Result<AppName, String> {
+fn parse_app_name(text: &str) -> Result<AppName, String> {
     AppName::new(text).map_err(|error| error.rule.to_owned())
 }
 
-fn image(text: &str) -> Result<String, String> {
+fn parse_image(text: &str) -> Result<String, String> {
     if is_valid_image_ref(text) {
         Ok(text.to_owned())
     } else {
@@ -571,23 +576,23 @@ fn image(text: &str) -> Result<String, String> {
     }
 }
 
-fn group_name(text: &str) -> Result<GroupName, String> {
+fn parse_group_name(text: &str) -> Result<GroupName, String> {
     GroupName::new(text).map_err(|error| error.rule.to_owned())
 }
 
-fn region(text: &str) -> Result<Region, String> {
+fn parse_region(text: &str) -> Result<Region, String> {
     Region::new(text).map_err(|error| error.rule.to_owned())
 }
 
-fn machine_id(text: &str) -> Result<MachineId, String> {
+fn parse_machine_id(text: &str) -> Result<MachineId, String> {
     MachineId::new(text).map_err(|error| error.rule.to_owned())
 }
 
-fn run_id(text: &str) -> Result<RunId, String> {
+fn parse_run_id(text: &str) -> Result<RunId, String> {
     RunId::new(text).map_err(|error| error.rule.to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn parse_duration_flag(text: &str) -> Result<Duration, String> {
     parse_duration(text)
         .map(Duration::from_nanos)
         .ok_or_else(|| "write a duration like 30s, 5m or 1h30m".to_owned())

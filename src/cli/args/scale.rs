@@ -4,21 +4,21 @@ use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 
-use super::{Editing, Refresh, group_name, region};
+use super::{EditFlags, RefreshFlag, parse_group_name, parse_region};
 use crate::core::fleet::{GroupName, Region};
 use crate::core::plan::ScaleAmount;
 
 /// `aeroform scale`.
 #[derive(Debug, Subcommand)]
-pub enum Scale {
+pub enum ScaleVerb {
     /// Set how many Machines groups have, and where
-    Count(Count),
+    Count(ScaleCountArgs),
     /// Set the size of a group's VMs
-    Vm(Vm),
+    Vm(ScaleVmArgs),
     /// Set the memory of a group's VMs
-    Memory(Memory),
+    Memory(ScaleMemoryArgs),
     /// Show how many Machines of which size each group has, and where
-    Show(ScaleShow),
+    Show(ScaleShowArgs),
 }
 
 /// `aeroform scale count`.
@@ -39,32 +39,32 @@ Examples:
   aeroform scale count web=8 --region gru,bog  4 in gru and 4 in bog
   aeroform scale count web=+2 --plan-only      what two more would be
   aeroform scale count -g cron 0               none of group cron")]
-pub struct Count {
+pub struct ScaleCountArgs {
     /// N, +N or -N of one group, or GROUP=N, GROUP=+N, GROUP=-N
     #[arg(
         value_name = "N|GROUP=N",
         required = true,
         allow_negative_numbers = true,
-        value_parser = wanted
+        value_parser = parse_count
     )]
-    pub counts: Vec<Wanted>,
+    pub counts: Vec<CountArg>,
     /// The group that a number alone is about
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
     /// Only in these regions; those of the app's Machines if none is named
-    #[arg(short, long, visible_alias = "regions", value_name = "REGION,…", value_delimiter = ',', value_parser = region)]
+    #[arg(short, long, visible_alias = "regions", value_name = "REGION,…", value_delimiter = ',', value_parser = parse_region)]
     pub region: Vec<Region>,
     /// Most Machines of the group in one region
     #[arg(long, value_name = "N")]
     pub max_per_region: Option<NonZeroU32>,
     /// How far it goes.
     #[command(flatten)]
-    pub editing: Editing,
+    pub edit_flags: EditFlags,
 }
 
 /// One count of `scale count`.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct CountArg {
     /// Whose, where that stands before it.
     pub group: Option<GroupName>,
     /// How many.
@@ -72,25 +72,25 @@ pub struct Wanted {
 }
 
 /// More than any app has; a longer number is a slip.
-const MOST: u32 = 100_000;
+const MAX_COUNT: u32 = 100_000;
 
-fn wanted(text: &str) -> Result<Wanted, String> {
+fn parse_count(text: &str) -> Result<CountArg, String> {
     let (group, amount) = match text.split_once('=') {
-        Some((name, amount)) => (Some(group_name(name)?), amount),
+        Some((name, amount)) => (Some(parse_group_name(name)?), amount),
         None => (None, text),
     };
-    let amount = amount_of(amount)
+    let amount = parse_amount(amount)
         .ok_or_else(|| "write N, +N or -N, or GROUP=N, GROUP=+N or GROUP=-N".to_owned())?;
-    Ok(Wanted { group, amount })
+    Ok(CountArg { group, amount })
 }
 
-fn amount_of(text: &str) -> Option<ScaleAmount> {
+fn parse_amount(text: &str) -> Option<ScaleAmount> {
     let number: u32 = text
         .strip_prefix(['+', '-'])
         .unwrap_or(text)
         .parse()
         .ok()
-        .filter(|n| *n <= MOST)?;
+        .filter(|n| *n <= MAX_COUNT)?;
     match text.chars().next()? {
         '+' if number > 0 => Some(ScaleAmount::By(i64::from(number))),
         '-' if number > 0 => Some(ScaleAmount::By(-i64::from(number))),
@@ -110,16 +110,16 @@ On Fly this is `fly scale vm`:
   fly scale vm shared-cpu-2x --vm-memory 1024  aeroform scale vm shared-cpu-2x --memory 1024
 
 `aeroform platform vm-sizes` lists the sizes.")]
-pub struct Vm {
+pub struct ScaleVmArgs {
     /// The size by its name
     #[arg(value_name = "SIZE")]
     pub size: String,
     /// Memory: MB, or with a unit (2gb)
-    #[arg(long, visible_alias = "vm-memory", value_name = "MB", value_parser = memory)]
+    #[arg(long, visible_alias = "vm-memory", value_name = "MB", value_parser = parse_memory)]
     pub memory: Option<u32>,
     /// Whose.
     #[command(flatten)]
-    pub of: OfGroup,
+    pub size_flags: GroupSizeFlags,
 }
 
 /// `aeroform scale memory`.
@@ -130,24 +130,24 @@ those of the group's Machines.
 
 On Fly this is `fly scale memory`:
   fly scale memory 1024 -g web                 aeroform scale memory 1024 -g web")]
-pub struct Memory {
+pub struct ScaleMemoryArgs {
     /// Memory: MB, or with a unit (2gb)
-    #[arg(value_name = "MB", value_parser = memory)]
+    #[arg(value_name = "MB", value_parser = parse_memory)]
     pub memory: u32,
     /// Whose.
     #[command(flatten)]
-    pub of: OfGroup,
+    pub size_flags: GroupSizeFlags,
 }
 
 /// What the verbs share that change the size of one group's VMs.
 #[derive(Debug, Args)]
-pub struct OfGroup {
+pub struct GroupSizeFlags {
     /// The group; needed where there are several
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
     /// How far it goes.
     #[command(flatten)]
-    pub editing: Editing,
+    pub edit_flags: EditFlags,
 }
 
 /// `aeroform scale show`.
@@ -156,27 +156,33 @@ pub struct OfGroup {
 Where the files want something else than there is, both are shown: 2 → 4.
 
 On Fly this is `fly scale show`.")]
-pub struct ScaleShow {
+pub struct ScaleShowArgs {
     /// Where it comes from.
     #[command(flatten)]
-    pub refresh: Refresh,
+    pub refresh: RefreshFlag,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-impl Scale {
+impl ScaleVerb {
     /// Whether standard output is for programs.
     pub(super) fn json(&self) -> bool {
         match self {
-            Self::Count(Count { editing, .. }) => editing.doing.json,
-            Self::Vm(Vm { of, .. }) | Self::Memory(Memory { of, .. }) => of.editing.doing.json,
+            Self::Count(ScaleCountArgs {
+                edit_flags: editing,
+                ..
+            }) => editing.apply_flags.json,
+            Self::Vm(ScaleVmArgs { size_flags: of, .. })
+            | Self::Memory(ScaleMemoryArgs { size_flags: of, .. }) => {
+                of.edit_flags.apply_flags.json
+            }
             Self::Show(args) => args.json,
         }
     }
 }
 
-fn memory(text: &str) -> Result<u32, String> {
+fn parse_memory(text: &str) -> Result<u32, String> {
     crate::core::manifest::memory_mb(text)
         .filter(|mb| *mb > 0)
         .ok_or_else(|| "write MB, or an amount with its unit like 512mb or 2gb".to_owned())

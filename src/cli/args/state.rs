@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::duration;
+use super::parse_duration_flag;
 
 /// `aeroform state`.
 #[derive(Debug, Subcommand)]
-pub enum State {
+pub enum StateVerb {
     /// List the Machines that the state knows
     List {
         /// Print JSON
@@ -31,7 +31,7 @@ pub enum State {
         #[arg(value_name = "ID")]
         id: String,
         /// How long to wait for the state's lock (30s, 5m)
-        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
         lock_timeout: Duration,
         /// Print JSON
         #[arg(long)]
@@ -42,7 +42,7 @@ pub enum State {
         /// The file that the apply left
         file: PathBuf,
         /// How long to wait for the state's lock (30s, 5m)
-        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
         lock_timeout: Duration,
         /// Print JSON
         #[arg(long)]

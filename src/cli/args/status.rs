@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{duration, group_name};
+use super::{parse_duration_flag, parse_group_name};
 use crate::core::fleet::GroupName;
 
 /// The shortest time between two looks: what Fly grants for lists, with room for others.
-const LEAST: Duration = Duration::from_secs(2);
+const MIN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// `aeroform status`.
 #[derive(Debug, Args)]
@@ -21,12 +21,12 @@ Examples:
   aeroform status web                only group web
   aeroform status --watch            on this screen, again and again, until Ctrl-C
   aeroform status --watch --json     one document per line and look, for programs")]
-pub struct Status {
+pub struct StatusArgs {
     /// Only this group's Machines
-    #[arg(value_name = "GROUP", value_parser = group_name, conflicts_with = "group")]
+    #[arg(value_name = "GROUP", value_parser = parse_group_name, conflicts_with = "group")]
     pub of: Option<GroupName>,
     /// The same as a flag
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
     /// Look again and again, until Ctrl-C
     #[arg(short, long)]
@@ -36,7 +36,7 @@ pub struct Status {
         long,
         value_name = "DURATION",
         default_value = "5s",
-        value_parser = interval,
+        value_parser = parse_interval,
         requires = "watch"
     )]
     pub every: Duration,
@@ -45,16 +45,16 @@ pub struct Status {
     pub json: bool,
 }
 
-impl Status {
+impl StatusArgs {
     /// The group that it is limited to.
-    pub fn only(&self) -> Option<&GroupName> {
+    pub fn group_filter(&self) -> Option<&GroupName> {
         self.of.as_ref().or(self.group.as_ref())
     }
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
-    let every = duration(text)?;
-    if every < LEAST {
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let every = parse_duration_flag(text)?;
+    if every < MIN_INTERVAL {
         return Err("looks are at least 2s apart, or the platform refuses them".to_owned());
     }
     Ok(every)

@@ -9,32 +9,32 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::args::{Act, PlanOptions};
+use super::super::args::{MachineActArgs, PlanOptions};
 use super::super::session::{self, Session};
 use super::super::{Context, codes};
-use super::{named, of_other_project};
-use crate::apply::{Seen, Watch};
-use crate::conduct::{Anchor, awaited};
+use super::{find_machine, other_project_error};
+use crate::apply::{Stability, StabilityWatch};
 use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, WaitUntil};
 use crate::core::plan::{Requested, steady_ms};
 use crate::core::view::json::machine as document;
 use crate::core::view::phrases::human_duration;
 use crate::core::view::{escape, terminal};
-use crate::observe::persistently;
+use crate::observe::read_with_retry;
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Provider, ProviderError};
+use crate::run::{AppLease, lease_wait_cause};
 use crate::ui::{self, Exit, Failure, Signals, Ui};
 
 /// How long a Machine may take to come up or to go down: beyond the platform's longest kill timeout.
-const PATIENCE: Duration = Duration::from_secs(330);
+const STATE_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// How long a call is tried again that the platform does not take yet.
-const TAKES: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum MachineAction {
     Start,
     Stop,
     Restart,
@@ -44,58 +44,62 @@ pub(super) enum Deed {
 }
 
 /// Does it to each of the Machines, one after the other.
-pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context<'_>,
+    deed: MachineAction,
+    args: &MachineActArgs,
+) -> Result<Exit, Failure> {
     let ui = context.ui;
     let mut signals = Signals::listen()?;
-    let session = Session::open_looking_asking(context).await?;
+    let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let app = &session.desired.app;
     let asked = async {
-        let known = session.remember_if_possible(ui).await;
-        let known = known.unwrap_or_else(|| session.nothing_known());
-        let described = persistently(|| provider.describe(app)).await?;
-        let listing = persistently(|| provider.list(app)).await?;
+        let known = session.load_state_or_warn(ui).await;
+        let known = known.unwrap_or_else(|| session.empty_state());
+        let described = read_with_retry(|| provider.describe(app)).await?;
+        let listing = read_with_retry(|| provider.list(app)).await?;
         Ok::<_, Failure>((known, described, listing.machines))
     };
     let (known, described, machines) = signals.or_interrupted(asked).await??;
     let mut targets: Vec<&Machine> = Vec::new();
     for id in &args.ids {
-        let machine = named(machines.iter(), id)?;
+        let machine = find_machine(machines.iter(), id)?;
         if described.belongs_to_other_project(machine) && !known.machines.contains_key(&machine.id)
         {
-            return Err(of_other_project(machine));
+            return Err(other_project_error(machine));
         }
         if !targets.iter().any(|target| target.id == machine.id) {
             targets.push(machine);
         }
     }
-    let command = format!("machine {}", deed.word());
+    let command = format!("machine {}", deed.name());
     let lock = if described.capabilities.leases {
         None
     } else {
         let me = session::holder(context, &command, None);
-        Some(session::lock(ui, &mut signals, &*session.store, &me, args.lock_timeout).await?)
+        Some(session::lock_state(ui, &mut signals, &*session.store, &me, args.lock_timeout).await?)
     };
     let options = PlanOptions {
         steady: args.steady,
         ..PlanOptions::default()
     };
-    let flags = session::with_options(context, &options, Requested::default())?;
-    let hand = Hand {
+    let flags = session::with_plan_options(context, &options, Requested::default())?;
+    let hand = ActContext {
         desired: &session.desired,
         capabilities: &described.capabilities,
         flags,
         ui,
         provider: &*provider,
         app,
-        deed,
+        verb: deed,
         why: format!("aeroform {command} by {}", context.env.user()),
         patience: args.lock_timeout,
-        told: Cell::new(false),
+        call_sent: Cell::new(false),
     };
     let mut ended = Ok(());
     for (at, target) in targets.iter().enumerate() {
-        ended = hand.on(&mut signals, target).await.map_err(|failure| {
+        ended = hand.run_on(&mut signals, target).await.map_err(|failure| {
             let left: Vec<&str> = targets[at + 1..].iter().map(|m| m.id.as_str()).collect();
             if left.is_empty() {
                 failure
@@ -111,39 +115,39 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
         lock.release().await?;
     }
     ended?;
-    ui.say(&format!("note: {}", deed.remark()));
+    ui.say(&format!("note: {}", deed.plan_remark()));
     Ok(Exit::Done)
 }
 
-struct Hand<'a> {
+struct ActContext<'a> {
     desired: &'a Desired,
     capabilities: &'a Capabilities,
     flags: Requested,
     ui: &'a Ui,
     provider: &'a dyn Provider,
     app: &'a AppName,
-    deed: Deed,
+    verb: MachineAction,
     why: String,
     patience: Duration,
     /// Whether the call about the Machine at hand was made.
-    told: Cell<bool>,
+    call_sent: Cell<bool>,
 }
 
-impl Hand<'_> {
+impl ActContext<'_> {
     /// Does it to one, under its lease.
-    async fn on(&self, signals: &mut Signals, target: &Machine) -> Result<(), Failure> {
-        self.told.set(false);
+    async fn run_on(&self, signals: &mut Signals, target: &Machine) -> Result<(), Failure> {
+        self.call_sent.set(false);
         let ui = self.ui;
         let patience = self.patience;
         let mut waiting = |error: &ProviderError| {
-            let limit = limit(patience);
+            let limit = limit_text(patience);
             ui.talk(&escape::safe(&format!(
                 "waits for {}, at most {limit}: {}",
-                awaited(error),
+                lease_wait_cause(error),
                 error.message
             )));
         };
-        let taken = Anchor::of(
+        let taken = AppLease::acquire_machine(
             self.provider,
             self.app,
             target.id.clone(),
@@ -151,73 +155,73 @@ impl Hand<'_> {
             self.patience,
             &mut waiting,
         );
-        let lease = signals.or_interrupted(taken).await?.map_err(leased)?;
+        let lease = signals.or_interrupted(taken).await?.map_err(lease_error)?;
         let Some(lease) = lease else {
-            return Err(gone(target));
+            return Err(gone_error(target));
         };
         let ended = {
             let work = async {
                 tokio::select! {
                     biased;
-                    done = self.done(target) => done,
-                    never = lease.keep() => match never {},
+                    done = self.perform(target) => done,
+                    never = lease.refresh_lease() => match never {},
                 }
             };
             signals.or_interrupted(work).await
         };
-        lease.let_go().await;
+        lease.release_lease().await;
         let (before, after) = match ended {
             Ok(done) => done?,
-            Err(_) if self.told.get() => return Err(self.left(target)),
+            Err(_) if self.call_sent.get() => return Err(self.interrupted_error(target)),
             Err(interrupted) => return Err(interrupted),
         };
-        self.tell(&before, &after);
+        self.report(&before, &after);
         Ok(())
     }
 
     /// A signal came while its end was waited for: the platform goes on by itself.
-    fn left(&self, target: &Machine) -> Failure {
+    fn interrupted_error(&self, target: &Machine) -> Failure {
         let message = format!(
             "interrupted; Machine {} was told to {}, and what came of it was not waited for",
             target.id,
-            self.deed.word()
+            self.verb.name()
         );
         let failure = Failure::new(ui::codes::INTERRUPTED, message);
         failure.hint(format!("`aeroform machine status {}` shows it", target.id))
     }
 
     /// The Machine before and after.
-    async fn done(&self, target: &Machine) -> Result<(Machine, Machine), Failure> {
+    async fn perform(&self, target: &Machine) -> Result<(Machine, Machine), Failure> {
         let before = self.provider.get(self.app, &target.id).await?;
         if before.state.is_gone() {
-            return Err(gone(target));
+            return Err(gone_error(target));
         }
-        if self.deed.is_so(&before) {
+        if self.verb.is_done(&before) {
             return Ok((before.clone(), before));
         }
-        self.deed.may(&before)?;
-        let call = self.deed.call(target);
+        self.verb.check_allowed(&before)?;
+        let call = self.verb.call(target);
         let lost = self.call(&call).await?;
-        let Some(until) = self.deed.until() else {
+        let Some(until) = self.verb.until() else {
             let after = self.provider.get(self.app, &target.id).await?;
             return match lost {
-                Some(error) if !self.deed.is_so(&after) => Err(error.into()),
+                Some(error) if !self.verb.is_done(&after) => Err(error.into()),
                 Some(_) | None => Ok((before, after)),
             };
         };
         self.ui.say(&format!(
             "{} waits for it to be {}, at most {}",
             target.id,
-            self.deed.reached(),
-            limit(PATIENCE)
+            self.verb.reached_text(),
+            limit_text(STATE_TIMEOUT)
         ));
         let waited = self
             .provider
-            .wait(self.app, &target.id, until, PATIENCE)
+            .wait(self.app, &target.id, until, STATE_TIMEOUT)
             .await;
         match (waited, lost) {
             (Ok(after), _) => {
-                let after = self.stays_up(&before, after).await?;
+                let after = self.check_stays_up(&before, after).await?;
                 Ok((before, after))
             }
             (Err(_), Some(lost)) => Err(lost.into()),
@@ -226,32 +230,32 @@ impl Hand<'_> {
     }
 
     /// A Machine that was started has to stay up for a while: until then its start is no success.
-    async fn stays_up(&self, before: &Machine, after: Machine) -> Result<Machine, Failure> {
-        let window = self.window(before);
-        if self.deed.until() != Some(WaitUntil::Started) || window.is_zero() {
+    async fn check_stays_up(&self, before: &Machine, after: Machine) -> Result<Machine, Failure> {
+        let window = self.stability_window(before);
+        if self.verb.until() != Some(WaitUntil::Started) || window.is_zero() {
             return Ok(after);
         }
         let id = &before.id;
         self.ui.say(&format!(
             "{id} waits for it to stay up, at most {}",
-            limit(window)
+            limit_text(window)
         ));
-        let mut watch = Watch::over(window, Some(before));
-        let deadline = Instant::now() + PATIENCE;
+        let mut watch = StabilityWatch::new(window, Some(before));
+        let deadline = Instant::now() + STATE_TIMEOUT;
         let poll = Duration::from_millis(self.capabilities.poll_ms.max(100));
         let mut now = after;
         loop {
-            match watch.look(&now, Instant::now()) {
-                Seen::Up(left) if left.is_zero() => return Ok(now),
-                Seen::Rests(remark) => {
+            match watch.observe(&now, Instant::now()) {
+                Stability::Up(left) if left.is_zero() => return Ok(now),
+                Stability::AtRest(remark) => {
                     self.ui.say(&format!("note: {}", escape::safe(&remark)));
                     return Ok(now);
                 }
-                Seen::Fails(failing) => {
+                Stability::Failed(failing) => {
                     let failure = Failure::new(failing.code(), failing.message(&now));
                     return Err(failure.hint(format!("look at its logs: `aeroform logs {id}`")));
                 }
-                Seen::Up(_) | Seen::Down => {}
+                Stability::Up(_) | Stability::Down => {}
             }
             if Instant::now() >= deadline {
                 let state = now.state.as_str();
@@ -261,13 +265,13 @@ impl Hand<'_> {
             sleep(poll).await;
             now = self.provider.get(self.app, id).await?;
             if now.state.is_gone() {
-                return Err(gone(&now));
+                return Err(gone_error(&now));
             }
         }
     }
 
     /// How long it has to stay up; a standby not at all.
-    fn window(&self, machine: &Machine) -> Duration {
+    fn stability_window(&self, machine: &Machine) -> Duration {
         if !machine.standby_for.is_empty() {
             return Duration::ZERO;
         }
@@ -283,11 +287,11 @@ impl Hand<'_> {
     /// Makes the call, again where the platform does not take it yet. What was lost on the way may have
     /// happened: the wait that follows tells.
     async fn call(&self, call: &Call) -> Result<Option<ProviderError>, Failure> {
-        let deadline = Instant::now() + TAKES;
+        let deadline = Instant::now() + RETRY_TIMEOUT;
         let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(4), 0);
         let mut tries = 0;
-        self.told.set(true);
-        self.ui.begins_to_change();
+        self.call_sent.set(true);
+        self.ui.mark_changing();
         loop {
             let error = match self.provider.call(self.app, call).await {
                 Ok(receipt) => {
@@ -313,29 +317,31 @@ impl Hand<'_> {
             }
             if tries == 0 {
                 let message = escape::safe(&error.message).into_owned();
-                self.ui
-                    .talk(&format!("tries again, at most {}: {message}", limit(TAKES)));
+                self.ui.talk(&format!(
+                    "tries again, at most {}: {message}",
+                    limit_text(RETRY_TIMEOUT)
+                ));
             }
             tries += 1;
             sleep(pause).await;
         }
     }
 
-    fn tell(&self, before: &Machine, after: &Machine) {
+    fn report(&self, before: &Machine, after: &Machine) {
         if self.ui.json() {
             self.ui
-                .document(&document::action(self.deed.word(), before, after));
+                .document(&document::action(self.verb.name(), before, after));
             return;
         }
-        super::super::show::data(self.ui, |style, text| {
+        super::super::views::write_stdout(self.ui, |style, text| {
             terminal::machine::action(before, after, style, text)
         });
     }
 }
 
-impl Deed {
+impl MachineAction {
     /// As people type it.
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
@@ -368,7 +374,7 @@ impl Deed {
         }
     }
 
-    fn reached(self) -> &'static str {
+    fn reached_text(self) -> &'static str {
         match self {
             Self::Start | Self::Restart => "started",
             Self::Stop => "stopped",
@@ -379,7 +385,7 @@ impl Deed {
     }
 
     /// Whether nothing is left to do.
-    fn is_so(self, machine: &Machine) -> bool {
+    fn is_done(self, machine: &Machine) -> bool {
         match self {
             Self::Start => machine.state == MachineState::Started,
             Self::Stop => machine.state == MachineState::Stopped,
@@ -391,7 +397,7 @@ impl Deed {
     }
 
     /// Only what runs can be restarted or suspended.
-    fn may(self, machine: &Machine) -> Result<(), Failure> {
+    fn check_allowed(self, machine: &Machine) -> Result<(), Failure> {
         let runs = matches!(
             machine.state,
             MachineState::Started | MachineState::Starting
@@ -400,13 +406,13 @@ impl Deed {
             return Ok(());
         }
         let (id, state) = (&machine.id, machine.state.as_str());
-        let message = format!("cannot {} Machine {id}: it is {state}", self.word());
+        let message = format!("cannot {} Machine {id}: it is {state}", self.name());
         Err(Failure::new(codes::MACHINE_DOWN, message)
             .hint(format!("`aeroform machine start {id}` starts it")))
     }
 
     /// What it means for plans.
-    fn remark(self) -> &'static str {
+    fn plan_remark(self) -> &'static str {
         match self {
             Self::Start | Self::Stop | Self::Suspend => {
                 "no file says whether a Machine runs, so no plan undoes this; one that updates a stopped or \
@@ -419,17 +425,17 @@ impl Deed {
     }
 }
 
-fn limit(patience: Duration) -> String {
+fn limit_text(patience: Duration) -> String {
     human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn gone(target: &Machine) -> Failure {
+fn gone_error(target: &Machine) -> Failure {
     let message = format!("Machine {} is gone", target.id);
     Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform machine list` names them")
 }
 
 /// Whoever holds the lease is at work on the Machine.
-fn leased(error: ProviderError) -> Failure {
+fn lease_error(error: ProviderError) -> Failure {
     if error.class != ErrorClass::Conflict {
         return error.into();
     }

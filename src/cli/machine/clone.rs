@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::args::CloneMachine;
-use super::super::edit::{self, Ground};
+use super::super::args::MachineCloneArgs;
+use super::super::edit::{self, EditContext};
 use super::super::{Context, codes, scale};
-use super::places::{Numbers, Place};
+use super::count_edits::{CountEdits, TargetMachine};
 use crate::core::fleet::GroupName;
 use crate::core::fleet::diff::diff_configs;
 use crate::core::fleet::overlay::config_for;
@@ -16,7 +16,7 @@ use crate::core::plan::{CloneSource, Inherited, Requested};
 use crate::ui::{Exit, Failure, Ui};
 
 /// Does it.
-pub(super) async fn run(context: &Context<'_>, args: &CloneMachine) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &MachineCloneArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
     let asked = Requested {
         clone_source: Some(CloneSource {
@@ -26,34 +26,34 @@ pub(super) async fn run(context: &Context<'_>, args: &CloneMachine) -> Result<Ex
         }),
         ..Requested::default()
     };
-    let edits = |ground: &Ground<'_>| {
-        let source = Place::named(ground, args.id.as_str())?;
+    let edits = |ground: &EditContext<'_>| {
+        let source = TargetMachine::find(ground, args.id.as_str())?;
         if source.standby {
-            return Err(standby(&source));
+            return Err(standby_error(&source));
         }
         let name = args.group.as_ref().unwrap_or(&source.group);
-        let group = scale::group(ground.desired, name.as_str())?;
-        let mut numbers = Numbers::of(ground);
+        let group = scale::find_group(ground.desired, name.as_str())?;
+        let mut numbers = CountEdits::new(ground);
         numbers.add(&group, args.region.as_ref().unwrap_or(&source.region));
-        let (edits, said) = numbers.edits();
+        let (edits, said) = numbers.into_edits();
         for text in &said {
             ui.say(text);
         }
         if ground.desired.groups[&group].template.has_mounts() {
             ui.say("the new Machine has a volume of its own: no data is copied");
         }
-        if args.editing.edit_only {
-            left_behind(ui, ground, &source, &group);
+        if args.edit_flags.edit_only {
+            warn_not_copied(ui, ground, &source, &group);
         }
         Ok(edits)
     };
-    edit::run(context, "machine clone", &args.editing, asked, edits).await
+    edit::run(context, "machine clone", &args.edit_flags, asked, edits).await
 }
 
 /// Says what the Machine that an apply makes of the edit is not going to have.
-fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) {
+fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, group: &GroupName) {
     let id = &source.id;
-    let Some(observed) = &ground.look.observed else {
+    let Some(observed) = &ground.preview.observed else {
         ui.warn(&format!(
             "the apply makes the new Machine from the files alone: what only {id} has, it does not get"
         ));
@@ -92,7 +92,7 @@ fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) 
 }
 
 /// A standby watches others: there is nothing to be like.
-fn standby(source: &Place) -> Failure {
+fn standby_error(source: &TargetMachine) -> Failure {
     Failure::new(
         codes::STANDBY,
         format!("Machine {} is a standby and is not cloned", source.id),

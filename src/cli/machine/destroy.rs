@@ -1,33 +1,33 @@
 //! `aeroform machine destroy`: these Machines go, and their groups want as many fewer.
 
-use super::super::args::DestroyMachine;
-use super::super::edit::{self, Ground};
+use super::super::args::MachineDestroyArgs;
+use super::super::edit::{self, EditContext};
 use super::super::{Context, codes};
-use super::pick;
-use super::places::{Numbers, Place};
+use super::choose;
+use super::count_edits::{CountEdits, TargetMachine};
 use crate::core::fleet::MachineState;
 use crate::core::manifest::edit::Edit;
 use crate::core::plan::Requested;
 use crate::ui::{Exit, Failure};
 
 /// Does it.
-pub(super) async fn run(context: &Context<'_>, args: &DestroyMachine) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &MachineDestroyArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let ids = pick::machines(context, &args.ids, "destroy").await?;
-    let edits = |ground: &Ground<'_>| {
-        let mut places: Vec<Place> = Vec::new();
+    let ids = choose::choose_machines(context, &args.ids, "destroy").await?;
+    let edits = |ground: &EditContext<'_>| {
+        let mut places: Vec<TargetMachine> = Vec::new();
         for id in &ids {
-            let place = Place::named(ground, id)?;
-            may_go(&place, args.force)?;
+            let place = TargetMachine::find(ground, id)?;
+            check_destroyable(&place, args.force)?;
             if !places.contains(&place) {
                 places.push(place);
             }
         }
-        let mut numbers = Numbers::of(ground);
+        let mut numbers = CountEdits::new(ground);
         for place in &places {
-            numbers.take(place);
+            numbers.remove(place);
         }
-        let (mut edits, said) = numbers.edits();
+        let (mut edits, said) = numbers.into_edits();
         for text in &said {
             ui.say(text);
         }
@@ -38,11 +38,11 @@ pub(super) async fn run(context: &Context<'_>, args: &DestroyMachine) -> Result<
         Ok(edits)
     };
     let asked = Requested::default();
-    edit::run(context, "machine destroy", &args.editing, asked, edits).await
+    edit::run(context, "machine destroy", &args.edit_flags, asked, edits).await
 }
 
 /// Without `--force` only one that is at rest goes, as with `fly machine destroy`.
-fn may_go(place: &Place, force: bool) -> Result<(), Failure> {
+fn check_destroyable(place: &TargetMachine, force: bool) -> Result<(), Failure> {
     let id = &place.id;
     let message = match place.state {
         _ if force => return Ok(()),

@@ -1,15 +1,15 @@
 //! `aeroform machine list`.
 
-use super::super::args::List;
-use super::super::{Context, show};
-use super::look::look;
+use super::super::args::MachineListArgs;
+use super::super::{Context, views};
+use super::inspect::inspect;
 use crate::core::view::{json, terminal};
 use crate::ui::{Exit, Failure, Loudness, Signals};
 
 /// Looks once and lists what is there, whoever manages it.
-pub(super) async fn run(context: &Context<'_>, args: &List) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &MachineListArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let mut view = look(context, &mut signals).await?;
+    let mut view = inspect(context, &mut signals).await?;
     view.machines.retain(|machine| {
         let group = args.group.is_none() || machine.group == args.group;
         group && (args.region.is_empty() || args.region.contains(&machine.region))
@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context<'_>, args: &List) -> Result<Exit, Fail
             ui.data(&format!("{}\n", machine.id));
         }
     } else {
-        show::data(ui, |style, text| {
+        views::write_stdout(ui, |style, text| {
             terminal::machine::list(&view, style, text)
         });
     }

@@ -4,62 +4,62 @@
 //! change nothing that is wanted.
 
 mod act;
+mod choose;
 mod clone;
+mod count_edits;
 mod destroy;
+mod detail;
+mod inspect;
 mod list;
-mod look;
-mod moving;
-mod one;
-mod pick;
-mod places;
+mod move_group;
 
 use super::Context;
-use super::args::{Machine, Replace};
-use super::carry_out::{self, Errand};
+use super::apply_flow::{self, ApplyRequest};
+use super::args::{MachineReplaceArgs, MachineVerb};
 use super::{codes, plan};
 use crate::core::fleet;
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
-use act::Deed;
+use act::MachineAction;
 
 /// Does what is asked.
-pub(super) async fn run(context: &Context<'_>, args: &Machine) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: &MachineVerb) -> Result<Exit, Failure> {
     match args {
-        Machine::List(args) => list::run(context, args).await,
-        Machine::Status(args) => one::run(context, args).await,
-        Machine::Start(args) => act::run(context, Deed::Start, args).await,
-        Machine::Stop(args) => act::run(context, Deed::Stop, args).await,
-        Machine::Restart(args) => act::run(context, Deed::Restart, args).await,
-        Machine::Suspend(args) => act::run(context, Deed::Suspend, args).await,
-        Machine::Cordon(args) => act::run(context, Deed::Cordon, args).await,
-        Machine::Uncordon(args) => act::run(context, Deed::Uncordon, args).await,
-        Machine::Replace(args) => replace(context, args).await,
-        Machine::Clone(args) => clone::run(context, args).await,
-        Machine::Destroy(args) => destroy::run(context, args).await,
-        Machine::Move(args) => moving::run(context, args).await,
-        Machine::Update(args) => moving::update(context, args).await,
+        MachineVerb::List(args) => list::run(context, args).await,
+        MachineVerb::Status(args) => detail::run(context, args).await,
+        MachineVerb::Start(args) => act::run(context, MachineAction::Start, args).await,
+        MachineVerb::Stop(args) => act::run(context, MachineAction::Stop, args).await,
+        MachineVerb::Restart(args) => act::run(context, MachineAction::Restart, args).await,
+        MachineVerb::Suspend(args) => act::run(context, MachineAction::Suspend, args).await,
+        MachineVerb::Cordon(args) => act::run(context, MachineAction::Cordon, args).await,
+        MachineVerb::Uncordon(args) => act::run(context, MachineAction::Uncordon, args).await,
+        MachineVerb::Replace(args) => replace(context, args).await,
+        MachineVerb::Clone(args) => clone::run(context, args).await,
+        MachineVerb::Destroy(args) => destroy::run(context, args).await,
+        MachineVerb::Move(args) => move_group::run(context, args).await,
+        MachineVerb::Update(args) => move_group::update(context, args).await,
     }
 }
 
-async fn replace(context: &Context<'_>, args: &Replace) -> Result<Exit, Failure> {
+async fn replace(context: &Context<'_>, args: &MachineReplaceArgs) -> Result<Exit, Failure> {
     if args.plan_only {
         return plan::run(context, &args.plan()).await;
     }
-    let errand = Errand {
+    let errand = ApplyRequest {
         command: "machine replace",
         aim: PlanMode::Normal,
-        asked: Requested {
+        requested: Requested {
             replace: args.ids.iter().cloned().collect(),
             ..Requested::default()
         },
         saved: None,
-        doing: &args.doing,
+        flags: &args.apply_flags,
     };
-    carry_out::run(context, &errand).await
+    apply_flow::run(context, &errand).await
 }
 
 /// That a Machine is left alone here, since another project folder made it.
-fn of_other_project(machine: &fleet::Machine) -> Failure {
+fn other_project_error(machine: &fleet::Machine) -> Failure {
     let (id, folder) = (&machine.id, machine.project.as_deref().unwrap_or_default());
     let message = format!("Machine {id} belongs to the project in `{folder}`");
     Failure::new(codes::MACHINE_OF_OTHER_PROJECT, message).hint(format!(
@@ -68,7 +68,7 @@ fn of_other_project(machine: &fleet::Machine) -> Failure {
 }
 
 /// The Machine that this id or name is of.
-fn named<'m>(
+fn find_machine<'m>(
     mut machines: impl Iterator<Item = &'m fleet::Machine>,
     wanted: &str,
 ) -> Result<&'m fleet::Machine, Failure> {

@@ -102,7 +102,7 @@ impl Supervisors {
         // What this program inherited itself (a lock of the script that runs it, a pipe of a test
         // runner) must not live as long as a Machine does.
         close_fds::set_fds_cloexec_threadsafe(3, &[]);
-        let env = Env::of_process();
+        let env = Env::from_process();
         let inherited = env.vars().filter(|(key, _)| process::is_inherited(key));
         let child = Command::new(&self.program)
             .arg("__supervise")

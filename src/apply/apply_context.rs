@@ -1,0 +1,155 @@
+//! What all steps of one run share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::cancel::Cancel;
+use super::platform_additions::PlatformAdditions;
+use super::rate_limits::RateLimits;
+use super::run_input::{Halt, RunInput};
+use super::steps::volumes::VolumePools;
+use crate::core::fleet::{Lineage, MachineId, MachineName, Release, ReleaseStamp, VolumeId};
+use crate::core::plan::{Event, InFlight, StepId, Work};
+use crate::provider::backoff::Backoff;
+
+/// Steps that wait in line for the limit of creates while others have theirs: so many that none of what the
+/// limit allows is lost, and so few that they do not take the places of steps that need no such line.
+const MAX_QUEUED_CREATES: usize = 3;
+
+/// What all steps of a run share.
+pub(super) struct ApplyContext<'a> {
+    pub(super) input: RunInput<'a>,
+    pub(super) cancel: Cancel,
+    /// Machines that steps of this run have made, for standbys that watch them.
+    pub(super) created: RefCell<BTreeMap<StepId, MachineId>>,
+    /// The volumes of those Machines, made ones included.
+    pub(super) created_volumes: RefCell<BTreeMap<StepId, Vec<VolumeId>>>,
+    /// What the platform was seen to add by itself.
+    pub(super) additions: PlatformAdditions,
+    /// Volumes that are made.
+    pub(super) volume_pools: VolumePools,
+    /// Machines whose hosts had no room, with those that took their places.
+    pub(super) replace_fallbacks: RefCell<BTreeMap<MachineId, MachineId>>,
+    /// One branch at a time re-points standbys, for several may have to re-point the same.
+    pub(super) repointing: Mutex<()>,
+    /// The release that Machines of this run are of, once it has a number.
+    pub(super) release: RefCell<Option<ReleaseStamp>>,
+    /// The platform's newest release, once a conflict has asked for it.
+    pub(super) newest_release: OnceCell<Option<Release>>,
+    /// Set once nothing new may be started.
+    pub(super) halt: RefCell<Option<Halt>>,
+    /// Names in the snapshot.
+    pub(super) observed_names: BTreeMap<&'a MachineName, &'a MachineId>,
+    pub(super) limits: RateLimits,
+    /// Steps that wait for the limit of creates, which all of an app share.
+    pub(super) queued_creates: Cell<usize>,
+    /// Steps whose calls have changed something, or may have, and that have not ended.
+    pub(super) open_calls: RefCell<BTreeMap<StepId, CallState>>,
+    pub(super) backoff: Backoff,
+    pub(super) events: UnboundedSender<Event>,
+}
+
+impl<'a> ApplyContext<'a> {
+    pub(super) fn new(job: RunInput<'a>, cancel: Cancel, events: UnboundedSender<Event>) -> Self {
+        let machines = job.observed.machines.values();
+        let alive = machines.filter(|machine| !machine.state.is_gone());
+        let seed = job
+            .run
+            .run
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        Self {
+            cancel,
+            created: RefCell::default(),
+            created_volumes: RefCell::default(),
+            additions: PlatformAdditions::default(),
+            volume_pools: VolumePools::default(),
+            replace_fallbacks: RefCell::default(),
+            repointing: Mutex::default(),
+            release: RefCell::default(),
+            newest_release: OnceCell::new(),
+            halt: RefCell::default(),
+            observed_names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
+            limits: RateLimits::new(&job.observed.description.capabilities),
+            queued_creates: Cell::new(0),
+            open_calls: RefCell::default(),
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed),
+            events,
+            input: job,
+        }
+    }
+
+    /// The scope of the app.
+    pub(super) fn lineage(&self) -> &'a Lineage {
+        &self.input.observed.description.scope
+    }
+
+    /// Notes whose place a new Machine has taken.
+    pub(super) fn record_replacement(&self, old: &MachineId, new: MachineId) {
+        self.replace_fallbacks.borrow_mut().insert(old.clone(), new);
+    }
+
+    /// Whether a create that is begun now would only stand in line behind others.
+    pub(super) fn create_queue_is_full(&self) -> bool {
+        self.queued_creates.get() >= MAX_QUEUED_CREATES
+    }
+
+    /// Stands in line for the limit of creates until what is given is dropped.
+    pub(super) fn join_create_queue(&self) -> CreateTicket<'_> {
+        self.queued_creates.set(self.queued_creates.get() + 1);
+        CreateTicket(&self.queued_creates)
+    }
+
+    /// Nothing new is started from now on; the first reason is kept.
+    pub(super) fn halt(&self, why: Halt) {
+        self.halt.borrow_mut().get_or_insert(why);
+    }
+
+    /// What is left open when the run stops now.
+    pub(super) fn open_work(&self) -> InFlight {
+        let mut left = InFlight {
+            up_to_ms: self.cancel.grace().map(|grace| {
+                // Grace is given in whole seconds, and some of it has passed.
+                u64::try_from(grace.as_millis().div_ceil(1000) * 1000).unwrap_or(u64::MAX)
+            }),
+            ..InFlight::default()
+        };
+        for (step, sent) in &*self.open_calls.borrow() {
+            if let Work::Change(change) = &self.input.plan.steps[step.0 as usize].work {
+                left.sent.add(&change.action);
+            }
+            left.unanswered += usize::from(*sent == CallState::Unanswered);
+        }
+        left
+    }
+
+    /// Whether no new call may be made.
+    pub(super) fn is_halted(&self) -> bool {
+        self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
+    }
+}
+
+/// How far the last call of a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallState {
+    /// It is not answered yet.
+    Unanswered,
+    /// It was answered.
+    Answered,
+}
+
+/// A place in line.
+pub(super) struct CreateTicket<'a>(&'a Cell<usize>);
+
+impl Drop for CreateTicket<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}

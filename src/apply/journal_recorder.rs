@@ -1,0 +1,72 @@
+//! Writes results to the journal in batches: at most one commit every 50 ms, and one before the end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::core::fleet::StoredConfig;
+use crate::core::plan::{Outcome, StepId, StepResult};
+use crate::journal::{Journal, JournalError, ResultRow, RunRow, RunStatus};
+
+/// Time between two commits: short enough that little has to be settled after a crash, long enough
+/// that ten thousand steps are not ten thousand fsyncs.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The journal's side of one run.
+pub(super) struct JournalRecorder<'a> {
+    journal: &'a dyn Journal,
+    run: &'a RunRow,
+    rows: Vec<ResultRow>,
+    next_commit: Instant,
+}
+
+impl<'a> JournalRecorder<'a> {
+    /// Writes the intent. A crash before it leaves nothing, one after it an open run.
+    pub(super) fn begin(journal: &'a dyn Journal, run: &'a RunRow) -> Result<Self, JournalError> {
+        journal.begin_run(run)?;
+        Ok(Self {
+            journal,
+            run,
+            rows: Vec::new(),
+            next_commit: Instant::now(),
+        })
+    }
+
+    /// Notes what came of a step that was started. Not durable before the next commit: a crash in
+    /// between leaves a call that the next run settles by asking.
+    pub(super) fn record(&mut self, step: StepId, result: &StepResult) {
+        let row = ResultRow {
+            step,
+            outcome: result.outcome.clone(),
+            machine: result.machine.as_ref().map(|machine| machine.id.clone()),
+            config: result.sent.as_ref().map(StoredConfig::digest),
+        };
+        match &row.outcome {
+            Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => self.rows.push(row),
+            // Nothing was called, so there is nothing to settle.
+            Outcome::Skipped { .. } | Outcome::NotStarted => {}
+        }
+    }
+
+    /// When the next commit is due, if anything waits for one.
+    pub(super) fn next_commit_at(&self) -> Option<Instant> {
+        (!self.rows.is_empty()).then_some(self.next_commit)
+    }
+
+    /// Commits what waits. After a failure the rows are kept for another try.
+    pub(super) fn commit(&mut self) -> Result<(), JournalError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        self.next_commit = Instant::now() + COMMIT_INTERVAL;
+        self.journal.record_results(&self.run.run, &self.rows)?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    /// The last commit, and the mark that the run's calls are over.
+    pub(super) fn close(mut self) -> Result<(), JournalError> {
+        self.commit()?;
+        self.journal.mark_run(&self.run.run, RunStatus::Unpublished)
+    }
+}

@@ -1,0 +1,94 @@
+//! Settling a create whose answer was lost: the Machine that answers the intent is the one that bears
+//! its name (rule 4).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::step_context::StepContext;
+use super::step_error::{PartResult, StepError};
+use crate::core::fleet::{Machine, MachineName, MachineState};
+use crate::provider::backoff::Backoff;
+use crate::provider::codes as answers;
+
+/// How long a list may lack what exists.
+pub(super) const LIST_LAG: Duration = Duration::from_secs(10);
+
+/// Whether a Machine that is not in the list may still come up in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListPatience {
+    /// Ask once.
+    Once,
+    /// Ask until the list must have caught up.
+    UntilListed,
+}
+
+/// The Machine of this name that is not on its way out. One that another project folder made meanwhile is
+/// not taken.
+pub(super) async fn find_created(
+    hands: &StepContext<'_>,
+    name: &MachineName,
+    patience: ListPatience,
+) -> PartResult<Option<Machine>> {
+    look(hands, name, patience, |machine| !machine.state.is_gone()).await
+}
+
+/// The Machine that has this name although it may be on its way out: the platform refuses the name until it is gone.
+pub(super) async fn holder(
+    hands: &StepContext<'_>,
+    name: &MachineName,
+) -> PartResult<Option<Machine>> {
+    look(hands, name, ListPatience::UntilListed, |machine| {
+        machine.state != MachineState::Destroyed
+    })
+    .await
+}
+
+async fn look(
+    hands: &StepContext<'_>,
+    name: &MachineName,
+    patience: ListPatience,
+    counts: impl Fn(&Machine) -> bool,
+) -> PartResult<Option<Machine>> {
+    let deadline = Instant::now() + LIST_LAG;
+    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
+    let mut tries = 0;
+    loop {
+        let listing = hands.list().await?;
+        let mut of_name = listing.machines.into_iter();
+        let found = of_name.find(|machine| machine.name == *name && counts(machine));
+        if let Some(other) = found
+            .as_ref()
+            .filter(|found| is_of_another_project(hands, found))
+        {
+            return Err(name_taken_error(other));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if found.is_some() || patience == ListPatience::Once || left.is_zero() {
+            return Ok(found);
+        }
+        if tries == 0 {
+            hands.report_waiting(format!("{name} to be listed"), left);
+        }
+        hands.pause(backoff.delay(tries).min(left)).await?;
+        tries += 1;
+    }
+}
+
+fn is_of_another_project(hands: &StepContext<'_>, machine: &Machine) -> bool {
+    let job = &hands.shared.input;
+    job.observed.description.belongs_to_other_project(machine)
+        && !job.known.machines.contains_key(&machine.id)
+}
+
+fn name_taken_error(machine: &Machine) -> StepError {
+    let folder = machine.project.as_deref().unwrap_or_default();
+    StepError::Failed {
+        code: answers::ALREADY_EXISTS.name().to_owned(),
+        message: format!(
+            "the name `{}` was taken meanwhile by Machine {} of `{folder}`",
+            machine.name, machine.id
+        ),
+        hint: Some("run the command again: it takes another name".to_owned()),
+    }
+}

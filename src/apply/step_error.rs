@@ -1,0 +1,88 @@
+//! The ways in which a step, a call or a wait ends other than as wished.
+
+use crate::core::code::Code;
+use crate::core::fleet::Machine;
+use crate::provider::{ProviderError, codes};
+
+/// Why a step ends before it is done.
+#[derive(Debug)]
+pub(super) enum StepError {
+    /// Nothing may be started or waited for any more.
+    Halted {
+        /// What it was doing, for people.
+        during: String,
+    },
+    /// It is not so, for certain.
+    Failed {
+        /// Stable code.
+        code: String,
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// It may or may not be so.
+    Unknown {
+        /// What was not answered.
+        message: String,
+    },
+}
+
+/// What a part of a step comes to.
+pub(super) type PartResult<T = ()> = Result<T, StepError>;
+
+impl StepError {
+    pub(super) fn failed(code: Code, message: impl Into<String>) -> Self {
+        Self::Failed {
+            code: code.name().to_owned(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::Failed {
+            code: codes::CONFLICT.name().to_owned(),
+            message: message.into(),
+            hint: Some(
+                "`aeroform plan` shows what is there now, and what an apply would undo".to_owned(),
+            ),
+        }
+    }
+
+    pub(super) fn from_provider(error: &ProviderError) -> Self {
+        Self::Failed {
+            code: error.code.to_owned(),
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// Why a call gave no receipt.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// Something else was faster.
+    Conflict(ProviderError),
+    /// There is no such Machine.
+    NotFound(ProviderError),
+    /// There is no room for it, on the Machine's host or in the region.
+    NoRoom(ProviderError),
+    /// The provider does not do this to a Machine in that state, or at all.
+    Invalid(ProviderError),
+    /// It may have happened; to be settled by asking.
+    Unknown(ProviderError),
+    /// The step ends.
+    Step(StepError),
+}
+
+/// What waiting came to.
+#[derive(Debug)]
+pub(super) enum WaitResult {
+    /// It is as wanted.
+    Reached(Box<Machine>),
+    /// It is gone.
+    Gone,
+    /// It is not, so far or in vain; with what the provider told beside that.
+    NotYet(Option<String>),
+}

@@ -1,0 +1,112 @@
+//! Adopt and wait: a Machine is taken into the state, and no call changes it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::StepProgress;
+use crate::apply::gate::{self, Baseline, CREATED_PATIENCE, Gate};
+use crate::apply::step_context::StepContext;
+use crate::apply::step_error::{PartResult, StepError};
+use crate::core::fleet::{DesiredGroup, Exit, Machine, MachineId, MachineState};
+use crate::core::plan::{Change, GateKind, adopted_config};
+use crate::provider::codes as answers;
+
+/// A Machine of the snapshot, with the group that it is of.
+pub(super) struct AdoptedMachine<'a> {
+    pub(super) machine: &'a Machine,
+    /// None where its group is not wanted any more.
+    pub(super) group: Option<&'a DesiredGroup>,
+}
+
+/// Takes an observed Machine: of its config only the keys that the manifests write (rule 10).
+pub(super) fn take_observed<'a>(
+    hands: &StepContext<'a>,
+    progress: &mut StepProgress,
+    change: &Change,
+) -> PartResult<AdoptedMachine<'a>> {
+    let job = &hands.shared.input;
+    let observed = change
+        .machine
+        .id
+        .as_ref()
+        .and_then(|id| job.observed.machines.get(id));
+    let Some(machine) = observed else {
+        return Err(StepError::conflict(format!(
+            "{} is gone",
+            change.machine.name
+        )));
+    };
+    let group = job.desired.groups.get(&change.group);
+    let lineage = &job.observed.description.scope;
+    progress.sent_config = Some(adopted_config(
+        group,
+        machine,
+        &job.known.computed_fields,
+        lineage,
+    ));
+    progress.machine = Some(machine.clone());
+    Ok(AdoptedMachine { machine, group })
+}
+
+/// Takes it as it is.
+pub(super) fn adopt(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+) -> PartResult {
+    take_observed(hands, progress, change).map(|_| ())
+}
+
+/// Waits for the gate that the run which made or changed it did not see pass; taken it is either way. One that
+/// somebody has stopped has nothing to pass.
+pub(super) async fn wait(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+) -> PartResult {
+    let AdoptedMachine { machine, group } = take_observed(hands, progress, change)?;
+    let Some(group) = group else {
+        return Ok(());
+    };
+    let at_most = Duration::from_secs(group.wait_timeout_s);
+    let begun = Instant::now();
+    let created = match change.gate {
+        GateKind::Settled => CREATED_PATIENCE,
+        GateKind::None | GateKind::Started | GateKind::Healthy | GateKind::Gone => at_most,
+    };
+    let live = hands
+        .wait_settled_or_created(&machine.id, (at_most, created))
+        .await?;
+    let live = live.filter(|live| !live.state.is_gone());
+    let live = live.ok_or_else(|| StepError::conflict(format!("{} is gone", machine.id)))?;
+    let created = live.state == MachineState::Created && change.gate == GateKind::Settled;
+    let rests = created || live.state.is_inactive();
+    let serves = group.template.has_services() || group.template.has_checks();
+    let bad = live
+        .last_exit()
+        .filter(|exit| !exit.requested && (exit.is_crash() || serves));
+    progress.machine = Some(live);
+    if rests {
+        return bad.map_or(Ok(()), |exit| Err(exit_error(&machine.id, &exit)));
+    }
+    let gate = Gate {
+        id: &machine.id,
+        kind: change.gate,
+        at_most: at_most.saturating_sub(begun.elapsed()),
+        steady: hands.steady(&change.group),
+        before: match machine.state {
+            MachineState::Started => Baseline::of_unchanged(machine),
+            _ => Baseline::before_start(machine),
+        },
+    };
+    gate::wait_for_gate(hands, progress, gate).await
+}
+
+fn exit_error(id: &MachineId, exit: &Exit) -> StepError {
+    StepError::Failed {
+        code: answers::MACHINE_FAILED.name().to_owned(),
+        message: format!("Machine {id} has failed: {exit}, and it is not started again"),
+        hint: Some(format!("look at its logs: `aeroform logs {id}`")),
+    }
+}

@@ -1,0 +1,230 @@
+//! The branch of an update whose Machine's host has no room (rule 20): a new Machine takes its place, as in a
+//! planned replacement, under the name that the plan has chosen. With a volume the group stops.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::StepProgress;
+use super::create::{CreateResult, ExistingMachine, check_region, create_once, take_existing};
+use super::destroy::{call_idempotent, remove_machine};
+use super::update::{UpdateResult, UpdateTerms, UpdatedMachine, ensure_config};
+use crate::apply::codes;
+use crate::apply::desired_machine::{DesiredMachine, current_machine};
+use crate::apply::gate::{self, Baseline, Gate};
+use crate::apply::step_context::StepContext;
+use crate::apply::step_error::{PartResult, StepError};
+use crate::core::fleet::call::CreateCall;
+use crate::core::fleet::{Call, Machine, MachineId, VolumeId};
+use crate::core::plan::{Change, GateKind, Inherited, Precondition, ReplaceFallback, Successor};
+use crate::provider::ProviderError;
+
+/// Makes the new Machine, waits for its gate, has standbys watch it, and destroys the old one. A crash in
+/// between leaves both, or the new one alone; its name says what it is for.
+pub(super) async fn replace_on_new_host(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+    wanted: &DesiredMachine<'_>,
+    refused: ProviderError,
+) -> PartResult {
+    let Some(successor) = change.successor() else {
+        return Err(volume_blocks_error(change, &refused));
+    };
+    let Some(old) = progress.machine.clone() else {
+        return Err(StepError::failed(
+            codes::PLAN_MISMATCH,
+            "the plan names no Machine",
+        ));
+    };
+    hands.report_fallback(format!(
+        "{}; a new Machine takes its place",
+        refused.message
+    ));
+    let brought = create_replacement(
+        hands,
+        progress,
+        change,
+        wanted,
+        &Replacement {
+            old: &old,
+            successor,
+        },
+    )
+    .await?;
+    let Some(id) = progress.machine.as_ref().map(|new| new.id.clone()) else {
+        return Err(StepError::conflict(format!("{} is gone", successor.name)));
+    };
+    check_region(progress, &change.region)?;
+    if old.cordoned {
+        call_idempotent(hands, &Call::Cordon { id: id.clone() }).await?;
+    }
+    let gate = Gate {
+        id: &id,
+        kind: brought.gate(change.gate, wanted.group),
+        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        steady: hands.steady(&change.group),
+        before: brought.baseline,
+    };
+    gate::wait_for_gate(hands, progress, gate).await?;
+    hands.shared.record_replacement(&old.id, id);
+    let watchers = &hands.shared.input.plan.watchers;
+    for standby in successor.repoints.iter().filter_map(|id| watchers.get(id)) {
+        let repointed = repoint_standby(hands, change, standby).await?;
+        progress
+            .replace_fallback
+            .get_or_insert_default()
+            .repointed
+            .extend(repointed);
+    }
+    remove_machine(
+        hands,
+        &mut StepProgress::default(),
+        &old.id,
+        change.precondition.as_ref(),
+    )
+    .await?;
+    progress.replace_fallback.get_or_insert_default().old_gone = true;
+    Ok(())
+}
+
+/// Its data cannot go along to another host.
+fn volume_blocks_error(change: &Change, refused: &ProviderError) -> StepError {
+    let volumes = change.precondition.iter().flat_map(|pin| &pin.volumes);
+    let volumes: Vec<&str> = volumes.map(VolumeId::as_str).collect();
+    let hint = match volumes.as_slice() {
+        [] => "apply again later, or with a smaller size".to_owned(),
+        volumes => format!(
+            "apply again when that host has room, or with a smaller size; on another host it would be \
+             without what is on {}, which a snapshot restores to a new volume",
+            volumes.join(", ")
+        ),
+    };
+    StepError::Failed {
+        code: refused.code.to_owned(),
+        message: refused.message.clone(),
+        hint: Some(hint),
+    }
+}
+
+/// The next plan changes the standby itself, and has a branch for that.
+fn repoint_error(standby: &Precondition, refused: &ProviderError) -> StepError {
+    StepError::Failed {
+        code: refused.code.to_owned(),
+        message: format!(
+            "standby {} cannot be told to watch the new Machine, its own host has no room either: {}",
+            standby.id, refused.message
+        ),
+        hint: Some("run the command again: the standby is replaced as well".to_owned()),
+    }
+}
+
+struct Replacement<'a> {
+    old: &'a Machine,
+    successor: &'a Successor,
+}
+
+/// Makes the new Machine, or takes the one that an earlier run has made in the same place.
+async fn create_replacement(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+    wanted: &DesiredMachine<'_>,
+    place: &Replacement<'_>,
+) -> PartResult<UpdatedMachine> {
+    let Replacement { old, successor } = place;
+    let base = Inherited::default().base(Some(old));
+    // One that rests is replaced by one that rests.
+    let is_down = old.has_crashed() || wanted.must_come_up(old);
+    let is_to_run = (old.state.should_run() || is_down) && !wanted.is_standby();
+    let config = wanted.config_over(Some(&base));
+    let written = wanted.sent_config(&config, Some(old));
+    let call = Call::Create(Box::new(CreateCall {
+        name: successor.name.clone(),
+        group: change.group.clone(),
+        region: change.region.clone(),
+        config,
+        stamps: wanted.stamps(Some(successor.launch.as_str())),
+        skip_launch: !is_to_run,
+        port: None,
+    }));
+    progress.replace_fallback = Some(ReplaceFallback::default());
+    let made = create_once(hands, &successor.name, &call).await?;
+    progress.replace_fallback.get_or_insert_default().created = true;
+    made.record_additions(hands, &written);
+    match made {
+        CreateResult::New(machine) => {
+            hands.add_lease(&machine.id);
+            progress.machine = Some(wanted.complete_answer(machine));
+            progress.sent_config = Some(wanted.stored_config());
+            Ok(UpdatedMachine {
+                baseline: Baseline::default(),
+                may_have_sent: false,
+                launched: is_to_run,
+                crashed: false,
+            })
+        }
+        CreateResult::Existing(machine) => {
+            let launch = &successor.launch;
+            let found = ExistingMachine {
+                machine,
+                launch,
+                is_to_run,
+            };
+            take_existing(hands, progress, wanted, found).await
+        }
+    }
+}
+
+/// Has a standby watch whoever does now the work of those that it watched.
+async fn repoint_standby(
+    hands: &StepContext<'_>,
+    change: &Change,
+    standby: &Precondition,
+) -> PartResult<Option<Machine>> {
+    let shared = hands.shared;
+    let _alone = shared.repointing.lock().await;
+    let Some(live) = hands.get(&standby.id).await? else {
+        return Ok(None);
+    };
+    // Another step of this run may have re-pointed it already; nobody else may have.
+    let mut seen = standby.clone();
+    let known: BTreeSet<&MachineId> = standby.standby_for.iter().collect();
+    let ours = |id: &MachineId| {
+        let places = shared.replace_fallbacks.borrow();
+        known.contains(id)
+            || places
+                .iter()
+                .any(|(old, new)| new == id && known.contains(old))
+    };
+    if live.standby_for.iter().all(ours) && live.standby_for.len() == known.len() {
+        seen.standby_for = live.standby_for;
+    }
+    let watched = standby
+        .standby_for
+        .iter()
+        .map(|id| current_machine(shared, id))
+        .collect();
+    let id = Some(&standby.id);
+    let wanted = DesiredMachine::new(shared, &change.group, id, &standby.volumes, watched)?;
+    let terms = UpdateTerms {
+        precondition: Some(&seen),
+        must_run: false,
+        force_restart: false,
+        stays_at_rest: true,
+        launch_id: None,
+    };
+    let mut progress = StepProgress::default();
+    match ensure_config(hands, &mut progress, &standby.id, &wanted, &terms).await? {
+        UpdateResult::Updated(_) => {}
+        UpdateResult::NoRoom(error) => return Err(repoint_error(standby, &error)),
+    }
+    let gate = Gate {
+        id: &standby.id,
+        kind: GateKind::Settled,
+        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        steady: hands.steady(&change.group),
+        before: Baseline::default(),
+    };
+    gate::wait_for_gate(hands, &mut progress, gate).await?;
+    Ok(progress.machine)
+}

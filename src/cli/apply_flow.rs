@@ -1,0 +1,588 @@
+//! What `apply`, `destroy`, `refresh` and `import` share: look → show → refuse → ask → lock → look again → do → publish.
+//!
+//! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
+//! shown, and whatever was done is in the state before the program ends.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::args::ApplyFlags;
+use super::codes;
+use super::consent::{self, Consent};
+use super::file_edits::FileEdits;
+use super::manifests::Warnings;
+use super::refused_plan::{check_refusals, conflicting_run, stale_plan, stale_plan_since};
+use super::session::{self, Session};
+use super::{Context, run_and_report, views};
+use crate::core::fleet::RunId;
+use crate::core::plan::releases::{release_in_progress, release_name as named_release};
+use crate::core::plan::{
+    AlreadyApplied, ApprovalFlags, Options, Plan, PlanMode, Requested, SavedPlan, changed_ports,
+};
+use crate::core::view::escape;
+use crate::core::view::phrases::human_duration;
+use crate::core::view::terminal::questions::CONFIRM_WRITE;
+use crate::journal::Journal;
+use crate::provider::{ErrorClass, Provider, ProviderError};
+use crate::run::{self, AppLease, Preview, ReleaseWait, RunContext, lease_wait_cause, until_free};
+use crate::store::{Holder, StateLock, StoreError};
+use crate::ui::{Exit, Failure, Signals, Ui, prompt};
+
+/// How long a lease of somebody else is waited for, whatever the lock may wait.
+const APP_LEASE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the answer to a lease that was asked for is waited for after an interrupt.
+const LEASE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What is to be carried out.
+pub(super) struct ApplyRequest<'a> {
+    /// The verb, for records.
+    pub(super) command: &'static str,
+    /// What it leads to.
+    pub(super) aim: PlanMode,
+    /// What is asked for beyond what the manifests say.
+    pub(super) requested: Requested,
+    /// The plan that was reviewed, where it was saved: the file is the approval.
+    pub(super) saved: Option<SavedPlan>,
+    /// How it is done.
+    pub(super) flags: &'a ApplyFlags,
+}
+
+/// Carries it out.
+pub(super) async fn run(context: &Context<'_>, errand: &ApplyRequest<'_>) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    // To take everything away nobody has to know what was wanted.
+    let session = if errand.aim == PlanMode::Destroy && errand.saved.is_none() {
+        Session::open_lenient_online(context).await?
+    } else {
+        let warnings = match errand.aim {
+            PlanMode::Normal => Warnings::WithPlan,
+            PlanMode::Destroy | PlanMode::RefreshOnly => Warnings::Hidden,
+        };
+        Session::open_online(context, warnings).await?
+    };
+    let provider = session.provider(context)?;
+    let journal = session::journal(context)?;
+    let work = ApplyFlow {
+        context,
+        request: errand,
+        session: &session,
+        provider: &*provider,
+        journal: &journal,
+        allow: consent::allow(errand.flags),
+        edits: None,
+        waited: AtomicBool::new(false),
+    };
+    let shown = work.preview(&mut signals).await?;
+    work.run_flow(&mut signals, shown).await
+}
+
+/// Finds out before anything is shown whether a run could begin: whether the state's lock is free, and whether state
+/// and journal can be written. Says whether the lock was waited for.
+pub(super) async fn check_can_begin(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    session: &Session,
+    journal: &dyn Journal,
+    (command, patience): (&'static str, Duration),
+) -> Result<bool, Failure> {
+    let me = session::holder(context, command, None);
+    let store = &*session.store;
+    let mut silent = |_: Option<&Holder>| {};
+    let at_once = store.lock(&me, Duration::ZERO, &mut silent);
+    let (lock, waited) = match signals.or_interrupted(at_once).await? {
+        Err(StoreError::Locked { .. }) if !patience.is_zero() => {
+            let lock = session::lock_state(context.ui, signals, store, &me, patience).await?;
+            (lock, true)
+        }
+        lock => (lock?, false),
+    };
+    let writable = store.can_write().await;
+    lock.release().await?;
+    writable?;
+    journal.can_write()?;
+    Ok(waited)
+}
+
+/// The manifests of a verb that edits them, and the look at the world that its edit was made for.
+pub(super) struct EditedManifests<'a> {
+    /// What both files say after the edit.
+    pub(super) session: &'a Session,
+    /// The provider.
+    pub(super) provider: &'a dyn Provider,
+    /// The journal.
+    pub(super) journal: &'a dyn Journal,
+    /// What follows from the edit.
+    pub(super) shown: Preview,
+    /// What is written just before the first call (rule 35).
+    pub(super) edits: &'a FileEdits,
+}
+
+/// Carries out what follows from an edit, and writes the edit.
+pub(super) async fn run_edited(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    errand: &ApplyRequest<'_>,
+    edited: EditedManifests<'_>,
+) -> Result<Exit, Failure> {
+    let work = ApplyFlow {
+        context,
+        request: errand,
+        session: edited.session,
+        provider: edited.provider,
+        journal: edited.journal,
+        allow: consent::allow(errand.flags),
+        edits: Some(edited.edits),
+        waited: AtomicBool::new(false),
+    };
+    Box::pin(work.run_flow(signals, edited.shown)).await
+}
+
+struct ApplyFlow<'a> {
+    context: &'a Context<'a>,
+    request: &'a ApplyRequest<'a>,
+    session: &'a Session,
+    provider: &'a dyn Provider,
+    journal: &'a dyn Journal,
+    allow: ApprovalFlags,
+    edits: Option<&'a FileEdits>,
+    /// Somebody else was at work on the app when this began, and was waited for.
+    waited: AtomicBool,
+}
+
+impl ApplyFlow<'_> {
+    async fn run_flow(&self, signals: &mut Signals, mut shown: Preview) -> Result<Exit, Failure> {
+        let ui = self.context.ui;
+        self.session.report_open_runs(ui, &shown).await?;
+        self.check_plan_unused(&shown)?;
+        if self.wait_for_releases(signals, &shown).await? {
+            shown = self.preview(signals).await?;
+        }
+        if let Some(saved) = &self.request.saved {
+            let differences = saved.differences(&shown.plan);
+            if !differences.is_empty() {
+                let message = "cannot apply the saved plan: it is out of date";
+                return Err(stale_plan_since(message, differences, &shown, None));
+            }
+        }
+        if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+            self.close_runs(signals, &shown).await?;
+            return match self.edits {
+                Some(edits) => self.write_without_changes(signals, &shown, edits).await,
+                None => Ok(nothing_to_do(ui, &shown.plan)),
+            };
+        }
+        let patience = self.request.flags.lock_timeout;
+        let begins = (self.request.command, patience);
+        // What is refused is not begun.
+        if shown.plan.refusals.is_empty()
+            && check_can_begin(self.context, signals, self.session, self.journal, begins).await?
+        {
+            // Whoever held the lock has changed something.
+            shown = self.preview(signals).await?;
+        }
+        if shown.plan.refusals.is_empty() && self.let_leases_end(signals, &shown).await? {
+            shown = self.preview(signals).await?;
+        }
+        if self.consent(signals, &shown.plan).await? == Consent::Denied {
+            ui.say("nothing was changed");
+            return Ok(Exit::Refused);
+        }
+        let run = self.context.env.new_run_id();
+        let me = session::holder(self.context, self.request.command, Some(run.to_string()));
+        let store = &*self.session.store;
+        let lock = session::lock_state(ui, signals, store, &me, patience).await?;
+        let ended = self.run_with_app_lease(signals, &shown, &*lock, run).await;
+        let released = lock.release().await;
+        let exit = ended?;
+        released?;
+        Ok(exit)
+    }
+
+    /// Writes an edit that no Machine has to change for.
+    async fn write_without_changes(
+        &self,
+        signals: &mut Signals,
+        shown: &Preview,
+        edits: &FileEdits,
+    ) -> Result<Exit, Failure> {
+        let ui = self.context.ui;
+        if !ui.json() {
+            views::plan(ui, &shown.plan);
+        }
+        if !self.allow.auto_approve {
+            if !ui.streams().can_ask() {
+                return Err(Failure::new(
+                    codes::CONSENT_NEEDED,
+                    "the edit needs a yes, and there is no terminal to ask at; nothing was changed",
+                )
+                .hint("after a review of the edit add `--auto-approve`, or `--edit-only`"));
+            }
+            if !prompt::yes_or_no(ui, signals, CONFIRM_WRITE).await? {
+                ui.say("nothing was changed");
+                return Ok(Exit::Refused);
+            }
+        }
+        let me = session::holder(self.context, self.request.command, None);
+        let patience = self.request.flags.lock_timeout;
+        let lock = session::lock_state(ui, signals, &*self.session.store, &me, patience).await?;
+        let written = edits.write();
+        lock.release().await?;
+        written?;
+        if ui.json() {
+            views::nothing_to_do(ui, &shown.plan);
+        }
+        ui.say(&format!(
+            "wrote {}; no Machine had to change",
+            edits.names()
+        ));
+        Ok(Exit::Done)
+    }
+
+    async fn preview(&self, signals: &mut Signals) -> Result<Preview, Failure> {
+        let doing = self.request.flags;
+        let asked = self.request.requested.clone();
+        // A saved plan has its own; `--image` beside it is compared with that.
+        let asked = match &self.request.saved {
+            Some(_) => Requested {
+                image: self.context.global.image.clone(),
+                ..asked
+            },
+            None => session::with_plan_options(self.context, &doing.options, asked)?,
+        };
+        let wishes = Options {
+            parallelism: Some(doing.parallelism.get()),
+            ..session::planner_options(&doing.plan_flags, self.request.aim, asked)
+        };
+        Ok(signals
+            .or_interrupted(self.run_context().preview(&wishes))
+            .await??)
+    }
+
+    /// Refuses a saved plan that a run has carried out already.
+    fn check_plan_unused(&self, look: &Preview) -> Result<(), Failure> {
+        let saved = self.request.saved.as_ref();
+        let Some(spent) = saved.and_then(|saved| saved.already_applied(&look.stored_state.known))
+        else {
+            return Ok(());
+        };
+        let cause = match spent {
+            AlreadyApplied::ByRun(run) => format!(
+                "run {} (`aeroform {}` by {}, {}) carried it out: {}",
+                run.run, run.command, run.by, run.at, run.outcome
+            ),
+            AlreadyApplied::Unknown => {
+                "it is older than the runs that the state remembers".to_owned()
+            }
+        };
+        let message = "cannot apply the saved plan: it was applied already";
+        Err(Failure::new(codes::PLAN_SPENT, message)
+            .cause(cause)
+            .hint("make another one with `aeroform plan --out FILE` and review it"))
+    }
+
+    fn run_context(&self) -> RunContext<'_> {
+        self.session
+            .run_context(self.context, self.provider, self.journal)
+    }
+
+    /// Closes runs of which nothing is left to do. Whoever holds the lock settles its own.
+    async fn close_runs(&self, signals: &mut Signals, shown: &Preview) -> Result<(), Failure> {
+        let left = shown.unfinished_release().is_some_and(|left| left.is_over);
+        if shown.open_runs.is_empty() && !left {
+            return Ok(());
+        }
+        let me = session::holder(self.context, self.request.command, None);
+        let store = &*self.session.store;
+        let lock = match store.lock(&me, Duration::ZERO, &mut |_| {}).await {
+            Err(StoreError::Locked { .. }) => return Ok(()),
+            lock => lock?,
+        };
+        let fresh = self.preview(signals).await?;
+        let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
+            self.context.ui.mark_changing();
+            if let Some(why) =
+                Box::pin(self.run_context().end_unfinished_release(&fresh, false)).await
+            {
+                self.context.ui.warn(&why);
+            }
+            self.run_context().check_and_close_runs(&fresh)
+        } else {
+            Ok(())
+        };
+        lock.release().await?;
+        Ok(settled?)
+    }
+
+    /// Shows the plan, refuses what the guards refuse, and asks what is open.
+    async fn consent(&self, signals: &mut Signals, plan: &Plan) -> Result<Consent, Failure> {
+        let ui = self.context.ui;
+        views::plan_before_question(ui, plan);
+        check_refusals(plan)?;
+        if self.request.saved.is_some() {
+            return Ok(Consent::Given);
+        }
+        consent::ask(ui, signals, plan, &self.allow).await
+    }
+
+    /// Lets a release come to its end that somebody else has under way, and says whether there was one.
+    async fn wait_for_releases(
+        &self,
+        signals: &mut Signals,
+        look: &Preview,
+    ) -> Result<bool, Failure> {
+        if self.request.aim == PlanMode::RefreshOnly || self.request.flags.no_wait_release {
+            return Ok(false);
+        }
+        let ui = self.context.ui;
+        let mut waiting = |waiting: &ReleaseWait<'_>| {
+            let limit =
+                human_duration(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
+            let (release, until) = (named_release(waiting.release), &waiting.presumed_over_at);
+            let text = format!(
+                "waits for {release}, which is in progress, at most {limit} (until {until}); \
+                 `--no-wait-release` goes on without it"
+            );
+            ui.talk(&escape::safe(&text));
+        };
+        let ended = run::wait_for_releases(self.provider, look, self.context.env, &mut waiting);
+        let waited = signals.or_interrupted(Box::pin(ended)).await?;
+        self.waited.fetch_or(waited, Ordering::Relaxed);
+        Ok(waited)
+    }
+
+    /// Lets somebody else who holds a lease of this app come to an end before anything is shown or asked, and says
+    /// whether there was one.
+    async fn let_leases_end(&self, signals: &mut Signals, look: &Preview) -> Result<bool, Failure> {
+        let ui = self.context.ui;
+        let patience = self.request.flags.lock_timeout.max(APP_LEASE_PATIENCE);
+        let mut waiting = |holder: &str| {
+            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let text = format!("waits for a lease, at most {limit}: {holder}");
+            ui.talk(&escape::safe(&text));
+        };
+        let ended = until_free(self.provider, look, patience, &mut waiting);
+        let waited = signals.or_interrupted(Box::pin(ended)).await?;
+        self.waited.fetch_or(waited == Ok(true), Ordering::Relaxed);
+        waited.map_err(|holder| {
+            Failure::new(codes::APP_LEASED, "somebody else is at work on this app")
+                .cause(&holder)
+                .hint("wait until that is done, or give `--lock-timeout`")
+        })
+    }
+
+    /// Refuses to go on beside a release that began after the last look at it.
+    fn check_no_new_release(&self, fresh: &Preview) -> Result<(), Failure> {
+        let observed = fresh.observed.as_ref().filter(|_| {
+            self.request.aim != PlanMode::RefreshOnly && !self.request.flags.no_wait_release
+        });
+        let (now, own) = (Some(self.context.env.unix_now()), fresh.own_releases());
+        let begun = observed
+            .and_then(|o| release_in_progress(o.release.as_ref(), &own, o.machines.values(), now))
+            .map(|(release, _)| format!("{} has begun", named_release(release)));
+        let stale = |begun| {
+            stale_plan(
+                "the world has changed since the plan was shown",
+                vec![begun],
+            )
+        };
+        begun.map_or(Ok(()), |begun| Err(stale(begun)))
+    }
+
+    /// Refuses to change what a run has made that was at work when this one began: whoever started this one
+    /// cannot have known of it, whatever the plan shows by now.
+    fn check_no_conflicting_run(&self, fresh: &Preview) -> Result<(), Failure> {
+        let adopted = &self.request.flags.plan_flags.adopt_run;
+        let waited = self.waited.load(Ordering::Relaxed);
+        let undone = fresh.conflicting_run(adopted).filter(|_| waited);
+        let Some((taken, machines)) = undone else {
+            return Ok(());
+        };
+        Err(conflicting_run(taken, &machines))
+    }
+
+    /// Keeps other computers away, too, where the platform has leases.
+    async fn run_with_app_lease(
+        &self,
+        signals: &mut Signals,
+        reviewed: &Preview,
+        lock: &dyn StateLock,
+        run: RunId,
+    ) -> Result<Exit, Failure> {
+        // While a person was thinking somebody else may have begun to deploy; with our anchor held that
+        // could not come to its end.
+        self.wait_for_releases(signals, reviewed).await?;
+        let ui = self.context.ui;
+        let by = self.context.env.user();
+        let why = format!("aeroform {}, run {run} by {by}", self.request.command);
+        let patience = self.request.flags.lock_timeout.max(APP_LEASE_PATIENCE);
+        let mut waiting = |error: &ProviderError| {
+            let conflict = error.class == ErrorClass::Conflict;
+            self.waited.fetch_or(conflict, Ordering::Relaxed);
+            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let text = format!(
+                "waits for {}, at most {limit}: {}",
+                lease_wait_cause(error),
+                error.message
+            );
+            ui.talk(&escape::safe(&text));
+        };
+        let mut taking = pin!(AppLease::acquire(
+            self.provider,
+            reviewed,
+            &why,
+            patience,
+            &mut waiting
+        ));
+        let taken = match signals.or_interrupted(&mut taking).await {
+            Ok(taken) => taken,
+            Err(interrupted) => {
+                // Whoever does not hear the answer cannot let go of what it gives.
+                if let Ok(Ok(Some(anchor))) = timeout(LEASE_ANSWER_TIMEOUT, taking).await {
+                    anchor.release_lease().await;
+                }
+                return Err(interrupted);
+            }
+        };
+        let anchor = taken.map_err(|error| {
+            if error.class != ErrorClass::Conflict {
+                return Failure::from(error);
+            }
+            let failure = Failure::new(codes::APP_LEASED, "somebody else is at work on this app");
+            let failure = failure.cause(&error.message);
+            failure.hint(
+                error.hint.unwrap_or_else(|| {
+                    "wait until that is done, or give `--lock-timeout`".to_owned()
+                }),
+            )
+        })?;
+        let work = Box::pin(self.run_locked(signals, reviewed, lock, run));
+        let Some(anchor) = anchor else {
+            return work.await;
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = work => ended,
+            never = anchor.refresh_lease() => match never {},
+        };
+        anchor.release_lease().await;
+        ended
+    }
+
+    /// Looks again, now that nobody else changes anything, and does it if it is still what was shown.
+    async fn run_locked(
+        &self,
+        signals: &mut Signals,
+        reviewed: &Preview,
+        lock: &dyn StateLock,
+        run: RunId,
+    ) -> Result<Exit, Failure> {
+        let mut fresh = self.preview(signals).await?;
+        self.check_plan_unused(&fresh)?;
+        self.check_no_conflicting_run(&fresh)?;
+        self.check_no_new_release(&fresh)?;
+        fresh.reviewed_plan.clone_from(&self.request.saved);
+        let differences = RunContext::differences(reviewed, &fresh);
+        if !differences.is_empty() {
+            let ui = self.context.ui;
+            let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
+            if !may_ask || self.request.saved.is_some() {
+                let message = "the world has changed since the plan was shown";
+                let before = Some(&reviewed.plan);
+                return Err(stale_plan_since(message, differences, &fresh, before));
+            }
+            ui.warn("the world has changed since the plan was shown; this is the plan now");
+            if self.consent(signals, &fresh.plan).await? == Consent::Denied {
+                ui.say("nothing was changed");
+                return Ok(Exit::Refused);
+            }
+        }
+        if differences.is_empty() {
+            for text in changed_ports(&reviewed.plan, &fresh.plan) {
+                self.context.ui.say(&format!("note: {text}"));
+            }
+        }
+        check_refusals(&fresh.plan)?;
+        let ground = self.run_context();
+        ground.check_and_close_runs(&fresh)?;
+        let errand = run::RunRequest {
+            run: &run,
+            command: self.request.command,
+            parallelism: self.request.flags.parallelism.get(),
+            copy_dir: &self.session.state_folder,
+        };
+        let Some(edits) = self.edits else {
+            self.context.ui.mark_changing();
+            let rest = errand.command;
+            let ran = run_and_report::execute_and_report(
+                self.context,
+                signals,
+                &ground,
+                &fresh,
+                lock,
+                &errand,
+                rest,
+            );
+            let exit = ran.await?.exit;
+            return Ok(match self.request.command {
+                "refresh" | "destroy" => whole(exit, &fresh.plan),
+                _ => exit,
+            });
+        };
+        edits.write()?;
+        self.context.ui.mark_changing();
+        // The files say already what the verb said; said again it would be on top of that.
+        let rest = "apply";
+        let ran = run_and_report::execute_and_report(
+            self.context,
+            signals,
+            &ground,
+            &fresh,
+            lock,
+            &errand,
+            rest,
+        )
+        .await;
+        let untouched = !ran.as_ref().is_ok_and(|ran| ran.touched);
+        if untouched {
+            edits.revert()?;
+        }
+        let exit = ran?.exit;
+        let options = run_and_report::flags_text(self.context, &fresh.plan.requested);
+        self.report_file_edits(edits, exit, untouched, &options);
+        Ok(exit)
+    }
+
+    /// What became of the edit, where that is not as everybody expects.
+    fn report_file_edits(&self, edits: &FileEdits, exit: Exit, untouched: bool, options: &str) {
+        let ui = self.context.ui;
+        let names = edits.names();
+        if exit == Exit::Done {
+            ui.say(&format!("wrote {names}"));
+        } else if untouched {
+            ui.say(&format!(
+                "nothing was touched; the edit of {names} was taken back"
+            ));
+        } else {
+            ui.warn(&format!(
+                "the edit of {names} stays: what was done is in there; `aeroform apply{options}` does the rest"
+            ));
+        }
+    }
+}
+
+fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
+    views::nothing_to_do(ui, plan);
+    whole(Exit::Done, plan)
+}
+
+/// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
+fn whole(exit: Exit, plan: &Plan) -> Exit {
+    if exit == Exit::Done && plan.shortfalls().next().is_some() {
+        Exit::Incomplete
+    } else {
+        exit
+    }
+}

@@ -1,0 +1,100 @@
+//! `aeroform group`: groups that are added, renamed and removed.
+
+use super::args::GroupVerb as Args;
+use super::edit::{self, EditContext};
+use super::scale::{find_group, list_groups};
+use super::{Context, codes};
+use crate::core::fleet::{Desired, GroupName, MovedGroup};
+use crate::core::manifest::edit::Edit;
+use crate::ui::{Exit, Failure};
+
+/// Does it.
+pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
+    match args {
+        Args::Add {
+            name,
+            command,
+            count,
+            editing,
+        } => {
+            let edits = |ground: &EditContext<'_>| {
+                check_name_is_free(ground.desired, name)?;
+                check_name_has_no_machines(ground, name, None)?;
+                Ok(vec![Edit::AddGroup {
+                    group: name.clone(),
+                    command: command.clone(),
+                    count: *count,
+                }])
+            };
+            edit::run_without_context(context, "group add", editing, edits).await
+        }
+        Args::Rename { from, to, editing } => {
+            let edits = |ground: &EditContext<'_>| {
+                let from = find_group(ground.desired, from.as_str())?;
+                check_name_is_free(ground.desired, to)?;
+                check_name_has_no_machines(ground, to, Some(&from))?;
+                Ok(vec![Edit::RenameGroup {
+                    from,
+                    to: to.clone(),
+                }])
+            };
+            edit::run_without_context(context, "group rename", editing, edits).await
+        }
+        Args::Remove { name, editing } => {
+            let edits = |ground: &EditContext<'_>| {
+                let group = find_group(ground.desired, name.as_str())?;
+                if ground.desired.groups.len() == 1 {
+                    return Err(Failure::new(
+                        codes::LAST_GROUP,
+                        format!("`{name}` is the only process group"),
+                    )
+                    .hint("`aeroform destroy` takes the whole app; `aeroform scale count 0` its Machines"));
+                }
+                Ok(vec![Edit::RemoveGroup { group }])
+            };
+            edit::run_without_context(context, "group remove", editing, edits).await
+        }
+    }
+}
+
+/// Whether no Machine has the name still that another or a new group is to get: a rename that is written and not
+/// applied yet would be forgotten, and its Machines become the other group's.
+fn check_name_has_no_machines(
+    ground: &EditContext<'_>,
+    to: &GroupName,
+    from: Option<&GroupName>,
+) -> Result<(), Failure> {
+    let moved = &ground.desired.moved;
+    // The way back is no way away.
+    let away = |moved: &&MovedGroup| moved.from == *to && Some(&moved.to) != from;
+    let Some(pending) = moved.iter().find(away) else {
+        return Ok(());
+    };
+    let known = ground.preview.stored_state.known.machines.values();
+    let observed = ground.preview.observed.iter();
+    let mut there = observed.flat_map(|observed| observed.machines.values());
+    let stays = known.map(|machine| &machine.group).any(|group| group == to)
+        || there.any(|machine| machine.group.as_ref() == Some(to) && !machine.state.is_gone());
+    if !stays {
+        return Ok(());
+    }
+    let next = &pending.to;
+    Err(Failure::new(
+        codes::GROUP_MOVES,
+        format!("Machines of group `{to}` are still to move to `{next}`"),
+    )
+    .hint(format!(
+        "run `aeroform apply` first; then the name `{to}` is free"
+    )))
+}
+
+fn check_name_is_free(desired: &Desired, name: &GroupName) -> Result<(), Failure> {
+    if !desired.groups.contains_key(name) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        codes::GROUP_EXISTS,
+        format!("there is a process group `{name}` already"),
+    )
+    .hint(format!("the groups are {}", list_groups(desired))))
+}

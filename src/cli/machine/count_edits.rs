@@ -1,0 +1,239 @@
+//! What the verbs that change one Machine of a group write of the group's numbers: exact maps, with what is
+//! not named as it would be without the verb.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::codes;
+use super::super::edit::EditContext;
+use super::super::scale;
+use super::other_project_error;
+use crate::core::fleet::{GroupName, Machine, MachineId, MachineState, Region};
+use crate::core::manifest::edit::{Edit, GroupLayout};
+use crate::core::plan::{Action, Removal};
+use crate::ui::Failure;
+
+/// A Machine as a verb needs it, from the look or, without one, from the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TargetMachine {
+    pub(super) id: MachineId,
+    /// The one that it counts for: after `[[moved]]`.
+    pub(super) group: GroupName,
+    pub(super) region: Region,
+    pub(super) standby: bool,
+    /// None where nobody was asked.
+    pub(super) state: Option<MachineState>,
+    pub(super) has_volume: bool,
+}
+
+impl TargetMachine {
+    /// The Machine of this id or name that Aeroform manages.
+    pub(super) fn find(ground: &EditContext<'_>, wanted: &str) -> Result<Self, Failure> {
+        let places = Self::all(ground);
+        if let Some((_, place)) = places
+            .into_iter()
+            .find(|(name, place)| place.id.as_str() == wanted || name == wanted)
+        {
+            return Ok(place);
+        }
+        let seen = &ground.preview.observed;
+        let is_it = |m: &&Machine| m.id.as_str() == wanted || m.name.as_str() == wanted;
+        let mut others = seen.iter().flat_map(|seen| seen.other_projects.values());
+        if let Some(other) = others.find(is_it) {
+            return Err(other_project_error(other));
+        }
+        let observed = seen.iter().flat_map(|seen| seen.machines.values());
+        if observed.into_iter().any(|machine| is_it(&machine)) {
+            return Err(Failure::new(
+                codes::FOREIGN_MACHINE,
+                format!("Machine `{wanted}` is of no group that Aeroform manages"),
+            )
+            .hint("`fly machine` does what is to be done to it"));
+        }
+        Err(Failure::new(
+            codes::NO_SUCH_MACHINE,
+            format!("the app has no Machine `{wanted}`"),
+        )
+        .hint("`aeroform machine list` names them"))
+    }
+
+    /// Every Machine that the plan counts, with its name.
+    pub(super) fn all(ground: &EditContext<'_>) -> Vec<(String, Self)> {
+        let (look, desired) = (ground.preview, ground.desired);
+        let known = &look.stored_state.known;
+        let Some(observed) = &look.observed else {
+            let known = known.machines.iter();
+            let places = known.map(|(id, machine)| {
+                let place = Self {
+                    id: id.clone(),
+                    group: desired.group_of(id, &machine.group),
+                    region: machine.region.clone(),
+                    standby: !machine.standby_for.is_empty(),
+                    state: None,
+                    has_volume: !machine.volumes.is_empty(),
+                };
+                (machine.name.to_string(), place)
+            });
+            return places.collect();
+        };
+        let added = look.plan.adopted_machines();
+        let there = observed.machines.values().filter(|machine| {
+            let ours = known.machines.contains_key(&machine.id) || added.contains(&machine.id);
+            ours && !machine.state.is_gone()
+        });
+        let places = there.filter_map(|machine| {
+            let remembered = known.machines.get(&machine.id);
+            let group = machine.group.as_ref();
+            let group = group.or_else(|| remembered.map(|known| &known.group))?;
+            let place = Self {
+                id: machine.id.clone(),
+                group: desired.group_of(&machine.id, group),
+                region: machine.region.clone(),
+                standby: !machine.standby_for.is_empty(),
+                state: Some(machine.state),
+                has_volume: !machine.volumes.is_empty(),
+            };
+            Some((machine.name.to_string(), place))
+        });
+        places.collect()
+    }
+}
+
+/// The numbers of groups while a verb changes them.
+pub(super) struct CountEdits<'g> {
+    context: &'g EditContext<'g>,
+    groups: BTreeMap<GroupName, GroupCounts>,
+    /// Who goes without anything more being said, whichever they are: naming one lowers nothing.
+    surplus: BTreeMap<(GroupName, Region), u32>,
+    /// Who goes because something says so of that very one.
+    removed: BTreeSet<MachineId>,
+}
+
+struct GroupCounts {
+    primaries: BTreeMap<Region, u32>,
+    standbys: u32,
+    /// Whether its standbys are to be written.
+    write_standbys: bool,
+}
+
+impl<'g> CountEdits<'g> {
+    pub(super) fn new(ground: &'g EditContext<'g>) -> Self {
+        let mut surplus: BTreeMap<_, u32> = BTreeMap::new();
+        let mut leaving = BTreeSet::new();
+        for (_, change) in ground.preview.plan.changes() {
+            let Action::Destroy { removal, .. } = &change.action else {
+                continue;
+            };
+            match removal {
+                Removal::CountLowered | Removal::Rebalanced => {
+                    let place = (change.group.clone(), change.region.clone());
+                    *surplus.entry(place).or_default() += 1;
+                }
+                Removal::Named | Removal::GroupRemoved | Removal::AppDestroyed => {
+                    leaving.extend(change.machine.id.clone());
+                }
+                Removal::Replaced => {}
+            }
+        }
+        Self {
+            context: ground,
+            groups: BTreeMap::new(),
+            surplus,
+            removed: leaving,
+        }
+    }
+
+    fn group(&mut self, name: &GroupName) -> &mut GroupCounts {
+        let ground = self.context;
+        self.groups.entry(name.clone()).or_insert_with(|| {
+            let primaries = scale::planned_primaries(ground.desired, &ground.preview.plan, name);
+            let planned = ground.preview.plan.groups.iter().find(|g| g.name == *name);
+            let all = planned.map_or(0, |group| group.after);
+            let written = ground
+                .desired
+                .groups
+                .get(name)
+                .and_then(|group| group.standby);
+            let beside = || all.saturating_sub(primaries.values().sum());
+            GroupCounts {
+                standbys: written.unwrap_or_else(beside),
+                write_standbys: false,
+                primaries,
+            }
+        })
+    }
+
+    /// One more in this region.
+    pub(super) fn add(&mut self, name: &GroupName, region: &Region) {
+        *self
+            .group(name)
+            .primaries
+            .entry(region.clone())
+            .or_default() += 1;
+    }
+
+    /// One less where this Machine is, unless one less is wanted there already.
+    pub(super) fn remove(&mut self, place: &TargetMachine) {
+        if self.removed.contains(&place.id) {
+            return;
+        }
+        let here = (place.group.clone(), place.region.clone());
+        if let Some(n) = self.surplus.get_mut(&here).filter(|n| **n > 0) {
+            *n -= 1;
+            return;
+        }
+        let group = self.group(&place.group);
+        if place.standby {
+            group.standbys = group.standbys.saturating_sub(1);
+            group.write_standbys = true;
+        } else if let Some(n) = group.primaries.get_mut(&place.region) {
+            *n = n.saturating_sub(1);
+        }
+    }
+
+    /// The edits that say so, and a sentence for each group.
+    pub(super) fn into_edits(self) -> (Vec<Edit>, Vec<String>) {
+        let mut edits = Vec::new();
+        let mut said = Vec::new();
+        for (name, group) in self.groups {
+            let GroupCounts {
+                mut primaries,
+                standbys,
+                write_standbys: writes_standbys,
+            } = group;
+            primaries.retain(|_, n| *n > 0);
+            said.push(describe_group(&name, &primaries));
+            let standby = if writes_standbys && !primaries.is_empty() {
+                Some(standbys)
+            } else {
+                scale::standby_count(self.context, &name, &primaries)
+            };
+            let layout = GroupLayout {
+                regions: primaries,
+                standby,
+            };
+            edits.push(Edit::Layout {
+                group: name,
+                layout,
+            });
+        }
+        (edits, said)
+    }
+}
+
+fn describe_group(name: &GroupName, primaries: &BTreeMap<Region, u32>) -> String {
+    let n: u32 = primaries.values().sum();
+    let counts: Vec<String> = primaries
+        .iter()
+        .map(|(region, n)| format!("{region} {n}"))
+        .collect();
+    match n {
+        0 => format!(
+            "group `{name}` has no Machine any more then; the next `fly deploy` would make some again"
+        ),
+        1 => format!("group `{name}` has 1 Machine then: {}", counts.join(", ")),
+        n => format!(
+            "group `{name}` has {n} Machines then: {}",
+            counts.join(", ")
+        ),
+    }
+}

@@ -1,0 +1,25 @@
+//! One look at the Machines that are there, for the verbs that list them.
+
+use super::super::Context;
+use super::super::session::Session;
+use crate::core::view::StatusView;
+use crate::observe::observe;
+use crate::ui::{Failure, Signals};
+
+/// What is there, beside what is wanted and what the state knows.
+pub(super) async fn inspect(
+    context: &Context<'_>,
+    signals: &mut Signals,
+) -> Result<StatusView, Failure> {
+    let session = Session::open_lenient_online(context).await?;
+    let provider = session.provider(context)?;
+    let look = async {
+        let remembered = session.load_state_or_warn(context.ui).await;
+        let known = remembered.clone().unwrap_or_else(|| session.empty_state());
+        let observed = observe(&*provider, &session.desired.app, &known).await?;
+        Ok::<_, Failure>((remembered, observed))
+    };
+    let (known, observed) = signals.or_interrupted(look).await??;
+    let (name, wanted) = (provider.name(), session.desired_if_valid());
+    Ok(StatusView::of(name, wanted, known.as_ref(), &observed))
+}

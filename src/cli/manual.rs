@@ -1,0 +1,253 @@
+//! `state rm` and `import ID`: one Machine leaves the state, or enters it. No Machine is touched.
+
+use std::time::Duration;
+
+use super::Context;
+use super::args::ImportArgs;
+use super::codes;
+use super::manifests::Warnings;
+use super::session::{self, Session};
+use crate::core::fleet::quoting::shell_word;
+use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
+use crate::core::plan::RunInfo;
+use crate::core::plan::manual::{self, AdoptError};
+use crate::core::state;
+use crate::core::view::{escape, json};
+use crate::observe::observe;
+use crate::run::StoredState;
+use crate::ui::{Exit, Failure, Signals, Ui, prompt};
+
+/// Takes a Machine out; its id is left alone until it is imported.
+pub(super) async fn remove_machine(
+    context: &Context<'_>,
+    session: &Session,
+    wanted: &str,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let me = session::holder(context, "state rm", None);
+    let lock =
+        session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
+    let written = async {
+        let there = session.load_state().await?;
+        let (id, group, lineage) = find_known(&there.known, wanted)?;
+        let facts = run_facts(context, "state rm", lineage, &there);
+        let next = manual::forget_machine(&there.known, &id, &facts);
+        context.ui.mark_changing();
+        session
+            .store
+            .write(&state::write(&next), &there.version)
+            .await?;
+        Ok::<_, Failure>((id, group, next.serial))
+    };
+    let written = written.await;
+    let released = lock.release().await;
+    let (id, group, serial) = written?;
+    released?;
+    let more = format!(
+        "Machine {id} goes on running and is left alone; what group `{group}` lacks now is made anew.\n\
+         `aeroform import {id}` takes it back"
+    );
+    report(context, session, (&id, &group, serial), &more);
+    Ok(())
+}
+
+fn find_known(known: &Known, wanted: &str) -> Result<(MachineId, GroupName, Lineage), Failure> {
+    let is_it = |(id, machine): &(&MachineId, &crate::core::fleet::KnownMachine)| {
+        id.as_str() == wanted || machine.name.as_str() == wanted
+    };
+    let found = known
+        .machines
+        .iter()
+        .find(is_it)
+        .zip(known.lineage.as_ref());
+    let ((id, machine), lineage) = found.ok_or_else(|| {
+        Failure::new(
+            codes::NO_SUCH_MACHINE,
+            format!("the state knows no Machine `{wanted}`"),
+        )
+        .hint("`aeroform state list` lists them")
+    })?;
+    Ok((id.clone(), machine.group.clone(), lineage.clone()))
+}
+
+/// Takes a Machine in, after it was shown and somebody has said yes.
+pub(super) async fn import_machine(
+    context: &Context<'_>,
+    args: &ImportArgs,
+    wanted: &str,
+) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open_online(context, Warnings::Hidden).await?;
+    let provider = session.provider(context)?;
+    let app = &session.desired.app;
+    let ui = context.ui;
+    let there = session.load_state().await?;
+    let observing = observe(&*provider, app, &there.known);
+    let observed = signals.or_interrupted(observing).await??;
+    let machine = find_observed(&observed, wanted)?;
+    check_importable(&there.known, machine)?;
+    let group = manual::group_of(machine, &session.desired);
+    ui.talk(&escape::safe(&describe_machine(machine, &group)));
+    if observed.other_projects.contains_key(&machine.id) {
+        let folder = machine.project.as_deref().unwrap_or_default();
+        ui.warn(&format!(
+            "Machine {} belongs to the project in `{folder}`: both would change it from now on, unless you \
+             run `aeroform -C {} state rm {}`",
+            machine.id,
+            shell_word(folder),
+            machine.id
+        ));
+    }
+    if !session.desired.groups.contains_key(&group) {
+        ui.warn(&format!(
+            "group `{group}` is not in fly.toml: the next apply would destroy it"
+        ));
+    }
+    if !args.auto_approve && !confirm(ui, &mut signals).await? {
+        ui.say("nothing was changed");
+        return Ok(Exit::Refused);
+    }
+    let me = session::holder(context, "import", None);
+    let patience = args.lock_timeout;
+    let lock = session::lock_state(ui, &mut signals, &*session.store, &me, patience).await?;
+    let written = async {
+        let there = session.load_state().await?;
+        let machine = provider.get(app, &machine.id).await?;
+        check_importable(&there.known, &machine)?;
+        let lineage = observed.description.scope.clone();
+        check_lineage(&there.known, &lineage, &session.desired)?;
+        let facts = run_facts(context, "import", lineage, &there);
+        let next = manual::adopt_machine(&there.known, &machine, &session.desired, &facts);
+        context.ui.mark_changing();
+        session
+            .store
+            .write(&state::write(&next), &there.version)
+            .await?;
+        Ok::<_, Failure>(next.serial)
+    };
+    let written = written.await;
+    let released = lock.release().await;
+    let serial = written?;
+    released?;
+    let id = &machine.id;
+    let more = format!(
+        "Machine {id} is one of group `{group}` now; `aeroform plan` shows what that changes"
+    );
+    report(context, &session, (id, &group, serial), &more);
+    Ok(Exit::Done)
+}
+
+/// Whether a person says yes to what was shown.
+async fn confirm(ui: &Ui, signals: &mut Signals) -> Result<bool, Failure> {
+    if ui.streams().can_ask() {
+        return prompt::yes_or_no(ui, signals, "Take it into the state?").await;
+    }
+    let message = "the plan needs a yes, and there is no terminal to ask at; nothing was changed";
+    let failure = Failure::new(codes::CONSENT_NEEDED, message);
+    Err(failure.hint("after a look at the Machine add `--auto-approve`"))
+}
+
+fn find_observed<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, Failure> {
+    let is_it = |machine: &&Machine| {
+        let named = machine.id.as_str() == wanted || machine.name.as_str() == wanted;
+        named && !machine.state.is_gone()
+    };
+    let mut machines = observed.all_machines();
+    machines.find(is_it).ok_or_else(|| {
+        let app = &observed.app;
+        let message = format!("app `{app}` has no such Machine `{wanted}`");
+        Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform status` lists them")
+    })
+}
+
+fn check_importable(known: &Known, machine: &Machine) -> Result<(), Failure> {
+    let Err(why) = manual::check_adoptable(known, machine) else {
+        return Ok(());
+    };
+    let why = match why {
+        AdoptError::AlreadyKnown => "it is in it already",
+        AdoptError::Special => "another tool made it, for a release command, a console or a test",
+        AdoptError::Unreachable => "its host does not say what it is; try again later",
+    };
+    let id = &machine.id;
+    let message = format!("Machine {id} cannot be taken into the state: {why}");
+    Err(Failure::new(codes::NOT_TO_BE_TAKEN, message))
+}
+
+/// A state of another incarnation of the app takes none of this one's Machines.
+fn check_lineage(known: &Known, scope: &Lineage, desired: &Desired) -> Result<(), Failure> {
+    if known
+        .lineage
+        .as_ref()
+        .is_none_or(|lineage| lineage == scope)
+    {
+        return Ok(());
+    }
+    let app = &desired.app;
+    let message = format!("the state belongs to another incarnation of `{app}` than the one there");
+    Err(
+        Failure::new(crate::core::plan::codes::OTHER_LINEAGE, message)
+            .hint("`aeroform plan` says what can be done about that"),
+    )
+}
+
+/// The Machine in a line, as it is now.
+fn describe_machine(machine: &Machine, group: &GroupName) -> String {
+    let mut parts = vec![
+        format!(
+            "= {group} {} {} {}",
+            machine.id, machine.region, machine.name
+        ),
+        machine.state.as_str().to_owned(),
+    ];
+    let image = machine
+        .config
+        .as_ref()
+        .and_then(|config| config.image.clone());
+    parts.extend(image.map(|image| format!("image {image}")));
+    let volumes = machine
+        .volumes
+        .iter()
+        .map(|volume| format!("volume {volume}"));
+    parts.extend(volumes);
+    if !machine.standby_for.is_empty() {
+        parts.push("a standby".to_owned());
+    }
+    parts.join(" · ")
+}
+
+fn run_facts(
+    context: &Context<'_>,
+    command: &str,
+    lineage: Lineage,
+    there: &StoredState,
+) -> RunInfo {
+    RunInfo {
+        run: context.env.new_run_id(),
+        lineage,
+        at: context.env.now(),
+        by: context.env.user(),
+        command: command.to_owned(),
+        outcome: "complete".to_owned(),
+        commit: context.env.commit(),
+        parent: there.digest.clone(),
+        plan: None,
+        release: None,
+    }
+}
+
+fn report(
+    context: &Context<'_>,
+    session: &Session,
+    (id, group, serial): (&MachineId, &GroupName, u64),
+    more: &str,
+) {
+    let (ui, place) = (context.ui, session.store.location());
+    if ui.json() {
+        ui.document(&json::state::machine_change(&place, serial, id, group));
+    } else {
+        ui.data(&format!("`{place}` is at serial {serial} now\n"));
+        ui.say(more);
+    }
+}

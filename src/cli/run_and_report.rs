@@ -1,0 +1,279 @@
+//! A run under the eyes of an operator: progress, signals, and what is said at its end.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use super::args::parse_steady;
+use super::{Context, views};
+use crate::apply::{CancelHandle, Halt};
+use crate::core::fleet::MachineId;
+use crate::core::fleet::quoting::shell_word;
+use crate::core::plan::partial_rollout::PartialRollout;
+use crate::core::plan::{
+    Action, Outcome, Plan, PlanMode, Requested, RestartScope, StepResult, Work,
+};
+use crate::core::view::next_command::{
+    Continuation, NextCommand, request_flags, with_leading_spaces,
+};
+use crate::core::view::{RunOutcome, RunReport, json};
+use crate::run::{Preview, RunContext, RunRequest, RunResult};
+use crate::store::StateLock;
+use crate::ui::progress::RunProgress;
+use crate::ui::{Exit, Failure, Signals, StopSignal, Ui};
+
+/// How long calls in flight have after SIGTERM or SIGHUP: a supervisor or a CI runner that sends them
+/// kills soon after.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RunExit {
+    pub(super) exit: Exit,
+    /// Whether any Machine may have been touched.
+    pub(super) touched: bool,
+}
+
+/// Carries the plan out and reports. `rest` is the verb that does what is left once anything was touched.
+pub(super) async fn execute_and_report(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    ground: &RunContext<'_>,
+    look: &Preview,
+    held: &dyn StateLock,
+    errand: &RunRequest<'_>,
+    rest: &str,
+) -> Result<RunExit, Failure> {
+    let ended = execute_with_progress(context.ui, signals, ground, look, held, errand).await?;
+    let touched = has_touched(&look.plan, &ended.report.results);
+    let verb = if touched { rest } else { errand.command };
+    report(context, look, &ended, verb, errand.command);
+    let exit = match ended.run_end(look) {
+        RunOutcome::Complete => Exit::Done,
+        RunOutcome::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => {
+            Exit::Stale
+        }
+        RunOutcome::Failed | RunOutcome::Overtaken => Exit::Incomplete,
+        RunOutcome::Interrupted => Exit::Interrupted,
+    };
+    Ok(RunExit {
+        exit,
+        touched: exit == Exit::Done || touched,
+    })
+}
+
+fn has_touched(plan: &Plan, results: &[StepResult]) -> bool {
+    let mut steps = plan.steps.iter().zip(results);
+    steps.any(|(step, result)| {
+        let begun = !matches!(
+            result.outcome,
+            Outcome::Skipped { .. } | Outcome::NotStarted
+        );
+        begun && matches!(step.work, Work::Change(_))
+    })
+}
+
+/// Carries the plan out under a progress that is gone from the terminal when this returns, so that what
+/// is said afterwards stands where it was.
+async fn execute_with_progress(
+    ui: &Ui,
+    signals: &mut Signals,
+    ground: &RunContext<'_>,
+    look: &Preview,
+    held: &dyn StateLock,
+    errand: &RunRequest<'_>,
+) -> Result<RunResult, Failure> {
+    let (handle, cancel) = CancelHandle::new();
+    let mut progress = RunProgress::new(ui, &look.plan);
+    let mut events = |event: &_| {
+        if ui.json()
+            && let Some(line) = json::apply::event_line(&look.plan, event)
+        {
+            ui.document(&line);
+        }
+        progress.event(event);
+    };
+    let mut work = pin!(ground.execute(look, held, errand, cancel, &mut events));
+    let mut stopped = false;
+    loop {
+        tokio::select! {
+            ended = &mut work => return Ok(ended?),
+            stop = signals.next() => {
+                let patient = stop == StopSignal::Interrupt && ui.streams().can_ask();
+                if patient && stopped {
+                    handle.abort();
+                } else {
+                    handle.stop((!patient).then_some(GRACE));
+                }
+                stopped = true;
+            }
+        }
+    }
+}
+
+fn report(context: &Context<'_>, look: &Preview, ended: &RunResult, verb: &str, typed: &str) {
+    let ui = context.ui;
+    let report = &ended.report;
+    if let Some(error) = &ended.journal_failure {
+        ui.warn(error);
+    }
+    if let Some(spill) = &ended.unpublished {
+        // Standard error is the last place that is left.
+        ui.warn(&format!(
+            "no copy of the state could be kept ({}); its text follows, save it under the name below",
+            spill.cause
+        ));
+        ui.talk(&spill.text);
+    }
+    for remark in &report.remarks {
+        ui.say(&format!("note: {remark}"));
+    }
+    if let Some(why) = &report.release_not_ended {
+        let number = report.release.as_ref().map_or(0, |release| release.version);
+        ui.warn(&format!(
+            "release v{number} could not be marked as ended, so other tools may take it for one in progress: {why}"
+        ));
+    }
+    match &report.halted {
+        None => {}
+        Some(Halt::LockLost) => ui.warn("nothing more was started: the state's lock was lost"),
+        Some(Halt::Journal(why) | Halt::Provider(why) | Halt::StateBehind(why)) => {
+            ui.warn(&format!("nothing more was started: {why}"));
+        }
+    }
+    let observed = look.observed.as_ref();
+    let left = observed.map(|observed| {
+        let release = report.release.as_ref();
+        PartialRollout::of(&look.plan, observed, &report.results, release)
+    });
+    let again = next_command(context, look, &report.results, (verb, typed));
+    let told = RunReport {
+        plan: &look.plan,
+        results: &report.results,
+        interrupted: report.interrupted,
+        findings: &report.findings,
+        remarks: &report.remarks,
+        additions: &report.additions,
+        overtaken: &report.overtaken,
+        state: &ended.state,
+        partial_rollout: left.as_ref(),
+        program: &context.global.program(),
+        verb,
+        next_command: Some(&again),
+    };
+    views::report(ui, &told);
+}
+
+/// The command that does what is left, given the verb that does it and the one that was typed.
+fn next_command(
+    context: &Context<'_>,
+    look: &Preview,
+    results: &[StepResult],
+    (verb, typed_verb): (&str, &str),
+) -> NextCommand {
+    let typed = &context.global.typed_command;
+    let plan = &look.plan;
+    let asked = &plan.requested;
+    let kept = repeated_flags(context, asked);
+    let options = with_leading_spaces(&request_flags(&kept));
+    let options_without_image = with_leading_spaces(&request_flags(&Requested {
+        image: None,
+        ..kept.clone()
+    }));
+    let replaced = replaced_machines(plan, results);
+    let unreplaced = asked.replace.difference(&replaced).cloned();
+    let beyond = Requested {
+        replace: unreplaced.collect(),
+        restart: asked.restart.clone(),
+        ..Requested::default()
+    };
+    let apply = || format!("apply{options}");
+    let (command, how) = match verb {
+        "apply" if look.reviewed_plan.is_some() && plan.mode == PlanMode::Destroy => {
+            (format!("destroy{options}"), Continuation::OtherCommand)
+        }
+        "apply" if look.reviewed_plan.is_some() => {
+            let more = with_leading_spaces(&request_flags(&beyond));
+            (format!("{}{more}", apply()), Continuation::OtherCommand)
+        }
+        "apply" if typed_verb == "apply" => {
+            let command = typed.render_without(&["replace", "restart"], &request_flags(&beyond));
+            (command, Continuation::SameCommand)
+        }
+        // The files say already what the verb said.
+        "apply" => (apply(), Continuation::OtherCommand),
+        "machine replace" if beyond.replace.is_empty() => (apply(), Continuation::OtherCommand),
+        "machine replace" => {
+            let ids: Vec<String> = beyond
+                .replace
+                .iter()
+                .map(|id| shell_word(id.as_str()).into_owned())
+                .collect();
+            (
+                format!("{} {}", typed.render_without(&["ids"], &[]), ids.join(" ")),
+                Continuation::SameCommand,
+            )
+        }
+        _ => (typed.render_without(&[], &[]), Continuation::SameCommand),
+    };
+    let restarted = plan.changes().any(|(id, change)| {
+        asked.restart.covers(&change.group)
+            && matches!(change.action, Action::Update { .. })
+            && results
+                .get(id.0 as usize)
+                .is_some_and(|result| result.outcome == Outcome::Done)
+    });
+    NextCommand {
+        command,
+        continuation: if restarted {
+            Continuation::StartsOver
+        } else {
+            how
+        },
+        options,
+        options_without_image,
+    }
+}
+
+/// What was asked of how the plan is made, and so is asked of the next one.
+fn repeated_flags(context: &Context<'_>, asked: &Requested) -> Requested {
+    // Where the next command is typed, the same variable is read again.
+    let variable = context.env.var("AEROFORM_STEADY");
+    let by_variable = variable.and_then(|text| parse_steady(text).ok());
+    Requested {
+        replace: BTreeSet::new(),
+        restart: RestartScope::None,
+        clone_source: None,
+        steady_ms: asked.steady_ms.filter(|ms| Some(*ms) != by_variable),
+        ..asked.clone()
+    }
+}
+
+/// The flags that ask the same of the next plan, each after a space.
+pub(super) fn flags_text(context: &Context<'_>, asked: &Requested) -> String {
+    with_leading_spaces(&request_flags(&repeated_flags(context, asked)))
+}
+
+/// The Machines, by id and name, that others have replaced.
+fn replaced_machines(plan: &Plan, results: &[StepResult]) -> BTreeSet<MachineId> {
+    let done = plan.changes().filter(|(id, _)| {
+        let result = results.get(id.0 as usize);
+        result.is_some_and(|result| result.outcome == Outcome::Done)
+    });
+    let mut gone: BTreeSet<MachineId> = BTreeSet::new();
+    for (_, change) in done {
+        match &change.action {
+            Action::Destroy { .. } => gone.extend(change.machine.id.clone()),
+            Action::Create { replaces, .. } => gone.extend(replaces.clone()),
+            _ => {}
+        }
+    }
+    let names = plan.changes().filter_map(|(_, change)| {
+        let id = change.machine.id.as_ref()?;
+        gone.contains(id)
+            .then(|| MachineId::new(change.machine.name.as_str()).ok())?
+    });
+    let names: Vec<MachineId> = names.collect();
+    gone.extend(names);
+    gone
+}

@@ -1,0 +1,173 @@
+//! `aeroform scale vm` and `aeroform scale memory`: a whole size for one group (rule 19).
+
+use super::args::{ScaleMemoryArgs, ScaleVmArgs};
+use super::codes;
+use super::edit::EditContext;
+use super::scale::{find_group, list_groups};
+use crate::core::fleet::quoting::shell_word;
+use crate::core::fleet::schema::Guest;
+use crate::core::fleet::{Desired, GroupName, MachineId};
+use crate::core::manifest::edit::{Edit, MachineSize};
+use crate::core::platform::sizes;
+use crate::ui::Failure;
+
+/// A size with a name.
+pub(super) fn vm_edits(args: &ScaleVmArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
+    let sold = || sizes::all().filter(|size| size.gpu.is_none());
+    let Some(found) = sold().find(|size| size.name == args.size) else {
+        let message = format!("there is no VM size `{}`", args.size);
+        return Err(Failure::new(codes::BAD_SIZE, message).hint(sizes_like(&args.size)));
+    };
+    let size = MachineSize {
+        cpu_kind: found.kind.as_str().to_owned(),
+        cpus: found.cpus,
+        memory_mb: args.memory.unwrap_or(found.memory_mb),
+    };
+    Ok(vec![size_edit(
+        target_group(ground.desired, args.size_flags.group.as_ref())?,
+        size,
+    )?])
+}
+
+/// Other memory for the CPUs that it has.
+pub(super) fn memory_edits(
+    args: &ScaleMemoryArgs,
+    ground: &EditContext<'_>,
+) -> Result<Vec<Edit>, Failure> {
+    let group = target_group(ground.desired, args.size_flags.group.as_ref())?;
+    let (cpu_kind, cpus) = cpus(ground, &group)?;
+    let size = MachineSize {
+        cpu_kind,
+        cpus,
+        memory_mb: args.memory,
+    };
+    Ok(vec![size_edit(group, size)?])
+}
+
+/// The sizes that somebody who wrote this may have meant: those of its kind, if it has one.
+fn sizes_like(word: &str) -> String {
+    let sold = || sizes::all().filter(|size| size.gpu.is_none());
+    let is_of = |size: &&sizes::VmSize| word.starts_with(size.kind.as_str());
+    let mut names: Vec<&str> = sold().filter(is_of).map(|size| size.name).collect();
+    if names.is_empty() {
+        names = sold().map(|size| size.name).collect();
+    }
+    format!("the sizes are {}", names.join(", "))
+}
+
+fn size_edit(group: GroupName, size: MachineSize) -> Result<Edit, Failure> {
+    let guest = Guest {
+        cpu_kind: Some(size.cpu_kind.clone()),
+        cpus: Some(size.cpus),
+        memory_mb: Some(size.memory_mb),
+        ..Guest::default()
+    };
+    match sizes::check_size(&guest) {
+        None => Ok(Edit::Size { group, size }),
+        Some(misfit) => Err(Failure::new(codes::BAD_SIZE, misfit.problem).hint(misfit.help)),
+    }
+}
+
+/// The group that a flag names, or the only one.
+fn target_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, Failure> {
+    let mut names = desired.groups.keys();
+    match (flag, names.next(), names.next()) {
+        (Some(name), _, _) => find_group(desired, name.as_str()),
+        (None, Some(only), None) => Ok(only.clone()),
+        (None, _, _) => Err(Failure::new(
+            codes::NEEDS_GROUP,
+            "there are several process groups, and none is named",
+        )
+        .hint(format!("name one with `-g`: {}", list_groups(desired)))),
+    }
+}
+
+/// Kind and number of a group's CPUs: what fly.toml says, else what its Machines have, else the default.
+fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
+    let written = ground.desired.groups[name].template.explicit_size();
+    if has_gpu(ground, name) {
+        return Err(Failure::new(
+            codes::BAD_SIZE,
+            format!("the Machines of group `{name}` have GPUs, and a size of CPUs and memory would take them away"),
+        )
+        .hint("write `memory` into its `[[vm]]` in fly.toml, and run `aeroform apply`"));
+    }
+    if let Some(cpus) = written.and_then(cpus_of) {
+        return Ok(cpus);
+    }
+    let there = machine_sizes(ground, name);
+    let mut found: Vec<(String, u32)> = there.iter().flatten().filter_map(cpus_of).collect();
+    found.sort();
+    found.dedup();
+    let whole = format!(
+        "say it whole: `aeroform scale vm SIZE --memory MB -g {}`",
+        shell_word(name.as_str())
+    );
+    match found.as_slice() {
+        // What runs may be larger than what is usual.
+        [] if there.iter().any(Option::is_none) => Err(Failure::new(
+            codes::CPUS_DIFFER,
+            format!("the CPUs of group `{name}` are not known, and fly.toml does not say which"),
+        )
+        .hint(whole)),
+        [] => {
+            let usual = sizes::find(sizes::DEFAULT_SIZE).expect("the default is a size");
+            Ok((usual.kind.as_str().to_owned(), usual.cpus))
+        }
+        [one] => Ok(one.clone()),
+        several => {
+            let several = several.iter().map(|(kind, cpus)| format!("{cpus} {kind}"));
+            let several: Vec<String> = several.collect();
+            Err(Failure::new(
+                codes::CPUS_DIFFER,
+                format!(
+                    "the Machines of group `{name}` have different CPUs, and fly.toml does not say which: {}",
+                    several.join(", ")
+                ),
+            )
+            .hint(whole))
+        }
+    }
+}
+
+/// The size of each of its Machines; none of one whose size cannot be seen.
+fn machine_sizes(ground: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest>> {
+    let (desired, look) = (ground.desired, ground.preview);
+    let is_its = |id: &MachineId, group: &GroupName| desired.group_of(id, group) == *name;
+    if let Some(observed) = &look.observed {
+        let its = observed.machines.values().filter(|machine| {
+            let group = machine.group.as_ref();
+            !machine.state.is_gone() && group.is_some_and(|group| is_its(&machine.id, group))
+        });
+        return its
+            .map(|machine| Some(machine.config.as_ref()?.guest.clone().unwrap_or_default()))
+            .collect();
+    }
+    let known = &look.stored_state.known;
+    let its = known.machines.iter();
+    let its = its.filter(|(id, machine)| is_its(id, &machine.group));
+    let sent = its.map(|(id, _)| {
+        let guest = known.sent_config(id)?.tree().get("guest")?;
+        serde_json::from_value(guest.clone()).ok()
+    });
+    // A process of this computer has no size but the one that is written.
+    let is_sized = desired.profile().has_fly_sizes;
+    sent.map(|guest| guest.or_else(|| (!is_sized).then(Guest::default)))
+        .collect()
+}
+
+/// Whether fly.toml gives it GPUs or, where that says nothing of a size, its Machines have some.
+fn has_gpu(ground: &EditContext<'_>, name: &GroupName) -> bool {
+    let written = ground.desired.groups[name].template.explicit_size();
+    match written {
+        Some(written) => written.gpu_kind.is_some(),
+        None => machine_sizes(ground, name)
+            .iter()
+            .flatten()
+            .any(|guest| guest.gpu_kind.is_some()),
+    }
+}
+
+fn cpus_of(guest: &Guest) -> Option<(String, u32)> {
+    Some((guest.cpu_kind.clone()?, guest.cpus?))
+}

@@ -1,0 +1,206 @@
+//! The anchor: the lease of one Machine for a whole run, so that a second run on another computer waits,
+//! and other tools meet it, too (rule 26). The state's lock guards one computer; this guards the app, as
+//! long as it has a Machine.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::context::Preview;
+use crate::core::fleet::{AppName, HostStatus, Machine, MachineId, MachineState, Management};
+use crate::core::plan::{Action, Change, StepId};
+use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL, Provider, ProviderError};
+
+/// How often a lease is asked for that somebody else has.
+const LEASE_POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// Of so many Machines that a plan changes is looked who holds their leases before it is shown. Each is a call.
+const LOOKED_AT: usize = 3;
+/// How long letting go may take; after it the platform lets go by itself.
+const LEASE_RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A lease that is held for a run.
+pub struct AppLease<'a> {
+    provider: &'a dyn Provider,
+    app: &'a AppName,
+    id: MachineId,
+}
+
+impl<'a> AppLease<'a> {
+    /// Takes it; none where the provider has no leases, the plan changes nothing, or there is no Machine.
+    /// Somebody else's is waited out for so long, and `waiting` is told whose it is.
+    ///
+    /// # Errors
+    /// When it is held for longer, or the provider does not answer.
+    pub async fn acquire(
+        provider: &'a dyn Provider,
+        look: &'a Preview,
+        why: &str,
+        patience: Duration,
+        waiting: &mut (dyn FnMut(&ProviderError) + Send),
+    ) -> Result<Option<Self>, ProviderError> {
+        match choose_machine(look) {
+            Some(id) => {
+                Self::acquire_machine(provider, &look.plan.app, id, why, patience, waiting).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the lease of this Machine, on the same terms.
+    ///
+    /// # Errors
+    /// When it is held for longer, or the provider does not answer.
+    pub async fn acquire_machine(
+        provider: &'a dyn Provider,
+        app: &'a AppName,
+        id: MachineId,
+        why: &str,
+        patience: Duration,
+        waiting: &mut (dyn FnMut(&ProviderError) + Send),
+    ) -> Result<Option<Self>, ProviderError> {
+        let deadline = Instant::now() + patience;
+        let mut told = None;
+        loop {
+            let error = match provider.acquire_lease(app, &id, why).await {
+                Ok(()) => return Ok(Some(Self { provider, app, id })),
+                // The look that follows finds out what became of it.
+                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+                Err(error) => error,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let pause = match error.class {
+                ErrorClass::RateLimited(pause) => pause.unwrap_or(LEASE_POLL_INTERVAL),
+                ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => {
+                    LEASE_POLL_INTERVAL
+                }
+                ErrorClass::Invalid
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Fatal => {
+                    return Err(error);
+                }
+            };
+            if left.is_zero() {
+                return Err(error);
+            }
+            let on = lease_wait_cause(&error);
+            if told != Some(on) {
+                waiting(&error);
+                told = Some(on);
+            }
+            sleep(pause.min(left)).await;
+        }
+    }
+
+    /// Prolongs it for as long as this is not dropped.
+    pub async fn refresh_lease(&self) -> Infallible {
+        loop {
+            sleep(LEASE_REFRESH_INTERVAL).await;
+            // A lease that is lost leaves every step its own.
+            let _ = self.provider.refresh_lease(self.app, &self.id).await;
+        }
+    }
+
+    /// Lets go of it.
+    pub async fn release_lease(self) {
+        // What is not let go of ends by itself a few seconds later.
+        let _ = timeout(
+            LEASE_RELEASE_TIMEOUT,
+            self.provider.release_lease(self.app, &self.id),
+        )
+        .await;
+    }
+}
+
+/// Waits until nobody else holds the lease of a Machine that this plan would take: of its anchor, and of the first
+/// ones that it changes, since another run may hold one of those. `waiting` is told who does. Says whether somebody
+/// did, and gives who still does when the patience is over. Takes nothing, and where the platform does not answer the
+/// call that takes the lease finds that out.
+///
+/// # Errors
+/// Who holds a lease for longer.
+pub async fn until_free(
+    provider: &dyn Provider,
+    look: &Preview,
+    patience: Duration,
+    waiting: &mut (dyn FnMut(&str) + Send),
+) -> Result<bool, String> {
+    let Some(anchor) = choose_machine(look) else {
+        return Ok(false);
+    };
+    let changed: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched_machine).collect();
+    let changed = changed
+        .into_iter()
+        .take(LOOKED_AT)
+        .filter(|id| **id != anchor);
+    let deadline = Instant::now() + patience;
+    let mut waited = false;
+    for id in [&anchor].into_iter().chain(changed) {
+        let mut told = None;
+        while let Ok(Some(holder)) = provider.lease_holder(&look.plan.app, id).await {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(holder);
+            }
+            if told.as_ref() != Some(&holder) {
+                waiting(&holder);
+                told = Some(holder);
+            }
+            waited = true;
+            sleep(LEASE_POLL_INTERVAL.min(left)).await;
+        }
+    }
+    Ok(waited)
+}
+
+/// What keeps a lease from being had, for people.
+pub fn lease_wait_cause(error: &ProviderError) -> &'static str {
+    match error.class {
+        ErrorClass::RateLimited(_) => "the rate limit",
+        ErrorClass::Transient | ErrorClass::Unknown => "an answer of the platform",
+        ErrorClass::Conflict
+        | ErrorClass::Invalid
+        | ErrorClass::NoRoom
+        | ErrorClass::NotFound
+        | ErrorClass::Fatal => "a lease",
+    }
+}
+
+/// The first Machine that runs and that the plan leaves alone; without one, the first that it changes. Never one
+/// that was taken out of the state to be left alone.
+fn choose_machine(look: &Preview) -> Option<MachineId> {
+    let observed = look.observed.as_ref()?;
+    if !observed.description.capabilities.leases || !look.plan.calls_provider() {
+        return None;
+    }
+    let touched: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched_machine).collect();
+    let known = &look.stored_state.known;
+    let may_be = |machine: &&Machine| {
+        let id = &machine.id;
+        let ignored = known.ignored_machines.contains(id) && !known.machines.contains_key(id);
+        let ours = matches!(machine.management, Management::Ours | Management::FlyLaunch);
+        let runs = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
+        ours && runs && !ignored
+    };
+    let mut machines = observed.machines.values().filter(may_be);
+    let untouched = machines.find(|machine| !touched.contains(&machine.id));
+    let id = untouched.map(|machine| &machine.id);
+    let first = || {
+        touched
+            .into_iter()
+            .find(|id| observed.machines.contains_key(*id))
+    };
+    id.or_else(first).cloned()
+}
+
+fn touched_machine((_, change): (StepId, &Change)) -> Option<&MachineId> {
+    match &change.action {
+        Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } | Action::Start => {
+            change.machine.id.as_ref()
+        }
+        Action::Create { .. } => change.replaces(),
+        Action::Wait | Action::Adopt | Action::Forget => None,
+    }
+}

@@ -1,0 +1,249 @@
+//! One run: the journal first, then the calls, then the state.
+
+use std::path::Path;
+
+use super::context::{Preview, RunContext, RunError};
+use crate::apply::{self, ApplyOptions, Cancel, Report, RunInput};
+use crate::core::fleet::{Known, Lineage, RunId};
+use crate::core::plan::{Event, RunInfo, SavedPlan, next_state};
+use crate::core::state;
+use crate::core::view::{RunOutcome, RunReport, StateOutcome};
+use crate::journal::{JournalError, RunRow, RunStatus};
+use crate::store::{StateLock, write_copy};
+
+/// What is carried out, and as whom.
+#[derive(Debug, Clone, Copy)]
+pub struct RunRequest<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The verb, for records.
+    pub command: &'a str,
+    /// Most steps at once.
+    pub parallelism: usize,
+    /// The folder in which a state that the store refuses is kept.
+    pub copy_dir: &'a Path,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunResult {
+    /// Of its steps.
+    pub report: Report,
+    /// Of its state.
+    pub state: StateOutcome,
+    /// The journal could not be told that the run is over; why.
+    pub journal_failure: Option<String>,
+    /// The state could be kept nowhere.
+    pub unpublished: Option<UnpublishedState>,
+}
+
+/// A state that neither the store nor a copy beside it could keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnpublishedState {
+    /// Why there is no copy.
+    pub cause: String,
+    /// The state's text, for whoever can still keep it.
+    pub text: String,
+}
+
+impl RunResult {
+    /// How the run ended, for the exit code and the record.
+    pub fn run_end(&self, look: &Preview) -> RunOutcome {
+        end(&self.report, &self.state, look)
+    }
+}
+
+impl RunContext<'_> {
+    /// Carries out the plan of a look that was taken and prepared under this lock, and writes the state
+    /// whatever came of it. Dropping the future is a crash: the journal has the run open, and the
+    /// Machines' names say what they are for.
+    pub async fn execute(
+        &self,
+        look: &Preview,
+        held: &dyn StateLock,
+        errand: &RunRequest<'_>,
+        cancel: Cancel,
+        events: &mut dyn FnMut(&Event),
+    ) -> Result<RunResult, RunError> {
+        let (Some(lineage), Some(observed)) = (&look.plan.lineage, &look.observed) else {
+            return Err(RunError::Offline);
+        };
+        let known = &look.stored_state.known;
+        let row = RunRow {
+            run: errand.run.clone(),
+            lineage: observed.description.journal_lineage(),
+            serial: known.serial,
+            at: self.env.now(),
+            by: self.env.user(),
+            command: errand.command.to_owned(),
+            plan: SavedPlan::of(&look.plan).to_json(),
+        };
+        let left = Box::pin(self.end_unfinished_release(look, true)).await;
+        let commit = self.env.commit();
+        let job = RunInput {
+            plan: &look.plan,
+            desired: self.desired,
+            known,
+            observed,
+            provider: self.provider,
+            journal: self.journal,
+            lock: held,
+            run: &row,
+            serial: known.serial + 1,
+            commit: commit.as_deref(),
+            options: ApplyOptions {
+                parallelism: errand.parallelism,
+            },
+        };
+        let mut report = Box::pin(apply::run(job, cancel, events)).await;
+        // One of its own is newer, and nobody waits for the one before it.
+        report
+            .remarks
+            .extend(left.filter(|_| report.release.is_none()));
+        Ok(self.publish(look, errand, lineage, report).await)
+    }
+
+    /// Writes the state and settles the run in the journal.
+    async fn publish(
+        &self,
+        look: &Preview,
+        errand: &RunRequest<'_>,
+        lineage: &Lineage,
+        report: Report,
+    ) -> RunResult {
+        let next = self.next_state(look, errand, lineage, &report);
+        let (state, spill) = if next == look.stored_state.known {
+            (StateOutcome::Unchanged, None)
+        } else {
+            self.write_state_or_copy(look, errand, &next).await
+        };
+        let status = match &state {
+            StateOutcome::Unchanged | StateOutcome::Written { .. } => RunStatus::Closed,
+            StateOutcome::Unpublished { .. } => RunStatus::Unpublished,
+        };
+        // The state is what counts; a journal that cannot be written is no reason to fail now.
+        let unmarked = self
+            .mark_runs(errand.run, look, status)
+            .err()
+            .map(|error| error.to_string());
+        RunResult {
+            report,
+            state,
+            journal_failure: unmarked,
+            unpublished: spill,
+        }
+    }
+
+    /// Marks the run; with it closed nothing is left of the ones before it, whose work it has taken over.
+    fn mark_runs(
+        &self,
+        run: &RunId,
+        look: &Preview,
+        status: RunStatus,
+    ) -> Result<(), JournalError> {
+        self.journal.mark_run(run, status)?;
+        if status != RunStatus::Closed {
+            return Ok(());
+        }
+        let Some(observed) = &look.observed else {
+            return Ok(());
+        };
+        for open in self.open_runs(&observed.description)? {
+            self.journal.mark_run(&open.row.run, RunStatus::Closed)?;
+        }
+        Ok(())
+    }
+
+    /// What the state says now: whatever is certain, however the run ended.
+    fn next_state(
+        &self,
+        look: &Preview,
+        errand: &RunRequest<'_>,
+        lineage: &Lineage,
+        report: &Report,
+    ) -> Known {
+        let outcome = match end(report, &StateOutcome::Unchanged, look) {
+            RunOutcome::Complete => "complete",
+            RunOutcome::Failed => "failed",
+            RunOutcome::Overtaken => "overtaken",
+            RunOutcome::Interrupted => "interrupted",
+        };
+        let facts = RunInfo {
+            run: errand.run.clone(),
+            lineage: lineage.clone(),
+            at: self.env.now(),
+            by: self.env.user(),
+            command: errand.command.to_owned(),
+            outcome: outcome.to_owned(),
+            commit: self.env.commit(),
+            parent: look.stored_state.digest.clone(),
+            plan: look.reviewed_plan.as_ref().map(SavedPlan::digest),
+            release: report.release.as_ref().map(|release| release.version),
+        };
+        next_state(
+            &look.stored_state.known,
+            &look.plan,
+            self.desired,
+            &report.results,
+            &facts,
+        )
+    }
+
+    /// Writes it, or keeps a copy that `state push` publishes.
+    async fn write_state_or_copy(
+        &self,
+        look: &Preview,
+        errand: &RunRequest<'_>,
+        next: &Known,
+    ) -> (StateOutcome, Option<UnpublishedState>) {
+        let text = state::write(next);
+        let cause = match self.store.write(&text, &look.stored_state.version).await {
+            Ok(_) => {
+                let (place, serial) = (self.store.location(), next.serial);
+                return (
+                    StateOutcome::Written {
+                        location: place,
+                        serial,
+                    },
+                    None,
+                );
+            }
+            Err(error) => error.to_string(),
+        };
+        let name = format!("{}.unpublished.json", next.app);
+        match write_copy(errand.copy_dir, &name, &text) {
+            Ok(path) => (
+                StateOutcome::Unpublished {
+                    cause,
+                    copy: path.display().to_string(),
+                },
+                None,
+            ),
+            Err(error) => {
+                let spill = UnpublishedState {
+                    cause: error.to_string(),
+                    text,
+                };
+                (StateOutcome::Unpublished { cause, copy: name }, Some(spill))
+            }
+        }
+    }
+}
+
+fn end(report: &Report, state: &StateOutcome, look: &Preview) -> RunOutcome {
+    RunReport {
+        plan: &look.plan,
+        results: &report.results,
+        interrupted: report.interrupted,
+        findings: &report.findings,
+        remarks: &report.remarks,
+        additions: &report.additions,
+        overtaken: &report.overtaken,
+        state,
+        partial_rollout: None,
+        next_command: None,
+        program: "",
+        verb: "",
+    }
+    .outcome()
+}

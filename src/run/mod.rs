@@ -1,0 +1,15 @@
+//! The conduct of a run: remember, look, compare, carry out, publish. What `apply` does without a word
+//! to anybody, so that tests drive exactly what the program drives.
+//!
+//! Must not print, prompt or know flags. Decides nothing about Machines: that is the plan's, and the
+//! calls are [`crate::apply`]'s. Start at [`RunContext::look`] and follow a [`Preview`] to [`RunContext::carry_out`].
+
+mod app_lease;
+mod context;
+mod execute;
+mod release_wait;
+
+pub use app_lease::{AppLease, lease_wait_cause, until_free};
+pub use context::{Preview, RunContext, RunError, StoredState, UnfinishedRelease};
+pub use execute::{RunRequest, RunResult, UnpublishedState};
+pub use release_wait::{ReleaseWait, wait_for_releases};
