@@ -26,9 +26,9 @@ use aeroform::journal::{
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
 use aeroform::store::{Holder, LocalStore, StateStore};
-use carried::{facts, row};
+use carried::{run_facts, run_row};
 use measure::{growth, millis, per, processor_time};
-use support::{GroupWords, desired, group};
+use support::{GroupBuilder, desired, group};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 20_000];
 
@@ -120,7 +120,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
         .expect("the world answers");
     let made = plan(&wanted, &known, Some(&observed), &Options::default());
     let planned = processor_time().saturating_sub(began);
-    let run = row(
+    let run = run_row(
         1,
         &observed.description.scope,
         0,
@@ -148,7 +148,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
             .all(|result| result.outcome == Outcome::Done)
     );
     assert_eq!(report.findings, [""; 0]);
-    let next = next_state(&known, &made, &wanted, &report.results, &facts(&run));
+    let next = next_state(&known, &made, &wanted, &report.results, &run_facts(&run));
     store
         .write(&state::write(&next), &version)
         .await

@@ -12,7 +12,7 @@ use std::time::Duration;
 use aeroform::core::fleet::{Desired, Observed};
 use aeroform::core::plan::{Options, SavedPlan, plan};
 use measure::{growth, median, millis, per};
-use support::{GroupWords, Stage, desired, group};
+use support::{GroupBuilder, PlanFixture, desired, group};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 
@@ -25,7 +25,7 @@ fn main() {
     let mut before = [None; 4];
     for size in SIZES {
         let desired = fleet(size);
-        let stage = Stage::with(&desired);
+        let stage = PlanFixture::with(&desired);
         assert_eq!(stage.known.machines.len(), size as usize);
         let mut row = format!("{size:>10}");
         let mut cell = |column: usize, time: Duration| {
@@ -36,7 +36,7 @@ fn main() {
         };
         cell(0, unchanged(&desired, &stage, None));
         cell(1, unchanged(&desired, &stage, Some(&stage.observed)));
-        let empty = Stage::empty();
+        let empty = PlanFixture::empty();
         let create = || {
             plan(
                 &desired,
@@ -63,7 +63,7 @@ fn fleet(size: u32) -> Desired {
     ])
 }
 
-fn unchanged(desired: &Desired, stage: &Stage, observed: Option<&Observed>) -> Duration {
+fn unchanged(desired: &Desired, stage: &PlanFixture, observed: Option<&Observed>) -> Duration {
     median(|| {
         let made = plan(desired, &stage.known, observed, &Options::default());
         assert!(made.is_empty(), "nothing is to be done");

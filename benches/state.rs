@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use aeroform::core::state;
 use measure::{growth, median, millis, per};
-use support::{GroupWords, Stage, desired, group};
+use support::{GroupBuilder, PlanFixture, desired, group};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 
@@ -21,7 +21,7 @@ fn main() {
     let mut before = [None; 2];
     for size in SIZES {
         let group = |name| group(name).list("ams gru nrt").count(size / 2);
-        let stage = Stage::with(&desired([
+        let stage = PlanFixture::with(&desired([
             ("web", group("web")),
             ("worker", group("worker")),
         ]));

@@ -35,8 +35,8 @@ use aeroform::core::plan::{Action, Options, Outcome, Plan, Removal, StepId, Work
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, FileFailurePersistence};
-use random::{REGIONS, hand, lay_hand, manifest};
-use support::{GroupWords, Stage, desired, group, region};
+use random::{REGIONS, lay_hand, manifest, outside_change};
+use support::{GroupBuilder, PlanFixture, desired, group, region};
 use walk::walk;
 
 fn config() -> Config {
@@ -54,14 +54,14 @@ fn config() -> Config {
 proptest! {
     #![proptest_config(config())]
 
-    /// `Stage::apply` sees after every apply that a new plan has nothing to do, and every plan passes
+    /// `PlanFixture::apply` sees after every apply that a new plan has nothing to do, and every plan passes
     /// `check` and is made twice the same.
     #[test]
     fn after_a_simulated_apply_the_plan_is_empty(
-        manifests in proptest::collection::vec((manifest(), proptest::collection::vec(hand(), 0..4)), 1..4),
+        manifests in proptest::collection::vec((manifest(), proptest::collection::vec(outside_change(), 0..4)), 1..4),
         volumes in any::<bool>(),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
         let mut serial = 0;
         for (wanted, hands) in &manifests {
@@ -83,9 +83,9 @@ proptest! {
     fn the_order_of_what_comes_in_changes_nothing(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(hand(), 0..6),
+        hands in proptest::collection::vec(outside_change(), 0..6),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         let made = stage.plan(&before);
         // Some creates were not answered; a standby could not watch what they have not made.
         let lost = |id: StepId| is_create(&made, id) && id.0.is_multiple_of(2);
@@ -93,7 +93,7 @@ proptest! {
         if before.groups.values().any(|group| group.standby != Some(0)) {
             stage.carry_out(&before, &made);
         } else {
-            stage.carry_out_but(&before, &made, |id| lost(id).then(|| unanswered.clone()));
+            stage.carry_out_except(&before, &made, |id| lost(id).then(|| unanswered.clone()));
         }
         for (at, hand) in hands.iter().enumerate() {
             lay_hand(&mut stage, hand, at);
@@ -126,7 +126,7 @@ proptest! {
         max in proptest::option::of(1..5u32),
     ) {
         let exact: Vec<(&str, u32)> = REGIONS.into_iter().zip(current.iter().copied()).collect();
-        let mut stage = Stage::with(&desired([("web", group("web").exact(&exact))]));
+        let mut stage = PlanFixture::with(&desired([("web", group("web").exact(&exact))]));
         let mut wanted = group("web").count(target).list(&list.join(" "));
         wanted.max_per_region = max;
         let made = stage.plan(&desired([("web", wanted.clone())]));
@@ -157,13 +157,13 @@ proptest! {
     fn a_protected_group_never_shrinks_and_leaves_no_volume(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(hand(), 0..4),
+        hands in proptest::collection::vec(outside_change(), 0..4),
     ) {
         let mut before = before;
         for group in before.groups.values_mut() {
             group.protect = true;
         }
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         stage.volumes = true;
         let made = stage.plan(&before);
         prop_assume!(made.refusals.is_empty());
@@ -194,7 +194,7 @@ proptest! {
         after in manifest(),
         seed in any::<u64>(),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         let first = stage.plan(&before);
         stage.carry_out(&before, &first);
         let made = stage.plan(&after);
@@ -261,7 +261,7 @@ fn random_manifests_do_lead_to_different_plans() {
     for _ in 0..200 {
         let before = manifest().new_tree(&mut runner).unwrap().current();
         let after = manifest().new_tree(&mut runner).unwrap().current();
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         let made = stage.plan(&before);
         stage.carry_out(&before, &made);
         let made = plan(

@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::sandbox::Sandbox;
 
 /// A second folder with the same files. Its Machines go when it is dropped.
-pub(crate) struct Checkout<'a> {
+pub(crate) struct ProjectFolder<'a> {
     sandbox: &'a Sandbox,
     path: PathBuf,
 }
 
-impl<'a> Checkout<'a> {
+impl<'a> ProjectFolder<'a> {
     pub(crate) fn beside(sandbox: &'a Sandbox, name: &str) -> Self {
         let path = sandbox.project().parent().unwrap().join(name);
         std::fs::create_dir_all(path.join(".git")).unwrap();
@@ -41,7 +41,7 @@ impl<'a> Checkout<'a> {
     }
 }
 
-impl Drop for Checkout<'_> {
+impl Drop for ProjectFolder<'_> {
     fn drop(&mut self) {
         if self.path.exists() {
             self.run(&["destroy", "-y", "--allow-destroy=all"]);
@@ -68,7 +68,7 @@ fn each_of_two_folders_has_machines_of_its_own_and_names_those_of_the_other() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     let first = ids(&status(&sandbox), "machines");
-    let other = Checkout::beside(&sandbox, "other");
+    let other = ProjectFolder::beside(&sandbox, "other");
     let applied = other.run(&["apply", "-y"]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     assert!(applied.contains("2 to create"), "{applied}");
@@ -132,7 +132,7 @@ fn each_of_two_folders_has_machines_of_its_own_and_names_those_of_the_other() {
 pub(crate) fn of_other_project(code: fn(Command) -> String) -> String {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
-    let other = Checkout::beside(&sandbox, "other");
+    let other = ProjectFolder::beside(&sandbox, "other");
     let first = &ids(&status(&sandbox), "machines")[0];
     code(other.command(&["machine", "stop", first, "--json"]))
 }
@@ -142,7 +142,7 @@ fn import_takes_a_machine_of_another_folder_over() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     let first = ids(&status(&sandbox), "machines");
-    let other = Checkout::beside(&sandbox, "other");
+    let other = ProjectFolder::beside(&sandbox, "other");
     let imported = other.run(&["import", &first[0], "-y"]);
     assert!(imported.starts_with("exit 0\n"), "{imported}");
     assert!(
@@ -161,7 +161,7 @@ fn import_takes_a_machine_of_another_folder_over() {
 fn a_folder_that_was_moved_keeps_its_machines_and_a_link_is_the_same_folder() {
     let sandbox = Sandbox::with_app();
     let place = |name: &str| sandbox.project().parent().unwrap().join(name);
-    let before = Checkout::beside(&sandbox, "before");
+    let before = ProjectFolder::beside(&sandbox, "before");
     let applied = before.run(&["apply", "-y"]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     std::os::unix::fs::symlink(place("before"), place("link")).unwrap();
@@ -173,7 +173,7 @@ fn a_folder_that_was_moved_keeps_its_machines_and_a_link_is_the_same_folder() {
     assert!(before.run(&["apply", "-y"]).starts_with("exit 0\n"));
 
     std::fs::rename(place("before"), place("after")).unwrap();
-    let after = Checkout {
+    let after = ProjectFolder {
         sandbox: &sandbox,
         path: place("after"),
     };
@@ -190,7 +190,7 @@ fn a_machine_of_a_version_that_wrote_no_folder_is_adopted() {
     for machine in std::fs::read_dir(sandbox.machines_folder()).unwrap() {
         without_folder(&machine.unwrap().path().join("record.json"));
     }
-    let other = Checkout::beside(&sandbox, "other");
+    let other = ProjectFolder::beside(&sandbox, "other");
     let planned = other.run(&["plan"]);
     assert!(planned.contains("2 to adopt"), "{planned}");
 }
@@ -206,7 +206,7 @@ fn without_folder(record: &Path) {
 fn an_interrupted_run_of_another_folder_is_not_taken_over() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
-    let other = Checkout::beside(&sandbox, "other");
+    let other = ProjectFolder::beside(&sandbox, "other");
     // As a run leaves it that died before it wrote its state.
     std::fs::remove_file(sandbox.project().join("state/shop.json")).unwrap();
     let planned = other.run(&["plan"]);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::fly::Platform;
+use crate::fly::EmulatorProcess;
 use crate::sandbox::Sandbox;
 
 /// Where a client is, or nothing and a word about it.
@@ -22,7 +22,7 @@ fn client(path: &str) -> Option<PathBuf> {
     Some(found)
 }
 
-fn run(program: &str, arguments: &[&str], platform: &Platform, name: &str, at: &PathBuf) {
+fn run(program: &str, arguments: &[&str], platform: &EmulatorProcess, name: &str, at: &PathBuf) {
     let output = Command::new(program)
         .args(arguments)
         .env(name, at)
@@ -116,7 +116,7 @@ fn the_client_fly_admin_works_against_the_emulator() {
         return;
     };
     let sandbox = Sandbox::new();
-    let platform = Platform::start(&sandbox, &["--rate-limits", "off"]);
+    let platform = EmulatorProcess::start(&sandbox, &["--rate-limits", "off"]);
     run("node", &["-e", NODE], &platform, "NODE_PATH", &at);
 }
 
@@ -126,6 +126,6 @@ fn the_client_fly_python_sdk_works_against_the_emulator() {
         return;
     };
     let sandbox = Sandbox::new();
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run("python3", &["-c", PYTHON], &platform, "PYTHONPATH", &at);
 }

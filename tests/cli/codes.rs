@@ -10,10 +10,10 @@ use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
 use aeroform::ui::{Exit, Failure, codes as ui};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::journey::applied_and_taken_back;
+use crate::first_to_last::applied_and_taken_back;
 use crate::provoked::assert_all_provoked;
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 /// The code that the command ends with. Its exit code is the one that the table has for it.
 fn code(mut command: Command) -> String {
@@ -125,7 +125,7 @@ async fn every_code_of_a_verb_is_provoked() {
         crate::fly::busy(code),
         crate::fly::empty(code),
         crate::fly_runs::several_images(code),
-        crate::by_hand::known(code),
+        crate::manual::known(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
         ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
         ends(&sandbox, &["status", "--provider", "loco"]),

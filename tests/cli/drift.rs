@@ -5,12 +5,12 @@ use insta::assert_snapshot;
 use crate::sandbox::Sandbox;
 
 /// A world in which somebody has changed the one Machine of group `web`.
-struct Drifted {
+struct DriftedApp {
     sandbox: Sandbox,
     machine: String,
 }
 
-impl Drifted {
+impl DriftedApp {
     fn new() -> Self {
         let sandbox = Sandbox::with_app();
         let env = "[env]\n  LOG = \"info\"\n";
@@ -51,7 +51,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
 
     No drift. 2 Machines read, as the state says.
     ");
-    let drifted = Drifted::new();
+    let drifted = DriftedApp::new();
     let state = drifted.state();
     assert_snapshot!(drifted.run(&["drift", "--detailed-exitcode"]), @r#"
     exit 2
@@ -74,7 +74,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
 
 #[test]
 fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes() {
-    let drifted = Drifted::new();
+    let drifted = DriftedApp::new();
     let state = drifted.state();
     assert_snapshot!(drifted.run(&["refresh"]), @r#"
     exit 6

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use insta::assert_snapshot;
 
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 pub(crate) const OURS: &str = "\
 # how many

@@ -20,12 +20,12 @@ pub(crate) const V1: &str = "registry.fly.io/shop:v1@sha256:11111111111111111111
 pub(crate) const V2: &str = "registry.fly.io/shop:v2@sha256:2222222222222222222222222222222222222222222222222222222222222222";
 
 /// An emulator that ends with the test.
-pub(crate) struct Platform {
+pub(crate) struct EmulatorProcess {
     process: Child,
     address: String,
 }
 
-impl Platform {
+impl EmulatorProcess {
     pub(crate) fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
         let listen = ["emulator", "--listen", "127.0.0.1:0", "--json"];
         let mut process = sandbox
@@ -111,14 +111,14 @@ impl Platform {
     }
 }
 
-impl Drop for Platform {
+impl Drop for EmulatorProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-pub(crate) fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Command {
+pub(crate) fn on(sandbox: &Sandbox, platform: &EmulatorProcess, args: &[&str]) -> Command {
     let mut command = sandbox.command(args);
     command
         .env("FLY_API_TOKEN", "FlyV1 fm2_s3cret")
@@ -126,7 +126,7 @@ pub(crate) fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Comma
     command
 }
 
-pub(crate) fn run(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> String {
+pub(crate) fn run(sandbox: &Sandbox, platform: &EmulatorProcess, args: &[&str]) -> String {
     let mut command = on(sandbox, platform, args);
     let output = command.stdin(Stdio::null()).output().unwrap();
     let shown = sandbox.show(&output);
@@ -142,14 +142,14 @@ pub(crate) fn project(aeroform: &str) -> Sandbox {
 }
 
 /// Somebody else holds the lease of this Machine for so long.
-pub(crate) fn hold(platform: &Platform, id: &str, seconds: u32) {
+pub(crate) fn hold(platform: &EmulatorProcess, id: &str, seconds: u32) {
     let lease = format!("/v1/apps/shop/machines/{id}/lease");
     let why = json!({"ttl": seconds, "description": "deploying v7"});
     assert_eq!(platform.ask("POST", &lease, &why).0, 201);
 }
 
 /// Makes a Machine another, as `fly machine update` does.
-pub(crate) fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn update(platform: &EmulatorProcess, id: &str, change: impl FnOnce(&mut Value)) {
     let path = format!("/v1/apps/shop/machines/{id}");
     let (_, mut shown) = platform.ask("GET", &path, &Value::Null);
     change(&mut shown["config"]);
@@ -163,7 +163,7 @@ pub(crate) fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Val
 fn a_rate_limit_before_a_run_is_told_as_one() {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let faults = "[[fault]]\non = \"lease\"\neffect = \"rate-limited\"\nfor = \"1s\"\n";
-    let platform = Platform::with_faults(&sandbox, faults);
+    let platform = EmulatorProcess::with_faults(&sandbox, faults);
     platform.deployed("app", "ams", V1);
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
@@ -177,7 +177,7 @@ fn a_rate_limit_before_a_run_is_told_as_one() {
 #[test]
 fn a_run_takes_no_lease_of_a_machine_that_is_to_be_left_alone() {
     let sandbox = project("[groups.app]\ncount = 3\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let machines = platform.machines();
     let ids = machines
@@ -196,14 +196,14 @@ fn a_run_takes_no_lease_of_a_machine_that_is_to_be_left_alone() {
 pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     ends(on(&sandbox, &platform, &["import", "--json"]))
 }
 
 /// What a verb ends with that names a Machine of nobody.
 pub(crate) fn foreign(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let body = json!({"region": "gru", "config": {"image": "busybox"}});
     let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
     let id = made["id"].as_str().unwrap();
@@ -217,7 +217,7 @@ pub(crate) fn foreign(ends: impl FnOnce(Command) -> String) -> String {
 /// What a run ends with that meets a lease which does not end in time.
 pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let id = platform.deployed("app", "ams", V1);
     hold(&platform, &id, 300);
     ends(on(
@@ -232,7 +232,7 @@ pub(crate) fn different_sizes(code: impl Fn(Command) -> String) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
     sandbox.write("aeroform.toml", "provider = \"fly\"\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     for (region, cpus) in [("ams", 1), ("fra", 2)] {
         let id = platform.deployed("app", region, V1);
         let path = format!("/v1/apps/shop/machines/{id}");

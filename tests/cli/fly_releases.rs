@@ -6,12 +6,12 @@ use std::process::{Child, ChildStderr, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::fly::{Platform, V1, V2, on, project, run, update};
+use crate::fly::{EmulatorProcess, V1, V2, on, project, run, update};
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 /// `fly deploy` of this image, from its release to its end.
-fn fly_deploy(platform: &Platform, image: &str) {
+fn fly_deploy(platform: &EmulatorProcess, image: &str) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});
     let (status, made) = platform.ask("POST", "/api/v1/releases", &body);
     assert_eq!(status, 201, "{made}");
@@ -32,7 +32,7 @@ fn fly_deploy(platform: &Platform, image: &str) {
 #[test]
 fn a_newer_release_is_taken_back_only_by_who_says_so() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let applied = run(&sandbox, &platform, &["apply", "-y"]);
     assert!(applied.contains("Registers release v1."), "{applied}");
     assert!(applied.contains("release v1 is registered"), "{applied}");
@@ -69,7 +69,7 @@ fn a_newer_release_is_taken_back_only_by_who_says_so() {
 #[test]
 fn at_a_terminal_the_number_of_a_newer_release_is_typed_even_where_yes_was_said_before() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     fly_deploy(&platform, V2);
     let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply", "-y"]));
@@ -90,7 +90,8 @@ fn at_a_terminal_the_number_of_a_newer_release_is_typed_even_where_yes_was_said_
 #[test]
 fn a_deploy_in_the_middle_of_an_apply_is_named_and_nobody_is_told_to_revert_it() {
     let sandbox = project("[groups.app]\ncount = 3\n");
-    let platform = Platform::start(&sandbox, &["--rate-limits", "off", "--latency", "100ms"]);
+    let platform =
+        EmulatorProcess::start(&sandbox, &["--rate-limits", "off", "--latency", "100ms"]);
     let platform = platform.and_app();
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let mut child = on(
@@ -144,7 +145,7 @@ fn a_deploy_in_the_middle_of_an_apply_is_named_and_nobody_is_told_to_revert_it()
 }
 
 /// An apply beside a `fly deploy` that has begun, once it has said that it waits.
-fn waits(sandbox: &Sandbox, platform: &Platform) -> (Child, BufReader<ChildStderr>, String) {
+fn waits(sandbox: &Sandbox, platform: &EmulatorProcess) -> (Child, BufReader<ChildStderr>, String) {
     let mut child = on(sandbox, platform, &["apply", "-y", "--image", V2])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -163,7 +164,7 @@ fn waits(sandbox: &Sandbox, platform: &Platform) -> (Child, BufReader<ChildStder
 #[test]
 fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
     let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
@@ -204,7 +205,7 @@ fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
 }
 
 /// Applies until its release is registered, and is killed then. Gives the platform's releases.
-fn killed(sandbox: &Sandbox, platform: &Platform) -> Value {
+fn killed(sandbox: &Sandbox, platform: &EmulatorProcess) -> Value {
     let args = ["apply", "-y", "--json", "--image", V1];
     let mut child = on(sandbox, platform, &args)
         .stdin(Stdio::null())
@@ -223,7 +224,7 @@ fn killed(sandbox: &Sandbox, platform: &Platform) -> Value {
     releases(platform)
 }
 
-fn releases(platform: &Platform) -> Value {
+fn releases(platform: &EmulatorProcess) -> Value {
     let path = "/api/v1/apps/shop/releases";
     let (_, list) = platform.ask("GET", path, &Value::Null);
     let rows = list["releases"].as_array().unwrap().iter();
@@ -234,7 +235,7 @@ fn releases(platform: &Platform) -> Value {
 fn a_run_that_died_with_its_release_in_progress_is_not_waited_for() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let faults = "[[fault]]\non = \"create\"\neffect = \"rate-limited\"\nfor = \"1s\"\n";
-    let platform = Platform::with_faults(&sandbox, faults);
+    let platform = EmulatorProcess::with_faults(&sandbox, faults);
     assert_eq!(killed(&sandbox, &platform), json!(["running"]));
     assert_eq!(platform.machines(), [Value::Null; 0]);
     let plan = run(&sandbox, &platform, &["plan", "--image", V1]);
@@ -264,7 +265,7 @@ const ENDS_ARE_LOST: &str =
 #[test]
 fn a_release_that_could_not_be_ended_is_said_and_the_next_apply_ends_it_and_does_not_wait() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_faults(&sandbox, ENDS_ARE_LOST);
+    let platform = EmulatorProcess::with_faults(&sandbox, ENDS_ARE_LOST);
     let first = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(first.starts_with("exit 0\n"), "{first}");
     assert!(
@@ -281,7 +282,7 @@ fn a_release_that_could_not_be_ended_is_said_and_the_next_apply_ends_it_and_does
 #[test]
 fn an_apply_with_nothing_to_do_ends_the_release_that_an_earlier_one_left() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_faults(&sandbox, ENDS_ARE_LOST);
+    let platform = EmulatorProcess::with_faults(&sandbox, ENDS_ARE_LOST);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let second = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(second.starts_with("exit 0\n"), "{second}");
@@ -293,7 +294,7 @@ fn an_apply_with_nothing_to_do_ends_the_release_that_an_earlier_one_left() {
 fn one_failure_to_end_a_release_is_tried_again() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let faults = ENDS_ARE_LOST.replace("times = 3", "times = 1");
-    let platform = Platform::with_faults(&sandbox, &faults);
+    let platform = EmulatorProcess::with_faults(&sandbox, &faults);
     let first = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(!first.contains("could not be marked"), "{first}");
     assert_eq!(releases(&platform), json!(["complete"]));
@@ -302,7 +303,7 @@ fn one_failure_to_end_a_release_is_tried_again() {
 #[test]
 fn who_does_not_want_to_wait_for_a_release_says_so() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
     let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
     let mark = format!(

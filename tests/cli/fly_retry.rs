@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fly::{Platform, V1, V2, project, run};
+use crate::fly::{EmulatorProcess, V1, V2, project, run};
 use crate::sandbox::Sandbox;
 
 const FLY: &str = "\
@@ -45,12 +45,12 @@ code = 1
 times = 100
 ";
 
-fn down(platform: &Platform) -> usize {
+fn down(platform: &EmulatorProcess) -> usize {
     let machines = platform.machines();
     machines.iter().filter(|m| m["state"] != "started").count()
 }
 
-fn on(platform: &Platform, image: &str) -> usize {
+fn on(platform: &EmulatorProcess, image: &str) -> usize {
     let machines = platform.machines();
     let of = |machine: &&Value| machine["config"]["image"] == image;
     machines.iter().filter(of).count()
@@ -60,7 +60,7 @@ fn on(platform: &Platform, image: &str) -> usize {
 #[test]
 fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
     let sandbox = shop();
-    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(made.starts_with("exit 0\n"), "{made}");
     let deploy = ["apply", "-y", "--image", V2];
@@ -105,7 +105,7 @@ fn a_group_of_which_nothing_runs_is_warned_of_also_where_an_apply_would_start_it
     let sandbox = shop();
     let settings = sandbox.read("aeroform.toml");
     sandbox.write("aeroform.toml", &settings.replace("count = 3", "count = 1"));
-    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
     for look in [&["status"][..], &["plan", "--image", V2]] {
@@ -122,7 +122,7 @@ fn a_group_of_which_nothing_runs_is_warned_of_also_where_an_apply_would_start_it
 #[test]
 fn what_serves_what_is_said_with_the_commands_that_go_on_and_back() {
     let sandbox = shop();
-    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let deploy = ["apply", "-y", "--image", V2, "--parallelism", "1"];
     // One change at a time: the group that comes first is through before the other fails.
@@ -160,7 +160,7 @@ fn a_failure_stops_the_release_unless_the_files_or_a_flag_say_otherwise() {
         (Some("stop"), Some("group"), false),
     ] {
         let sandbox = shop();
-        let platform = Platform::with_faults(&sandbox, web_fails);
+        let platform = EmulatorProcess::with_faults(&sandbox, web_fails);
         run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
         if let Some(file) = file {
             let mut settings = sandbox.read("aeroform.toml");
@@ -180,7 +180,7 @@ fn a_failure_stops_the_release_unless_the_files_or_a_flag_say_otherwise() {
 #[test]
 fn a_saved_plan_keeps_what_a_failure_stops() {
     let sandbox = shop();
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let plan = [
         "plan",
         "--image",
@@ -207,7 +207,7 @@ fn a_saved_plan_keeps_what_a_failure_stops() {
 #[test]
 fn a_wrong_word_in_the_files_is_an_error_with_its_line() {
     let sandbox = project("[deploy]\non_failure = \"groop\"\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let said = run(&sandbox, &platform, &["validate"]);
     assert!(
         said.contains("`deploy.on_failure`: `groop` is not known"),
@@ -224,7 +224,7 @@ fn joined(text: &str) -> String {
 #[test]
 fn the_command_that_goes_on_has_the_flags_in_use() {
     let sandbox = shop();
-    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     let release = FLY.replace(
         "[deploy]\n",
         "[deploy]\n  release_command = \"bin/migrate\"\n  strategy = \"canary\"\n",
@@ -283,7 +283,7 @@ fn the_command_that_goes_on_has_the_flags_in_use() {
 #[test]
 fn a_verb_to_be_typed_again_keeps_its_arguments() {
     let sandbox = shop();
-    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(made.starts_with("exit 0\n"), "{made}");
     let restart = ["restart", "-g", "worker", "-y", "--on-failure", "group"];
@@ -325,7 +325,7 @@ fn a_verb_to_be_typed_again_keeps_its_arguments() {
 fn a_restart_that_has_done_some_says_that_it_starts_over() {
     let sandbox = shop();
     let crashes = CRASHES.replace("group = \"worker\"\neffect", "group = \"web\"\neffect");
-    let platform = Platform::with_faults(&sandbox, &crashes);
+    let platform = EmulatorProcess::with_faults(&sandbox, &crashes);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let restart = ["restart", "-y", "--on-failure", "group"];
     let failed = run(&sandbox, &platform, &restart);
@@ -337,7 +337,7 @@ fn a_restart_that_has_done_some_says_that_it_starts_over() {
 #[test]
 fn a_refused_plan_that_is_saved_promises_nothing() {
     let sandbox = shop();
-    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let save = ["plan", "--exclude-machines", "nobody", "-o", "a.plan"];
     let plan = run(&sandbox, &platform, &save);

@@ -4,13 +4,13 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::fly::{FLY, Platform, V1, V2, hold, on, project, run, update};
+use crate::fly::{EmulatorProcess, FLY, V1, V2, hold, on, project, run, update};
 use crate::sandbox::Sandbox;
 
 #[test]
 fn an_app_is_made_changed_and_taken_away_and_every_step_is_so() {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(applied.contains("Apply complete: 2 created."), "{applied}");
     let again = ["plan", "--image", V1, "--detailed-exitcode"];
@@ -36,7 +36,7 @@ fn an_app_is_made_changed_and_taken_away_and_every_step_is_so() {
 #[test]
 fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
     let sandbox = project("");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let ids = [
         platform.deployed("app", "ams", V1),
         platform.deployed("app", "gru", V1),
@@ -59,7 +59,7 @@ fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
 #[test]
 fn an_image_that_no_file_writes_is_no_lag_of_the_state() {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let state = sandbox.read("state/shop.json");
     for more in [&[][..], &["--image", V1]] {
@@ -89,7 +89,7 @@ fn an_image_that_no_file_writes_is_no_lag_of_the_state() {
 #[test]
 fn a_plan_saved_with_an_image_applies_without_the_flag() {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     run(
         &sandbox,
@@ -116,7 +116,7 @@ fn a_plan_saved_with_an_image_applies_without_the_flag() {
 #[test]
 fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
     update(&platform, &id, |config| {
@@ -158,7 +158,7 @@ fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
 fn after_the_import_of_a_fleet_as_its_files_say_nothing_has_drifted() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     for region in ["ams", "gru"] {
         let id = platform.deployed("app", region, V1);
         update(&platform, &id, |config| {
@@ -185,7 +185,7 @@ fn after_the_import_of_a_fleet_as_its_files_say_nothing_has_drifted() {
 #[test]
 fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
     let sandbox = project("[groups.app]\ncount = 3\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
     let exclude = format!("--exclude-machines={id}");
@@ -239,20 +239,20 @@ fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
 fn a_platform_in_a_file_is_there_again() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let data = ["--rate-limits", "off", "--data", "fly.db"];
-    let first = Platform::start(&sandbox, &data);
+    let first = EmulatorProcess::start(&sandbox, &data);
     let app = json!({"name": "shop", "org_slug": "personal"});
     assert_eq!(first.ask("POST", "/v1/apps", &app).0, 201);
     let id = first.deployed("app", "ams", V1);
     let shown = first.machines();
     drop(first);
-    let second = Platform::start(&sandbox, &data);
+    let second = EmulatorProcess::start(&sandbox, &data);
     assert_eq!(second.machines()[0]["config"], shown[0]["config"]);
     assert_eq!(second.machines()[0]["created_at"], shown[0]["created_at"]);
     assert_ne!(second.deployed("app", "ams", V1), id);
     let away = "/v1/apps/shop?force=true";
     assert_eq!(second.ask("DELETE", away, &Value::Null).0, 202);
     drop(second);
-    let third = Platform::start(&sandbox, &data);
+    let third = EmulatorProcess::start(&sandbox, &data);
     assert_eq!(third.ask("GET", "/v1/apps/shop", &Value::Null).0, 404);
 }
 
@@ -260,7 +260,7 @@ fn a_platform_in_a_file_is_there_again() {
 fn what_the_emulator_has_acknowledged_is_in_its_file() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let data = ["--rate-limits", "off", "--data", "fly.db"];
-    let first = Platform::start(&sandbox, &data);
+    let first = EmulatorProcess::start(&sandbox, &data);
     let app = json!({"name": "shop", "org_slug": "personal"});
     assert_eq!(first.ask("POST", "/v1/apps", &app).0, 201);
     // The last call of an apply ends its release.
@@ -270,7 +270,7 @@ fn what_the_emulator_has_acknowledged_is_in_its_file() {
     let shown = first.ask("GET", newest, &Value::Null);
     assert_eq!(shown.1["release"]["status"], "complete", "{shown:?}");
     drop(first);
-    let second = Platform::start(&sandbox, &data);
+    let second = EmulatorProcess::start(&sandbox, &data);
     assert_eq!(second.ask("GET", newest, &Value::Null), shown);
 }
 
@@ -278,7 +278,7 @@ fn what_the_emulator_has_acknowledged_is_in_its_file() {
 #[test]
 fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let id = platform.deployed("app", "ams", V1);
     hold(&platform, &id, 3);
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
@@ -308,12 +308,12 @@ fn whoever_is_at_work_on_a_machine_of_the_plan_is_named_before_the_plan_is_shown
  {
     for (held, image) in [(0, V1), (0, V2), (1, V2)] {
         let sandbox = project("[groups.app]\ncount = 3\n");
-        let platform = Platform::with_app(&sandbox);
+        let platform = EmulatorProcess::with_app(&sandbox);
         let mut ids = [1, 2].map(|_| platform.deployed("app", "ams", V1));
         ids.sort();
         hold(&platform, &ids[held], 4);
         let command = on(&sandbox, &platform, &["apply", "--image", image]);
-        let mut terminal = crate::terminal::Terminal::start(command);
+        let mut terminal = crate::pty::Terminal::start(command);
         terminal.expect(&format!("Machine {} is leased by ", ids[held]));
         terminal.expect("Apply this plan? [y/N]");
         terminal.type_line("n");
@@ -341,7 +341,7 @@ fn whoever_is_at_work_on_a_machine_of_the_plan_is_named_before_the_plan_is_shown
 #[test]
 fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let drift = ["drift", "--detailed-exitcode"];
     let quiet = run(&sandbox, &platform, &drift);
@@ -375,7 +375,7 @@ fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
 #[test]
 fn a_refresh_takes_what_is_there_and_says_what_the_files_want_otherwise() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let machines = platform.machines();
     let id = |at: usize| machines[at]["id"].as_str().unwrap();
@@ -403,7 +403,7 @@ fn a_refresh_takes_what_is_there_and_says_what_the_files_want_otherwise() {
 fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let empty = run(&sandbox, &platform, &["import"]);
     assert!(empty.starts_with("exit 1\n"), "{empty}");
     for region in ["ams", "ams", "gru"] {
@@ -434,7 +434,7 @@ fn an_import_pins_no_image_and_says_which_lines_it_wrote() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
     sandbox.write(".gitignore", "/tmp/\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     for region in ["ams", "gru"] {
         platform.deployed("app", region, V1);
     }
@@ -477,7 +477,7 @@ fn an_import_pins_no_image_and_says_which_lines_it_wrote() {
 pub(crate) fn several_images(ends: impl FnOnce(std::process::Command) -> String) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     platform.deployed("app", "ams", V1);
     platform.deployed("app", "gru", V2);
     ends(on(
@@ -492,7 +492,7 @@ fn an_import_writes_the_digest_that_runs_under_a_tag_and_leaves_nothing_to_do() 
     const TAG: &str = "registry.fly.io/shop:v1";
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     for region in ["ams", "gru"] {
         platform.deployed("app", region, TAG);
     }
@@ -514,7 +514,7 @@ fn an_import_writes_the_digest_that_runs_under_a_tag_and_leaves_nothing_to_do() 
 #[test]
 fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
     let sandbox = project("[groups.app]\nregions = { ams = 1, emu = 1 }\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     for asks_nobody in [&["validate"][..], &["plan", "--refresh=false"]] {
         let shown = run(&sandbox, &platform, asks_nobody);
         assert!(shown.contains("warning[unknown_region]"), "{shown}");
@@ -536,7 +536,7 @@ fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
 fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     platform.deployed("app", "ams", V1);
     let first = "shop · fly (no aeroform.toml names a provider: --provider does) · no state yet";
     let plan = run(&sandbox, &platform, &["--provider", "fly", "plan"]);

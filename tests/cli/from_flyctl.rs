@@ -8,7 +8,7 @@ use aeroform::cli::args::Cli;
 use clap::Parser;
 use regex::Regex;
 
-use crate::fly::{Platform, on};
+use crate::fly::{EmulatorProcess, on};
 use crate::sandbox::Sandbox;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/from-flyctl.md");
@@ -51,7 +51,7 @@ fn masked(text: &str) -> String {
 fn the_page_shows_what_the_commands_print() {
     let page = std::fs::read_to_string(PAGE).unwrap();
     let sandbox = Sandbox::new();
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let run = |line: &str| {
         let words = words(line.strip_prefix("aeroform ").unwrap());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::fly::{Platform, V1, on, run};
+use crate::fly::{EmulatorProcess, V1, on, run};
 use crate::sandbox::Sandbox;
 
 const FLY: &str = "\
@@ -15,7 +15,7 @@ primary_region = \"ams\"
 ";
 
 /// One line of the table.
-struct Row {
+struct CommandRow {
     here: String,
     /// What aeroform.toml says then; nothing where it stays as it is.
     writes: Vec<String>,
@@ -29,7 +29,7 @@ fn quoted(cell: &str) -> Vec<String> {
     parts.map(str::to_owned).collect()
 }
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<CommandRow> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/from-flyctl.md");
     let page = std::fs::read_to_string(path).unwrap();
     let (_, section) = page.split_once("\n## One Machine\n").unwrap();
@@ -41,7 +41,7 @@ fn rows() -> Vec<Row> {
     lines
         .map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
-            Row {
+            CommandRow {
                 here: quoted(cells[1]).remove(0),
                 writes: quoted(cells[2]),
                 plans: quoted(cells[3]),
@@ -58,7 +58,7 @@ fn each_line_about_one_machine_does_what_the_page_says() {
         "provider = \"fly\"\nimage = \"{V1}\"\n\n[groups.web]\ncount = 2\n\n[groups.jobs]\ncount = 1\n"
     );
     sandbox.write("aeroform.toml", &ours);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let listed = on(&sandbox, &platform, &["machine", "list", "-q", "-g", "web"]);
     let listed = { listed }.output().unwrap();

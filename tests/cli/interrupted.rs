@@ -10,7 +10,7 @@ use aeroform::journal::{Journal, SqliteJournal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::fly::{Platform, on};
+use crate::fly::{EmulatorProcess, on};
 use crate::sandbox::Sandbox;
 
 const FLY: &str = "\
@@ -31,7 +31,7 @@ fn interrupt(child: &Child) {
 }
 
 /// Applies and is interrupted once the first step has ended; gives what was said until the end.
-fn interrupted(sandbox: &Sandbox, platform: &Platform, image: &str) -> Vec<Value> {
+fn interrupted(sandbox: &Sandbox, platform: &EmulatorProcess, image: &str) -> Vec<Value> {
     let args = [
         "apply",
         "-y",
@@ -62,7 +62,7 @@ fn interrupted(sandbox: &Sandbox, platform: &Platform, image: &str) -> Vec<Value
     said
 }
 
-fn code(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> i32 {
+fn code(sandbox: &Sandbox, platform: &EmulatorProcess, args: &[&str]) -> i32 {
     let output = on(sandbox, platform, args).stdin(Stdio::null()).output();
     output.unwrap().status.code().unwrap()
 }
@@ -83,7 +83,7 @@ fn open_runs(dir: &Path, lineage: &str) -> usize {
 }
 
 /// What must be true after an interrupt, and what the next apply must come to.
-fn is_settled(sandbox: &Sandbox, platform: &Platform, image: &str) {
+fn is_settled(sandbox: &Sandbox, platform: &EmulatorProcess, image: &str) {
     let machines = platform.machines();
     for id in ids(&machines) {
         let lease = format!("/v1/apps/shop/machines/{id}/lease");
@@ -130,7 +130,7 @@ fn ctrl_c_in_the_middle_leaves_no_lease_no_open_run_and_a_true_state() {
         "aeroform.toml",
         "provider = \"fly\"\n[groups.app]\ncount = 9\nregions = [\"ams\", \"gru\"]\n",
     );
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     // In the middle of creates, then of rolling updates.
     for version in [1, 2] {
         let said = interrupted(&sandbox, &platform, &image(version));

@@ -4,10 +4,10 @@ use insta::assert_snapshot;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::fly::{self, Platform, V1};
-use crate::one_by_one::{OURS, app, ids};
+use crate::fly::{self, EmulatorProcess, V1};
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
+use crate::single_machines::{OURS, app, ids};
 
 const ESC: &str = "\u{1b}";
 const UP: &str = "\u{1b}[A";
@@ -107,10 +107,10 @@ fn what_was_typed_before_there_was_a_list_answers_nothing() {
 }
 
 /// Three hundred Machines on the emulated platform, the last of them in a region of its own.
-fn many(sandbox: &Sandbox) -> Platform {
+fn many(sandbox: &Sandbox) -> EmulatorProcess {
     sandbox.write("fly.toml", "app = \"shop\"\nprimary_region = \"ams\"\n");
     sandbox.write("aeroform.toml", "provider = \"fly\"\n");
-    let platform = Platform::with_app(sandbox);
+    let platform = EmulatorProcess::with_app(sandbox);
     let metadata = json!({"fly_platform_version": "v2", "fly_process_group": "app"});
     let body = json!({"region": "ams", "config": {"image": V1, "metadata": metadata}});
     for _ in 1..300 {

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fly::{Platform, V1, hold, on, project, run};
+use crate::fly::{EmulatorProcess, V1, hold, on, project, run};
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 /// The ids of the Machines, in the order of the list.
 fn ids(sandbox: &Sandbox) -> Vec<String> {
@@ -118,7 +118,7 @@ fn a_restart_is_asked_for_on_a_terminal() {
 #[test]
 fn every_machine_is_listed_strangers_too_and_told_apart() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let body = json!({"region": "gru", "config": {"image": "busybox"}});
     let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
@@ -146,7 +146,7 @@ fn every_machine_is_listed_strangers_too_and_told_apart() {
 #[test]
 fn what_is_done_to_a_machine_is_done_under_its_lease_and_whoever_has_it_is_named() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let machines = platform.machines();
     let id = machines[0]["id"].as_str().unwrap();
@@ -189,7 +189,7 @@ fn what_is_done_to_a_machine_is_done_under_its_lease_and_whoever_has_it_is_named
 #[test]
 fn a_restart_reaches_machines_of_the_platform_as_a_new_version() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let instances = || -> Vec<Value> {
         let machines = platform.machines();

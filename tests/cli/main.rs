@@ -3,15 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod by_hand;
+mod app_selection;
 mod checkouts;
 mod clients;
 mod codes;
 mod commands;
 mod completions;
+mod concurrent_applies;
 mod docs;
 mod drift;
 mod edits;
+mod emulator_doc;
+mod first_to_last;
 mod fly;
 mod fly_releases;
 mod fly_retry;
@@ -19,33 +22,30 @@ mod fly_runs;
 mod from_flyctl;
 mod from_flyctl_machines;
 mod hostile;
+mod inspect_verbs;
 mod interrupted;
-mod journey;
 mod lists;
-mod looking;
 mod machines;
 mod manifests;
+mod manual;
 mod migrated;
-mod one_by_one;
-mod outage;
 mod pairs;
 mod platform;
 #[path = "../support/ports.rs"]
 mod ports;
 mod prompts;
+mod provider_selection;
 #[path = "../support/provoked.rs"]
 mod provoked;
-mod rivals;
+mod pty;
 mod rollout;
 mod sandbox;
-mod scaled;
+mod scale_verbs;
 mod screens;
+mod single_machines;
 mod sizes;
-mod steady;
-mod terminal;
+mod stays_up;
+mod unreachable_hosts;
 mod usage;
-mod walk;
-mod which_app;
-mod which_provider;
 #[path = "../support/words.rs"]
 mod words;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fly::{FLY, Platform, V1, V2, project, run};
+use crate::fly::{EmulatorProcess, FLY, V1, V2, project, run};
 use crate::sandbox::Sandbox;
 
 /// One Machine with a volume.
@@ -14,7 +14,7 @@ fn with_volume() -> Sandbox {
 }
 
 /// The volumes, each with whether a Machine has it.
-fn volumes(platform: &Platform) -> Vec<(String, bool)> {
+fn volumes(platform: &EmulatorProcess) -> Vec<(String, bool)> {
     let (_, list) = platform.ask("GET", "/v1/apps/shop/volumes", &Value::Null);
     let volumes = list.as_array().unwrap().iter();
     volumes
@@ -38,7 +38,7 @@ fn words(text: &str) -> String {
 fn a_move_to_another_host_within_an_update_is_followed_and_the_old_volume_named_once() {
     let sandbox = with_volume();
     let fault = "[[fault]]\non = \"update\"\neffect = \"host-migration\"\n";
-    let platform = Platform::with_faults(&sandbox, fault);
+    let platform = EmulatorProcess::with_faults(&sandbox, fault);
     let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(made.starts_with("exit 0\n"), "{made}");
     let (old, _) = volumes(&platform)[0].clone();
@@ -65,7 +65,7 @@ fn a_move_to_another_host_within_an_update_is_followed_and_the_old_volume_named_
 fn a_move_to_another_host_between_two_runs_is_followed_as_well() {
     let sandbox = with_volume();
     let moves = "[[fault]]\non = \"metadata\"\neffect = \"host-migration\"\n";
-    let platform = Platform::with_faults(&sandbox, moves);
+    let platform = EmulatorProcess::with_faults(&sandbox, moves);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let (old, _) = volumes(&platform)[0].clone();
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();

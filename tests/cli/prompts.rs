@@ -1,7 +1,7 @@
 //! Questions on a real terminal: y/N, a typed name, and every way not to answer.
 
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 fn apply(sandbox: &Sandbox) -> Terminal {
     Terminal::start(sandbox.command(&["apply"]))

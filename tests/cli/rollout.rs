@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::fly::{Platform, V1, V2, project, run};
+use crate::fly::{EmulatorProcess, V1, V2, project, run};
 use crate::sandbox::Sandbox;
 
 /// Its last words and how it ends.
@@ -108,7 +108,7 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
         "fly.toml",
         &format!("{fly}\n[deploy]\n  strategy = \"bluegreen\"\n"),
     );
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let at = |args: &[&str]| run(&sandbox, &platform, args);
     ends(&at(&["apply", "-y", "--image", V1]), 0, &["2 created"]);
     let needed = "group `app` would be updated with the strategy `bluegreen`, which is not part of this version";

@@ -5,9 +5,9 @@ use std::process::{Child, Output, Stdio};
 
 use serde_json::json;
 
-use crate::fly::{Platform, V1, project, run};
+use crate::fly::{EmulatorProcess, V1, project, run};
+use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 /// Groups of words without line breaks.
 fn flat(shown: &str) -> String {
@@ -15,9 +15,9 @@ fn flat(shown: &str) -> String {
 }
 
 /// An app on Fly with a strategy and a release command that this version does not have, and a key that is none.
-fn deployed() -> (Sandbox, Platform) {
+fn deployed() -> (Sandbox, EmulatorProcess) {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     let fly = sandbox.read("fly.toml");
@@ -73,7 +73,7 @@ fn a_warning_appears_with_the_verb_that_it_concerns() {
 #[test]
 fn what_is_worst_about_a_count_stands_beside_it() {
     let sandbox = project("[groups.app]\ncount = 3\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let fly = sandbox.read("fly.toml");
     sandbox.write("fly.toml", &format!("{fly}  min_machines_running = 2\n"));
     let at = |args: &[&str]| run(&sandbox, &platform, args);
@@ -225,7 +225,7 @@ fn a_lock_that_is_waited_for_is_waited_for_before_the_plan() {
 #[test]
 fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let other = json!({"name": "billing", "org_slug": "personal"});
     assert_eq!(platform.ask("POST", "/v1/apps", &other).0, 201);
     for args in [
@@ -316,7 +316,7 @@ fn the_count_rises_by_one_and_a_machine_has_one_name_throughout() {
 #[test]
 fn commands_in_json_have_the_flags_in_use() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let fly = sandbox.read("fly.toml");
     sandbox.write("my shop/fly.toml", &fly);
     sandbox.write("my shop/aeroform.toml", "provider = \"fly\"\n");
@@ -336,7 +336,7 @@ fn commands_in_json_have_the_flags_in_use() {
 #[test]
 fn a_file_that_differs_in_the_ends_of_its_lines_is_told_as_such() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let fly = sandbox.read("fly.toml");
     let files = "[[files]]\n  guest_path = \"/etc/motd\"\n  local_path = \"motd\"\n";
     sandbox.write("fly.toml", &format!("{fly}\n{files}"));
@@ -356,7 +356,7 @@ fn a_file_that_differs_in_the_ends_of_its_lines_is_told_as_such() {
 #[test]
 fn machines_without_the_containers_of_a_compose_file_are_not_made() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let fly = sandbox.read("fly.toml");
     let at = |args: &[&str]| run(&sandbox, &platform, args);
     at(&["apply", "-y", "--image", V1]);

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::edits::app;
-use crate::fly::{FLY, Platform, V1, project, run, update};
+use crate::fly::{EmulatorProcess, FLY, V1, project, run, update};
 use crate::sandbox::Sandbox;
 
 /// Holds rule 19.
@@ -38,7 +38,7 @@ fn memory_is_not_changed_of_what_has_gpus() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
     let fly = format!("{FLY}\n[[vm]]\nsize = \"a100-40gb\"\n");
     sandbox.write("fly.toml", &fly);
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let shown = run(&sandbox, &platform, &["scale", "memory", "64gb", "-y"]);
     assert!(shown.contains("have GPUs"), "{shown}");
     assert_eq!(sandbox.read("fly.toml"), fly);
@@ -48,7 +48,7 @@ fn memory_is_not_changed_of_what_has_gpus() {
 #[test]
 fn memory_keeps_the_cpus_of_machines_whose_size_no_file_says() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     let id = platform.deployed("app", "ams", V1);
     update(&platform, &id, |config| {
         config["guest"] = json!({"cpu_kind": "performance", "cpus": 2, "memory_mb": 4096});

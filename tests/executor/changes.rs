@@ -8,18 +8,18 @@ use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::stage::{Stage, checked, image, web, worker};
-use crate::support::{self, GroupWords, desired};
+use crate::fixture::{ExecutorFixture, checked, image, web, worker};
+use crate::support::{self, GroupBuilder, desired};
 
 #[tokio::test(start_paused = true)]
 async fn creates_updates_moves_and_destroys_until_nothing_is_left_to_plan() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
-        .settle(&desired([("web", checked(web(3))), ("worker", worker(2))]))
+        .apply_until_settled(&desired([("web", checked(web(3))), ("worker", worker(2))]))
         .await;
     assert_eq!(stage.states(), ["started"; 5]);
     stage
-        .settle(&desired([
+        .apply_until_settled(&desired([
             ("web", checked(image(web(4), "shop:2"))),
             ("worker", worker(1)),
         ]))
@@ -30,18 +30,20 @@ async fn creates_updates_moves_and_destroys_until_nothing_is_left_to_plan() {
         ("jobs", worker(1)),
     ]);
     renamed.moved = vec![support::moved("worker", "jobs")];
-    stage.settle(&renamed).await;
+    stage.apply_until_settled(&renamed).await;
     assert_eq!(stage.machines().len(), 5);
     stage
-        .settle(&desired([("web", checked(image(web(2), "shop:2")))]))
+        .apply_until_settled(&desired([("web", checked(image(web(2), "shop:2")))]))
         .await;
     assert_eq!(stage.states(), ["started"; 2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_machine_bears_the_bookkeeping_of_its_run() {
-    let mut stage = Stage::new();
-    let ran = stage.settle(&desired([("web", web(1).protected())])).await;
+    let mut stage = ExecutorFixture::new();
+    let ran = stage
+        .apply_until_settled(&desired([("web", web(1).protected())]))
+        .await;
     let metadata = stage.machines()[0]["config"]["metadata"].clone();
     assert_eq!(metadata["fly_process_group"], "web");
     assert_eq!(metadata["aeroform_run"], "run1");
@@ -55,9 +57,11 @@ async fn the_machine_bears_the_bookkeeping_of_its_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_is_made_after_the_primary_that_it_watches_and_is_not_started() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let jobs = worker(1).with(|group| group.standby = Some(1));
-    stage.settle(&desired([("worker", jobs)])).await;
+    stage
+        .apply_until_settled(&desired([("worker", jobs)]))
+        .await;
     assert_eq!(stage.states(), ["started", "stopped"]);
     assert_eq!(
         stage.machines()[1]["config"]["standbys"],
@@ -68,15 +72,15 @@ async fn a_standby_is_made_after_the_primary_that_it_watches_and_is_not_started(
 /// Holds rule 10.
 #[tokio::test(start_paused = true)]
 async fn what_the_platform_added_to_a_config_survives_an_update_and_never_enters_the_state() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").update(&id, |config| {
         config["dns"] = json!({"skip_registration": true});
         config["metadata"]["fly_release_version"] = "7".into();
     });
     stage
-        .settle(&desired([("web", image(web(1), "shop:2"))]))
+        .apply_until_settled(&desired([("web", image(web(1), "shop:2"))]))
         .await;
     let config = stage.machines()[0]["config"].clone();
     assert_eq!(config["dns"], json!({"skip_registration": true}));
@@ -90,13 +94,13 @@ async fn what_the_platform_added_to_a_config_survives_an_update_and_never_enters
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_machine_is_updated_and_stays_stopped() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(2))])).await;
     let (first, second) = (stage.id(0), stage.id(1));
     stage.sim.world().operator("shop").stop(&first);
     stage.sim.world().operator("shop").suspend(&second);
     stage
-        .settle(&desired([("web", checked(image(web(2), "shop:2")))]))
+        .apply_until_settled(&desired([("web", checked(image(web(2), "shop:2")))]))
         .await;
     assert_eq!(stage.states(), ["stopped", "stopped"]);
 }
@@ -104,10 +108,10 @@ async fn a_stopped_machine_is_updated_and_stays_stopped() {
 /// Holds rule 23.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let wanted = desired([("web", checked(image(web(1), "shop:2")))]);
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").stop(&id);
     stage
@@ -119,12 +123,12 @@ async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_machine_is_sent_its_own_config_again_so_that_it_runs() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let wanted = desired([("web", web(1))]);
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").fail(&id);
-    let ran = stage.settle(&wanted).await;
+    let ran = stage.apply_until_settled(&wanted).await;
     assert_eq!(ran.plan.changes().count(), 1);
     assert_eq!(stage.states(), ["started"]);
 }
@@ -132,10 +136,10 @@ async fn a_failed_machine_is_sent_its_own_config_again_so_that_it_runs() {
 /// Holds rule 21.
 #[tokio::test(start_paused = true)]
 async fn a_destroy_cordons_stops_and_removes_without_force() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(2))])).await;
     stage.sim.world().clear_log();
-    stage.settle(&desired([("web", web(1))])).await;
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let world = stage.sim.world();
     let changing: Vec<&str> = world
         .log()
@@ -149,11 +153,15 @@ async fn a_destroy_cordons_stops_and_removes_without_force() {
 /// Holds rule 21.
 #[tokio::test(start_paused = true)]
 async fn a_failed_machine_is_destroyed_by_force() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("worker", worker(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("worker", worker(2))]))
+        .await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").fail(&id);
-    stage.settle(&desired([("worker", worker(1))])).await;
+    stage
+        .apply_until_settled(&desired([("worker", worker(1))]))
+        .await;
     assert_ne!(stage.id(0), id);
     assert_eq!(stage.sim.world().count("stop"), 0);
 }
@@ -161,10 +169,12 @@ async fn a_failed_machine_is_destroyed_by_force() {
 /// Holds rule 21.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_is_gone_already_counts_as_destroyed() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("worker", worker(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("worker", worker(2))]))
+        .await;
     let wanted = desired([("worker", worker(1))]);
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let victim = made.changes().next().unwrap().1.machine.id.clone().unwrap();
     stage.sim.world().operator("shop").destroy(victim.as_str());
     stage
@@ -177,10 +187,10 @@ async fn a_machine_that_is_gone_already_counts_as_destroyed() {
 /// Holds rule 24.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(2))])).await;
     let fewer = desired([("web", web(1))]);
-    let (made, observed) = stage.planned(&fewer).await;
+    let (made, observed) = stage.plan(&fewer).await;
     let goes = made.changes().next().unwrap().1.machine.id.clone().unwrap();
     stage
         .sim
@@ -195,9 +205,9 @@ async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
 
 #[tokio::test(start_paused = true)]
 async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let wanted = desired([("web", web(1))]);
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let lost = FaultEffect::LoseBefore { status: 503 };
     stage
         .sim
@@ -210,8 +220,10 @@ async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", checked(web(2)))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("web", checked(web(2)))]))
+        .await;
     let (rests, runs) = (stage.id(0), stage.id(1));
     stage.sim.world().operator("shop").stop(&rests);
     stage.sim.world().cordon("shop", &rests, true);
@@ -221,7 +233,7 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
         replace: ids.map(|id| MachineId::new(id).unwrap()).into(),
         ..Requested::default()
     };
-    crate::asked::apply(&mut stage, &wanted, asked)
+    crate::requested::apply(&mut stage, &wanted, asked)
         .await
         .assert_complete();
     stage.assert_settled(&wanted).await;
@@ -299,14 +311,14 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
         ),
         ("has a standby", standby(), Down::ByItself(1), false, true),
     ] {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         let wanted = desired([("jobs", group)]);
-        stage.settle(&wanted).await;
+        stage.apply_until_settled(&wanted).await;
         let is_primary =
             |(_, known): &(_, &aeroform::core::fleet::KnownMachine)| known.standby_for.is_empty();
         let primary = stage.known.machines.iter().find(is_primary);
         let old = primary.unwrap().0.clone();
-        let exits = |code| crate::steady::exits(0, code, Some(0));
+        let exits = |code| crate::stays_up::exits(0, code, Some(0));
         {
             let mut world = stage.sim.world();
             let mut operator = world.operator("shop");
@@ -327,7 +339,7 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
             replace: [old.clone()].into(),
             ..Requested::default()
         };
-        let ran = crate::asked::apply(&mut stage, &wanted, asked).await;
+        let ran = crate::requested::apply(&mut stage, &wanted, asked).await;
         ran.assert_complete();
         let machines = stage.machines();
         let launches = |known: &aeroform::core::fleet::KnownMachine| known.standby_for.is_empty();
@@ -349,9 +361,9 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_one_goes() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let wanted = desired([("web", checked(web(2)))]);
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     let old = stage.id(0);
     stage.sim.world().cordon("shop", &old, true);
     let slow = Fault::on("create", FaultEffect::SlowAnswer(Duration::from_secs(20)));
@@ -360,11 +372,11 @@ async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_on
         replace: [MachineId::new(old.as_str()).unwrap()].into(),
         ..Requested::default()
     };
-    let killed = crate::asked::apply(&mut stage, &wanted, asked);
+    let killed = crate::requested::apply(&mut stage, &wanted, asked);
     let died = timeout(Duration::from_secs(10), killed).await;
     assert!(died.is_err(), "it was to die before the cordon");
     assert_eq!(stage.machines().len(), 3);
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     let machines = stage.machines();
     assert_eq!(machines.len(), 2);
     assert!(machines.iter().all(|machine| machine["id"] != old.as_str()));
@@ -373,15 +385,15 @@ async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_on
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let daily = web(1).config(json!({"schedule": "daily"}));
-    stage.settle(&desired([("web", daily)])).await;
+    stage.apply_until_settled(&desired([("web", daily)])).await;
     let wanted = desired([("web", web(1))]);
     let asked = Requested {
         replace: [MachineId::new(stage.id(0)).unwrap()].into(),
         ..Requested::default()
     };
-    let ran = crate::asked::apply(&mut stage, &wanted, asked).await;
+    let ran = crate::requested::apply(&mut stage, &wanted, asked).await;
     ran.assert_complete();
     let (_, create) = ran.plan.changes().next().unwrap();
     assert_eq!(create.changes[0].path, ["schedule"]);
@@ -391,10 +403,10 @@ async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
 /// What a run that died on the way has stopped looks as if a person had.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_is_destroyed_for_its_volume_has_a_successor_that_runs() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().add_volume("shop", "data", "ams", 1);
     let wanted = desired([("db", worker(1).mount())]);
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     let old = stage.id(0);
     stage.sim.world().operator("shop").stop(&old);
     stage.sim.world().cordon("shop", &old, true);
@@ -402,7 +414,7 @@ async fn a_machine_that_is_destroyed_for_its_volume_has_a_successor_that_runs() 
         replace: [MachineId::new(old).unwrap()].into(),
         ..Requested::default()
     };
-    crate::asked::apply(&mut stage, &wanted, asked)
+    crate::requested::apply(&mut stage, &wanted, asked)
         .await
         .assert_complete();
     let machine = stage.machines().remove(0);

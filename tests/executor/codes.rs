@@ -13,16 +13,16 @@ use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Provider, codes as answers};
 use serde_json::json;
 
+use crate::fixture::{ExecutorFixture, checked, image, web};
 use crate::provoked::assert_all_provoked;
-use crate::stage::{Stage, checked, image, web};
 use crate::support::desired;
 
 /// The code of the first step that fails once the world does this to a call.
 async fn fails(action: &str, effect: FaultEffect, before: u32, after: u32) -> String {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     if before > 0 {
         stage
-            .settle(&desired([("web", checked(web(before)))]))
+            .apply_until_settled(&desired([("web", checked(web(before)))]))
             .await;
     }
     stage
@@ -49,10 +49,10 @@ async fn every_code_of_a_step_is_provoked() {
 
 /// The host stops answering between the plan and the call.
 async fn host_lost() -> String {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let id = stage.id(0);
     stage
         .sim
@@ -64,10 +64,10 @@ async fn host_lost() -> String {
 
 /// A change that names no Machine, as no planner makes one.
 async fn plan_of_somebody_else() -> String {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (mut made, observed) = stage.planned(&wanted).await;
+    let (mut made, observed) = stage.plan(&wanted).await;
     for step in &mut made.steps {
         if let Work::Change(change) = &mut step.work {
             change.machine.id = None;

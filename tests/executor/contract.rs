@@ -5,9 +5,9 @@ use aeroform::provider::contract::{Fixture, violations};
 use aeroform::provider::sim::SimProvider;
 use serde_json::json;
 
-struct Apps;
+struct SimFixture;
 
-impl Fixture for Apps {
+impl Fixture for SimFixture {
     fn app(&self, clause: usize) -> AppName {
         AppName::new(format!("app-{clause}")).unwrap()
     }
@@ -25,7 +25,7 @@ impl Fixture for Apps {
 async fn the_emulated_world_keeps_the_contract_of_providers() {
     let sim = SimProvider::new("seed");
     for clause in 0..100 {
-        sim.world().add_app(Apps.app(clause).as_str());
+        sim.world().add_app(SimFixture.app(clause).as_str());
     }
-    assert_eq!(violations(&sim, &Apps).await, []);
+    assert_eq!(violations(&sim, &SimFixture).await, []);
 }

@@ -7,16 +7,16 @@ use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Stage, checked, image, web, worker};
-use crate::support::{GroupWords, desired};
+use crate::fixture::{ExecutorFixture, checked, image, web, worker};
+use crate::support::{GroupBuilder, desired};
 
 /// Holds rules 24 and 39.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_overwritten() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let id = stage.id(0);
     stage
         .sim
@@ -27,16 +27,16 @@ async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_over
     assert_eq!(ran.failure().0, "conflict");
     assert_eq!(stage.sim.world().count("update"), 0);
     assert_eq!(stage.machines()[0]["config"]["image"], "hand:1");
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
 }
 
 /// Holds rule 24.
 #[tokio::test(start_paused = true)]
 async fn a_new_instance_of_an_equal_config_is_no_conflict() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").update(&id, |_| {});
     stage
@@ -48,7 +48,7 @@ async fn a_new_instance_of_an_equal_config_is_no_conflict() {
 /// Holds rule 43.
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(5),
     };
@@ -56,7 +56,7 @@ async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
         .sim
         .world()
         .inject(Fault::on("create", limited).nth(2).times(2));
-    let ran = stage.settle(&desired([("web", web(4))])).await;
+    let ran = stage.apply_until_settled(&desired([("web", web(4))])).await;
     assert_eq!(stage.sim.world().fired(fault), 2);
     assert!(ran.waits().contains(&"the rate limit"), "{:?}", ran.waits());
     let world = stage.sim.world();
@@ -74,14 +74,16 @@ async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn declared_limits_are_kept_without_being_told() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim = stage.sim.clone().with_capabilities(Capabilities {
         calls_per_second: 1,
         burst: 3,
         poll_ms: 1000,
         ..Capabilities::default()
     });
-    stage.settle(&desired([("web", web(10))])).await;
+    stage
+        .apply_until_settled(&desired([("web", web(10))]))
+        .await;
     let world = stage.sim.world();
     let creates: Vec<Duration> = world
         .log()
@@ -99,7 +101,7 @@ async fn declared_limits_are_kept_without_being_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gate_that_never_opens_fails_and_keeps_the_machine() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
         .sim
         .world()
@@ -118,8 +120,10 @@ async fn a_gate_that_never_opens_fails_and_keeps_the_machine() {
 /// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn results_of_checks_from_before_an_update_do_not_open_its_gate() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", checked(web(1)))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("web", checked(web(1)))]))
+        .await;
     stage
         .sim
         .world()
@@ -133,7 +137,7 @@ async fn results_of_checks_from_before_an_update_do_not_open_its_gate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
         .sim
         .world()
@@ -143,13 +147,13 @@ async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
     assert_eq!(ran.failure().0, "machine_failed");
     assert!(begun.elapsed() < Duration::from_secs(30));
     // The next run repairs it and makes no second one.
-    stage.settle(&desired([("web", web(1))])).await;
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     stage.assert_one_machine_per_name(1);
 }
 
 /// A create that is never done, and somebody who destroys its Machine after ten seconds.
 async fn destroyed_while_awaited(effect: FaultEffect) {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let slow = stage.sim.world().inject(Fault::on("create", effect));
     let sim = stage.sim.clone();
     let somebody = async {
@@ -176,17 +180,19 @@ async fn a_machine_that_somebody_destroys_while_it_is_awaited_fails_its_step_at_
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_start_is_waited_for() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let slow = FaultEffect::SlowStart(Duration::from_secs(200));
     stage.sim.world().inject(Fault::on("create", slow));
-    stage.settle(&desired([("web", checked(web(1)))])).await;
+    stage
+        .apply_until_settled(&desired([("web", checked(web(1)))]))
+        .await;
 }
 
 /// Holds rule 31.
 #[tokio::test(start_paused = true)]
 async fn a_platform_that_lies_is_found_out_by_verification() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let fault = stage
         .sim
         .world()
@@ -200,10 +206,10 @@ async fn a_platform_that_lies_is_found_out_by_verification() {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_taken() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().timings.boot = Duration::from_secs(20);
     let wanted = desired([("web", web(1))]);
-    let (plan, observed) = stage.planned(&wanted).await;
+    let (plan, observed) = stage.plan(&wanted).await;
     let killed = stage.carry_out(&wanted, plan, &observed);
     let died = tokio::time::timeout(Duration::from_secs(5), killed).await;
     assert!(died.is_err(), "it was to die between the call and its gate");
@@ -217,7 +223,7 @@ async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_ta
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_never_restarted_passes_its_gate_only_with_exit_code_0() {
     for (code, outcome) in [(0, "done"), (3, "failed"), (137, "failed")] {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         let ends = Fault::on("create", FaultEffect::ExitsAtOnce(code));
         let ends = stage.sim.world().inject(ends);
         let job = worker(1).config(json!({"restart": {"policy": "no"}}));
@@ -235,8 +241,10 @@ async fn a_job_that_is_never_restarted_passes_its_gate_only_with_exit_code_0() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_passes() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", checked(web(3)))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("web", checked(web(3)))]))
+        .await;
     let wanted = desired([("web", checked(image(web(3), "shop:2")))]);
     let sick = Fault::on("update", FaultEffect::ChecksNeverPass);
     stage.sim.world().inject(sick);

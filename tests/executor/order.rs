@@ -7,37 +7,44 @@ use aeroform::core::fleet::OnFailure;
 use aeroform::core::plan::{Action, Event, Outcome, Plan, StepEvent, StepId, Work};
 use aeroform::emulator::world::{Fault, FaultEffect};
 
-use crate::stage::{Stage, checked, image, web, worker};
-use crate::support::{GroupWords, desired};
+use crate::fixture::{ExecutorFixture, checked, image, web, worker};
+use crate::support::{GroupBuilder, desired};
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_never_has_more_under_way_than_its_size_and_its_first_runs_alone() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(9))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(9))])).await;
     let next = image(web(9), "shop:2").max_unavailable(3);
-    let ran = stage.settle(&desired([("web", next)])).await;
+    let ran = stage.apply_until_settled(&desired([("web", next)])).await;
     let pool = ran.plan.pools.iter().find(|pool| pool.first_alone).unwrap();
-    assert_eq!(ran.crowd(&pool.name), (3, 1), "{:#?}", ran.plan.pools);
+    assert_eq!(
+        ran.max_concurrency(&pool.name),
+        (3, 1),
+        "{:#?}",
+        ran.plan.pools
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_more_steps_are_under_way_than_the_whole_run_may_have() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.parallelism = 4;
-    let ran = stage.settle(&desired([("web", web(12))])).await;
+    let ran = stage
+        .apply_until_settled(&desired([("web", web(12))]))
+        .await;
     let pool = &ran.plan.pools[0].name;
-    assert_eq!(ran.crowd(pool), (4, 4));
+    assert_eq!(ran.max_concurrency(pool), (4, 4));
 }
 
 /// Holds rule 20.
 #[tokio::test(start_paused = true)]
 async fn a_step_begins_only_after_all_that_it_needs_has_ended() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
-        .settle(&desired([("web", web(3)), ("worker", worker(2))]))
+        .apply_until_settled(&desired([("web", web(3)), ("worker", worker(2))]))
         .await;
     let next = desired([("web", image(web(5), "shop:2")), ("cron", worker(1))]);
-    let ran = stage.settle(&next).await;
+    let ran = stage.apply_until_settled(&next).await;
     let mut ended = BTreeSet::new();
     for event in &ran.events {
         match event {
@@ -77,9 +84,9 @@ fn needed_changes(plan: &Plan, step: StepId) -> Vec<StepId> {
 /// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn a_failed_update_stops_the_release_or_its_group_alone() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
-        .settle(&desired([("web", web(3)), ("worker", worker(2))]))
+        .apply_until_settled(&desired([("web", web(3)), ("worker", worker(2))]))
         .await;
     let fault = Fault::on(
         "update",
@@ -108,7 +115,7 @@ async fn a_failed_update_stops_the_release_or_its_group_alone() {
     );
     assert_eq!(ran.report.findings, [""; 0]);
     // Running it again does the remainder.
-    stage.settle(&next).await;
+    stage.apply_until_settled(&next).await;
 
     let mut last = desired([
         ("web", image(web(3), "shop:3")),
@@ -133,9 +140,9 @@ async fn a_failed_update_stops_the_release_or_its_group_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn what_depends_on_a_failure_is_skipped_and_names_it() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
-        .settle(&desired([("web", web(2)), ("old", worker(1))]))
+        .apply_until_settled(&desired([("web", web(2)), ("old", worker(1))]))
         .await;
     let fault = Fault::on(
         "create",
@@ -162,13 +169,13 @@ async fn what_depends_on_a_failure_is_skipped_and_names_it() {
         }
     }
     assert_eq!(ran.failure().0, "refused");
-    stage.settle(&next).await;
+    stage.apply_until_settled(&next).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_gives_the_same_events() {
     async fn once() -> Vec<Event> {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         let limited = FaultEffect::RateLimited {
             retry_after: Duration::from_secs(2),
         };

@@ -25,9 +25,9 @@ use tokio::sync::Notify;
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ProcessEnd {
     /// Never before its time.
-    Whole,
+    Normal,
     /// It is killed before the n-th thing leaves it.
     Before(u32),
     /// It is killed when the n-th thing has had its effect, and hears nothing of it.
@@ -38,13 +38,13 @@ pub(crate) enum End {
 
 /// What outlives a process.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct DurableState {
     pub(crate) sim: SimProvider,
     pub(crate) store: MemoryStore,
     pub(crate) journal: MemoryJournal,
 }
 
-impl Place {
+impl DurableState {
     /// As it is now, and on its own from here on. Its journal is empty.
     pub(crate) fn fork(&self) -> Self {
         let text = self.store.text();
@@ -59,19 +59,19 @@ impl Place {
 /// One process. Whatever is said to it after its end stays unanswered.
 #[derive(Clone)]
 pub(crate) struct Process {
-    place: Place,
-    end: End,
-    shared: Arc<(Mutex<Moments>, Notify)>,
+    place: DurableState,
+    end: ProcessEnd,
+    shared: Arc<(Mutex<Progress>, Notify)>,
 }
 
 #[derive(Debug, Default)]
-struct Moments {
+struct Progress {
     passed: u32,
     over: bool,
 }
 
 impl Process {
-    pub(crate) fn new(place: &Place, end: End) -> Self {
+    pub(crate) fn new(place: &DurableState, end: ProcessEnd) -> Self {
         Self {
             place: place.clone(),
             end,
@@ -135,7 +135,7 @@ impl Process {
 
     async fn killed(&self) {
         self.over().await;
-        if matches!(self.end, End::RefusedFrom(_)) {
+        if matches!(self.end, ProcessEnd::RefusedFrom(_)) {
             std::future::pending::<()>().await;
         }
     }
@@ -159,9 +159,12 @@ impl Process {
         moments.passed += 1;
         let n = moments.passed;
         let (works, heard) = match self.end {
-            End::Before(at) | End::RefusedFrom(at) if n == at => (false, false),
-            End::After(at) if n == at => (true, false),
-            End::Whole | End::Before(_) | End::After(_) | End::RefusedFrom(_) => (true, true),
+            ProcessEnd::Before(at) | ProcessEnd::RefusedFrom(at) if n == at => (false, false),
+            ProcessEnd::After(at) if n == at => (true, false),
+            ProcessEnd::Normal
+            | ProcessEnd::Before(_)
+            | ProcessEnd::After(_)
+            | ProcessEnd::RefusedFrom(_) => (true, true),
         };
         moments.over = !heard;
         if moments.over {
@@ -185,7 +188,7 @@ impl Process {
 
     /// The same for what belongs to the end that a refused process comes to.
     async fn pass_to_its_end<T>(&self, work: impl Future<Output = T>) -> T {
-        if matches!(self.end, End::RefusedFrom(_)) {
+        if matches!(self.end, ProcessEnd::RefusedFrom(_)) {
             return work.await;
         }
         self.pass(work).await
@@ -195,7 +198,7 @@ impl Process {
         &self,
         work: impl FnOnce() -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        if matches!(self.end, End::RefusedFrom(_)) {
+        if matches!(self.end, ProcessEnd::RefusedFrom(_)) {
             self.moment();
             return work();
         }
@@ -215,7 +218,7 @@ impl Process {
         &self,
         work: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
-        if !matches!(self.end, End::RefusedFrom(_)) {
+        if !matches!(self.end, ProcessEnd::RefusedFrom(_)) {
             return self.pass(work).await;
         }
         let no = || ProviderError::new(ErrorClass::Fatal, answers::UNREADABLE_ANSWER, "no more");

@@ -3,25 +3,25 @@
 use aeroform::core::plan::{Action, Outcome};
 use aeroform::emulator::world::{Fault, FaultEffect};
 
-use crate::stage::{Stage, checked, image, web, worker};
+use crate::fixture::{ExecutorFixture, checked, image, web, worker};
 use crate::support::desired;
 
 /// How many Machines do not run.
-fn down(stage: &Stage) -> usize {
+fn down(stage: &ExecutorFixture) -> usize {
     let states = stage.states();
     states.iter().filter(|state| *state != "started").count()
 }
 
-fn crashes(stage: &Stage, action: &'static str) {
+fn crashes(stage: &ExecutorFixture, action: &'static str) {
     let fault = Fault::on(action, FaultEffect::ExitsAtOnce(1)).times(100);
     stage.sim.world().inject(fault.in_group("worker"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_retry_takes_down_one_machine_more_or_ends_well_while_it_crashes() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage
-        .settle(&desired([("web", web(2)), ("worker", worker(3))]))
+        .apply_until_settled(&desired([("web", web(2)), ("worker", worker(3))]))
         .await;
     crashes(&stage, "update");
     crashes(&stage, "start");
@@ -36,14 +36,14 @@ async fn no_retry_takes_down_one_machine_more_or_ends_well_while_it_crashes() {
         first.outcomes()
     );
     assert_eq!(down(&stage), 1);
-    let of_web = |stage: &Stage| {
+    let of_web = |stage: &ExecutorFixture| {
         let machines = stage.machines();
         let new = machines.iter().filter(|m| m["config"]["image"] == "shop:2");
         new.count()
     };
     let begun = of_web(&stage);
     for _ in 0..3 {
-        let (plan, _) = stage.planned(&next).await;
+        let (plan, _) = stage.plan(&next).await;
         assert_eq!(plan.summary().start, 1, "{:#?}", plan.summary_lines());
         let ran = stage.apply(&next).await;
         assert!(ran.outcomes().contains(&"failed"), "{:?}", ran.outcomes());
@@ -53,7 +53,7 @@ async fn no_retry_takes_down_one_machine_more_or_ends_well_while_it_crashes() {
     // The fixing deploy starts it, and the rest follows.
     stage.sim.world().clear_faults();
     stage
-        .settle(&desired([
+        .apply_until_settled(&desired([
             ("web", image(web(2), "shop:3")),
             ("worker", image(worker(3), "shop:3")),
         ]))
@@ -62,14 +62,16 @@ async fn no_retry_takes_down_one_machine_more_or_ends_well_while_it_crashes() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_comes_up_when_it_is_started_again_lets_the_run_go_on() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("worker", worker(3))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("worker", worker(3))]))
+        .await;
     let fault = Fault::on("update", FaultEffect::ExitsAtOnce(1));
     stage.sim.world().inject(fault.in_group("worker"));
     let next = desired([("worker", image(worker(3), "shop:2"))]);
     let first = stage.apply(&next).await;
     assert_eq!(first.outcomes(), ["failed", "not started", "not started"]);
-    let again = stage.settle(&next).await;
+    let again = stage.apply_until_settled(&next).await;
     let deeds: Vec<bool> = again
         .plan
         .changes()
@@ -82,8 +84,10 @@ async fn one_that_comes_up_when_it_is_started_again_lets_the_run_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_was_stopped_on_request_stays_stopped() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", checked(web(2)))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("web", checked(web(2)))]))
+        .await;
     let fault = Fault::on("update", FaultEffect::ChecksNeverPass);
     stage.sim.world().inject(fault.in_group("web"));
     let next = desired([("web", image(checked(web(2)), "shop:2"))]);
@@ -97,11 +101,11 @@ async fn one_that_was_stopped_on_request_stays_stopped() {
         .map(|(id, _)| id.to_string())
         .unwrap();
     // While it fails its checks, it is waited for.
-    let (plan, _) = stage.planned(&next).await;
+    let (plan, _) = stage.plan(&next).await;
     assert_eq!(plan.summary().wait, 1, "{:#?}", plan.summary_lines());
     stage.sim.world().operator("shop").stop(&failed);
     tokio::time::sleep(std::time::Duration::from_secs(30)).await;
-    let ran = stage.settle(&next).await;
+    let ran = stage.apply_until_settled(&next).await;
     assert_eq!((ran.plan.summary().wait, ran.plan.summary().start), (0, 0));
     assert_eq!(down(&stage), 1);
 }
@@ -112,14 +116,16 @@ async fn a_start_whose_answer_is_lost_is_settled_by_looking() {
         FaultEffect::LoseAfter { status: 502 },
         FaultEffect::LoseBefore { status: 502 },
     ] {
-        let mut stage = Stage::new();
-        stage.settle(&desired([("worker", worker(2))])).await;
+        let mut stage = ExecutorFixture::new();
+        stage
+            .apply_until_settled(&desired([("worker", worker(2))]))
+            .await;
         let fault = Fault::on("update", FaultEffect::ExitsAtOnce(1));
         stage.sim.world().inject(fault.in_group("worker"));
         let next = desired([("worker", image(worker(2), "shop:2"))]);
         stage.apply(&next).await;
         let lost = stage.sim.world().inject(Fault::on("start", effect));
-        stage.settle(&next).await;
+        stage.apply_until_settled(&next).await;
         assert_eq!(stage.sim.world().fired(lost), 1);
         assert_eq!(down(&stage), 0);
     }
@@ -127,13 +133,15 @@ async fn a_start_whose_answer_is_lost_is_settled_by_looking() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_somebody_changed_in_between_is_a_conflict() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("worker", worker(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("worker", worker(2))]))
+        .await;
     let fault = Fault::on("update", FaultEffect::ExitsAtOnce(1));
     stage.sim.world().inject(fault.in_group("worker"));
     let next = desired([("worker", image(worker(2), "shop:2"))]);
     stage.apply(&next).await;
-    let (made, observed) = stage.planned(&next).await;
+    let (made, observed) = stage.plan(&next).await;
     let (_, first) = made.changes().next().unwrap();
     assert_eq!(first.action, Action::Start);
     let id = first.machine.id.clone().unwrap();

@@ -7,14 +7,14 @@ use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::observe::{ObserveError, observe};
 use aeroform::provider::sim::SimProvider;
 
-use crate::stage::{Stage, checked, web};
+use crate::fixture::{ExecutorFixture, checked, web};
 use crate::support::desired;
 
 /// Holds rule 8.
 #[tokio::test(start_paused = true)]
 async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(2))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(2))])).await;
     stage
         .sim
         .world()
@@ -37,7 +37,7 @@ async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
 /// Holds rule 8.
 #[tokio::test(start_paused = true)]
 async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().timings.list_lag = Duration::from_secs(5);
     stage
         .apply(&desired([("web", web(2))]))
@@ -62,11 +62,11 @@ async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() 
 /// What a run that died has just made stands in no state: only its number tells that it is missing.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_shorter_than_the_count_has_time_to_catch_up() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let before = stage.known.clone();
     let lag = FaultEffect::ListLag(Duration::from_secs(8));
     stage.sim.world().inject(Fault::on("create", lag).nth(2));
-    stage.settle(&desired([("web", web(2))])).await;
+    stage.apply_until_settled(&desired([("web", web(2))])).await;
     stage.known = before;
     assert_eq!(stage.observed().await.machines.len(), 2);
     // One that never comes up in a list keeps nobody for long.
@@ -80,8 +80,8 @@ async fn a_list_that_is_shorter_than_the_count_has_time_to_catch_up() {
 /// Holds rule 8.
 #[tokio::test(start_paused = true)]
 async fn an_app_that_is_gone_while_the_state_knows_machines_is_an_error() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     let elsewhere = SimProvider::new("empty");
     let error = observe(&elsewhere, &stage.known.app, &stage.known)
         .await
@@ -94,18 +94,20 @@ async fn an_app_that_is_gone_while_the_state_knows_machines_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn reads_that_fail_for_a_moment_are_repeated() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     for action in ["app", "list", "volumes", "get", "wait"] {
         let fault = Fault::on(action, FaultEffect::LoseBefore { status: 503 });
         stage.sim.world().inject(fault.times(2));
     }
-    stage.settle(&desired([("web", checked(web(2)))])).await;
+    stage
+        .apply_until_settled(&desired([("web", checked(web(2)))]))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_ends_in_hours_is_an_error_and_no_silence() {
-    let mut stage = Stage::new();
-    stage.settle(&desired([("web", web(1))])).await;
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
     for pause in [3600, u64::MAX] {
         let retry_after = Duration::from_secs(pause);
         let limited = FaultEffect::RateLimited { retry_after };

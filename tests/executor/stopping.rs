@@ -10,11 +10,15 @@ use aeroform::emulator::world::{Fault, FaultEffect, Timings};
 use aeroform::journal::memory::FailCommit;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Stage, web, worker};
+use crate::fixture::{ExecutorFixture, web, worker};
 use crate::support::desired;
 
 /// Cancels with this after so long.
-fn cancel_after(stage: &mut Stage, after: Duration, how: impl FnOnce(&CancelHandle) + 'static) {
+fn cancel_after(
+    stage: &mut ExecutorFixture,
+    after: Duration,
+    how: impl FnOnce(&CancelHandle) + 'static,
+) {
     let (handle, cancel) = CancelHandle::new();
     stage.cancel = cancel;
     tokio::task::spawn_local(async move {
@@ -32,7 +36,7 @@ fn locally<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
 #[tokio::test(start_paused = true)]
 async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
     locally(async {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         stage.parallelism = 2;
         stage.sim.world().timings.boot = Duration::from_secs(100);
         let wanted = desired([("web", web(5))]);
@@ -69,7 +73,7 @@ async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
         // What was made is remembered, and the next run goes on from there.
         assert_eq!(stage.known.machines.len(), 2);
         stage.cancel = Cancel::never();
-        stage.settle(&wanted).await;
+        stage.apply_until_settled(&wanted).await;
         stage.assert_one_machine_per_name(5);
     })
     .await;
@@ -79,7 +83,7 @@ async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
 async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
     for (answer_after, outcome) in [(2, "unknown"), (60, "unknown")] {
         locally(async {
-            let mut stage = Stage::new();
+            let mut stage = ExecutorFixture::new();
             let slow = FaultEffect::SlowAnswer(Duration::from_secs(answer_after));
             stage.sim.world().inject(Fault::on("create", slow));
             cancel_after(&mut stage, Duration::from_secs(1), |handle| {
@@ -106,7 +110,7 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
                 usize::from(answer_after == 60)
             );
             stage.cancel = Cancel::never();
-            stage.settle(&wanted).await;
+            stage.apply_until_settled(&wanted).await;
             stage.assert_one_machine_per_name(stage.known.machines.len());
         })
         .await;
@@ -116,7 +120,7 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
 #[tokio::test(start_paused = true)]
 async fn a_second_signal_waits_for_nothing() {
     locally(async {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         let slow = FaultEffect::SlowAnswer(Duration::from_secs(600));
         stage.sim.world().inject(Fault::on("create", slow));
         let handle = {
@@ -141,7 +145,7 @@ async fn a_second_signal_waits_for_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begun() {
     locally(async {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         let limited = FaultEffect::RateLimited {
             retry_after: Duration::from_secs(60),
         };
@@ -160,7 +164,7 @@ async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begu
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_is_lost_on_the_way_ends_the_calls_and_not_the_waits() {
     locally(async {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         stage.parallelism = 2;
         let lock = Arc::clone(&stage.lock.0);
         tokio::task::spawn_local(async move {
@@ -180,7 +184,7 @@ async fn a_lock_that_is_lost_on_the_way_ends_the_calls_and_not_the_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_is_lost_once_every_call_was_made_leaves_nothing_verified() {
     locally(async {
-        let mut stage = Stage::new();
+        let mut stage = ExecutorFixture::new();
         let lock = Arc::clone(&stage.lock.0);
         tokio::task::spawn_local(async move {
             sleep(Duration::from_secs(1)).await;
@@ -199,7 +203,7 @@ async fn a_lock_that_is_lost_once_every_call_was_made_leaves_nothing_verified() 
 
 #[tokio::test(start_paused = true)]
 async fn without_the_lock_no_call_is_made() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.lock.0.store(false, Ordering::Relaxed);
     let ran = stage.apply(&desired([("web", web(2))])).await;
     assert_eq!(ran.outcomes(), ["not started", "not started"]);
@@ -209,7 +213,7 @@ async fn without_the_lock_no_call_is_made() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_cannot_be_written_at_first_means_that_nothing_is_called() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.journal.fail_commit(1, FailCommit::CrashBefore);
     let ran = stage.apply(&desired([("web", web(2))])).await;
     assert_eq!(ran.outcomes(), ["not started", "not started"]);
@@ -219,7 +223,7 @@ async fn a_journal_that_cannot_be_written_at_first_means_that_nothing_is_called(
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_fails_later_means_that_nothing_new_is_started() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.parallelism = 2;
     stage.journal.fail_commit(2, FailCommit::CrashBefore);
     let ran = stage.apply(&desired([("web", web(8))])).await;
@@ -236,7 +240,7 @@ async fn a_journal_that_fails_later_means_that_nothing_new_is_started() {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_creates_are_a_handful_of_commits() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().timings = Timings::instant();
     stage.parallelism = 64;
     let (begun, wall) = (Instant::now(), std::time::Instant::now());
@@ -255,7 +259,7 @@ async fn ten_thousand_creates_are_a_handful_of_commits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_answers_at_once_keeps_no_signal_waiting() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().timings = Timings::instant();
     let (handle, cancel) = CancelHandle::new();
     stage.cancel = cancel;
@@ -269,7 +273,7 @@ async fn a_provider_that_answers_at_once_keeps_no_signal_waiting() {
 
 #[tokio::test]
 async fn a_provider_that_answers_at_once_keeps_no_commit_waiting() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().timings = Timings::instant();
     let begun = Instant::now();
     let ran = stage.apply(&desired([("worker", worker(2000))])).await;

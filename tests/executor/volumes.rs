@@ -12,8 +12,8 @@ use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{Journal, PendingCall, PendingCallRow};
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
-use crate::support::{GroupWords, desired, group};
+use crate::fixture::ExecutorFixture;
+use crate::support::{GroupBuilder, desired, group};
 
 fn db(count: u32) -> DesiredGroup {
     group("db")
@@ -26,7 +26,7 @@ fn only(group: DesiredGroup) -> Desired {
     desired([("db", group)])
 }
 
-impl Stage {
+impl ExecutorFixture {
     fn disks(&self) -> Vec<Value> {
         self.sim.world().operator("shop").volumes()
     }
@@ -45,7 +45,7 @@ impl Stage {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_machine_of_a_group_with_a_mount_gets_a_volume_as_the_manifest_says() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let wanted = only(db(1).with(|group| {
         group.new_volume = NewVolume {
             initial_size_gb: Some(7),
@@ -53,7 +53,7 @@ async fn a_new_machine_of_a_group_with_a_mount_gets_a_volume_as_the_manifest_say
             scheduled_snapshots: Some(false),
         };
     }));
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     stage.assert_each_has_its_own(1);
     let disk = &stage.disks()[0];
     for (key, value) in [
@@ -74,14 +74,14 @@ async fn a_new_machine_of_a_group_with_a_mount_gets_a_volume_as_the_manifest_say
 
 #[tokio::test(start_paused = true)]
 async fn an_unattached_volume_is_taken_and_only_what_is_lacking_is_made() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().add_volume("shop", "data", "ams", 3);
-    stage.settle(&only(db(3))).await;
+    stage.apply_until_settled(&only(db(3))).await;
     stage.assert_each_has_its_own(3);
     assert_eq!(stage.sim.world().count("create-volume"), 2);
     // What a smaller count leaves is taken by the next larger one.
-    stage.settle(&only(db(1))).await;
-    stage.settle(&only(db(3))).await;
+    stage.apply_until_settled(&only(db(1))).await;
+    stage.apply_until_settled(&only(db(3))).await;
     stage.assert_each_has_its_own(3);
     assert_eq!(stage.sim.world().count("create-volume"), 2);
     assert_eq!(stage.sim.world().count("delete-volume"), 0);
@@ -89,7 +89,7 @@ async fn an_unattached_volume_is_taken_and_only_what_is_lacking_is_made() {
 
 #[tokio::test(start_paused = true)]
 async fn volumes_of_one_name_and_region_come_to_lie_apart_or_the_create_says_why_not() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().zones = Some(2);
     let ran = stage.apply(&only(db(3))).await;
     let mut outcomes = ran.outcomes();
@@ -114,10 +114,10 @@ async fn a_volume_whose_answer_was_lost_is_found_or_made_again_and_never_twice()
         FaultEffect::BreakAfter,
     ] {
         for (nth, times) in [(1, 1), (2, 1), (3, 1), (1, 3)] {
-            let mut stage = Stage::new();
+            let mut stage = ExecutorFixture::new();
             let fault = Fault::on("create-volume", effect.clone());
             let fault = stage.sim.world().inject(fault.nth(nth).times(times));
-            stage.settle(&only(db(3))).await;
+            stage.apply_until_settled(&only(db(3))).await;
             assert_eq!(stage.sim.world().fired(fault), times, "{effect:?}");
             stage.assert_each_has_its_own(3);
         }
@@ -126,12 +126,12 @@ async fn a_volume_whose_answer_was_lost_is_found_or_made_again_and_never_twice()
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_volume_is_waited_for_while_the_list_lags() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let lag = FaultEffect::ListLag(Duration::from_secs(7));
     for effect in [lag, FaultEffect::LoseAfter { status: 500 }] {
         stage.sim.world().inject(Fault::on("create-volume", effect));
     }
-    let ran = stage.settle(&only(db(2))).await;
+    let ran = stage.apply_until_settled(&only(db(2))).await;
     stage.assert_each_has_its_own(2);
     let waits = ran.waits();
     assert!(waits.contains(&"volume `data` to be listed"), "{waits:?}");
@@ -143,23 +143,23 @@ async fn a_lost_volume_is_waited_for_while_the_list_lags() {
 
 #[tokio::test(start_paused = true)]
 async fn a_create_of_a_volume_that_is_never_answered_is_unknown_and_the_next_run_settles_it() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let lost = Fault::on("create-volume", FaultEffect::LoseBefore { status: 503 });
     stage.sim.world().inject(lost.times(6));
     let wanted = only(db(1));
     assert_eq!(stage.apply(&wanted).await.outcomes(), ["unknown"]);
     assert_eq!(stage.sim.world().count("create"), 0);
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     stage.assert_each_has_its_own(1);
 }
 
 /// Holds rule 40.
 #[tokio::test(start_paused = true)]
 async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let held = stage.sim.world().add_volume("shop", "data", "ams", 3);
-    stage.settle(&only(db(1))).await;
-    stage.settle(&only(db(2))).await;
+    stage.apply_until_settled(&only(db(1))).await;
+    stage.apply_until_settled(&only(db(2))).await;
     let runs = stage.journal.runs();
     let PendingCall::CreateVolume { name, region, seen } = &runs[1].started[0].call else {
         panic!("{:#?}", runs[1].started);
@@ -167,19 +167,19 @@ async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
     assert_eq!((name.as_str(), region.as_str()), ("data", "ams"));
     assert_eq!(seen[0].as_str(), held.unwrap());
     // The first write is the run, the second one says that a volume is about to be made.
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.journal.fail_commit(2, FailCommit::Before);
     let ran = stage.apply(&only(db(1))).await;
     assert!(stage.journal.fired() && ran.report.halted.is_some());
     assert_eq!(ran.outcomes(), ["not started"]);
     assert_eq!(stage.sim.world().count("create-volume"), 0);
-    stage.settle(&only(db(1))).await;
+    stage.apply_until_settled(&only(db(1))).await;
     stage.assert_each_has_its_own(1);
 }
 
 /// A run that has begun to make a volume and died: with the row alone, or with the volume as well.
-async fn died(stage: &Stage, wanted: &Desired) {
-    let (made, _) = stage.planned(wanted).await;
+async fn died(stage: &ExecutorFixture, wanted: &Desired) {
+    let (made, _) = stage.plan(wanted).await;
     let lineage = made.lineage.clone().unwrap();
     let run = aeroform::journal::RunRow {
         run: aeroform::core::fleet::RunId::new("dead").unwrap(),
@@ -205,7 +205,7 @@ async fn died(stage: &Stage, wanted: &Desired) {
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_a_dead_run_has_made_is_taken_also_when_the_list_lags() {
     let wanted = only(db(1));
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     died(&stage, &wanted).await;
     let lag = Fault::on(
         "create-volume",
@@ -219,22 +219,22 @@ async fn a_volume_that_a_dead_run_has_made_is_taken_also_when_the_list_lags() {
         .create_volume("shop", &body)
         .result
         .unwrap();
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     stage.assert_each_has_its_own(1);
     assert_eq!(stage.sim.world().count("create-volume"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_run_did_not_come_to_make_is_made_once_nothing_turns_up() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     died(&stage, &only(db(2))).await;
-    stage.settle(&only(db(2))).await;
+    stage.apply_until_settled(&only(db(2))).await;
     stage.assert_each_has_its_own(2);
     // One that lay there in time explains the call: nothing is waited for.
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     died(&stage, &only(db(2))).await;
     stage.sim.world().add_volume("shop", "data", "ams", 1);
-    let ran = stage.settle(&only(db(2))).await;
+    let ran = stage.apply_until_settled(&only(db(2))).await;
     stage.assert_each_has_its_own(2);
     assert!(!ran.waits().contains(&"volume `data` to be listed"));
 }
@@ -242,10 +242,10 @@ async fn what_a_dead_run_did_not_come_to_make_is_made_once_nothing_turns_up() {
 /// Holds rule 32.
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_makes_one() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
     let wanted = only(db(1));
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let config = json!({"image": "other:1", "mounts": [{"volume": volume, "path": "/data"}]});
     stage
         .sim
@@ -267,7 +267,7 @@ async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_m
 
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_a_destroyed_machine_still_claims_for_a_moment_is_waited_for() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     stage.sim.world().add_volume("shop", "data", "ams", 3);
     let message = format!(
         "failed_precondition: volume already claimed by machine {}",
@@ -276,13 +276,13 @@ async fn a_volume_that_a_destroyed_machine_still_claims_for_a_moment_is_waited_f
     let status = 412;
     let claimed = Fault::on("create", FaultEffect::Refuse { status, message });
     stage.sim.world().inject(claimed.times(3));
-    stage.settle(&only(db(1))).await;
+    stage.apply_until_settled(&only(db(1))).await;
     stage.assert_each_has_its_own(1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_between_the_volume_and_its_machine_leaves_what_the_next_run_takes() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let slow = FaultEffect::SlowAnswer(Duration::from_secs(3));
     stage.sim.world().inject(Fault::on("create-volume", slow));
     let (signal, cancel) = CancelHandle::new();
@@ -296,16 +296,16 @@ async fn a_cancel_between_the_volume_and_its_machine_leaves_what_the_next_run_ta
     assert_eq!(ran.outcomes(), ["unknown"]);
     assert_eq!((stage.disks().len(), stage.machines().len()), (1, 0));
     stage.cancel = Cancel::never();
-    stage.settle(&wanted).await;
+    stage.apply_until_settled(&wanted).await;
     stage.assert_each_has_its_own(1);
     assert_eq!(stage.sim.world().count("create-volume"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_of_the_intents_name_keeps_the_volume_that_it_has() {
-    let mut stage = Stage::new();
+    let mut stage = ExecutorFixture::new();
     let wanted = only(db(1));
-    let (made, observed) = stage.planned(&wanted).await;
+    let (made, observed) = stage.plan(&wanted).await;
     let name = made.changes().next().unwrap().1.machine.name.clone();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
     let mut tree = wanted.groups["db"].template.to_value();

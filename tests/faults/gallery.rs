@@ -1,9 +1,9 @@
 //! The plans that are disturbed: what was applied before, what others did meanwhile, what is wanted
 //! now.
 
-mod groups;
-mod others;
-mod room;
+mod capacity;
+mod group_changes;
+mod outside_changes;
 mod volumes;
 
 use aeroform::core::fleet::{Count, Desired, DesiredGroup, Known, Limit, Strategy};
@@ -11,37 +11,37 @@ use aeroform::core::plan::Options;
 use aeroform::emulator::world::World;
 use serde_json::{Value, json};
 
-use crate::invariants::Guard;
-use crate::support::{GroupWords, desired, group, moved};
+use crate::invariants::AvailabilityGuard;
+use crate::support::{GroupBuilder, desired, group, moved};
 
 /// One plan of the gallery.
-pub(crate) struct Chapter {
+pub(crate) struct PlanScenario {
     pub(crate) name: &'static str,
     pub(crate) before: Desired,
     pub(crate) after: Desired,
-    pub(crate) wishes: Options,
+    pub(crate) options: Options,
     /// The world before anything is applied.
     pub(crate) world: fn(&mut World),
     /// What happens to the world and to the state between the two.
     pub(crate) meanwhile: fn(&mut World, &mut Known, &mut Desired),
-    pub(crate) guards: Vec<Guard>,
+    pub(crate) guards: Vec<AvailabilityGuard>,
 }
 
-type Groups = Vec<(&'static str, DesiredGroup)>;
+type NamedGroups = Vec<(&'static str, DesiredGroup)>;
 
-fn chapter(name: &'static str, before: Groups, after: Groups) -> Chapter {
-    Chapter {
+fn scenario(name: &'static str, before: NamedGroups, after: NamedGroups) -> PlanScenario {
+    PlanScenario {
         name,
         before: desired(before),
         after: desired(after),
-        wishes: Options::default(),
+        options: Options::default(),
         world: |_| {},
         meanwhile: |_, _, _| {},
         guards: Vec::new(),
     }
 }
 
-impl Chapter {
+impl PlanScenario {
     /// Whether nothing waits until a Machine has started.
     pub(crate) fn is_immediate(&self) -> bool {
         let mut groups = self.after.groups.values();
@@ -64,13 +64,17 @@ impl Chapter {
     }
 
     fn wishes(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut self.wishes);
+        change(&mut self.options);
         self
     }
 
     /// At any moment so many of these groups exist, and so many of them run.
     fn never_below(mut self, groups: &'static [&'static str], exist: usize, run: usize) -> Self {
-        self.guards.push(Guard { groups, exist, run });
+        self.guards.push(AvailabilityGuard {
+            groups,
+            min_existing: exist,
+            min_running: run,
+        });
         self
     }
 }
@@ -117,51 +121,51 @@ fn ids(world: &mut World, of: &str) -> Vec<String> {
     machines.iter().filter(of).map(id).collect()
 }
 
-pub(crate) fn all() -> Vec<Chapter> {
+pub(crate) fn all() -> Vec<PlanScenario> {
     let mut all = counts();
     all.extend(configs());
-    all.extend(groups::all());
+    all.extend(group_changes::all());
     all.extend(standbys());
     all.extend(places());
-    all.extend(others::all());
+    all.extend(outside_changes::all());
     all.extend(volumes::all());
     all.extend(unwritten_counts());
-    all.extend(room::all());
+    all.extend(capacity::all());
     all
 }
 
-fn counts() -> Vec<Chapter> {
+fn counts() -> Vec<PlanScenario> {
     vec![
-        chapter(
+        scenario(
             "first-apply",
             vec![],
             vec![("web", web(3)), ("worker", worker(2))],
         ),
-        chapter("grows", vec![("web", web(2))], vec![("web", web(5))]).never_below(&["web"], 2, 2),
-        chapter("shrinks", vec![("web", web(4))], vec![("web", web(2))]).never_below(
+        scenario("grows", vec![("web", web(2))], vec![("web", web(5))]).never_below(&["web"], 2, 2),
+        scenario("shrinks", vec![("web", web(4))], vec![("web", web(2))]).never_below(
             &["web"],
             2,
             2,
         ),
-        chapter(
+        scenario(
             "shrinks-to-nothing",
             vec![("web", web(1)), ("worker", worker(2))],
             vec![("web", web(1)), ("worker", worker(0))],
         )
         .never_below(&["web"], 1, 1),
-        chapter(
+        scenario(
             "protected-grows-and-changes",
             vec![("web", web(3).protected())],
             vec![("web", two(web(4).protected()))],
         )
         .never_below(&["web"], 3, 2),
-        chapter(
+        scenario(
             "becomes-protected",
             vec![("web", web(2))],
             vec![("web", web(3).protected())],
         )
         .never_below(&["web"], 2, 2),
-        chapter(
+        scenario(
             "is-unprotected",
             vec![("web", web(2).protected()), ("worker", worker(1))],
             vec![("web", web(2)), ("worker", two(worker(1)))],
@@ -170,7 +174,7 @@ fn counts() -> Vec<Chapter> {
     ]
 }
 
-fn configs() -> Vec<Chapter> {
+fn configs() -> Vec<PlanScenario> {
     let wide = |group: DesiredGroup| group.max_unavailable(2);
     let at_once = |group: DesiredGroup| group.with(|group| group.strategy = Strategy::Immediate);
     let share = |group: DesiredGroup| {
@@ -178,43 +182,43 @@ fn configs() -> Vec<Chapter> {
         group.with(|group| group.strategy = Strategy::Rolling { max_unavailable })
     };
     vec![
-        chapter(
+        scenario(
             "changes-rolling",
             vec![("web", web(4))],
             vec![("web", two(web(4)))],
         )
         .never_below(&["web"], 4, 3),
-        chapter(
+        scenario(
             "changes-two-at-a-time",
             vec![("web", wide(web(5)))],
             vec![("web", two(wide(web(5))))],
         )
         .never_below(&["web"], 5, 3),
-        chapter(
+        scenario(
             "changes-a-third-at-a-time",
             vec![("worker", share(worker(6)))],
             vec![("worker", two(share(worker(6))))],
         )
         .never_below(&["worker"], 6, 4),
-        chapter(
+        scenario(
             "changes-at-once",
             vec![("web", at_once(web(3)))],
             vec![("web", at_once(two(web(3))))],
         )
         .never_below(&["web"], 3, 0),
-        chapter(
+        scenario(
             "changes-and-grows",
             vec![("web", web(3))],
             vec![("web", two(web(5)))],
         )
         .never_below(&["web"], 3, 2),
-        chapter(
+        scenario(
             "changes-and-shrinks",
             vec![("web", web(5))],
             vec![("web", two(web(3)))],
         )
         .never_below(&["web"], 3, 2),
-        chapter(
+        scenario(
             "changes-stopped-ones",
             vec![("web", web(4))],
             vec![("web", two(web(4)))],
@@ -228,33 +232,33 @@ fn configs() -> Vec<Chapter> {
     ]
 }
 
-fn standbys() -> Vec<Chapter> {
+fn standbys() -> Vec<PlanScenario> {
     vec![
-        chapter(
+        scenario(
             "standby-added",
             vec![("jobs", worker(1))],
             vec![("jobs", standby(worker(1), 1))],
         )
         .never_below(&["jobs"], 1, 1),
-        chapter(
+        scenario(
             "standby-removed",
             vec![("jobs", standby(worker(1), 1))],
             vec![("jobs", worker(1))],
         )
         .never_below(&["jobs"], 1, 1),
-        chapter(
+        scenario(
             "standby-follows",
             vec![("jobs", standby(worker(1), 1))],
             vec![("jobs", standby(two(worker(1)), 1))],
         )
         .never_below(&["jobs"], 2, 0),
-        chapter(
+        scenario(
             "standby-watches-more",
             vec![("jobs", standby(worker(1), 1))],
             vec![("jobs", standby(worker(3), 2))],
         )
         .never_below(&["jobs"], 2, 1),
-        chapter(
+        scenario(
             "standby-watches-fewer",
             vec![("jobs", standby(worker(3), 1))],
             vec![("jobs", standby(worker(1), 1))],
@@ -263,21 +267,21 @@ fn standbys() -> Vec<Chapter> {
     ]
 }
 
-fn places() -> Vec<Chapter> {
+fn places() -> Vec<PlanScenario> {
     vec![
-        chapter(
+        scenario(
             "rebalanced-by-a-map",
             vec![("web", web(4).exact(&[("gru", 3), ("ams", 1)]))],
             vec![("web", web(4).exact(&[("gru", 1), ("bog", 3)]))],
         )
         .never_below(&["web"], 4, 4),
-        chapter(
+        scenario(
             "evened-out-over-a-list",
             vec![("web", web(4).list("gru"))],
             vec![("web", web(4).list("gru bog").protected())],
         )
         .never_below(&["web"], 4, 4),
-        chapter(
+        scenario(
             "evened-out-and-changed",
             vec![("web", web(4).list("gru"))],
             vec![("web", two(web(5).list("gru bog ams")))],
@@ -286,19 +290,19 @@ fn places() -> Vec<Chapter> {
     ]
 }
 
-fn unwritten_counts() -> Vec<Chapter> {
+fn unwritten_counts() -> Vec<PlanScenario> {
     vec![
-        chapter(
+        scenario(
             "unwritten-new-service",
             vec![("worker", worker(1))],
             vec![("worker", worker(1)), ("web", unwritten(web(0)))],
         ),
-        chapter(
+        scenario(
             "unwritten-new-worker",
             vec![("web", web(1))],
             vec![("web", web(1)), ("worker", unwritten(worker(0)))],
         ),
-        chapter(
+        scenario(
             "unwritten-spread",
             vec![("web", web(1))],
             vec![
@@ -306,7 +310,7 @@ fn unwritten_counts() -> Vec<Chapter> {
                 ("api", unwritten(web(0)).list("ams gru bog")),
             ],
         ),
-        chapter(
+        scenario(
             "unwritten-vanished",
             vec![("web", web(3))],
             vec![("web", unwritten(two(web(0))))],
@@ -315,13 +319,13 @@ fn unwritten_counts() -> Vec<Chapter> {
             let all = ids(world, "web");
             world.operator("shop").destroy(&all[1]);
         }),
-        chapter(
+        scenario(
             "unwritten-adopted",
             vec![],
             vec![("worker", unwritten(two(worker(0))))],
         )
-        .world(others::launched),
-        chapter(
+        .world(outside_changes::launched),
+        scenario(
             "unwritten-region-added",
             vec![("web", web(2).list("ams"))],
             vec![("web", unwritten(web(0)).list("ams gru"))],

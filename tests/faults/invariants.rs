@@ -11,32 +11,32 @@ use serde_json::{Value, json};
 
 /// Groups that together never have fewer Machines than this, and how many of them run at any moment.
 #[derive(Debug, Clone)]
-pub(crate) struct Guard {
+pub(crate) struct AvailabilityGuard {
     pub(crate) groups: &'static [&'static str],
-    pub(crate) exist: usize,
-    pub(crate) run: usize,
+    pub(crate) min_existing: usize,
+    pub(crate) min_running: usize,
 }
 
 /// Looks at the world after each request.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
-    guards: Vec<Guard>,
+pub(crate) struct AvailabilityWatch {
+    guards: Vec<AvailabilityGuard>,
     pub(crate) findings: Vec<String>,
     /// How few Machines were in service at once.
-    pub(crate) lowest: Option<usize>,
+    pub(crate) lowest_in_service: Option<usize>,
 }
 
-impl Watch {
-    pub(crate) fn over(guards: &[Guard]) -> Self {
+impl AvailabilityWatch {
+    pub(crate) fn over(guards: &[AvailabilityGuard]) -> Self {
         Self {
             guards: guards.to_vec(),
             ..Self::default()
         }
     }
 
-    pub(crate) fn look(&mut self, sim: &SimProvider) {
+    pub(crate) fn check(&mut self, sim: &SimProvider) {
         let now = in_service(sim);
-        self.lowest = Some(self.lowest.map_or(now, |lowest| lowest.min(now)));
+        self.lowest_in_service = Some(self.lowest_in_service.map_or(now, |lowest| lowest.min(now)));
         if self.guards.is_empty() || !self.findings.is_empty() {
             return;
         }
@@ -45,12 +45,12 @@ impl Watch {
             let of = |m: &&Value| group(m).is_some_and(|name| guard.groups.contains(&name));
             let exist = machines.iter().filter(of).count();
             let run = machines.iter().filter(of).filter(|m| serves(m)).count();
-            if exist < guard.exist || run < guard.run {
+            if exist < guard.min_existing || run < guard.min_running {
                 let name = guard.groups.join("+");
                 self.findings.push(format!(
                     "`{name}` falls to {exist} Machines, {run} running: at least {} and {} are \
                      promised",
-                    guard.exist, guard.run
+                    guard.min_existing, guard.min_running
                 ));
             }
         }
@@ -59,7 +59,7 @@ impl Watch {
 
 /// The fleet without what may differ from one history to another: ids, instances, stamps.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Fleet {
+pub(crate) struct FleetSummary {
     /// Machines that are there, one line each, sorted.
     machines: Vec<String>,
     /// Machines that the state knows, one line each, sorted.
@@ -67,10 +67,10 @@ pub(crate) struct Fleet {
     /// Volumes, one line each, sorted: those that a Machine has, and those that none has.
     volumes: Vec<String>,
     /// How many Machines there ever were.
-    pub(crate) ever: usize,
+    pub(crate) ever_created: usize,
 }
 
-impl Fleet {
+impl FleetSummary {
     pub(crate) fn of(sim: &SimProvider, known: &Known) -> Self {
         let mut world = sim.world();
         let disks = world.operator("shop").volumes();
@@ -110,13 +110,13 @@ impl Fleet {
             machines: there,
             known: remembered,
             volumes,
-            ever: world.operator("shop").created_count(),
+            ever_created: world.operator("shop").created_count(),
         }
     }
 
     /// A Machine that is made again may have a volume of its own, and the one that did not start leaves
     /// its own for whoever comes next.
-    pub(crate) fn forgive_spare_volumes(&self, should: &mut Self) {
+    pub(crate) fn ignore_spare_volumes(&self, should: &mut Self) {
         if self.volumes.len() == should.volumes.len() + 1 {
             for (is, should) in [
                 (&self.machines, &mut should.machines),
@@ -132,7 +132,7 @@ impl Fleet {
     }
 
     /// The same said in other words.
-    pub(crate) fn say_instead(&mut self, said: &str, instead: &str) {
+    pub(crate) fn replace_text(&mut self, said: &str, instead: &str) {
         for lines in [&mut self.machines, &mut self.known, &mut self.volumes] {
             for line in lines.iter_mut() {
                 *line = line.replace(said, instead);
@@ -142,16 +142,16 @@ impl Fleet {
     }
 
     /// Which Machines run is forgotten.
-    pub(crate) fn forget_states(&mut self) {
+    pub(crate) fn ignore_states(&mut self) {
         for state in [" started ", " stopped ", " suspended "] {
-            self.say_instead(state, " up or down ");
+            self.replace_text(state, " up or down ");
         }
     }
 
     /// A move to another host leaves a fork of each volume with nobody; which one is which is forgotten.
-    pub(crate) fn forget_forks(&mut self) {
+    pub(crate) fn ignore_forks(&mut self) {
         for n in 1..9 {
-            self.say_instead(&format!(" {n} in "), " in ");
+            self.replace_text(&format!(" {n} in "), " in ");
         }
         self.volumes.retain(|line| !line.ends_with("held false"));
     }
@@ -173,8 +173,8 @@ impl Fleet {
                 }
             }
         }
-        if self.ever != should.ever {
-            let (is, should) = (self.ever, should.ever);
+        if self.ever_created != should.ever_created {
+            let (is, should) = (self.ever_created, should.ever_created);
             found.push(format!("{is} Machines were ever made instead of {should}"));
         }
         found
@@ -183,7 +183,7 @@ impl Fleet {
 
 /// Machines that neither the state, the journal nor their own stamps explain, and intents that more
 /// than one Machine answers.
-pub(crate) fn unexplained(
+pub(crate) fn unexplained_machines(
     before: &BTreeSet<String>,
     sim: &SimProvider,
     known: &Known,
@@ -212,7 +212,7 @@ pub(crate) fn unexplained(
 }
 
 /// The Machines that should run and do not: nobody stopped them, and their groups wait for them.
-pub(crate) fn down(sim: &SimProvider, desired: &Desired) -> Vec<String> {
+pub(crate) fn unhealthy_groups(sim: &SimProvider, desired: &Desired) -> Vec<String> {
     let machines = machines(&mut sim.world());
     let down = machines.iter().filter(|machine| {
         let wanted = group(machine).and_then(|name| desired.groups.get(name));

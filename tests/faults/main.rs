@@ -1,6 +1,6 @@
 //! Fault loops: every plan of a gallery, disturbed at each of its moments, and then applied once more.
 //!
-//! Start at [`loops`]: which moments there are. A [`scene`] is a plan that is about to be applied, a
+//! Start at [`fault_loops`]: which moments there are. A [`scenario`] is a plan that is about to be applied, a
 //! [`process`] is the program that does it and the blow that it takes, and [`invariants`] are what
 //! must be true whatever happened.
 //!
@@ -13,10 +13,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod call_faults;
+mod fault_loops;
 mod gallery;
 mod invariants;
-mod loops;
 mod process;
 mod retries;
-mod scene;
-mod wrong;
+mod scenario;

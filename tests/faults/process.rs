@@ -23,11 +23,11 @@ use aeroform::store::{
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use crate::invariants::Watch;
+use crate::invariants::AvailabilityWatch;
 
 /// When the blow falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum FaultPoint {
     /// Before the n-th request to the provider is sent.
     BeforeRequest(u64),
     /// When the n-th request has done its work and nobody has heard of it.
@@ -46,9 +46,9 @@ pub(crate) enum Moment {
 
 /// What falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blow {
+pub(crate) enum ProcessFault {
     /// The process dies.
-    Death,
+    Crash,
     /// It is told to stop, with so much grace for calls in flight.
     Signal(Duration),
     /// The moment itself is the fault: a write that fails.
@@ -57,7 +57,7 @@ pub(crate) enum Blow {
 
 /// How much a process has done; the moments that there are.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Done {
+pub(crate) struct ProcessCounts {
     pub(crate) requests: u64,
     /// Which of the requests change something.
     pub(crate) changing: Vec<u64>,
@@ -70,8 +70,8 @@ pub(crate) struct Process {
     pub(crate) sim: SimProvider,
     pub(crate) store: MemoryStore,
     pub(crate) journal: MemoryJournal,
-    pub(crate) watch: Mutex<Watch>,
-    blow: Option<(Moment, Blow)>,
+    pub(crate) guard_watch: Mutex<AvailabilityWatch>,
+    fault: Option<(FaultPoint, ProcessFault)>,
     cancel: CancelHandle,
     requests: AtomicU64,
     changing: Mutex<Vec<u64>>,
@@ -87,21 +87,21 @@ impl Process {
         sim: &SimProvider,
         store: &MemoryStore,
         journal: &MemoryJournal,
-        blow: Option<(Moment, Blow)>,
+        blow: Option<(FaultPoint, ProcessFault)>,
         cancel: CancelHandle,
-        watch: Watch,
+        watch: AvailabilityWatch,
     ) -> Self {
         match blow {
-            Some((Moment::Commit(n, how), _)) => journal.fail_commit(n, how),
-            Some((Moment::Write(n, how), _)) => store.fail_write(n, how),
+            Some((FaultPoint::Commit(n, how), _)) => journal.fail_commit(n, how),
+            Some((FaultPoint::Write(n, how), _)) => store.fail_write(n, how),
             _ => {}
         }
         Self {
             sim: sim.clone(),
             store: store.clone(),
             journal: journal.clone(),
-            watch: Mutex::new(watch),
-            blow,
+            guard_watch: Mutex::new(watch),
+            fault: blow,
             cancel,
             requests: AtomicU64::new(0),
             changing: Mutex::default(),
@@ -118,8 +118,8 @@ impl Process {
         self.fired.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn done(&self) -> Done {
-        Done {
+    pub(crate) fn done(&self) -> ProcessCounts {
+        ProcessCounts {
             requests: self.requests.load(Ordering::Relaxed),
             changing: self.changing.lock().unwrap().clone(),
             events: self.events.load(Ordering::Relaxed),
@@ -136,30 +136,30 @@ impl Process {
     /// To be told of every event.
     pub(crate) fn event(&self) {
         let n = self.events.fetch_add(1, Ordering::Relaxed) + 1;
-        self.reach(Moment::Event(n));
+        self.reach(FaultPoint::Event(n));
     }
 
     /// Says that a moment has come; a process that dies of it goes no further.
-    pub(crate) async fn at(&self, moment: Moment) {
+    pub(crate) async fn at(&self, moment: FaultPoint) {
         self.reach(moment);
         self.live().await;
     }
 
-    fn reach(&self, moment: Moment) {
-        if self.blow.is_some_and(|(at, _)| at == moment) {
+    fn reach(&self, moment: FaultPoint) {
+        if self.fault.is_some_and(|(at, _)| at == moment) {
             self.strike();
         }
     }
 
     fn strike(&self) {
         self.fired.store(true, Ordering::Relaxed);
-        match self.blow {
-            Some((_, Blow::Death)) => {
+        match self.fault {
+            Some((_, ProcessFault::Crash)) => {
                 self.dead.store(true, Ordering::Relaxed);
                 self.died.notify_one();
             }
-            Some((_, Blow::Signal(grace))) => self.cancel.stop(Some(grace)),
-            Some((_, Blow::Nothing)) | None => {}
+            Some((_, ProcessFault::Signal(grace))) => self.cancel.stop(Some(grace)),
+            Some((_, ProcessFault::Nothing)) | None => {}
         }
     }
 
@@ -176,10 +176,10 @@ impl Process {
     async fn request<T>(&self, work: impl Future<Output = T>) -> T {
         self.live().await;
         let n = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        self.at(Moment::BeforeRequest(n)).await;
+        self.at(FaultPoint::BeforeRequest(n)).await;
         let answer = work.await;
-        self.watch.lock().unwrap().look(&self.sim);
-        self.at(Moment::AfterRequest(n)).await;
+        self.guard_watch.lock().unwrap().check(&self.sim);
+        self.at(FaultPoint::AfterRequest(n)).await;
         answer
     }
 
@@ -197,7 +197,7 @@ impl Process {
         }
         let was = self.journal.fired();
         let done = write(&self.journal);
-        if matches!(self.blow, Some((Moment::Commit(..), _))) && !was && self.journal.fired() {
+        if matches!(self.fault, Some((FaultPoint::Commit(..), _))) && !was && self.journal.fired() {
             self.strike();
         }
         done
@@ -263,7 +263,7 @@ impl StateStore for Process {
         self.live().await;
         let was = self.store.fired();
         let done = self.store.write(text, if_version).await;
-        if matches!(self.blow, Some((Moment::Write(..), _))) && !was && self.store.fired() {
+        if matches!(self.fault, Some((FaultPoint::Write(..), _))) && !was && self.store.fired() {
             self.strike();
             self.live().await;
         }

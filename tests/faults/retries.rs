@@ -6,26 +6,26 @@ use std::time::Duration;
 use aeroform::emulator::world::{ExitsAfter, Fault, FaultEffect, RefusalKind};
 use tokio::time::sleep;
 
-use crate::gallery::{self, Chapter};
-use crate::invariants::{Watch, down, in_service};
-use crate::scene::{Life, Place, QUIET, Scene};
+use crate::gallery::{self, PlanScenario};
+use crate::invariants::{AvailabilityWatch, in_service, unhealthy_groups};
+use crate::scenario::{DurableState, FaultScenario, ProcessOutcome, SETTLE_TIME};
 
 /// So many times after the first.
 const RETRIES: usize = 2;
 /// Of the kinds, each plan has every so manieth.
-const SOME: usize = 3;
+const SAMPLE_STRIDE: usize = 3;
 
 /// What is wrong with the new version, or with the platform.
 #[derive(Clone)]
-struct Broken {
+struct BrokenRelease {
     name: &'static str,
     effect: FaultEffect,
     /// It is over once nothing goes wrong any more.
     heals: bool,
 }
 
-fn all() -> Vec<Broken> {
-    let broken = |name, effect, heals| Broken {
+fn all() -> Vec<BrokenRelease> {
+    let broken = |name, effect, heals| BrokenRelease {
         name,
         effect,
         heals,
@@ -72,9 +72,9 @@ fn a_release_that_does_not_work_stays_a_failure_and_takes_down_no_machine_more()
                 return;
             };
             for (n, broken) in all().into_iter().enumerate() {
-                if (n + seed).is_multiple_of(SOME) {
+                if (n + seed).is_multiple_of(SAMPLE_STRIDE) {
                     cases += 1;
-                    let name = format!("{}/{}", scene.chapter.name, broken.name);
+                    let name = format!("{}/{}", scene.scenario.name, broken.name);
                     let wrong = play(&scene, &broken, (n + seed) % 2 == 0).await;
                     found.extend(wrong.map(|what| format!("{name}: {what}")));
                 }
@@ -87,11 +87,11 @@ fn a_release_that_does_not_work_stays_a_failure_and_takes_down_no_machine_more()
 }
 
 /// A plan that waits for its updates, and has more than one of them.
-async fn updates_several(chapter: Chapter) -> Option<Scene> {
+async fn updates_several(chapter: PlanScenario) -> Option<FaultScenario> {
     if chapter.is_immediate() {
         return None;
     }
-    let scene = Box::pin(Scene::of(chapter)).await;
+    let scene = Box::pin(FaultScenario::of(chapter)).await;
     let calls = |action| {
         scene
             .log
@@ -103,8 +103,8 @@ async fn updates_several(chapter: Chapter) -> Option<Scene> {
 }
 
 /// What is wrong, if something is.
-async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
-    let place = scene.place();
+async fn play(scene: &FaultScenario, broken: &BrokenRelease, journal: bool) -> Option<String> {
+    let place = scene.durable_state();
     for action in ["update", "start"] {
         let fault = Fault::on(action, broken.effect.clone());
         place.sim.world().inject(fault.times(u32::MAX));
@@ -113,7 +113,7 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
     if let Some(what) = untrue(scene, &place, &first) {
         return Some(format!("the first try {what}"));
     }
-    sleep(QUIET).await;
+    sleep(SETTLE_TIME).await;
     if first.is_success() {
         return None;
     }
@@ -138,7 +138,7 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
                 "retry {retry} leaves {lowest} in service, and the first try left {floor}"
             ));
         }
-        sleep(QUIET).await;
+        sleep(SETTLE_TIME).await;
     }
     if !broken.heals {
         return None;
@@ -148,15 +148,15 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
         place.sim.world().operator("shop").fix_checks(&id);
     }
     let (mended, _) = attempt(scene, &place).await;
-    let (mut fleet, left) = scene.settled(&place).await;
+    let (mut fleet, left) = scene.apply_until_settled(&place).await;
     let mut should = scene.fleet.clone();
     if broken.effect == FaultEffect::Reverts {
         // The version of before is started, whatever it was.
-        fleet.forget_states();
-        should.forget_states();
+        fleet.ignore_states();
+        should.ignore_states();
     }
     // Where the platform had no room once it has now.
-    should.ever = fleet.ever;
+    should.ever_created = fleet.ever_created;
     let mut wrong = fleet.differences(&should);
     wrong.extend(left);
     let healed = mended.is_success() && wrong.is_empty();
@@ -169,18 +169,18 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
 }
 
 /// One apply, and how few Machines were in service meanwhile.
-async fn attempt(scene: &Scene, place: &Place) -> (Life, usize) {
-    let chapter = &scene.chapter;
-    let watch = Watch::over(&[]);
+async fn attempt(scene: &FaultScenario, place: &DurableState) -> (ProcessOutcome, usize) {
+    let chapter = &scene.scenario;
+    let watch = AvailabilityWatch::over(&[]);
     let (life, process) = place
-        .live(&chapter.after, &chapter.wishes, None, watch)
+        .run_process(&chapter.after, &chapter.options, None, watch)
         .await;
-    let lowest = process.watch.into_inner().unwrap().lowest;
+    let lowest = process.guard_watch.into_inner().unwrap().lowest_in_service;
     (life, lowest.unwrap_or_else(|| in_service(&place.sim)))
 }
 
-fn untrue(scene: &Scene, place: &Place, life: &Life) -> Option<String> {
-    let down = down(&place.sim, &scene.chapter.after);
+fn untrue(scene: &FaultScenario, place: &DurableState, life: &ProcessOutcome) -> Option<String> {
+    let down = unhealthy_groups(&place.sim, &scene.scenario.after);
     let untrue = life.is_success() && !down.is_empty();
     untrue.then(|| format!("is a success, they say, and {}", down.join(", ")))
 }

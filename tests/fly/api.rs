@@ -5,7 +5,7 @@ use std::time::Duration;
 use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
-use crate::stage::{ask, ask_with, platform};
+use crate::fixture::{ask, ask_with, platform};
 
 const MACHINES: &str = "/v1/apps/shop/machines";
 

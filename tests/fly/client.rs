@@ -14,7 +14,7 @@ use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, Transpo
 use aeroform::provider::{ErrorClass, Provider};
 use serde_json::{Value, json};
 
-use crate::stage::{TOKEN, access, ask, over_http, platform, provider};
+use crate::fixture::{TOKEN, access, ask, over_http, platform, provider};
 
 fn app() -> AppName {
     AppName::new("shop").unwrap()
@@ -377,10 +377,10 @@ async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
 }
 
 /// A server that answers everything with this.
-struct Says(u16, Value);
+struct FixedResponse(u16, Value);
 
 #[async_trait::async_trait]
-impl Transport for Says {
+impl Transport for FixedResponse {
     async fn send(&self, _: Request) -> Result<Response, TransportError> {
         Ok(Response {
             status: self.0,
@@ -391,8 +391,11 @@ impl Transport for Says {
     }
 }
 
-fn told(status: u16, answer: Value) -> FlyProvider<Says> {
-    FlyProvider::new(Says(status, answer), access("http://127.0.0.1:4280"))
+fn told(status: u16, answer: Value) -> FlyProvider<FixedResponse> {
+    FlyProvider::new(
+        FixedResponse(status, answer),
+        access("http://127.0.0.1:4280"),
+    )
 }
 
 #[tokio::test]

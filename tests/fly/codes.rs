@@ -9,8 +9,8 @@ use aeroform::provider::fly::{
 use aeroform::provider::{LogQuery, LogScope, Provider};
 use serde_json::json;
 
+use crate::fixture::{access, platform, provider};
 use crate::provoked::assert_all_provoked;
-use crate::stage::{access, platform, provider};
 
 fn refused(vars: &[(&str, &'static str)]) -> String {
     let found = |name: &str| {
@@ -51,10 +51,10 @@ async fn unconnected() -> String {
 const LONG: &str = "fm2_lJPECAAAAAAAAAAAxyz";
 
 /// One answer to everything.
-struct Always(Result<Response, TransportError>);
+struct FixedTransport(Result<Response, TransportError>);
 
 #[async_trait::async_trait]
-impl Transport for Always {
+impl Transport for FixedTransport {
     async fn send(&self, _: Request) -> Result<Response, TransportError> {
         self.0.clone()
     }
@@ -67,7 +67,7 @@ async fn described(answer: Result<Response, TransportError>) -> String {
         "FLY_FLAPS_BASE_URL" => Some("http://127.0.0.1:9"),
         _ => None,
     });
-    let provider = FlyProvider::new(Always(answer), access.unwrap());
+    let provider = FlyProvider::new(FixedTransport(answer), access.unwrap());
     let app = AppName::new("shop").unwrap();
     let error = provider.describe(&app).await.unwrap_err();
     assert!(!error.message.contains("AAAAAA"), "{error}");

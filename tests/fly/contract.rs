@@ -6,11 +6,11 @@ use aeroform::emulator::world::Timings;
 use aeroform::provider::contract::{Fixture, violations};
 use serde_json::json;
 
-use crate::stage::{over_http, platform, provider};
+use crate::fixture::{over_http, platform, provider};
 
-struct Apps;
+struct FlyContractFixture;
 
-impl Fixture for Apps {
+impl Fixture for FlyContractFixture {
     fn app(&self, clause: usize) -> AppName {
         AppName::new(format!("app-{clause}")).unwrap()
     }
@@ -28,7 +28,8 @@ impl Fixture for Apps {
 fn with_apps() -> Server {
     let desk = platform();
     for clause in 0..100 {
-        desk.world().add_app(Apps.app(clause).as_str());
+        desk.world()
+            .add_app(FlyContractFixture.app(clause).as_str());
     }
     desk
 }
@@ -36,7 +37,7 @@ fn with_apps() -> Server {
 #[tokio::test(start_paused = true)]
 async fn in_process_the_contract_is_kept() {
     let desk = with_apps();
-    assert_eq!(violations(&provider(&desk), &Apps).await, []);
+    assert_eq!(violations(&provider(&desk), &FlyContractFixture).await, []);
 }
 
 #[tokio::test]
@@ -44,5 +45,5 @@ async fn over_http_the_contract_is_kept() {
     let desk = with_apps();
     desk.world().timings = Timings::instant();
     let provider = over_http(&desk).await;
-    assert_eq!(violations(&provider, &Apps).await, []);
+    assert_eq!(violations(&provider, &FlyContractFixture).await, []);
 }

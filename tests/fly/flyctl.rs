@@ -13,8 +13,8 @@ use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::observe::observe;
 use serde_json::{Value, json};
 
-use crate::runs::{PLAIN, Team, wanted};
-use crate::stage::{ask, ask_with, platform, provider};
+use crate::fixture::{ask, ask_with, platform, provider};
+use crate::runs::{FlyFixture, PLAIN, wanted};
 
 const VM: &str = "[[vm]]\n  size = \"shared-cpu-1x\"\n  memory = \"512mb\"\n";
 
@@ -83,7 +83,7 @@ fn reverts(plan: &Plan) -> Vec<String> {
 async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     let ours = "sha256:111111111111";
     // A change by hand is drift and no release, and the same image again takes nothing back.
@@ -128,7 +128,7 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
     for is_excluded in [true, false] {
         let desk = platform();
         let provider = provider(&desk);
-        let mut team = Team::of(&provider);
+        let mut team = FlyFixture::of(&provider);
         team.settle(&two("", PINNED)).await;
         deploy(
             &desk,
@@ -183,7 +183,7 @@ async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back
 {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     let before = team.known.clone();
     // Our own, without a state, is no revert.
@@ -213,7 +213,7 @@ async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back
 async fn what_a_release_has_made_anew_is_taken_back_as_well() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     let theirs = format!("r.example/shop@sha256:{}", "9".repeat(64));
     // As bluegreen: copies of another image, and the old ones go.
@@ -283,7 +283,7 @@ fn said(plan: &Plan) -> Vec<String> {
 async fn after(desired: &Desired, something: impl AsyncFnOnce(&Server, &[String])) -> Vec<String> {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(desired).await;
     something(&desk, &ids(&desk)).await;
     let (made, _) = team.planned(desired).await;
@@ -322,7 +322,7 @@ async fn deploys_and_sizes() {
 async fn a_deploy_where_no_image_is_written_stays() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     deploy(&desk, Some("r.example/shop:v2")).await;
     let ran = team.apply(&two("", "")).await;
@@ -403,7 +403,7 @@ async fn volumes() {
     };
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&app(1)).await;
     let made = desk.world().operator("shop").volumes();
     assert_eq!(made.len(), 1);

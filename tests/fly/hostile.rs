@@ -15,21 +15,21 @@ use aeroform::provider::Provider;
 use aeroform::provider::fly::{FlyProvider, Method, Request, Response, Transport, TransportError};
 use serde_json::{Value, json};
 
+use crate::fixture::access;
 use crate::runs::wanted;
-use crate::stage::access;
 
 const MACHINES: &str = "/v1/apps/shop/machines";
 const VOLUMES: &str = "/v1/apps/shop/volumes";
 const APP: &str = "/v1/apps/shop";
 
 /// Says what was written down for each path; 404 for every other.
-pub(crate) struct Says {
+pub(crate) struct HostileTransport {
     answers: BTreeMap<String, Vec<u8>>,
     asked: Mutex<Vec<String>>,
 }
 
 #[async_trait::async_trait]
-impl Transport for Says {
+impl Transport for HostileTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let path = request.url.trim_start_matches("http://127.0.0.1:4280");
         self.asked.lock().unwrap().push(path.to_owned());
@@ -53,14 +53,18 @@ fn app() -> AppName {
     AppName::new("shop").unwrap()
 }
 
-pub(crate) fn provider(app: &Value, machines: &str, volumes: &Value) -> FlyProvider<Says> {
+pub(crate) fn provider(
+    app: &Value,
+    machines: &str,
+    volumes: &Value,
+) -> FlyProvider<HostileTransport> {
     let answers = [
         (APP, app.to_string()),
         (MACHINES, machines.to_owned()),
         (VOLUMES, volumes.to_string()),
     ];
     let answers = answers.map(|(path, body)| (path.to_owned(), body.into_bytes()));
-    let says = Says {
+    let says = HostileTransport {
         answers: answers.into(),
         asked: Mutex::default(),
     };

@@ -6,8 +6,8 @@ use aeroform::core::fleet::{MachineConfig, StoredConfig};
 use aeroform::core::state;
 use serde_json::{Map, Value, json};
 
-use crate::runs::{Team, wanted};
-use crate::stage::{as_fly, platform};
+use crate::fixture::{as_fly, platform};
+use crate::runs::{FlyFixture, wanted};
 
 /// The key that nobody knows, at every level.
 const UNKNOWN: &str = "not_known_to_us";
@@ -102,7 +102,7 @@ async fn every_field_and_every_unknown_key_of_machine_config_reaches_the_platfor
     let desk = platform();
     desk.world().fills_in = false;
     let provider = as_fly(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&desired).await;
     let machines = desk.world().operator("shop").machines();
     let sent = &machines[0]["config"];
@@ -174,7 +174,7 @@ async fn each_unknown_key_alone_is_sent_remembered_and_taken_back() {
         }
         let desk = platform();
         let provider = as_fly(&desk);
-        let mut team = Team::of(&provider);
+        let mut team = FlyFixture::of(&provider);
         team.settle(&wanted(&manifest(&config), ours)).await;
         let has = || {
             let machines = desk.world().operator("shop").machines();

@@ -6,16 +6,16 @@ use aeroform::core::fleet::schema::{CONFIG, Kind, Owner, Row, Spelling, Table};
 use aeroform::core::plan::Plan;
 use serde_json::{Map, Value, json};
 
-use crate::runs::{Team, wanted};
-use crate::stage::{as_fly, ask, platform};
+use crate::fixture::{as_fly, ask, platform};
+use crate::runs::{FlyFixture, wanted};
 
 /// Cases that are tried; more with `AEROFORM_CASES`.
 const CASES: u64 = 5;
 
 /// Numbers that look random and come again with the same seed.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
@@ -39,7 +39,7 @@ struct Written {
 }
 
 /// A fly.toml that the platform takes.
-fn manifest(dice: &mut Dice) -> Written {
+fn manifest(dice: &mut Random) -> Written {
     let mut text = String::from("app = \"shop\"\nprimary_region = \"ams\"\n");
     // Where groups are named, a service has to say whose it is.
     let named = dice.chance(2);
@@ -48,7 +48,7 @@ fn manifest(dice: &mut Dice) -> Written {
     if let Some(config) = &config {
         text.push_str(&format!("machine_config = '''{config}'''\n"));
     }
-    let mut maybe = |dice: &mut Dice, line: &str| {
+    let mut maybe = |dice: &mut Random, line: &str| {
         let written = dice.chance(2);
         if written {
             text.push_str(line);
@@ -137,7 +137,7 @@ fn manifest(dice: &mut Dice) -> Written {
 }
 
 /// What a `machine_config` may hold, where there is one.
-fn machine_config(dice: &mut Dice) -> Option<Value> {
+fn machine_config(dice: &mut Random) -> Option<Value> {
     if dice.chance(2) {
         return None;
     }
@@ -197,7 +197,7 @@ fn values(table: &Table, row: &Row) -> Option<[Value; 2]> {
 }
 
 /// What is not strewn over a live config: what identifies an entry of a list, and what would be another Machine.
-const APART: [&str; 15] = [
+const UNCOMPARED_FIELDS: [&str; 15] = [
     "image",
     "metadata",
     "mounts",
@@ -216,8 +216,12 @@ const APART: [&str; 15] = [
 ];
 
 /// Lays random fields of the table over what is there.
-fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Dice) {
-    for row in table.rows.iter().filter(|row| !APART.contains(&row.name)) {
+fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Random) {
+    for row in table
+        .rows
+        .iter()
+        .filter(|row| !UNCOMPARED_FIELDS.contains(&row.name))
+    {
         match (row.kind(), fields.get_mut(row.name)) {
             (Kind::Section(inner), there) => {
                 let mut own = there
@@ -254,7 +258,7 @@ fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Dice) {
 }
 
 /// A Machine as `fly deploy` and others may have left it, on this volume where it has one.
-fn live(dice: &mut Dice, volume: Option<&str>) -> Value {
+fn live(dice: &mut Random, volume: Option<&str>) -> Value {
     let mut config = json!({
         "image": "r.example/shop:1",
         "metadata": {"fly_platform_version": "v2", "fly_process_group": "app", "team": "x"},
@@ -310,14 +314,14 @@ fn live(dice: &mut Dice, volume: Option<&str>) -> Value {
 }
 
 /// One thing that is done from outside.
-struct Touch {
+struct ConfigEdit {
     path: String,
     /// What is there afterwards; none takes it away.
     value: Option<Value>,
     owned: bool,
 }
 
-impl Touch {
+impl ConfigEdit {
     fn new(path: String, value: Option<Value>, owned: bool) -> Self {
         Self { path, value, owned }
     }
@@ -367,14 +371,14 @@ impl<'a> Seat<'a> {
 
 /// Every leaf of the rows, those that are there and those that could be, with another value and with none; and
 /// every list with an entry less and one more.
-fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut Vec<Touch>) {
+fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut Vec<ConfigEdit>) {
     let Some(fields) = tree.as_object() else {
         return;
     };
     for key in fields.keys().filter(|key| table.row(key).is_none()) {
         let owned = seat.at(key).sent.is_some();
         for value in [Some(json!("changed")), None] {
-            found.push(Touch::new(format!("{path}/{key}"), value, owned));
+            found.push(ConfigEdit::new(format!("{path}/{key}"), value, owned));
         }
     }
     for row in table.rows {
@@ -407,17 +411,17 @@ fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut 
                     let of = inner.entry(row.spec.found_by, entry);
                     let place = format!("{place}/{at}");
                     touches(within, entry, &place, of, found);
-                    found.push(Touch::new(place, None, of.sent.is_some()));
+                    found.push(ConfigEdit::new(place, None, of.sent.is_some()));
                 }
                 let more = another(row, entries).filter(|_| row.name != "mounts");
                 let place = format!("{place}/{}", entries.len());
-                found.extend(more.map(|more| Touch::new(place, Some(more), own)));
+                found.extend(more.map(|more| ConfigEdit::new(place, Some(more), own)));
             }
             (Kind::Entries(within), Some(Value::Object(entries))) => {
                 for (name, entry) in entries {
                     let place = format!("{place}/{name}");
                     touches(within, entry, &place, inner.at(name), found);
-                    found.push(Touch::new(place, None, inner.at(name).sent.is_some()));
+                    found.push(ConfigEdit::new(place, None, inner.at(name).sent.is_some()));
                 }
             }
             (Kind::TextMap, Some(Value::Object(entries))) => {
@@ -426,20 +430,24 @@ fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut 
                     let sent = inner.at(name).sent.is_some();
                     let own = sent || row.spec.owner == Owner::Deploy;
                     for (value, owned) in [(Some(json!("changed")), own), (None, sent)] {
-                        found.push(Touch::new(format!("{place}/{name}"), value, owned));
+                        found.push(ConfigEdit::new(format!("{place}/{name}"), value, owned));
                     }
                 }
                 let own = row.spec.owner == Owner::Deploy;
-                found.push(Touch::new(format!("{place}/MORE"), Some(json!("1")), own));
+                found.push(ConfigEdit::new(
+                    format!("{place}/MORE"),
+                    Some(json!("1")),
+                    own,
+                ));
             }
             (_, there) => {
                 let Some([one, two]) = values(table, row) else {
                     continue;
                 };
                 let value = if there == Some(&one) { two } else { one };
-                found.push(Touch::new(place.clone(), Some(value), own));
+                found.push(ConfigEdit::new(place.clone(), Some(value), own));
                 if there.is_some() {
-                    found.push(Touch::new(place, None, own && inner.sent.is_some()));
+                    found.push(ConfigEdit::new(place, None, own && inner.sent.is_some()));
                 }
             }
         }
@@ -485,7 +493,7 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
     let cases = std::env::var("AEROFORM_CASES").map_or(CASES, |text| text.parse().unwrap());
     let (mut owned, mut others) = (0, 0);
     for seed in 0..cases {
-        let mut dice = Dice(seed);
+        let mut dice = Random(seed);
         let Written {
             text: fly,
             sized,
@@ -512,7 +520,7 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             .operator("shop")
             .add("calm-river-1", "ams", before.clone());
         let provider = as_fly(&desk);
-        let mut team = Team::of(&provider);
+        let mut team = FlyFixture::of(&provider);
         let ran = team.settle(&desired).await;
         let warned = |note: &aeroform::core::plan::Note| note.code == "config_unreadable";
         assert!(
@@ -558,8 +566,8 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
         };
         touches(CONFIG, &settled, "", seat, &mut all);
         // `false` is no `force_https`, and what the platform has added may disappear.
-        let nothing = |touch: &Touch| touch.value == Some(json!(false));
-        let host = |touch: &Touch| touch.path.ends_with("/host_dedication_id");
+        let nothing = |touch: &ConfigEdit| touch.value == Some(json!(false));
+        let host = |touch: &ConfigEdit| touch.path.ends_with("/host_dedication_id");
         all.retain(|touch| !(mounted && host(touch)));
         all.retain(|touch| !touch.path.ends_with("/force_https") || !nothing(touch));
         for touch in all {

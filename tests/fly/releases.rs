@@ -8,8 +8,8 @@ use aeroform::emulator::http::Server;
 use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
-use crate::runs::{PLAIN, Team, wanted};
-use crate::stage::{ask, platform, provider};
+use crate::fixture::{ask, platform, provider};
+use crate::runs::{FlyFixture, PLAIN, wanted};
 
 const ONE: &str =
     "r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -62,7 +62,7 @@ fn complete(number: u64) -> (u64, String) {
 async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&shop(ONE, 2)).await;
     assert_eq!(registered(&desk).await, [complete(1)]);
     assert_eq!(stamped(&desk), vec![("1".to_owned(), true); 2]);
@@ -118,7 +118,7 @@ async fn a_lost_answer_makes_no_second_release() {
     for (effect, made) in lost {
         let desk = platform();
         let provider = provider(&desk);
-        let mut team = Team::of(&provider);
+        let mut team = FlyFixture::of(&provider);
         desk.world().inject(Fault::on("release", effect.clone()));
         let ran = team.settle(&shop(ONE, 1)).await;
         assert_eq!(unregistered(&ran.events), [None], "{effect:?}");
@@ -133,7 +133,7 @@ async fn a_lost_answer_makes_no_second_release() {
 async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(120),
     };
@@ -160,7 +160,7 @@ async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_
     ] {
         let desk = platform();
         let provider = provider(&desk);
-        let mut team = Team::of(&provider);
+        let mut team = FlyFixture::of(&provider);
         team.settle(&shop(ONE, 1)).await;
         let message = "no".to_owned();
         desk.world().inject(Fault::on(
@@ -184,7 +184,7 @@ async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_
 async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&shop(ONE, 1)).await;
     let message = "no".to_owned();
     let refuse = FaultEffect::Refuse {
@@ -204,7 +204,7 @@ async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
 async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_not() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     let codes = |plan: &Plan| -> Vec<String> {
         plan.warnings.iter().map(|note| note.code.clone()).collect()
     };

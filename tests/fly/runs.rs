@@ -14,11 +14,11 @@ use aeroform::observe::observe;
 use aeroform::provider::Provider;
 use serde_json::Value;
 
-use crate::carried::{Errand, Lock, Ran, carry_out};
-use crate::stage::{as_fly, ask, platform, provider};
+use crate::carried::{ExecutedRun, RunSpec, TestLock, carry_out};
+use crate::fixture::{as_fly, ask, platform, provider};
 
 /// A team's own view of an app: what it remembers, and who asks for it.
-pub(crate) struct Team<'a> {
+pub(crate) struct FlyFixture<'a> {
     pub(crate) provider: &'a dyn Provider,
     pub(crate) known: Known,
     pub(crate) parallelism: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Team<'a> {
     journal: MemoryJournal,
 }
 
-impl<'a> Team<'a> {
+impl<'a> FlyFixture<'a> {
     pub(crate) fn of(provider: &'a dyn Provider) -> Self {
         Self {
             provider,
@@ -45,17 +45,17 @@ impl<'a> Team<'a> {
         (made, observed)
     }
 
-    pub(crate) async fn apply(&mut self, desired: &Desired) -> Ran {
+    pub(crate) async fn apply(&mut self, desired: &Desired) -> ExecutedRun {
         self.apply_until(desired, Cancel::never()).await
     }
 
-    pub(crate) async fn apply_until(&mut self, desired: &Desired, cancel: Cancel) -> Ran {
+    pub(crate) async fn apply_until(&mut self, desired: &Desired, cancel: Cancel) -> ExecutedRun {
         let planned = self.planned(desired).await;
         self.carry_out(desired, planned, cancel).await
     }
 
     /// Takes what is there into the state.
-    pub(crate) async fn refresh(&mut self, desired: &Desired) -> Ran {
+    pub(crate) async fn refresh(&mut self, desired: &Desired) -> ExecutedRun {
         let (_, observed) = self.planned(desired).await;
         let options = Options {
             mode: aeroform::core::plan::PlanMode::RefreshOnly,
@@ -71,16 +71,16 @@ impl<'a> Team<'a> {
         desired: &Desired,
         (made, observed): (Plan, Observed),
         cancel: Cancel,
-    ) -> Ran {
+    ) -> ExecutedRun {
         self.runs += 1;
-        let errand = Errand {
+        let errand = RunSpec {
             number: self.runs,
             desired,
             known: &self.known,
             observed: &observed,
             provider: self.provider,
             journal: &self.journal,
-            lock: &Lock::held(),
+            lock: &TestLock::held(),
             cancel,
             parallelism: self.parallelism,
         };
@@ -90,7 +90,7 @@ impl<'a> Team<'a> {
     }
 
     /// Applies, and sees that everything is done and nothing is left to do.
-    pub(crate) async fn settle(&mut self, desired: &Desired) -> Ran {
+    pub(crate) async fn settle(&mut self, desired: &Desired) -> ExecutedRun {
         let ran = self.apply(desired).await;
         let done = |result: &aeroform::core::plan::StepResult| result.outcome == Outcome::Done;
         let all = ran.report.results.iter().all(done);
@@ -177,7 +177,7 @@ async fn live_within_limits(documented: bool) {
     } else {
         Box::new(provider(&desk))
     };
-    let mut team = Team::of(&*provider);
+    let mut team = FlyFixture::of(&*provider);
     team.settle(&web(6, 1)).await;
     team.settle(&web(6, 2)).await;
     team.settle(&web(2, 2)).await;
@@ -209,7 +209,7 @@ async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
         for effect in &effects {
             let desk = platform();
             let provider = provider(&desk);
-            let mut team = Team::of(&provider);
+            let mut team = FlyFixture::of(&provider);
             team.settle(&web(3, 1)).await;
             let fault = Fault::on(action, effect.clone()).times(2);
             desk.world().inject(fault);
@@ -233,7 +233,7 @@ async fn a_run_that_is_stopped_leaves_no_lease_behind() {
     for after in [50, 200, 700, 2500] {
         let desk = platform();
         let provider = provider(&desk);
-        let mut team = Team::of(&provider);
+        let mut team = FlyFixture::of(&provider);
         team.settle(&web(6, 1)).await;
         let (handle, cancel) = CancelHandle::new();
         let stop = async {
@@ -259,7 +259,7 @@ async fn a_run_that_is_stopped_leaves_no_lease_behind() {
 async fn a_lease_that_does_not_end_fails_the_step_and_names_its_holder() {
     let desk = platform();
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&web(1, 1)).await;
     let id = team.known.machines.keys().next().unwrap().clone();
     let path = format!("/v1/apps/shop/machines/{id}/lease");
@@ -299,7 +299,7 @@ async fn a_new_machine_is_made_of_the_digest_that_runs_after_its_tag_has_moved()
     tokio::time::sleep(Duration::from_secs(60)).await;
 
     let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&wanted(PLAIN, "[groups.web]\ncount = 2\n"))
         .await;
     // Another change of both keeps what they run, although one was made by the tag.

@@ -11,9 +11,9 @@ use aeroform::provider::{LogQuery, LogScope, Provider};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::fixture::{access, ask, platform};
 use crate::in_process::InProcess;
-use crate::runs::{Team, wanted};
-use crate::stage::{access, ask, platform};
+use crate::runs::{FlyFixture, wanted};
 
 /// What the document lacks or has otherwise, by schema and field, with the reason
 /// (docs/platform/machines-api.md 6, 7, 16, 20).
@@ -52,11 +52,11 @@ fn is_otherwise(template: &str) -> bool {
     template.ends_with("/lease")
 }
 
-struct Document {
+struct OpenApiDocument {
     root: Value,
 }
 
-impl Document {
+impl OpenApiDocument {
     fn read() -> Option<Self> {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/facts/machines-openapi.json");
@@ -120,7 +120,7 @@ fn close(value: &mut Value) {
 
 /// One request and its answer.
 #[derive(Clone)]
-struct Exchange {
+struct RecordedExchange {
     method: String,
     path: String,
     query: String,
@@ -130,17 +130,17 @@ struct Exchange {
 }
 
 #[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<Exchange>>>);
+struct ExchangeLog(Arc<Mutex<Vec<RecordedExchange>>>);
 
-struct Taped(InProcess, Tape);
+struct RecordingTransport(InProcess, ExchangeLog);
 
 #[async_trait::async_trait]
-impl Transport for Taped {
+impl Transport for RecordingTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let read = |body: &[u8]| serde_json::from_slice(body).unwrap_or(Value::Null);
         let (_, address) = request.url.split_once(":4280").unwrap();
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
-        let mut exchange = Exchange {
+        let mut exchange = RecordedExchange {
             method: request.method.as_str().to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -156,7 +156,7 @@ impl Transport for Taped {
     }
 }
 
-const RICH: &str = "\
+const RICH_FLY_TOML: &str = "\
 app = \"shop\"
 primary_region = \"ams\"
 kill_signal = \"SIGTERM\"
@@ -220,15 +220,15 @@ fn rich(web: u32, image: u32) -> aeroform::core::fleet::Desired {
     let ours = format!(
         "image = \"r.example/shop@sha256:{image:064}\"\n[groups.web]\ncount = {web}\n[groups.jobs]\ncount = 1\n"
     );
-    wanted(RICH, &ours)
+    wanted(RICH_FLY_TOML, &ours)
 }
 
 /// Everything that the client asks for: a fleet of rich configs from its first create to its last destroy.
-async fn life(desk: &Server) -> Vec<Exchange> {
-    let tape = Tape::default();
-    let transport = Taped(InProcess::to(desk), tape.clone());
+async fn life(desk: &Server) -> Vec<RecordedExchange> {
+    let tape = ExchangeLog::default();
+    let transport = RecordingTransport(InProcess::to(desk), tape.clone());
     let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
-    let mut team = Team::of(&provider);
+    let mut team = FlyFixture::of(&provider);
     team.settle(&rich(2, 1)).await;
     team.settle(&rich(3, 2)).await;
     team.settle(&rich(1, 2)).await;
@@ -251,7 +251,7 @@ async fn life(desk: &Server) -> Vec<Exchange> {
 }
 
 /// What the client does not ask for and the emulator serves all the same.
-async fn others(desk: &Server) -> Vec<Exchange> {
+async fn others(desk: &Server) -> Vec<RecordedExchange> {
     let machine = desk.world().operator("shop").machines()[0]["id"].clone();
     let at = |rest: &str| format!("/v1/apps/shop/machines/{}{rest}", machine.as_str().unwrap());
     let body = json!({"name": "logs", "region": "ams"});
@@ -289,7 +289,7 @@ async fn others(desk: &Server) -> Vec<Exchange> {
     for (method, address, sent) in asked {
         let (status, answered) = ask(desk, method, &address, sent.clone()).await;
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
-        found.push(Exchange {
+        found.push(RecordedExchange {
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -301,8 +301,8 @@ async fn others(desk: &Server) -> Vec<Exchange> {
     found
 }
 
-fn problems(document: &Document, exchange: &Exchange) -> Vec<String> {
-    let Exchange {
+fn problems(document: &OpenApiDocument, exchange: &RecordedExchange) -> Vec<String> {
+    let RecordedExchange {
         method,
         path,
         status,
@@ -360,7 +360,7 @@ fn problems(document: &Document, exchange: &Exchange) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_and_answered_is_as_the_platform_documents_it() {
-    let Some(document) = Document::read() else {
+    let Some(document) = OpenApiDocument::read() else {
         eprintln!("skipped: the platform's OpenAPI document is not here");
         return;
     };

@@ -9,8 +9,8 @@ use aeroform::core::manifest::edit::{
 };
 use aeroform::core::manifest::{Overrides, SourceFile, load};
 
-use super::engine::Target;
-use super::judge::{bare, says_what_was_meant, touches_nothing_else};
+use super::engine::FuzzTarget;
+use super::judge::{assert_edit_is_exact, assert_only_edit_changed, normalized};
 use super::support::{group_name, id, region};
 use super::targets::{BETWEEN, TOML};
 
@@ -41,9 +41,9 @@ const FORMS: [(&str, &str); 4] = [
     ),
 ];
 
-pub(crate) fn target() -> Target {
+pub(crate) fn target() -> FuzzTarget {
     let seeds = FORMS.map(|(fly, ours)| format!("{fly}{BETWEEN}{ours}").into_bytes());
-    Target {
+    FuzzTarget {
         name: "edit",
         seeds: seeds.into(),
         words: TOML,
@@ -180,11 +180,11 @@ fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String
     let fly_after = edited.fly.as_deref().unwrap_or(fly);
     let ours_after = edited.aeroform.as_deref().or(ours);
     let after = wanted(fly_after, ours_after).expect("what was edited can be read");
-    assert_eq!(bare(after), bare(edited.desired.clone()));
-    says_what_was_meant(before, &edited.desired, made);
-    touches_nothing_else(fly, fly_after, before, made);
+    assert_eq!(normalized(after), normalized(edited.desired.clone()));
+    assert_edit_is_exact(before, &edited.desired, made);
+    assert_only_edit_changed(fly, fly_after, before, made);
     if let (Some(text), Some(after)) = (ours, ours_after) {
-        touches_nothing_else(text, after, before, made);
+        assert_only_edit_changed(text, after, before, made);
     }
     let changed = |new: &Option<String>| if new.is_some() { "~" } else { "=" };
     format!(

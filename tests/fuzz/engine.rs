@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
-use super::mutate;
-use super::watch::Watch;
+use super::mutation;
+use super::watchdog::InputWatchdog;
 
 /// A reader of foreign text.
-pub(crate) struct Target {
+pub(crate) struct FuzzTarget {
     /// Its folder below tests/regressions.
     pub(crate) name: &'static str,
     /// What to begin from.
@@ -28,16 +28,16 @@ pub(crate) struct Target {
 }
 
 /// What a run did.
-pub(crate) struct Done {
+pub(crate) struct FuzzResult {
     pub(crate) inputs: u64,
     pub(crate) answers: usize,
     pub(crate) seed: u64,
 }
 
-pub(crate) struct Fuzz {
-    target: Target,
+pub(crate) struct Fuzzer {
+    target: FuzzTarget,
     folder: PathBuf,
-    watch: Watch,
+    watch: InputWatchdog,
 }
 
 thread_local! {
@@ -61,16 +61,16 @@ fn seed() -> u64 {
     })
 }
 
-impl Fuzz {
-    pub(crate) fn new(target: Target) -> Self {
+impl Fuzzer {
+    pub(crate) fn new(target: FuzzTarget) -> Self {
         let regressions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
         Self::in_folder(target, &regressions)
     }
 
-    fn in_folder(target: Target, regressions: &Path) -> Self {
+    fn in_folder(target: FuzzTarget, regressions: &Path) -> Self {
         hush();
         let folder = regressions.join(target.name);
-        let watch = Watch::start(folder.clone());
+        let watch = InputWatchdog::start(folder.clone());
         Self {
             target,
             folder,
@@ -97,7 +97,7 @@ impl Fuzz {
     }
 
     /// Breeds and runs inputs for so long. The first one that fails is made small, kept, and told.
-    pub(crate) fn run(&self, time: Duration) -> Done {
+    pub(crate) fn run(&self, time: Duration) -> FuzzResult {
         let (begun, seed) = (Instant::now(), seed());
         let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes(seed));
         let mut corpus = self.target.seeds.clone();
@@ -107,7 +107,7 @@ impl Fuzz {
         while begun.elapsed() < time || inputs < corpus.len() as u64 {
             let input = fresh
                 .next()
-                .unwrap_or_else(|| mutate::child(&mut rng, &corpus, self.target.words));
+                .unwrap_or_else(|| mutation::child(&mut rng, &corpus, self.target.words));
             inputs += 1;
             match self.attempt(&input, false) {
                 Ok(answer) => {
@@ -125,7 +125,7 @@ impl Fuzz {
                 }
             }
         }
-        Done {
+        FuzzResult {
             inputs,
             answers: answers.len(),
             seed,
@@ -208,13 +208,13 @@ fn a_planted_bug_is_found_cut_down_kept_and_found_again() {
         format!("{found:?}")
     }
     let folder = tempfile::tempdir().unwrap();
-    let target = || Target {
+    let target = || FuzzTarget {
         name: "planted",
         seeds: vec![b"app = \"shop\"\ncount = 12\n".to_vec()],
         words: &["[[moved]]", "from"],
         read: buggy,
     };
-    let fuzz = || Fuzz::in_folder(target(), folder.path());
+    let fuzz = || Fuzzer::in_folder(target(), folder.path());
     QUIET.set(true);
     let found = panic::catch_unwind(|| fuzz().run(Duration::from_secs(60)));
     let again = panic::catch_unwind(|| fuzz().replay());

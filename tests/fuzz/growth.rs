@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::large::{ALL, Large};
-use crate::effort::effort;
+use super::large::{ALL, LargeInput};
+use crate::effort::cpu_time_of;
 
 /// Small enough for unoptimised readers, and large enough that a square stands out.
 const SMALL: usize = 24 * 1024;
@@ -14,9 +14,9 @@ const TIMES: u32 = 8;
 /// that outgrow a cache.
 const MOST: f64 = 30.0;
 
-fn cost(of: &Large, size: usize) -> Duration {
+fn cost(of: &LargeInput, size: usize) -> Duration {
     let text = (of.make)(size);
-    effort(|| (of.read)(&text))
+    cpu_time_of(|| (of.read)(&text))
 }
 
 #[test]

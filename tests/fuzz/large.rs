@@ -9,7 +9,7 @@ use aeroform::core::state;
 use aeroform::core::view::diagnostics::render;
 
 /// Inputs of one kind.
-pub(crate) struct Large {
+pub(crate) struct LargeInput {
     /// The reader.
     pub(crate) reader: &'static str,
     /// What they are.
@@ -22,12 +22,12 @@ pub(crate) struct Large {
 
 macro_rules! large {
     ($($reader:ident $what:literal $make:expr;)+) => {
-        &[$(Large { reader: stringify!($reader), what: $what, make: $make, read: $reader }),+]
+        &[$(LargeInput { reader: stringify!($reader), what: $what, make: $make, read: $reader }),+]
     };
 }
 
 /// All kinds.
-pub(crate) const ALL: &[Large] = large! {
+pub(crate) const ALL: &[LargeInput] = large! {
     manifest "variables" |size| numbered("app = \"a\"\n[env]\n", size, |n| format!("KEY_{n} = \"value {n}\"\n"));
     manifest "services" |size| numbered("app = \"a\"\n", size, |n| format!("[[services]]\ninternal_port = {}\n[[services.ports]]\nport = 443\n", 1 + n % 65_535));
     manifest "long commands" |size| format!("app = \"a\"\n[processes]\nweb = '{}'\n", "word ".repeat(size / 5));

@@ -15,18 +15,18 @@ mod growth;
 #[path = "../support/judge.rs"]
 mod judge;
 mod large;
-mod mutate;
+mod mutation;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;
-mod watch;
+mod watchdog;
 
-use engine::{Fuzz, Target};
+use engine::{FuzzTarget, Fuzzer};
 
 /// Fuzzes one reader for its share of the time, after what has failed before.
-fn run(target: Target) {
+fn run(target: FuzzTarget) {
     let name = target.name;
-    let fuzz = Fuzz::new(target);
+    let fuzz = Fuzzer::new(target);
     let again = fuzz.replay();
     let done = fuzz.run(engine::share());
     println!(

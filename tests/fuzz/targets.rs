@@ -10,8 +10,8 @@ use aeroform::core::plan::SavedPlan;
 use aeroform::core::state;
 use aeroform::core::view::diagnostics::render;
 
-use super::engine::Target;
-use super::support::{GroupWords, Stage, desired, group};
+use super::engine::FuzzTarget;
+use super::support::{GroupBuilder, PlanFixture, desired, group};
 
 /// Stands between fly.toml and aeroform.toml in one input.
 pub(crate) const BETWEEN: &str = "\n#=#=#\n";
@@ -120,7 +120,7 @@ fn texts<const N: usize>(texts: [&str; N]) -> Vec<Vec<u8>> {
     texts.map(|text| text.as_bytes().to_vec()).into()
 }
 
-pub(crate) fn manifest() -> Target {
+pub(crate) fn manifest() -> FuzzTarget {
     let both = [
         (
             include_str!("../../examples/storefront/fly.toml"),
@@ -135,7 +135,7 @@ pub(crate) fn manifest() -> Target {
             include_str!("../../examples/fly-minimal/aeroform.toml"),
         ),
     ];
-    Target {
+    FuzzTarget {
         name: "manifest",
         seeds: both
             .map(|(fly, aeroform)| format!("{fly}{BETWEEN}{aeroform}").into_bytes())
@@ -186,8 +186,8 @@ fn read_manifest(input: &[u8]) -> String {
     format!("{codes:?}")
 }
 
-pub(crate) fn state() -> Target {
-    Target {
+pub(crate) fn state() -> FuzzTarget {
+    FuzzTarget {
         name: "state",
         seeds: texts([
             include_str!("../golden/state-format-1.json"),
@@ -225,7 +225,7 @@ fn read_state(input: &[u8]) -> String {
     answer
 }
 
-pub(crate) fn plan() -> Target {
+pub(crate) fn plan() -> FuzzTarget {
     let before = desired([
         ("web", group("web").serves().count(2)),
         ("db", group("db").mount().count(1)),
@@ -236,13 +236,13 @@ pub(crate) fn plan() -> Target {
         ("db", group("db").mount().count(1)),
         ("jobs", group("jobs").with(|group| group.standby = Some(1))),
     ]);
-    let stage = Stage::with(&before);
+    let stage = PlanFixture::with(&before);
     let plans = [
-        Stage::empty().plan(&before),
+        PlanFixture::empty().plan(&before),
         stage.plan(&after),
         stage.offline(&after),
     ];
-    Target {
+    FuzzTarget {
         name: "plan",
         seeds: plans
             .map(|plan| SavedPlan::of(&plan).to_json().into_bytes())
@@ -267,8 +267,8 @@ fn read_plan(input: &[u8]) -> String {
     }
 }
 
-pub(crate) fn command() -> Target {
-    Target {
+pub(crate) fn command() -> FuzzTarget {
+    FuzzTarget {
         name: "command",
         seeds: texts([
             "bin/web --port 8080",

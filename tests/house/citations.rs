@@ -8,19 +8,19 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::assert_none;
+use crate::crash_windows::{commented_tests, tests};
 use crate::repository::{files, root};
-use crate::windows::{commented_tests, tests};
 
 const RULES: &str = "docs/rules.md";
 /// Data beside the checkout that tests may read. They skip themselves where it is missing.
-const BESIDE: [&str; 4] = [
+const UNCHECKED: [&str; 4] = [
     "../shared/api-bodies",
     "../shared/corpus",
     "../shared/facts/machines-openapi.json",
     "../shared/flyctl",
 ];
 /// This file, whose examples are none.
-const SELF: &str = "tests/house/citations.rs";
+const THIS_FILE: &str = "tests/house/citations.rs";
 
 static RULE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^(?i)rules?[ \n](\d+(?:(?:,? and |, | to )\d+)*)\b").unwrap());
@@ -37,7 +37,7 @@ static LEADS_OUT: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What can be cited.
 #[derive(Default)]
-struct Targets {
+struct CitationTargets {
     rules: BTreeSet<u32>,
     /// The numbers of the sections of each page.
     sections: BTreeMap<String, BTreeSet<String>>,
@@ -60,7 +60,9 @@ fn texts() -> impl Iterator<Item = (String, String)> {
     let endings = [".rs", ".md", ".toml", "justfile", ".ci/run"];
     files()
         .into_iter()
-        .filter(move |file| file != SELF && endings.iter().any(|ending| file.ends_with(ending)))
+        .filter(move |file| {
+            file != THIS_FILE && endings.iter().any(|ending| file.ends_with(ending))
+        })
         .map(|file| {
             let text = read(&file);
             (file, text)
@@ -89,8 +91,8 @@ fn headings(page: &str) -> BTreeSet<String> {
     numbers
 }
 
-fn targets() -> Targets {
-    let mut targets = Targets::default();
+fn targets() -> CitationTargets {
+    let mut targets = CitationTargets::default();
     let numbers = headings(&read(RULES));
     targets.rules = numbers
         .iter()
@@ -275,7 +277,7 @@ fn leads_out(file: &str, text: &str) -> Vec<String> {
             let path = path.as_str();
             // A test may put the name of the folder together.
             let is_beside = ["../shared", "../shared/{name}"].contains(&path)
-                || BESIDE.iter().any(|beside| path.starts_with(beside));
+                || UNCHECKED.iter().any(|beside| path.starts_with(beside));
             if begin == "../shared" && is_beside && file.starts_with("tests/") {
                 continue;
             }

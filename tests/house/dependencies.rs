@@ -70,9 +70,9 @@ fn is_permissive(expression: &str, allowed: &BTreeSet<String>) -> bool {
     verdict && words.peek().is_none()
 }
 
-type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
+type Tokens<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
 
-fn any_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
+fn any_of(words: &mut Tokens<'_>, allowed: &BTreeSet<String>) -> bool {
     let mut verdict = all_of(words, allowed);
     while words.next_if_eq(&"OR").is_some() {
         verdict |= all_of(words, allowed);
@@ -80,7 +80,7 @@ fn any_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
     verdict
 }
 
-fn all_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
+fn all_of(words: &mut Tokens<'_>, allowed: &BTreeSet<String>) -> bool {
     let mut verdict = one(words, allowed);
     while words.next_if_eq(&"AND").is_some() {
         verdict &= one(words, allowed);
@@ -88,7 +88,7 @@ fn all_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
     verdict
 }
 
-fn one(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
+fn one(words: &mut Tokens<'_>, allowed: &BTreeSet<String>) -> bool {
     match words.next() {
         Some("(") => {
             let verdict = any_of(words, allowed);

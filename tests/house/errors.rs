@@ -10,7 +10,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use crate::assert_none;
 use crate::repository::root;
-use crate::rust::{What, sources};
+use crate::rust_source::{ItemKind, sources};
 
 fn codes() -> impl Iterator<Item = Code> {
     CODE_TABLES
@@ -66,7 +66,7 @@ fn every_list_of_codes_is_in_the_table_and_none_is_made_elsewhere() {
         let declares = source
             .items
             .iter()
-            .any(|item| matches!(&item.what, What::Macro(name) if name == "codes"));
+            .any(|item| matches!(&item.kind, ItemKind::Macro(name) if name == "codes"));
         let is_list = source.file.ends_with("/codes.rs");
         if declares && !is_list {
             findings.push(format!(
@@ -84,7 +84,7 @@ fn every_list_of_codes_is_in_the_table_and_none_is_made_elsewhere() {
             || collected
                 .items
                 .iter()
-                .any(|item| matches!(&item.what, What::Path(path) if *path == all));
+                .any(|item| matches!(&item.kind, ItemKind::Path(path) if *path == all));
         if is_list && !is_collected {
             findings.push(format!(
                 "{}: {} does not name its list",
@@ -92,7 +92,7 @@ fn every_list_of_codes_is_in_the_table_and_none_is_made_elsewhere() {
             ));
         }
         let makes = source.items.iter().any(|item| {
-            matches!(&item.what, What::Path(path) if path.ends_with(&["Code".to_owned(), "declared".to_owned()]))
+            matches!(&item.kind, ItemKind::Path(path) if path.ends_with(&["Code".to_owned(), "declared".to_owned()]))
         });
         if makes && source.file != "src/core/code.rs" {
             findings.push(format!(

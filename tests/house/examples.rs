@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::assert_none;
 use crate::repository::root;
-use crate::support::Stage;
+use crate::support::PlanFixture;
 
 const EXAMPLES: [&str; 2] = ["fly-minimal", "fly-rails"];
 
@@ -44,7 +44,7 @@ fn wanted(example: &str) -> (Desired, PathBuf) {
 
 /// The state after a first apply.
 fn applied(desired: &Desired) -> Known {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.known = Known::empty(desired.app.clone(), desired.provider.clone());
     stage.observed.app = desired.app.clone();

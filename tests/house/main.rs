@@ -8,18 +8,18 @@
     reason = "a test that cannot read the house has failed"
 )]
 
-mod arrows;
 mod citations;
+mod crash_windows;
 mod dependencies;
+mod doc_pages;
 mod errors;
 mod examples;
-mod pages;
+mod layers;
 mod repository;
-mod rust;
+mod rust_source;
+mod source_rules;
 #[path = "../support/mod.rs"]
 mod support;
-mod windows;
-mod words;
 
 /// Fails with all findings at once, so that one run shows everything that is to be done.
 #[track_caller]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::app::{App, Shape};
-use crate::moments::{Moment, Run};
+use crate::fixture::{KillFixture, Manifests};
+use crate::kill_points::{KillPoint, RunningApply};
 
 /// A disk of its own for one folder, small enough to be filled. It goes when it is dropped.
 struct SmallDisk {
@@ -51,38 +51,38 @@ impl Drop for SmallDisk {
 }
 
 pub(crate) fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
-    let app = App::new(Shape::Day);
+    let app = KillFixture::new(Manifests::Day);
     let Some(disk) = SmallDisk::at(&app.state_dir()) else {
         return;
     };
-    app.applies();
+    app.apply_to_end();
     let before = fs::read_to_string(app.state_file()).unwrap();
     disk.fill();
-    app.wants(Shape::Night);
-    let ended = app.run(&App::APPLY);
+    app.write_manifests(Manifests::Night);
+    let ended = app.run(&KillFixture::APPLY);
     assert!(matches!(ended.code, Some(1 | 3)), "{ended:?}");
     assert!(ended.err.contains("disk is full"), "{ended:?}");
     assert!(!ended.err.contains("damaged"), "{ended:?}");
     assert_eq!(fs::read_to_string(app.state_file()).unwrap(), before);
     disk.free();
-    app.wants(Shape::Day);
-    app.is_exactly(Shape::Day, "the disk was full");
-    app.wants(Shape::Night);
-    app.applies();
-    app.is_exactly(Shape::Night, "there is room again");
+    app.write_manifests(Manifests::Day);
+    app.assert_matches(Manifests::Day, "the disk was full");
+    app.write_manifests(Manifests::Night);
+    app.apply_to_end();
+    app.assert_matches(Manifests::Night, "there is room again");
     power_off(app, disk);
 }
 
 pub(crate) fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest() {
-    let app = App::new(Shape::Day);
+    let app = KillFixture::new(Manifests::Day);
     let Some(disk) = SmallDisk::at(&app.state_dir()) else {
         return;
     };
-    app.applies();
-    for (shape, writes) in [(Shape::Night, 25), (Shape::Day, 80)] {
-        app.wants(shape);
-        let mut run = Run::start(&app, &mut app.command(&App::APPLY));
-        assert!(run.reach(Moment::after(writes)));
+    app.apply_to_end();
+    for (shape, writes) in [(Manifests::Night, 25), (Manifests::Day, 80)] {
+        app.write_manifests(shape);
+        let mut run = RunningApply::start(&app, &mut app.command(&KillFixture::APPLY));
+        assert!(run.reach(KillPoint::after(writes)));
         disk.fill();
         // As long as it is full, supervisors cannot say what has become of their Machines, and gates
         // wait for them.
@@ -94,22 +94,22 @@ pub(crate) fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_d
             "full for a second after {writes} writes: exit {:?}",
             ended.code
         );
-        app.applies();
-        app.is_exactly(shape, &format!("full after {writes} writes"));
+        app.apply_to_end();
+        app.assert_matches(shape, &format!("full after {writes} writes"));
     }
     power_off(app, disk);
 }
 
 pub(crate) fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes() {
-    let app = App::new(Shape::Day);
+    let app = KillFixture::new(Manifests::Day);
     let Some(disk) = SmallDisk::at(app.state_file().parent().unwrap()) else {
         return;
     };
-    app.applies();
+    app.apply_to_end();
     let before = fs::read_to_string(app.state_file()).unwrap();
-    app.wants(Shape::Night);
-    let mut run = Run::start(&app, &mut app.command(&App::APPLY));
-    assert!(run.reach(Moment::after(20)));
+    app.write_manifests(Manifests::Night);
+    let mut run = RunningApply::start(&app, &mut app.command(&KillFixture::APPLY));
+    assert!(run.reach(KillPoint::after(20)));
     disk.fill();
     let ended = run.ended();
     assert_eq!(ended.code, Some(3), "{ended:?}");
@@ -120,46 +120,46 @@ pub(crate) fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_appl
     );
     assert_eq!(fs::read_to_string(app.state_file()).unwrap(), before);
     disk.free();
-    app.applies();
-    app.is_exactly(Shape::Night, "there is room again");
+    app.apply_to_end();
+    app.assert_matches(Manifests::Night, "there is room again");
     power_off(app, disk);
 }
 
 pub(crate) fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
-    let app = App::applied(Shape::Day);
+    let app = KillFixture::applied(Manifests::Day);
     let before = fs::read_to_string(app.state_file()).unwrap();
-    app.wants(Shape::Night);
+    app.write_manifests(Manifests::Night);
     let script = "ulimit -f 2; exec \"$0\" \"$@\"";
     let mut words = vec!["-c", script, env!("CARGO_BIN_EXE_aeroform")];
-    words.extend(App::APPLY);
-    let (ended, _) = Run::start(&app, &mut app.within("sh", &words)).end();
+    words.extend(KillFixture::APPLY);
+    let (ended, _) = RunningApply::start(&app, &mut app.command_in("sh", &words)).end();
     assert!(matches!(ended.code, Some(1 | 3)), "{ended:?}");
     assert!(!ended.err.contains("damaged"), "{ended:?}");
     assert_eq!(fs::read_to_string(app.state_file()).unwrap(), before);
-    app.applies();
-    app.is_exactly(Shape::Night, "without a limit");
+    app.apply_to_end();
+    app.assert_matches(Manifests::Night, "without a limit");
 }
 
 pub(crate) fn a_read_only_state_is_refused_before_anything_is_done() {
-    let app = App::applied(Shape::Day);
-    let before = app.table();
-    app.wants(Shape::Night);
+    let app = KillFixture::applied(Manifests::Day);
+    let before = app.process_table();
+    app.write_manifests(Manifests::Night);
     read_only(&app.state_file(), true);
-    let ended = app.run(&App::APPLY);
+    let ended = app.run(&KillFixture::APPLY);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.err.contains("the file is read-only"), "{ended:?}");
-    let after = app.table();
+    let after = app.process_table();
     assert!(before.trees.keys().eq(after.trees.keys()), "{after:#?}");
     read_only(&app.state_file(), false);
-    app.applies();
-    app.is_exactly(Shape::Night, "writable again");
+    app.apply_to_end();
+    app.assert_matches(Manifests::Night, "writable again");
 }
 
 pub(crate) fn a_state_that_becomes_read_only_during_an_apply_is_published_from_its_copy() {
-    let app = App::applied(Shape::Day);
-    app.wants(Shape::Night);
-    let mut run = Run::start(&app, &mut app.command(&App::APPLY));
-    assert!(run.reach(Moment::after(20)));
+    let app = KillFixture::applied(Manifests::Day);
+    app.write_manifests(Manifests::Night);
+    let mut run = RunningApply::start(&app, &mut app.command(&KillFixture::APPLY));
+    assert!(run.reach(KillPoint::after(20)));
     read_only(&app.state_file(), true);
     let ended = run.ended();
     assert_eq!(ended.code, Some(3), "{ended:?}");
@@ -168,7 +168,7 @@ pub(crate) fn a_state_that_becomes_read_only_during_an_apply_is_published_from_i
     assert!(ended.out.contains(&push.join(" ")), "{ended:?}");
     let pushed = app.run(&push);
     assert_eq!(pushed.code, Some(0), "{pushed:?}");
-    app.is_exactly(Shape::Night, "published from its copy");
+    app.assert_matches(Manifests::Night, "published from its copy");
 }
 
 fn read_only(file: &Path, is_so: bool) {
@@ -178,7 +178,7 @@ fn read_only(file: &Path, is_so: bool) {
 }
 
 /// Processes first: what runs from a disk holds on to it.
-fn power_off(app: App, disk: SmallDisk) {
+fn power_off(app: KillFixture, disk: SmallDisk) {
     drop(app.run(&["destroy", "-y", "--allow-destroy=all"]));
     drop(disk);
     drop(app);

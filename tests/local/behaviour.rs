@@ -12,7 +12,7 @@ use crate::world::*;
 
 #[tokio::test]
 async fn a_crash_is_restarted_with_growing_pauses_until_the_retries_are_used_up() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let mut config = script("date +%s%N >> starts; exit 3");
     config.restart = Some(restart("on-failure", Some(2)));
     let machine = world.try_create("web-1", config).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_crash_is_restarted_with_growing_pauses_until_the_retries_are_used_up(
 
     let waited = world
         .provider
-        .wait(&world.app, &machine.id, WaitUntil::Started, LIMIT);
+        .wait(&world.app, &machine.id, WaitUntil::Started, TEST_TIMEOUT);
     let error = waited.await.unwrap_err();
     assert_eq!(
         (error.code, &error.class),
@@ -53,7 +53,7 @@ async fn a_crash_is_restarted_with_growing_pauses_until_the_retries_are_used_up(
 
 #[tokio::test]
 async fn waiting_for_a_machine_that_keeps_ending_ends_early_with_its_last_words() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let mut config = script("echo no database; exit 3");
     config.restart = Some(restart("always", None));
     let machine = world.try_create("web-1", config).await.unwrap();
@@ -75,7 +75,7 @@ async fn waiting_for_a_machine_that_keeps_ending_ends_early_with_its_last_words(
 
 #[tokio::test]
 async fn each_restart_policy_does_what_it_says_after_a_good_end() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let config = |policy| MachineConfig {
         restart: policy,
         ..script("exit 0")
@@ -106,13 +106,13 @@ async fn each_restart_policy_does_what_it_says_after_a_good_end() {
     world.wait(&never, WaitUntil::Started).await;
     let waited = world
         .provider
-        .wait(&world.app, &absent.id, WaitUntil::Started, LIMIT);
+        .wait(&world.app, &absent.id, WaitUntil::Started, TEST_TIMEOUT);
     assert_eq!(waited.await.unwrap_err().code, "machine_stopped");
 }
 
 #[tokio::test]
 async fn a_command_that_cannot_run_fails_at_once_and_says_why() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let config = runs(&["no-such-program-anywhere"]);
     let machine = world.try_create("web-1", config).await.unwrap();
     let failed = world
@@ -132,7 +132,7 @@ async fn a_command_that_cannot_run_fails_at_once_and_says_why() {
 
 #[tokio::test]
 async fn the_environment_is_the_configs_and_the_providers_and_nothing_of_the_callers() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let mut config =
         script("env > seen.tmp; echo done >> seen.tmp; mv seen.tmp seen; exec sleep 1000");
     let env = [
@@ -163,7 +163,7 @@ async fn the_environment_is_the_configs_and_the_providers_and_nothing_of_the_cal
 
 #[tokio::test]
 async fn a_port_that_somebody_else_listens_on_gives_way_to_the_next_and_its_holder_is_named() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut call = create_call("web-1", sleeper());
@@ -182,7 +182,7 @@ async fn a_port_that_somebody_else_listens_on_gives_way_to_the_next_and_its_hold
 
 #[tokio::test]
 async fn a_port_of_another_machine_is_given_to_no_one_even_while_that_one_is_stopped() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let first = world.started("web-1", sleeper()).await;
     world.stop(&first).await;
     let mut call = create_call("web-2", sleeper());
@@ -196,7 +196,7 @@ async fn a_port_of_another_machine_is_given_to_no_one_even_while_that_one_is_sto
 
 #[tokio::test]
 async fn two_apps_get_ports_of_their_own() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let base = async |name: &str| {
         let app = aeroform::core::fleet::AppName::new(name).unwrap();
         let description = world.provider.describe(&app).await.unwrap();
@@ -237,7 +237,7 @@ fn check<'a>(machine: &'a Machine, name: &str) -> &'a aeroform::core::fleet::Che
 
 #[tokio::test]
 async fn checks_go_to_the_machines_own_port_and_follow_what_is_so() {
-    let world = World::new();
+    let world = LocalFixture::new();
     std::fs::write(world.project().join("healthy"), "").unwrap();
     let mut config = runs(&["python3", "-c", SERVER]);
     config.services = Some(vec![Service {
@@ -311,7 +311,7 @@ fn tcp(port: Option<u16>) -> Check {
 
 #[tokio::test]
 async fn failures_within_the_grace_period_are_warnings() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let mut config = sleeper();
     let mut one = http_check("/");
     one.grace_period = Some("1500ms".to_owned());
@@ -330,7 +330,7 @@ async fn failures_within_the_grace_period_are_warnings() {
 
 #[tokio::test]
 async fn nobody_at_the_own_port_is_told_with_its_variable() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let mut config = sleeper();
     let elsewhere = tcp(Some(free_ports(1)));
     config.checks = Some(
@@ -352,7 +352,7 @@ async fn nobody_at_the_own_port_is_told_with_its_variable() {
     assert!(!check(&failing, "elsewhere").output.contains("`PORT`"));
 }
 
-async fn lines(world: &World, query: LogQuery) -> Vec<LogLine> {
+async fn lines(world: &LocalFixture, query: LogQuery) -> Vec<LogLine> {
     let mut lines = Vec::new();
     let mut sink = |line| {
         lines.push(line);
@@ -365,7 +365,7 @@ async fn lines(world: &World, query: LogQuery) -> Vec<LogLine> {
 
 #[tokio::test]
 async fn a_log_keeps_the_newest_lines_within_its_cap() {
-    let mut world = World::new();
+    let mut world = LocalFixture::new();
     world.provider = world.provider_with_cap(4096);
     let text = "i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done; echo oops >&2; \
                 echo end > end; exec sleep 1000";
@@ -378,7 +378,7 @@ async fn a_log_keeps_the_newest_lines_within_its_cap() {
         tail,
     };
     let newest = async || lines(&world, query(Some(2))).await;
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
         let texts: Vec<String> = newest().await.into_iter().map(|line| line.text).collect();
         if texts == ["line 499", "oops"] {
@@ -398,7 +398,7 @@ async fn a_log_keeps_the_newest_lines_within_its_cap() {
 
 #[tokio::test]
 async fn followed_logs_of_two_machines_come_as_they_are_written() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let text = "n=0; while :; do n=$((n+1)); echo $FLY_MACHINE_ID $n; sleep 0.05; done";
     let one = world.started("web-1", script(text)).await;
     let two = world.started("web-2", script(text)).await;
@@ -416,5 +416,8 @@ async fn followed_logs_of_two_machines_come_as_they_are_written() {
         count(&one.id) < 3 || count(&two.id) < 3
     };
     let sent = world.provider.logs(&world.app, &query, &mut sink);
-    tokio::time::timeout(LIMIT, sent).await.unwrap().unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, sent)
+        .await
+        .unwrap()
+        .unwrap();
 }

@@ -14,7 +14,7 @@ use crate::world::*;
 #[tokio::test]
 async fn every_code_of_local_machines_is_provoked() {
     let mut seen = Vec::new();
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     let mut see = |error: aeroform::provider::ProviderError| seen.push(error.code.to_owned());
 
@@ -57,7 +57,7 @@ async fn every_code_of_local_machines_is_provoked() {
     world.stop(&machine).await;
     let waited = world
         .provider
-        .wait(&world.app, &machine.id, WaitUntil::Started, LIMIT);
+        .wait(&world.app, &machine.id, WaitUntil::Started, TEST_TIMEOUT);
     see(waited.await.unwrap_err());
 
     for program in ["/nowhere/aeroform", "/bin/true"] {
@@ -97,7 +97,7 @@ async fn every_code_of_local_machines_is_provoked() {
 
 /// Another program has the app's lock and keeps it.
 async fn busy() -> aeroform::provider::ProviderError {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     let lock = std::fs::File::open(world.dir.path().join("local/shop/lock")).unwrap();
     lock.lock().unwrap();

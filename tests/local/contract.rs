@@ -6,9 +6,9 @@ use aeroform::provider::contract::{Fixture, violations};
 use crate::ports::free_ports;
 use crate::world::*;
 
-struct Sleepers;
+struct ContractFixture;
 
-impl Fixture for Sleepers {
+impl Fixture for ContractFixture {
     fn app(&self, clause: usize) -> AppName {
         AppName::new(format!("app-{clause}")).unwrap()
     }
@@ -26,8 +26,8 @@ impl Fixture for Sleepers {
 
 #[tokio::test]
 async fn local_keeps_the_contract_of_providers() {
-    let world = World::new();
-    let found = violations(&world.provider, &Sleepers).await;
+    let world = LocalFixture::new();
+    let found = violations(&world.provider, &ContractFixture).await;
     assert!(found.is_empty(), "{found:#?}");
     assert!(world.processes().is_empty());
 }

@@ -12,7 +12,7 @@ use crate::world::*;
 
 #[tokio::test]
 async fn two_programs_that_create_one_name_make_one_machine() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let other = provider(world.dir.path());
     let call = || Call::Create(Box::new(create_call("web-1", sleeper())));
     let (one, two) = (call(), call());
@@ -32,7 +32,7 @@ async fn two_programs_that_create_one_name_make_one_machine() {
 
 #[tokio::test]
 async fn an_update_repairs_a_machine_whose_supervisor_was_killed() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     let orphan = pid_of(&machine);
     kill(world.supervisors()[0], Signal::KILL);
@@ -48,7 +48,7 @@ async fn an_update_repairs_a_machine_whose_supervisor_was_killed() {
 
 #[tokio::test]
 async fn a_stop_after_a_killed_supervisor_proves_that_nothing_is_left() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     kill(world.supervisors()[0], Signal::KILL);
     world
@@ -65,7 +65,7 @@ async fn a_stop_after_a_killed_supervisor_proves_that_nothing_is_left() {
 
 #[tokio::test]
 async fn after_a_restart_of_the_computer_a_machine_that_ran_is_failed() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     kill(world.supervisors()[0], Signal::KILL);
     world
@@ -83,7 +83,7 @@ async fn after_a_restart_of_the_computer_a_machine_that_ran_is_failed() {
 
 #[tokio::test]
 async fn a_supervisor_whose_folder_is_removed_ends_its_processes() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world
         .started("web-1", script("(sleep 1014 &); exec sleep 1015"))
         .await;
@@ -98,7 +98,7 @@ async fn a_supervisor_whose_folder_is_removed_ends_its_processes() {
 
 #[tokio::test]
 async fn half_written_and_damaged_folders_do_not_hide_the_other_machines() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     let machines = world.dir.path().join("local/shop/machines");
     std::fs::create_dir(machines.join("00000000000001")).unwrap();
@@ -121,7 +121,7 @@ async fn half_written_and_damaged_folders_do_not_hide_the_other_machines() {
 
 #[tokio::test]
 async fn an_update_that_nobody_waits_for_is_carried_out_all_the_same() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     // What a provider that dies right after its one write leaves behind.
     let path = world.machine_dir(&machine).join("record.json");
@@ -142,7 +142,7 @@ async fn an_update_that_nobody_waits_for_is_carried_out_all_the_same() {
 
 #[tokio::test]
 async fn a_machine_that_nobody_started_is_failed_at_once_and_started_by_whoever_waits_for_it() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let call = CreateCall {
         skip_launch: true,
         ..create_call("web-1", sleeper())
@@ -179,7 +179,7 @@ async fn a_machine_that_nobody_started_is_failed_at_once_and_started_by_whoever_
 
 #[tokio::test]
 async fn nothing_is_started_before_it_is_written_who_would_have_to_end_it() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let call = CreateCall {
         skip_launch: true,
         ..create_call("web-1", sleeper())
@@ -202,7 +202,7 @@ async fn nothing_is_started_before_it_is_written_who_would_have_to_end_it() {
 
 #[tokio::test]
 async fn a_status_that_found_no_room_is_written_once_there_is_some() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let mut config = sleeper();
     config.restart = Some(restart("always", None));
     let machine = world.started("web-1", config).await;
@@ -222,7 +222,7 @@ async fn a_status_that_found_no_room_is_written_once_there_is_some() {
 
 #[tokio::test]
 async fn a_supervisor_survives_the_hangup_and_obeys_a_polite_end() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     let supervisor = world.supervisors()[0];
     kill(supervisor, Signal::HUP);
@@ -235,7 +235,7 @@ async fn a_supervisor_survives_the_hangup_and_obeys_a_polite_end() {
 
 #[tokio::test]
 async fn nobody_keeps_files_open_that_the_caller_inherited() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let (reader, writer) = std::io::pipe().unwrap();
     // A file that the caller itself inherited, as from `aeroform apply 3>log`.
     let text = "exec 3>&0; exec \"$0\" --exact damage::creates_one_machine --ignored --nocapture";
@@ -265,7 +265,7 @@ async fn nobody_keeps_files_open_that_the_caller_inherited() {
 
 #[tokio::test]
 async fn what_has_ended_is_reaped_by_supervisor_and_provider() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let text = "(sh -c 'exit 7' &); (sh -c 'exit 8' &); sleep 0.1; echo up > up; exec sleep 1000";
     let machine = world.started("web-1", script(text)).await;
     world.file("up").await;
@@ -288,7 +288,7 @@ async fn what_has_ended_is_reaped_by_supervisor_and_provider() {
 #[tokio::test]
 async fn files_and_folders_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world
         .started("web-1", script("echo hello; exec sleep 1000"))
         .await;
@@ -324,6 +324,6 @@ async fn creates_one_machine() {
     let app = aeroform::core::fleet::AppName::new("shop").unwrap();
     let call = Call::Create(Box::new(create_call("web-1", sleeper())));
     let machine = provider.call(&app, &call).await.unwrap().machine.unwrap();
-    let waited = provider.wait(&app, &machine.id, WaitUntil::Started, LIMIT);
+    let waited = provider.wait(&app, &machine.id, WaitUntil::Started, TEST_TIMEOUT);
     waited.await.unwrap();
 }

@@ -8,7 +8,7 @@ use crate::world::*;
 
 #[tokio::test]
 async fn a_machine_is_created_stopped_started_updated_and_destroyed() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     assert!(is_alive(pid_of(&machine)));
     assert_eq!(world.get(&machine).await.restarts, 0);
@@ -60,7 +60,7 @@ async fn a_machine_is_created_stopped_started_updated_and_destroyed() {
 
 #[tokio::test]
 async fn a_stop_ends_children_that_forked_twice_or_made_a_session_of_their_own() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let text = "(setsid sleep 1001 &) ; (sleep 1002 &) ; setsid sh -c '(sleep 1003 &) ; sleep 1004' & \
                 env -i /bin/sleep 1005 & echo ready > ready; wait";
     let machine = world.started("web-1", script(text)).await;
@@ -75,7 +75,7 @@ async fn a_stop_ends_children_that_forked_twice_or_made_a_session_of_their_own()
 
 #[tokio::test]
 async fn a_process_that_ignores_its_signal_is_killed_after_the_timeout() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let text = "trap 'echo asked >> asked' TERM; echo up > up; while :; do sleep 0.05; done";
     let machine = world.started("web-1", script(text)).await;
     world.file("up").await;
@@ -88,7 +88,7 @@ async fn a_process_that_ignores_its_signal_is_killed_after_the_timeout() {
 
 #[tokio::test]
 async fn a_killed_supervisor_is_seen_at_once_and_repaired_without_an_orphan() {
-    let world = World::new();
+    let world = LocalFixture::new();
     let text = "(env -i PATH=\"$PATH\" sleep 1011 &); exec sleep 1012";
     let machine = world.started("web-1", script(text)).await;
     let before = eventually("the child without environment", || {

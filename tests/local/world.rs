@@ -17,16 +17,16 @@ use tempfile::TempDir;
 use crate::ports::free_ports;
 
 /// No test waits longer for anything.
-pub(crate) const LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One provider in a folder of its own.
-pub(crate) struct World {
+pub(crate) struct LocalFixture {
     pub(crate) dir: TempDir,
     pub(crate) provider: LocalProvider,
     pub(crate) app: AppName,
 }
 
-impl World {
+impl LocalFixture {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("project")).unwrap();
@@ -70,7 +70,9 @@ impl World {
     }
 
     pub(crate) async fn wait(&self, machine: &Machine, until: WaitUntil) -> Machine {
-        let waited = self.provider.wait(&self.app, &machine.id, until, LIMIT);
+        let waited = self
+            .provider
+            .wait(&self.app, &machine.id, until, TEST_TIMEOUT);
         waited.await.unwrap()
     }
 
@@ -84,7 +86,7 @@ impl World {
         machine: &Machine,
         wanted: impl Fn(&Machine) -> bool,
     ) -> Machine {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
             let now = self.get(machine).await;
             if wanted(&now) {
@@ -150,9 +152,9 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for LocalFixture {
     fn drop(&mut self) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
             // Supervisors first, or they start again what is killed.
             let mut left = self.supervisors();
@@ -255,7 +257,7 @@ pub(crate) fn is_started(machine: &Machine) -> bool {
 
 /// Polls until there is something.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
         if let Some(found) = look() {
             return found;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, referenced_files};
 
-use crate::slips::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
+use crate::mistakes::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
 use crate::{on, project, rendered};
 
 /// What is told of a project on Fly whose local files are all missing.

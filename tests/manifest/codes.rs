@@ -3,8 +3,8 @@
 use aeroform::core::manifest::{LocalFile, Overrides, codes};
 
 use crate::broken::on_fly;
+use crate::mistakes::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
 use crate::provoked::assert_all_provoked;
-use crate::slips::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
 use crate::{named, numbered, on, project};
 
 #[test]

@@ -4,21 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod aeroform_keys;
+mod arbitrary_bytes;
 mod broken;
-mod chaos;
 mod codes;
 mod config_fields;
 mod corpus;
+mod diagnostics;
 mod flyctl;
 mod formats;
-mod meaning;
+mod mistakes;
 mod no_churn;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod reference;
 mod sections;
-mod slips;
-mod told;
+mod semantics;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
 use aeroform::core::view::diagnostics::render;

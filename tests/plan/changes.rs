@@ -8,12 +8,12 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, config_of, desired, group, moved};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, moved};
 
 #[test]
 fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(6))]));
-    stage.touch("m00006", |machine| machine.state = MachineState::Stopped);
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(6))]));
+    stage.edit_outside("m00006", |machine| machine.state = MachineState::Stopped);
     let wanted = desired([(
         "web",
         group("web")
@@ -45,7 +45,7 @@ fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
 /// Holds rule 17.
 #[test]
 fn a_moved_group_keeps_its_machines() {
-    let mut stage = Stage::with(&desired([("worker", group("worker").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("worker", group("worker").count(2))]));
     let mut wanted = desired([("jobs", group("jobs").count(2))]);
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group jobs: 0->2 added (ams 0->2)
@@ -70,7 +70,7 @@ fn a_moved_group_keeps_its_machines() {
 fn app_that_vanishes_because_processes_appeared_is_said_exactly() {
     let mut before = desired([("app", group("app").serves().count(2))]);
     before.has_processes = false;
-    let stage = Stage::with(&before);
+    let stage = PlanFixture::with(&before);
     let plan = stage.plan(&desired([
         ("web", group("web").serves()),
         ("worker", group("worker")),
@@ -92,8 +92,8 @@ fn app_that_vanishes_because_processes_appeared_is_said_exactly() {
 #[test]
 fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         let config = config_of(machine);
         config
             .env
@@ -119,14 +119,14 @@ fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
 
 #[test]
 fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let wanted = desired([(
         "web",
         group("web")
             .count(1)
             .config(json!({"env": {"LOG": "debug"}})),
     )]);
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         config_of(machine)
             .env
             .as_mut()
@@ -148,9 +148,9 @@ fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
         ("web", group("web").count(1)),
         ("db", group("db").count(1).mount()),
     ]);
-    let mut stage = Stage::with(&wanted);
+    let mut stage = PlanFixture::with(&wanted);
     let volume = aeroform::core::fleet::VolumeId::new("vol_9").unwrap();
-    stage.touch("m00001", |machine| machine.volumes = vec![volume]);
+    stage.edit_outside("m00001", |machine| machine.volumes = vec![volume]);
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group db: 1->1 changed (ams 1->1)
     group web: 1->1 unchanged (ams 1->1)
@@ -161,8 +161,8 @@ fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
 #[test]
 fn a_failed_machine_is_started_again() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         machine.state = MachineState::Failed;
         machine.detail = Some("supervisor is gone".to_owned());
     });
@@ -179,11 +179,11 @@ fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
         ("web", group("web").count(2)),
         ("db", group("db").count(1).mount()),
     ]);
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&wanted);
     for name in ["m00001", "m00002"] {
-        stage.touch(name, |machine| {
+        stage.edit_outside(name, |machine| {
             machine.host = HostStatus::Unreachable;
             machine.config = None;
         });
@@ -212,7 +212,7 @@ fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
 
 #[test]
 fn a_mount_that_comes_replaces_new_first_and_repoints_nothing_else() {
-    let mut stage = Stage::with(&desired([("db", group("db").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("db", group("db").count(2))]));
     assert_snapshot!(lines(&stage.apply(&desired([("db", group("db").count(2).mount())]))), @"
     group db: 2->2 changed (ams 2->2)
     create db ams replaces m00001 [mounts]
@@ -226,7 +226,7 @@ fn a_mount_that_comes_replaces_new_first_and_repoints_nothing_else() {
 /// Holds rule 14.
 #[test]
 fn a_mount_that_goes_leaves_its_volume_and_asks_for_the_name() {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&desired([("db", group("db").count(1).mount())]));
     let plan = stage.plan(&desired([("db", group("db").count(1))]));
@@ -256,15 +256,15 @@ fn a_group_of_which_nothing_runs_is_warned_of_unless_it_is_meant_to_rest() {
     let warned =
         |change: &dyn Fn(DesiredGroup) -> DesiredGroup, events: &[ProcessEvent], up: bool| {
             let wanted = desired([("web", change(group("web").count(2)))]);
-            let mut stage = Stage::with(&wanted);
+            let mut stage = PlanFixture::with(&wanted);
             for id in ["m00001", "m00002"] {
-                stage.touch(id, |machine| {
+                stage.edit_outside(id, |machine| {
                     machine.state = MachineState::Stopped;
                     machine.events = events.to_vec();
                 });
             }
             if up {
-                stage.touch("m00002", |machine| machine.state = MachineState::Started);
+                stage.edit_outside("m00002", |machine| machine.state = MachineState::Started);
             }
             let plan = stage.plan(&wanted);
             assert!(plan.is_empty(), "{:#?}", plan.summary_lines());

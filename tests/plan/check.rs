@@ -7,11 +7,11 @@ use aeroform::core::plan::{
 };
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, desired, group, id};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
 
 /// A plan with creates, updates, a move, a replacement, destroys of three kinds and a standby.
-fn sound() -> (Stage, aeroform::core::fleet::Desired, Plan) {
-    let mut stage = Stage::empty();
+fn sound() -> (PlanFixture, aeroform::core::fleet::Desired, Plan) {
+    let mut stage = PlanFixture::empty();
     stage.observed.description.capabilities.port_base = Some(8100);
     let before = desired([
         ("cron", group("cron").count(2)),
@@ -212,7 +212,7 @@ faults! {
 
 #[test]
 fn a_protected_group_that_shrinks_without_a_refusal() {
-    let stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
+    let stage = PlanFixture::with(&desired([("web", group("web").count(3).protected())]));
     let wanted = desired([("web", group("web").count(2).protected())]);
     let mut plan = stage.plan(&wanted);
     plan.refusals.clear();
@@ -231,8 +231,8 @@ fn a_machine_that_serves_and_goes_down_before_one_that_does_not_is_up_again() {
         let config = json!({"env": {"VERSION": version}});
         desired([("web", group("web").count(3).config(config))])
     };
-    let mut stage = Stage::with(&wanted("1"));
-    stage.touch("m00003", |machine| machine.state = MachineState::Failed);
+    let mut stage = PlanFixture::with(&wanted("1"));
+    stage.edit_outside("m00003", |machine| machine.state = MachineState::Failed);
     let wanted = wanted("2");
     let mut plan = stage.plan(&wanted);
     for step in &mut plan.steps {
@@ -251,8 +251,8 @@ fn a_standby_that_is_left_without_whom_it_watches() {
         "worker",
         group("worker").count(2).with(|g| g.standby = Some(1)),
     )]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| machine.state = MachineState::Failed);
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| machine.state = MachineState::Failed);
     let mut plan = stage.plan(&wanted);
     let update = find(&plan, |action| matches!(action, Action::Update { .. }));
     assert_eq!(successor(&mut plan, update).repoints.len(), 1);
@@ -271,15 +271,15 @@ fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
             json!({"env": {"VERSION": version}, "checks": {"up": {"type": "tcp", "port": 1}}});
         desired([("web", group("web").count(3).config(config))])
     };
-    let mut stage = Stage::with(&wanted("1"));
+    let mut stage = PlanFixture::with(&wanted("1"));
     let wanted = wanted("2");
     let made = stage.plan(&wanted);
     // One has the new version and fails, the others have still to be updated.
     let last = made.changes().map(|(id, _)| id).max().unwrap();
-    stage.carry_out_but(&wanted, &made, |id| {
+    stage.carry_out_except(&wanted, &made, |id| {
         (id == last).then_some(Outcome::NotStarted)
     });
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
             name: "up".to_owned(),
             status: CheckState::Critical,
@@ -311,7 +311,7 @@ fn a_move_that_does_not_wait_for_the_machine_in_its_place() {
             ("jobs", group("jobs").count(jobs)),
         ])
     };
-    let stage = Stage::with(&groups(0));
+    let stage = PlanFixture::with(&groups(0));
     let mut wanted = groups(1);
     wanted.moved_machines.push(MovedMachine {
         machine: id("m00001"),

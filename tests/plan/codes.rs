@@ -10,10 +10,10 @@ use aeroform::core::plan::{
 };
 use serde_json::json;
 
-use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
+use crate::requested::{replacing, restarting};
 use crate::rollout::never;
-use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved, region};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, id, moved, region};
 use crate::unreadable;
 
 #[test]
@@ -43,7 +43,7 @@ fn every_code_of_a_plan_is_provoked() {
 /// What a run has seen the platform add, and put back.
 fn added() -> Vec<String> {
     let wanted = desired([("web", group("web").count(1))]);
-    let stage = Stage::empty();
+    let stage = PlanFixture::empty();
     let plan = stage.plan(&wanted);
     let lineage = Lineage::new("scope-1").unwrap();
     let config = |value| MachineConfig::from_value(value).unwrap();
@@ -77,8 +77,8 @@ fn history() -> Vec<Plan> {
         .count(2)
         .config(json!({"env": {"LOG": "debug"}}));
     let changed = desired([("web", changed)]);
-    let stage = Stage::with(&before);
-    let with = |change: &dyn Fn(&mut Stage)| {
+    let stage = PlanFixture::with(&before);
+    let with = |change: &dyn Fn(&mut PlanFixture)| {
         let mut stage = stage.clone();
         change(&mut stage);
         stage.plan(&before)
@@ -95,7 +95,7 @@ fn history() -> Vec<Plan> {
             stage.apply(&changed);
             stage.known = old;
         }),
-        with(&|stage| stage.known = Stage::empty().known),
+        with(&|stage| stage.known = PlanFixture::empty().known),
         with(&|stage| stage.observed.lagging.push(id("m00001"))),
         with(&|stage| stage.known.configs_with_cleartext = 1),
     ]
@@ -104,8 +104,8 @@ fn history() -> Vec<Plan> {
 fn refreshed() -> Plan {
     let config = json!({"env": {"LOG": "info"}});
     let wanted = desired([("web", group("web").count(1).config(config))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         let env = config_of(machine).env.as_mut().unwrap();
         env.remove("LOG");
         env.insert("NEW".to_owned(), "1".to_owned());
@@ -119,8 +119,8 @@ fn refreshed() -> Plan {
 
 fn asked() -> Vec<Plan> {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| machine.state = MachineState::Stopped);
     vec![
         stage.plan_with(&wanted, &restarting(&["web"])),
         stage.plan_with(&wanted, &restarting(&["wbe"])),
@@ -133,7 +133,7 @@ fn asked() -> Vec<Plan> {
 }
 
 fn rollouts() -> Vec<Plan> {
-    let stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let changed = group("web").count(1).config(json!({"image": "shop:2"}));
     let unsupported = Some(UnsupportedStrategy::Canary);
     let changed = changed.with(|group| group.unsupported_strategy = unsupported);
@@ -155,7 +155,7 @@ fn rollouts() -> Vec<Plan> {
 fn of_a_compose_file() -> Plan {
     let mut wanted = desired([("web", group("web").count(1))]);
     wanted.rollout.compose = Some("fly.toml:9".to_owned());
-    Stage::empty().plan(&wanted)
+    PlanFixture::empty().plan(&wanted)
 }
 
 fn other_line_ends() -> Plan {
@@ -163,12 +163,12 @@ fn other_line_ends() -> Plan {
         let config = json!({"env": {"MOTD": text}});
         desired([("web", group("web").count(1).config(config))])
     };
-    Stage::with(&with("a\nb")).plan(&with("a\r\nb"))
+    PlanFixture::with(&with("a\nb")).plan(&with("a\r\nb"))
 }
 
-fn none_runs(mut stage: Stage, wanted: &aeroform::core::fleet::Desired) -> Plan {
+fn none_runs(mut stage: PlanFixture, wanted: &aeroform::core::fleet::Desired) -> Plan {
     for id in ["m00001", "m00002"] {
-        stage.touch(id, |machine| machine.state = MachineState::Stopped);
+        stage.edit_outside(id, |machine| machine.state = MachineState::Stopped);
     }
     stage.plan(wanted)
 }
@@ -183,7 +183,7 @@ fn staying_up_for(steady_ms: u64) -> Options {
     }
 }
 
-fn excluding(stage: &Stage, wanted: &Desired, ids: &[&str]) -> Plan {
+fn excluding(stage: &PlanFixture, wanted: &Desired, ids: &[&str]) -> Plan {
     let asked = Requested {
         exclude: ids.iter().map(|name| id(name)).collect(),
         ..Requested::default()
@@ -196,7 +196,7 @@ fn excluding(stage: &Stage, wanted: &Desired, ids: &[&str]) -> Plan {
 }
 
 fn smaller_volume() -> Plan {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.observed.description.capabilities.volumes = true;
     stage.observed.volumes.push(Volume {
         id: VolumeId::new("vol_1").unwrap(),
@@ -215,8 +215,8 @@ fn smaller_volume() -> Plan {
 }
 
 fn guards() -> Vec<Plan> {
-    let mut stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
-    let unprotected = Stage::with(&desired([("web", group("web").count(3))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(3).protected())]));
+    let unprotected = PlanFixture::with(&desired([("web", group("web").count(3))]));
     let protects = unprotected.plan(&desired([("web", group("web").count(3).protected())]));
     let lowered = stage.plan(&desired([("web", group("web").count(2))]));
     stage.apply(&desired([("web", group("web").count(3))]));
@@ -232,8 +232,8 @@ fn guards() -> Vec<Plan> {
         protects,
         lowered,
         stage.plan(&limited),
-        Stage::empty().plan(&nowhere),
-        Stage::empty().plan(&desired([("web", full)])),
+        PlanFixture::empty().plan(&nowhere),
+        PlanFixture::empty().plan(&desired([("web", full)])),
     ]
 }
 
@@ -252,14 +252,14 @@ fn warnings() -> Vec<Plan> {
     app.machine_checks = vec![MachineCheck::default()];
     let four = desired([("web", group("web").count(4))]);
     let crowded = group("web").count(4).with(|g| g.max_per_region = Some(3));
-    let mut elsewhere = Stage::with(&four);
+    let mut elsewhere = PlanFixture::with(&four);
     for machine in elsewhere.known.machines.values_mut() {
         machine.requested_region = Some(region("gru"));
     }
     vec![
         elsewhere.plan(&four),
-        Stage::empty().plan(&tagged),
-        Stage::with(&four).plan(&desired([("web", crowded)])),
+        PlanFixture::empty().plan(&tagged),
+        PlanFixture::with(&four).plan(&desired([("web", crowded)])),
     ]
 }
 
@@ -268,23 +268,23 @@ fn notes() -> Vec<Plan> {
     app.has_processes = false;
     let web = desired([("web", group("web").count(2))]);
     let mut renamed = desired([("edge", group("edge").count(2))]);
-    let maybe_renamed = Stage::with(&web).plan(&renamed);
+    let maybe_renamed = PlanFixture::with(&web).plan(&renamed);
     renamed.moved.push(moved("web", "edge"));
-    let mut stage = Stage::with(&web);
+    let mut stage = PlanFixture::with(&web);
     stage.apply(&renamed);
     let moved_done = stage.plan(&renamed);
-    let mut others = Stage::with(&web);
+    let mut others = PlanFixture::with(&web);
     for (name, management) in [
         ("e0001", Management::Auxiliary),
         ("e0002", Management::Unmanaged),
     ] {
         others.clone_machine("m00001", name);
-        others.touch(name, |machine| machine.management = management);
+        others.edit_outside(name, |machine| machine.management = management);
     }
     others.clone_machine("m00001", "e0003");
     others.known.ignored_machines.insert(id("e0003"));
     others.clone_machine("m00001", "e0004");
-    others.touch("e0004", |machine| {
+    others.edit_outside("e0004", |machine| {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
@@ -294,24 +294,24 @@ fn notes() -> Vec<Plan> {
     others.observed.other_projects.insert(id("e0005"), theirs);
     others.observed.description.capabilities.enforces_sizes = false;
     let one = desired([("web", group("web").count(1))]);
-    let mut late = Stage::with(&web);
+    let mut late = PlanFixture::with(&web);
     late.known.machines.remove(&id("m00001"));
     vec![
         late.plan(&web),
-        Stage::with(&app).plan(&web),
+        PlanFixture::with(&app).plan(&web),
         maybe_renamed,
         moved_done,
         others.plan(&web),
-        Stage::empty().plan_with(&web, &Options::default()),
+        PlanFixture::empty().plan_with(&web, &Options::default()),
         sizes(),
-        Stage::with(&web).offline(&one),
-        Stage::with(&web).plan(&desired([("web", group("web").count(0))])),
+        PlanFixture::with(&web).offline(&one),
+        PlanFixture::with(&web).plan(&desired([("web", group("web").count(0))])),
     ]
 }
 
 /// A provider that shows sizes without enforcing them.
 fn sizes() -> Plan {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.observed.description.capabilities.enforces_sizes = false;
     let guest = json!({"guest": {"memory_mb": 512}});
     stage.plan(&desired([("web", group("web").config(guest))]))
@@ -319,20 +319,20 @@ fn sizes() -> Plan {
 
 fn hosts() -> Vec<Plan> {
     let db = || group("db").exact(&[("gru", 2)]).mount();
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&desired([("db", db())]));
     let uneven = stage.plan(&desired([(
         "db",
         group("db").count(2).list("gru bog").mount(),
     )]));
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
     let changed = db().config(json!({"env": {"LOG": "debug"}}));
     let moved = db().config(json!({"guest": {"host_dedication_id": "h2"}}));
-    let mut dedicated = Stage::empty();
+    let mut dedicated = PlanFixture::empty();
     dedicated.volumes = true;
     dedicated.apply(&desired([("db", db())]));
     vec![
@@ -346,9 +346,9 @@ fn images() -> Vec<Plan> {
     let web = |n| desired([("web", group("web").count(n))]);
     let mut nothing = web(1);
     "fly".clone_into(&mut nothing.provider);
-    let mut stage = Stage::with(&web(2));
-    let run = |stage: &mut Stage, name: &str, image: &str| {
-        stage.touch(name, |machine| {
+    let mut stage = PlanFixture::with(&web(2));
+    let run = |stage: &mut PlanFixture, name: &str, image: &str| {
+        stage.edit_outside(name, |machine| {
             config_of(machine).image = Some(image.to_owned());
             machine.stamps.serial = Some(1);
         });
@@ -359,13 +359,13 @@ fn images() -> Vec<Plan> {
     run(&mut stage, "m00002", "shop:2");
     let two_images = stage.plan(&web(3));
     for (name, cpus) in [("m00001", 1), ("m00002", 2)] {
-        stage.touch(name, |machine| {
+        stage.edit_outside(name, |machine| {
             let config = config_of(machine);
             config.guest.get_or_insert_default().cpus = Some(cpus);
         });
     }
     vec![
-        Stage::empty().plan(&nothing),
+        PlanFixture::empty().plan(&nothing),
         inherited,
         two_images,
         stage.plan(&web(3)),
@@ -374,9 +374,9 @@ fn images() -> Vec<Plan> {
 
 fn releases() -> Vec<Plan> {
     let web = desired([("web", group("web").count(1))]);
-    let mut unknown = Stage::with(&web);
+    let mut unknown = PlanFixture::with(&web);
     unknown.observed.release_error = Some("GET /x answered 400: no".to_owned());
-    let mut under_way = Stage::with(&web);
+    let mut under_way = PlanFixture::with(&web);
     under_way.observed.release = Some(Release {
         id: "r43".to_owned(),
         version: 43,

@@ -5,12 +5,12 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group};
+use crate::support::{GroupBuilder, PlanFixture, desired, group};
 
 /// Holds rule 16.
 #[test]
 fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
-    let stage = Stage::empty();
+    let stage = PlanFixture::empty();
     let wanted = desired([
         ("web", group("web").serves()),
         ("worker", group("worker")),
@@ -31,7 +31,7 @@ fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
 /// Holds rule 16.
 #[test]
 fn ha_false_makes_one_and_a_region_list_one_per_region() {
-    let stage = Stage::empty();
+    let stage = PlanFixture::empty();
     let wanted = desired([
         ("web", group("web").serves().with(|g| g.ha = false)),
         ("edge", group("edge").serves().list("ams fra iad")),
@@ -50,7 +50,7 @@ fn ha_false_makes_one_and_a_region_list_one_per_region() {
 
 #[test]
 fn scaling_up_creates_where_the_list_has_fewest() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(4).list("gru bog"))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(4).list("gru bog"))]));
     let wanted = desired([("web", group("web").count(8).list("gru bog"))]);
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group web: 4->8 changed (bog 2->4, gru 2->4)
@@ -63,8 +63,8 @@ fn scaling_up_creates_where_the_list_has_fewest() {
 #[test]
 fn without_a_count_what_vanished_is_made_again_where_it_was() {
     let wanted = desired([("web", group("web").serves().list("ams fra"))]);
-    let mut stage = Stage::with(&wanted);
-    stage.lose("m00002");
+    let mut stage = PlanFixture::with(&wanted);
+    stage.remove_machine("m00002");
     let wanted = desired([("web", group("web").serves())]);
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group web: 1->2 changed (ams 1->1, fra 0->1)
@@ -76,7 +76,7 @@ fn without_a_count_what_vanished_is_made_again_where_it_was() {
 /// Holds rule 14.
 #[test]
 fn machines_with_volumes_are_not_moved_to_even_out_a_list() {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&desired([("db", group("db").exact(&[("gru", 3)]).mount())]));
     assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").count(3).list("gru bog").mount())]))), @"
@@ -97,12 +97,12 @@ fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
     let db = |count: u32, regions: &str| {
         desired([("db", group("db").count(count).mount().list(regions))])
     };
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&db(2, "ams"));
     stage.volumes = false;
     stage.apply(&db(4, "ams"));
-    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    stage.edit_outside("m00001", |machine| machine.state = MachineState::Stopped);
     assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
     group db: 4->3 changed (ams 4->2, bog 0->1)
     create db bog
@@ -114,7 +114,7 @@ fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
 
 #[test]
 fn each_new_machine_gets_the_lowest_free_port() {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.observed.description.capabilities.port_base = Some(8100);
     stage.apply(&desired([("web", group("web").count(3))]));
     stage.apply(&desired([("web", group("web").count(2))]));
@@ -131,7 +131,7 @@ fn each_new_machine_gets_the_lowest_free_port() {
 #[test]
 fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan() {
     let wanted = desired([("web", group("web").serves().with(|g| g.ha = false))]);
-    let mut stage = Stage::with(&wanted);
+    let mut stage = PlanFixture::with(&wanted);
     let mut removed = wanted.clone();
     removed
         .removed_machines
@@ -147,7 +147,7 @@ fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan()
 fn fewer_than_shall_always_run_is_a_warning_of_the_group() {
     let with = |count: u32, least: u32| {
         let service = json!({"services": [{"internal_port": 80, "min_machines_running": least}]});
-        let plan = Stage::empty().plan(&desired([(
+        let plan = PlanFixture::empty().plan(&desired([(
             "web",
             group("web").count(count).config(service),
         )]));

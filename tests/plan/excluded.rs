@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, id};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
 
 fn without(ids: &[&str]) -> Options {
     Options {
@@ -28,9 +28,9 @@ fn changed(count: u32) -> Desired {
 }
 
 /// A stage on which one of three Machines fails its check.
-fn sick() -> Stage {
-    let mut stage = Stage::with(&desired([("web", web(3))]));
-    stage.touch("m00001", |machine| {
+fn sick() -> PlanFixture {
+    let mut stage = PlanFixture::with(&desired([("web", web(3))]));
+    stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
             name: "up".to_owned(),
             status: CheckState::Critical,
@@ -78,7 +78,7 @@ fn one_that_is_as_wanted_and_fails_its_checks_keeps_nobody_waiting() {
     let wanted = changed(3);
     let first = stage.plan_with(&wanted, &without(&["m00002", "m00003"]));
     stage.carry_out(&wanted, &first);
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
             name: "up".to_owned(),
             status: CheckState::Critical,
@@ -116,7 +116,7 @@ fn it_is_the_last_to_go_and_a_plan_that_needs_it_is_refused() {
 #[test]
 fn a_restart_and_an_uneven_list_leave_it_where_it_is() {
     let mut stage = sick();
-    stage.touch("m00001", |machine| machine.state = MachineState::Started);
+    stage.edit_outside("m00001", |machine| machine.state = MachineState::Started);
     let mut options = without(&["m00001"]);
     options.requested.restart = RestartScope::All;
     let plan = stage.plan_with(&desired([("web", web(3))]), &options);

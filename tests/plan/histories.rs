@@ -4,14 +4,14 @@ use aeroform::core::fleet::{Lineage, ReleaseStamp, RunId};
 use aeroform::core::plan::{AlreadyApplied, SavedPlan};
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, desired, group};
+use crate::support::{GroupBuilder, PlanFixture, desired, group};
 
 #[test]
 fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = Stage::with(&wanted);
+    let mut stage = PlanFixture::with(&wanted);
     // A config with all its metadata, brought here from an app that is further on.
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.stamps.lineage = Some(Lineage::new("another").unwrap());
         machine.stamps.run = Some(RunId::new("elsewhere").unwrap());
         machine.stamps.serial = Some(99);
@@ -28,7 +28,7 @@ fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
 
 #[test]
 fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let saved = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))])));
     assert_eq!(saved.already_applied(&stage.known), None);
     stage.known.runs[0].plan = Some(saved.digest());
@@ -38,7 +38,7 @@ fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time(
         Some(AlreadyApplied::ByRun(run))
     );
     stage.known.runs[0].plan = None;
-    let list = |stage: &mut Stage, first: u64| {
+    let list = |stage: &mut PlanFixture, first: u64| {
         let run = stage.known.runs[0].clone();
         let run = |serial| aeroform::core::fleet::RunRecord {
             serial,
@@ -57,9 +57,9 @@ fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time(
 
 #[test]
 fn no_number_that_others_have_written_is_too_large_to_plan_with() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     stage.observed.description.capabilities.releases = true;
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.stamps.release = Some(Box::new(ReleaseStamp {
             version: u64::MAX,
             id: None,
@@ -79,8 +79,8 @@ fn no_number_that_others_have_written_is_too_large_to_plan_with() {
 }
 
 /// Another tool has changed the first of so many Machines, of that release each.
-fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
-    let mut stage = Stage::with(&desired([("web", group("web").count(count))]));
+fn changed_outside(count: u32, releases: [u64; 2]) -> PlanFixture {
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(count))]));
     let ids: Vec<String> = stage
         .observed
         .machines
@@ -88,7 +88,7 @@ fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
         .map(ToString::to_string)
         .collect();
     for (at, id) in ids.iter().enumerate() {
-        stage.touch(id, |machine| {
+        stage.edit_outside(id, |machine| {
             let version = releases[at.min(1)];
             machine.stamps.release = Some(Box::new(ReleaseStamp {
                 version,
@@ -98,7 +98,7 @@ fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
             }));
         });
     }
-    stage.touch(&ids[0], |machine| {
+    stage.edit_outside(&ids[0], |machine| {
         let env = crate::support::config_of(machine)
             .env
             .get_or_insert_default();
@@ -109,7 +109,7 @@ fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
 
 #[test]
 fn a_state_that_names_no_release_tells_reverts_by_the_machines_that_are_as_it_says() {
-    let reverts = |stage: &Stage, count| {
+    let reverts = |stage: &PlanFixture, count| {
         let made = stage.plan(&desired([("web", group("web").count(count))]));
         let of: Vec<Option<u64>> = made.changes().map(|(_, change)| change.reverts).collect();
         of

@@ -7,12 +7,12 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, config_of, desired, group};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group};
 
-fn runs(stage: &mut Stage, image: &str, cpus: u32) {
+fn runs(stage: &mut PlanFixture, image: &str, cpus: u32) {
     let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
     for id in ids {
-        stage.touch(id.as_str(), |machine| {
+        stage.edit_outside(id.as_str(), |machine| {
             let config = config_of(machine);
             config.image = Some(image.to_owned());
             config.guest = Some(Guest {
@@ -43,7 +43,7 @@ fn inherited(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_new_machine_runs_what_its_group_runs_and_is_as_big() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     runs(&mut stage, "shop:1", 4);
     let plan = stage.apply(&desired([("web", group("web").count(3))]));
     assert_eq!(inherited(&plan), ["shop:1 4"]);
@@ -55,7 +55,7 @@ fn a_new_machine_runs_what_its_group_runs_and_is_as_big() {
 
 #[test]
 fn a_new_group_runs_what_the_app_runs_in_the_size_of_its_own() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     runs(&mut stage, "shop:1", 4);
     let plan = stage.plan(&desired([
         ("web", group("web").count(2)),
@@ -68,7 +68,7 @@ fn a_new_group_runs_what_the_app_runs_in_the_size_of_its_own() {
 #[test]
 fn what_is_written_is_not_inherited() {
     let written = json!({"image": "shop:9", "guest": {"cpus": 1}});
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     runs(&mut stage, "shop:1", 4);
     let plan = stage.plan(&desired([("web", group("web").count(3).config(written))]));
     assert_eq!(inherited(&plan), [" 0"]);
@@ -76,10 +76,10 @@ fn what_is_written_is_not_inherited() {
 
 #[test]
 fn two_images_of_the_newest_run_are_a_question_for_a_person_and_older_ones_are_not() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     runs(&mut stage, "shop:1", 4);
-    let image = |stage: &mut Stage, name: &str, serial| {
-        stage.touch(name, |machine| {
+    let image = |stage: &mut PlanFixture, name: &str, serial| {
+        stage.edit_outside(name, |machine| {
             config_of(machine).image = Some("shop:2".to_owned());
             machine.stamps.serial = Some(serial);
         });
@@ -98,7 +98,7 @@ fn two_images_of_the_newest_run_are_a_question_for_a_person_and_older_ones_are_n
         [],
         "where nothing is made nothing is asked"
     );
-    stage.touch("m00001", |machine| machine.stamps.serial = Some(0));
+    stage.edit_outside("m00001", |machine| machine.stamps.serial = Some(0));
     assert_eq!(inherited(&stage.plan(&more)), ["shop:2 4"]);
 }
 
@@ -106,7 +106,10 @@ fn two_images_of_the_newest_run_are_a_question_for_a_person_and_older_ones_are_n
 fn with_fly_nothing_is_made_without_an_image() {
     let mut wanted = desired([("web", group("web").count(1))]);
     wanted.provider = "fly".to_owned();
-    assert_eq!(Stage::empty().plan(&wanted).refusals[0].code, "no_image");
+    assert_eq!(
+        PlanFixture::empty().plan(&wanted).refusals[0].code,
+        "no_image"
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn several_groups_without_an_image_are_one_refusal() {
     let one = || group("web").count(1);
     let mut wanted = desired([("web", one()), ("api", one()), ("jobs", one())]);
     wanted.provider = "fly".to_owned();
-    let refusals = Stage::empty().plan(&wanted).refusals;
+    let refusals = PlanFixture::empty().plan(&wanted).refusals;
     let messages: Vec<&str> = refusals.iter().map(|note| note.message.as_str()).collect();
     assert_eq!(
         messages,
@@ -126,7 +129,7 @@ fn several_groups_without_an_image_are_one_refusal() {
 
 #[test]
 fn a_replacement_has_the_config_of_the_one_that_it_replaces() {
-    let mut stage = Stage::with(&desired([("db", group("db").count(1))]));
+    let mut stage = PlanFixture::with(&desired([("db", group("db").count(1))]));
     runs(&mut stage, "shop:1", 4);
     stage.apply(&desired([("db", group("db").count(1).mount())]));
     let config = stage.observed.machines["m00002"].config.clone().unwrap();
@@ -137,9 +140,9 @@ fn a_replacement_has_the_config_of_the_one_that_it_replaces() {
 
 #[test]
 fn a_replacement_of_a_machine_that_shows_no_config_is_like_its_group() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     runs(&mut stage, "shop:1", 4);
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
@@ -158,12 +161,12 @@ fn by_digest(number: u32) -> String {
     format!("{TAG}@{}", digest(number))
 }
 
-fn resolves(stage: &mut Stage, name: &str, number: u32) {
-    stage.touch(name, |machine| machine.image_digest = Some(digest(number)));
+fn resolves(stage: &mut PlanFixture, name: &str, number: u32) {
+    stage.edit_outside(name, |machine| machine.image_digest = Some(digest(number)));
 }
 
-fn of_release(stage: &mut Stage, name: &str, version: u64) {
-    stage.touch(name, |machine| {
+fn of_release(stage: &mut PlanFixture, name: &str, version: u64) {
+    stage.edit_outside(name, |machine| {
         machine.stamps.release = Some(Box::new(ReleaseStamp {
             version,
             id: None,
@@ -174,8 +177,8 @@ fn of_release(stage: &mut Stage, name: &str, version: u64) {
 }
 
 /// Two Machines of one tag, each with the digest that it was resolved to.
-fn tagged(digests: [u32; 2]) -> Stage {
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+fn tagged(digests: [u32; 2]) -> PlanFixture {
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     runs(&mut stage, TAG, 1);
     for (name, number) in ["m00001", "m00002"].into_iter().zip(digests) {
         resolves(&mut stage, name, number);
@@ -183,7 +186,7 @@ fn tagged(digests: [u32; 2]) -> Stage {
     stage
 }
 
-fn image_of(stage: &Stage, name: &str) -> String {
+fn image_of(stage: &PlanFixture, name: &str) -> String {
     let config = stage.observed.machines[name].config.clone().unwrap();
     config.image.clone().unwrap()
 }
@@ -206,7 +209,7 @@ fn two_digests_under_one_tag_at_the_highest_release_are_a_question_for_a_person(
         of_release(&mut stage, name, 7);
     }
     // Our own run does not decide between two of one release.
-    stage.touch("m00001", |machine| machine.stamps.serial = Some(9));
+    stage.edit_outside("m00001", |machine| machine.stamps.serial = Some(9));
     let refusal = &stage.plan(&more).refusals[0];
     assert_eq!(refusal.code, "two_images");
     for number in [1, 2] {
@@ -239,7 +242,7 @@ fn what_older_releases_run_is_only_shown() {
 #[test]
 fn a_machine_whose_digest_is_not_told_runs_no_second_image() {
     let mut stage = tagged([1, 1]);
-    stage.touch("m00002", |machine| machine.image_digest = None);
+    stage.edit_outside("m00002", |machine| machine.image_digest = None);
     let plan = stage.plan(&desired([("web", group("web").count(3))]));
     assert_eq!(inherited(&plan), [format!("{} 1", by_digest(1))]);
 }
@@ -292,7 +295,7 @@ fn a_replacement_runs_the_digest_of_the_one_that_it_replaces() {
 #[test]
 fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
     let mut stage = tagged([1, 2]);
-    let said = |stage: &Stage, image: &str| {
+    let said = |stage: &PlanFixture, image: &str| {
         let mut wanted = desired([("web", group("web").count(2).config(json!({"image": image})))]);
         wanted.image = Some(image.to_owned());
         let warnings = stage.plan(&wanted).warnings;
@@ -302,10 +305,10 @@ fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
     let tag = format!("image `{TAG}` is a tag, which may move");
     let both = format!("{tag}; running sha256:100000000000 and sha256:200000000000");
     assert_eq!(said(&stage, TAG), Some(both));
-    stage.touch("m00002", |machine| machine.image_digest = None);
+    stage.edit_outside("m00002", |machine| machine.image_digest = None);
     let one = format!("{tag}; running sha256:100000000000");
     assert_eq!(said(&stage, TAG), Some(one));
-    stage.touch("m00001", |machine| machine.image_digest = None);
+    stage.edit_outside("m00001", |machine| machine.image_digest = None);
     assert_eq!(said(&stage, TAG), Some(tag));
     assert_eq!(said(&stage, &by_digest(1)), None);
 }

@@ -1,34 +1,34 @@
 //! The planner by example: each test reads like a line of its specification. Every plan here is also
-//! read by `check` and planned twice (see `support::Stage`).
+//! read by `check` and planned twice (see `support::PlanFixture`).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod again;
-mod asked;
 mod changes;
 mod check;
 mod codes;
 mod cost;
 mod counts;
+mod data_loss;
 mod excluded;
-mod going;
-mod half_up;
 mod histories;
 mod images;
-mod late;
-mod losses;
-mod others;
+mod late_machines;
+mod outside_changes;
 mod ownership;
 mod pace;
-mod places;
+mod placement;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod refresh;
+mod removal;
+mod replacements;
+mod requested;
+mod rerun;
 mod retry;
 mod rollout;
 mod saved;
 mod standbys;
-mod successors;
+mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod unreadable;

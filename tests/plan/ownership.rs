@@ -6,11 +6,11 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, config_of, desired, group};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group};
 
 /// Lays a patch over the config of a Machine, as somebody else's tool does.
-fn patch(stage: &mut Stage, machine: &str, patch: &Value) {
-    stage.touch(machine, |machine| {
+fn patch(stage: &mut PlanFixture, machine: &str, patch: &Value) {
+    stage.edit_outside(machine, |machine| {
         let mut tree = machine.config.take().unwrap().to_value();
         for (key, value) in patch.as_object().unwrap() {
             tree[key] = value.clone();
@@ -19,7 +19,7 @@ fn patch(stage: &mut Stage, machine: &str, patch: &Value) {
     });
 }
 
-fn config(stage: &Stage, machine: &str) -> Value {
+fn config(stage: &PlanFixture, machine: &str) -> Value {
     stage.observed.machines[machine]
         .config
         .as_ref()
@@ -46,7 +46,7 @@ fn theirs() -> Value {
 /// Holds rule 10.
 #[test]
 fn what_other_commands_set_stays_through_changes_of_ours() {
-    let mut stage = Stage::with(&desired([("web", group("web").serves().count(1))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").serves().count(1))]));
     patch(&mut stage, "m00001", &theirs());
     assert!(
         stage
@@ -71,7 +71,7 @@ fn what_other_commands_set_stays_through_changes_of_ours() {
 fn a_written_size_beats_that_of_fly_scale_vm_and_one_that_is_not_written_any_more_stays() {
     let sized = json!({"guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256}});
     let written = || desired([("web", group("web").count(1).config(sized.clone()))]);
-    let mut stage = Stage::with(&written());
+    let mut stage = PlanFixture::with(&written());
     patch(&mut stage, "m00001", &theirs());
     let plan = stage.apply(&written());
     assert_eq!(plan.downsized_count(), 1);
@@ -88,7 +88,7 @@ fn a_written_size_beats_that_of_fly_scale_vm_and_one_that_is_not_written_any_mor
 #[test]
 fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
     let wanted = desired([("web", group("web").serves().count(1))]);
-    let mut stage = Stage::with(&wanted);
+    let mut stage = PlanFixture::with(&wanted);
     stage.known = Known::empty(stage.known.app.clone(), "test");
     let before = config(&stage, "m00001");
     let mut services = before["services"].as_array().unwrap().clone();
@@ -123,7 +123,7 @@ fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
 
 #[test]
 fn without_regions_a_full_region_stays_full_and_the_plan_says_so() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(4))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(4))]));
     let wanted = group("web").count(4).with(|g| g.max_per_region = Some(3));
     let plan = stage.apply(&desired([("web", wanted)]));
     assert!(plan.is_empty());
@@ -139,7 +139,7 @@ fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_chang
             .with(|g| g.machine_checks = vec![MachineCheck::default()]);
         desired([("web", web)])
     };
-    let mut stage = Stage::with(&with("info"));
+    let mut stage = PlanFixture::with(&with("info"));
     assert!(stage.plan(&with("info")).warnings.is_empty());
     assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the machine checks of group `web`");
 }
@@ -147,7 +147,7 @@ fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_chang
 #[test]
 fn a_new_machine_has_the_size_of_its_group_on_the_host_that_is_written() {
     let sized = json!({"guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}});
-    let mut stage = Stage::with(&desired([("web", group("web").count(1).config(sized))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(1).config(sized))]));
     let on_host = json!({"guest": {"host_dedication_id": "h1"}});
     let plan = stage.apply(&desired([("web", group("web").count(2).config(on_host))]));
     assert_snapshot!(lines(&plan), @"
@@ -168,10 +168,10 @@ fn a_mount_without_a_name_stays_and_only_grows_as_written() {
     let grows =
         json!({"mounts": [{"name": "data", "path": "/data", "extend_threshold_percent": 80}]});
     let db = || group("db").count(1).mount();
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&desired([("db", db())]));
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         let mounts = &mut config_of(machine).mounts;
         mounts.as_mut().unwrap()[0].name = None;
     });

@@ -4,7 +4,7 @@ use aeroform::core::fleet::{Desired, Strategy};
 use aeroform::core::plan::{Options, Plan, Requested};
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, desired, group};
+use crate::support::{GroupBuilder, PlanFixture, desired, group};
 
 /// So many changes at once, and a window of ten seconds.
 fn at_most(parallelism: usize) -> Options {
@@ -19,9 +19,9 @@ fn at_most(parallelism: usize) -> Options {
 }
 
 /// A group of so many whose image changes.
-fn updated(count: u32, max_unavailable: u32) -> (Stage, Desired) {
+fn updated(count: u32, max_unavailable: u32) -> (PlanFixture, Desired) {
     let web = || group("web").count(count).max_unavailable(max_unavailable);
-    let stage = Stage::with(&desired([("web", web())]));
+    let stage = PlanFixture::with(&desired([("web", web())]));
     let image = json!({"image": "shop:2"});
     (stage, desired([("web", web().config(image))]))
 }
@@ -101,7 +101,7 @@ fn all_at_once_is_no_more_than_the_executor_does() {
 #[test]
 fn new_machines_and_other_groups_count_for_the_least_time() {
     let wanted = desired([("web", group("web").count(40))]);
-    let plan = Stage::empty().plan_with(&wanted, &at_most(16));
+    let plan = PlanFixture::empty().plan_with(&wanted, &at_most(16));
     assert_eq!(
         plan.at_least_ms,
         Some(30_000),
@@ -109,7 +109,7 @@ fn new_machines_and_other_groups_count_for_the_least_time() {
     );
     // Of two groups, each of which is done in one turn, not all are made at once.
     let two = ["web", "jobs"].map(|name| (name, group(name).count(16)));
-    let plan = Stage::empty().plan_with(&desired(two), &at_most(16));
+    let plan = PlanFixture::empty().plan_with(&desired(two), &at_most(16));
     assert_eq!(plan.groups[0].at_least_ms, Some(10_000));
     assert_eq!(plan.at_least_ms, Some(20_000));
     // New ones first, then the others.

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, config_of, desired, group, id};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, id};
 
 const PLAIN: &Style = &Style {
     width: 100,
@@ -32,13 +32,13 @@ fn a_refresh_takes_what_is_there_into_the_state_and_touches_no_machine() {
         ("cron", group("cron").count(1)),
         ("web", group("web").count(3).config(config)),
     ]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00002", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00002", |machine| {
         let env = config_of(machine).env.as_mut().unwrap();
         env.insert("LOG".to_owned(), "debug".to_owned());
     });
-    stage.touch("m00003", |machine| machine.state = MachineState::Stopped);
-    stage.lose("m00001");
+    stage.edit_outside("m00003", |machine| machine.state = MachineState::Stopped);
+    stage.remove_machine("m00001");
     stage.clone_machine("m00004", "e0001");
     let plan = stage.plan_with(&wanted, &to_the_state());
     assert_snapshot!(lines(&plan), @"
@@ -68,8 +68,8 @@ fn a_refresh_takes_what_is_there_into_the_state_and_touches_no_machine() {
 #[test]
 fn a_field_that_no_manifest_writes_never_enters_the_state() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         config_of(machine).schedule = Some("daily".to_owned());
     });
     let plan = stage.plan_with(&wanted, &to_the_state());
@@ -84,8 +84,8 @@ fn a_field_that_no_manifest_writes_never_enters_the_state() {
 #[test]
 fn a_machine_whose_host_does_not_answer_has_not_drifted() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
@@ -112,7 +112,7 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
 
 #[test]
 fn a_group_that_no_manifest_has_is_taken_over_and_not_removed() {
-    let mut stage = Stage::with(&desired([("old", group("old").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("old", group("old").count(2))]));
     stage.known = Known::empty(stage.known.app.clone(), "test");
     let wanted = desired([("web", group("web").count(0))]);
     let plan = stage.plan_with(&wanted, &to_the_state());
@@ -130,12 +130,12 @@ fn a_group_that_no_manifest_has_is_taken_over_and_not_removed() {
 fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
     let config = json!({"env": {"LOG": "info"}});
     let wanted = desired([("web", group("web").count(2).config(config))]);
-    let mut stage = Stage::with(&wanted);
+    let mut stage = PlanFixture::with(&wanted);
     let set = |machine: &mut _, key: &str, value: &str| {
         let env = config_of(machine).env.as_mut().unwrap();
         env.insert(key.to_owned(), value.to_owned());
     };
-    stage.touch("m00001", |machine| set(machine, "NEW", "1"));
+    stage.edit_outside("m00001", |machine| set(machine, "NEW", "1"));
     let plan = stage.plan_with(&wanted, &to_the_state());
     assert!(plan.is_empty(), "{plan:#?}");
     assert_snapshot!(plan.notes[0].message, @"group `web`: the state cannot take in env.NEW, since no file says it; the next apply undoes it");
@@ -145,8 +145,8 @@ fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
     NEW = "1"
     "#);
     // What can be taken in is, beside what cannot.
-    stage.touch("m00001", |machine| set(machine, "LOG", "debug"));
-    stage.touch("m00002", |machine| {
+    stage.edit_outside("m00001", |machine| set(machine, "LOG", "debug"));
+    stage.edit_outside("m00002", |machine| {
         set(machine, "API_TOKEN", "hunter2hunter2");
         config_of(machine).services =
             serde_json::from_value(json!([{"internal_port": 80}])).unwrap();

@@ -11,7 +11,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, id};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
 
 fn failed() -> Outcome {
     Outcome::Failed {
@@ -62,18 +62,18 @@ fn exits(code: i32) -> impl Fn(&mut Machine) {
 }
 
 /// A rolling update of which the first Machine was changed and did not pass.
-fn failed_at_the_first(wanted: &[Desired; 2], shows: impl Fn(&mut Machine)) -> Stage {
-    let mut stage = Stage::with(&wanted[0]);
+fn failed_at_the_first(wanted: &[Desired; 2], shows: impl Fn(&mut Machine)) -> PlanFixture {
+    let mut stage = PlanFixture::with(&wanted[0]);
     let made = stage.plan(&wanted[1]);
     let mut first = true;
     let changes: Vec<StepId> = made.changes().map(|(id, _)| id).collect();
-    stage.carry_out_but(&wanted[1], &made, |id| {
+    stage.carry_out_except(&wanted[1], &made, |id| {
         (id != changes[0]).then_some(Outcome::NotStarted)
     });
     for machine in stage.known.machines.values_mut() {
         machine.unproven = std::mem::take(&mut first);
     }
-    stage.touch("m00001", shows);
+    stage.edit_outside("m00001", shows);
     stage
 }
 
@@ -129,7 +129,7 @@ fn a_retry_that_fails_again_leaves_it_as_it_is() {
         let plan = stage.plan(&workers("2"));
         let (start, action) = of(&plan, "m00001");
         assert_eq!(*action, Action::Start);
-        stage.carry_out_but(&workers("2"), &plan, |step| {
+        stage.carry_out_except(&workers("2"), &plan, |step| {
             Some(if step == start {
                 failed()
             } else {
@@ -221,7 +221,7 @@ fn one_goes_alone_and_then_the_others_together() {
         machine.unproven = true;
     }
     for machine in ["m00002", "m00003"] {
-        stage.touch(machine, exits(1));
+        stage.edit_outside(machine, exits(1));
     }
     let plan = stage.plan(&workers("3"));
     let pools: Vec<_> = ["m00001", "m00002", "m00003"]
@@ -248,7 +248,7 @@ fn one_that_runs_unproven_and_changes_goes_next_and_no_faster_than_the_strategy_
 #[test]
 fn one_that_failed_since_is_mended_before_one_that_runs_unproven_changes() {
     let mut stage = failed_at_the_first(&[workers("1"), workers("2")], |_| {});
-    stage.touch("m00002", |machine| machine.state = MachineState::Failed);
+    stage.edit_outside("m00002", |machine| machine.state = MachineState::Failed);
     let wanted = workers("3");
     let plan = stage.plan(&wanted);
     let step = |machine| of(&plan, machine).0;
@@ -277,7 +277,7 @@ fn those_that_serve_nobody_go_first_together_whatever_keeps_them_from_it() {
     for machine in stage.known.machines.values_mut() {
         machine.unproven = true;
     }
-    stage.touch("m00002", |machine| machine.checks.clear());
+    stage.edit_outside("m00002", |machine| machine.checks.clear());
     let wanted = wanted("3");
     let plan = stage.plan(&wanted);
     let step = |machine| of(&plan, machine).0;
@@ -296,7 +296,7 @@ fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
             ("worker", group("worker").count(2).config(config(worker))),
         ])
     };
-    let mut stage = Stage::with(&wanted("1", "1"));
+    let mut stage = PlanFixture::with(&wanted("1", "1"));
     stage.apply(&wanted("2", "1"));
     stage
         .known
@@ -304,7 +304,7 @@ fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
         .get_mut(&id("m00003"))
         .unwrap()
         .unproven = true;
-    stage.touch("m00003", exits(1));
+    stage.edit_outside("m00003", exits(1));
     let last = wanted("2", "2");
     let plan = stage.plan(&last);
     let (first, action) = of(&plan, "m00003");
@@ -370,12 +370,12 @@ fn without_a_state_a_refresh_or_an_immediate_run_proves_nothing_either() {
 fn a_host_that_does_not_answer_proves_nothing() {
     let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
     let there = stage.observed.machines[&id("m00001")].clone();
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.host = aeroform::core::fleet::HostStatus::Unreachable;
     });
     stage.apply(&workers("2"));
     assert!(stage.known.machines[&id("m00001")].unproven);
-    stage.touch("m00001", |machine| *machine = there.clone());
+    stage.edit_outside("m00001", |machine| *machine = there.clone());
     assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
 }
 
@@ -391,18 +391,18 @@ fn a_refresh_proves_nothing() {
     let plan = stage.plan_with(&workers("2"), &options);
     stage.carry_out(&workers("2"), &plan);
     assert!(stage.known.machines[&id("m00001")].unproven);
-    stage.lose("e0001");
+    stage.remove_machine("e0001");
     assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
 }
 
 #[test]
 fn what_a_lost_run_left_is_not_proven_by_a_refresh_either() {
-    let mut stage = Stage::with(&workers("1"));
+    let mut stage = PlanFixture::with(&workers("1"));
     let known = stage.known.clone();
     let plan = stage.plan(&workers("2"));
     stage.carry_out(&workers("2"), &plan);
     stage.known = known;
-    stage.touch("m00001", exits(1));
+    stage.edit_outside("m00001", exits(1));
     let options = Options {
         mode: PlanMode::RefreshOnly,
         ..Options::default()
@@ -414,11 +414,11 @@ fn what_a_lost_run_left_is_not_proven_by_a_refresh_either() {
 
 #[test]
 fn without_any_state_what_runs_is_adopted() {
-    let mut stage = Stage::with(&workers("1"));
-    stage.known = Stage::empty().known;
+    let mut stage = PlanFixture::with(&workers("1"));
+    stage.known = PlanFixture::empty().known;
     let plan = stage.plan(&workers("1"));
     assert_eq!((plan.summary().adopt, plan.summary().wait), (3, 0));
-    stage.touch("m00001", exits(1));
+    stage.edit_outside("m00001", exits(1));
     assert_eq!(stage.plan(&workers("1")).summary().start, 1);
 }
 

@@ -11,8 +11,8 @@ use aeroform::core::plan::{
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::asked::{replacing, restarting};
-use crate::support::{GroupWords, Stage, desired, group, group_name, id, moved};
+use crate::requested::{replacing, restarting};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, moved};
 
 /// These groups with a release command.
 fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
@@ -31,8 +31,8 @@ fn web(count: u32) -> DesiredGroup {
 }
 
 /// A stage with two groups that were made before the release command was written.
-fn stage() -> Stage {
-    Stage::with(&desired([
+fn stage() -> PlanFixture {
+    PlanFixture::with(&desired([
         ("web", web(2)),
         ("jobs", group("jobs").count(1)),
     ]))
@@ -90,7 +90,7 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
     the release command (fly.toml:7) has to run before this, and this version does not run it: group `mail` is new; the image of groups `jobs` and `web` changes
     ");
     // Both a first apply and one offline.
-    let first = Stage::empty().plan(&migrates([("web", web(1))]));
+    let first = PlanFixture::empty().plan(&migrates([("web", web(1))]));
     assert_eq!(first.refusals[0].code, "release_command_needed");
     let offline = stage().offline(&with_web(web(2).config(json!({"image": "shop:2"}))));
     assert_eq!(offline.refusals[0].code, "release_command_needed");
@@ -120,10 +120,10 @@ fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
         assert_eq!(stage().plan_with(&same, &options).refusals, []);
     }
     let mut adopted = stage();
-    adopted.known = Stage::empty().known;
+    adopted.known = PlanFixture::empty().known;
     assert_eq!(adopted.plan(&same).refusals, []);
     let mut lost = stage();
-    lost.lose("m00002");
+    lost.remove_machine("m00002");
     assert_eq!(lost.plan(&same).refusals, []);
     let nothing = Options {
         mode: PlanMode::Destroy,
@@ -177,7 +177,7 @@ fn machines_that_only_come_are_compared_with_what_their_group_had() {
     // Every Machine of the group has vanished.
     let mut lost = stage();
     for machine in ["m00002", "m00003"] {
-        lost.lose(machine);
+        lost.remove_machine(machine);
     }
     assert_eq!(lost.plan(&with_web(web(2))).refusals, []);
     let told = refusals(&lost.plan(&with_web(web(2).config(image))));
@@ -213,7 +213,7 @@ fn named(strategy: UnsupportedStrategy) -> DesiredGroup {
 
 #[test]
 fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_change() {
-    let stage = Stage::with(&desired([("web", web(2))]));
+    let stage = PlanFixture::with(&desired([("web", web(2))]));
     let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
     let plan = stage.plan(&wanted);
     assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which is not part of this version");
@@ -224,17 +224,22 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
     // Nothing that runs changes.
     let mut resting = stage.clone();
     for machine in ["m00001", "m00002"] {
-        resting.touch(machine, |machine| machine.state = MachineState::Stopped);
+        resting.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
     }
     assert_eq!(resting.plan(&wanted).refusals, []);
     let more = web(3).with(|g| g.unsupported_strategy = Some(UnsupportedStrategy::Bluegreen));
     assert_eq!(stage.plan(&desired([("web", more.clone())])).refusals, []);
-    assert_eq!(Stage::empty().plan(&desired([("web", more)])).refusals, []);
+    assert_eq!(
+        PlanFixture::empty()
+            .plan(&desired([("web", more)]))
+            .refusals,
+        []
+    );
 }
 
 #[test]
 fn the_strategy_of_one_run_is_that_of_every_group() {
-    let mut stage = Stage::with(&desired([("web", web(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", web(2))]));
     let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
     let rolling = stage.plan_with(&wanted, &by(ChosenStrategy::Rolling));
     assert_eq!(rolling.refusals, []);

@@ -6,11 +6,11 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, config_of, desired, group, group_name};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, group_name};
 
 #[test]
 fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
-    let stage = Stage::with(&desired([
+    let stage = PlanFixture::with(&desired([
         ("web", group("web").count(2)),
         ("cron", group("cron").count(1)),
     ]));
@@ -29,10 +29,10 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
     assert_eq!(SavedPlan::parse(&text).unwrap(), saved);
     assert_eq!(saved.differences(&stage.plan(&wanted)), [""; 0]);
     let mut unrelated = stage.clone();
-    unrelated.touch("m00003", |machine| machine.state = MachineState::Stopped);
+    unrelated.edit_outside("m00003", |machine| machine.state = MachineState::Stopped);
     assert_eq!(saved.differences(&unrelated.plan(&wanted)), [""; 0]);
     let mut other = stage.clone();
-    other.touch("m00001", |machine| {
+    other.edit_outside("m00001", |machine| {
         config_of(machine).schedule = Some("daily".to_owned());
     });
     other.clone_machine("m00001", "e0001");
@@ -44,7 +44,7 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
 
 #[test]
 fn a_saved_plan_of_another_version_is_refused_by_its_version() {
-    let stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let text = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))]))).to_json();
     let of = |version: &str| {
         let text = text.replace(
@@ -62,14 +62,14 @@ fn a_saved_plan_of_another_version_is_refused_by_its_version() {
 
 #[test]
 fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
-    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     let more = desired([("web", group("web").count(3))]);
     let saved = SavedPlan::of(&stage.plan(&more));
     let mut guarded = stage.clone();
     guarded.known.protected_groups.insert(group_name("web"));
     assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
     for name in ["m00001", "m00002"] {
-        stage.touch(name, |machine| {
+        stage.edit_outside(name, |machine| {
             config_of(machine).image = Some("shop:2".to_owned());
         });
     }
@@ -79,7 +79,7 @@ fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
 /// Holds rule 34.
 #[test]
 fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
-    let stage = Stage::with(&desired([
+    let stage = PlanFixture::with(&desired([
         ("web", group("web").count(3)),
         ("cron", group("cron").count(1)),
     ]));
@@ -99,7 +99,7 @@ fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
     destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
     note decided_at_apply
     ");
-    assert_snapshot!(lines(&Stage::empty().offline(&wanted)), @"
+    assert_snapshot!(lines(&PlanFixture::empty().offline(&wanted)), @"
     group web: 0->2 added (ams 0->2)
     create web ams x2
     -- web: all created

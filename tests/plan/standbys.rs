@@ -6,12 +6,12 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, config_of, desired, group, moved};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, moved};
 
 /// Holds rule 15.
 #[test]
 fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     let wanted = |n| {
         desired([(
             "worker",
@@ -40,7 +40,7 @@ fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
 /// Holds rule 15.
 #[test]
 fn a_written_count_without_standby_means_no_standbys() {
-    let mut stage = Stage::with(&desired([("worker", group("worker"))]));
+    let mut stage = PlanFixture::with(&desired([("worker", group("worker"))]));
     assert_snapshot!(lines(&stage.apply(&desired([("worker", group("worker").count(1))]))), @"
     group worker: 2->1 changed (ams 2->1)
     destroy worker ams m00002 CountLowered: one standby too many
@@ -50,8 +50,8 @@ fn a_written_count_without_standby_means_no_standbys() {
 #[test]
 fn a_renamed_group_takes_its_running_standby_along() {
     let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
-    let mut stage = Stage::with(&desired([("jobs", jobs())]));
-    stage.touch("m00002", |machine| machine.state = MachineState::Started);
+    let mut stage = PlanFixture::with(&desired([("jobs", jobs())]));
+    stage.edit_outside("m00002", |machine| machine.state = MachineState::Started);
     let mut renamed = desired([("queue", jobs())]);
     renamed.moved = vec![moved("jobs", "queue")];
     assert_snapshot!(lines(&stage.plan(&renamed)), @"
@@ -70,7 +70,7 @@ fn a_saved_plan_grows_with_the_machines_and_not_with_their_square() {
                 .config(json!({"env": {"LOG": log}}));
             desired([("worker", worker.with(|g| g.standby = Some(1)))])
         };
-        let mut stage = Stage::with(&with("info"));
+        let mut stage = PlanFixture::with(&with("info"));
         for machine in stage.observed.machines.values_mut() {
             if machine.standby_for.is_empty() {
                 let env = config_of(machine).env.get_or_insert_default();

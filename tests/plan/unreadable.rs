@@ -6,9 +6,9 @@ use aeroform::core::plan::{Options, Plan, PlanMode};
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::asked::replacing;
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, id, moved};
+use crate::requested::replacing;
+use crate::support::{GroupBuilder, PlanFixture, desired, group, id, moved};
 
 /// The host does not answer, and only a part of its config is known.
 pub(crate) fn in_part(machine: &mut Machine) {
@@ -29,8 +29,8 @@ pub(crate) fn unknown(machine: &mut Machine) {
 }
 
 /// The state was lost.
-fn forgotten(mut stage: Stage) -> Stage {
-    stage.known = Stage::empty().known;
+fn forgotten(mut stage: PlanFixture) -> PlanFixture {
+    stage.known = PlanFixture::empty().known;
     stage
 }
 
@@ -45,9 +45,9 @@ fn accepting() -> Options {
 #[test]
 fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alone() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = forgotten(Stage::with(&wanted));
-    stage.touch("m00001", in_part);
-    stage.touch("m00002", in_part);
+    let mut stage = forgotten(PlanFixture::with(&wanted));
+    stage.edit_outside("m00001", in_part);
+    stage.edit_outside("m00002", in_part);
     let plan = stage.plan(&wanted);
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 unchanged (ams 2->2)
@@ -70,9 +70,9 @@ fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alo
 #[test]
 fn a_machine_enters_the_state_once_its_config_can_be_read() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = forgotten(Stage::with(&wanted));
+    let mut stage = forgotten(PlanFixture::with(&wanted));
     let before = stage.observed.machines["m00001"].clone();
-    stage.touch("m00001", in_part);
+    stage.edit_outside("m00001", in_part);
     let made = stage.plan(&wanted);
     stage.carry_out(&wanted, &made);
     assert!(!stage.known.machines.contains_key("m00001"));
@@ -81,7 +81,7 @@ fn a_machine_enters_the_state_once_its_config_can_be_read() {
     let plan = stage.plan(&wanted);
     // Nobody knows what a run saw whose state was lost.
     assert!(plan.is_empty() && !is_late(&plan));
-    stage.touch("m00001", |machine| *machine = before);
+    stage.edit_outside("m00001", |machine| *machine = before);
     assert!(!is_late(&stage.plan(&wanted)));
     stage.apply(&wanted);
     assert!(stage.known.machines.contains_key("m00001"));
@@ -90,9 +90,9 @@ fn a_machine_enters_the_state_once_its_config_can_be_read() {
 #[test]
 fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
     let wanted = |n| desired([("web", group("web").count(n))]);
-    let mut stage = forgotten(Stage::with(&wanted(3)));
-    stage.touch("m00001", in_part);
-    stage.touch("m00002", in_part);
+    let mut stage = forgotten(PlanFixture::with(&wanted(3)));
+    stage.edit_outside("m00001", in_part);
+    stage.edit_outside("m00002", in_part);
     assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
     group web: 3->3 changed (ams 3->3)
     adopt web ams m00003: not in the state
@@ -147,8 +147,8 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
 #[test]
 fn what_nobody_can_read_is_neither_replaced_nor_moved() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = forgotten(Stage::with(&wanted));
-    stage.touch("m00001", in_part);
+    let mut stage = forgotten(PlanFixture::with(&wanted));
+    stage.edit_outside("m00001", in_part);
     let plan = stage.plan_with(&wanted, &replacing(&["m00001"]));
     assert_snapshot!(lines(&plan), @"
     group web: 1->1 unchanged (ams 1->1)
@@ -169,9 +169,9 @@ fn what_nobody_can_read_is_neither_replaced_nor_moved() {
 #[test]
 fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = forgotten(Stage::with(&wanted));
-    stage.touch("m00001", unknown);
-    stage.touch("m00002", unknown);
+    let mut stage = forgotten(PlanFixture::with(&wanted));
+    stage.edit_outside("m00001", unknown);
+    stage.edit_outside("m00002", unknown);
     let plan = stage.plan(&wanted);
     assert_snapshot!(lines(&plan), @"
     group web: 0->2 added (ams 0->2)
@@ -183,8 +183,8 @@ fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
     assert_eq!(plan.refusals[0].code, "unknown_machines");
     assert!(stage.plan_with(&wanted, &accepting()).refusals.is_empty());
     // Half a group is no group of half the size.
-    let mut half = forgotten(Stage::with(&wanted));
-    half.touch("m00001", unknown);
+    let mut half = forgotten(PlanFixture::with(&wanted));
+    half.edit_outside("m00001", unknown);
     assert_eq!(refused(&half.plan(&wanted)), ["unknown_machines"]);
     // Nothing to make, nothing to refuse.
     let one = desired([("web", group("web").count(1))]);
@@ -194,27 +194,27 @@ fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
 #[test]
 fn with_a_state_nobody_unknown_keeps_anything_from_being_made() {
     let one = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::with(&one);
+    let mut stage = PlanFixture::with(&one);
     stage.clone_machine("m00001", "e0001");
-    stage.touch("e0001", unknown);
+    stage.edit_outside("e0001", unknown);
     let two = desired([("web", group("web").count(2))]);
     assert!(stage.plan(&two).refusals.is_empty());
     // One that the state lists is not unknown.
-    stage.touch("m00001", unknown);
+    stage.edit_outside("m00001", unknown);
     assert!(stage.plan(&one).is_empty());
 }
 
 #[test]
 fn a_stranger_that_can_be_read_keeps_nothing_from_being_made() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = forgotten(Stage::with(&wanted));
-    stage.touch("m00001", |machine| {
+    let mut stage = forgotten(PlanFixture::with(&wanted));
+    stage.edit_outside("m00001", |machine| {
         machine.management = Management::Unmanaged;
         machine.group = None;
     });
     assert!(stage.plan(&wanted).refusals.is_empty());
     // Nor does a release-command Machine whose host is away.
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         in_part(machine);
         machine.management = Management::Auxiliary;
     });
@@ -224,7 +224,7 @@ fn a_stranger_that_can_be_read_keeps_nothing_from_being_made() {
 #[test]
 fn an_entry_of_the_list_that_cannot_be_read_is_said_and_counts_as_unknown() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
     let plan = stage.plan(&wanted);
     assert_eq!(refused(&plan), ["unknown_machines"]);
@@ -235,8 +235,8 @@ fn an_entry_of_the_list_that_cannot_be_read_is_said_and_counts_as_unknown() {
 #[test]
 fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         machine.config = None;
         machine.unreadable = Some("`services` is text and not a list".to_owned());
     });
@@ -261,8 +261,8 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
 #[test]
 fn a_region_that_is_not_told_is_the_states_and_without_a_state_the_machine_is_unknown() {
     let wanted = desired([("web", group("web").exact(&[("ams", 2)]))]);
-    let mut stage = Stage::with(&wanted);
-    stage.touch("m00001", |machine| {
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| {
         machine.region = aeroform::core::fleet::Region::unknown();
     });
     assert!(stage.plan(&wanted).is_empty());
@@ -277,8 +277,8 @@ fn an_image_that_only_a_dead_host_runs_is_inherited() {
         group("web").count(1).config(json!({"image": "shop:1"})),
     )]);
     wanted.provider = "fly".to_owned();
-    let mut stage = forgotten(Stage::with(&wanted));
-    stage.touch("m00001", in_part);
+    let mut stage = forgotten(PlanFixture::with(&wanted));
+    stage.edit_outside("m00001", in_part);
     let mut more = desired([("web", group("web").count(2))]);
     more.provider = "fly".to_owned();
     let plan = stage.plan(&more);
@@ -290,7 +290,7 @@ fn an_image_that_only_a_dead_host_runs_is_inherited() {
 #[test]
 fn an_empty_list_without_a_count_is_no_empty_app() {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.observed.description.machine_count = None;
     assert_eq!(refused(&stage.plan(&wanted)), ["fleet_vanished"]);
     let accepts = Options {
@@ -306,10 +306,10 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
         accept_missing,
         ..Options::default()
     };
-    let mut applied = Stage::with(&wanted);
-    applied.lose("m00001");
-    applied.lose("m00002");
-    for mut stage in [Stage::empty(), applied] {
+    let mut applied = PlanFixture::with(&wanted);
+    applied.remove_machine("m00001");
+    applied.remove_machine("m00002");
+    for mut stage in [PlanFixture::empty(), applied] {
         stage.observed.description.machine_count = None;
         let plan = stage.plan_with(&wanted, &destroys(false));
         assert_eq!(refused(&plan), ["fleet_vanished"]);
@@ -320,12 +320,12 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
         assert!(plan.refusals.is_empty());
     }
     // A list that has Machines needs no count.
-    let mut stage = Stage::with(&wanted);
+    let mut stage = PlanFixture::with(&wanted);
     stage.observed.description.machine_count = None;
     assert!(stage.plan(&wanted).is_empty());
     // One whose Machines are gone by their ids is refused as such, whatever the app says of itself.
-    stage.lose("m00001");
-    stage.lose("m00002");
+    stage.remove_machine("m00001");
+    stage.remove_machine("m00002");
     stage.observed.description.machine_count = None;
     stage.observed.description.is_pending = true;
     assert_eq!(refused(&stage.plan(&wanted)), ["all_missing"]);
@@ -334,7 +334,7 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
 #[test]
 fn an_id_that_is_told_later_takes_the_place_of_a_derived_one() {
     let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.observed.description.scope = Lineage::derive_from_names("personal", &wanted.app);
     stage.observed.description.scope_is_derived = true;
     let plan = stage.apply(&wanted);
@@ -360,16 +360,16 @@ fn refused(plan: &Plan) -> Vec<&str> {
 /// A plan for every code of what cannot be read.
 pub(crate) fn provoked() -> Vec<Plan> {
     let wanted = desired([("web", group("web").count(2))]);
-    let mut odd = forgotten(Stage::with(&wanted));
-    odd.touch("m00001", |machine| {
+    let mut odd = forgotten(PlanFixture::with(&wanted));
+    odd.edit_outside("m00001", |machine| {
         machine.config = None;
         machine.unreadable = Some("`services` is text and not a list".to_owned());
     });
-    let mut away = Stage::with(&wanted);
+    let mut away = PlanFixture::with(&wanted);
     away.clone_machine("m00001", "e0001");
-    away.touch("e0001", unknown);
+    away.edit_outside("e0001", unknown);
     odd.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
-    let mut nameless = Stage::empty();
+    let mut nameless = PlanFixture::empty();
     nameless.observed.description.scope = Lineage::derive_from_names("personal", &wanted.app);
     nameless.observed.description.scope_is_derived = true;
     let first = nameless.apply(&wanted);

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, id, region};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, id, region};
 
 fn volume(name: &str, id: &str, at: &str) -> Volume {
     Volume {
@@ -21,8 +21,8 @@ fn volume(name: &str, id: &str, at: &str) -> Volume {
 }
 
 /// A provider that has volumes, and these.
-fn place(volumes: impl IntoIterator<Item = Volume>) -> Stage {
-    let mut stage = Stage::empty();
+fn place(volumes: impl IntoIterator<Item = Volume>) -> PlanFixture {
+    let mut stage = PlanFixture::empty();
     stage.observed.description.capabilities.volumes = true;
     stage.observed.volumes = volumes.into_iter().collect();
     stage
@@ -135,13 +135,13 @@ fn volumes_of_one_name_and_region_lie_apart() {
 #[test]
 fn a_provider_without_volumes_makes_none_and_an_offline_plan_says_who_decides() {
     let wanted = desired([("db", db(1))]);
-    assert_eq!(made(&Stage::empty().plan(&wanted)), []);
+    assert_eq!(made(&PlanFixture::empty().plan(&wanted)), []);
     let mut fly = wanted;
     "fly".clone_into(&mut fly.provider);
     fly.groups.values_mut().for_each(|group| {
         group.template.image = Some("shop@sha256:0".to_owned());
     });
-    let plan = Stage::empty().offline(&fly);
+    let plan = PlanFixture::empty().offline(&fly);
     assert_eq!(made(&plan), []);
     let notes: Vec<_> = plan
         .notes
@@ -228,7 +228,7 @@ fn new_volumes_are_in_the_bill() {
     wanted.groups.values_mut().for_each(|group| {
         group.template.image = Some("shop@sha256:0".to_owned());
     });
-    let cents = |stage: &Stage| stage.plan(&wanted).cost.unwrap().cents_per_month;
+    let cents = |stage: &PlanFixture| stage.plan(&wanted).cost.unwrap().cents_per_month;
     assert_eq!(cents(&place([])), 194 + 150);
     assert_eq!(cents(&place([volume("data", "vol_1", "iad")])), 194);
 }
@@ -355,7 +355,7 @@ fn a_volume_whose_machine_is_on_its_way_out_is_taken() {
     let mut stage = place([volume("data", "vol_1", "ams")]);
     stage.apply(&desired([("db", db(1))]));
     stage.observed.volumes[0].attached_to = Some(id("m00001"));
-    stage.touch("m00001", |machine| machine.state = MachineState::Destroying);
+    stage.edit_outside("m00001", |machine| machine.state = MachineState::Destroying);
     let mut wanted = desired([("db", db(1)), ("web", group("web").count(1))]);
     wanted.groups.get_mut("db").unwrap().max_per_region = None;
     let plan = stage.plan_with(
@@ -381,7 +381,7 @@ fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named
         volume("data", "vol_new", "ams"),
     ];
     stage.observed.volumes[1].attached_to = Some(id("m00001"));
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         let new = VolumeId::new("vol_new").unwrap();
         machine.volumes = vec![new.clone()];
         let mounts = crate::support::config_of(machine).mounts.as_mut().unwrap();
@@ -416,7 +416,7 @@ pub(crate) fn forked() -> Plan {
     stage.apply(&wanted);
     let old = stage.observed.machines["m00001"].volumes[0].to_string();
     stage.observed.volumes = vec![volume("data", &old, "ams")];
-    stage.touch("m00001", |machine| {
+    stage.edit_outside("m00001", |machine| {
         machine.volumes = vec![VolumeId::new("vol_new").unwrap()];
     });
     stage.plan(&wanted)

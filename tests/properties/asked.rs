@@ -8,25 +8,25 @@ use aeroform::core::plan::{
 };
 use proptest::prelude::*;
 
-use crate::random::{hand, lay_hand, manifest};
-use crate::support::Stage;
+use crate::random::{lay_hand, manifest, outside_change};
+use crate::support::PlanFixture;
 
 proptest! {
     #![proptest_config(crate::config())]
 
-    /// `Stage::plan_with` reads every plan a second time and makes it twice. Who was named is gone, and nothing
+    /// `PlanFixture::plan_with` reads every plan a second time and makes it twice. Who was named is gone, and nothing
     /// is left to do for the manifests alone; nor is after a run that destroyed nothing and the next one.
     #[test]
     fn who_is_named_is_gone_and_nothing_is_left_to_do(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(hand(), 0..4),
+        hands in proptest::collection::vec(outside_change(), 0..4),
         named in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
         restarts in any::<bool>(),
         dies in any::<bool>(),
         volumes in any::<bool>(),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
         let made = stage.plan(&before);
         if !made.refusals.is_empty() {
@@ -62,7 +62,7 @@ proptest! {
             changes.any(|(id, c)| id == step && matches!(c.action, Action::Destroy { .. }))
         };
         if dies {
-            stage.carry_out_but(&after, &made, |step| {
+            stage.carry_out_except(&after, &made, |step| {
                 destroys(step).then_some(Outcome::NotStarted)
             });
             if stage.plan(&after).refusals.is_empty() {

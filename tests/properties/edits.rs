@@ -10,15 +10,15 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use crate::config;
-use crate::judge::{bare, says_what_was_meant, touches_nothing_else};
+use crate::judge::{assert_edit_is_exact, assert_only_edit_changed, normalized};
 use crate::random::REGIONS;
-use crate::really::World;
-use crate::support::{Stage, group_name, region};
-use crate::texts::{Texts, texts};
+use crate::really::RealRunFixture;
+use crate::support::{PlanFixture, group_name, region};
+use crate::texts::{ManifestTexts, texts};
 
 /// A verb before it is known which groups and Machines there are.
 #[derive(Debug, Clone)]
-enum Verb {
+enum EditVerb {
     Layout(usize, BTreeMap<usize, u32>),
     Regions(usize, Vec<usize>),
     Size(usize, u32, bool),
@@ -31,19 +31,19 @@ enum Verb {
 
 const NEW: [&str; 3] = ["app", "mail", "zoo-1"];
 
-fn verb() -> impl Strategy<Value = Verb> {
+fn verb() -> impl Strategy<Value = EditVerb> {
     let map = proptest::collection::btree_map(0..4usize, 0..3u32, 1..4);
     prop_oneof![
-        3 => (0..4usize, map).prop_map(|(group, map)| Verb::Layout(group, map)),
+        3 => (0..4usize, map).prop_map(|(group, map)| EditVerb::Layout(group, map)),
         2 => (0..4usize, proptest::sample::subsequence(vec![0, 1, 2, 3], 1..=3).prop_shuffle())
-            .prop_map(|(group, regions)| Verb::Regions(group, regions)),
+            .prop_map(|(group, regions)| EditVerb::Regions(group, regions)),
         3 => (0..4usize, 1..4u32, any::<bool>())
-            .prop_map(|(group, gb, shared)| Verb::Size(group, gb, shared)),
-        2 => (0..4usize, 0..3usize).prop_map(|(group, to)| Verb::Rename(group, to)),
-        2 => (0..3usize, proptest::option::of(0..3u32)).prop_map(|(at, n)| Verb::Add(at, n)),
-        1 => (0..4usize).prop_map(Verb::Remove),
-        1 => (0..9usize, 0..4usize).prop_map(|(machine, to)| Verb::MoveMachine(machine, to)),
-        1 => (0..9usize).prop_map(Verb::RemoveMachine),
+            .prop_map(|(group, gb, shared)| EditVerb::Size(group, gb, shared)),
+        2 => (0..4usize, 0..3usize).prop_map(|(group, to)| EditVerb::Rename(group, to)),
+        2 => (0..3usize, proptest::option::of(0..3u32)).prop_map(|(at, n)| EditVerb::Add(at, n)),
+        1 => (0..4usize).prop_map(EditVerb::Remove),
+        1 => (0..9usize, 0..4usize).prop_map(|(machine, to)| EditVerb::MoveMachine(machine, to)),
+        1 => (0..9usize).prop_map(EditVerb::RemoveMachine),
     ]
 }
 
@@ -55,12 +55,12 @@ fn overrides() -> Overrides {
     }
 }
 
-fn read(texts: &Texts) -> Option<Desired> {
+fn read(texts: &ManifestTexts) -> Option<Desired> {
     let fly = SourceFile {
         path: "fly.toml",
         bytes: texts.fly.as_bytes(),
     };
-    let ours = texts.ours.as_ref().map(|text| SourceFile {
+    let ours = texts.aeroform.as_ref().map(|text| SourceFile {
         path: "aeroform.toml",
         bytes: text.as_bytes(),
     });
@@ -71,26 +71,26 @@ fn read(texts: &Texts) -> Option<Desired> {
 pub(crate) type Machines = BTreeMap<MachineId, Machine>;
 
 /// The edits that a verb means here; none where it makes no sense.
-fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> {
+fn meant(verb: &EditVerb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> {
     let names: Vec<&GroupName> = desired.groups.keys().collect();
     let group = |at: &usize| names[at % names.len()].clone();
     let new = |at: &usize| Some(group_name(NEW[*at])).filter(|name| !names.contains(&name));
     let machines: Vec<&MachineId> = there.keys().collect();
     let machine = |at: &usize| Some((*machines.get(at % machines.len().max(1))?).clone());
     Some(vec![match verb {
-        Verb::Layout(at, map) => Edit::Layout {
+        EditVerb::Layout(at, map) => Edit::Layout {
             group: group(at),
             layout: GroupLayout {
                 regions: map.iter().map(|(r, n)| (region(REGIONS[*r]), *n)).collect(),
                 standby: None,
             },
         },
-        Verb::Regions(at, list) => Edit::Regions {
+        EditVerb::Regions(at, list) => Edit::Regions {
             group: group(at),
             regions: list.iter().map(|r| region(REGIONS[*r])).collect(),
             count: None,
         },
-        Verb::Size(at, gb, shared) => Edit::Size {
+        EditVerb::Size(at, gb, shared) => Edit::Size {
             group: group(at),
             size: MachineSize {
                 cpu_kind: if *shared { "shared" } else { "performance" }.to_owned(),
@@ -98,20 +98,20 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
                 memory_mb: gb * 1024,
             },
         },
-        Verb::Rename(at, to) => Edit::RenameGroup {
+        EditVerb::Rename(at, to) => Edit::RenameGroup {
             from: group(at),
             to: new(to)?,
         },
-        Verb::Add(at, count) => Edit::AddGroup {
+        EditVerb::Add(at, count) => Edit::AddGroup {
             group: new(at)?,
             command: "bin/new --with 'a word'".to_owned(),
             count: *count,
         },
-        Verb::Remove(at) => Edit::RemoveGroup {
+        EditVerb::Remove(at) => Edit::RemoveGroup {
             group: (names.len() > 1).then(|| group(at))?,
         },
         // What becomes of one Machine is said with the numbers that follow from it (rule 13).
-        Verb::MoveMachine(at, to) => {
+        EditVerb::MoveMachine(at, to) => {
             let (machine, to) = (machine(at)?, group(to));
             let (from, region) = place(there, &machine)?;
             let fewer = numbers(there, &from, &region, -1);
@@ -122,7 +122,7 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
             };
             return (from != to).then_some(vec![fewer, more, moved]);
         }
-        Verb::RemoveMachine(at) => {
+        EditVerb::RemoveMachine(at) => {
             let machine = machine(at)?;
             let (from, region) = place(there, &machine)?;
             let fewer = numbers(there, &from, &region, -1);
@@ -159,21 +159,21 @@ fn numbers(there: &Machines, group: &GroupName, region: &Region, by: i32) -> Edi
 }
 
 /// Makes the edit, and gives the texts after it.
-fn made(texts: &Texts, before: &Desired, made: &Edit) -> (Texts, Desired) {
+fn made(texts: &ManifestTexts, before: &Desired, made: &Edit) -> (ManifestTexts, Desired) {
     let files = ManifestFiles {
         fly: SourceFile {
             path: "fly.toml",
             bytes: texts.fly.as_bytes(),
         },
         aeroform_path: "aeroform.toml",
-        aeroform: texts.ours.as_deref().map(str::as_bytes),
+        aeroform: texts.aeroform.as_deref().map(str::as_bytes),
         new_file_header: "provider = \"local\"\n",
     };
     let edited = edit(files, &overrides(), before, std::slice::from_ref(made));
     let edited = edited.unwrap_or_else(|error| panic!("{made:?}: {error:?}\n{texts:#?}"));
-    let after = Texts {
+    let after = ManifestTexts {
         fly: edited.fly.unwrap_or_else(|| texts.fly.clone()),
-        ours: edited.aeroform.or_else(|| texts.ours.clone()),
+        aeroform: edited.aeroform.or_else(|| texts.aeroform.clone()),
     };
     (after, edited.desired)
 }
@@ -189,21 +189,21 @@ proptest! {
     ) {
         let mut texts = first;
         let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
-        let mut stage = Stage::with(&desired);
+        let mut stage = PlanFixture::with(&desired);
         for verb in &verbs {
             for edit in meant(verb, &desired, &stage.observed.machines).unwrap_or_default() {
             let (after, wanted) = made(&texts, &desired, &edit);
             let again = read(&after).unwrap();
-            prop_assert_eq!(&bare(again), &bare(wanted.clone()));
-            says_what_was_meant(&desired, &wanted, &edit);
-            touches_nothing_else(&texts.fly, &after.fly, &desired, &edit);
-            if let (Some(before), Some(after)) = (&texts.ours, &after.ours) {
-                touches_nothing_else(before, after, &desired, &edit);
+            prop_assert_eq!(&normalized(again), &normalized(wanted.clone()));
+            assert_edit_is_exact(&desired, &wanted, &edit);
+            assert_only_edit_changed(&texts.fly, &after.fly, &desired, &edit);
+            if let (Some(before), Some(after)) = (&texts.aeroform, &after.aeroform) {
+                assert_only_edit_changed(before, after, &desired, &edit);
             }
             // The same once more is nothing more.
             if !matches!(edit, Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. }) {
                 let (same, _) = made(&after, &wanted, &edit);
-                prop_assert_eq!((&same.fly, &same.ours), (&after.fly, &after.ours));
+                prop_assert_eq!((&same.fly, &same.aeroform), (&after.fly, &after.aeroform));
             }
             texts = after;
             desired = wanted;
@@ -224,7 +224,7 @@ proptest! {
     ) {
         let mut texts = first;
         let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
-        let mut world = World::with(&desired);
+        let mut world = RealRunFixture::with(&desired);
         for verb in &verbs {
             for edit in meant(verb, &desired, &world.machines()).unwrap_or_default() {
                 (texts, desired) = made(&texts, &desired, &edit);

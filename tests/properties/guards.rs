@@ -5,8 +5,8 @@ use aeroform::core::plan::{Action, Removal};
 use proptest::prelude::*;
 
 use crate::config;
-use crate::random::{hand, lay_hand, manifest};
-use crate::support::Stage;
+use crate::random::{lay_hand, manifest, outside_change};
+use crate::support::PlanFixture;
 
 proptest! {
     #![proptest_config(config())]
@@ -16,11 +16,11 @@ proptest! {
     fn no_more_is_destroyed_than_max_destroy_allows(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(hand(), 0..4),
+        hands in proptest::collection::vec(outside_change(), 0..4),
         limit in prop_oneof![(0..5u32).prop_map(Limit::Count), Just(Limit::Share(0.25))],
         volumes in any::<bool>(),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
         let made = stage.plan(&before);
         prop_assume!(made.refusals.is_empty());
@@ -51,9 +51,9 @@ proptest! {
     fn what_was_added_outside_goes_only_where_its_group_was_named(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(hand(), 1..5),
+        hands in proptest::collection::vec(outside_change(), 1..5),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         let made = stage.plan(&before);
         stage.carry_out(&before, &made);
         for (at, hand) in hands.iter().enumerate() {

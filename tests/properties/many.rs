@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::random::{hand, lay_hand, manifest};
-use crate::support::Stage;
+use crate::random::{lay_hand, manifest, outside_change};
+use crate::support::PlanFixture;
 
 const PLANS: u64 = 10_000;
 /// Manifests of one history; each is planned online and offline.
@@ -60,7 +60,7 @@ fn guarded(runner: &mut TestRunner) -> Desired {
 }
 
 /// Single Machines that are named, by what is written or by a verb.
-fn directed(runner: &mut TestRunner, stage: &Stage, wanted: &mut Desired) {
+fn directed(runner: &mut TestRunner, stage: &PlanFixture, wanted: &mut Desired) {
     let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
     let groups: Vec<GroupName> = wanted.groups.keys().cloned().collect();
     for id in ids {
@@ -81,7 +81,7 @@ fn directed(runner: &mut TestRunner, stage: &Stage, wanted: &mut Desired) {
 /// The findings in one history, with the plan that they are about.
 fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
     let mut runner = runner(seed);
-    let mut stage = Stage::empty();
+    let mut stage = PlanFixture::empty();
     stage.volumes = seed.is_multiple_of(2);
     let mut found = Vec::new();
     for chapter in 0..CHAPTERS {
@@ -124,7 +124,11 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
             }
         }
         for at in 0..draw(&mut runner, 0..4usize) {
-            lay_hand(&mut stage, &draw(&mut runner, hand()), at + 10 * chapter);
+            lay_hand(
+                &mut stage,
+                &draw(&mut runner, outside_change()),
+                at + 10 * chapter,
+            );
         }
     }
     found

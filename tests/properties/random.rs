@@ -7,7 +7,7 @@ use aeroform::core::fleet::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, config_of, desired, group, moved, region};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, moved, region};
 
 pub(crate) const REGIONS: [&str; 4] = ["ams", "bog", "fra", "gru"];
 const GROUPS: [&str; 4] = ["api", "cron", "web", "worker"];
@@ -84,7 +84,7 @@ pub(crate) fn manifest() -> impl Strategy<Value = Desired> {
 
 /// What another tool or a bad day does to the nth Machine.
 #[derive(Debug, Clone)]
-pub(crate) enum Hand {
+pub(crate) enum OutsideChange {
     Stop(usize),
     Fail(usize),
     Edit(usize),
@@ -94,38 +94,38 @@ pub(crate) enum Hand {
     DeadHost(usize),
 }
 
-pub(crate) fn hand() -> impl Strategy<Value = Hand> {
+pub(crate) fn outside_change() -> impl Strategy<Value = OutsideChange> {
     (0..7u8, 0..12usize).prop_map(|(kind, at)| match kind {
-        0 => Hand::Stop(at),
-        1 => Hand::Fail(at),
-        2 => Hand::Edit(at),
-        3 => Hand::Clone(at),
-        4 => Hand::Lose(at),
-        5 => Hand::Cordon(at),
-        _ => Hand::DeadHost(at),
+        0 => OutsideChange::Stop(at),
+        1 => OutsideChange::Fail(at),
+        2 => OutsideChange::Edit(at),
+        3 => OutsideChange::Clone(at),
+        4 => OutsideChange::Lose(at),
+        5 => OutsideChange::Cordon(at),
+        _ => OutsideChange::DeadHost(at),
     })
 }
 
-pub(crate) fn lay_hand(stage: &mut Stage, hand: &Hand, serial: usize) {
+pub(crate) fn lay_hand(stage: &mut PlanFixture, hand: &OutsideChange, serial: usize) {
     let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
     let pick = |at: &usize| {
         ids.get(at % ids.len().max(1))
             .map(|id| id.as_str().to_owned())
     };
     match hand {
-        Hand::Stop(at) => {
+        OutsideChange::Stop(at) => {
             if let Some(id) = pick(at) {
-                stage.touch(&id, |machine| machine.state = MachineState::Stopped);
+                stage.edit_outside(&id, |machine| machine.state = MachineState::Stopped);
             }
         }
-        Hand::Fail(at) => {
+        OutsideChange::Fail(at) => {
             if let Some(id) = pick(at) {
-                stage.touch(&id, |machine| machine.state = MachineState::Failed);
+                stage.edit_outside(&id, |machine| machine.state = MachineState::Failed);
             }
         }
-        Hand::Edit(at) => {
+        OutsideChange::Edit(at) => {
             if let Some(id) = pick(at) {
-                stage.touch(&id, |machine| {
+                stage.edit_outside(&id, |machine| {
                     let config = config_of(machine);
                     config
                         .env
@@ -135,25 +135,25 @@ pub(crate) fn lay_hand(stage: &mut Stage, hand: &Hand, serial: usize) {
                 });
             }
         }
-        Hand::Clone(at) => {
+        OutsideChange::Clone(at) => {
             if let Some(id) = pick(at) {
                 stage.clone_machine(&id, &format!("e{serial:05}"));
             }
         }
-        Hand::Lose(at) => {
+        OutsideChange::Lose(at) => {
             // Not the last one: an empty world is another story (rule 8).
             if let Some(id) = pick(at).filter(|_| ids.len() > 1) {
-                stage.lose(&id);
+                stage.remove_machine(&id);
             }
         }
-        Hand::Cordon(at) => {
+        OutsideChange::Cordon(at) => {
             if let Some(id) = pick(at) {
-                stage.touch(&id, |machine| machine.cordoned = true);
+                stage.edit_outside(&id, |machine| machine.cordoned = true);
             }
         }
-        Hand::DeadHost(at) => {
+        OutsideChange::DeadHost(at) => {
             if let Some(id) = pick(at) {
-                stage.touch(&id, |machine| {
+                stage.edit_outside(&id, |machine| {
                     if machine.volumes.is_empty() {
                         machine.host = HostStatus::Unreachable;
                     }

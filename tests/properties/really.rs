@@ -9,18 +9,18 @@ use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::carried::{Errand, Lock, carry_out};
+use crate::carried::{RunSpec, TestLock, carry_out};
 use crate::edits::Machines;
 
 /// An app on the platform, and what the state knows of it.
-pub(crate) struct World {
+pub(crate) struct RealRunFixture {
     runtime: Runtime,
     sim: SimProvider,
     known: Known,
     runs: u32,
 }
 
-impl World {
+impl RealRunFixture {
     /// A world in which this has been applied.
     pub(crate) fn with(desired: &Desired) -> Self {
         let mut runtime = Builder::new_current_thread();
@@ -49,8 +49,8 @@ impl World {
         let observed = self.observed();
         let made = self.planned(desired, &observed);
         self.runs += 1;
-        let lock = Lock::held();
-        let errand = Errand {
+        let lock = TestLock::held();
+        let errand = RunSpec {
             number: self.runs,
             desired,
             known: &self.known,

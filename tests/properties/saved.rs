@@ -7,19 +7,19 @@ use aeroform::core::state::{self, FORMAT};
 use proptest::prelude::*;
 
 use crate::config;
-use crate::random::{hand, lay_hand, manifest};
-use crate::support::Stage;
+use crate::random::{lay_hand, manifest, outside_change};
+use crate::support::PlanFixture;
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
     fn plan_and_state_survive_the_round_trip_and_nothing_differs(
-        manifests in proptest::collection::vec((manifest(), proptest::collection::vec(hand(), 0..4)), 1..4),
+        manifests in proptest::collection::vec((manifest(), proptest::collection::vec(outside_change(), 0..4)), 1..4),
         volumes in any::<bool>(),
         failing in any::<u32>(),
     ) {
-        let mut stage = Stage::empty();
+        let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
         let mut serial = 0;
         for (wanted, hands) in &manifests {
@@ -41,7 +41,7 @@ proptest! {
                 if creates && wanted.groups.values().any(|group| group.standby != Some(0)) {
                     stage.carry_out(wanted, &made);
                 } else {
-                    stage.carry_out_but(wanted, &made, ends);
+                    stage.carry_out_except(wanted, &made, ends);
                 }
             }
             let text = state::write(&stage.known);

@@ -9,14 +9,14 @@ pub(crate) const GROUPS: [&str; 4] = ["api", "cron", "web", "worker"];
 
 /// Two files.
 #[derive(Debug, Clone)]
-pub(crate) struct Texts {
+pub(crate) struct ManifestTexts {
     pub(crate) fly: String,
-    pub(crate) ours: Option<String>,
+    pub(crate) aeroform: Option<String>,
 }
 
 /// How one group's numbers are said.
 #[derive(Debug, Clone, Copy)]
-enum Numbers {
+enum CountForm {
     Nothing,
     Count,
     List,
@@ -26,7 +26,7 @@ enum Numbers {
 
 /// In which form `[groups]` stands.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum GroupsForm {
     Headers,
     Dotted,
     DottedUnderHeader,
@@ -38,7 +38,7 @@ enum Form {
 /// What both files have in common with nobody else's.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a habit by itself")]
-struct Hand {
+struct WritingStyle {
     crlf: bool,
     bom: bool,
     indent: usize,
@@ -47,7 +47,7 @@ struct Hand {
     last_newline: bool,
 }
 
-fn hand() -> impl Strategy<Value = Hand> {
+fn writing_style() -> impl Strategy<Value = WritingStyle> {
     (
         any::<bool>(),
         any::<bool>(),
@@ -56,17 +56,19 @@ fn hand() -> impl Strategy<Value = Hand> {
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(crlf, bom, indent, spaces, literal, last_newline)| Hand {
-            crlf,
-            bom,
-            indent: indent * 2,
-            spaces,
-            literal,
-            last_newline,
-        })
+        .prop_map(
+            |(crlf, bom, indent, spaces, literal, last_newline)| WritingStyle {
+                crlf,
+                bom,
+                indent: indent * 2,
+                spaces,
+                literal,
+                last_newline,
+            },
+        )
 }
 
-impl Hand {
+impl WritingStyle {
     fn quoted(&self, text: &str) -> String {
         if self.literal {
             format!("'{text}'")
@@ -126,43 +128,43 @@ impl Hand {
     }
 }
 
-fn numbers() -> impl Strategy<Value = Numbers> {
+fn numbers() -> impl Strategy<Value = CountForm> {
     prop_oneof![
-        Just(Numbers::Nothing),
-        Just(Numbers::Count),
-        Just(Numbers::List),
-        Just(Numbers::ListAndCount),
-        Just(Numbers::Map)
+        Just(CountForm::Nothing),
+        Just(CountForm::Count),
+        Just(CountForm::List),
+        Just(CountForm::ListAndCount),
+        Just(CountForm::Map)
     ]
 }
 
-fn form() -> impl Strategy<Value = Form> {
+fn form() -> impl Strategy<Value = GroupsForm> {
     prop_oneof![
-        Just(Form::Headers),
-        Just(Form::Dotted),
-        Just(Form::DottedUnderHeader),
-        Just(Form::InlineUnderHeader),
-        Just(Form::Inline),
-        Just(Form::MapHeaders)
+        Just(GroupsForm::Headers),
+        Just(GroupsForm::Dotted),
+        Just(GroupsForm::DottedUnderHeader),
+        Just(GroupsForm::InlineUnderHeader),
+        Just(GroupsForm::Inline),
+        Just(GroupsForm::MapHeaders)
     ]
 }
 
 /// The entries of a group's table, as key and value.
-fn said(hand: &Hand, numbers: Numbers) -> Vec<(&'static str, String)> {
+fn said(hand: &WritingStyle, numbers: CountForm) -> Vec<(&'static str, String)> {
     let list = ("regions", hand.list(&["gru", "bog"]));
     let count = ("count", "3".to_owned());
     let mut said = match numbers {
-        Numbers::Nothing => Vec::new(),
-        Numbers::Count => vec![count],
-        Numbers::List => vec![list],
-        Numbers::ListAndCount => vec![count, list],
-        Numbers::Map => vec![("regions", "{ gru = 2, fra = 1 }".to_owned())],
+        CountForm::Nothing => Vec::new(),
+        CountForm::Count => vec![count],
+        CountForm::List => vec![list],
+        CountForm::ListAndCount => vec![count, list],
+        CountForm::Map => vec![("regions", "{ gru = 2, fra = 1 }".to_owned())],
     };
     said.push(("ha", "false".to_owned()));
     said
 }
 
-fn ours(hand: &Hand, form: Form, groups: &[(&str, Numbers)]) -> Vec<String> {
+fn ours(hand: &WritingStyle, form: GroupsForm, groups: &[(&str, CountForm)]) -> Vec<String> {
     let mut lines = Vec::new();
     let tables = groups
         .iter()
@@ -172,11 +174,11 @@ fn ours(hand: &Hand, form: Form, groups: &[(&str, Numbers)]) -> Vec<String> {
         format!("{{ {} }}", entries.join(", "))
     };
     match form {
-        Form::Headers | Form::MapHeaders => {
+        GroupsForm::Headers | GroupsForm::MapHeaders => {
             for (name, entries) in tables {
                 lines.push(format!("[groups.{name}]"));
                 let is_map =
-                    |value: &str| matches!(form, Form::MapHeaders) && value.starts_with('{');
+                    |value: &str| matches!(form, GroupsForm::MapHeaders) && value.starts_with('{');
                 for (key, value) in entries.iter().filter(|(_, value)| !is_map(value)) {
                     lines.push(hand.entry(key, value));
                 }
@@ -187,8 +189,8 @@ fn ours(hand: &Hand, form: Form, groups: &[(&str, Numbers)]) -> Vec<String> {
                 }
             }
         }
-        Form::Dotted | Form::DottedUnderHeader => {
-            let under = matches!(form, Form::DottedUnderHeader);
+        GroupsForm::Dotted | GroupsForm::DottedUnderHeader => {
+            let under = matches!(form, GroupsForm::DottedUnderHeader);
             if under {
                 lines.push("[groups]".to_owned());
             }
@@ -203,13 +205,13 @@ fn ours(hand: &Hand, form: Form, groups: &[(&str, Numbers)]) -> Vec<String> {
                 }
             }
         }
-        Form::InlineUnderHeader => {
+        GroupsForm::InlineUnderHeader => {
             lines.push("[groups]".to_owned());
             for (name, entries) in tables {
                 lines.push(hand.entry(name, &inline(&entries)));
             }
         }
-        Form::Inline => {
+        GroupsForm::Inline => {
             let tables: Vec<String> = tables
                 .map(|(name, entries)| hand.entry(name, &inline(&entries)))
                 .collect();
@@ -220,7 +222,7 @@ fn ours(hand: &Hand, form: Form, groups: &[(&str, Numbers)]) -> Vec<String> {
 }
 
 /// What fly.toml says of these groups, in one of several forms each.
-fn fly(hand: &Hand, groups: &[&str], shape: &[u8]) -> Vec<String> {
+fn fly(hand: &WritingStyle, groups: &[&str], shape: &[u8]) -> Vec<String> {
     let way = |at: usize| shape[at % shape.len()];
     let first = groups[0];
     let last = groups[groups.len() - 1];
@@ -306,10 +308,10 @@ fn fly(hand: &Hand, groups: &[&str], shape: &[u8]) -> Vec<String> {
 }
 
 /// Any two files, and the groups that they have.
-pub(crate) fn texts() -> impl Strategy<Value = Texts> {
+pub(crate) fn texts() -> impl Strategy<Value = ManifestTexts> {
     let seeds = proptest::collection::vec(any::<u8>(), 16);
     (
-        (hand(), hand(), form(), any::<bool>()),
+        (writing_style(), writing_style(), form(), any::<bool>()),
         proptest::sample::subsequence(GROUPS.to_vec(), 2..=3),
         proptest::collection::vec(numbers(), 4),
         (
@@ -320,8 +322,11 @@ pub(crate) fn texts() -> impl Strategy<Value = Texts> {
     )
         .prop_map(|((one, two, form, has), groups, numbers, (a, b, shape))| {
             let fly = one.finished(&fly(&one, &groups, &shape), &a, "fly");
-            let numbers: Vec<(&str, Numbers)> = groups.iter().copied().zip(numbers).collect();
+            let numbers: Vec<(&str, CountForm)> = groups.iter().copied().zip(numbers).collect();
             let ours = has.then(|| two.finished(&ours(&two, form, &numbers), &b, "ours"));
-            Texts { fly, ours }
+            ManifestTexts {
+                fly,
+                aeroform: ours,
+            }
         })
 }

@@ -6,12 +6,12 @@ use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::{Action, Plan, StepId, Work};
 
 /// What a moment of the walk does to the number of running Machines per group.
-pub(crate) struct Taken {
+pub(crate) struct ServingChange {
     pub(crate) down: Vec<(aeroform::core::fleet::GroupName, i64)>,
 }
 
 /// Runs the steps in a random order that needs and pools allow: each step begins, and ends later.
-pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<Taken> {
+pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<ServingChange> {
     let mut random = seed | 1;
     let mut next = move |n: usize| {
         random ^= random << 13;
@@ -66,7 +66,7 @@ pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<Taken> {
             done.insert(id);
             pool_ended.extend(plan.steps[id.0 as usize].pool.map(|pool| pool.0));
         }
-        moments.push(Taken { down });
+        moments.push(ServingChange { down });
     }
     moments
 }

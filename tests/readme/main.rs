@@ -12,16 +12,16 @@
 )]
 
 mod compare;
+mod fixture;
 mod page;
-mod stage;
 #[path = "../support/words.rs"]
 mod words;
 
 use std::fs;
 use std::path::Path;
 
-use page::Block;
-use stage::Stage;
+use fixture::PageFixture;
+use page::PageBlock;
 
 #[test]
 fn the_readme_shows_what_happens() {
@@ -45,19 +45,19 @@ fn replay(name: &str) {
     assert!(
         blocks
             .iter()
-            .any(|block| matches!(block, Block::Console { .. })),
+            .any(|block| matches!(block, PageBlock::Console { .. })),
         "{name} shows what is printed"
     );
     let overwrite = std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite");
-    let stage = Stage::new();
+    let stage = PageFixture::new();
     let mut seen = text.clone();
     let mut findings = Vec::new();
     // From the last to the first when writing, so that the places of earlier blocks stay true.
     let mut replacements = Vec::new();
     for block in blocks {
         match block {
-            Block::Diff { text } => stage.patch(text),
-            Block::Console { range, runs, line } => {
+            PageBlock::Diff { text } => stage.patch(text),
+            PageBlock::Console { range, runs, line } => {
                 let mut shown = String::new();
                 for run in runs {
                     let output = stage.run(run.command);

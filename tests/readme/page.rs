@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 /// One fenced block.
-pub(crate) enum Block<'a> {
+pub(crate) enum PageBlock<'a> {
     /// Commands and what they print.
     Console {
         /// Where its content stands in the page.
@@ -13,7 +13,7 @@ pub(crate) enum Block<'a> {
         /// Its line, from 1.
         line: usize,
         /// Its commands, in order.
-        runs: Vec<Run<'a>>,
+        runs: Vec<CommandBlock<'a>>,
     },
     /// A change of files, as git prints it.
     Diff {
@@ -23,7 +23,7 @@ pub(crate) enum Block<'a> {
 }
 
 /// One command and what the page says that it prints.
-pub(crate) struct Run<'a> {
+pub(crate) struct CommandBlock<'a> {
     /// Without the prompt.
     pub(crate) command: &'a str,
     /// All lines up to the next prompt.
@@ -31,7 +31,7 @@ pub(crate) struct Run<'a> {
 }
 
 /// The `console` and `diff` blocks of a page, in order.
-pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
+pub(crate) fn blocks(text: &str) -> Vec<PageBlock<'_>> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, Option<Range<usize>>)> = None;
     for (event, range) in Parser::new(text).into_offset_iter() {
@@ -51,12 +51,12 @@ pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
                 };
                 let content = &text[range.clone()];
                 match language.as_str() {
-                    "console" => blocks.push(Block::Console {
+                    "console" => blocks.push(PageBlock::Console {
                         line: text[..range.start].matches('\n').count() + 1,
                         runs: runs(content),
                         range,
                     }),
-                    "diff" => blocks.push(Block::Diff { text: content }),
+                    "diff" => blocks.push(PageBlock::Diff { text: content }),
                     _ => {}
                 }
             }
@@ -66,7 +66,7 @@ pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-fn runs(content: &str) -> Vec<Run<'_>> {
+fn runs(content: &str) -> Vec<CommandBlock<'_>> {
     let starts: Vec<usize> = content
         .match_indices("$ ")
         .map(|(at, _)| at)
@@ -80,7 +80,7 @@ fn runs(content: &str) -> Vec<Run<'_>> {
         .map(|(start, end)| {
             let part = &content[start + 2..end];
             let (command, output) = part.split_once('\n').unwrap_or((part, ""));
-            Run { command, output }
+            CommandBlock { command, output }
         })
         .collect()
 }
@@ -92,7 +92,7 @@ fn blocks_are_found_in_order_and_split_at_their_prompts() {
     let found: Vec<String> = blocks(page)
         .iter()
         .map(|block| match block {
-            Block::Console { runs, line, range } => {
+            PageBlock::Console { runs, line, range } => {
                 assert!(page[range.clone()].starts_with("$ a b\n"));
                 let runs: Vec<String> = runs
                     .iter()
@@ -100,7 +100,7 @@ fn blocks_are_found_in_order_and_split_at_their_prompts() {
                     .collect();
                 format!("{line} {}", runs.join(" "))
             }
-            Block::Diff { text } => text.replace('\n', "/"),
+            PageBlock::Diff { text } => text.replace('\n', "/"),
         })
         .collect();
     assert_eq!(found, ["4 a b>one//two $ x/ c>", "--- a/+++ b/"]);

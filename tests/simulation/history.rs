@@ -14,48 +14,48 @@ use aeroform::store::memory::FailWrite;
 use aeroform::store::{LockStatus, StateStore as _};
 use tokio::time::sleep;
 
-use crate::hands;
+use crate::invariants;
 use crate::manifests::Manifests;
-use crate::operators::{End, Manner, Person, answer};
+use crate::operators::{ApplyEnd, ApplyScript, Operator, answer_refusals};
+use crate::outside_changes;
 use crate::random::Random;
-use crate::story::{APP, Story, Told};
-use crate::trouble::Trouble;
-use crate::witness;
+use crate::random_faults::RandomFaults;
+use crate::recorder::{APP, SimulationResult, SimulationRun};
 
 /// Longer than any list lags.
-const CAUGHT_UP: Duration = Duration::from_secs(15);
+const CATCH_UP_TIME: Duration = Duration::from_secs(15);
 /// Longer than anything that was begun goes on.
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLE_TIME: Duration = Duration::from_secs(120);
 /// Most applies between the last trouble and the wanted fleet.
-const APPLIES: usize = 1;
+const SETTLING_APPLIES: usize = 1;
 
 /// Lets the history of a seed happen, on a clock of its own.
-pub(crate) fn of(seed: u64) -> Told {
+pub(crate) fn of(seed: u64) -> SimulationResult {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut history = History::new(seed);
+        let mut history = SimulationHistory::new(seed);
         Box::pin(history.rounds()).await;
-        history.calm().await;
-        history.story.into_told()
+        history.settle().await;
+        history.story.into_result()
     })
 }
 
-struct History {
-    story: Story,
+struct SimulationHistory {
+    story: SimulationRun,
     random: Random,
     manifests: Manifests,
     older: Vec<Manifests>,
-    ana: Person,
-    bo: Person,
+    ana: Operator,
+    bo: Operator,
 }
 
 /// Who applies in a round.
 #[derive(Debug, Clone, Copy)]
-enum Cast {
+enum ApplyOrder {
     Ana,
     Bo,
     BoWithOlderManifests,
@@ -63,9 +63,9 @@ enum Cast {
     Both,
 }
 
-impl History {
+impl SimulationHistory {
     fn new(seed: u64) -> Self {
-        let story = Story::new(seed);
+        let story = SimulationRun::new(seed);
         let mut random = Random::new(seed);
         let manifests = Manifests::first(&mut random.fork());
         {
@@ -81,12 +81,12 @@ impl History {
             story.tell(&line);
         }
         if random.chance(25) {
-            hands::launch(&story, &manifests, &mut random.fork());
+            outside_changes::fly_deploy(&story, &manifests, &mut random.fork());
         }
         Self {
             older: vec![manifests.clone()],
-            ana: Person::new("ana", seed),
-            bo: Person::new("bo", seed),
+            ana: Operator::new("ana", seed),
+            bo: Operator::new("bo", seed),
             story,
             random,
             manifests,
@@ -98,7 +98,7 @@ impl History {
             self.story.tell(&format!("— round {round}"));
             self.story.count("rounds");
             Box::pin(self.round()).await;
-            witness::always(&self.story);
+            invariants::check_invariants(&self.story);
             if self.story.is_breached() {
                 return;
             }
@@ -113,18 +113,18 @@ impl History {
         }
         if random.chance(40) {
             for _ in 0..=random.below(3) {
-                hands::lay(&self.story, &mut random.fork());
+                outside_changes::change_outside(&self.story, &mut random.fork());
             }
         }
         if random.chance(10) {
-            hands::stranger(&self.story, &mut random.fork());
+            outside_changes::add_unmanaged(&self.story, &mut random.fork());
         }
         let many = if random.chance(65) {
             1 + random.below(4)
         } else {
             0
         };
-        let trouble = Trouble::arm(&self.story, many, &mut random.fork());
+        let trouble = RandomFaults::arm(&self.story, many, &mut random.fork());
         self.writes_fail(&mut random.fork());
         let meddling = if random.chance(20) {
             random.below(3) + 1
@@ -136,15 +136,15 @@ impl History {
         let meddles = async move {
             for _ in 0..meddling {
                 sleep(Duration::from_millis(u64::from(other.below(6_000)))).await;
-                hands::lay(&story, &mut other);
+                outside_changes::change_outside(&story, &mut other);
             }
         };
         let cast = match random.below(10) {
-            0..=3 => Cast::Ana,
-            4 => Cast::Bo,
-            5 => Cast::BoWithOlderManifests,
-            6 | 7 => Cast::AnaThenBo,
-            _ => Cast::Both,
+            0..=3 => ApplyOrder::Ana,
+            4 => ApplyOrder::Bo,
+            5 => ApplyOrder::BoWithOlderManifests,
+            6 | 7 => ApplyOrder::AnaThenBo,
+            _ => ApplyOrder::Both,
         };
         self.story.tell(&format!("{cast:?}"));
         let applies = self.perform(cast, random.fork());
@@ -179,37 +179,41 @@ impl History {
         }
     }
 
-    async fn perform(&self, cast: Cast, mut random: Random) {
+    async fn perform(&self, cast: ApplyOrder, mut random: Random) {
         let mut older = random.fork();
         let earlier = older.pick(&self.older).unwrap_or(&self.manifests);
         let (first, second) = (
-            Manner::some(&mut random.fork()),
-            Manner::some(&mut random.fork()),
+            ApplyScript::random(&mut random.fork()),
+            ApplyScript::random(&mut random.fork()),
         );
         match cast {
-            Cast::Ana => {
+            ApplyOrder::Ana => {
                 self.alone(&self.ana, &self.manifests, first, &mut random)
                     .await;
             }
-            Cast::Bo => {
+            ApplyOrder::Bo => {
                 self.alone(&self.bo, &self.manifests, first, &mut random)
                     .await;
             }
-            Cast::BoWithOlderManifests => self.alone(&self.bo, earlier, first, &mut random).await,
-            Cast::AnaThenBo => {
+            ApplyOrder::BoWithOlderManifests => {
+                self.alone(&self.bo, earlier, first, &mut random).await
+            }
+            ApplyOrder::AnaThenBo => {
                 self.alone(&self.ana, &self.manifests, first, &mut random)
                     .await;
                 self.alone(&self.bo, &self.manifests, second, &mut random)
                     .await;
             }
-            Cast::Both => {
+            ApplyOrder::Both => {
                 let of_bo = if random.chance(70) {
                     &self.manifests
                 } else {
                     earlier
                 };
-                let ana = self.ana.insist(&self.story, &self.manifests, first);
-                let bo = self.bo.insist(&self.story, of_bo, second);
+                let ana = self
+                    .ana
+                    .apply_until_done(&self.story, &self.manifests, first);
+                let bo = self.bo.apply_until_done(&self.story, of_bo, second);
                 self.story.count("applies at the same time");
                 Box::pin(futures_util::future::join(ana, bo)).await;
             }
@@ -219,17 +223,19 @@ impl History {
     /// Nobody else applies: what is protected keeps its number.
     async fn alone(
         &self,
-        person: &Person,
+        person: &Operator,
         manifests: &Manifests,
-        manner: Manner,
+        manner: ApplyScript,
         random: &mut Random,
     ) {
         let hands = self.story.hands();
         let known = self.story.known();
-        let before = witness::protected(&self.story, &known, &manifests.desired, false);
+        let before = invariants::check_protected(&self.story, &known, &manifests.desired, false);
         let replaced = self.story.replaced();
         if random.chance(60) {
-            person.insist(&self.story, manifests, manner).await;
+            person
+                .apply_until_done(&self.story, manifests, manner)
+                .await;
         } else {
             person.apply(&self.story, manifests, &manner).await;
         }
@@ -238,7 +244,7 @@ impl History {
         }
         // A Machine and its successor are one.
         let replaced = self.story.replaced() - replaced;
-        let after = witness::protected(&self.story, &known, &manifests.desired, true);
+        let after = invariants::check_protected(&self.story, &known, &manifests.desired, true);
         for (group, before) in before {
             let after = after.get(&group).copied().unwrap_or(0);
             if after + replaced < before {
@@ -263,11 +269,11 @@ impl History {
             }
         }
         if random.chance(50) {
-            sleep(CAUGHT_UP).await;
+            sleep(CATCH_UP_TIME).await;
             let Some(plan) = self.look().await else {
                 return;
             };
-            let machines = witness::plain(&self.story, &self.story.known());
+            let machines = invariants::visible_machines(&self.story, &self.story.known());
             if plan.machines != machines.len() {
                 let (seen, there) = (plan.machines, machines.len());
                 self.story
@@ -298,13 +304,13 @@ impl History {
     }
 
     /// Trouble is over: a few applies, and everything is as wanted.
-    async fn calm(&mut self) {
+    async fn settle(&mut self) {
         if self.story.is_breached() {
             return;
         }
         self.story.tell("— calm");
-        hands::mend(&self.story);
-        sleep(SETTLED).await;
+        outside_changes::repair(&self.story);
+        sleep(SETTLE_TIME).await;
         let lost = self.random.chance(30);
         if lost {
             self.story.tell("ana loses the journal");
@@ -317,13 +323,13 @@ impl History {
         let mut applies = 0;
         let mut eased = false;
         loop {
-            let manner = Manner::calm(options.clone());
+            let manner = ApplyScript::undisturbed(options.clone());
             let end = self.ana.apply(&self.story, &self.manifests, &manner).await;
             match end {
-                End::Nothing => break,
-                End::Ended(RunOutcome::Complete) if applies < APPLIES => applies += 1,
-                End::Refused(notes) if answer(&notes, &mut options) => {}
-                End::Refused(notes) if !eased && protects(&notes) => {
+                ApplyEnd::Nothing => break,
+                ApplyEnd::Ended(RunOutcome::Complete) if applies < SETTLING_APPLIES => applies += 1,
+                ApplyEnd::Refused(notes) if answer_refusals(&notes, &mut options) => {}
+                ApplyEnd::Refused(notes) if !eased && protects(&notes) => {
                     eased = true;
                     self.ease(&notes, &mut options).await;
                 }
@@ -334,9 +340,9 @@ impl History {
                 }
             }
         }
-        witness::always(&self.story);
-        let machines = witness::plain(&self.story, &self.story.known());
-        for what in witness::unlike(&self.manifests.desired, &machines) {
+        invariants::check_invariants(&self.story);
+        let machines = invariants::visible_machines(&self.story, &self.story.known());
+        for what in invariants::fleet_mismatches(&self.manifests.desired, &machines) {
             self.story.breach(&format!("in the end {what}"));
         }
     }
@@ -344,18 +350,21 @@ impl History {
     /// Takes protection away first, as the refusal says.
     async fn ease(&mut self, notes: &[Note], options: &mut Options) {
         let refused: BTreeSet<GroupName> = notes.iter().filter_map(|n| n.group.clone()).collect();
-        let with_volumes = witness::groups_with_volumes(&self.story);
+        let with_volumes = invariants::groups_with_volumes(&self.story);
         let eased = self.manifests.unprotected(&refused, &with_volumes);
         self.story.tell("protection is taken away first");
         self.story.count("protections taken away");
-        let manner = |options: &Options| Manner::calm(options.clone());
+        let manner = |options: &Options| ApplyScript::undisturbed(options.clone());
         let mut end = self.ana.apply(&self.story, &eased, &manner(options)).await;
-        if let End::Refused(notes) = &end
-            && answer(notes, options)
+        if let ApplyEnd::Refused(notes) = &end
+            && answer_refusals(notes, options)
         {
             end = self.ana.apply(&self.story, &eased, &manner(options)).await;
         }
-        if !matches!(end, End::Ended(RunOutcome::Complete) | End::Nothing) {
+        if !matches!(
+            end,
+            ApplyEnd::Ended(RunOutcome::Complete) | ApplyEnd::Nothing
+        ) {
             self.story
                 .breach(&format!("taking protection away ended {end:?}"));
         }

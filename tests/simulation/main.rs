@@ -11,16 +11,16 @@ mod in_process;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod hands;
 mod history;
-mod life;
+mod invariants;
 mod manifests;
 mod operators;
+mod outside_changes;
+mod process;
 mod random;
+mod random_faults;
+mod recorder;
 mod rollout;
-mod story;
-mod trouble;
-mod witness;
 
 use std::ops::Range;
 use std::panic::catch_unwind;
@@ -28,7 +28,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use story::{Tally, Told};
+use recorder::{SimulationResult, Tally};
 
 /// How many without being asked.
 const SEEDS: u64 = 400;
@@ -94,13 +94,13 @@ pub(crate) const OVER_FLY: u64 = 1 << 32;
 const SEEDS_OVER_FLY: u64 = 700;
 
 /// One history; a panic in it is a breach like any other.
-fn told(seed: u64) -> Told {
+fn told(seed: u64) -> SimulationResult {
     catch_unwind(|| history::of(seed)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Told {
-            breaches: vec![format!("panicked: {}", text.unwrap_or_default())],
-            ..Told::default()
+        SimulationResult {
+            violations: vec![format!("panicked: {}", text.unwrap_or_default())],
+            ..SimulationResult::default()
         }
     })
 }
@@ -135,7 +135,7 @@ fn over_the_emulated_machines_api_it_is_the_same() {
 fn tell(seeds: Range<u64>) -> Tally {
     let begun = Instant::now();
     let next = AtomicU64::new(seeds.start);
-    let results: Mutex<(Tally, Vec<(u64, Told)>)> = Mutex::default();
+    let results: Mutex<(Tally, Vec<(u64, SimulationResult)>)> = Mutex::default();
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -150,7 +150,7 @@ fn tell(seeds: Range<u64>) -> Tally {
                     for (what, many) in &told.tally {
                         *tally.entry(what.clone()).or_default() += many;
                     }
-                    if !told.breaches.is_empty() || seeds.end - seeds.start == 1 {
+                    if !told.violations.is_empty() || seeds.end - seeds.start == 1 {
                         bad.push((seed, told));
                     }
                 }
@@ -169,13 +169,13 @@ fn tell(seeds: Range<u64>) -> Tally {
     }
     bad.sort_by_key(|(seed, _)| *seed);
     if let Some((_, told)) = bad.first() {
-        println!("{}", told.tale.join("\n"));
+        println!("{}", told.log.join("\n"));
     }
-    bad.retain(|(_, told)| !told.breaches.is_empty());
+    bad.retain(|(_, told)| !told.violations.is_empty());
     for (seed, told) in &bad {
         println!(
             "seed {seed}: {}\n    {}",
-            told.breaches.join("; "),
+            told.violations.join("; "),
             command(*seed)
         );
     }

@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
 use serde_json::json;
 
 use crate::random::Random;
-use crate::support::{GroupWords, desired, group, group_name, moved, region};
+use crate::support::{GroupBuilder, desired, group, group_name, moved, region};
 
 pub(crate) const REGIONS: [&str; 3] = ["ams", "bog", "gru"];
 const GROUPS: [&str; 6] = ["api", "cron", "jobs", "queue", "web", "worker"];

@@ -15,15 +15,17 @@ use aeroform::run::{Preview, RunContext, RunError, RunRequest};
 use aeroform::store::{Holder, StateStore, StoreError};
 use tokio::time::sleep;
 
-use crate::life::{Death, Life, MortalJournal, MortalProvider, MortalStore, way};
+use crate::invariants;
 use crate::manifests::Manifests;
+use crate::process::{
+    CrashPoint, CrashingJournal, CrashingProvider, CrashingStore, SimulatedProcess, way,
+};
 use crate::random::Random;
-use crate::rollout::{self, Heard};
-use crate::story::Story;
-use crate::witness;
+use crate::recorder::SimulationRun;
+use crate::rollout::{self, StepLog};
 
 /// Somebody who applies.
-pub(crate) struct Person {
+pub(crate) struct Operator {
     pub(crate) name: &'static str,
     env: Env,
     pub(crate) journal: MemoryJournal,
@@ -31,10 +33,10 @@ pub(crate) struct Person {
 
 /// How one apply goes, as far as it is up to whoever started it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Manner {
-    pub(crate) begins: Duration,
-    pub(crate) death: Option<Death>,
-    pub(crate) dies_after: Option<Duration>,
+pub(crate) struct ApplyScript {
+    pub(crate) starts_after: Duration,
+    pub(crate) crash_point: Option<CrashPoint>,
+    pub(crate) crash_after: Option<Duration>,
     pub(crate) cancel: Option<(Duration, Duration)>,
     pub(crate) patience: Duration,
     /// Says yes to a plan that is another one under the lock.
@@ -45,7 +47,7 @@ pub(crate) struct Manner {
 
 /// How it ended.
 #[derive(Debug, PartialEq)]
-pub(crate) enum End {
+pub(crate) enum ApplyEnd {
     Nothing,
     Refused(Vec<Note>),
     Held,
@@ -55,9 +57,9 @@ pub(crate) enum End {
     Died,
 }
 
-impl Manner {
+impl ApplyScript {
     /// Undisturbed.
-    pub(crate) fn calm(options: Options) -> Self {
+    pub(crate) fn undisturbed(options: Options) -> Self {
         Self {
             parallelism: 16,
             patience: Duration::from_secs(60),
@@ -67,11 +69,11 @@ impl Manner {
         }
     }
 
-    pub(crate) fn some(random: &mut Random) -> Self {
+    pub(crate) fn random(random: &mut Random) -> Self {
         let millis =
             |random: &mut Random, most| Duration::from_millis(u64::from(random.below(most)));
         let mut manner = Self {
-            begins: millis(random, 3_000),
+            starts_after: millis(random, 3_000),
             patience: [0, 2, 600].map(Duration::from_secs)[random.below(3) as usize],
             accepts: random.chance(70),
             parallelism: [1, 2, 16][random.below(3) as usize],
@@ -82,9 +84,9 @@ impl Manner {
             manner.options.requested.restart = RestartScope::All;
         }
         match random.below(8) {
-            0 => manner.death = Some(Death::Before(1 + random.below(50))),
-            1 => manner.death = Some(Death::After(1 + random.below(50))),
-            2 => manner.dies_after = Some(millis(random, 15_000)),
+            0 => manner.crash_point = Some(CrashPoint::Before(1 + random.below(50))),
+            1 => manner.crash_point = Some(CrashPoint::After(1 + random.below(50))),
+            2 => manner.crash_after = Some(millis(random, 15_000)),
             3 => manner.cancel = Some((millis(random, 12_000), millis(random, 6_000))),
             _ => {}
         }
@@ -92,7 +94,7 @@ impl Manner {
     }
 }
 
-impl Person {
+impl Operator {
     pub(crate) fn new(name: &'static str, seed: u64) -> Self {
         let vars = [
             ("USER", name.to_owned()),
@@ -111,14 +113,19 @@ impl Person {
     }
 
     /// One `aeroform apply`.
-    pub(crate) async fn apply(&self, story: &Story, manifests: &Manifests, manner: &Manner) -> End {
-        sleep(manner.begins).await;
+    pub(crate) async fn apply(
+        &self,
+        story: &SimulationRun,
+        manifests: &Manifests,
+        manner: &ApplyScript,
+    ) -> ApplyEnd {
+        sleep(manner.starts_after).await;
         story.count("applies");
         story.tell(&format!("{} applies: {manner:?}", self.name));
-        let life = Life::new(story, self.name, manner.death);
+        let life = SimulatedProcess::new(story, self.name, manner.crash_point);
         let (handle, cancel) = CancelHandle::new();
         let dies = async {
-            match manner.dies_after {
+            match manner.crash_after {
                 Some(after) => sleep(after).await,
                 None => std::future::pending().await,
             }
@@ -131,53 +138,53 @@ impl Person {
             }
             std::future::pending::<()>().await;
         };
-        let work = Box::pin(self.work(story, &life, manifests, manner, cancel));
+        let work = Box::pin(self.run_process(story, &life, manifests, manner, cancel));
         let end = tokio::select! {
             biased;
-            () = life.over() => End::Died,
-            () = dies => End::Died,
-            () = cancels => End::Died,
+            () = life.over() => ApplyEnd::Died,
+            () = dies => ApplyEnd::Died,
+            () = cancels => ApplyEnd::Died,
             end = work => end,
         };
-        self.tell_end(story, &end);
+        self.log_end(story, &end);
         end
     }
 
     /// The same once more with the answers that its refusals ask for, where flags can give them.
-    pub(crate) async fn insist(
+    pub(crate) async fn apply_until_done(
         &self,
-        story: &Story,
+        story: &SimulationRun,
         manifests: &Manifests,
-        mut manner: Manner,
-    ) -> End {
+        mut manner: ApplyScript,
+    ) -> ApplyEnd {
         let end = self.apply(story, manifests, &manner).await;
-        let End::Refused(notes) = &end else {
+        let ApplyEnd::Refused(notes) = &end else {
             return end;
         };
-        if answer(notes, &mut manner.options) {
+        if answer_refusals(notes, &mut manner.options) {
             story.count("answered refusals");
             return self.apply(story, manifests, &manner).await;
         }
         end
     }
 
-    async fn work(
+    async fn run_process(
         &self,
-        story: &Story,
-        life: &Life,
+        story: &SimulationRun,
+        life: &SimulatedProcess,
         manifests: &Manifests,
-        manner: &Manner,
+        manner: &ApplyScript,
         cancel: Cancel,
-    ) -> End {
-        let provider = MortalProvider {
+    ) -> ApplyEnd {
+        let provider = CrashingProvider {
             life: life.clone(),
             sim: way(story),
         };
-        let kept = MortalStore {
+        let kept = CrashingStore {
             life: life.clone(),
             store: story.store.clone(),
         };
-        let journal = MortalJournal {
+        let journal = CrashingJournal {
             life: life.clone(),
             journal: self.journal.clone(),
         };
@@ -188,38 +195,40 @@ impl Person {
             journal: &journal,
             env: &self.env,
         };
-        match self.steps(story, ground, manner, cancel).await {
+        match self.run_steps(story, ground, manner, cancel).await {
             Ok(end) | Err(end) => end,
         }
     }
 
-    async fn steps(
+    async fn run_steps(
         &self,
-        story: &Story,
+        story: &SimulationRun,
         ground: RunContext<'_>,
-        manner: &Manner,
+        manner: &ApplyScript,
         cancel: Cancel,
-    ) -> Result<End, End> {
+    ) -> Result<ApplyEnd, ApplyEnd> {
         let broken = |error: RunError| {
             if let RunError::InvalidPlan(findings) = &error {
                 story.breach(&format!("the plan is unsound: {findings:?}"));
             }
-            End::Broken(error.to_string())
+            ApplyEnd::Broken(error.to_string())
         };
         let shown = ground.preview(&manner.options).await.map_err(broken)?;
-        self.tell_plan(story, "sees", &shown.plan);
+        self.log_plan(story, "sees", &shown.plan);
         refused(&shown.plan)?;
         if shown.plan.is_empty() {
-            witness::idle(story, ground.desired);
-            return Ok(End::Nothing);
+            invariants::check_idle(story, ground.desired);
+            return Ok(ApplyEnd::Nothing);
         }
         let run = self.env.new_run_id();
         let holder = self.holder(&run);
         let mut waiting = |_: Option<&Holder>| story.count("waits for the lock");
         let lock = ground.store.lock(&holder, manner.patience, &mut waiting);
         let lock = lock.await.map_err(|error| match error {
-            StoreError::Locked { .. } => End::Held,
-            StoreError::Changed { .. } | StoreError::Io { .. } => End::Broken(error.to_string()),
+            StoreError::Locked { .. } => ApplyEnd::Held,
+            StoreError::Changed { .. } | StoreError::Io { .. } => {
+                ApplyEnd::Broken(error.to_string())
+            }
         })?;
         let hands = story.hands();
         let fresh = ground.preview(&manner.options).await.map_err(broken)?;
@@ -227,9 +236,9 @@ impl Person {
         if !differences.is_empty() {
             story.count("plans that changed under the lock");
             if !manner.accepts {
-                return Ok(End::Stale);
+                return Ok(ApplyEnd::Stale);
             }
-            self.tell_plan(story, "sees under the lock", &fresh.plan);
+            self.log_plan(story, "sees under the lock", &fresh.plan);
         }
         refused(&fresh.plan)?;
         ground.check_and_close_runs(&fresh).map_err(broken)?;
@@ -239,7 +248,7 @@ impl Person {
         };
         let replaces = fresh.plan.changes().filter(|(_, change)| old(change));
         story.began(&run, replaces.count());
-        witness::volumes(story, &fresh);
+        invariants::check_volumes(story, &fresh);
         story.count_many("runs taken over", fresh.plan.adopted_runs.len() as u64);
         let copies = story.folder().join(self.name);
         let errand = RunRequest {
@@ -248,10 +257,10 @@ impl Person {
             parallelism: manner.parallelism,
             copy_dir: &copies,
         };
-        let mut heard = Heard::default();
+        let mut heard = StepLog::default();
         let ended = ground
             .execute(&fresh, &*lock, &errand, cancel, &mut |event| {
-                heard.hear(event);
+                heard.record(event);
             })
             .await
             .map_err(broken)?;
@@ -265,25 +274,25 @@ impl Person {
         story.count_many("places taken for want of room", taken as u64);
         rollout::judge(story, ground.desired, &fresh, &heard, &ended);
         if hands == story.hands() {
-            witness::report(story, ground.desired, &fresh, &ended, end);
+            invariants::check_report(story, ground.desired, &fresh, &ended, end);
         }
         story.known();
         if matches!(ended.state, StateOutcome::Unpublished { .. }) {
             story.count("states that could not be written");
         }
-        tell_report(story, &fresh, &ended.report);
+        log_report(story, &fresh, &ended.report);
         let _ = lock.release().await;
-        Ok(End::Ended(end))
+        Ok(ApplyEnd::Ended(end))
     }
 
     /// `aeroform state push` of what the store refused, if it still follows what is there.
-    pub(crate) async fn push(&self, story: &Story) {
+    pub(crate) async fn push(&self, story: &SimulationRun) {
         let file = story.folder().join(self.name).join("shop.unpublished.json");
         let Ok(text) = std::fs::read_to_string(&file) else {
             return;
         };
         std::fs::remove_file(&file).unwrap();
-        let pushed = match state::read(&text, &Story::app()) {
+        let pushed = match state::read(&text, &SimulationRun::app()) {
             Ok(pushed) => pushed,
             Err(error) => return story.breach(&format!("the copy cannot be read: {error}")),
         };
@@ -310,7 +319,7 @@ impl Person {
         }
     }
 
-    fn tell_plan(&self, story: &Story, verb: &str, plan: &Plan) {
+    fn log_plan(&self, story: &SimulationRun, verb: &str, plan: &Plan) {
         story.tell(&format!(
             "{} {verb} a plan on serial {}:",
             self.name, plan.serial
@@ -323,43 +332,43 @@ impl Person {
         }
     }
 
-    fn tell_end(&self, story: &Story, end: &End) {
+    fn log_end(&self, story: &SimulationRun, end: &ApplyEnd) {
         let word = match end {
-            End::Nothing => "with nothing to do",
-            End::Refused(notes) => {
+            ApplyEnd::Nothing => "with nothing to do",
+            ApplyEnd::Refused(notes) => {
                 for note in notes {
                     story.count(&format!("refused {}", note.code));
                 }
                 "refused"
             }
-            End::Held => "locked out",
-            End::Stale => "stale",
-            End::Broken(_) => "broken off",
-            End::Ended(RunOutcome::Complete) => "complete",
-            End::Ended(RunOutcome::Failed) => "failed",
-            End::Ended(RunOutcome::Overtaken) => "overtaken",
-            End::Ended(RunOutcome::Interrupted) => "interrupted",
-            End::Died => "killed",
+            ApplyEnd::Held => "locked out",
+            ApplyEnd::Stale => "stale",
+            ApplyEnd::Broken(_) => "broken off",
+            ApplyEnd::Ended(RunOutcome::Complete) => "complete",
+            ApplyEnd::Ended(RunOutcome::Failed) => "failed",
+            ApplyEnd::Ended(RunOutcome::Overtaken) => "overtaken",
+            ApplyEnd::Ended(RunOutcome::Interrupted) => "interrupted",
+            ApplyEnd::Died => "killed",
         };
         story.count(&format!("ends {word}"));
         let detail = match end {
-            End::Broken(error) => format!(": {error}"),
+            ApplyEnd::Broken(error) => format!(": {error}"),
             _ => String::new(),
         };
         story.tell(&format!("{} ends {word}{detail}", self.name));
     }
 }
 
-fn refused(plan: &Plan) -> Result<(), End> {
+fn refused(plan: &Plan) -> Result<(), ApplyEnd> {
     if plan.refusals.is_empty() {
         Ok(())
     } else {
-        Err(End::Refused(plan.refusals.clone()))
+        Err(ApplyEnd::Refused(plan.refusals.clone()))
     }
 }
 
 /// Gives the flags that the hints name; whether there was one.
-pub(crate) fn answer(notes: &[Note], options: &mut Options) -> bool {
+pub(crate) fn answer_refusals(notes: &[Note], options: &mut Options) -> bool {
     let mut answered = false;
     for note in notes {
         let hint = note.hint.as_deref().unwrap_or_default();
@@ -386,7 +395,7 @@ pub(crate) fn answer(notes: &[Note], options: &mut Options) -> bool {
     answered
 }
 
-fn tell_report(story: &Story, look: &Preview, report: &aeroform::apply::Report) {
+fn log_report(story: &SimulationRun, look: &Preview, report: &aeroform::apply::Report) {
     for (id, change) in look.plan.changes() {
         let outcome = &report.results[id.0 as usize].outcome;
         story.tell(&format!(

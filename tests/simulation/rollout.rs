@@ -10,14 +10,14 @@ use aeroform::core::fleet::{
 use aeroform::core::plan::{Action, Change, Event, Outcome, Removal, StepEvent, StepId};
 use aeroform::run::{Preview, RunResult};
 
-use crate::story::Story;
+use crate::recorder::SimulationRun;
 
 /// The beginnings and ends of steps, in order.
 #[derive(Default)]
-pub(crate) struct Heard(Vec<(StepId, Option<Outcome>)>);
+pub(crate) struct StepLog(Vec<(StepId, Option<Outcome>)>);
 
-impl Heard {
-    pub(crate) fn hear(&mut self, event: &Event) {
+impl StepLog {
+    pub(crate) fn record(&mut self, event: &Event) {
         match event {
             Event::Step {
                 step,
@@ -33,10 +33,10 @@ impl Heard {
 }
 
 pub(crate) fn judge(
-    story: &Story,
+    story: &SimulationRun,
     desired: &Desired,
     look: &Preview,
-    heard: &Heard,
+    heard: &StepLog,
     ended: &RunResult,
 ) {
     if look.plan.on_failure == OnFailure::Stop {
@@ -46,7 +46,7 @@ pub(crate) fn judge(
 }
 
 /// Nothing of the release begins after the first change that failed.
-fn after_a_failure(story: &Story, desired: &Desired, look: &Preview, heard: &Heard) {
+fn after_a_failure(story: &SimulationRun, desired: &Desired, look: &Preview, heard: &StepLog) {
     let changes: Vec<(StepId, &Change)> = look.plan.changes().collect();
     let of = |step: StepId| {
         let found = changes.iter().find(|(id, _)| *id == step);
@@ -116,7 +116,12 @@ fn rolls(desired: &Desired, group: &GroupName) -> bool {
 }
 
 /// A retry that did not see a Machine of the failed run pass has taken down nobody that served.
-fn while_one_has_not_passed(story: &Story, desired: &Desired, look: &Preview, ended: &RunResult) {
+fn while_one_has_not_passed(
+    story: &SimulationRun,
+    desired: &Desired,
+    look: &Preview,
+    ended: &RunResult,
+) {
     let Some(observed) = &look.observed else {
         return;
     };

@@ -13,9 +13,9 @@ use aeroform::journal::{
     Journal, JournalError, MemoryJournal, ResultRow, RunRow, RunStatus, SqliteJournal,
 };
 
-struct OnDisk(tempfile::TempDir);
+struct SqliteFixture(tempfile::TempDir);
 
-impl OnDisk {
+impl SqliteFixture {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -25,15 +25,15 @@ impl OnDisk {
     }
 }
 
-impl JournalFixture for OnDisk {
+impl JournalFixture for SqliteFixture {
     fn open(&self) -> Box<dyn Journal> {
         Box::new(SqliteJournal::open(self.0.path()).unwrap())
     }
 }
 
-struct InMemory(MemoryJournal);
+struct MemoryFixture(MemoryJournal);
 
-impl JournalFixture for InMemory {
+impl JournalFixture for MemoryFixture {
     fn open(&self) -> Box<dyn Journal> {
         Box::new(self.0.clone())
     }
@@ -44,14 +44,14 @@ macro_rules! keep {
         mod on_disk {
             $(#[test]
             fn $promise() -> Result<(), super::JournalError> {
-                super::Answer::from(super::contract::$promise(&super::OnDisk::new())).0
+                super::TestResult::from(super::contract::$promise(&super::SqliteFixture::new())).0
             })*
         }
         mod in_memory {
             $(#[test]
             fn $promise() -> Result<(), super::JournalError> {
-                let bench = super::InMemory(super::MemoryJournal::default());
-                super::Answer::from(super::contract::$promise(&bench)).0
+                let bench = super::MemoryFixture(super::MemoryJournal::default());
+                super::TestResult::from(super::contract::$promise(&bench)).0
             })*
         }
     };
@@ -70,15 +70,15 @@ keep! {
 }
 
 /// Promises that call nothing that may fail answer nothing.
-struct Answer(Result<(), JournalError>);
+struct TestResult(Result<(), JournalError>);
 
-impl From<()> for Answer {
+impl From<()> for TestResult {
     fn from((): ()) -> Self {
         Self(Ok(()))
     }
 }
 
-impl From<Result<(), JournalError>> for Answer {
+impl From<Result<(), JournalError>> for TestResult {
     fn from(result: Result<(), JournalError>) -> Self {
         Self(result)
     }
@@ -111,7 +111,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn old_closed_runs_are_forgotten_and_open_ones_are_not_on_disk() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     let kept = |of: &str| {
         let connection = bench.connection();
         let query = "SELECT count(*) FROM run WHERE lineage = ?1";
@@ -132,7 +132,7 @@ fn old_closed_runs_are_forgotten_and_open_ones_are_not_on_disk() {
 
 #[test]
 fn old_closed_runs_are_forgotten_and_open_ones_are_not_in_memory() {
-    let bench = InMemory(MemoryJournal::default());
+    let bench = MemoryFixture(MemoryJournal::default());
     let kept = |of: &str| {
         let runs = bench.0.runs();
         runs.iter()
@@ -159,7 +159,7 @@ fn the_file_and_its_side_files_are_for_their_owner_alone() {
 
 #[test]
 fn a_commit_is_durable_when_it_returns() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     let journal = bench.open();
     journal.begin_run(&row("r1")).unwrap();
     let synchronous: i64 = bench
@@ -184,7 +184,7 @@ fn a_commit_is_durable_when_it_returns() {
 
 #[test]
 fn a_newer_journal_is_refused_by_its_version() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     drop(bench.open());
     let connection = bench.connection();
     connection.pragma_update(None, "user_version", 3).unwrap();
@@ -195,7 +195,7 @@ fn a_newer_journal_is_refused_by_its_version() {
 
 #[test]
 fn a_journal_of_the_first_version_is_brought_to_this_one_with_its_runs() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     bench.open().begin_run(&row("r1")).unwrap();
     let old = "DROP TABLE started; PRAGMA user_version = 1;";
     bench.connection().execute_batch(old).unwrap();
@@ -206,7 +206,7 @@ fn a_journal_of_the_first_version_is_brought_to_this_one_with_its_runs() {
 
 #[test]
 fn a_file_that_is_no_journal_is_refused_with_a_way_out_and_left_as_it_is() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     let path = bench.0.path().join("journal.db");
     let bytes = b"not a database, but long enough to be read as the header of one. ".repeat(100);
     fs::write(&path, &bytes).unwrap();
@@ -217,7 +217,7 @@ fn a_file_that_is_no_journal_is_refused_with_a_way_out_and_left_as_it_is() {
 
 #[test]
 fn a_row_that_nobody_wrote_like_this_is_an_error_and_no_result() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     bench.open().begin_run(&row("r1")).unwrap();
     bench
         .open()
@@ -246,7 +246,7 @@ fn a_journal_that_cannot_be_made_says_where_else() {
 
 #[test]
 fn two_processes_write_to_one_journal_without_losing_a_row() {
-    let bench = OnDisk::new();
+    let bench = SqliteFixture::new();
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let dir = bench.0.path().to_owned();

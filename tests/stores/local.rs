@@ -10,9 +10,9 @@ use std::time::Duration;
 use aeroform::store::contract::{self, StoreFixture};
 use aeroform::store::{Holder, LocalStore, LockStatus, StateStore, StoreError};
 
-struct Folder(tempfile::TempDir);
+struct LocalStoreFixture(tempfile::TempDir);
 
-impl Folder {
+impl LocalStoreFixture {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -26,7 +26,7 @@ impl Folder {
     }
 }
 
-impl StoreFixture for Folder {
+impl StoreFixture for LocalStoreFixture {
     fn client(&self) -> Box<dyn StateStore> {
         Box::new(self.store())
     }
@@ -40,7 +40,7 @@ macro_rules! keeps {
     ($($promise:ident)*) => {$(
         #[tokio::test]
         async fn $promise() {
-            contract::$promise(&Folder::new()).await;
+            contract::$promise(&LocalStoreFixture::new()).await;
         }
     )*};
 }
@@ -101,7 +101,7 @@ fn assert_io<T: std::fmt::Debug>(result: Result<T, StoreError>, verb: &str, expe
 /// Holds rule 42.
 #[tokio::test]
 async fn a_new_state_is_for_its_owner_alone_and_nothing_else_is_left_beside_it() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     put(&folder.store(), "one").await.unwrap();
     assert_eq!(mode(&folder.path()), 0o600);
     assert_eq!(mode(folder.path().parent().unwrap()), 0o700);
@@ -110,7 +110,7 @@ async fn a_new_state_is_for_its_owner_alone_and_nothing_else_is_left_beside_it()
 
 #[tokio::test]
 async fn a_state_that_exists_keeps_its_mode() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     put(&folder.store(), "one").await.unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o664)).unwrap();
     put(&folder.store(), "two").await.unwrap();
@@ -119,7 +119,7 @@ async fn a_state_that_exists_keeps_its_mode() {
 
 #[tokio::test]
 async fn a_linked_state_is_written_where_the_link_points_and_shares_its_lock() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let link = folder.0.path().join("link.json");
     symlink("state/shop.json", &link).unwrap();
     for text in ["through a link to nothing", "through a link to a file"] {
@@ -138,7 +138,7 @@ async fn a_linked_state_is_written_where_the_link_points_and_shares_its_lock() {
 
 #[tokio::test]
 async fn a_circle_of_links_is_an_error() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let link = folder.0.path().join("link.json");
     symlink("link.json", &link).unwrap();
     assert!(matches!(
@@ -150,7 +150,7 @@ async fn a_circle_of_links_is_an_error() {
 
 #[tokio::test]
 async fn a_read_only_state_is_refused_and_left_as_it_is() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let store = folder.store();
     put(&store, "one").await.unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o444)).unwrap();
@@ -165,14 +165,14 @@ async fn a_read_only_state_is_refused_and_left_as_it_is() {
 
 #[tokio::test]
 async fn a_folder_in_the_place_of_the_state_is_an_error() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     fs::create_dir_all(folder.path()).unwrap();
     assert_io(folder.store().read().await, "read", ErrorKind::IsADirectory);
 }
 
 #[tokio::test]
 async fn a_file_in_the_place_of_the_folder_is_an_error() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     fs::write(folder.0.path().join("state"), "a file").unwrap();
     let store = folder.store();
     assert_io(store.read().await, "read", ErrorKind::NotADirectory);
@@ -191,7 +191,7 @@ async fn a_device_or_pipe_is_refused_without_reading_it() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_an_error() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     fs::create_dir_all(folder.path().parent().unwrap()).unwrap();
     fs::write(folder.path(), [0xff, 0xfe, 0]).unwrap();
     assert_io(folder.store().read().await, "read", ErrorKind::InvalidData);
@@ -199,7 +199,7 @@ async fn bytes_that_are_no_text_are_an_error() {
 
 #[tokio::test]
 async fn of_many_writers_over_one_version_exactly_one_wins() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let store = folder.store();
     put(&store, "base").await.unwrap();
     let seen = store.read().await.unwrap().version;
@@ -227,7 +227,7 @@ async fn of_many_writers_over_one_version_exactly_one_wins() {
 /// Holds rule 26.
 #[tokio::test]
 async fn the_lock_file_stays_when_the_lock_goes_and_names_nobody_then() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let lock = folder
         .store()
         .lock(&holder(), Duration::ZERO, &mut |_| {})
@@ -242,7 +242,7 @@ async fn the_lock_file_stays_when_the_lock_goes_and_names_nobody_then() {
 
 #[tokio::test]
 async fn a_lock_whose_holder_wrote_nothing_sensible_is_held_all_the_same() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let store = folder.store();
     let _held = store
         .lock(&holder(), Duration::ZERO, &mut |_| {})
@@ -254,7 +254,7 @@ async fn a_lock_whose_holder_wrote_nothing_sensible_is_held_all_the_same() {
 
 #[tokio::test]
 async fn a_link_in_the_place_of_the_lock_is_not_followed() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let store = folder.store();
     put(&store, "one").await.unwrap();
     let precious = folder.0.path().join("precious");
@@ -272,7 +272,7 @@ async fn a_link_in_the_place_of_the_lock_is_not_followed() {
 /// Holds rule 26.
 #[tokio::test]
 async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let store = folder.store();
     put(&store, "one").await.unwrap();
     let path = folder.0.path().join("state/.shop.json.lock");
@@ -302,7 +302,7 @@ async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
 
 #[tokio::test]
 async fn somebody_who_looks_at_the_lock_does_not_make_a_taker_fail() {
-    let folder = Folder::new();
+    let folder = LocalStoreFixture::new();
     let store = folder.store();
     put(&store, "one").await.unwrap();
     let path = folder.0.path().join("state/.shop.json.lock");

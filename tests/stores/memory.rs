@@ -6,9 +6,9 @@ use aeroform::store::contract::{self, StoreFixture};
 use aeroform::store::memory::FailWrite;
 use aeroform::store::{Holder, MemoryStore, StateStore, StoreError};
 
-struct Shared(MemoryStore);
+struct MemoryStoreFixture(MemoryStore);
 
-impl StoreFixture for Shared {
+impl StoreFixture for MemoryStoreFixture {
     fn client(&self) -> Box<dyn StateStore> {
         Box::new(self.0.clone())
     }
@@ -22,7 +22,7 @@ macro_rules! keeps {
     ($($promise:ident)*) => {$(
         #[tokio::test(start_paused = true)]
         async fn $promise() {
-            contract::$promise(&Shared(MemoryStore::default())).await;
+            contract::$promise(&MemoryStoreFixture(MemoryStore::default())).await;
         }
     )*};
 }

@@ -15,16 +15,16 @@ use aeroform::store::{StateLock, StoreError};
 
 /// The state's lock, held until a test takes it away.
 #[derive(Clone)]
-pub(crate) struct Lock(pub(crate) Arc<AtomicBool>);
+pub(crate) struct TestLock(pub(crate) Arc<AtomicBool>);
 
-impl Lock {
+impl TestLock {
     pub(crate) fn held() -> Self {
         Self(Arc::new(AtomicBool::new(true)))
     }
 }
 
 #[async_trait::async_trait]
-impl StateLock for Lock {
+impl StateLock for TestLock {
     fn is_held(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -34,7 +34,7 @@ impl StateLock for Lock {
 }
 
 /// What is carried out, and with what.
-pub(crate) struct Errand<'a> {
+pub(crate) struct RunSpec<'a> {
     /// Which run it is, from 1.
     pub(crate) number: u32,
     pub(crate) desired: &'a Desired,
@@ -47,16 +47,16 @@ pub(crate) struct Errand<'a> {
     pub(crate) parallelism: usize,
 }
 
-pub(crate) struct Ran {
+pub(crate) struct ExecutedRun {
     pub(crate) plan: Plan,
     pub(crate) report: Report,
     pub(crate) events: Vec<Event>,
 }
 
 /// Carries it out; the state that follows stands beside what came of it.
-pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
+pub(crate) async fn carry_out(errand: RunSpec<'_>, plan: Plan) -> (ExecutedRun, Known) {
     let lineage = &errand.observed.description.scope;
-    let run = row(errand.number, lineage, errand.known.serial, String::new());
+    let run = run_row(errand.number, lineage, errand.known.serial, String::new());
     let job = RunInput {
         plan: &plan,
         desired: errand.desired,
@@ -82,10 +82,10 @@ pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
         &report.results,
         &RunInfo {
             release: report.release.as_ref().map(|release| release.version),
-            ..facts(&run)
+            ..run_facts(&run)
         },
     );
-    let ran = Ran {
+    let ran = ExecutedRun {
         plan,
         report,
         events,
@@ -94,7 +94,7 @@ pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
 }
 
 /// The run of that number, as the journal has it.
-pub(crate) fn row(number: u32, lineage: &Lineage, serial: u64, plan: String) -> RunRow {
+pub(crate) fn run_row(number: u32, lineage: &Lineage, serial: u64, plan: String) -> RunRow {
     RunRow {
         run: RunId::new(format!("run{number}")).unwrap(),
         lineage: lineage.clone(),
@@ -107,7 +107,7 @@ pub(crate) fn row(number: u32, lineage: &Lineage, serial: u64, plan: String) -> 
 }
 
 /// The same run, as the state has it.
-pub(crate) fn facts(run: &RunRow) -> RunInfo {
+pub(crate) fn run_facts(run: &RunRow) -> RunInfo {
     RunInfo {
         run: run.run.clone(),
         lineage: run.lineage.clone(),

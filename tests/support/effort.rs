@@ -14,7 +14,7 @@ fn processor_time() -> Duration {
 }
 
 /// The least of three, which is the one that was disturbed least.
-pub(crate) fn effort<T>(mut of: impl FnMut() -> T) -> Duration {
+pub(crate) fn cpu_time_of<T>(mut of: impl FnMut() -> T) -> Duration {
     let mut once = || {
         let before = processor_time();
         of();

@@ -8,7 +8,7 @@ use aeroform::core::manifest::edit::{Edit, MachineSize};
 use toml_parser::lexer::TokenKind;
 
 /// What one group is without where that is written.
-pub(crate) fn bare(mut desired: Desired) -> Desired {
+pub(crate) fn normalized(mut desired: Desired) -> Desired {
     desired.definition = None;
     for group in desired.groups.values_mut() {
         group.locations = GroupLocations::default();
@@ -20,8 +20,8 @@ pub(crate) fn bare(mut desired: Desired) -> Desired {
 }
 
 /// Everything but what the edit is about is wanted as before, and that is wanted as asked.
-pub(crate) fn says_what_was_meant(before: &Desired, after: &Desired, made: &Edit) {
-    let (before, after) = (bare(before.clone()), bare(after.clone()));
+pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, made: &Edit) {
+    let (before, after) = (normalized(before.clone()), normalized(after.clone()));
     let touched: Vec<&GroupName> = match made {
         Edit::Layout { group, .. }
         | Edit::Regions { group, .. }
@@ -97,7 +97,7 @@ fn read(text: &str) -> (Vec<String>, Vec<String>) {
 }
 
 /// Which words an edit may take away or put elsewhere.
-fn is_about(word: &str, before: &Desired, made: &Edit) -> bool {
+fn is_edited_word(word: &str, before: &Desired, made: &Edit) -> bool {
     let one_of = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     let is_group = before.groups.keys().any(|name| name.as_str() == word);
     match made {
@@ -149,7 +149,7 @@ fn is_about(word: &str, before: &Desired, made: &Edit) -> bool {
 }
 
 /// Whether a comment is about an item of a list that has a line to itself, and goes.
-fn goes_along(before: &str, after: &str, comment: &str) -> bool {
+fn comment_follows(before: &str, after: &str, comment: &str) -> bool {
     let line = before
         .lines()
         .find(|line| line.trim_end().ends_with(comment));
@@ -164,11 +164,11 @@ fn goes_along(before: &str, after: &str, comment: &str) -> bool {
 }
 
 /// Words go only where they say what is edited; comments stay; lines end as they did.
-pub(crate) fn touches_nothing_else(before: &str, after: &str, wanted: &Desired, made: &Edit) {
+pub(crate) fn assert_only_edit_changed(before: &str, after: &str, wanted: &Desired, made: &Edit) {
     let (words, comments) = read(before);
     let (words_after, comments_after) = read(after);
     let stays =
-        |word: &&String| word.contains(char::is_alphabetic) && !is_about(word, wanted, made);
+        |word: &&String| word.contains(char::is_alphabetic) && !is_edited_word(word, wanted, made);
     let mut there = words_after.iter();
     for word in words.iter().filter(stays) {
         assert!(
@@ -180,7 +180,7 @@ pub(crate) fn touches_nothing_else(before: &str, after: &str, wanted: &Desired, 
         let mut there = comments_after.iter();
         for comment in comments
             .iter()
-            .filter(|comment| !goes_along(before, after, comment))
+            .filter(|comment| !comment_follows(before, after, comment))
         {
             assert!(
                 there.any(|other| other == comment),

@@ -65,7 +65,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
 }
 
 /// Short words for what tests say about groups.
-pub(crate) trait GroupWords: Sized {
+pub(crate) trait GroupBuilder: Sized {
     fn with(self, change: impl FnOnce(&mut DesiredGroup)) -> Self;
 
     fn count(self, n: u32) -> Self {
@@ -108,7 +108,7 @@ pub(crate) trait GroupWords: Sized {
     }
 }
 
-impl GroupWords for DesiredGroup {
+impl GroupBuilder for DesiredGroup {
     fn with(mut self, change: impl FnOnce(&mut DesiredGroup)) -> Self {
         change(&mut self);
         self
@@ -158,7 +158,7 @@ pub(crate) fn moved(from: &str, to: &str) -> MovedGroup {
 
 /// A state and a world that belong together.
 #[derive(Clone)]
-pub(crate) struct Stage {
+pub(crate) struct PlanFixture {
     pub(crate) known: Known,
     pub(crate) observed: Observed,
     made: u32,
@@ -169,7 +169,7 @@ pub(crate) struct Stage {
     pub(crate) volumes: bool,
 }
 
-impl Stage {
+impl PlanFixture {
     pub(crate) fn empty() -> Self {
         let app = AppName::new("shop").unwrap();
         Self {
@@ -248,11 +248,11 @@ impl Stage {
     }
 
     pub(crate) fn carry_out(&mut self, desired: &Desired, made: &Plan) {
-        self.carry_out_but(desired, made, |_| None);
+        self.carry_out_except(desired, made, |_| None);
     }
 
     /// The same, but what comes of some steps is said: nothing is done for them.
-    pub(crate) fn carry_out_but(
+    pub(crate) fn carry_out_except(
         &mut self,
         desired: &Desired,
         made: &Plan,
@@ -266,9 +266,9 @@ impl Stage {
             let result = match &step.work {
                 _ if ends(step.id).is_some() => StepResult {
                     outcome: ends(step.id).unwrap(),
-                    ..done(None, None)
+                    ..done_result(None, None)
                 },
-                aeroform::core::plan::Work::Barrier { .. } => done(None, None),
+                aeroform::core::plan::Work::Barrier { .. } => done_result(None, None),
                 aeroform::core::plan::Work::Change(change) => {
                     self.change(desired, change, &results, &run)
                 }
@@ -310,18 +310,18 @@ impl Stage {
         };
         match &change.action {
             Action::Create { standby_for, .. } => {
-                let standby_for = watched(standby_for, results);
+                let standby_for = watched_ids(standby_for, results);
                 self.create(group.unwrap(), change, standby_for, stamps)
             }
             Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-                let standby_for = watched(standby_for, results);
+                let standby_for = watched_ids(standby_for, results);
                 self.update(group.unwrap(), change, standby_for, stamps)
             }
             Action::Destroy { .. } => {
                 self.observed
                     .machines
                     .remove(change.machine.id.as_ref().unwrap());
-                done(None, None)
+                done_result(None, None)
             }
             Action::Adopt | Action::Wait | Action::Start => {
                 if change.action == Action::Start {
@@ -332,9 +332,9 @@ impl Stage {
                 }
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
                 let sent = adopted_config(group, machine, &self.known.computed_fields, &lineage);
-                done(Some(machine.clone()), Some(sent))
+                done_result(Some(machine.clone()), Some(sent))
             }
-            Action::Forget => done(None, None),
+            Action::Forget => done_result(None, None),
         }
     }
 
@@ -409,13 +409,13 @@ impl Stage {
                 self.made / 60 % 60,
                 self.made % 60
             ),
-            ..blank()
+            ..empty_machine()
         };
         self.observed
             .machines
             .insert(machine.id.clone(), machine.clone());
         let sent = StoredConfig::from_config(&group.template, &self.observed.description.scope);
-        done(Some(machine), Some(sent))
+        done_result(Some(machine), Some(sent))
     }
 
     fn update(
@@ -446,11 +446,11 @@ impl Stage {
             machine.state = MachineState::Started;
         }
         let sent = StoredConfig::from_config(&group.template, &self.observed.description.scope);
-        done(Some(machine.clone()), Some(sent))
+        done_result(Some(machine.clone()), Some(sent))
     }
 
     /// Another tool's hand on a Machine.
-    pub(crate) fn touch(&mut self, machine: &str, change: impl FnOnce(&mut Machine)) {
+    pub(crate) fn edit_outside(&mut self, machine: &str, change: impl FnOnce(&mut Machine)) {
         change(self.observed.machines.get_mut(machine).unwrap());
     }
 
@@ -465,7 +465,7 @@ impl Stage {
         self.count();
     }
 
-    pub(crate) fn lose(&mut self, machine: &str) {
+    pub(crate) fn remove_machine(&mut self, machine: &str) {
         let id = id(machine);
         self.observed.machines.remove(&id).unwrap();
         self.observed.gone.push(id);
@@ -478,7 +478,7 @@ impl Stage {
     }
 }
 
-fn watched(list: &[StandbyTarget], results: &[StepResult]) -> Vec<MachineId> {
+fn watched_ids(list: &[StandbyTarget], results: &[StepResult]) -> Vec<MachineId> {
     let resolve = |standby: &StandbyTarget| match standby {
         StandbyTarget::Machine(id) => id.clone(),
         StandbyTarget::Step(StepId(step)) => {
@@ -488,7 +488,7 @@ fn watched(list: &[StandbyTarget], results: &[StepResult]) -> Vec<MachineId> {
     list.iter().map(resolve).collect()
 }
 
-fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
+fn done_result(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
     StepResult {
         outcome: Outcome::Done,
         machine,
@@ -501,7 +501,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
     }
 }
 
-fn blank() -> Machine {
+fn empty_machine() -> Machine {
     Machine {
         id: id("x"),
         name: aeroform::core::fleet::MachineName::new("x").unwrap(),

@@ -73,14 +73,14 @@ pub(crate) fn plan(machines: usize) -> Plan {
     }
 }
 
-pub(crate) trait Planning: Sized {
+pub(crate) trait PlanBuilder: Sized {
     fn group(self, group: GroupChange) -> Self;
     fn step(self, change: Change) -> Self;
     fn steps(self, changes: impl IntoIterator<Item = Change>) -> Self;
     fn barrier(self, name: &str) -> Self;
 }
 
-impl Planning for Plan {
+impl PlanBuilder for Plan {
     fn group(mut self, group: GroupChange) -> Self {
         self.groups.push(group);
         self.groups.sort_by(|a, b| a.name.cmp(&b.name));
@@ -149,13 +149,13 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
     }
 }
 
-pub(crate) trait Grouping: Sized {
+pub(crate) trait GroupBuilder: Sized {
     fn strategy(self, text: &str) -> Self;
     fn size(self, text: &str) -> Self;
     fn why(self, text: &str) -> Self;
 }
 
-impl Grouping for GroupChange {
+impl GroupBuilder for GroupChange {
     fn strategy(mut self, text: &str) -> Self {
         text.clone_into(&mut self.strategy);
         self
@@ -209,7 +209,13 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
     change
 }
 
-pub(crate) fn of(machine: &str, action: Action, group: &str, at: &str, reason: &str) -> Change {
+pub(crate) fn change_of(
+    machine: &str,
+    action: Action,
+    group: &str,
+    at: &str,
+    reason: &str,
+) -> Change {
     let mut change = change(action, group, at, reason);
     change.machine = MachineRef {
         id: Some(id(machine)),
@@ -223,7 +229,7 @@ pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange
     let action = Action::Update {
         standby_for: Vec::new(),
     };
-    let mut change = of(machine, action, group, at, "its config changes");
+    let mut change = change_of(machine, action, group, at, "its config changes");
     change.changes = fields.to_vec();
     let launch = LaunchId::new("0123456789").unwrap();
     change.branches = vec![Branch::NoRoomReplaced(Successor {
@@ -239,7 +245,7 @@ pub(crate) fn moving(group: &str, from: &str, at: &str, machine: &str) -> Change
         from: group_name(from),
         standby_for: Vec::new(),
     };
-    of(machine, action, group, at, "`[[moved]]`")
+    change_of(machine, action, group, at, "`[[moved]]`")
 }
 
 pub(crate) fn destroy(
@@ -253,12 +259,12 @@ pub(crate) fn destroy(
         removal,
         left_volumes: Vec::new(),
     };
-    let mut change = of(machine, action, group, at, reason);
+    let mut change = change_of(machine, action, group, at, reason);
     change.gate = GateKind::Gone;
     change
 }
 
-pub(crate) fn leaving(mut change: Change, left: &str) -> Change {
+pub(crate) fn with_left_over(mut change: Change, left: &str) -> Change {
     if let Action::Destroy {
         left_volumes: leaves,
         ..
@@ -270,11 +276,11 @@ pub(crate) fn leaving(mut change: Change, left: &str) -> Change {
 }
 
 pub(crate) fn adopt(group: &str, at: &str, machine: &str) -> Change {
-    of(machine, Action::Adopt, group, at, "added outside")
+    change_of(machine, Action::Adopt, group, at, "added outside")
 }
 
 pub(crate) fn forget(group: &str, at: &str, machine: &str) -> Change {
-    of(
+    change_of(
         machine,
         Action::Forget,
         group,
@@ -343,7 +349,7 @@ pub(crate) fn note(code: &str, group: Option<&str>, message: &str, hint: Option<
 }
 
 /// A group of which no file says more than this.
-pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
+pub(crate) fn bare_group(template: MachineConfig) -> DesiredGroup {
     DesiredGroup {
         command: None,
         template,

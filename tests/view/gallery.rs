@@ -55,7 +55,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
 /// What a failed run has left.
 fn unproven() -> Plan {
     let of = |machine, action, reason| {
-        let mut change = of(machine, action, "web", "gru", reason);
+        let mut change = change_of(machine, action, "web", "gru", reason);
         change.gate = aeroform::core::plan::GateKind::Healthy;
         change
     };
@@ -121,7 +121,7 @@ pub(crate) fn everything_at_once() -> Plan {
         .barrier("all updated")
         .steps([
             destroy("cron", "gru", "e2865641be9786", Removal::GroupRemoved, "its group is removed"),
-            leaving(stopped, "vol_vz3lnq8k9x7mz4w1"),
+            with_left_over(stopped, "vol_vz3lnq8k9x7mz4w1"),
         ])
 }
 
@@ -290,7 +290,8 @@ fn replaced() -> Plan {
         2,
         "its host does not answer",
     );
-    plan.step(leaving(old, "vol_vz3lnq8k9x7mz4w1")).step(new)
+    plan.step(with_left_over(old, "vol_vz3lnq8k9x7mz4w1"))
+        .step(new)
 }
 
 fn cost(cents_per_month: i64, if_always_running: bool) -> Cost {
@@ -438,7 +439,7 @@ fn offline_volume() -> Plan {
     );
     let mut plan = plan(5)
         .group(group("db", "bin/db", Changed, "ams 2->1"))
-        .step(leaving(goes, "vol_vz3"));
+        .step(with_left_over(goes, "vol_vz3"));
     plan.online = false;
     plan
 }
@@ -497,7 +498,7 @@ fn whole_app_destroyed() -> Plan {
         .steps([
             gone("web", "ams", "148ed599c14189"),
             gone("web", "ams", "6e82d933b7d587"),
-            leaving(
+            with_left_over(
                 gone("worker", "ams", "9080eddc29387e"),
                 "vol_vz3lnq8k9x7mz4w1",
             ),

@@ -19,7 +19,7 @@ use aeroform::core::view::{RunReport, StateOutcome, StatusView, terminal};
 
 use serde_json::Value;
 
-use crate::build::{group_name, id, last_run, region, unwritten};
+use crate::build::{bare_group, group_name, id, last_run, region};
 use crate::gallery;
 
 pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
@@ -93,7 +93,7 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
     let group = |count, standby| DesiredGroup {
         count,
         standby,
-        ..unwritten(MachineConfig::default())
+        ..bare_group(MachineConfig::default())
     };
     Desired {
         app: AppName::new("shop").unwrap(),
@@ -378,7 +378,7 @@ pub(crate) fn events() -> Vec<Event> {
 }
 
 /// A run of the plan that has one of each kind.
-pub(crate) struct Run {
+pub(crate) struct RunFixture {
     pub(crate) plan: Plan,
     results: Vec<StepResult>,
     interrupted: bool,
@@ -391,7 +391,7 @@ pub(crate) struct Run {
     again: NextCommand,
 }
 
-impl Run {
+impl RunFixture {
     pub(crate) fn report(&self) -> RunReport<'_> {
         RunReport {
             plan: &self.plan,
@@ -424,7 +424,7 @@ fn written() -> StateOutcome {
     }
 }
 
-fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> Run {
+fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> RunFixture {
     let plan = gallery::everything_at_once();
     let results = (0..plan.steps.len())
         .map(|step| StepResult {
@@ -438,7 +438,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> Run {
             went_down: false,
         })
         .collect();
-    Run {
+    RunFixture {
         plan,
         results,
         interrupted: false,
@@ -498,7 +498,7 @@ fn left() -> PartialRollout {
 }
 
 #[expect(clippy::too_many_lines, reason = "a gallery, one entry per end")]
-pub(crate) fn ends() -> Vec<(&'static str, Run)> {
+pub(crate) fn ends() -> Vec<(&'static str, RunFixture)> {
     let failed = run(
         |step| match step {
             7 | 8 => timeout(),
@@ -510,7 +510,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         },
         written(),
     );
-    let stopped = Run {
+    let stopped = RunFixture {
         left: Some(left()),
         again: again(),
         ..run(
@@ -523,7 +523,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         )
     };
     let all_failed = run(|_| timeout(), written());
-    let interrupted = Run {
+    let interrupted = RunFixture {
         interrupted: true,
         ..run(
             |step| {
@@ -543,7 +543,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
             copy: "state/shop.json.run-7f3k2m4n6p".to_owned(),
         },
     );
-    let unverified = Run {
+    let unverified = RunFixture {
         findings: vec!["web 148ed599c14189 is gone: somebody destroyed it after us".to_owned()],
         remarks: vec!["Machine 148ed599c14189 ended by itself with exit code 0".to_owned()],
         ..run(|_| Outcome::Done, written())
@@ -570,7 +570,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         machines: 4,
         not_removed: kept,
     };
-    let added = Run {
+    let added = RunFixture {
         additions: vec![
             addition(
                 &["services", "8080 tcp", "autostart"],

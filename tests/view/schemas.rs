@@ -19,7 +19,7 @@ use jsonschema::Validator;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::build::{group_name, id, last_run, region, unwritten, volume};
+use crate::build::{bare_group, group_name, id, last_run, region, volume};
 use crate::gallery;
 
 pub(crate) fn schema(name: &str) -> Validator {
@@ -311,7 +311,7 @@ fn what_fly_offers_and_what_is_wanted_are_as_published() {
         "env": {"API_TOKEN": "hunter2", "LOG": "debug"},
         "files": [{"guest_path": "/key", "raw_value": "aHVudGVyMg=="}],
     }));
-    let wanted = unwritten(template.unwrap());
+    let wanted = bare_group(template.unwrap());
     let app = AppName::new("shop").unwrap();
     let group = |secrets| config::group_config(&web, &wanted, secrets);
     let document = schema("show-config");

@@ -5,7 +5,7 @@ use aeroform::core::view::{Style, Tally, escape};
 use insta::assert_snapshot;
 use unicode_width::UnicodeWidthStr;
 
-use crate::effort::effort;
+use crate::effort::cpu_time_of;
 use crate::show::{style, tagged, written};
 use crate::{gallery, runs};
 
@@ -116,7 +116,7 @@ fn no_view_breaks_its_width_or_lets_a_hazard_through() {
 fn ten_thousand_machines_fit_a_screen_and_render_in_proportion() {
     let cost = |n: usize| {
         let plan = gallery::ten_thousand(n);
-        effort(|| {
+        cpu_time_of(|| {
             let text = written(|out| terminal::plan(&plan, &style(80), out));
             assert!(text.lines().count() < 120, "{}", text.lines().count());
         })

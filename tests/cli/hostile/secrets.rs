@@ -6,7 +6,7 @@ use std::process::Stdio;
 use sha2::{Digest, Sha256};
 
 use super::{everything_in, holds};
-use crate::fly::{FLY, Platform, V1};
+use crate::fly::{EmulatorProcess, FLY, V1};
 use crate::sandbox::Sandbox;
 
 /// The secrets, each of another form.
@@ -227,7 +227,7 @@ fn a_state_with_a_secret_in_clear_is_rewritten_by_the_next_apply_which_warns() {
 #[test]
 fn a_config_on_the_platform_is_shown_without_its_secrets() {
     let sandbox = Sandbox::new();
-    let platform = Platform::with_app(&sandbox);
+    let platform = EmulatorProcess::with_app(&sandbox);
     sandbox.write("fly.toml", FLY);
     let id = platform.deployed("app", "ams", V1);
     let path = format!("/v1/apps/shop/machines/{id}");

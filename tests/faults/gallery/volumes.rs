@@ -4,8 +4,8 @@ use aeroform::core::fleet::DesiredGroup;
 use aeroform::emulator::world::World;
 use serde_json::json;
 
-use super::{Chapter, chapter, ids, image, steady, two, web};
-use crate::support::{GroupWords, group};
+use super::{PlanScenario, ids, image, scenario, steady, two, web};
+use crate::support::{GroupBuilder, group};
 
 /// A Machine of Fly Launch with a volume of its own.
 fn with_volume(world: &mut World) {
@@ -29,18 +29,18 @@ fn db() -> DesiredGroup {
     )
 }
 
-pub(super) fn all() -> Vec<Chapter> {
+pub(super) fn all() -> Vec<PlanScenario> {
     let logs =
         json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
     let bare = || steady(image(group("db"), "shop:2").count(1).max_unavailable(1));
     vec![
-        chapter("volume-kept", vec![("db", db())], vec![("db", two(db()))])
+        scenario("volume-kept", vec![("db", db())], vec![("db", two(db()))])
             .world(with_volume)
             .never_below(&["db"], 1, 0),
-        chapter("mount-gone", vec![("db", db())], vec![("db", bare())])
+        scenario("mount-gone", vec![("db", db())], vec![("db", bare())])
             .world(with_volume)
             .never_below(&["db"], 1, 1),
-        chapter(
+        scenario(
             "old-first",
             vec![("db", db()), ("web", web(1))],
             vec![("db", db().config(logs.clone())), ("web", web(1))],
@@ -48,20 +48,20 @@ pub(super) fn all() -> Vec<Chapter> {
         .world(with_volume)
         .never_below(&["web"], 1, 1),
         // Nothing is left for a moment, and nobody but the operator knows that it is no accident.
-        chapter(
+        scenario(
             "old-first-alone",
             vec![("db", db())],
             vec![("db", db().config(logs))],
         )
         .world(with_volume)
         .wishes(|wishes| wishes.accept_missing = true),
-        chapter(
+        scenario(
             "volumes-made",
             vec![("web", web(1))],
             vec![("db", db().count(3)), ("web", web(1))],
         )
         .never_below(&["web"], 1, 1),
-        chapter(
+        scenario(
             "volumes-taken-and-made",
             vec![("db", db()), ("web", web(1))],
             vec![("db", db().count(3).list("ams gru")), ("web", web(1))],
@@ -71,13 +71,13 @@ pub(super) fn all() -> Vec<Chapter> {
             world.add_volume("shop", "data", "ams", 1);
         })
         .never_below(&["db"], 1, 1),
-        chapter(
+        scenario(
             "mount-added",
             vec![("db", bare()), ("web", web(1))],
             vec![("db", two(db())), ("web", web(1))],
         )
         .never_below(&["db"], 1, 1),
-        chapter(
+        scenario(
             "vanished-one-with-volume",
             vec![("db", db()), ("web", web(1))],
             vec![("db", db()), ("web", web(1))],

@@ -74,7 +74,7 @@ pub(super) fn many_groups() -> Plan {
     let regions = "ams 1->2, arn 1->2, bog 1->2, cdg 1->2, dfw 1->2, fra 1->2, gru 1->2, iad 1->2";
     let new = regions.split(", ").map(|place| &place[..3]).zip(0..);
     quiet
-        .fold(plan(48), Planning::group)
+        .fold(plan(48), PlanBuilder::group)
         .group(group("web", "bin/web", Changed, regions))
         .steps(new.map(|(at, n)| create("web", at, n)))
 }

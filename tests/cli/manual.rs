@@ -1,0 +1,130 @@
+//! `state rm` and `import ID`: one Machine leaves the state, or enters it, and none is touched.
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::fly::{EmulatorProcess, on};
+use crate::pty::Terminal;
+use crate::sandbox::Sandbox;
+
+const IMAGE: &str =
+    "registry.fly.io/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111";
+
+fn project() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "fly.toml",
+        "app = \"shop\"\nprimary_region = \"ams\"\n[processes]\n  web = \"bin/web\"\n",
+    );
+    let ours = format!("provider = \"fly\"\nimage = \"{IMAGE}\"\n[groups.web]\ncount = 2\n");
+    sandbox.write("aeroform.toml", &ours);
+    sandbox
+}
+
+fn run(sandbox: &Sandbox, platform: &EmulatorProcess, args: &[&str]) -> String {
+    let mut command = on(sandbox, platform, args);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    sandbox.show(&output)
+}
+
+/// A Machine of no group, or of a console, as somebody makes one by hand.
+fn made(platform: &EmulatorProcess, metadata: &Value) -> String {
+    let config = json!({"image": IMAGE, "metadata": metadata});
+    let body = json!({"region": "ams", "config": config});
+    let (status, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    assert_eq!(status, 200, "{made}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let wait = format!("/v1/apps/shop/machines/{id}/wait");
+    assert_eq!(platform.ask("GET", &wait, &Value::Null).0, 200);
+    id
+}
+
+fn instances(platform: &EmulatorProcess) -> Vec<Value> {
+    let machines = platform.machines();
+    machines.iter().map(|m| m["instance_id"].clone()).collect()
+}
+
+/// Holds rule 33.
+#[test]
+fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
+    let sandbox = project();
+    let platform = EmulatorProcess::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    let before = instances(&platform);
+    let out = run(&sandbox, &platform, &["state", "rm", &id]);
+    assert!(out.starts_with("exit 0\n"), "{out}");
+    assert!(out.contains("is at serial 2 now"), "{out}");
+    assert!(
+        out.contains(&format!("`aeroform import {id}` takes it back")),
+        "{out}"
+    );
+    let state = sandbox.read("state/shop.json");
+    assert!(state.contains("\"ignored\""), "{state}");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(
+        plan.contains("taken out of the state with `state rm`, left"),
+        "{plan}"
+    );
+    assert!(plan.contains("1 to create"), "{plan}");
+    let twice = run(&sandbox, &platform, &["state", "rm", &id]);
+    assert!(twice.starts_with("exit 1\n"), "{twice}");
+
+    let asked = run(&sandbox, &platform, &["import", &id]);
+    assert!(asked.starts_with("exit 6\n"), "{asked}");
+    assert!(asked.contains(&format!("= web {id} ams")), "{asked}");
+    assert!(asked.contains("add `--auto-approve`"), "{asked}");
+    let mut terminal = Terminal::start(on(&sandbox, &platform, &["import", &id]));
+    terminal.expect("Take it into the state? [y/N]");
+    terminal.type_line("");
+    assert_eq!(terminal.end().0, 6);
+    let taken = run(&sandbox, &platform, &["import", &id, "-y", "--json"]);
+    assert!(
+        taken.contains("\"serial\": 3") || taken.contains("\"serial\":3"),
+        "{taken}"
+    );
+    assert_eq!(instances(&platform), before);
+    let quiet = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    assert!(!quiet.contains("state rm"), "{quiet}");
+}
+
+#[test]
+fn a_machine_made_by_hand_is_taken_in_and_one_of_another_purpose_is_not() {
+    let sandbox = project();
+    let platform = EmulatorProcess::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let stranger = made(&platform, &json!({}));
+    let taken = run(&sandbox, &platform, &["import", &stranger, "-y"]);
+    assert!(taken.starts_with("exit 0\n"), "{taken}");
+    assert!(
+        taken.contains(&format!("Machine {stranger} is one of group `web` now")),
+        "{taken}"
+    );
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("3 → 2"), "{plan}");
+    let console = made(&platform, &json!({"fly_process_group": "fly_app_console"}));
+    for (id, why) in [
+        (&console, "another tool made it"),
+        (&stranger, "it is in it already"),
+    ] {
+        let refused = run(&sandbox, &platform, &["import", id, "-y"]);
+        assert!(refused.starts_with("exit 1\n"), "{refused}");
+        assert!(refused.contains(why), "{refused}");
+    }
+    let nobody = run(&sandbox, &platform, &["import", "148ed599c14189", "-y"]);
+    assert!(
+        nobody.contains("has no such Machine `148ed599c14189`"),
+        "{nobody}"
+    );
+}
+
+/// What an import ends with of a Machine that the state knows.
+pub(crate) fn known(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = project();
+    let platform = EmulatorProcess::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    ends(on(&sandbox, &platform, &["import", &id, "-y", "--json"]))
+}

@@ -1,0 +1,177 @@
+//! Hosts that do not answer and Machines of other purposes, as an operator meets them: no second fleet.
+
+use serde_json::{Value, json};
+
+use crate::fly::{EmulatorProcess, V1, project, run};
+use crate::sandbox::Sandbox;
+
+fn scene(faults: &str) -> (Sandbox, EmulatorProcess) {
+    let sandbox = project(&format!("image = \"{V1}\"\n\n[groups.app]\ncount = 2\n"));
+    let platform = EmulatorProcess::with_faults(&sandbox, faults);
+    (sandbox, platform)
+}
+
+fn away(effect: &str) -> String {
+    format!("[[fault]]\non = \"get\"\neffect = \"{effect}\"\ntimes = 2\n")
+}
+
+/// Two Machines of `fly deploy` whose hosts are gone.
+fn outage(effect: &str) -> (Sandbox, EmulatorProcess) {
+    let (sandbox, platform) = scene(&away(effect));
+    for _ in 0..2 {
+        let id = platform.deployed("app", "ams", V1);
+        let path = format!("/v1/apps/shop/machines/{id}");
+        assert_eq!(platform.ask("GET", &path, &Value::Null).0, 200);
+    }
+    let away = |machine: &Value| machine["host_status"] == "unreachable";
+    assert!(platform.machines().iter().all(away));
+    (sandbox, platform)
+}
+
+#[test]
+fn a_host_outage_without_a_state_makes_no_second_fleet() {
+    let (sandbox, platform) = outage("host-unreachable");
+    let told = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    assert!(told.contains("host unreachable: 2 Machines"), "{told}");
+    assert_eq!(platform.machines().len(), 2);
+}
+
+#[test]
+fn machines_that_nobody_can_tell_keep_an_apply_without_a_state_from_making_others() {
+    let (sandbox, platform) = outage("host-silent");
+    let told = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(told.starts_with("exit 6\n"), "{told}");
+    assert!(told.contains("--accept-unknown"), "{told}");
+    assert_eq!(platform.machines().len(), 2);
+    let told = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(told.starts_with("exit 6\n"), "{told}");
+    let told = run(&sandbox, &platform, &["apply", "-y", "--accept-unknown"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    assert_eq!(platform.machines().len(), 4);
+}
+
+#[test]
+fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
+    let destroy = ["destroy", "-y", "--allow-destroy=all,app:1"];
+    for effect in ["host-unreachable", "host-silent"] {
+        let (sandbox, platform) = outage(effect);
+        let told = run(&sandbox, &platform, &destroy);
+        assert!(told.starts_with("exit 3\n"), "{told}");
+        assert!(!told.contains("nothing left"), "{told}");
+        assert!(
+            told.contains("Machines stay that nobody can read"),
+            "{told}"
+        );
+        // Beside one that goes.
+        platform.deployed("app", "ams", V1);
+        let told = run(&sandbox, &platform, &destroy);
+        assert!(told.starts_with("exit 3\n"), "{told}");
+        assert!(told.contains("Destroy incomplete: 1 destroyed"), "{told}");
+        let told = run(
+            &sandbox,
+            &platform,
+            &["destroy", "-y", "--allow-destroy=all,app:1", "--json"],
+        );
+        assert!(told.contains(r#""outcome":"incomplete""#), "{told}");
+        assert_eq!(platform.machines().len(), 2);
+    }
+}
+
+/// Holds rule 9.
+#[test]
+fn status_takes_from_the_state_what_nobody_can_read_as_a_plan_does() {
+    let (sandbox, platform) = scene(&away("host-silent"));
+    // The hosts go while the apply verifies, and the state lists both Machines.
+    let told = run(&sandbox, &platform, &["apply", "-y", "--steady", "0"]);
+    assert!(told.contains("2 created, but see above"), "{told}");
+    let away = |machine: &Value| machine["host_status"] == "unreachable";
+    assert!(platform.machines().iter().all(away));
+    let told = run(&sandbox, &platform, &["status"]);
+    assert!(told.contains("app  2 of 2"), "{told}");
+    assert!(!told.contains("of no group"), "{told}");
+    assert!(!told.contains("nothing says whose it is"), "{told}");
+    let told = run(&sandbox, &platform, &["machine", "list"]);
+    assert!(!told.contains("(-)"), "{told}");
+}
+
+/// Holds rule 5.
+#[test]
+fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
+    let (sandbox, platform) = scene("");
+    let ours = [
+        platform.deployed("app", "ams", V1),
+        platform.deployed("app", "ams", V1),
+    ];
+    let canary = platform.deployed("app", "ams", V1);
+    let path = format!("/v1/apps/shop/machines/{canary}/metadata/fly_canary");
+    let (status, _) = platform.ask("POST", &path, &json!({"value": "true"}));
+    assert_eq!(status, 204);
+    let told = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    assert!(told.contains(&canary), "{told}");
+    let left: Vec<Value> = platform.machines();
+    assert_eq!(left.len(), 3);
+    // Nor does it count for its group where one only looks.
+    let told = run(&sandbox, &platform, &["status"]);
+    assert!(told.contains("app  2 of 2 · 2 started"), "{told}");
+    assert!(told.contains(&canary), "{told}");
+    let state = sandbox.read("state/shop.json");
+    assert!(ours.iter().all(|id| state.contains(id)) && !state.contains(&canary));
+}
+
+#[test]
+fn an_empty_list_without_a_count_stops_every_verb_until_somebody_says_that_it_is_so() {
+    let without_count =
+        "[[fault]]\non = \"app\"\neffect = \"omits\"\nfield = \"machine_count\"\ntimes = 10000\n";
+    let empty = "[[fault]]\non = \"list\"\neffect = \"empty-list\"\ntimes = 10000\n";
+    let (sandbox, platform) = scene(&format!("{without_count}{empty}"));
+    for _ in 0..2 {
+        platform.deployed("app", "ams", V1);
+    }
+    for verb in [
+        &["plan"][..],
+        &["apply", "-y"],
+        &["destroy", "-y", "--allow-destroy=all"],
+        &["refresh", "-y"],
+        &["drift"],
+    ] {
+        let told = run(&sandbox, &platform, verb);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let why = "the provider lists no Machine and does not say how many there are";
+        assert!(told.contains(why), "{verb:?}: {told}");
+        assert!(told.contains("--accept-missing"), "{verb:?}: {told}");
+        assert_eq!(told.starts_with("exit 0 "), verb == ["plan"], "{told}");
+        let is_named = told.contains("run `aeroform refresh --accept-missing`");
+        assert_eq!(is_named, verb == ["drift"], "{verb:?}: {told}");
+    }
+    assert!(!sandbox.project().join("state").exists());
+    let command = ["refresh", "--accept-missing", "-y"];
+    let told = run(&sandbox, &platform, &command);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+}
+
+#[test]
+fn without_an_id_of_the_app_everything_goes_on_and_the_first_id_is_taken() {
+    let without_id = "[[fault]]\non = \"app\"\neffect = \"omits\"\nfield = \"id\"\ntimes = 6\n";
+    let (sandbox, platform) = scene(without_id);
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    let warning = "does not tell the id of app `shop`";
+    assert!(applied.contains(warning), "{applied}");
+    let derived = "\"lineage\": \"app-without-id-";
+    assert!(sandbox.read("state/shop.json").contains(derived));
+    let told = run(&sandbox, &platform, &["status"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    // Until the fault is over.
+    for _ in 0..6 {
+        platform.ask("GET", "/v1/apps/shop", &Value::Null);
+    }
+    let told = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    assert!(!told.contains("take-over"), "{told}");
+    let planned = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
+    assert_eq!(platform.machines().len(), 2);
+    assert!(!sandbox.read("state/shop.json").contains(derived));
+}

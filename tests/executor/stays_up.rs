@@ -1,0 +1,647 @@
+//! A Machine that was started has to stay up: what passes, what fails, and how soon.
+
+use std::time::Duration;
+
+use aeroform::core::fleet::{DesiredGroup, Strategy};
+use aeroform::core::plan::{Options, Plan, Requested, plan};
+use aeroform::emulator::world::{ExitsAfter, Fault, FaultEffect};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::fixture::{ExecutedRun, ExecutorFixture, checked, image, web, worker};
+use crate::support::{GroupBuilder, desired};
+
+/// A process that is up for a while and ends by itself, so many times.
+pub(crate) fn exits(after: u64, code: i32, restarts: Option<u32>) -> ExitsAfter {
+    ExitsAfter {
+        after: Duration::from_secs(after),
+        code,
+        signal: None,
+        oom_killed: false,
+        restarts,
+    }
+}
+
+pub(crate) fn steady(group: DesiredGroup) -> DesiredGroup {
+    group.with(|group| group.steady_ms = Some(10_000))
+}
+
+/// Creates one Machine of this group whose process does this; how it ended, and after how long.
+async fn created(
+    group: DesiredGroup,
+    effect: FaultEffect,
+) -> (ExecutorFixture, ExecutedRun, Duration) {
+    let mut stage = ExecutorFixture::new();
+    let fault = stage.sim.world().inject(Fault::on("create", effect));
+    let begun = Instant::now();
+    let ran = stage.apply(&desired([("jobs", group)])).await;
+    assert_eq!(stage.sim.world().fired(fault), 1);
+    (stage, ran, begun.elapsed())
+}
+
+/// Holds rule 29.
+#[tokio::test(start_paused = true)]
+async fn a_machine_passes_once_it_has_been_up_for_the_window_and_not_before() {
+    let mut stage = ExecutorFixture::new();
+    let begun = Instant::now();
+    let ran = stage
+        .apply_until_settled(&desired([("jobs", steady(worker(3)))]))
+        .await;
+    let took = begun.elapsed();
+    // Machines of a wave wait side by side.
+    assert!(took >= Duration::from_secs(12), "{took:?}");
+    assert!(took < Duration::from_secs(16), "{took:?}");
+    assert!(ran.waits().contains(&"it to stay up"), "{:?}", ran.waits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_takes_no_less_than_its_plan_says() {
+    let mut stage = ExecutorFixture::new();
+    let jobs = || steady(worker(6)).max_unavailable(2);
+    stage
+        .apply_until_settled(&desired([("jobs", jobs())]))
+        .await;
+    let wanted = desired([("jobs", image(jobs(), "shop:2").count(8))]);
+    let (made, observed) = stage.plan(&wanted).await;
+    // The new ones, one of the old ones, and five more in three turns.
+    let least = Duration::from_millis(made.at_least_ms.unwrap());
+    assert_eq!(least, Duration::from_secs(50));
+    let begun = Instant::now();
+    stage
+        .carry_out(&wanted, made, &observed)
+        .await
+        .assert_complete();
+    let took = begun.elapsed();
+    assert!(took >= least && took < least * 2, "{took:?}");
+}
+
+/// Holds rule 29.
+#[tokio::test(start_paused = true)]
+async fn a_second_crash_fails_the_step_at_once() {
+    let crash = FaultEffect::ExitsAfter(exits(3, 1, None));
+    let (stage, ran, took) = created(steady(worker(1)), crash).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_keeps_ending");
+    assert!(
+        message.contains("it ended 2 times, last with exit code 1"),
+        "{message}"
+    );
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    // What was made is remembered, and nobody saw that it works.
+    assert!(stage.known.machines[stage.id(0).as_str()].unproven);
+}
+
+/// Holds rule 29.
+#[tokio::test(start_paused = true)]
+async fn one_crash_begins_the_window_again() {
+    let crash = FaultEffect::ExitsAfter(exits(8, 1, Some(1)));
+    let (_, ran, took) = created(steady(worker(1)), crash).await;
+    ran.assert_complete();
+    assert!(took > Duration::from_secs(19), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_after_which_it_is_not_started_again_fails_at_once_with_all_that_is_known() {
+    let killed = ExitsAfter {
+        signal: Some(9),
+        oom_killed: true,
+        ..exits(2, 137, Some(0))
+    };
+    for group in [steady(worker(1)), steady(checked(worker(1)))] {
+        let (_, ran, took) = created(group, FaultEffect::ExitsAfter(killed)).await;
+        let (code, message) = ran.failure();
+        assert_eq!(code, "machine_failed");
+        assert!(
+            message.contains("exit code 137, signal 9, out of memory (oom_killed)"),
+            "{message}"
+        );
+        assert!(took < Duration::from_secs(8), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_never_comes_up_is_not_waited_for_to_the_end() {
+    let (_, ran, took) = created(steady(worker(1)), FaultEffect::ExitsAtOnce(7)).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_failed");
+    assert!(message.contains("exit code 7"), "{message}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// Holds rule 29.
+#[tokio::test(start_paused = true)]
+async fn exit_code_0_passes_only_where_nothing_has_to_answer() {
+    let done = FaultEffect::ExitsAfter(exits(2, 0, None));
+    for policy in ["on-failure", "no", "always"] {
+        let job = worker(1).config(json!({"restart": {"policy": policy}}));
+        let (_, ran, took) = created(steady(job), done.clone()).await;
+        assert_eq!(ran.outcomes(), ["done"], "{policy}");
+        assert_eq!(ran.report.findings, [""; 0], "{policy}");
+        let remarks = &ran.report.remarks;
+        assert!(
+            remarks[0].contains("ended by itself with exit code 0"),
+            "{remarks:?}"
+        );
+        assert!(took < Duration::from_secs(8), "{policy}: {took:?}");
+    }
+    for group in [worker(1).serves(), checked(worker(1))] {
+        let (_, ran, _) = created(steady(group), done.clone()).await;
+        let (code, message) = ran.failure();
+        assert_eq!(code, "machine_failed");
+        assert!(message.contains("exit code 0, although"), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_somebody_asks_for_in_the_window_passes_with_a_remark() {
+    for (suspends, group) in [(false, web(1)), (true, checked(web(1)))] {
+        let mut stage = ExecutorFixture::new();
+        let sim = stage.sim.clone();
+        let autostop = async {
+            sleep(Duration::from_secs(5)).await;
+            let mut world = sim.world();
+            let id = world.operator("shop").machines()[0]["id"].clone();
+            let id = id.as_str().unwrap();
+            if suspends {
+                world.operator("shop").suspend(id);
+            } else {
+                world.operator("shop").stop(id);
+            }
+        };
+        let wanted = desired([("web", steady(group))]);
+        let begun = Instant::now();
+        let (ran, ()) = tokio::join!(stage.apply(&wanted), autostop);
+        assert_eq!(ran.outcomes(), ["done"]);
+        assert_eq!(ran.report.findings, [""; 0]);
+        let remarks = &ran.report.remarks;
+        assert!(remarks[0].contains("on request"), "{remarks:?}");
+        assert!(begun.elapsed() < Duration::from_secs(12));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_before_the_update_says_nothing_of_it() {
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("jobs", steady(worker(1)))]))
+        .await;
+    let id = stage.id(0);
+    // Two crashes of the old version, and it is up again.
+    let crashes = exits(1, 1, Some(2));
+    stage.sim.world().operator("shop").exit(&id, crashes);
+    sleep(Duration::from_secs(30)).await;
+    let wanted = desired([("jobs", steady(image(worker(1), "shop:2")))]);
+    stage.apply_until_settled(&wanted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loop_stops_the_rollout_after_the_first_machine() {
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("jobs", steady(worker(3)))]))
+        .await;
+    let crash = FaultEffect::ExitsAfter(exits(2, 1, None));
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", crash).times(100));
+    let ran = stage
+        .apply(&desired([("jobs", steady(image(worker(3), "shop:2")))]))
+        .await;
+    assert_eq!(ran.failure().0, "machine_keeps_ending");
+    assert_eq!(stage.sim.world().count("update"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn immediate_groups_and_a_window_of_zero_wait_for_nothing_more() {
+    let immediate = steady(worker(1)).with(|group| group.strategy = Strategy::Immediate);
+    let off = worker(1).with(|group| group.steady_ms = Some(0));
+    for group in [immediate, off] {
+        let mut stage = ExecutorFixture::new();
+        let begun = Instant::now();
+        stage.apply(&desired([("jobs", group)])).await;
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_window_is_the_flags_then_the_files_then_the_providers() {
+    let mut stage = ExecutorFixture::new();
+    let mut capabilities = stage.observed().await.description.capabilities;
+    capabilities.steady_ms = 10_000;
+    stage.sim = stage.sim.clone().with_capabilities(capabilities);
+    let observed = stage.observed().await;
+    let window = |flag: Option<u64>, file: Option<u64>, wait: u64| {
+        let group = worker(1).with(|group| {
+            group.steady_ms = file;
+            group.wait_timeout_s = wait;
+        });
+        let options = Options {
+            requested: Requested {
+                steady_ms: flag,
+                ..Requested::default()
+            },
+            ..Options::default()
+        };
+        let wanted = desired([("jobs", group)]);
+        let made = plan(&wanted, &stage.known, Some(&observed), &options);
+        (made.groups[0].steady_ms, made.refusals.len())
+    };
+    assert_eq!(window(None, None, 300), (Some(10_000), 0));
+    assert_eq!(window(None, Some(5_000), 300), (Some(5_000), 0));
+    assert_eq!(window(Some(2_000), Some(5_000), 300), (Some(2_000), 0));
+    assert_eq!(window(Some(0), Some(5_000), 300), (None, 0));
+    // The provider's own leaves time for the start; one that is said has to fit.
+    assert_eq!(window(None, None, 8), (Some(4_000), 0));
+    assert_eq!(window(Some(9_000), None, 8).1, 1);
+}
+
+/// Holds rule 23.
+#[tokio::test(start_paused = true)]
+async fn an_update_starts_a_machine_that_had_crashed_and_leaves_one_that_was_stopped() {
+    let up = || desired([("jobs", steady(worker(2)))]);
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&up()).await;
+    let (crashed, stopped) = (stage.id(0), stage.id(1));
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .exit(&crashed, exits(0, 1, Some(0)));
+    stage.sim.world().operator("shop").stop(&stopped);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(stage.states(), ["stopped", "stopped"]);
+    let wanted = desired([("jobs", steady(image(worker(2), "shop:2")))]);
+    let ran = stage.apply_until_settled(&wanted).await;
+    assert_eq!(stage.states(), ["started", "stopped"]);
+    assert!(ran.waits().contains(&"it to stay up"), "{:?}", ran.waits());
+    assert_eq!(stage.sim.world().count("start"), 1);
+}
+
+/// Holds rule 23.
+#[tokio::test(start_paused = true)]
+async fn an_update_leaves_down_what_ended_well_has_a_schedule_or_stands_by() {
+    let jobs = |image: &str| {
+        let timed = worker(1).config(json!({"schedule": "daily"}));
+        desired([
+            ("done", steady(crate::fixture::image(worker(1), image))),
+            ("timed", steady(crate::fixture::image(timed, image))),
+        ])
+    };
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&jobs("shop:1")).await;
+    for machine in stage.machines() {
+        let id = machine["id"].as_str().unwrap();
+        let group = machine["config"]["metadata"]["fly_process_group"].as_str();
+        let code = i32::from(group == Some("timed"));
+        stage
+            .sim
+            .world()
+            .operator("shop")
+            .exit(id, exits(0, code, Some(0)));
+    }
+    sleep(Duration::from_secs(5)).await;
+    stage.apply_until_settled(&jobs("shop:2")).await;
+    assert_eq!(stage.states(), ["stopped", "stopped"]);
+    assert_eq!(stage.sim.world().count("start"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fix_that_crashes_as_well_is_no_success() {
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("jobs", steady(worker(1)))]))
+        .await;
+    let id = stage.id(0);
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .exit(&id, exits(0, 1, Some(0)));
+    sleep(Duration::from_secs(5)).await;
+    let crash = FaultEffect::ExitsAfter(exits(2, 3, Some(0)));
+    stage.sim.world().inject(Fault::on("start", crash));
+    let ran = stage
+        .apply(&desired([("jobs", steady(image(worker(1), "shop:2")))]))
+        .await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_failed");
+    assert!(message.contains("exit code 3"), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fix_starts_what_ended_with_0_although_it_serves() {
+    let mut stage = ExecutorFixture::new();
+    let serving = || steady(worker(2).serves());
+    stage
+        .apply_until_settled(&desired([("jobs", serving())]))
+        .await;
+    let ends = FaultEffect::ExitsAfter(exits(2, 0, Some(0)));
+    stage.sim.world().inject(Fault::on("update", ends));
+    let ran = stage
+        .apply(&desired([("jobs", image(serving(), "shop:2"))]))
+        .await;
+    assert_eq!(ran.failure().0, "machine_failed");
+    // The update does both: it starts the Machine that was never seen to work, and changes it.
+    let fixed = desired([("jobs", image(serving(), "shop:3"))]);
+    stage.apply(&fixed).await.assert_complete();
+    assert_eq!(stage.states(), ["started", "started"]);
+    stage.assert_settled(&fixed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_the_platform_takes_back_is_no_success() {
+    for group in [steady(worker(1)), worker(1)] {
+        let mut stage = ExecutorFixture::new();
+        stage
+            .apply_until_settled(&desired([("jobs", group.clone())]))
+            .await;
+        stage
+            .sim
+            .world()
+            .inject(Fault::on("update", FaultEffect::Reverts));
+        let ran = stage
+            .apply(&desired([("jobs", image(group, "shop:2"))]))
+            .await;
+        assert_eq!(ran.failure().0, "reverted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_made_in_another_region_is_no_success_and_is_remembered_there() {
+    let mut stage = ExecutorFixture::new();
+    let elsewhere = FaultEffect::WrongRegion("gru".to_owned());
+    stage.sim.world().inject(Fault::on("create", elsewhere));
+    let ran = stage
+        .apply(&desired([("web", web(1).exact(&[("ams", 1)]))]))
+        .await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "wrong_region");
+    assert!(message.ends_with("is in gru, not ams"), "{message}");
+    let known = &stage.known.machines[stage.id(0).as_str()];
+    assert_eq!(known.region.as_str(), "gru");
+}
+
+/// What a plan says about Machines that the platform made in another region.
+fn elsewhere(plan: &Plan) -> Vec<&str> {
+    let warnings = plan.warnings.iter();
+    let warnings = warnings.filter(|warning| warning.code == "placed_elsewhere");
+    warnings.map(|warning| warning.message.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_region_until_it_is_replaced()
+ {
+    for keeps_state in [true, false] {
+        let mut stage = ExecutorFixture::new();
+        let wanted = desired([("web", web(1))]);
+        let nothing = stage.known.clone();
+        let fault = Fault::on("create", FaultEffect::WrongRegion("gru".to_owned()));
+        stage.sim.world().inject(fault);
+        let ran = stage.apply(&wanted).await;
+        assert_eq!(ran.failure().0, "wrong_region");
+        if !keeps_state {
+            stage.known = nothing;
+        }
+        let id = stage.id(0);
+        let says = format!(
+            "1 Machine of group `web` ({id}) is in gru, asked for ams: the platform chose the region"
+        );
+        let (made, observed) = stage.plan(&wanted).await;
+        assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
+        if keeps_state {
+            let waits = made.changes().map(|(_, change)| change.reason.as_str());
+            let waits: Vec<_> = waits.collect();
+            assert!(waits[0].starts_with("created by run "), "{waits:?}");
+        }
+        stage
+            .carry_out(&wanted, made, &observed)
+            .await
+            .assert_complete();
+        // It stays so when the Machine is changed.
+        let (made, _) = stage.plan(&wanted).await;
+        assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
+        let second = desired([("web", image(web(1), "shop:2"))]);
+        stage.apply(&second).await.assert_complete();
+        let (made, _) = stage.plan(&second).await;
+        assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
+        // Either way out ends it.
+        let written = desired([("web", image(web(1), "shop:2").exact(&[("gru", 1)]))]);
+        let (made, _) = stage.plan(&written).await;
+        assert_eq!(elsewhere(&made), [""; 0]);
+        assert_eq!(made.changes().count(), 0);
+        let options = Options {
+            requested: Requested {
+                replace: [aeroform::core::fleet::MachineId::new(&id).unwrap()].into(),
+                ..Requested::default()
+            },
+            ..Options::default()
+        };
+        let observed = stage.observed().await;
+        let made = plan(&second, &stage.known, Some(&observed), &options);
+        stage
+            .carry_out(&second, made, &observed)
+            .await
+            .assert_complete();
+        let (made, _) = stage.plan(&second).await;
+        assert_eq!(elsewhere(&made), [""; 0]);
+        let regions: Vec<_> = stage
+            .known
+            .machines
+            .values()
+            .map(|m| m.region.as_str())
+            .collect();
+        assert_eq!(regions, ["ams"]);
+    }
+}
+
+/// Machines are updated one after the other; the first one does this when its gate has passed.
+async fn ends_after_its_gate(
+    many: u32,
+    code: i32,
+    restarts: u32,
+) -> (ExecutorFixture, aeroform::core::fleet::Desired, ExecutedRun) {
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("jobs", steady(worker(many)))]))
+        .await;
+    let later = FaultEffect::ExitsAfter(exits(15, code, Some(restarts)));
+    stage.sim.world().inject(Fault::on("update", later));
+    let group = steady(image(worker(many), "shop:2")).max_unavailable(1);
+    let wanted = desired([("jobs", group)]);
+    let ran = stage.apply(&wanted).await;
+    assert!(ran.outcomes().iter().all(|outcome| *outcome == "done"));
+    (stage, wanted, ran)
+}
+
+/// Holds rule 31.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_down_when_it_is_verified_is_a_finding_unless_it_was_meant_to_be() {
+    let (_, _, ran) = ends_after_its_gate(2, 1, 0).await;
+    let found = &ran.report.findings;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].ends_with("was up and is stopped: exit code 1"),
+        "{found:?}"
+    );
+    let (_, _, ran) = ends_after_its_gate(2, 0, 0).await;
+    assert_eq!(ran.report.findings, [""; 0]);
+    let remarks = &ran.report.remarks;
+    assert!(
+        remarks[0].contains("with exit code 0 after its change"),
+        "{remarks:?}"
+    );
+    let (_, _, ran) = ends_after_its_gate(2, 1, 1).await;
+    assert_eq!(ran.report.findings, [""; 0]);
+    let remarks = &ran.report.remarks;
+    assert!(remarks[0].contains("was started again"), "{remarks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_went_down_after_its_gate_is_started_again_by_the_next_run() {
+    let (mut stage, wanted, _) = ends_after_its_gate(2, 1, 0).await;
+    let (plan, _) = stage.plan(&wanted).await;
+    assert!(
+        plan.summary_lines()
+            .iter()
+            .any(|line| line.starts_with("start again jobs")),
+        "{:#?}",
+        plan.summary_lines()
+    );
+    stage.apply(&wanted).await.assert_complete();
+    assert_eq!(stage.states(), ["started", "started"]);
+    stage.assert_settled(&wanted).await;
+    // What ended well is as it should be.
+    let (stage, wanted, _) = ends_after_its_gate(2, 0, 0).await;
+    stage.assert_settled(&wanted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_crashes_twice_after_its_gate_is_a_finding() {
+    let (mut stage, wanted, ran) = ends_after_its_gate(4, 7, 3).await;
+    let found = &ran.report.findings;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .ends_with("ended 3 times by itself after its change was done, last with exit code 7"),
+        "{found:?}"
+    );
+    let (plan, _) = stage.plan(&wanted).await;
+    assert!(!plan.is_empty());
+    stage.apply(&wanted).await.assert_complete();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_stopped_on_request_after_its_gate_is_a_remark() {
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("jobs", steady(worker(2)))]))
+        .await;
+    let group = steady(image(worker(2), "shop:2")).max_unavailable(1);
+    let wanted = desired([("jobs", group)]);
+    let (id, sim) = (stage.id(0), stage.sim.clone());
+    let autostop = async {
+        sleep(Duration::from_secs(18)).await;
+        sim.world().operator("shop").stop(&id);
+    };
+    let (ran, ()) = tokio::join!(stage.apply(&wanted), autostop);
+    assert_eq!(ran.outcomes(), ["done", "done"]);
+    assert_eq!(ran.report.findings, [""; 0]);
+    let remarks = &ran.report.remarks;
+    assert!(remarks[0].contains("stopped on request"), "{remarks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_machine_that_its_update_starts_is_told() {
+    let mut stage = ExecutorFixture::new();
+    stage.apply_until_settled(&desired([("web", web(1))])).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").stop(&id);
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", FaultEffect::StartsStopped));
+    let ran = stage
+        .apply(&desired([("web", image(web(1), "shop:2"))]))
+        .await;
+    assert_eq!(ran.outcomes(), ["done"]);
+    let remarks = &ran.report.remarks;
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert!(
+        remarks[0].contains("was stopped when it was updated"),
+        "{remarks:?}"
+    );
+}
+
+/// Holds rule 31.
+#[tokio::test(start_paused = true)]
+async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verification() {
+    let immediate = worker(1).with(|group| group.strategy = Strategy::Immediate);
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("jobs", immediate.clone())]))
+        .await;
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", FaultEffect::Reverts));
+    let ran = stage
+        .apply(&desired([("jobs", image(immediate, "shop:2"))]))
+        .await;
+    let found = &ran.report.findings;
+    assert!(
+        found[0].contains("has the config of before again"),
+        "{found:?}"
+    );
+}
+
+/// Holds rule 23.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_rests_in_created_is_settled_and_goes_at_once() {
+    let mut stage = ExecutorFixture::new();
+    let stays = Fault::on("create", FaultEffect::StaysCreated).times(2);
+    let stays = stage.sim.world().inject(stays);
+    let begun = Instant::now();
+    let standby = |image: &str| {
+        let group = crate::fixture::image(worker(1), image);
+        desired([("jobs", steady(group).with(|group| group.standby = Some(1)))])
+    };
+    stage.apply_until_settled(&standby("shop:1")).await;
+    assert_eq!(stage.sim.world().fired(stays), 2);
+    assert!(
+        begun.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(stage.states().contains(&"created".to_owned()));
+    let begun = Instant::now();
+    let without = desired([(
+        "jobs",
+        steady(worker(1)).with(|group| group.standby = Some(0)),
+    )]);
+    stage.apply_until_settled(&without).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_rests_in_created_is_updated_without_waiting_for_it() {
+    let mut stage = ExecutorFixture::new();
+    let stays = Fault::on("create", FaultEffect::StaysCreated).times(2);
+    stage.sim.world().inject(stays);
+    let standby = |image: &str| {
+        let group = crate::fixture::image(worker(1), image);
+        desired([("jobs", steady(group).with(|group| group.standby = Some(1)))])
+    };
+    stage.apply_until_settled(&standby("shop:1")).await;
+    let begun = Instant::now();
+    stage.apply_until_settled(&standby("shop:2")).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+}

@@ -1,0 +1,113 @@
+//! What can go wrong with one call of the platform: how it is answered, and what becomes of its Machine.
+
+use std::time::Duration;
+
+use aeroform::emulator::world::{ExitsAfter, FaultEffect, LoggedCall, RefusalKind};
+
+use crate::gallery::PlanScenario;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallFault {
+    Refused,
+    RateLimited,
+    LostBefore,
+    LostAfter,
+    NotStarting,
+    NoRoom,
+    /// A refusal in the platform's own words.
+    Refusal(RefusalKind),
+    /// The process ends by itself so many times within the window, with this code, and then stays up; with
+    /// none it is not started again.
+    Crashes(u32, i32),
+    Reverts,
+    Elsewhere,
+    StaysCreated,
+    /// The host stops answering, and answers again before the next apply.
+    HostGone,
+    /// The Machine moves to another host, its volumes with it.
+    Migrates,
+}
+
+/// In this region nothing is wanted.
+pub(crate) const OTHER_REGION: &str = "emu";
+
+impl CallFault {
+    pub(crate) fn effect(self) -> FaultEffect {
+        match self {
+            Self::Refused => FaultEffect::Refuse {
+                status: 422,
+                message: "no".to_owned(),
+            },
+            Self::RateLimited => FaultEffect::RateLimited {
+                retry_after: Duration::from_secs(3),
+            },
+            Self::LostBefore => FaultEffect::LoseBefore { status: 500 },
+            Self::LostAfter => FaultEffect::LoseAfter { status: 504 },
+            Self::NotStarting => FaultEffect::FailStart,
+            Self::NoRoom => FaultEffect::NoRoom { message: None },
+            Self::Refusal(refused) => FaultEffect::Refusal(refused),
+            Self::Crashes(restarts, code) => FaultEffect::ExitsAfter(ExitsAfter {
+                after: Duration::from_millis(1200),
+                code,
+                signal: None,
+                oom_killed: false,
+                restarts: Some(restarts),
+            }),
+            Self::Reverts => FaultEffect::Reverts,
+            Self::Elsewhere => FaultEffect::WrongRegion(OTHER_REGION.to_owned()),
+            Self::StaysCreated => FaultEffect::StaysCreated,
+            Self::HostGone => FaultEffect::HostUnreachable { in_part: true },
+            Self::Migrates => FaultEffect::Migrates,
+        }
+    }
+
+    /// Whether it happens to calls that change something and to others; else only to those that it is about.
+    pub(crate) fn is_any_answer(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter
+        )
+    }
+
+    /// Whether it can happen to this call.
+    pub(crate) fn is_about(self, call: &LoggedCall, chapter: &PlanScenario) -> bool {
+        let starts = matches!(call.action, "create" | "update");
+        match self {
+            Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter => true,
+            Self::NotStarting
+            | Self::NoRoom
+            | Self::Refusal(RefusalKind::ImageUnknown)
+            | Self::HostGone
+            | Self::Migrates => starts,
+            Self::Refusal(RefusalKind::Capacity) => starts || call.action == "create-volume",
+            Self::Refusal(
+                RefusalKind::Quota | RefusalKind::MachineLimit | RefusalKind::NameTaken,
+            ) => call.action == "create",
+            // What is not waited for shows only later, and that is no business of a next apply.
+            Self::Crashes(..) => starts && !chapter.is_immediate(),
+            Self::Reverts => call.action == "update",
+            Self::Elsewhere | Self::StaysCreated => call.action == "create",
+        }
+    }
+
+    /// Whether a Machine is down after it that has to be brought up again.
+    pub(crate) fn takes_down(self) -> bool {
+        matches!(
+            self,
+            Self::NotStarting | Self::Crashes(..) | Self::HostGone | Self::Elsewhere
+        )
+    }
+
+    /// Whether the next apply may make a Machine once more instead of mending it.
+    pub(crate) fn may_make_another(self) -> bool {
+        matches!(
+            self,
+            Self::NotStarting
+                | Self::Crashes(0, _)
+                | Self::NoRoom
+                | Self::Refusal(RefusalKind::Capacity)
+                | Self::Elsewhere
+                | Self::HostGone
+        )
+    }
+}

@@ -1,0 +1,379 @@
+//! A plan that is about to be applied, and one life of a process that applies it: look, lock, look
+//! again, do, publish, let go; what the program does, without its operator.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use aeroform::apply::CancelHandle;
+use aeroform::core::fleet::{AppName, Desired, Known};
+use aeroform::core::plan::{Note, Options, Plan};
+use aeroform::core::state;
+use aeroform::core::view::RunOutcome;
+use aeroform::emulator::world::LoggedCall;
+use aeroform::env::Env;
+use aeroform::journal::MemoryJournal;
+use aeroform::provider::sim::SimProvider;
+use aeroform::run::{Preview, RunContext, RunRequest, RunResult, StoredState};
+use aeroform::store::{Holder, MemoryStore, StateStore};
+use tokio::time::{sleep, timeout};
+
+use crate::gallery::PlanScenario;
+use crate::invariants::{AvailabilityGuard, AvailabilityWatch, FleetSummary};
+use crate::process::{FaultPoint, Process, ProcessCounts, ProcessFault};
+
+/// Longer than any run of the gallery; one that takes longer hangs.
+const HANG_TIMEOUT: Duration = Duration::from_secs(100_000);
+/// What is found where nothing went wrong although it was to.
+pub(crate) const FAULT_NOT_FIRED: &str = "what was to go wrong did not";
+/// After so long nothing changes by itself any more.
+pub(crate) const SETTLE_TIME: Duration = Duration::from_secs(120);
+
+/// How a process came to its end.
+#[derive(Debug)]
+pub(crate) enum ProcessOutcome {
+    /// Nothing was to be done.
+    Idle,
+    /// It died.
+    Died,
+    /// It was told to stop before it had begun.
+    StoppedEarly,
+    /// It did not begin, and why.
+    #[expect(dead_code, reason = "Debug shows it when a case fails")]
+    Refused(String),
+    /// It carried out its plan to some end.
+    Ran(Box<CompletedRun>),
+}
+
+#[derive(Debug)]
+pub(crate) struct CompletedRun {
+    #[expect(dead_code, reason = "Debug shows it when a case fails")]
+    pub(crate) plan: Plan,
+    #[expect(dead_code, reason = "Debug shows it when a case fails")]
+    pub(crate) ended: RunResult,
+    pub(crate) end: RunOutcome,
+}
+
+/// What is there between two processes: the world, the state, the journal.
+pub(crate) struct DurableState {
+    pub(crate) sim: SimProvider,
+    pub(crate) store: MemoryStore,
+    pub(crate) journal: MemoryJournal,
+    env: Env,
+}
+
+/// A plan of the gallery that is about to be applied, and what comes of it when nothing goes wrong.
+pub(crate) struct FaultScenario {
+    pub(crate) scenario: PlanScenario,
+    sim: SimProvider,
+    text: Option<String>,
+    pub(crate) counts: ProcessCounts,
+    pub(crate) log: Vec<LoggedCall>,
+    pub(crate) fleet: FleetSummary,
+}
+
+impl ProcessOutcome {
+    /// Whether it says that everything is as wanted.
+    pub(crate) fn is_success(&self) -> bool {
+        match self {
+            Self::Idle => true,
+            Self::Ran(ran) => ran.end == RunOutcome::Complete,
+            Self::Died | Self::StoppedEarly | Self::Refused(_) => false,
+        }
+    }
+}
+
+fn env(seed: &str) -> Env {
+    let vars = [
+        ("AEROFORM_TEST_TIME", "2026-01-01T00:00:00Z"),
+        ("AEROFORM_TEST_SEED", seed),
+        ("USER", "ana"),
+    ];
+    let vars = vars.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Env::from_vars(BTreeMap::from(vars))
+}
+
+fn holder() -> Holder {
+    Holder {
+        who: "ana".to_owned(),
+        host: "desk".to_owned(),
+        pid: 1,
+        command: "apply".to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        run: None,
+    }
+}
+
+impl FaultScenario {
+    /// Brings a world to where the chapter begins, and applies it once undisturbed.
+    pub(crate) async fn of(chapter: PlanScenario) -> Self {
+        let place = DurableState {
+            sim: SimProvider::new(chapter.name),
+            store: MemoryStore::default(),
+            journal: MemoryJournal::default(),
+            env: env("before"),
+        };
+        place.sim.world().add_app("shop");
+        // On every second plan the platform shows its defaults in what was sent without them.
+        let seed = chapter.name.bytes().map(usize::from).sum::<usize>();
+        place.sim.world().fills_in = seed.is_multiple_of(2);
+        let name = chapter.name;
+        (chapter.world)(&mut place.sim.world());
+        if !chapter.before.groups.is_empty() {
+            let wishes = Options::default();
+            let life =
+                place.run_process(&chapter.before, &wishes, None, AvailabilityWatch::default());
+            let (life, _) = life.await;
+            assert!(life.is_success(), "{name}, before: {life:#?}");
+        }
+        sleep(SETTLE_TIME).await;
+        let app = chapter.after.app.clone();
+        let mut known = place.known(&app).await;
+        let mut chapter = chapter;
+        let hand = chapter.meanwhile;
+        hand(&mut place.sim.world(), &mut known, &mut chapter.after);
+        let text = (known.serial > 0).then(|| state::write(&known));
+        let mut scene = Self {
+            scenario: chapter,
+            sim: place.sim,
+            text,
+            counts: ProcessCounts::default(),
+            log: Vec::new(),
+            fleet: FleetSummary::default(),
+        };
+        scene.record_baseline().await;
+        scene
+    }
+
+    async fn record_baseline(&mut self) {
+        let place = self.durable_state();
+        let (life, done, findings) = self.run_case(&place, None).await;
+        let name = self.scenario.name;
+        assert!(
+            matches!(&life, ProcessOutcome::Ran(_)) && life.is_success(),
+            "{name}: {life:#?}"
+        );
+        assert_eq!(findings, [""; 0], "{name}");
+        let log = place.sim.world().log().to_vec();
+        let (fleet, left) = self.apply_until_settled(&place).await;
+        assert_eq!(left, [""; 0], "{name}");
+        (self.counts, self.log, self.fleet) = (done, log, fleet);
+    }
+
+    /// The place as it is when the chapter begins, with a journal that knows nothing.
+    pub(crate) fn durable_state(&self) -> DurableState {
+        let sim = self.sim.fork();
+        sim.world().clear_log();
+        DurableState {
+            sim,
+            store: match &self.text {
+                Some(text) => MemoryStore::with_text(text),
+                None => MemoryStore::default(),
+            },
+            journal: MemoryJournal::default(),
+            env: env("after"),
+        }
+    }
+
+    /// One process that applies the chapter; how it ended, what it did, and which invariants broke.
+    pub(crate) async fn run_case(
+        &self,
+        place: &DurableState,
+        blow: Option<(FaultPoint, ProcessFault)>,
+    ) -> (ProcessOutcome, ProcessCounts, Vec<String>) {
+        self.run_case_with(place, blow, &self.scenario.guards).await
+    }
+
+    /// The same under other promises than the chapter's own.
+    pub(crate) async fn run_case_with(
+        &self,
+        place: &DurableState,
+        blow: Option<(FaultPoint, ProcessFault)>,
+        guards: &[AvailabilityGuard],
+    ) -> (ProcessOutcome, ProcessCounts, Vec<String>) {
+        let watch = AvailabilityWatch::over(guards);
+        let (life, process) = place
+            .run_process(&self.scenario.after, &self.scenario.options, blow, watch)
+            .await;
+        let done = process.done();
+        let fired = blow.is_none() || process.fired();
+        let mut findings = process.guard_watch.into_inner().unwrap().findings;
+        if !fired {
+            findings.push(FAULT_NOT_FIRED.to_owned());
+        }
+        (life, done, findings)
+    }
+
+    /// Every host answers again that answered when the chapter began.
+    pub(crate) fn bring_hosts_back(&self, place: &DurableState) {
+        let silent = |sim: &SimProvider| {
+            let mut machines = sim.world().operator("shop").machines();
+            machines.retain(|machine| machine["host_status"] != "ok");
+            let ids = machines
+                .into_iter()
+                .map(|machine| machine["id"].to_string());
+            ids.map(|id| id.trim_matches('"').to_owned()).collect()
+        };
+        let before: Vec<String> = silent(&self.sim);
+        let now: Vec<String> = silent(&place.sim);
+        for id in now.iter().filter(|id| !before.contains(id)) {
+            place
+                .sim
+                .world()
+                .operator("shop")
+                .set_host_unreachable(id, false);
+        }
+    }
+
+    /// The fleet once nothing changes by itself any more, and what is left to be done although it
+    /// should be as wanted.
+    pub(crate) async fn apply_until_settled(
+        &self,
+        place: &DurableState,
+    ) -> (FleetSummary, Vec<String>) {
+        sleep(SETTLE_TIME).await;
+        let app = &self.scenario.after.app;
+        let fleet = FleetSummary::of(&place.sim, &place.known(app).await);
+        let ground = place.run_context(&self.scenario.after);
+        let look = match ground.preview(&self.scenario.options).await {
+            Ok(look) => look,
+            Err(error) => return (fleet, vec![format!("cannot look: {error}")]),
+        };
+        let mut left = look.plan.summary_lines();
+        if look.plan.is_empty() {
+            left.clear();
+        }
+        left.extend(note_texts(&look.plan.refusals));
+        left.extend(look.open_runs.iter().map(|open| {
+            let (run, status) = (&open.row.run, open.status);
+            format!("the journal still shows run {run} as {status:?}")
+        }));
+        (fleet, left)
+    }
+}
+
+impl DurableState {
+    pub(crate) async fn known(&self, app: &AppName) -> Known {
+        let remembered = StoredState::read(&self.store, app, "test").await;
+        remembered.expect("the state can be read").known
+    }
+
+    fn run_context<'a>(&'a self, desired: &'a Desired) -> RunContext<'a> {
+        RunContext {
+            desired,
+            provider: &self.sim,
+            store: &self.store,
+            journal: &self.journal,
+            env: &self.env,
+        }
+    }
+
+    /// One life of a process, from its first look to its last word or its death. What dies with a
+    /// process is gone afterwards, its lock included.
+    pub(crate) async fn run_process(
+        &self,
+        desired: &Desired,
+        wishes: &Options,
+        blow: Option<(FaultPoint, ProcessFault)>,
+        watch: AvailabilityWatch,
+    ) -> (ProcessOutcome, Process) {
+        let (handle, cancel) = CancelHandle::new();
+        let process = Process::new(&self.sim, &self.store, &self.journal, blow, handle, watch);
+        process.guard_watch.lock().unwrap().check(&self.sim);
+        let ground = RunContext {
+            provider: &process,
+            store: &process,
+            journal: &process,
+            ..self.run_context(desired)
+        };
+        let steps = run_to_end(&process, &ground, wishes, cancel);
+        let life = tokio::select! {
+            biased;
+            () = process.death() => ProcessOutcome::Died,
+            life = timeout(HANG_TIMEOUT, steps) => life.expect("no run hangs"),
+        };
+        self.store.restart();
+        self.journal.restart();
+        (life, process)
+    }
+}
+
+async fn run_to_end(
+    process: &Process,
+    ground: &RunContext<'_>,
+    wishes: &Options,
+    cancel: aeroform::apply::Cancel,
+) -> ProcessOutcome {
+    let looking = async {
+        let shown = ground.preview(wishes).await.map_err(|e| e.to_string())?;
+        let idle = shown.plan.is_empty() && shown.plan.refusals.is_empty();
+        if idle && shown.open_runs.is_empty() {
+            return Ok(None);
+        }
+        check_refusals(&shown.plan)?;
+        let lock = process.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+        let lock = lock.map_err(|e| e.to_string())?;
+        let fresh = ground.preview(wishes).await.map_err(|e| e.to_string())?;
+        let differences = RunContext::differences(&shown, &fresh);
+        if !differences.is_empty() {
+            return Err(differences.join("; "));
+        }
+        check_refusals(&fresh.plan)?;
+        ground
+            .check_and_close_runs(&fresh)
+            .map_err(|e| format!("{e:?}"))?;
+        if fresh.plan.is_empty() {
+            lock.release().await.map_err(|e| e.to_string())?;
+            return Ok(None);
+        }
+        Ok::<_, String>(Some((lock, fresh)))
+    };
+    let looked = tokio::select! {
+        biased;
+        () = cancel.stopping() => return ProcessOutcome::StoppedEarly,
+        looked = looking => looked,
+    };
+    let (held, look): (_, Preview) = match looked {
+        Ok(Some(looked)) => looked,
+        Ok(None) => return ProcessOutcome::Idle,
+        Err(why) => return ProcessOutcome::Refused(why),
+    };
+    let run = ground.env.new_run_id();
+    let errand = RunRequest {
+        run: &run,
+        command: "apply",
+        parallelism: 16,
+        copy_dir: Path::new(env!("CARGO_TARGET_TMPDIR")),
+    };
+    let mut heard = |_: &_| process.event();
+    let ended = ground
+        .execute(&look, &*held, &errand, cancel, &mut heard)
+        .await;
+    process.at(FaultPoint::BeforeRelease).await;
+    let released = held.release().await;
+    process.at(FaultPoint::AfterRelease).await;
+    match (ended, released) {
+        (Ok(ended), Ok(())) => {
+            let end = ended.run_end(&look);
+            let plan = look.plan;
+            ProcessOutcome::Ran(Box::new(CompletedRun { plan, ended, end }))
+        }
+        (Err(error), _) => ProcessOutcome::Refused(error.to_string()),
+        (_, Err(error)) => ProcessOutcome::Refused(error.to_string()),
+    }
+}
+
+fn check_refusals(plan: &Plan) -> Result<(), String> {
+    if plan.refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(note_texts(&plan.refusals).join("; "))
+    }
+}
+
+fn note_texts(notes: &[Note]) -> Vec<String> {
+    notes
+        .iter()
+        .map(|note| format!("refused: {}", note.message))
+        .collect()
+}

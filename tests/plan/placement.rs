@@ -1,0 +1,123 @@
+//! Which places are kept when Machines are named, vanish, are replaced or are held by volumes.
+
+use aeroform::core::fleet::{Desired, HostStatus};
+use aeroform::core::plan::{Action, Plan, StandbyTarget};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
+
+fn naming(mut wanted: Desired, machine: &str) -> Desired {
+    wanted.removed_machines.insert(id(machine));
+    wanted
+}
+
+/// Regions of the creates, in order.
+fn made_in(plan: &Plan) -> Vec<&str> {
+    let creates = plan.changes().filter_map(|(_, change)| {
+        let is_create = matches!(change.action, Action::Create { .. });
+        is_create.then_some(change.region.as_str())
+    });
+    creates.collect()
+}
+
+/// Holds rule 34.
+#[test]
+fn a_named_machine_goes_before_others_also_where_a_list_is_held_by_volumes() {
+    let db = |count: u32, regions: &str| {
+        desired([("db", group("db").count(count).mount().list(regions))])
+    };
+    let mut stage = PlanFixture::empty();
+    stage.volumes = true;
+    stage.apply(&db(2, "ams"));
+    stage.volumes = false;
+    stage.apply(&db(4, "ams"));
+    let made = stage.plan(&naming(db(3, "bog"), "m00002"));
+    assert_snapshot!(lines(&made), @"
+    group db: 4->3 changed (ams 4->1, bog 0->2)
+    create db bog x2
+    -- db: all created
+    destroy db ams m00002 Named leaves 1: named by a `[[removed]]` entry
+    destroy db ams m00004 Rebalanced: the newest
+    destroy db ams m00003 Rebalanced: the newest
+    note held_by_volumes db
+    ");
+}
+
+#[test]
+fn the_place_of_a_named_machine_is_filled_in_its_own_region() {
+    let stage = PlanFixture::with(&desired([(
+        "web",
+        group("web").exact(&[("ams", 1), ("fra", 1)]),
+    )]));
+    let wanted = desired([("web", group("web").count(2))]);
+    let made = stage.plan(&naming(wanted, "m00002"));
+    assert_eq!(made_in(&made), ["fra"]);
+}
+
+#[test]
+fn of_several_that_vanished_only_as_many_are_made_again_as_are_wanted() {
+    let mut stage = PlanFixture::with(&desired([(
+        "web",
+        group("web").exact(&[("ams", 1), ("bog", 1), ("gru", 1)]),
+    )]));
+    stage.remove_machine("m00001");
+    stage.remove_machine("m00002");
+    let made = stage.apply(&desired([("web", group("web").count(2))]));
+    assert_eq!((made_in(&made).len(), made.summary().destroy), (1, 0));
+}
+
+#[test]
+fn a_named_machine_that_has_vanished_is_not_made_again() {
+    let mut stage = PlanFixture::with(&desired([("web", group("web").count(3))]));
+    stage.remove_machine("m00002");
+    let wanted = desired([("web", group("web"))]);
+    assert_eq!(made_in(&stage.plan(&wanted)), ["ams"]);
+    assert_eq!(made_in(&stage.plan(&naming(wanted, "m00002"))), [""; 0]);
+}
+
+#[test]
+fn a_standby_that_another_tool_has_replaced_is_not_made_a_second_time() {
+    let wanted = desired([("jobs", group("jobs"))]);
+    let mut stage = PlanFixture::with(&wanted);
+    stage.clone_machine("m00002", "e1");
+    stage.remove_machine("m00002");
+    let made = stage.plan(&wanted);
+    assert_eq!(made_in(&made), [""; 0], "{:#?}", made.summary_lines());
+}
+
+#[test]
+fn a_standby_watches_the_successor_of_a_primary_that_is_replaced() {
+    let jobs = |version: &str| {
+        let jobs = group("jobs").count(2).with(|group| group.standby = Some(1));
+        desired([("jobs", jobs.config(json!({"env": {"VERSION": version}})))])
+    };
+    let mut stage = PlanFixture::with(&jobs("1"));
+    stage.edit_outside("m00001", |machine| machine.host = HostStatus::Unreachable);
+    let made = stage.plan(&jobs("2"));
+    let standby = made.changes().find_map(|(_, change)| match &change.action {
+        Action::Update { standby_for } if !standby_for.is_empty() => Some(standby_for),
+        _ => None,
+    });
+    let watched = standby.unwrap();
+    assert!(
+        !watched.contains(&StandbyTarget::Machine(id("m00001"))),
+        "{watched:?}"
+    );
+    assert!(
+        watched
+            .iter()
+            .any(|one| matches!(one, StandbyTarget::Step(_))),
+        "{watched:?}"
+    );
+}
+
+#[test]
+fn a_standby_is_made_where_most_of_its_primaries_are() {
+    let jobs = group("jobs").exact(&[("ams", 1), ("fra", 2), ("gru", 1)]);
+    let mut stage = PlanFixture::with(&desired([("jobs", jobs.clone())]));
+    let with_one = jobs.with(|group| group.standby = Some(1));
+    let made = stage.apply(&desired([("jobs", with_one)]));
+    assert_eq!(made_in(&made), ["fra"]);
+}

@@ -1,0 +1,305 @@
+//! What a verb asks of Machines that are as wanted.
+
+use aeroform::core::fleet::{
+    CheckState, CheckStatus, Desired, HostStatus, MachineConfig, MachineState,
+};
+use aeroform::core::plan::{
+    Action, CloneSource, Options, Outcome, Plan, Requested, RestartScope, SavedPlan, StepId, check,
+    plan, required_approval,
+};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, region};
+
+pub(crate) fn replacing(ids: &[&str]) -> Options {
+    asked(Requested {
+        replace: ids.iter().map(|name| id(name)).collect(),
+        ..Requested::default()
+    })
+}
+
+pub(crate) fn restarting(groups: &[&str]) -> Options {
+    let names = groups.iter().map(|name| group_name(name));
+    asked(Requested {
+        restart: if groups.is_empty() {
+            RestartScope::All
+        } else {
+            RestartScope::Groups(names.collect())
+        },
+        ..Requested::default()
+    })
+}
+
+fn asked(asked: Requested) -> Options {
+    Options {
+        requested: asked,
+        ..Options::default()
+    }
+}
+
+/// Carries it out; nothing is left to do for the manifests alone.
+fn settle(stage: &mut PlanFixture, wanted: &Desired, made: &Plan) {
+    assert_eq!(made.refusals, []);
+    stage.carry_out(wanted, made);
+    assert!(stage.plan(wanted).is_empty());
+}
+
+/// The Machines that the state knows.
+fn known(stage: &PlanFixture) -> Vec<String> {
+    let ids = stage.known.machines.keys();
+    ids.map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_machine_that_is_named_is_replaced_new_one_first() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->2)
+    create web ams replaces m00001
+    destroy web ams m00001 Replaced: it was named to be replaced
+    ");
+    assert_eq!(required_approval(&made).flags(), "--auto-approve");
+    settle(&mut stage, &wanted, &made);
+    assert_eq!(known(&stage), ["m00002", "m00003"]);
+}
+
+/// Holds rule 22.
+#[test]
+fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
+    let wanted = desired([("db", group("db").count(1).mount())]);
+    let mut stage = PlanFixture::empty();
+    stage.volumes = true;
+    stage.apply(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group db: 1->1 changed (ams 1->1)
+    destroy db ams m00001 Replaced: it was named to be replaced, and its volume goes to the new one
+    create db ams replaces m00001
+    ");
+    assert_eq!(required_approval(&made).typed, []);
+    settle(&mut stage, &wanted, &made);
+    stage.edit_outside("m00002", |machine| machine.host = HostStatus::Unreachable);
+    let refused = stage.plan_with(&wanted, &replacing(&["m00002"]));
+    assert_eq!(refused.refusals[0].code, "unreachable_volume");
+}
+
+#[test]
+fn one_on_a_dead_host_is_replaced_elsewhere() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00001", |machine| machine.host = HostStatus::Unreachable);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->2)
+    create web ams replaces m00001
+    destroy web ams m00001 Replaced: its host does not answer
+    warning host_unreachable
+    ");
+    settle(&mut stage, &wanted, &made);
+}
+
+/// Holds rule 22.
+#[test]
+fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one() {
+    let jobs = group("jobs").count(1).with(|g| g.standby = Some(1));
+    let wanted = desired([("jobs", jobs)]);
+    let mut stage = PlanFixture::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group jobs: 2->2 changed (ams 2->2)
+    create jobs ams replaces m00001
+    destroy jobs ams m00001 Replaced: it was named to be replaced
+    update jobs ams m00002 standby for #0
+    ");
+    settle(&mut stage, &wanted, &made);
+    let made = stage.plan_with(&wanted, &replacing(&["m00002"]));
+    assert_snapshot!(lines(&made), @"
+    group jobs: 2->2 changed (ams 2->2)
+    create jobs ams replaces m00002 standby for m00003
+    destroy jobs ams m00002 Replaced: it was named to be replaced
+    ");
+    settle(&mut stage, &wanted, &made);
+}
+
+#[test]
+fn where_there_are_too_many_the_named_one_goes_and_nobody_takes_its_place() {
+    let stage = PlanFixture::with(&desired([("web", group("web").count(3))]));
+    let fewer = desired([("web", group("web").count(2))]);
+    assert_snapshot!(lines(&stage.plan_with(&fewer, &replacing(&["m00001"]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00001 CountLowered: named to be replaced, and its group has too many
+    ");
+    let gone = desired([("api", group("api").count(1))]);
+    let plan = stage.plan_with(&gone, &replacing(&["m00001"]));
+    assert_eq!(plan.refusals, []);
+}
+
+#[test]
+fn a_restart_is_of_machines_that_run_and_rolls() {
+    let checked = group("web")
+        .count(4)
+        .config(json!({"checks": {"up": {"type": "tcp", "port": 80}}}));
+    let wanted = desired([("jobs", group("jobs").count(1)), ("web", checked)]);
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00002", |machine| machine.state = MachineState::Stopped);
+    stage.edit_outside("m00003", |machine| machine.state = MachineState::Suspended);
+    let made = stage.plan_with(&wanted, &restarting(&["web"]));
+    assert_snapshot!(lines(&made), @"
+    group jobs: 1->1 unchanged (ams 1->1)
+    group web: 4->4 changed (ams 4->4)
+    update web ams m00004
+    update web ams m00005
+    -- web: all updated
+    note left_at_rest web
+    ");
+    let widest = made.pools.iter().map(|pool| pool.size).max();
+    assert_eq!(widest, Some(1));
+    settle(&mut stage, &wanted, &made);
+    assert_eq!(stage.known.serial, 2, "its stamps are on the Machines");
+    let all = stage.plan_with(&wanted, &restarting(&[]));
+    assert_eq!(all.summary().update, 3);
+}
+
+#[test]
+fn one_that_fails_its_checks_is_restarted_before_one_that_serves() {
+    let checked = group("web")
+        .count(2)
+        .config(json!({"checks": {"up": {"type": "tcp", "port": 80}}}));
+    let wanted = desired([("web", checked)]);
+    let mut stage = PlanFixture::with(&wanted);
+    stage.edit_outside("m00002", |machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: String::new(),
+        }];
+    });
+    let made = stage.plan_with(&wanted, &restarting(&[]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->2)
+    update web ams m00002
+    update web ams m00001
+    -- web: all updated
+    ");
+}
+
+#[test]
+fn what_the_files_change_is_in_the_same_plan() {
+    let before = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&before);
+    let after = group("web").count(3).config(json!({"env": {"LOG": "x"}}));
+    let after = desired([("web", after)]);
+    let made = stage.plan_with(&after, &restarting(&["web"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->3 changed (ams 2->3)
+    create web ams
+    update web ams m00001 [env.LOG]
+    update web ams m00002 [env.LOG]
+    -- web: all updated
+    ");
+    settle(&mut stage, &after, &made);
+}
+
+#[test]
+fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stays() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let destroys = |step: StepId| {
+        let mut changes = made.changes();
+        changes.any(|(id, change)| id == step && matches!(change.action, Action::Destroy { .. }))
+    };
+    stage.carry_out_except(&wanted, &made, |step| {
+        destroys(step).then_some(Outcome::NotStarted)
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00001 Rebalanced: another was made to take its place
+    ");
+    stage.apply(&wanted);
+    assert_eq!(known(&stage), ["m00002", "m00003"]);
+}
+
+#[test]
+fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
+    let before = desired([
+        ("jobs", group("jobs").count(1)),
+        ("web", group("web").count(1)),
+    ]);
+    let mut stage = PlanFixture::with(&before);
+    stage.edit_outside("m00002", |machine| {
+        let config = json!({"dns": {"skip_registration": true}, "env": {"FLY_PROCESS_GROUP": "web"},
+            "init": {"cmd": ["bin/web"]}});
+        machine.config = Some(MachineConfig::from_value(config).unwrap().into());
+    });
+    let one_more = group("jobs").exact(&[("ams", 1), ("fra", 1)]);
+    let wanted = desired([("jobs", one_more), ("web", group("web").count(1))]);
+    let like = Requested {
+        clone_source: Some(CloneSource {
+            machine: id("m00002"),
+            group: Some(group_name("jobs")),
+            region: Some(region("fra")),
+        }),
+        ..Requested::default()
+    };
+    let made = stage.plan_with(&wanted, &asked(like));
+    settle(&mut stage, &wanted, &made);
+    let config = stage.observed.machines["m00003"].config.as_ref().unwrap();
+    assert_eq!(config.dns, Some(json!({"skip_registration": true})));
+    let own = config.init.as_ref().unwrap().cmd.clone().unwrap();
+    assert_eq!(own, ["bin/jobs"]);
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_name() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let stage = PlanFixture::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00009"]));
+    assert_snapshot!(made.refusals[0].message, @"cannot replace m00009: no group of the app has it");
+    let made = stage.plan_with(&wanted, &restarting(&["wbe"]));
+    assert_snapshot!(made.refusals[0].message, @"cannot restart group `wbe`: the app has no such group");
+}
+
+#[test]
+fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let stage = PlanFixture::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let saved = SavedPlan::parse(&SavedPlan::of(&made).to_json()).unwrap();
+    assert_eq!(saved.requested, made.requested);
+    assert_eq!(saved.differences(&made), [""; 0]);
+    let without = saved.differences(&stage.plan(&wanted));
+    assert_eq!(without[0], "what was asked for differs");
+}
+
+#[test]
+fn offline_says_that_who_runs_is_decided_at_apply() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let stage = PlanFixture::with(&wanted);
+    for options in [restarting(&[]), replacing(&["m00001"])] {
+        let made = plan(&wanted, &stage.known, None, &options);
+        assert_eq!(check(&made, &wanted, &stage.known, None), []);
+        let late = made
+            .notes
+            .iter()
+            .any(|note| note.message.contains("decided at apply"));
+        assert_eq!((made.is_empty(), late), (false, true), "{}", lines(&made));
+    }
+}
+
+#[test]
+fn the_check_finds_what_was_asked_and_forgotten() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let stage = PlanFixture::with(&wanted);
+    for options in [restarting(&[]), replacing(&["m00001"])] {
+        let mut made = stage.plan(&wanted);
+        made.requested = options.requested;
+        let found = check(&made, &wanted, &stage.known, Some(&stage.observed));
+        assert!(!found.is_empty());
+    }
+}
