@@ -8,7 +8,7 @@ default:
 ci:
     .ci/run
 
-# The tests of one layer or all (`just test house`)
+# The tests of one layer or all (`just test architecture`)
 test layer="":
     cargo test {{ if layer == "" { "" } else { "--test " + layer } }}
 

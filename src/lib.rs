@@ -1,6 +1,6 @@
 //! Aeroform: plan and apply for process groups.
 //!
-//! The library behind the `aeroform` program. Read docs/architecture.md for the map of the house and
+//! The library behind the `aeroform` program. Read docs/architecture.md for the map of the project and
 //! the arrows that are allowed between its rooms; start in the code at [`core`].
 
 pub mod apply;

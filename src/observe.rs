@@ -154,7 +154,7 @@ async fn read_missing(
         lagging: Vec::new(),
         volumes: listing.volumes,
         release,
-        release_error: release_unknown,
+        release_unknown,
         unreadable: listing.unreadable,
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;

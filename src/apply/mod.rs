@@ -6,7 +6,7 @@
 //!
 //! Start at [`run()`]. It starts steps as [`Schedule`](schedule::Schedule) allows; each step is one
 //! of the fixed sequences in [`steps`], which reach the provider only through
-//! [`Hands`](step_context::Hands), where limits, retries and cancellation live.
+//! [`Hands`](step_context::StepContext), where limits, retries and cancellation live.
 
 mod apply_context;
 mod cancel;

@@ -1,4 +1,4 @@
-//! The codes of the verbs, and all codes of the house in one place: docs/errors.md is made of [`CODE_TABLES`].
+//! The codes of the verbs, and all codes of the project in one place: docs/errors.md is made of [`CODE_TABLES`].
 
 use crate::core::code::{Code, codes};
 

@@ -1,6 +1,6 @@
 //! The Machines platform, emulated.
 //!
-//! Stands beside the rest of the house and uses none of it: it stores JSON as it came and shares no
+//! Uses nothing of the rest of the project: it stores JSON as it came and shares no
 //! type with any provider, so that a misspelling cannot agree with itself. Start at [`world`], the
 //! platform as a simulation without I/O; [`http`] is its API, [`storage`] keeps it in a file, and [`faults`]
 //! reads what is to go wrong.

@@ -1,8 +1,9 @@
-//! The conduct of a run: remember, look, compare, carry out, publish. What `apply` does without a word
-//! to anybody, so that tests drive exactly what the program drives.
+//! One run, from reading the world to publishing the state: read, preview, compare, execute, publish. What
+//! `apply` does without a word to anybody, so that tests drive exactly what the program drives.
 //!
 //! Must not print, prompt or know flags. Decides nothing about Machines: that is the plan's, and the
-//! calls are [`crate::apply`]'s. Start at [`RunContext::look`] and follow a [`Preview`] to [`RunContext::carry_out`].
+//! calls are [`crate::apply`]'s. Start at [`RunContext::preview`] and follow a [`Preview`] to
+//! [`RunContext::execute`].
 
 mod app_lease;
 mod context;

@@ -375,7 +375,7 @@ fn images() -> Vec<Plan> {
 fn releases() -> Vec<Plan> {
     let web = desired([("web", group("web").count(1))]);
     let mut unknown = PlanFixture::with(&web);
-    unknown.observed.release_error = Some("GET /x answered 400: no".to_owned());
+    unknown.observed.release_unknown = Some("GET /x answered 400: no".to_owned());
     let mut under_way = PlanFixture::with(&web);
     under_way.observed.release = Some(Release {
         id: "r43".to_owned(),

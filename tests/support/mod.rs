@@ -194,7 +194,7 @@ impl PlanFixture {
                 lagging: Vec::new(),
                 volumes: Vec::new(),
                 release: None,
-                release_error: None,
+                release_unknown: None,
                 unreadable: Vec::new(),
             },
             made: 0,

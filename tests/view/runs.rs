@@ -84,7 +84,7 @@ fn observed(machines: Vec<Machine>) -> Observed {
         lagging: Vec::new(),
         volumes: Vec::new(),
         release: None,
-        release_error: None,
+        release_unknown: None,
         unreadable: Vec::new(),
     }
 }

@@ -504,8 +504,7 @@ pub struct Observed {
     /// The app's newest release, where there is one and it can be read.
     pub release: Option<Release>,
     /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
-    #[serde(rename = "release_unknown")]
-    pub release_error: Option<String>,
+    pub release_unknown: Option<String>,
     /// Entries of the list of which not even an id can be read; what is wrong with each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,

@@ -1,4 +1,4 @@
-//! Puts fly.toml and aeroform.toml together; where they have to agree is in [`super::agree`].
+//! Puts fly.toml and aeroform.toml together; where they have to agree is in [`super::consistency`].
 
 use std::collections::BTreeMap;
 

@@ -40,7 +40,7 @@ pub struct Overrides {
     pub strict: bool,
     /// The text of the Dockerfile beside fly.toml, if there is one; a hint quotes its command.
     pub dockerfile: Option<String>,
-    /// The files that fly.toml asks for ([`super::wanted_files`]), by path as it is written there.
+    /// The files that fly.toml asks for ([`super::referenced_files`]), by path as it is written there.
     pub files: BTreeMap<String, LocalFile>,
     /// Those of them that git ignores.
     pub ignored: BTreeSet<String>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::members::GroupResolver;
+use super::group_resolver::GroupResolver;
 use crate::core::fleet::{
     Desired, GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, PendingCreate,
     Region,

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::fields::adopted_config;
-use super::members::default_group;
+use super::group_resolver::default_group;
 use super::next_state::{RunInfo, list_run, record_machine};
 use crate::core::fleet::{
     ConfigDigest, Desired, GroupName, Known, LaunchId, Machine, MachineId, Management,

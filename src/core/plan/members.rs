@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::fields::{CACHE_SIZE, CompareContext, filled_of};
+use super::group_resolver::GroupResolver;
 use super::history;
 use super::notes;
 use super::placement;
@@ -546,61 +547,4 @@ pub(super) fn drift_from(
     let back = overlay::stored_config_for(sent, &there, sent);
     let filled = filled_of(filled, [Some(sent), None]);
     Some(diff::drift_changes(&back, there.tree(), &filled, lineage))
-}
-
-/// Which group a Machine counts for.
-pub(super) struct GroupResolver<'a> {
-    groups: BTreeMap<&'a GroupName, &'a GroupName>,
-    machines: BTreeMap<&'a MachineId, &'a GroupName>,
-    default_group: GroupName,
-}
-
-impl<'a> GroupResolver<'a> {
-    pub(super) fn of(desired: &'a Desired) -> Self {
-        Self {
-            groups: desired
-                .moved
-                .iter()
-                .map(|moved| (&moved.from, &moved.to))
-                .collect(),
-            machines: desired
-                .moved_machines
-                .iter()
-                .map(|m| (&m.machine, &m.to))
-                .collect(),
-            default_group: default_group(&desired.groups.keys().collect()),
-        }
-    }
-
-    fn group_of(&self, id: &MachineId, now: &GroupName) -> GroupName {
-        let to = self.machines.get(id).or_else(|| self.groups.get(now));
-        to.map_or_else(|| now.clone(), |to| (*to).clone())
-    }
-
-    fn group_left(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
-        let to = self.machines.get(id)?;
-        let own = self.renamed_group(now);
-        (own != **to).then_some(own)
-    }
-
-    /// The name of this group after `[[moved]] from`.
-    pub(super) fn renamed_group(&self, name: &GroupName) -> GroupName {
-        self.groups
-            .get(name)
-            .map_or_else(|| name.clone(), |to| (*to).clone())
-    }
-
-    fn moved_from(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
-        (self.group_of(id, now) != *now).then(|| now.clone())
-    }
-}
-
-/// `app` if it is one of the names or there are none, else the first by bytes
-/// (docs/platform/fly-toml.md 2).
-pub(super) fn default_group(names: &BTreeSet<&GroupName>) -> GroupName {
-    let app = GroupName::new("app").expect("`app` is a valid group name");
-    if names.contains(&app) {
-        return app;
-    }
-    names.first().map_or(app, |first| (*first).clone())
 }

@@ -1,11 +1,11 @@
 //! Deciding: from what is wanted, known and observed to a plan so complete that carrying it out
 //! leaves no choice but the branches that the plan shows.
 //!
-//! Pure. Start at [`planner`](planner::plan) and follow it: members (who is there), headcount (how many
-//! are wanted), reconcile (what becomes of each group), order (steps, pools, barriers), guards and
-//! history (what is refused), words (what is said). [`check`](check::check) reads the result a second
-//! time, [`next_state()`] turns the results of a run into the next state, and [`saved`] is the form that is
-//! kept.
+//! Pure. Start at [`planner`](planner::plan) and follow it: `members` (which Machines there are), `group_counts`
+//! (how many are desired), `reconcile` (what happens to each group), `order` (steps, pools, barriers; `order::first_to_update`:
+//! which Machine goes first), `guards` and `history` (what is refused), `group_notes` (what the plan says).
+//! [`check`](check::check) reads the result a second time, [`next_state()`] turns the results of a run into the next state,
+//! and [`saved`] is the form that is written to a file and refused when it is stale.
 
 mod additions;
 mod approval;
@@ -20,6 +20,7 @@ mod fields;
 mod gates;
 mod group_counts;
 mod group_notes;
+mod group_resolver;
 mod guards;
 mod history;
 mod launch_allocator;
@@ -46,6 +47,7 @@ mod running;
 mod saved;
 mod scaling;
 mod spread;
+mod standbys;
 mod steady;
 mod summary;
 mod summary_lines;

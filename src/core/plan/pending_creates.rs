@@ -1,6 +1,6 @@
 //! What a run leaves to be done: whose place each new Machine takes, and which creates are still owed.
 //!
-//! Only counts places; what the state says of each Machine is [`super::record()`]'s business.
+//! Only counts places; what the state says of each Machine is [`super::next_state()`]'s business.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -322,7 +322,7 @@ fn reverts_drift(change: &Change, drift: &Drift) -> bool {
 pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
     let mut found = Vec::new();
     let app = &observed.app;
-    if let Some(why) = &observed.release_error {
+    if let Some(why) = &observed.release_unknown {
         found.push(note(
             codes::RELEASE_UNKNOWN,
             format!("the newest release of `{app}` is not known: {why}"),

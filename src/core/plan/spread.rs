@@ -1,6 +1,6 @@
 //! How many Machines of a group stand in which region.
 //!
-//! Numbers only; which Machine goes or stays is [`super::victims`]'s business.
+//! Numbers only; which Machine goes or stays is [`super::removal_order`]'s business.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! What a row of the table of config fields can say.
 //!
-//! A row is data: which functions make what of it stands in [`crate::core::fleet::normal`] (one spelling),
-//! [`crate::core::fleet::overlay`] (what a Machine gets), [`crate::core::fleet::quiet`] (what of a Machine
-//! is nobody's change) and [`crate::core::fleet::difference`].
+//! A row is data: which functions make what of it stands in [`crate::core::fleet::normalise`] (one spelling),
+//! [`crate::core::fleet::overlay`] (what a Machine gets), [`crate::core::fleet::computed`] (what of a Machine
+//! is nobody's change) and [`crate::core::fleet::diff`].
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Whether one value is a secret, by what its name says and by what it looks like.
 //!
 //! What plainly is none is left alone: a placeholder, a switch, a number, a path, a class or a function. Names are
-//! judged in [`super::name`], and texts that hold a value somewhere in [`super::form`].
+//! judged in [`super::name`], and texts that hold a value somewhere in [`super::patterns`].
 
 use super::name::NameHint;
 

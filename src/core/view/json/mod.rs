@@ -2,7 +2,7 @@
 //!
 //! One file per command. A type here is a promise to readers, kept apart from our own types on purpose:
 //! those may change. No value of a secret and no digest of one is in any of them. Turn a document into
-//! text with [`text()`] and nothing else.
+//! text with [`to_line()`] and nothing else.
 
 pub mod apply;
 pub mod config;

@@ -19,7 +19,7 @@ pub fn to_line(document: &impl Serialize) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-/// The document on many lines, with its line end, as safe to print as [`text`].
+/// The document on many lines, with its line end, as safe to print as [`to_line`].
 pub fn to_pretty(document: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let safe = EscapingFormatter(PrettyFormatter::new());

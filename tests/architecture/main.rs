@@ -1,11 +1,11 @@
-//! The rules of the house that no compiler checks: who may use whom, what the core may touch, what the
+//! The rules of the project that no compiler checks: who may use whom, what the core may touch, what the
 //! repository holds, where its pages point, and what it may depend on.
 //!
 //! Each test reads the files as they are and names file and line of what breaks a rule.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot read the house has failed"
+    reason = "a test that cannot read the project has failed"
 )]
 
 mod citations;

@@ -9,7 +9,7 @@ use crate::rust_source::{ItemKind, SourceFile, sources};
 
 const PAGE: &str = "docs/architecture.md";
 
-/// What each room may use, by room.
+/// What each layer may use, by layer.
 type ArrowTable = BTreeMap<String, Vec<String>>;
 
 fn table() -> ArrowTable {
@@ -35,27 +35,28 @@ fn table() -> ArrowTable {
             (names(row[0]).concat(), names(row[2]))
         })
         .collect();
-    assert_eq!(table.len(), rows.len(), "{PAGE}: a room has one row");
+    assert_eq!(table.len(), rows.len(), "{PAGE}: a layer has one row");
     table
 }
 
-fn is_inside(room: &str, outer: &str) -> bool {
-    room.strip_prefix(outer)
+fn is_inside(layer: &str, outer: &str) -> bool {
+    layer
+        .strip_prefix(outer)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The room that a module belongs to: the longest one that it is inside of.
-fn room_of<'a>(table: &'a ArrowTable, module: &[String]) -> Option<&'a str> {
+/// The layer that a module belongs to: the longest one that it is inside of.
+fn layer_of<'a>(table: &'a ArrowTable, module: &[String]) -> Option<&'a str> {
     let module = module.join("::");
     table
         .keys()
-        .filter(|room| is_inside(&module, room))
-        .max_by_key(|room| room.len())
+        .filter(|layer| is_inside(&module, layer))
+        .max_by_key(|layer| layer.len())
         .map(String::as_str)
 }
 
-/// Whether a room may use another one. A named room allows the rooms inside it, except where it is the
-/// using room's own parent.
+/// Whether a layer may use another one. A named layer allows the layers inside it, except where it is the
+/// using layer's own parent.
 fn is_allowed(table: &ArrowTable, from: &str, to: &str) -> bool {
     from == to
         || table[from]
@@ -64,7 +65,7 @@ fn is_allowed(table: &ArrowTable, from: &str, to: &str) -> bool {
 }
 
 fn broken(table: &ArrowTable, source: &SourceFile) -> Vec<String> {
-    let from = room_of(table, &source.module);
+    let from = layer_of(table, &source.module);
     // The library's own file, and a module's face, declare what is inside them and pass it on.
     let is_face = source.file.ends_with("/mod.rs") || source.file == "src/lib.rs";
     let mut findings = Vec::new();
@@ -79,7 +80,7 @@ fn broken(table: &ArrowTable, source: &SourceFile) -> Vec<String> {
         if inside {
             continue;
         }
-        let to = room_of(table, &path[1..]);
+        let to = layer_of(table, &path[1..]);
         let allowed = match (from, to) {
             (Some(from), Some(to)) => is_allowed(table, from, to),
             _ => false,
@@ -90,8 +91,8 @@ fn broken(table: &ArrowTable, source: &SourceFile) -> Vec<String> {
                 source.file,
                 item.line,
                 path.join("::"),
-                from.unwrap_or("no room"),
-                to.unwrap_or("no room"),
+                from.unwrap_or("no layer"),
+                to.unwrap_or("no layer"),
             ));
         }
     }
@@ -116,37 +117,37 @@ fn every_arrow_in_the_code_stands_in_the_table() {
 }
 
 #[test]
-fn every_file_is_in_a_room() {
+fn every_file_is_in_a_layer() {
     let table = table();
     let findings: Vec<String> = sources()
         .iter()
-        .filter(|s| s.file != "src/lib.rs" && room_of(&table, &s.module).is_none())
+        .filter(|s| s.file != "src/lib.rs" && layer_of(&table, &s.module).is_none())
         .map(|s| format!("{}: no row of {PAGE} is about it", s.file))
         .collect();
-    assert_none("files without a room", &findings);
+    assert_none("files without a layer", &findings);
 }
 
-/// The table itself is checked too, so that an arrow cannot be allowed that turns the house over.
+/// The table itself is checked too, so that no arrow can be allowed that turns the layers upside down.
 #[test]
 fn the_table_leads_downwards_only() {
     let table = table();
     let mut findings = Vec::new();
-    for (room, uses) in &table {
+    for (layer, uses) in &table {
         for used in uses {
             if !table.contains_key(used) {
-                findings.push(format!("`{room}` may use `{used}`, which has no row"));
+                findings.push(format!("`{layer}` may use `{used}`, which has no row"));
             }
         }
-        if is_inside(room, "core") && uses.iter().any(|used| !is_inside(used, "core")) {
-            findings.push(format!("`{room}` may use something outside the core"));
+        if is_inside(layer, "core") && uses.iter().any(|used| !is_inside(used, "core")) {
+            findings.push(format!("`{layer}` may use something outside the core"));
         }
         let knows_emulator = uses.iter().any(|used| is_inside(used, "emulator"));
-        if knows_emulator && !["cli", "provider::sim"].contains(&room.as_str()) {
-            findings.push(format!("`{room}` may use the emulator"));
+        if knows_emulator && !["cli", "provider::sim"].contains(&layer.as_str()) {
+            findings.push(format!("`{layer}` may use the emulator"));
         }
     }
     if !table["emulator"].is_empty() {
-        findings.push("`emulator` may use another room".to_owned());
+        findings.push("`emulator` may use another layer".to_owned());
     }
     // Rooms that use nothing are taken away until none is left; what stays is in a circle.
     let mut left = table.clone();
@@ -158,14 +159,14 @@ fn the_table_leads_downwards_only() {
                     .keys()
                     .any(|to| to != *from && is_allowed(&table, from, to))
             })
-            .map(|(room, _)| room.clone())
+            .map(|(layer, _)| layer.clone())
             .collect();
         if done.is_empty() {
             break;
         }
-        left.retain(|room, _| !done.contains(room));
+        left.retain(|layer, _| !done.contains(layer));
     }
-    findings.extend(left.keys().map(|room| format!("`{room}` is in a circle")));
+    findings.extend(left.keys().map(|layer| format!("`{layer}` is in a circle")));
     assert_none("the table of docs/architecture.md", &findings);
 }
 

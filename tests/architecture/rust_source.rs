@@ -277,8 +277,8 @@ fn is_punct(token: &TokenTree, wanted: char) -> bool {
 #[test]
 fn modules_for_tests_are_known_by_their_declaration() {
     let text = "#[cfg(test)] mod tests; mod other; #[cfg(test)] pub(crate) mod stage;";
-    let source = parse("src/room/mod.rs", text.to_owned());
-    assert_eq!(source.for_tests, [["room", "tests"], ["room", "stage"]]);
+    let source = parse("src/layer/mod.rs", text.to_owned());
+    assert_eq!(source.for_tests, [["layer", "tests"], ["layer", "stage"]]);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn paths_are_found_in_lists_in_bodies_and_through_super_but_not_in_tests() {
         mod inner { use super::super::up::V; }\n\
         #[cfg(test)]\n\
         mod tests { use crate::hidden::T; fn g() { h().unwrap(); } }\n";
-    let found: Vec<String> = parse("src/room/file.rs", text.to_owned())
+    let found: Vec<String> = parse("src/layer/file.rs", text.to_owned())
         .items
         .iter()
         .map(|item| match &item.kind {
@@ -306,13 +306,13 @@ fn paths_are_found_in_lists_in_bodies_and_through_super_but_not_in_tests() {
             "2 crate::a::B",
             "2 crate::c::self",
             "2 crate::c::D",
-            "3 crate::room::x::Y",
+            "3 crate::layer::x::Y",
             "5 crate::q::Q",
             "5 crate::r::S",
             "5 std::fs::read",
             "5 .unwrap()",
             "5 todo!",
-            "6 crate::room::up::V",
+            "6 crate::layer::up::V",
         ]
     );
 }

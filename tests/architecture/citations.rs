@@ -20,7 +20,7 @@ const UNCHECKED: [&str; 4] = [
     "../shared/flyctl",
 ];
 /// This file, whose examples are none.
-const THIS_FILE: &str = "tests/house/citations.rs";
+const THIS_FILE: &str = "tests/architecture/citations.rs";
 
 static RULE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^(?i)rules?[ \n](\d+(?:(?:,? and |, | to )\d+)*)\b").unwrap());

@@ -1,0 +1,125 @@
+//! Standbys of a group: which are kept, re-pointed, replaced, made or removed, after its primaries are decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::{ChangeMethod, ChangeRole, ChangedMachine, GroupDecision};
+use super::fields::ConfigComparer;
+use super::members::Member;
+use super::reconcile::{GroupReconciler, removed_machine, to_count};
+use super::requested::excluded_must_change;
+use super::types::Removal;
+use super::unreadable;
+use crate::core::fleet::Region;
+
+impl<'a> GroupReconciler<'_, 'a> {
+    /// With a written number of standbys each watches all primaries; else one is re-pointed when a
+    /// Machine that it watches is replaced or none of them stays.
+    fn must_repoint(&self, member: &Member<'a>, decision: &GroupDecision<'a>) -> bool {
+        let watches: BTreeSet<_> = member.standby_for().iter().collect();
+        let stay: BTreeSet<_> = decision.primaries.iter().map(|p| p.id).collect();
+        let replaced = |c: &ChangedMachine<'_>| {
+            matches!(
+                c.method,
+                ChangeMethod::Replace | ChangeMethod::ReplaceOldFirst
+            ) && watches.contains(c.member.id)
+        };
+        let lost = if self.desired_group.standby.is_some() {
+            watches != stay || !decision.creates.is_empty()
+        } else {
+            !watches.iter().any(|id| stay.contains(*id))
+        };
+        lost || decision.changed.iter().any(replaced)
+    }
+
+    pub(super) fn needs_its_volume(&self, member: &Member<'_>) -> bool {
+        let wanted = self.desired_group.template.mounts.iter().flatten();
+        let has = |name: &Option<String>| {
+            let mounts = member
+                .observed
+                .and_then(|seen| seen.config.as_deref())
+                .and_then(|c| c.mounts.as_ref());
+            mounts
+                .into_iter()
+                .flatten()
+                .any(|mount| mount.name.is_none() || mount.name == *name)
+        };
+        !member.volumes().is_empty() && wanted.into_iter().any(|mount| has(&mount.name))
+    }
+
+    /// Standbys follow their primaries.
+    pub(super) fn reconcile_standbys(
+        &self,
+        mut standbys: Vec<Member<'a>>,
+        target: u32,
+        wanted: &BTreeMap<Region, u32>,
+        fields: &mut ConfigComparer<'a>,
+        decision: &mut GroupDecision<'a>,
+    ) {
+        // Those from the end go first.
+        standbys.sort_by_key(|member| (!member.excluded, member.is_late_create(), member.id));
+        let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
+            .into_iter()
+            .partition(|member| self.is_marked_removed(member));
+        for member in &named {
+            let why = "named by a `[[removed]]` entry";
+            decision
+                .removed
+                .push(removed_machine(member, Removal::Named, why, fields));
+        }
+        let extra = standbys.split_off(standbys.len().min(target as usize));
+        for member in named.iter().chain(&extra).filter(|m| m.excluded) {
+            let refusal = || excluded_must_change(member, "it is a standby that is to go");
+            decision.refusal.get_or_insert_with(refusal);
+        }
+        for member in &extra {
+            decision.removed.push(removed_machine(
+                member,
+                Removal::CountLowered,
+                "one standby too many",
+                fields,
+            ));
+        }
+        for member in &standbys {
+            let repoint = self.must_repoint(member, decision);
+            if repoint && member.excluded {
+                let refusal =
+                    || excluded_must_change(member, "the Machines that it stands by for change");
+                decision.refusal.get_or_insert_with(refusal);
+            }
+            let before = decision.changed.len();
+            self.decide_change(member, fields, decision);
+            if repoint && decision.changed.len() == before && !member.host_ok() {
+                unreadable::change_unreadable(self.name, member, &[], fields, decision);
+            } else if repoint && decision.changed.len() == before {
+                decision.changed.push(ChangedMachine {
+                    method: ChangeMethod::Update,
+                    changes: Vec::new(),
+                    reason: "the Machines that it stands by for change".to_owned(),
+                    precondition: fields.precondition(member),
+                    member: member.clone(),
+                    role: ChangeRole::Repointed,
+                });
+            }
+            if decision.changed.len() == before && member.host_ok() {
+                decision.watchers.push(fields.precondition(member));
+            }
+            for changed in &mut decision.changed[before..] {
+                changed.role = if repoint {
+                    ChangeRole::Repointed
+                } else {
+                    ChangeRole::Standby
+                };
+            }
+        }
+        let region = wanted
+            .iter()
+            .max_by_key(|(region, n)| (**n, std::cmp::Reverse(*region)))
+            .map(|(region, _)| region.clone())
+            .or_else(|| self.default_region());
+        if let Some(region) = region {
+            for _ in to_count(standbys.len())..target {
+                decision.standbys.push(region.clone());
+            }
+        }
+    }
+}
