@@ -121,10 +121,6 @@ impl ManifestProblem {
 }
 
 /// What can be read of the manifests and beside them.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, not a state machine"
-)]
 struct PartialManifests {
     project: Project,
     /// The app that fly.toml names, and fly.toml as people are shown it.

@@ -82,7 +82,7 @@ impl Project {
     /// it that does decides.
     pub(super) fn check_inside(&self, path: &Path) -> Result<(), Failure> {
         self.check_not_git(path)?;
-        let (absolute, resolved) = resolve(&self.from_root(path));
+        let (absolute, resolved) = resolve(&self.within_folder(path));
         let climbs = absolute
             .components()
             .any(|part| part == std::path::Component::ParentDir);
@@ -99,14 +99,14 @@ impl Project {
 
     /// The same path, from the resolved folder of the project: the way to that is the user's own word, and may
     /// climb.
-    fn from_root(&self, path: &Path) -> PathBuf {
+    fn within_folder(&self, path: &Path) -> PathBuf {
         let inside = path.strip_prefix(&self.display_dir);
         inside.map_or_else(|_| path.to_owned(), |path| self.folder.join(path))
     }
 
     /// Refuses a path into a folder of git's own, whether or not there is such a file.
     fn check_not_git(&self, path: &Path) -> Result<(), Failure> {
-        let (absolute, resolved) = resolve(&self.from_root(path));
+        let (absolute, resolved) = resolve(&self.within_folder(path));
         if !self.is_in_git_dir(&absolute) && !self.is_in_git_dir(&resolved) {
             return Ok(());
         }

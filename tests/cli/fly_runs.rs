@@ -314,7 +314,7 @@ fn whoever_is_at_work_on_a_machine_of_the_plan_is_named_before_the_plan_is_shown
         hold(&platform, &ids[held], 4);
         let command = on(&sandbox, &platform, &["apply", "--image", image]);
         let mut terminal = crate::pty::Terminal::start(command);
-        terminal.expect(&format!("Machine {} is leased by ", ids[held]));
+        terminal.expect(format!("Machine {} is leased by ", ids[held]));
         terminal.expect("Apply this plan? [y/N]");
         terminal.type_line("n");
         let (code, screen) = terminal.end();

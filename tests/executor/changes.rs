@@ -325,7 +325,7 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
             match down {
                 Down::OnRequest => operator.stop(old.as_str()),
                 Down::ByItself(code) | Down::JustNow(code) => {
-                    operator.exit(old.as_str(), exits(code))
+                    operator.exit(old.as_str(), exits(code));
                 }
             }
         }

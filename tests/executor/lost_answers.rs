@@ -198,7 +198,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             stage.sim.world().timings.list_lag = Duration::ZERO;
             tokio::time::sleep(Duration::from_secs(60)).await;
             stage.assert_one_machine_per_name(1);
-            assert_eq!(stage.id(0) != leaves, true, "{said}");
+            assert!(stage.id(0) != leaves, "{said}");
             assert_eq!(stage.machines()[0]["config"]["image"], "shop:1", "{said}");
             stage.assert_settled(&wanted).await;
         }

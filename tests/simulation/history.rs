@@ -196,7 +196,7 @@ impl SimulationHistory {
                     .await;
             }
             ApplyOrder::BoWithOlderManifests => {
-                self.alone(&self.bo, earlier, first, &mut random).await
+                self.alone(&self.bo, earlier, first, &mut random).await;
             }
             ApplyOrder::AnaThenBo => {
                 self.alone(&self.ana, &self.manifests, first, &mut random)

@@ -49,10 +49,8 @@ pub(super) async fn create<'a>(
         inherits,
     } = &change.action
     else {
-        return Err(StepError::failed(
-            codes::PLAN_MISMATCH,
-            "the step is no create",
-        ));
+        let cause = "the step is no create";
+        return Err(StepError::failed(codes::PLAN_MISMATCH, cause));
     };
     let standby_for = watched_machines(hands.shared, standby_for)?;
     let observed = &hands.shared.input.observed.machines;
@@ -122,14 +120,9 @@ pub(super) async fn create<'a>(
         }
     };
     progress.sent_config = Some(wanted.stored_config());
-    let id = match &progress.machine {
-        Some(machine) => machine.id.clone(),
-        None => {
-            return Err(StepError::failed(
-                answers::MACHINE_FAILED,
-                "the Machine is gone again",
-            ));
-        }
+    let Some(id) = progress.machine.as_ref().map(|machine| machine.id.clone()) else {
+        let cause = "the Machine is gone again";
+        return Err(StepError::failed(answers::MACHINE_FAILED, cause));
     };
     check_region(progress, &change.region)?;
     hands.shared.created.borrow_mut().insert(step, id.clone());

@@ -176,7 +176,7 @@ impl DiffCollector {
             }
             // Whether a value is shown says the name beside it.
             (Kind::List(table), _, _) if has_named_secrets(table) => {
-                self.push_change(row, old, new)
+                self.push_change(row, old, new);
             }
             (Kind::List(table), Some(Value::Array(a)), Some(Value::Array(b))) => {
                 self.list(row, table, a, b);

@@ -184,7 +184,7 @@ impl<'a> Checker<'a> {
             }
             (Action::Forget, _) => {}
             (_, Some(None)) => {
-                self.report(format!("Machine {machine} is changed and does not exist"))
+                self.report(format!("Machine {machine} is changed and does not exist"));
             }
             (_, None) if !known.machines.contains_key(machine) => {
                 self.report(format!("Machine {machine} is changed and is not known"));

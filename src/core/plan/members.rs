@@ -386,6 +386,11 @@ fn join_observed<'a>(
     for (kind, ids) in outsiders {
         fleet.notes.push(notes::outsiders_note(kind, &ids));
     }
+    note_other_projects(observed, fleet);
+}
+
+/// Machines that another project folder made (provider local): each folder is named once.
+fn note_other_projects<'a>(observed: &'a Observed, fleet: &mut Fleet<'a>) {
     fleet.others.extend(observed.other_projects.values());
     let mut folders: BTreeMap<&str, Vec<&MachineId>> = BTreeMap::new();
     for (id, machine) in &observed.other_projects {

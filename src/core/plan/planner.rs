@@ -37,6 +37,7 @@ use crate::core::fleet::{
 
 /// Makes the plan. Without an observation it plans from the state alone. Pure: the same facts give the
 /// same plan, whatever order they came in.
+#[expect(clippy::too_many_lines, reason = "one pass, read from top to bottom")]
 pub fn plan(
     desired: &Desired,
     known: &Known,

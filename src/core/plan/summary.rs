@@ -111,7 +111,7 @@ impl Plan {
                 (Verb::Update, _) => summary.update += 1,
                 // One replacement, though two steps do it.
                 (Verb::Replace, half) => {
-                    summary.replace += usize::from(half == Some(ReplaceHalf::Create))
+                    summary.replace += usize::from(half == Some(ReplaceHalf::Create));
                 }
                 (Verb::Move, _) => summary.moves += 1,
                 (Verb::Destroy, _) => summary.destroy += 1,

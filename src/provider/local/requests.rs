@@ -270,7 +270,7 @@ impl LocalProvider {
             FollowUp::Notify | FollowUp::Start => {
                 self.supervisors
                     .notify_and_wait(&machine_dir, record.generation)
-                    .await?
+                    .await?;
             }
         }
         self.receipt(app, id, remark)

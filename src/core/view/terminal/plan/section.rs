@@ -80,7 +80,7 @@ fn entry(
         ChangeKind::Destroy(why) => return removal::destroy(section, why, bundle, page),
         ChangeKind::Wait => page.line(&head(Label::Change, with_reason(bundle, "to wait for")))?,
         ChangeKind::Start => {
-            page.line(&head(Label::Change, with_reason(bundle, "to start again")))?
+            page.line(&head(Label::Change, with_reason(bundle, "to start again")))?;
         }
         ChangeKind::Adopt => page.line(
             &head(Label::Create, format!("= {n} to adopt"))
