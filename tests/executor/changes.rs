@@ -249,16 +249,36 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
     );
 }
 
+/// What happens to a Machine before it is replaced.
+#[derive(Clone, Copy)]
+enum Down {
+    OnRequest,
+    ByItself(i32),
+    JustNow(i32),
+}
+
+impl Down {
+    async fn apply(self, stage: &ExecutorFixture, id: &MachineId) {
+        {
+            let mut world = stage.sim.world();
+            let mut operator = world.operator("shop");
+            match self {
+                Self::OnRequest => operator.stop(id.as_str()),
+                Self::ByItself(code) | Self::JustNow(code) => {
+                    operator.exit(id.as_str(), crate::stays_up::exits(0, code, Some(0)));
+                }
+            }
+        }
+        if !matches!(self, Self::JustNow(_)) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+}
+
 /// Holds rule 23.
 #[tokio::test(start_paused = true)]
 async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have_started_that_one()
 {
-    /// What happens to the Machine before it is replaced.
-    enum Down {
-        OnRequest,
-        ByItself(i32),
-        JustNow(i32),
-    }
     let scheduled = || worker(1).config(json!({"schedule": "daily"}));
     let standby = || {
         let mut group = worker(1);
@@ -318,20 +338,7 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
             |(_, known): &(_, &aeroform::core::fleet::KnownMachine)| known.standby_for.is_empty();
         let primary = stage.known.machines.iter().find(is_primary);
         let old = primary.unwrap().0.clone();
-        let exits = |code| crate::stays_up::exits(0, code, Some(0));
-        {
-            let mut world = stage.sim.world();
-            let mut operator = world.operator("shop");
-            match down {
-                Down::OnRequest => operator.stop(old.as_str()),
-                Down::ByItself(code) | Down::JustNow(code) => {
-                    operator.exit(old.as_str(), exits(code));
-                }
-            }
-        }
-        if !matches!(down, Down::JustNow(_)) {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-        }
+        down.apply(&stage, &old).await;
         if unproven {
             stage.known.machines.get_mut(&old).unwrap().unproven = true;
         }

@@ -80,13 +80,14 @@ impl CallFault {
             | Self::HostGone
             | Self::Migrates => starts,
             Self::Refusal(RefusalKind::Capacity) => starts || call.action == "create-volume",
-            Self::Refusal(
-                RefusalKind::Quota | RefusalKind::MachineLimit | RefusalKind::NameTaken,
-            ) => call.action == "create",
             // What is not waited for shows only later, and that is no business of a next apply.
             Self::Crashes(..) => starts && !chapter.is_immediate(),
             Self::Reverts => call.action == "update",
-            Self::Elsewhere | Self::StaysCreated => call.action == "create",
+            Self::Refusal(
+                RefusalKind::Quota | RefusalKind::MachineLimit | RefusalKind::NameTaken,
+            )
+            | Self::Elsewhere
+            | Self::StaysCreated => call.action == "create",
         }
     }
 

@@ -395,8 +395,9 @@ async fn no_odd_field_hides_a_recorded_machine() {
         let plain = look(machines).await;
         for (field, value) in odd_fields() {
             let mut odd = machines.clone();
-            odd.iter_mut()
-                .for_each(|machine| merge(machine, &json!({field: value})));
+            for machine in &mut odd {
+                merge(machine, &json!({field: value}));
+            }
             let read = look(&odd).await;
             let told = || format!("{}: {field}: {value}", path.display());
             assert_eq!(read.unreadable, Vec::<String>::new(), "{}", told());

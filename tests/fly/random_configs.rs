@@ -2,6 +2,9 @@
 //! values: after an apply nothing is left to do, and of what is changed outside the owned fields are drift and the
 //! others are not.
 
+use std::fmt::Write;
+
+use aeroform::core::fleet::Desired;
 use aeroform::core::fleet::schema::{CONFIG, Kind, Owner, Row, Spelling, Table};
 use aeroform::core::plan::Plan;
 use serde_json::{Map, Value, json};
@@ -46,7 +49,7 @@ fn manifest(dice: &mut Random) -> Written {
     let whose = if named { "processes = [\"app\"]\n" } else { "" };
     let config = machine_config(dice);
     if let Some(config) = &config {
-        text.push_str(&format!("machine_config = '''{config}'''\n"));
+        writeln!(text, "machine_config = '''{config}'''").unwrap();
     }
     let mut maybe = |dice: &mut Random, line: &str| {
         let written = dice.chance(2);
@@ -345,7 +348,7 @@ fn another(row: &Row, entries: &[Value]) -> Option<Value> {
 
 /// Whose a table is and what of it was sent.
 #[derive(Clone, Copy)]
-struct Seat<'a> {
+struct FieldContext<'a> {
     /// Where it lies inside of a size.
     guest: bool,
     /// Whether sizes are written.
@@ -354,7 +357,7 @@ struct Seat<'a> {
     sent: Option<&'a Value>,
 }
 
-impl<'a> Seat<'a> {
+impl<'a> FieldContext<'a> {
     fn at(self, key: &str) -> Self {
         let sent = self.sent.and_then(|sent| sent.get(key));
         Self { sent, ..self }
@@ -371,12 +374,18 @@ impl<'a> Seat<'a> {
 
 /// Every leaf of the rows, those that are there and those that could be, with another value and with none; and
 /// every list with an entry less and one more.
-fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut Vec<ConfigEdit>) {
+fn touches(
+    table: &Table,
+    tree: &Value,
+    path: &str,
+    context: FieldContext<'_>,
+    found: &mut Vec<ConfigEdit>,
+) {
     let Some(fields) = tree.as_object() else {
         return;
     };
     for key in fields.keys().filter(|key| table.row(key).is_none()) {
-        let owned = seat.at(key).sent.is_some();
+        let owned = context.at(key).sent.is_some();
         for value in [Some(json!("changed")), None] {
             found.push(ConfigEdit::new(format!("{path}/{key}"), value, owned));
         }
@@ -393,12 +402,12 @@ fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut 
         }
         let place = format!("{path}/{}", row.name);
         let there = fields.get(row.name);
-        let inner = Seat {
-            guest: seat.guest || row.name == "guest",
-            ..seat.at(row.name)
+        let inner = FieldContext {
+            guest: context.guest || row.name == "guest",
+            ..context.at(row.name)
         };
         let own = match row.spec.owner {
-            Owner::Deploy => seat.sized || !inner.guest,
+            Owner::Deploy => context.sized || !inner.guest,
             Owner::Running | Owner::Platform => inner.sent.is_some(),
         };
         match (row.kind(), there) {
@@ -483,6 +492,25 @@ fn set(tree: &mut Value, path: &str, value: Option<Value>) {
     }
 }
 
+/// Every change that can be made to a config.
+fn all_edits(desired: &Desired, config: &Value, sized: bool, mounted: bool) -> Vec<ConfigEdit> {
+    let mut sent = desired.groups.values().next().unwrap().template.to_value();
+    sent["image"] = json!("r.example/shop:2");
+    let context = FieldContext {
+        guest: false,
+        sized,
+        sent: Some(&sent),
+    };
+    let mut all = Vec::new();
+    touches(CONFIG, config, "", context, &mut all);
+    // `false` is no `force_https`, and what the platform has added may disappear.
+    let is_false = |edit: &ConfigEdit| edit.value == Some(json!(false));
+    let is_host = |edit: &ConfigEdit| edit.path.ends_with("/host_dedication_id");
+    all.retain(|edit| !(mounted && is_host(edit)));
+    all.retain(|edit| !edit.path.ends_with("/force_https") || !is_false(edit));
+    all
+}
+
 fn said(plan: &Plan) -> Vec<String> {
     let changes = plan.changes().flat_map(|(_, change)| &change.changes);
     changes.map(|change| change.path.join(".")).collect()
@@ -556,20 +584,7 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             let of = |config: &Value| config["mounts"][0][key].clone();
             assert_eq!(of(&settled), of(&before), "seed {seed}: {key}");
         }
-        let mut all = Vec::new();
-        let mut sent = desired.groups.values().next().unwrap().template.to_value();
-        sent["image"] = json!("r.example/shop:2");
-        let seat = Seat {
-            guest: false,
-            sized,
-            sent: Some(&sent),
-        };
-        touches(CONFIG, &settled, "", seat, &mut all);
-        // `false` is no `force_https`, and what the platform has added may disappear.
-        let nothing = |touch: &ConfigEdit| touch.value == Some(json!(false));
-        let host = |touch: &ConfigEdit| touch.path.ends_with("/host_dedication_id");
-        all.retain(|touch| !(mounted && host(touch)));
-        all.retain(|touch| !touch.path.ends_with("/force_https") || !nothing(touch));
+        let all = all_edits(&desired, &settled, sized, mounted);
         for touch in all {
             desk.world()
                 .operator("shop")
