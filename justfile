@@ -39,8 +39,8 @@ deny:
 
 # Start the example
 up:
-    cargo run --release -- -C examples/storefront apply
+    cargo run -- -C examples/storefront apply
 
 # Take the example down
 down:
-    cargo run --release -- -C examples/storefront destroy
+    cargo run -- -C examples/storefront destroy

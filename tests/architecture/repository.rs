@@ -111,7 +111,7 @@ fn the_changelog_begins_with_what_is_unreleased() {
 #[test]
 fn ci_runs_the_command_that_the_readme_names() {
     let readme = read("README.md");
-    assert!(readme.contains("\ncargo run --release -- -C examples/storefront apply -y\n"));
+    assert!(readme.contains("\ncargo run -- -C examples/storefront apply -y\n"));
     assert!(readme.contains("\ncargo test\n"));
     let ci = read(".ci/run");
     assert!(

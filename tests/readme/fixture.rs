@@ -60,7 +60,7 @@ impl PageFixture {
     pub(crate) fn run(&self, command: &str) -> String {
         let words: Vec<&str> = command.split_whitespace().collect();
         let output = match words.as_slice() {
-            ["aeroform", arguments @ ..] | ["cargo", "run", "--release", "--", arguments @ ..] => {
+            ["aeroform", arguments @ ..] | ["cargo", "run", "--", arguments @ ..] => {
                 self.aeroform(arguments)
             }
             ["curl", url] => self.curl(url),
