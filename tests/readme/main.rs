@@ -14,6 +14,7 @@
 mod compare;
 mod fixture;
 mod page;
+mod picture;
 #[path = "../support/words.rs"]
 mod words;
 
