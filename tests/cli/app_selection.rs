@@ -126,7 +126,7 @@ fn the_first_line_says_who_named_the_app() {
         assert!(shown.starts_with("exit 0\n"), "{shown}");
         line
     };
-    let offline = "local · no state yet · planned from the state alone";
+    let offline = "local · no state yet · planned from the state only";
     let plan = ["plan", "--refresh=false"];
     assert_eq!(first(sandbox.run(&plan)), format!("shop · {offline}"));
     assert_eq!(

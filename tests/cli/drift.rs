@@ -49,7 +49,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
     --- stdout
     shop · local · serial 1 · 2 Machines read
 
-    No drift. 2 Machines read, as the state says.
+    No drift. 2 Machines read; no difference from the state.
     ");
     let drifted = DriftedApp::new();
     let state = drifted.state();
@@ -58,7 +58,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
     --- stdout
     shop · local · serial 1 · 2 Machines read
 
-    Changed outside since the last apply
+    Changed outside Aeroform since the last apply
         ~ web  1 Machine changed
             ams [WEB]
               [env]
@@ -84,7 +84,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
       =   web   1   1 to adopt
           jobs  1   no changes
 
-    Changed outside since the last apply
+    Changed outside Aeroform since the last apply
         ~ web  1 Machine changed
             ams [WEB]
               [env]
@@ -92,7 +92,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
             +   LOG = "debug"
 
     = web  sleep 1000
-        = 1 to adopt  taken into the state as it is
+        = 1 to adopt  recorded in the state, not changed
             ams [WEB]
             it was changed outside
 
@@ -113,7 +113,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
     --- stdout
     shop · local · serial 2 · 2 Machines read
 
-    No drift. 2 Machines read, as the state says.
+    No drift. 2 Machines read; no difference from the state.
     ");
     // What fly.toml says has not changed.
     assert_snapshot!(drifted.run(&["plan"]), @r#"

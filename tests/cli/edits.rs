@@ -93,7 +93,7 @@ fn an_edit_that_no_machine_changes_for_asks_too() {
           jobs  1   no changes
           web   1   no changes
 
-    No changes. 2 Machines are as the manifests want them.
+    No changes. 2 Machines match the manifests.
     --- stderr
     error: the edit needs a yes, and there is no terminal to ask at; nothing was changed
     hint: after a review of the edit add `--auto-approve`, or `--edit-only`
@@ -125,7 +125,7 @@ fn an_apply_that_does_not_come_to_its_end_keeps_the_edit() {
     );
     // The same words once more would be one Machine more.
     assert!(
-        shown.contains("`aeroform apply` goes on with what is left"),
+        shown.contains("`aeroform apply` continues with the rest"),
         "{shown}"
     );
     assert!(

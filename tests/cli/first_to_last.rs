@@ -14,7 +14,7 @@ fn an_offline_plan_needs_nothing_but_the_files() {
     assert_snapshot!(sandbox.run(&["plan", "--refresh=false"]), @r"
     exit 0
     --- stdout
-    shop · local · no state yet · planned from the state alone
+    shop · local · no state yet · planned from the state only
 
       +   jobs  0 → 1   new group · ams
       +   web   0 → 1   new group · ams
@@ -63,7 +63,7 @@ fn apply_status_logs_change_and_destroy() {
           jobs  1   no changes
           web   1   no changes
 
-    No changes. 2 Machines are as the manifests want them.
+    No changes. 2 Machines match the manifests.
     ");
     assert!(
         sandbox.run(&["logs", "jobs"]).contains(" jobs "),
@@ -127,7 +127,7 @@ fn a_program_that_ends_at_once_fails_its_apply_soon_and_its_last_words_are_shown
     assert!(shown.starts_with("exit 3\n"), "{shown}");
     assert!(shown.contains(" does not stay up: exit code 3"), "{shown}");
     assert!(shown.contains("its last output: no database"), "{shown}");
-    assert!(shown.contains("1 of 2 changes not done"), "{shown}");
+    assert!(shown.contains("1 of 2 changes completed"), "{shown}");
 
     // What keeps ending is not waited for before it is mended.
     sandbox.write("fly.toml", &crashes("never"));
@@ -135,7 +135,7 @@ fn a_program_that_ends_at_once_fails_its_apply_soon_and_its_last_words_are_shown
     assert!(shown.starts_with("exit 3\n"), "{shown}");
     assert!(shown.contains(" has failed: exit code 3"), "{shown}");
     assert!(
-        shown.contains("Apply incomplete: nothing came to its end")
+        shown.contains("Apply failed: 0 of")
             && !shown.contains("waits for the Machine, which is starting"),
         "{shown}"
     );
@@ -156,7 +156,7 @@ fn a_command_to_be_typed_again_works_where_it_is_read() {
     command.current_dir(sandbox.project().parent().unwrap());
     let shown = sandbox.show(&command.output().unwrap());
     assert!(
-        shown.contains("hint: `aeroform -C project apply` goes on with what is left"),
+        shown.contains("hint: `aeroform -C project apply` continues with the rest"),
         "{shown}"
     );
     assert!(

@@ -74,13 +74,13 @@ fn at_a_terminal_the_number_of_a_newer_release_is_typed_even_where_yes_was_said_
     fly_deploy(&platform, V2);
     let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply", "-y"]));
     terminal.expect("Reverts release v2");
-    terminal.expect("Type the release's number, v2, to go on:");
+    terminal.expect("Type the release's number, v2, to continue:");
     terminal.type_line("y");
     let (code, screen) = terminal.end();
     assert_eq!(code, 6, "{screen}");
     assert_eq!(platform.machines()[0]["config"]["image"], V2);
     let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply"]));
-    terminal.expect("Type the release's number, v2, to go on:");
+    terminal.expect("Type the release's number, v2, to continue:");
     terminal.type_line("v2");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");

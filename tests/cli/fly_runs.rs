@@ -133,7 +133,7 @@ fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
         refreshed.contains("[env]\n        NEW = \"it's \\\"1\\\"\"\n"),
         "{refreshed}"
     );
-    assert!(refreshed.contains("Nothing was taken in."), "{refreshed}");
+    assert!(refreshed.contains("Nothing was recorded."), "{refreshed}");
     assert_eq!(sandbox.read("state/shop.json"), state);
     let refreshed = run(&sandbox, &platform, &["refresh", "-y", "--json"]);
     let last = refreshed.lines().rfind(|line| line.starts_with('{'));
@@ -538,7 +538,7 @@ fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider
     sandbox.write("fly.toml", FLY);
     let platform = EmulatorProcess::with_app(&sandbox);
     platform.deployed("app", "ams", V1);
-    let first = "shop · fly (no aeroform.toml names a provider: --provider does) · no state yet";
+    let first = "shop · fly (from --provider; no aeroform.toml names one) · no state yet";
     let plan = run(&sandbox, &platform, &["--provider", "fly", "plan"]);
     assert!(plan.contains(first), "{plan}");
     sandbox.write("aeroform.toml", "provider = \"fly\"\n");

@@ -138,7 +138,7 @@ fn every_machine_is_listed_strangers_too_and_told_apart() {
     assert!(gru.contains(&format!("--- stdout\n{stranger}\n")), "{gru}");
     let shown = run(&sandbox, &platform, &["machine", "status", &stranger]);
     assert!(
-        shown.contains("does not know it") && shown.contains("Events"),
+        shown.contains("not in the state") && shown.contains("Events"),
         "{shown}"
     );
 }

@@ -14,14 +14,14 @@ fn sizes_and_regions_are_listed_without_a_project() {
     assert_snapshot!(head(&["platform", "vm-sizes"]), @"
     exit 0
     --- stdout
-    SIZE             CPUS            MEMORY   AT MOST  A MONTH IN IAD
-    shared-cpu-1x    1 shared        256 MB   2 GB     $1.94
-    shared-cpu-2x    2 shared        512 MB   4 GB     $3.89
+    SIZE             CPUS            MEMORY   MAX MEMORY  A MONTH IN IAD
+    shared-cpu-1x    1 shared        256 MB   2 GB        $1.94
+    shared-cpu-2x    2 shared        512 MB   4 GB        $3.89
     ");
     assert_snapshot!(head(&["platform", "regions"]), @"
     exit 0
     --- stdout
-    REGION  PLACE                         PRICE
+    REGION  LOCATION                      PRICE
     ams     Amsterdam, Netherlands        1.04
     arn     Stockholm, Sweden             1.04
     ");

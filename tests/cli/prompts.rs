@@ -41,7 +41,7 @@ fn a_group_goes_only_when_its_name_is_typed() {
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 1\n");
 
     let mut terminal = apply(&sandbox);
-    terminal.expect("Type the group's name, jobs, to go on:");
+    terminal.expect("Type the group's name, jobs, to continue:");
     terminal.type_line("jbos");
     let (code, screen) = terminal.end();
     assert_eq!(code, 6, "{screen}");
@@ -52,7 +52,7 @@ fn a_group_goes_only_when_its_name_is_typed() {
     assert_eq!(sandbox.machines(), 2);
 
     let mut terminal = apply(&sandbox);
-    terminal.expect("Type the group's name, jobs, to go on:");
+    terminal.expect("Type the group's name, jobs, to continue:");
     terminal.type_line("jobs");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
@@ -111,7 +111,7 @@ fn ctrl_c_while_applying_keeps_what_was_made_and_the_next_apply_does_the_rest() 
     terminal.interrupt();
     let (code, screen) = terminal.end();
     assert_eq!(code, 130, "{screen}");
-    assert!(screen.contains("Interrupted:"), "{screen}");
+    assert!(screen.contains("Apply interrupted:"), "{screen}");
     // The count belongs to the progress, which is over.
     assert!(!screen.contains("/2 done"), "{screen}");
     assert!(

@@ -54,7 +54,7 @@ fn a_count_is_written_as_an_exact_map_and_applied() {
           jobs  1   no changes
           web   4   no changes
 
-    No changes. 5 Machines are as the manifests want them.
+    No changes. 5 Machines match the manifests.
     ");
     assert_snapshot!(sandbox.run(&["scale", "count", "web=4", "-r", "ams,fra"]), @"
     exit 0

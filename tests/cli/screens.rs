@@ -85,7 +85,7 @@ fn what_is_worst_about_a_count_stands_beside_it() {
     assert!(few.find(after) > few.find("to destroy"), "{few}");
     assert!(!few.contains("min_above_count"), "{few}");
     let none = at(&["scale", "count", "0", "--plan-only"]);
-    let beside = "~ app 3 → 0 ams · no Machine is left";
+    let beside = "~ app 3 → 0 ams · no Machines remain";
     assert!(flat(&none).contains(beside), "{none}");
     // Without a plan the warning is of the edit.
     let edited = at(&["scale", "count", "1", "--edit-only", "-y"]);

@@ -103,7 +103,7 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
         "{text}"
     );
     assert!(
-        text.contains("what of them could be seen is as the state says"),
+        text.contains("what could be read does not differ from the state"),
         "{text}"
     );
     let document = serde_json::to_value(json::drift::drift(&made)).unwrap();

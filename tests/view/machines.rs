@@ -84,8 +84,8 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
       pid             4201
       volumes         vol_1
       created         2026-01-01T00:00:00Z
-      the state       group web, config 00000000000000000000000000000000 · not seen
-                      to work yet
+      state file      group web, config 00000000000000000000000000000000 · not seen
+                      healthy yet
 
     Config
       [env]
@@ -113,7 +113,7 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
       2026-01-01T00:04:00Z  start → started  by flyd
       2026-01-01T00:04:00Z  exit → stopped  by flyd  exit code 137, out of memory
 
-    Drift: what was changed outside since the last apply
+    Drift: changed outside Aeroform since the last apply
         [env]
       -   LOG_LEVEL = "info"
       +   LOG_LEVEL = "debug"
@@ -121,11 +121,11 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
     let view = MachineView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
     let text = written(|out| terminal::machine::detail(&view, &style(80), out));
     assert_snapshot!(text, @"
-    5555555555  of no group  ams  started
+    5555555555  no group  ams  started
       host unreachable · not managed by Aeroform
       name            web-5555555555
       pid             4209
-      the state       does not know it
+      state file      not in the state
     ");
     let document = json::to_line(&json::machine::detail(&app(), &one()));
     assert!(!document.contains("hunter2"), "{document}");
@@ -155,10 +155,10 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
       5555555555   (-)     ams     started                                                    web-5555555555
 
     † standby: starts when the host of its primary fails
-    cordoned: out of the proxy's rotation
-    (-) of no group that Aeroform manages
+    cordoned: Fly Proxy sends it no requests
+    (-) not managed by Aeroform
 
-    1 Machine of the same app in `/home/ana/shop-2`: 77777777777777; `aeroform import ID` takes one over
+    1 Machine of the same app in `/home/ana/shop-2`: 77777777777777; `aeroform import ID` adopts one
     ");
     assert_snapshot!(list(&style(50)), @"
       MACHINE      GROUP   STATE              CHECKS
@@ -170,12 +170,11 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
 
     † standby: starts when the host of its primary
       fails
-    cordoned: out of the proxy's rotation
-    (-) of no group that Aeroform manages
+    cordoned: Fly Proxy sends it no requests
+    (-) not managed by Aeroform
 
     1 Machine of the same app in `/home/ana/shop-2`:
-      77777777777777; `aeroform import ID` takes one
-      over
+      77777777777777; `aeroform import ID` adopts one
     ");
     let none = written(|out| terminal::machine::list(&runs::nothing(), &style(80), out));
     assert_eq!(none.trim(), "No Machines.");
@@ -228,25 +227,25 @@ fn machines_to_choose_from_are_rows_that_a_narrow_terminal_leaves_columns_out_of
     let machines = runs::statuses().remove(1).1.machines;
     let rows = |width| terminal::machine::choices(machines.iter(), width).join("\n");
     assert_snapshot!(rows(60), @"
-    a1b2c3d4e5   web-a1b2c3d4e5     web          ams  started
-    f6a7b8c9d0   web-f6a7b8c9d0     web          ams  started
-    0123456789   worker-0123456789  worker       ams  failed
-    abcdefabcd†  worker-abcdefabcd  worker       fra  stopped
-    5555555555   web-5555555555     of no group  ams  started
+    a1b2c3d4e5   web-a1b2c3d4e5     web       ams  started
+    f6a7b8c9d0   web-f6a7b8c9d0     web       ams  started
+    0123456789   worker-0123456789  worker    ams  failed
+    abcdefabcd†  worker-abcdefabcd  worker    fra  stopped
+    5555555555   web-5555555555     no group  ams  started
     ");
-    assert_snapshot!(rows(37), @"
-    a1b2c3d4e5   web          started
-    f6a7b8c9d0   web          started
-    0123456789   worker       failed
-    abcdefabcd†  worker       stopped
-    5555555555   of no group  started
+    assert_snapshot!(rows(34), @"
+    a1b2c3d4e5   web       started
+    f6a7b8c9d0   web       started
+    0123456789   worker    failed
+    abcdefabcd†  worker    stopped
+    5555555555   no group  started
     ");
     assert_snapshot!(rows(20), @"
-    a1b2c3d4e5   web          started
-    f6a7b8c9d0   web          started
-    0123456789   worker       failed
-    abcdefabcd†  worker       stopped
-    5555555555   of no group  started
+    a1b2c3d4e5   web       started
+    f6a7b8c9d0   web       started
+    0123456789   worker    failed
+    abcdefabcd†  worker    stopped
+    5555555555   no group  started
     ");
     assert_eq!(rows(usize::MAX), rows(60));
 }

@@ -24,11 +24,11 @@ pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
         ]
     });
     let month = format!("A MONTH IN {}", PRICE_REGION.to_uppercase());
-    table(["SIZE", "CPUS", "MEMORY", "AT MOST", &month], rows, page)?;
+    table(["SIZE", "CPUS", "MEMORY", "MAX MEMORY", &month], rows, page)?;
     let step = |kind| sizes::format_memory(sizes::rules_for(kind).step_mb);
     let text = format!(
         "Memory comes in steps of {} (shared) and {} (performance), as of {SIZES_AS_OF}. Prices are for the \
-         first number of memory, always running, as of {PRICES_AS_OF}; - is a price that is not known.",
+         smallest memory, always running, as of {PRICES_AS_OF}; - is unknown.",
         step(CpuKind::Shared),
         step(CpuKind::Performance)
     );
@@ -47,10 +47,10 @@ pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
             if region.retired { "retired" } else { "" }.to_owned(),
         ]
     });
-    table(["REGION", "PLACE", "PRICE", ""], rows, page)?;
+    table(["REGION", "LOCATION", "PRICE", ""], rows, page)?;
     let text = format!(
-        "Prices are against {PRICE_REGION}, as of {PRICES_AS_OF}; - is one that is not known. Retired regions are \
-         not on Fly's list of {REGIONS_AS_OF}."
+        "Prices are relative to {PRICE_REGION}, as of {PRICES_AS_OF}; - is unknown. Retired regions are not on Fly's \
+         list of {REGIONS_AS_OF}."
     );
     page.line(&Line::new(0).hang(0).push(Label::Dim, text))
 }

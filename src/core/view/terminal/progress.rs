@@ -49,7 +49,7 @@ fn action_verbs(action: &Action) -> (&'static str, &'static str) {
         Action::Update { .. } => ("updating", "updated"),
         Action::Move { .. } => ("moving", "moved"),
         Action::Destroy { .. } => ("destroying", "destroyed"),
-        Action::Wait => ("waiting for it to pass", "passed"),
+        Action::Wait => ("waiting until healthy", "healthy"),
         Action::Start => ("starting again", "started again"),
         Action::Adopt => ("adopting", "adopted"),
         Action::Forget => ("forgetting", "forgotten"),
@@ -68,14 +68,14 @@ pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, Stri
                 .unwrap_or_default();
             (Label::Dim, format!("waits for {on}{limit}"))
         }
-        StepEvent::Retrying { cause } => (Label::Change, format!("tries again: {cause}")),
+        StepEvent::Retrying { cause } => (Label::Change, format!("retrying: {cause}")),
         StepEvent::Remark { text } => (Label::Change, text.clone()),
         StepEvent::Ended(Outcome::Done) => (Label::Success, done.to_owned()),
         StepEvent::Ended(Outcome::Failed { code, message, .. }) => {
             (Label::Error, format!("failed: {message} ({code})"))
         }
         StepEvent::Ended(Outcome::Unknown { message }) => {
-            (Label::Warning, format!("unknown: {message}"))
+            (Label::Warning, format!("unconfirmed: {message}"))
         }
         StepEvent::Created { .. }
         | StepEvent::Ended(Outcome::Skipped { .. } | Outcome::NotStarted) => {
@@ -105,7 +105,7 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         .map(|(n, kind)| phrases::count_noun(n, kind))
         .collect();
     let mut text = match (kinds.as_slice(), stopping.sent.total()) {
-        ([], _) => "nothing was sent that is not confirmed".to_owned(),
+        ([], _) => "every sent change is confirmed".to_owned(),
         (kinds, 1) => format!(
             "{} was sent and is not confirmed; the next apply checks it",
             kinds.join("")
@@ -119,9 +119,9 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         let answers = phrases::count_noun(stopping.unanswered, "answer");
         let until = match stopping.up_to_ms {
             Some(ms) => format!("at most {}", phrases::human_duration(ms)),
-            None => "and Ctrl-C once more ends that".to_owned(),
+            None => "until Ctrl-C is pressed again".to_owned(),
         };
-        text = format!("{text}; waits for {answers}, {until}");
+        text = format!("{text}; waiting for {answers}, {until}");
     }
     text
 }

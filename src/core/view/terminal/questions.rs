@@ -26,13 +26,13 @@ pub fn release_question(revert: &Revert, style: &Style, out: &mut dyn fmt::Write
     let page = &mut LineWriter::new(style, out);
     let line = Line::new(0)
         .push(Label::Destroy, format!("This {}.", revert.describe()))
-        .push(Label::Plain, " Somebody else deployed that release.");
+        .push(Label::Plain, " Someone else deployed that release.");
     page.line(&line)
 }
 
 /// The prompt at which a release number is typed.
 pub fn release_prompt(number: &str) -> String {
-    format!("Type the release's number, {number}, to go on")
+    format!("Type the release's number, {number}, to continue")
 }
 
 /// The prompt at which it is typed.
@@ -42,5 +42,5 @@ pub fn prompt(typed: &TypedConfirmation) -> String {
         None => "the app's name",
     };
     let name = crate::core::view::escape::safe(&typed.name);
-    format!("Type {what}, {name}, to go on")
+    format!("Type {what}, {name}, to continue")
 }

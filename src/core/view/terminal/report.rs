@@ -13,7 +13,9 @@ use crate::core::plan::{Action, Change, Outcome, PlanMode, StepResult};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::next_command::{Continuation, NextCommand};
 use crate::core::view::phrases;
-use crate::core::view::run_report::{RunOutcome, RunReport, StateOutcome, replacement_machine};
+use crate::core::view::run_report::{
+    RunOutcome, RunReport, StateOutcome, Tally, replacement_machine,
+};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::toml_diff::{self, TomlLines};
 
@@ -54,7 +56,7 @@ fn replaced_machines(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::
     }
     let line = Line::new(0)
         .push(Label::Change, "replaced:")
-        .plain(" their hosts had no room, so new Machines took their places");
+        .plain(" their hosts had no room, new Machines were created");
     page.line(&line)?;
     let limit = if page.style.verbose {
         usize::MAX
@@ -120,8 +122,8 @@ fn unknowns(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     }
     for (message, changes) in causes {
         let line = Line::new(0)
-            .push(Label::Warning, "unknown:")
-            .plain(format!(" {message}; the next run finds out"));
+            .push(Label::Warning, "unconfirmed:")
+            .plain(format!(" {message}; the next run checks it"));
         page.line(&line)?;
         subjects(&changes, page)?;
     }
@@ -194,19 +196,19 @@ fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
         );
         let text = written.text();
         let line = if kept {
-            let text = format!(" {text} was removed from {of}, and the platform has put it back ");
+            let text = format!(" {text} was removed from {of}, and the platform added it again ");
             Line::new(0).push(Label::Warning, "warning:").plain(text)
         } else {
-            let text = format!(" the platform has added {text} to {of} ");
+            let text = format!(" the platform added {text} to {of} ");
             Line::new(0).push(Label::Hint, "note:").plain(text)
         };
         page.line(&line.push(Label::Dim, format!("({code})")))?;
         let hint = if written.config_only {
-            "it is left as it is; fly.toml has no key for it"
+            "it is kept; fly.toml has no key for it"
         } else if kept {
-            "write the value that you want in fly.toml; until then it is left as it is"
+            "it is kept until fly.toml sets another value"
         } else {
-            "it is left as it is; write the line in fly.toml to decide about it yourself"
+            "it is kept; set it in fly.toml to choose the value"
         };
         page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))?;
     }
@@ -270,16 +272,12 @@ fn result_line(report: &RunReport<'_>) -> Line {
         .map(|(word, n)| format!("{} {word}", phrases::group_digits(*n)))
         .collect();
     let tally = report.tally();
-    let rest = tally.total - tally.done;
-    // What failed or is unknown may have changed a Machine all the same.
-    let is_untouched = tally.failed + tally.unknown == 0;
     let done = match (texts.is_empty(), report.state) {
         (false, _) => texts.join(", "),
-        (true, StateOutcome::Written { .. }) if tally.total == 0 => {
-            "only the state was changed".to_owned()
+        (true, StateOutcome::Written { .. }) => "only the state was changed".to_owned(),
+        (true, StateOutcome::Unchanged | StateOutcome::Unpublished { .. }) => {
+            "nothing was changed".to_owned()
         }
-        (true, _) if is_untouched => "nothing was changed".to_owned(),
-        (true, _) => "nothing came to its end".to_owned(),
     };
     let verb = match report.plan.mode {
         PlanMode::Normal => "Apply",
@@ -294,38 +292,54 @@ fn result_line(report: &RunReport<'_>) -> Line {
             .push(Label::Warning, format!("{verb} incomplete:"))
             .plain(match report.plan.mode {
                 PlanMode::Destroy => format!(
-                    " {done}; Machines stay that nobody can read, see the plan above; once they answer, a \
-                     destroy finds them."
+                    " {done}; Machines that cannot be read remain, see the plan above; run destroy again \
+                     once they can be read."
                 ),
                 PlanMode::Normal | PlanMode::RefreshOnly => {
-                    format!(" {done}; fly.toml has to say the rest, see the note above.")
+                    format!(" {done}; fly.toml needs the rest, see the note above.")
                 }
             }),
         RunOutcome::Complete => line
             .push(Label::Success, format!("{verb} complete:"))
             .plain(format!(" {done}.")),
-        RunOutcome::Failed if rest == 0 => line
+        RunOutcome::Failed if tally.is_complete() => line
             .push(Label::Error, format!("{verb} incomplete:"))
-            .plain(format!(" {done}, but see above.")),
+            .plain(format!(" {done}; see the errors above.")),
+        RunOutcome::Failed if texts.is_empty() => line
+            .push(Label::Error, format!("{verb} failed:"))
+            .plain(format!(" {}.", completed(&tally))),
         RunOutcome::Failed => line
             .push(Label::Error, format!("{verb} incomplete:"))
-            .plain(format!(
-                " {done}; {} of {} not done.",
-                phrases::group_digits(rest),
-                phrases::count_noun(tally.total, "change")
-            )),
+            .plain(format!(" {done}; {}.", completed(&tally))),
         RunOutcome::Overtaken => line
             .push(Label::Error, format!("{verb} overtaken:"))
             .plain(format!(
-                " {done}, and {} changed since by others.",
+                " {done}; others have changed {} since.",
                 phrases::count_noun(report.overtaken.len(), "Machine")
             )),
-        RunOutcome::Interrupted => line.push(Label::Warning, "Interrupted:").plain(format!(
-            " {done}; {} of {} not done.",
-            phrases::group_digits(rest),
-            phrases::count_noun(tally.total, "change")
-        )),
+        RunOutcome::Interrupted => {
+            let done = if texts.is_empty() {
+                String::new()
+            } else {
+                format!("{done}; ")
+            };
+            line.push(Label::Warning, format!("{verb} interrupted:"))
+                .plain(format!(" {done}{}.", completed(&tally)))
+        }
     }
+}
+
+/// `3 of 8 changes completed, 2 unconfirmed`: an unconfirmed change may have happened and counts as neither.
+fn completed(tally: &Tally) -> String {
+    let unconfirmed = match tally.unknown {
+        0 => String::new(),
+        n => format!(", {} unconfirmed", phrases::group_digits(n)),
+    };
+    format!(
+        "{} of {} completed{unconfirmed}",
+        phrases::group_digits(tally.done),
+        phrases::count_noun(tally.total, "change")
+    )
 }
 
 /// What serves what: `now: web: 1 on v2 (failing), 5 on v1; worker: 3 on v1, not started`.
@@ -344,7 +358,9 @@ fn serving(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
         MAX_LISTED
     };
     let texts = groups.iter().take(limit).map(|group| {
-        let versions: Vec<String> = group.versions.iter().map(version_text).collect();
+        let is_new = is_first_create(report, group);
+        let versions = group.versions.iter().map(|of| version_text(of, is_new));
+        let versions: Vec<String> = versions.collect();
         let not_started = if group.not_started {
             ", not started"
         } else {
@@ -364,12 +380,19 @@ fn serving(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     )
 }
 
-/// `5 on v1`, `1 on the new version (failing)`.
-fn version_text(of: &VersionCount) -> String {
+/// Whether the group had no Machine before: then no other version runs.
+fn is_first_create(report: &RunReport<'_>, versions: &GroupVersions) -> bool {
+    let mut groups = report.plan.groups.iter();
+    groups.any(|group| group.name == versions.group && group.before == 0)
+}
+
+/// `5 on v1`, `1 on the new version (failing)`; of a first create `2 created`.
+fn version_text(of: &VersionCount, is_first_create: bool) -> String {
     let version = match (of.version.release, of.version.new) {
-        (Some(release), _) => format!("v{release}"),
-        (None, true) => "the new version".to_owned(),
-        (None, false) => "the version before".to_owned(),
+        (Some(release), _) => format!("on v{release}"),
+        (None, true) if is_first_create => "created".to_owned(),
+        (None, true) => "on the new version".to_owned(),
+        (None, false) => "on the previous version".to_owned(),
     };
     let doing = match of.health {
         MachineHealth::Serving => "",
@@ -377,7 +400,7 @@ fn version_text(of: &VersionCount) -> String {
         MachineHealth::Unknown => " (unknown)",
         MachineHealth::Stopped => " (stopped)",
     };
-    format!("{} on {version}{doing}", phrases::group_digits(of.machines))
+    format!("{} {version}{doing}", phrases::group_digits(of.machines))
 }
 
 fn is_done(report: &RunReport<'_>) -> bool {
@@ -389,7 +412,7 @@ fn is_done(report: &RunReport<'_>) -> bool {
 fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     if report.outcome() == RunOutcome::Overtaken {
         let text = format!(
-            "`{} plan` shows what there is now, and what an apply would change of it",
+            "`{} plan` shows the Machines as they are now and what an apply would change",
             report.program
         );
         return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
@@ -402,14 +425,14 @@ fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
     };
     let program = report.program;
     let begun = report.partial_rollout.filter(|left| left.has_new());
-    // Whoever else has changed a Machine would be undone by an apply that nobody looks at first.
+    // An apply without a look at the plan would revert the changes of others.
     let conflict = report
         .outcomes()
         .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
     if conflict {
         let options = &again.options;
         let text = format!(
-            "`{program} plan{options}` shows what is left to do, and what it would undo of what others have changed"
+            "`{program} plan{options}` shows the remaining changes, and which changes of others they would revert"
         );
         return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
     }
@@ -417,15 +440,15 @@ fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
     let command = &again.command;
     let on = match again.continuation {
         Continuation::StartsOver => {
-            format!("`{program} {command}` starts over, with the Machines that are done as well")
+            format!("`{program} {command}` starts over, including the Machines already done")
         }
         Continuation::SameCommand | Continuation::OtherCommand if applies.is_some() => {
-            format!("`{program} {command}` goes on with what is left")
+            format!("`{program} {command}` continues with the rest")
         }
         Continuation::SameCommand => {
-            format!("run `{program} {command}` again: it does what is left")
+            format!("run `{program} {command}` again to do the rest")
         }
-        Continuation::OtherCommand => format!("`{program} {command}` does what is left"),
+        Continuation::OtherCommand => format!("`{program} {command}` does the rest"),
     };
     let back = applies.and_then(|left| rollback_command(report, again, left));
     let text = back.map_or_else(|| on.clone(), |back| format!("{on}; {back}"));
@@ -442,7 +465,7 @@ fn rollback_command(
     if let Some(image) = &partial_rollout.image_before {
         let (image, options) = (shell_word(image), &next_command.options_without_image);
         return Some(format!(
-            "`{program} apply --image {image}{options}` goes back"
+            "`{program} apply --image {image}{options}` rolls back"
         ));
     }
     let mut changes = report.plan.changes();
@@ -450,6 +473,6 @@ fn rollback_command(
     changes
         .any(|(_, change)| !change.changes.is_empty())
         .then(|| {
-            format!("with the files as they were before, `{program} apply{options}` goes back")
+            format!("to roll back, restore the previous files and run `{program} apply{options}`")
         })
 }

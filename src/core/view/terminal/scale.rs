@@ -13,7 +13,7 @@ pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     let page = &mut LineWriter::new(style, out);
     let mut title = Line::new(0).push(Label::Strong, view.app.as_str());
     if !view.online {
-        title.add(Label::Dim, " · as the state knows it");
+        title.add(Label::Dim, " · from the state only");
     }
     page.line(&title)?;
     page.blank()?;

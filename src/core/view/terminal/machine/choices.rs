@@ -48,7 +48,7 @@ fn cells(machine: &MachineStatus) -> Cells<5> {
         (Label::Plain, machine.name.to_string()),
         (
             Label::Plain,
-            group.map_or_else(|| "of no group".to_owned(), ToString::to_string),
+            group.map_or_else(|| "no group".to_owned(), ToString::to_string),
         ),
         (Label::Plain, machine.region.to_string()),
         (

@@ -27,7 +27,7 @@ pub fn detail(view: &MachineView, style: &Style, out: &mut dyn fmt::Write) -> fm
     checks(view, page)?;
     events(view, page)?;
     if !view.drift.is_empty() {
-        title("Drift: what was changed outside since the last apply", page)?;
+        title("Drift: changed outside Aeroform since the last apply", page)?;
         config_diff::render_diff(&group(view), None, &view.drift, 4, page)?;
     }
     Ok(())
@@ -49,7 +49,7 @@ fn head(view: &MachineView, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut line = Line::new(0)
         .push(Label::Strong, status.id.as_str())
         .plain("  ")
-        .plain(status.group.as_ref().map_or("of no group", |g| g.as_str()))
+        .plain(status.group.as_ref().map_or("no group", |g| g.as_str()))
         .push(Label::Dim, format!("  {}  ", status.region))
         .push(state_label(status.state), status.state.as_str());
     if status.standby {
@@ -81,20 +81,20 @@ fn facts(view: &MachineView, page: &mut LineWriter<'_>) -> fmt::Result {
     };
     let release = status.release.map_or_else(String::new, |n| format!("v{n}"));
     let state = match &view.known {
-        None => "does not know it".to_owned(),
+        None => "not in the state".to_owned(),
         Some(known) => {
             let mut parts = vec![format!("group {}, config {}", known.group, known.config)];
             if let Some(launch) = &known.launch {
-                parts.push(format!("made as {launch}"));
+                parts.push(format!("launch {launch}"));
             }
             if let Some(old) = &known.replaces {
-                parts.push(format!("to take the place of {old}"));
+                parts.push(format!("replaces {old}"));
             }
             if let Some(region) = &known.requested_region {
-                parts.push(format!("asked for {region}"));
+                parts.push(format!("requested region {region}"));
             }
             if known.unproven {
-                parts.push("not seen to work yet".to_owned());
+                parts.push("not seen healthy yet".to_owned());
             }
             parts.join(" · ")
         }
@@ -110,9 +110,9 @@ fn facts(view: &MachineView, page: &mut LineWriter<'_>) -> fmt::Result {
             status.pid.map_or_else(String::new, |pid| pid.to_string()),
         ),
         ("volumes", volumes(&status.volumes)),
-        ("stands by for", ids(&view.standby_for)),
+        ("standby for", ids(&view.standby_for)),
         ("created", status.created_at.clone()),
-        ("the state", state),
+        ("state file", state),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         let line = Line::new(2)

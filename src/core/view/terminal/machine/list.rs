@@ -51,13 +51,13 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
         legend.push("† standby: starts when the host of its primary fails");
     }
     if any(|machine| machine.host != HostStatus::Ok) {
-        legend.push("* its host does not answer");
+        legend.push("* host unreachable");
     }
     if any(|machine| machine.cordoned) {
-        legend.push("cordoned: out of the proxy's rotation");
+        legend.push("cordoned: Fly Proxy sends it no requests");
     }
     if any(is_unmanaged) {
-        legend.push("(-) of no group that Aeroform manages");
+        legend.push("(-) not managed by Aeroform");
     }
     if !legend.is_empty() {
         page.blank()?;

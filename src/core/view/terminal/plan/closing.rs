@@ -41,7 +41,7 @@ pub(super) fn closing(
         }
         if !plan.calls_provider() {
             let text = if plan.waits_for_unproven() {
-                "No Machine is changed; apply waits until those have passed."
+                "No Machine changes; apply waits until those are healthy."
             } else {
                 "Only the state file changes; no Machine is touched."
             };
@@ -64,6 +64,7 @@ pub(super) fn closing(
 
 fn no_changes_line(plan: &Plan) -> Line {
     let machines = phrases::count_noun(plan.machines, "Machine");
+    let es = if plan.machines == 1 { "es" } else { "" };
     let line = Line::new(0);
     if !plan.records.is_empty() {
         return line
@@ -72,37 +73,31 @@ fn no_changes_line(plan: &Plan) -> Line {
     }
     if plan.not_adopted().next().is_some() {
         return line
-            .push(Label::Warning, "Nothing was taken in.")
-            .plain(" fly.toml has to say what was changed outside, see the note above.");
+            .push(Label::Warning, "Nothing was recorded.")
+            .plain(" Write the outside changes into fly.toml, see the note above.");
     }
     if plan.mode == PlanMode::Destroy && plan.shortfalls().next().is_some() {
         return line
             .push(Label::Warning, "Nothing is destroyed.")
-            .plain(" Machines stay that nobody can read, see above; once they answer, a destroy finds them.");
+            .plain(" Machines that cannot be read remain, see above; run destroy again once they can be read.");
     }
     let line = line.push(Label::Success, "No changes.");
     if plan.mode == PlanMode::Destroy {
         return line.plain(" There is nothing left to destroy.");
     }
     if plan.mode == PlanMode::RefreshOnly {
-        return line.plain(match (plan.machines, plan.machines == 1) {
-            (0, _) => " There is no Machine, and the state has none.".to_owned(),
-            (_, true) => format!(" {machines} is as the state says."),
-            (_, false) => format!(" {machines} are as the state says."),
+        return line.plain(match plan.machines {
+            0 => " There are no Machines, and none in the state.".to_owned(),
+            _ => format!(" {machines} match{es} the state."),
         });
     }
-    let (is, them) = if plan.machines == 1 {
-        ("is", "it")
-    } else {
-        ("are", "them")
-    };
     if plan.machines == 0 {
-        line.plain(" There is no Machine, and none is wanted.")
+        line.plain(" There are no Machines, and none are configured.")
     } else if plan.online {
-        line.plain(format!(" {machines} {is} as the manifests want {them}."))
+        line.plain(format!(" {machines} match{es} the manifests."))
     } else {
         line.plain(format!(
-            " {machines} in the state {is} as wanted; nothing was looked at."
+            " {machines} in the state match{es} the manifests; the provider was not read."
         ))
     }
 }
@@ -203,7 +198,7 @@ fn unpriced_text(plan: &Plan) -> Option<String> {
     }
     let regions: Vec<&str> = regions.into_iter().collect();
     Some(format!(
-        "What it costs is not known: the prices of {PRICES_AS_OF} have none for {}.",
+        "Cost unknown: no price for {} as of {PRICES_AS_OF}.",
         regions.join(", ")
     ))
 }
@@ -213,7 +208,7 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
     if plan.mode == PlanMode::Destroy {
         let but = if plan.shortfalls().next().is_some() {
-            ", but for those that nobody can read"
+            ", except those that cannot be read"
         } else {
             ""
         };
@@ -241,9 +236,9 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         .collect();
     if !volumes.is_empty() {
         let s = if volumes.len() == 1 { "" } else { "s" };
-        let stays = if plan.online { "stays" } else { "may stay" };
+        let remains = if plan.online { "remains" } else { "may remain" };
         texts.push(format!(
-            "Data {stays} behind on volume{s} {}.",
+            "Data {remains} on volume{s} {}.",
             name_list(&volumes)
         ));
     }

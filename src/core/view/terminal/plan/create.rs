@@ -122,7 +122,7 @@ fn volume_texts(items: &[&MachineChange<'_>]) -> Vec<String> {
     let mut texts = Vec::new();
     if !taken.is_empty() {
         let s = if taken.len() == 1 { "" } else { "s" };
-        texts.push(format!("takes volume{s} {}", taken.join(" ")));
+        texts.push(format!("reuses volume{s} {}", taken.join(" ")));
     }
     let new = items.iter().flat_map(|item| item.change.new_volumes());
     texts.extend(new_volumes(new));

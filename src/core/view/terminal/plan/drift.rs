@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{full_plan, remarks};
+use crate::core::fleet::profile::{ProviderKind, profile};
 use crate::core::plan::{DriftKind, Note, Plan};
 use crate::core::view::drift_bundle::{DriftBundle, DriftResolution};
 use crate::core::view::line::{Line, LineWriter};
@@ -42,9 +43,9 @@ fn drift_counts(plan: &Plan, all_seen: bool) -> Line {
         return Line::new(0)
             .push(Label::Success, "No drift.")
             .plain(if all_seen {
-                format!(" {read} read, as the state says.")
+                format!(" {read} read; no difference from the state.")
             } else {
-                format!(" {read} read; what of them could be seen is as the state says.")
+                format!(" {read} read; what could be read does not differ from the state.")
             });
     }
     let mut line = Line::new(0).push(Label::Strong, "Drift:").plain(" ");
@@ -72,15 +73,19 @@ pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut LineWriter<'_
 fn heading(plan: &Plan) -> Line {
     let line = Line::new(0);
     if plan.serial == 0 {
-        line.push(Label::Warning, "There already")
-            .plain(", without a state that says so")
+        let found = match profile(&plan.provider).kind {
+            ProviderKind::Fly => "Found on Fly",
+            ProviderKind::Local => "Found on this computer",
+            ProviderKind::Other => "Found",
+        };
+        line.push(Label::Warning, found)
+            .plain(", not yet in the state")
     } else if plan.adopted_runs.is_empty() {
-        line.push(Label::Warning, "Changed outside")
+        line.push(Label::Warning, "Changed outside Aeroform")
             .plain(" since the last apply")
     } else {
-        line.push(Label::Warning, "Changed").plain(
-            " since the state was written, by a run that did not come to write it or outside",
-        )
+        line.push(Label::Warning, "Changed")
+            .plain(" since the state was written, by an unfinished run or outside Aeroform")
     }
 }
 
@@ -139,8 +144,8 @@ fn drift_entry(bundle: &DriftBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Resu
 fn resolution_text(fate: Option<DriftResolution>) -> &'static str {
     match fate {
         None => "changed",
-        Some(DriftResolution::Reverted) => "changed, will be put back",
-        Some(DriftResolution::ChangedFurther) => "changed, will change again",
-        Some(DriftResolution::Kept) => "changed, will be left so",
+        Some(DriftResolution::Reverted) => "changed, will be reverted by this plan",
+        Some(DriftResolution::ChangedFurther) => "changed, will be changed further by this plan",
+        Some(DriftResolution::Kept) => "changed, will be kept",
     }
 }

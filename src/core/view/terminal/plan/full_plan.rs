@@ -33,10 +33,10 @@ pub(super) fn header(plan: &Plan) -> Line {
     let seen = if plan.online {
         format!("{} read", phrases::count_noun(plan.machines, "Machine"))
     } else {
-        "planned from the state alone".to_owned()
+        "planned from the state only".to_owned()
     };
     let named = if plan.provider_unwritten {
-        " (no aeroform.toml names a provider: --provider does)"
+        " (from --provider; no aeroform.toml names one)"
     } else {
         ""
     };

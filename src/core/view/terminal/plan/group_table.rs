@@ -130,7 +130,7 @@ fn count_warnings(plan: &Plan, group: &GroupChange) -> Vec<&'static str> {
         && plan.mode == PlanMode::Normal;
     let mut found = Vec::new();
     if is_emptied {
-        found.push("no Machine is left");
+        found.push("no Machines remain");
     }
     if warnings.any(|note| note.code == MIN_ABOVE_COUNT.name()) {
         found.push("fewer than `min_machines_running`");
@@ -145,7 +145,7 @@ fn group_detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>)
         GroupVerdict::Added => {
             parts.push(match moved_from_text(group) {
                 Some(moved) => moved,
-                None if is_all_missing(plan, group) => "every Machine of it is gone".to_owned(),
+                None if is_all_missing(plan, group) => "all its Machines are gone".to_owned(),
                 None => "new group".to_owned(),
             });
             parts.extend(region_changes(group));
@@ -183,7 +183,7 @@ fn is_all_missing(plan: &Plan, group: &GroupChange) -> bool {
 
 fn change_text(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
     if plan.mode == PlanMode::Destroy {
-        return "the whole app goes".to_owned();
+        return "the app is destroyed".to_owned();
     }
     if section.is_none() {
         let to = plan.changes().find_map(|(_, change)| match &change.action {

@@ -20,8 +20,8 @@ pub(super) fn destroy(
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let what = match why {
-        RemovalReason::Replaced => "to destroy: another took its place",
-        RemovalReason::ChosenByUser => "to destroy, named by you",
+        RemovalReason::Replaced => "to destroy: already replaced",
+        RemovalReason::ChosenByUser => "to destroy, chosen by you",
         RemovalReason::Rebalanced => "to destroy: another region gets one instead",
         RemovalReason::CountLowered | RemovalReason::GroupRemoved | RemovalReason::AppDestroyed => {
             "to destroy"

@@ -84,11 +84,11 @@ fn entry(
         }
         ChangeKind::Adopt => page.line(
             &head(Label::Create, format!("= {n} to adopt"))
-                .push(Label::Dim, "  taken into the state as it is"),
+                .push(Label::Dim, "  recorded in the state, not changed"),
         )?,
         ChangeKind::Forget => page.line(
             &head(Label::Plain, format!(". {n} to forget"))
-                .push(Label::Dim, "  dropped from the state, nothing is destroyed"),
+                .push(Label::Dim, "  removed from the state, not destroyed"),
         )?,
         ChangeKind::Move(from) => page.line(&changed(">", &format!("to move from {from}")))?,
         ChangeKind::Update => page.line(&changed("~", "to update in place"))?,
@@ -135,7 +135,8 @@ fn unsent_removals_hint(
         0 => return Ok(()),
         // The lines with `-` are the ones to write.
         all if all == fields.iter().filter(goes).count() => {
-            "fly.toml never said what goes here; to keep a line with `-`, write it there".to_owned()
+            "fly.toml never set what is removed here; to keep a `-` line, add it to fly.toml"
+                .to_owned()
         }
         _ => {
             let lines = toml_diff::lines_for_changes(group, http_service, &unsent);
@@ -153,7 +154,7 @@ fn unsent_removals_hint(
                 ),
             };
             let shown = shown.join(", ");
-            format!("fly.toml never said {shown}{more}; to keep it, write it there")
+            format!("fly.toml never set {shown}{more}; to keep it, add it to fly.toml")
         }
     };
     page.line(
@@ -227,7 +228,7 @@ fn branches(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result
         let text = match branch {
             Branch::NoRoomReplaced(_) => "if its host has no room: replaced by a new Machine",
             Branch::NoRoomStops => {
-                "if its host has no room: the group stops here, its volume stays"
+                "if its host has no room: the group stops here and the volume is kept"
             }
         };
         page.line(&Line::new(8).push(Label::Dim, text))?;

@@ -204,17 +204,16 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
         // The state says whose it is, whatever can be read of it.
         _ if machine.known && machine.counts_for_group => {}
         Management::Ours | Management::FlyLaunch if !machine.counts_for_group => {
-            found.push((Label::Dim, "taken out of the state, left alone".to_owned()));
+            found.push((Label::Dim, "removed from the state, ignored".to_owned()));
         }
         Management::Unknown => {
-            found.push((Label::Change, "nothing says whose it is".to_owned()));
+            found.push((Label::Change, "not known who manages it".to_owned()));
         }
         Management::Unmanaged => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
         Management::Auxiliary => {
             found.push((
                 Label::Dim,
-                "of a release or a console, or a canary that was left; counts for no group"
-                    .to_owned(),
+                "release command, console or leftover canary; not counted in a group".to_owned(),
             ));
         }
         Management::Ours | Management::FlyLaunch if !machine.known => {

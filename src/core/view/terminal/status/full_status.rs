@@ -56,7 +56,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     }
     if let Some(own) = by_group.remove(&None) {
         page.blank()?;
-        page.line(&Line::new(0).push(Label::Strong, "of no group"))?;
+        page.line(&Line::new(0).push(Label::Strong, "no group"))?;
         machines(own, &table, page)?;
     }
     warnings(view, page)?;
@@ -109,14 +109,11 @@ fn header(view: &StatusView) -> Line {
 fn group_line(group: &GroupStatus) -> Line {
     let actual = phrases::group_digits(group.actual as usize);
     let (label, counts) = match group.desired_count {
-        _ if !group.is_desired => (Label::Change, format!("{actual}, no longer wanted")),
+        _ if !group.is_desired => (Label::Change, format!("{actual}, not in fly.toml")),
         Some(wanted) if wanted == group.actual => (Label::Success, format!("{actual} of {actual}")),
         Some(wanted) => (
             Label::Change,
-            format!(
-                "{actual} of {} wanted",
-                phrases::group_digits(wanted as usize)
-            ),
+            format!("{actual} of {}", phrases::group_digits(wanted as usize)),
         ),
         None => (Label::Plain, actual),
     };
@@ -135,7 +132,7 @@ fn group_line(group: &GroupStatus) -> Line {
     if sick > 0 {
         line.add(
             Label::Destroy,
-            format!(" · {} not passing", phrases::group_digits(sick as usize)),
+            format!(" · {} unhealthy", phrases::group_digits(sick as usize)),
         );
     }
     if group.regions.len() > 1 {
@@ -223,12 +220,12 @@ fn closing(view: &StatusView, page: &mut LineWriter<'_>) -> fmt::Result {
     } else {
         Line::new(0)
             .push(Label::Change, format!("drift: {drift}"))
-            .push(Label::Dim, "; `aeroform drift` names them")
+            .push(Label::Dim, "; `aeroform drift` lists it")
     };
     page.line(&line)?;
     let to_do = &now.summary;
     let doing = parts(&[
-        (to_do.new_volumes, "volumes to make"),
+        (to_do.new_volumes, "volumes to create"),
         (to_do.create, "to create"),
         (to_do.update, "to update"),
         (to_do.replace, "to replace"),
@@ -243,7 +240,7 @@ fn closing(view: &StatusView, page: &mut LineWriter<'_>) -> fmt::Result {
         (_, 1..) => Line::new(0)
             .push(Label::Error, "plan: refused")
             .push(Label::Dim, "; `aeroform plan` says why"),
-        (true, 0) => Line::new(0).push(Label::Success, "plan: as the files want it"),
+        (true, 0) => Line::new(0).push(Label::Success, "plan: no changes"),
         (false, 0) => Line::new(0)
             .push(Label::Change, format!("plan: {doing}"))
             .push(Label::Dim, "; `aeroform plan` shows it"),
@@ -292,7 +289,7 @@ fn missing(view: &StatusView, group: &GroupStatus, page: &mut LineWriter<'_>) ->
             .push(Label::Destroy, missing.id.as_str())
             .push(Label::Dim, format!("  {}  ", missing.region))
             .push(Label::Destroy, "gone")
-            .push(Label::Dim, ": the state has it, the provider has not");
+            .push(Label::Dim, ": in the state, not found on the provider");
         page.line(&line)?;
     }
     let more = own.len().saturating_sub(limit);

@@ -36,7 +36,7 @@ pub(in crate::core::view::terminal) fn other_projects(
             .plain(phrases::count_noun(ids.len(), "Machine"))
             .plain(format!(" of the same app in `{folder}`: "))
             .plain(named)
-            .push(Label::Dim, "; `aeroform import ID` takes one over");
+            .push(Label::Dim, "; `aeroform import ID` adopts one");
         page.line(&line)?;
     }
     Ok(())
