@@ -254,7 +254,7 @@ impl ApplyFlow<'_> {
         };
         let wishes = Options {
             parallelism: Some(doing.parallelism.get()),
-            ..session::planner_options(&doing.plan_flags, self.request.aim, asked)
+            ..session::planner_options(&doing.recovery_flags, self.request.aim, asked)
         };
         Ok(signals
             .or_interrupted(self.run_context().preview(&wishes))
@@ -394,7 +394,7 @@ impl ApplyFlow<'_> {
     /// Refuses to change what a run has made that was at work when this one began: whoever started this one
     /// cannot have known of it, whatever the plan shows by now.
     fn check_no_conflicting_run(&self, fresh: &Preview) -> Result<(), Failure> {
-        let adopted = &self.request.flags.plan_flags.adopt_run;
+        let adopted = &self.request.flags.recovery_flags.adopt_run;
         let waited = self.waited.load(Ordering::Relaxed);
         let undone = fresh.conflicting_run(adopted).filter(|_| waited);
         let Some((taken, machines)) = undone else {

@@ -9,13 +9,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{EnvCompleter, Shells};
 
 use super::Context;
-use super::args::{Cli, GlobalFlags};
+use super::args::{self, GlobalFlags};
 use super::manifests::{self, Purpose};
 use super::session;
 use crate::core::fleet::profile::PROVIDERS;
@@ -65,7 +65,7 @@ pub(super) fn answer(args: &[OsString], env: &Env) -> Option<Exit> {
 
 fn complete_words(shell: &dyn EnvCompleter, ui: &Ui, env: &Env, typed: Vec<OsString>) -> String {
     let facts = Arc::new(CompletionData::of(ui, env, &typed));
-    let mut command = with_completers(Cli::command(), &facts);
+    let mut command = with_completers(args::command(), &facts);
     command.build();
     let mut answer = Vec::new();
     // A line that makes no sense completes nothing.

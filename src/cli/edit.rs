@@ -99,7 +99,7 @@ async fn run_edit(
         options: Options {
             parallelism: Some(args.apply_flags.parallelism.get()),
             ..session::planner_options(
-                &args.apply_flags.plan_flags,
+                &args.apply_flags.recovery_flags,
                 PlanMode::Normal,
                 asked_for.clone(),
             )
@@ -164,7 +164,7 @@ impl BeforeEdit {
         let session = Session::from_manifests_before_edit(context, read.clone())?;
         session.check_provider_named(context)?;
         let wishes = session::planner_options(
-            &args.apply_flags.plan_flags,
+            &args.apply_flags.recovery_flags,
             PlanMode::Normal,
             Requested::default(),
         );

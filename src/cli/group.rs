@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             name,
             command,
             count,
-            editing,
+            edit_flags,
         } => {
             let edits = |ground: &EditContext<'_>| {
                 check_name_is_free(ground.desired, name)?;
@@ -26,9 +26,13 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                     count: *count,
                 }])
             };
-            edit::run_without_context(context, "group add", editing, edits).await
+            edit::run_without_context(context, "group add", edit_flags, edits).await
         }
-        Args::Rename { from, to, editing } => {
+        Args::Rename {
+            from,
+            to,
+            edit_flags,
+        } => {
             let edits = |ground: &EditContext<'_>| {
                 let from = find_group(ground.desired, from.as_str())?;
                 check_name_is_free(ground.desired, to)?;
@@ -38,9 +42,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                     to: to.clone(),
                 }])
             };
-            edit::run_without_context(context, "group rename", editing, edits).await
+            edit::run_without_context(context, "group rename", edit_flags, edits).await
         }
-        Args::Remove { name, editing } => {
+        Args::Remove { name, edit_flags } => {
             let edits = |ground: &EditContext<'_>| {
                 let group = find_group(ground.desired, name.as_str())?;
                 if ground.desired.groups.len() == 1 {
@@ -52,7 +56,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 }
                 Ok(vec![Edit::RemoveGroup { group }])
             };
-            edit::run_without_context(context, "group remove", editing, edits).await
+            edit::run_without_context(context, "group remove", edit_flags, edits).await
         }
     }
 }

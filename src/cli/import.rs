@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
         lock_timeout: args.lock_timeout,
         json: args.json,
         options: PlanOptions::default(),
-        plan_flags: RecoveryFlags::default(),
+        recovery_flags: RecoveryFlags::default(),
     };
     let errand = ApplyRequest {
         command: "import",

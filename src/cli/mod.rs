@@ -24,6 +24,7 @@ mod import;
 mod init;
 mod logs;
 mod machine;
+mod man;
 mod manifest_pair;
 mod manifests;
 mod manual;
@@ -53,8 +54,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, GlobalFlags, ShowVerb, TypedCommand, Verb};
 
@@ -130,7 +131,7 @@ fn supervisor_dir(args: &[OsString]) -> Option<&Path> {
 
 /// Reads the command line; help, version and mistakes end the program here.
 fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
-    let mut command = Cli::command();
+    let mut command = args::command();
     command
         .try_get_matches_from_mut(args)
         .and_then(|matches| {
@@ -211,6 +212,7 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Show(ShowVerb::Config(args)) => show_config::run(&context, args),
         Verb::Platform(args) => Ok(platform::run(&context, args)),
         Verb::Completions { shell } => Ok(completions::run(&context, *shell)),
+        Verb::Man { dir } => man::run(&context, dir),
         Verb::Version { .. } => Ok(version::run(&context)),
         Verb::Plan(args) => block_on(plan::run(&context, args)),
         Verb::Apply(args) => block_on(apply::run(&context, args)),

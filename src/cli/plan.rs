@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         session::with_plan_options(context, &args.options, args.requested_flags.requested())?;
     let wishes = Options {
         parallelism: Some(args.parallelism.get()),
-        ..session::planner_options(&args.plan_flags, aim, asked)
+        ..session::planner_options(&args.recovery_flags, aim, asked)
     };
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;

@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exi
         lock_timeout: args.lock_timeout,
         json: args.json,
         options: PlanOptions::default(),
-        plan_flags: args.plan_flags.clone(),
+        recovery_flags: args.recovery_flags.clone(),
     };
     let errand = ApplyRequest {
         command: "refresh",

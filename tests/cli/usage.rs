@@ -36,10 +36,10 @@ fn a_mistyped_verb_or_flag_is_a_usage_error_that_suggests_the_right_one() {
 
     For more information, try '--help'.
     ");
-    assert_snapshot!(sandbox.run(&["apply", "--lock-timeout", "soon"]), @r"
+    assert_snapshot!(sandbox.run(&["apply", "--lock-timeout", "soon"]), @"
     exit 64
     --- stderr
-    error: invalid value 'soon' for '--lock-timeout <DURATION>': write a duration like 30s, 5m or 1h30m
+    error: invalid value 'soon' for '--lock-timeout <DURATION>': expected a duration such as 30s, 5m or 1h30m
 
     For more information, try '--help'.
     ");
@@ -101,6 +101,24 @@ fn completions_are_made_for_every_shell() {
         );
         assert!(!shown.contains("__supervise"), "{shell}");
     }
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run(&["man", "share/man1"]), @"
+    exit 0
+    --- stderr
+    wrote the man pages to `share/man1`
+    ");
+    let read = |page: &str| sandbox.read(&format!("share/man1/{page}"));
+    assert!(read("aeroform.1").contains("aeroform\\-apply(1)"));
+    assert!(read("aeroform-scale-count.1").contains("Examples:"));
+    let unwritable = sandbox.run(&["man", "share/man1/aeroform.1"]);
+    assert!(
+        unwritable.contains("error: cannot write `share/man1/aeroform.1`"),
+        "{unwritable}"
+    );
 }
 
 #[test]

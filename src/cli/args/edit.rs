@@ -1,22 +1,22 @@
-//! What every verb has that edits the manifests and applies what follows.
+//! Flags of every verb that edits the manifests and applies the new plan.
 
 use clap::Args;
 
 use super::{ApplyFlags, RefreshFlag};
 
-/// How far a verb goes that edits the manifests, and how it is done.
+/// What an editing verb does after the edit.
 #[derive(Debug, Args)]
 pub struct EditFlags {
-    /// Show the edit and the plan that follows; write nothing
+    /// Show the edit and the new plan; write nothing
     #[arg(long, conflicts_with = "edit_only")]
     pub plan_only: bool,
-    /// Write the edit and stop: the next apply carries it out
+    /// Write the edit and stop; the next apply carries it out
     #[arg(long)]
     pub edit_only: bool,
-    /// Whether the provider is asked.
+    /// Whether the provider is read.
     #[command(flatten)]
     pub refresh: RefreshFlag,
-    /// How it is done.
+    /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
 }

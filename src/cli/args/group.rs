@@ -1,138 +1,76 @@
-//! `aeroform group` and `aeroform regions`.
+//! `aeroform group`.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::{EditFlags, RefreshFlag, parse_group_name, parse_region};
-use crate::core::fleet::{GroupName, Region};
+use super::EditFlags;
+use super::parse::parse_group_name;
+use crate::core::fleet::GroupName;
 
 /// `aeroform group`.
 #[derive(Debug, Subcommand)]
 pub enum GroupVerb {
     /// Add a process group to fly.toml
     #[command(after_help = "\
-Fly has no such command: it is a line in [processes] of fly.toml, and `fly deploy`.
+With flyctl: add a line to [processes] of fly.toml and run `fly deploy`.
 
 Examples:
   aeroform group add worker 'bin/rails jobs:work' --count 2")]
     Add {
-        /// The group
+        /// Name of the group
         #[arg(value_name = "NAME", value_parser = parse_group_name)]
         name: GroupName,
-        /// Its command
+        /// Command that its Machines run
         #[arg(value_name = "COMMAND")]
         command: String,
-        /// How many Machines; without it Fly's rule for a new group
+        /// Number of Machines; the default is Fly's for a new group
         #[arg(long, value_name = "N")]
         count: Option<u32>,
-        /// How far it goes.
+        /// What follows the edit.
         #[command(flatten)]
-        editing: EditFlags,
+        edit_flags: EditFlags,
     },
-    /// Give a process group another name; its Machines stay
+    /// Rename a process group and keep its Machines
     #[command(after_help = "\
-Fly has no such command: renaming a group in fly.toml makes `fly deploy` destroy its Machines. Here the new \
-name is written wherever fly.toml names the group, and [[moved]] into aeroform.toml.
+With flyctl, renaming a group in fly.toml makes `fly deploy` destroy its Machines. This command replaces the \
+name everywhere in fly.toml and adds a [[moved]] entry to aeroform.toml.
 
 Examples:
   aeroform group rename worker jobs")]
     Rename {
-        /// The name that it has
+        /// Current name
         #[arg(value_name = "GROUP", value_parser = parse_group_name)]
         from: GroupName,
-        /// The name that it gets
+        /// New name
         #[arg(value_name = "TO", value_parser = parse_group_name)]
         to: GroupName,
-        /// How far it goes.
+        /// What follows the edit.
         #[command(flatten)]
-        editing: EditFlags,
+        edit_flags: EditFlags,
     },
-    /// Take a process group out of fly.toml, and destroy its Machines
+    /// Remove a process group from fly.toml and destroy its Machines
     #[command(after_help = "\
-Fly has no such command: a group that is gone from [processes] loses its Machines with the next `fly deploy`.
+With flyctl: remove the group from [processes]; the next `fly deploy` destroys its Machines.
 
 Examples:
   aeroform group remove cron --plan-only
   aeroform group remove cron -y --allow-destroy=cron")]
     Remove {
-        /// The group
+        /// Name of the group
         #[arg(value_name = "GROUP", value_parser = parse_group_name)]
         name: GroupName,
-        /// How far it goes.
+        /// What follows the edit.
         #[command(flatten)]
-        editing: EditFlags,
+        edit_flags: EditFlags,
     },
-}
-
-/// `aeroform regions`.
-#[derive(Debug, Subcommand)]
-pub enum RegionsVerb {
-    /// Put Machines into more regions
-    #[command(after_help = "\
-A list of regions gets them and is evened out; else each gets one Machine more.
-
-On Fly this is `fly machine clone --region`:
-  fly machine clone --region gru ID            aeroform regions add gru -g web")]
-    Add(RegionsArgs),
-    /// Take regions away, and the Machines in them
-    #[command(after_help = "\
-A list of regions loses them and a written count stays; else the Machines in them go.
-
-On Fly this is `fly scale count 0 --region`:
-  fly scale count web=0 --region gru           aeroform regions remove gru -g web")]
-    Remove(RegionsArgs),
-    /// Take regions away, and have as many Machines in the others
-    #[command(after_help = "\
-On Fly these are two commands, `fly scale count` for the other regions and `fly scale count 0` for these.")]
-    Drain(RegionsArgs),
-    /// List the regions of each group
-    #[command(after_help = "\
-On Fly this is a column of `fly scale show`.")]
-    List {
-        /// Only this group's
-        #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
-        group: Option<GroupName>,
-        /// Where it comes from.
-        #[command(flatten)]
-        refresh: RefreshFlag,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// Which regions of which group.
-#[derive(Debug, Args)]
-pub struct RegionsArgs {
-    /// The regions
-    #[arg(value_name = "REGION", required = true, value_delimiter = ',', value_parser = parse_region)]
-    pub regions: Vec<Region>,
-    /// The group; `add` needs it where there are several, the others take all that have the regions
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
-    pub group: Option<GroupName>,
-    /// How far it goes.
-    #[command(flatten)]
-    pub edit_flags: EditFlags,
 }
 
 impl GroupVerb {
-    /// Whether standard output is for programs.
+    /// Whether it prints JSON.
     pub(super) fn json(&self) -> bool {
         match self {
-            Self::Add { editing, .. }
-            | Self::Rename { editing, .. }
-            | Self::Remove { editing, .. } => editing.apply_flags.json,
-        }
-    }
-}
-
-impl RegionsVerb {
-    /// Whether standard output is for programs.
-    pub(super) fn json(&self) -> bool {
-        match self {
-            Self::Add(args) | Self::Remove(args) | Self::Drain(args) => {
-                args.edit_flags.apply_flags.json
-            }
-            Self::List { json, .. } => *json,
+            Self::Add { edit_flags, .. }
+            | Self::Rename { edit_flags, .. }
+            | Self::Remove { edit_flags, .. } => edit_flags.apply_flags.json,
         }
     }
 }

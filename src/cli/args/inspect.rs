@@ -1,61 +1,78 @@
-//! Verbs that only look: at the files, at what they make of Machines, at what Fly offers.
+//! Read-only verbs: `validate`, `drift`, `show`, `platform`.
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::parse_group_name;
+use super::parse::parse_group_name;
 use crate::core::fleet::GroupName;
 
 /// `aeroform validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// Warnings are errors too
+    /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
-    /// How what is wrong is printed: text, json, or github for annotations of a pull request
+    /// Output format: text, json, or github (annotations of a pull request)
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub format: DiagnosticFormat,
-    /// Print JSON, as `--format json`
+    /// Print JSON, like `--format json`
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }
 
-/// How diagnostics are printed.
+/// Format of diagnostics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DiagnosticFormat {
-    /// For people, with the lines
+    /// For people, with source lines
     Text,
     /// For programs
     Json,
-    /// As annotations of a GitHub workflow
+    /// Annotations of a GitHub workflow
     Github,
+}
+
+/// `aeroform drift`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes nothing. Whether a Machine is started, stopped or suspended is not drift, nor are fields that no \
+manifest sets.
+
+Examples:
+  aeroform drift                        every field that differs from the last apply
+  aeroform drift --detailed-exitcode    exit 2 if there is drift, 1 if it is unknown")]
+pub struct DriftArgs {
+    /// Exit 2 if there is drift
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `aeroform show`.
 #[derive(Debug, Subcommand)]
 pub enum ShowVerb {
-    /// The Machine config of each group, as JSON
+    /// Print the Machine config of each group as JSON
     Config(ShowConfigArgs),
 }
 
 /// `aeroform show config`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is shown is what fly.toml and aeroform.toml say. A size or an image that they do not say is not in \
-it: a new Machine takes it from its group. Values that look secret are hidden, since what is printed ends \
-up in logs.
+The config comes from fly.toml and aeroform.toml only. A size or image that neither file sets is omitted; a \
+new Machine takes it from its group. Values that look secret are hidden.
 
 Examples:
-  aeroform show config               every group, by name
-  aeroform show config -g web        the config of group web alone
+  aeroform show config               every group
+  aeroform show config -g web        only group web
   aeroform show config -g web | jq .services")]
 pub struct ShowConfigArgs {
-    /// Only this group's
+    /// Only this group
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
-    /// Show values that look secret, and the contents of files
+    /// Show values that look secret and file contents
     #[arg(long)]
     pub show_secrets: bool,
-    /// Print a document with a version, for programs
+    /// Print JSON with a format version
     #[arg(long)]
     pub json: bool,
 }
@@ -63,15 +80,15 @@ pub struct ShowConfigArgs {
 /// `aeroform platform`.
 #[derive(Debug, Subcommand)]
 pub enum PlatformVerb {
-    /// VM sizes with their memory, and what they cost
-    #[command(after_help = "As `fly platform vm-sizes`.")]
+    /// List VM sizes with memory and price
+    #[command(after_help = "Like `fly platform vm-sizes`.")]
     VmSizes {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Regions, and what they cost against iad
-    #[command(after_help = "As `fly platform regions`.")]
+    /// List regions with their price relative to iad
+    #[command(after_help = "Like `fly platform regions`.")]
     Regions {
         /// Print JSON
         #[arg(long)]

@@ -1,21 +1,21 @@
-//! The flags of `logs`.
+//! `aeroform logs`.
 
 use clap::Args;
 
 /// `aeroform logs`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly logs`, which follows by itself: here `-f` does.
+Like `fly logs`; following needs `-f`.
 
 Examples:
-  aeroform logs                every Machine's
-  aeroform logs -f web         those of group web, as they come
+  aeroform logs                logs of every Machine
+  aeroform logs -f web         follow group web
   aeroform logs --tail 20 148ed599c14189")]
 pub struct LogsArgs {
-    /// A group, or a Machine by id or name; without it the whole app
+    /// A group, or a Machine by id or name; default: every Machine
     #[arg(value_name = "GROUP|ID")]
     pub of: Option<String>,
-    /// The same group, in Fly's spelling
+    /// The group, as a flag
     #[arg(
         short,
         long,
@@ -24,10 +24,10 @@ pub struct LogsArgs {
         conflicts_with = "of"
     )]
     pub group: Option<String>,
-    /// Go on as lines come
+    /// Follow new lines
     #[arg(short, long)]
     pub follow: bool,
-    /// Begin with so many of the newest lines
+    /// Start with the last N lines
     #[arg(short = 'n', long, value_name = "N")]
     pub tail: Option<usize>,
     /// Print one JSON object per line

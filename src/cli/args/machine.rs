@@ -1,88 +1,85 @@
-//! The verbs about single Machines.
+//! `aeroform machine`.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{
-    ApplyFlags, EditFlags, PlanArgs, RequestFlags, parse_duration_flag, parse_group_name,
-    parse_machine_id,
-};
+use super::parse::{parse_duration_flag, parse_group_name, parse_machine_id, parse_region};
+use super::{ApplyFlags, EditFlags, PlanArgs, RequestFlags};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
 /// `aeroform machine`.
 #[derive(Debug, Subcommand)]
 pub enum MachineVerb {
-    /// List every Machine of the app
+    /// List Machines
     #[command(visible_alias = "ls")]
     List(MachineListArgs),
-    /// Show one Machine: its config, checks, events, and what the state says
+    /// Show one Machine: config, checks, events, state entry
     #[command(visible_alias = "show")]
     Status(MachineStatusArgs),
-    /// Start Machines that are stopped or suspended
+    /// Start stopped or suspended Machines
     #[command(after_help = "\
-As `fly machine start ID`. No file says whether a Machine runs, so no plan undoes it.
+Like `fly machine start ID`. A later plan does not undo it.
 
 Examples:
   aeroform machine start 148ed599c14189
   aeroform machine start 148ed599c14189 6e82d933b7d587")]
     Start(MachineActArgs),
-    /// Stop Machines, each with its own signal and timeout
+    /// Stop Machines with their configured signal and timeout
     #[command(after_help = "\
-As `fly machine stop ID`. No file says whether a Machine runs, so no plan undoes it; the platform's proxy may \
-start it again where the service has `auto_start_machines`.
+Like `fly machine stop ID`. A later plan does not undo it, but Fly's proxy may start the Machine again if its \
+service has `auto_start_machines`.
 
 Examples:
   aeroform machine stop 148ed599c14189")]
     Stop(MachineActArgs),
-    /// Stop Machines that run and start them again, as they are
+    /// Restart running Machines without a change
     #[command(after_help = "\
-As `fly machine restart ID`: the same version of the Machine, at once and without a plan. For a whole group, a \
-few at a time, and for new secrets: `aeroform restart -g GROUP`.
+Like `fly machine restart ID`: the same Machine version, immediately and without a plan. To restart a group by \
+its update strategy, or to apply new secrets: `aeroform restart -g GROUP`.
 
 Examples:
   aeroform machine restart 148ed599c14189")]
     Restart(MachineActArgs),
-    /// Stop Machines and keep their memory
+    /// Suspend Machines to disk
     #[command(after_help = "\
-As `fly machine suspend ID`. A start goes on where it was. No plan undoes it; one that updates the Machine \
-leaves it stopped.
+Like `fly machine suspend ID`. A start resumes the Machine. A later plan does not undo it, but an update \
+leaves the Machine stopped.
 
 Examples:
   aeroform machine suspend 148ed599c14189")]
     Suspend(MachineActArgs),
-    /// Take Machines out of the proxy's rotation
+    /// Stop routing requests to Machines
     #[command(after_help = "\
-As `fly machine cordon ID`. It goes on running and gets no new requests. No plan uncordons it.
+Like `fly machine cordon ID`. The Machine keeps running and gets no new requests. A later plan does not undo it.
 
 Examples:
   aeroform machine cordon 148ed599c14189")]
     Cordon(MachineActArgs),
-    /// Put Machines back into the proxy's rotation
+    /// Route requests to Machines again
     #[command(after_help = "\
-As `fly machine uncordon ID`.
+Like `fly machine uncordon ID`.
 
 Examples:
   aeroform machine uncordon 148ed599c14189")]
     Uncordon(MachineActArgs),
-    /// Put new Machines in the places of these: each new one first, then the old one goes
+    /// Replace Machines by new ones
     #[command(after_help = "\
-As `fly machine clone ID` and then `fly machine destroy ID`, for a Machine or a host gone bad. It is a plan like \
-any other: the new Machine must come up and pass its checks before the old one goes. One with a volume goes \
-first and the new one gets the volume, on the same host; while that host does not answer, the plan is refused.
+Like `fly machine clone ID` and then `fly machine destroy ID`, for a broken Machine or host. The new Machine must \
+pass its checks before the old one is destroyed. A Machine with a volume is destroyed first, and the new one gets \
+the volume on the same host; while that host is unreachable, the plan is refused.
 
 Examples:
-  aeroform machine replace 148ed599c14189        show it, ask, and do it
-  aeroform plan --replace 148ed599c14189         show it and do nothing")]
+  aeroform machine replace 148ed599c14189        show the plan, ask, apply
+  aeroform plan --replace 148ed599c14189         only show the plan")]
     Replace(MachineReplaceArgs),
-    /// Add a Machine to a group that is like another
+    /// Add a Machine like an existing one
     #[command(after_help = "\
-As `fly machine clone ID --region REGION`. The group gets one more in aeroform.toml, as an exact map of regions, \
-and the plan that follows makes it: from fly.toml like every Machine of its group, and what no file says it takes \
-from the Machine that is cloned. A group with a mount gives it a volume of its own, which is empty: no data is \
-copied.
+Like `fly machine clone ID --region REGION`. Increases the group's count in aeroform.toml, as a map of regions, and \
+applies the plan. The new Machine is built from fly.toml like every Machine of its group; what no file sets is \
+copied from the cloned Machine. If the group has a mount, the new Machine gets a new, empty volume.
 
-On Fly:
+With flyctl:
   fly machine clone --region gru ID           aeroform machine clone --region gru ID
 
 Examples:
@@ -90,38 +87,37 @@ Examples:
   aeroform machine clone 148ed599c14189 --region gru       one more in gru
   aeroform machine clone 148ed599c14189 -g jobs --plan-only")]
     Clone(MachineCloneArgs),
-    /// Destroy Machines, and want as many fewer
+    /// Destroy Machines and lower their group's count
     #[command(
         visible_alias = "rm",
         after_help = "\
-As `fly machine destroy ID [--force]`. Their groups get as many fewer in aeroform.toml, as an exact map of \
-regions, and a `[[removed]]` entry says which ones go, so that no plan makes others or takes others. Volumes \
-stay behind.
+Like `fly machine destroy ID [--force]`. Lowers the groups' counts in aeroform.toml, as a map of regions, and adds \
+a `[[removed]]` entry that names the Machines, so that the plan destroys exactly these and creates no others. \
+Volumes are kept.
 
-On Fly:
+With flyctl:
   fly machine destroy ID --force              aeroform machine destroy ID --force
 
 Examples:
-  aeroform machine destroy 148ed599c14189            one that is stopped
-  aeroform machine destroy 148ed599c14189 --force    one that runs"
+  aeroform machine destroy 148ed599c14189            a stopped Machine
+  aeroform machine destroy 148ed599c14189 --force    a running Machine"
     )]
     Destroy(MachineDestroyArgs),
     /// Move Machines to another group
     #[command(after_help = "\
-Both groups get exact maps of regions in aeroform.toml, and a `[[moved]]` entry says which Machine is whose. The \
-Machine keeps its place and gets its new group's config.
+Writes the counts of both groups to aeroform.toml, as maps of regions, and a `[[moved]]` entry that names the \
+Machines. A moved Machine keeps its region and volume and gets its new group's config.
 
-On Fly:
+With flyctl:
   fly machine update --metadata fly_process_group=jobs ID && fly deploy
                                               aeroform machine move ID --to jobs
 
 Examples:
   aeroform machine move 148ed599c14189 --to jobs")]
     Move(MachineMoveArgs),
-    /// Move a Machine to another group, in Fly's spelling
+    /// Move a Machine to another group, in flyctl's syntax
     #[command(after_help = "\
-As `fly machine update --metadata fly_process_group=GROUP ID`, and the same as `aeroform machine move ID --to \
-GROUP`. Env, image and all else that Fly's command changes stand in fly.toml: write them there.
+The same as `aeroform machine move ID --to GROUP`. To change env, image or any other setting, edit fly.toml.
 
 Examples:
   aeroform machine update --metadata fly_process_group=jobs 148ed599c14189")]
@@ -131,16 +127,16 @@ Examples:
 /// `aeroform machine clone`.
 #[derive(Debug, Args)]
 pub struct MachineCloneArgs {
-    /// The Machine by id or name
+    /// Machine id or name
     #[arg(value_name = "ID", value_parser = parse_machine_id)]
     pub id: MachineId,
-    /// Where the new one is; where the Machine is if none is named
+    /// Region of the new Machine; default: that of the cloned one
     #[arg(short, long, value_name = "REGION", value_parser = parse_region)]
     pub region: Option<Region>,
-    /// The group of the new one; that of the Machine if none is named
+    /// Group of the new Machine; default: that of the cloned one
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
-    /// How far it goes.
+    /// What follows the edit.
     #[command(flatten)]
     pub edit_flags: EditFlags,
 }
@@ -148,13 +144,13 @@ pub struct MachineCloneArgs {
 /// `aeroform machine destroy`.
 #[derive(Debug, Args)]
 pub struct MachineDestroyArgs {
-    /// The Machines by id or name; on a terminal they are asked for
+    /// Machine ids or names; a terminal offers a list
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// Also one that runs: it is stopped first, with its own signal and timeout
+    /// Also destroy running Machines; they are stopped first, with their signal and timeout
     #[arg(short, long)]
     pub force: bool,
-    /// How far it goes.
+    /// What follows the edit.
     #[command(flatten)]
     pub edit_flags: EditFlags,
 }
@@ -162,13 +158,13 @@ pub struct MachineDestroyArgs {
 /// `aeroform machine move`.
 #[derive(Debug, Args)]
 pub struct MachineMoveArgs {
-    /// The Machines by id or name; on a terminal they are asked for
+    /// Machine ids or names; a terminal offers a list
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// The group that they get; on a terminal it is asked for
+    /// New group; a terminal offers a list
     #[arg(long, value_name = "GROUP", value_parser = parse_group_name)]
     pub to: Option<GroupName>,
-    /// How far it goes.
+    /// What follows the edit.
     #[command(flatten)]
     pub edit_flags: EditFlags,
 }
@@ -176,40 +172,39 @@ pub struct MachineMoveArgs {
 /// `aeroform machine update`.
 #[derive(Debug, Args)]
 pub struct MachineUpdateArgs {
-    /// The Machine by id or name
+    /// Machine id or name
     #[arg(value_name = "ID")]
     pub id: String,
-    /// The group that it gets, as Fly spells it: `fly_process_group=GROUP`
+    /// New group, as `fly_process_group=GROUP`
     #[arg(short, long, value_name = "fly_process_group=GROUP", required = true, value_parser = parse_process_group)]
     pub metadata: GroupName,
-    /// How far it goes.
+    /// What follows the edit.
     #[command(flatten)]
     pub edit_flags: EditFlags,
 }
 
-/// The one key of metadata that says what a manifest can say.
+/// Parses the only metadata key that this verb changes.
 fn parse_process_group(text: &str) -> Result<GroupName, String> {
     match text.split_once('=') {
         Some(("fly_process_group", name)) => parse_group_name(name),
         Some((key, _)) => Err(format!(
-            "`{key}` is not moved by this verb, only `fly_process_group`; write other metadata in fly.toml"
+            "this command changes only `fly_process_group`; write `{key}` in fly.toml"
         )),
-        None => Err("write `fly_process_group=GROUP`".to_owned()),
+        None => Err("expected `fly_process_group=GROUP`".to_owned()),
     }
 }
 
 /// `aeroform machine list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly machine list`. Machines that no group of Fly Launch has are listed, too, and no verb touches those but \
-by their ids. `-q` prints ids alone.
+Like `fly machine list`. Unmanaged Machines, such as consoles, are listed too. `-q` prints only ids.
 
 Examples:
   aeroform machine list
   aeroform machine list -g web --region gru
   aeroform machine list -q | xargs -n1 aeroform machine status")]
 pub struct MachineListArgs {
-    /// Only this group's
+    /// Only this group
     #[arg(
         short,
         long,
@@ -218,7 +213,7 @@ pub struct MachineListArgs {
         value_parser = parse_group_name
     )]
     pub group: Option<GroupName>,
-    /// Only those in these regions
+    /// Only these regions
     #[arg(short, long, value_name = "REGION", value_delimiter = ',', value_parser = parse_region)]
     pub region: Vec<Region>,
     /// Print JSON
@@ -229,13 +224,13 @@ pub struct MachineListArgs {
 /// `aeroform machine status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly machine status ID`. The config is shown in the language of fly.toml; values that look secret are hidden.
+Like `fly machine status ID`. The config is printed as fly.toml keys; values that look secret are hidden.
 
 Examples:
   aeroform machine status 148ed599c14189
   aeroform machine status 148ed599c14189 --json | jq .config")]
 pub struct MachineStatusArgs {
-    /// The Machine by id or name
+    /// Machine id or name
     #[arg(value_name = "ID")]
     pub id: String,
     /// Print JSON
@@ -243,19 +238,19 @@ pub struct MachineStatusArgs {
     pub json: bool,
 }
 
-/// What the verbs share that act at once.
+/// Flags of the verbs that act immediately, without a plan.
 #[derive(Debug, Args)]
 pub struct MachineActArgs {
-    /// The Machines by id or name
+    /// Machine ids or names
     #[arg(value_name = "ID", required = true)]
     pub ids: Vec<String>,
-    /// How long to wait for a lease or lock of somebody else (30s, 5m)
+    /// How long to wait for a lease or lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
-    /// How long a Machine that is started must stay up (10s, 1m; 0 turns it off)
+    /// How long a started Machine must stay up (10s, 1m; 0 to disable)
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub steady: Option<Duration>,
-    /// Print one JSON object per Machine and line
+    /// Print one JSON object per Machine
     #[arg(long)]
     pub json: bool,
 }
@@ -263,34 +258,34 @@ pub struct MachineActArgs {
 /// `aeroform machine replace`.
 #[derive(Debug, Args)]
 pub struct MachineReplaceArgs {
-    /// The Machines by id or name
+    /// Machine ids or names
     #[arg(value_name = "ID", required = true, value_parser = parse_machine_id)]
     pub ids: Vec<MachineId>,
-    /// Show the plan and do nothing, as `plan --replace`
+    /// Only show the plan, like `plan --replace`
     #[arg(long)]
     pub plan_only: bool,
-    /// How it is done.
+    /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
 }
 
 impl MachineReplaceArgs {
-    /// The plan of it, as `plan` shows one.
+    /// The arguments of `plan` that show this replacement.
     pub fn plan(&self) -> PlanArgs {
-        let asks = RequestFlags {
+        let requested_flags = RequestFlags {
             replace: self.ids.clone(),
             ..RequestFlags::default()
         };
-        PlanArgs::for_request(asks, &self.apply_flags)
+        PlanArgs::for_request(requested_flags, &self.apply_flags)
     }
 }
 
 impl MachineVerb {
-    /// Whether standard output is for programs.
+    /// Whether it prints JSON.
     pub fn json(&self) -> bool {
         match self {
             Self::List(list) => list.json,
-            Self::Status(one) => one.json,
+            Self::Status(status) => status.json,
             Self::Start(act)
             | Self::Stop(act)
             | Self::Restart(act)
@@ -298,26 +293,10 @@ impl MachineVerb {
             | Self::Cordon(act)
             | Self::Uncordon(act) => act.json,
             Self::Replace(replace) => replace.apply_flags.json,
-            Self::Clone(MachineCloneArgs {
-                edit_flags: editing,
-                ..
-            })
-            | Self::Destroy(MachineDestroyArgs {
-                edit_flags: editing,
-                ..
-            })
-            | Self::Move(MachineMoveArgs {
-                edit_flags: editing,
-                ..
-            })
-            | Self::Update(MachineUpdateArgs {
-                edit_flags: editing,
-                ..
-            }) => editing.apply_flags.json,
+            Self::Clone(MachineCloneArgs { edit_flags, .. })
+            | Self::Destroy(MachineDestroyArgs { edit_flags, .. })
+            | Self::Move(MachineMoveArgs { edit_flags, .. })
+            | Self::Update(MachineUpdateArgs { edit_flags, .. }) => edit_flags.apply_flags.json,
         }
     }
-}
-
-fn parse_region(text: &str) -> Result<Region, String> {
-    Region::new(text).map_err(|error| error.rule.to_owned())
 }

@@ -1,39 +1,38 @@
-//! Flags that change how one plan is made: on `plan` and on every verb that applies. A saved plan keeps
-//! them.
+//! Options of one plan, on `plan` and on every verb that applies. A saved plan keeps them.
 
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::{parse_duration_flag, parse_machine_id};
+use super::parse::{parse_duration_flag, parse_machine_id};
 use crate::core::fleet::{MachineId, OnFailure};
 use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested};
 
-/// How this plan is made.
+/// Options of one plan.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "For this plan alone")]
+#[command(next_help_heading = "Options of this plan")]
 pub struct PlanOptions {
-    /// When the release command runs: `never` goes on without it
+    /// When to run the release command; only `never` is supported, which skips it
     #[arg(long, value_name = "WHEN", value_parser = parse_release_command)]
     pub release_command: Option<ReleaseCommandMode>,
-    /// Leave this Machine alone: neither changed nor waited for; it counts for its group's number
+    /// Neither change this Machine nor wait for it; it still counts for its group
     #[arg(long, value_name = "ID", value_parser = parse_machine_id, value_delimiter = ',')]
     pub exclude_machines: Vec<MachineId>,
-    /// How every group is updated, whatever fly.toml says: rolling or immediate
+    /// Update strategy of every group, instead of fly.toml's: rolling or immediate
     #[arg(long, value_name = "STRATEGY", value_parser = parse_strategy)]
     pub strategy: Option<ChosenStrategy>,
-    /// How long a Machine must stay up before its change counts as done (10s, 1m; 0 turns it off); beats
-    /// `steady` in `[groups.NAME.deploy]` and `AEROFORM_STEADY`
+    /// How long a Machine must stay up before its change counts as done (10s, 1m; 0 to disable);
+    /// overrides `steady` in `[groups.NAME.deploy]` and `AEROFORM_STEADY`
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub steady: Option<Duration>,
-    /// What the first failure stops: the release (stop), or its group (group); beats `[deploy]
-    /// on_failure` of aeroform.toml
+    /// What the first failure stops: the release (stop) or its group (group); overrides `[deploy]
+    /// on_failure` in aeroform.toml
     #[arg(long, value_name = "WHAT", value_parser = on_failure_parser())]
     pub on_failure: Option<OnFailure>,
 }
 
-/// What a saved plan has decided, by the names of the flags.
+/// Ids of the flags that a saved plan contains.
 pub(super) const PERSISTED_FLAGS: [&str; 5] = [
     "exclude_machines",
     "release_command",
@@ -43,24 +42,26 @@ pub(super) const PERSISTED_FLAGS: [&str; 5] = [
 ];
 
 impl PlanOptions {
-    /// What is asked of the planner, with these and `--image` on top.
-    pub fn merge_into(&self, mut asked: Requested, image: Option<&String>) -> Requested {
-        asked.exclude.extend(self.exclude_machines.iter().cloned());
+    /// Adds these options and `--image` to a request.
+    pub fn merge_into(&self, mut requested: Requested, image: Option<&String>) -> Requested {
+        requested
+            .exclude
+            .extend(self.exclude_machines.iter().cloned());
         Requested {
-            image: image.cloned().or(asked.image),
-            release_command: self.release_command.unwrap_or(asked.release_command),
-            strategy: self.strategy.or(asked.strategy),
-            steady_ms: self.steady.map(to_milliseconds).or(asked.steady_ms),
-            on_failure: self.on_failure.or(asked.on_failure),
-            ..asked
+            image: image.cloned().or(requested.image),
+            release_command: self.release_command.unwrap_or(requested.release_command),
+            strategy: self.strategy.or(requested.strategy),
+            steady_ms: self.steady.map(to_milliseconds).or(requested.steady_ms),
+            on_failure: self.on_failure.or(requested.on_failure),
+            ..requested
         }
     }
 }
 
-/// How long a Machine must stay up, as `AEROFORM_STEADY` writes it, milliseconds.
+/// Parses `AEROFORM_STEADY`: how long a Machine must stay up, in milliseconds.
 ///
 /// # Errors
-/// What would be one.
+/// The expected format.
 pub fn parse_steady(text: &str) -> Result<u64, String> {
     parse_duration_flag(text).map(to_milliseconds)
 }
@@ -78,9 +79,9 @@ fn parse_release_command(text: &str) -> Result<ReleaseCommandMode, String> {
     match text {
         "never" => Ok(ReleaseCommandMode::Never),
         "auto" | "always" => {
-            Err("this version cannot run the release command; it takes `never`".to_owned())
+            Err("this version cannot run the release command; use `never`".to_owned())
         }
-        _ => Err("it takes `never`".to_owned()),
+        _ => Err("expected `never`".to_owned()),
     }
 }
 
@@ -89,9 +90,8 @@ fn parse_strategy(text: &str) -> Result<ChosenStrategy, String> {
         "rolling" => Ok(ChosenStrategy::Rolling),
         "immediate" => Ok(ChosenStrategy::Immediate),
         "canary" | "bluegreen" => Err(
-            "this strategy is not part of this version; it takes `rolling` and `immediate`"
-                .to_owned(),
+            "this version does not support this strategy; use `rolling` or `immediate`".to_owned(),
         ),
-        _ => Err("it takes `rolling` and `immediate`".to_owned()),
+        _ => Err("expected `rolling` or `immediate`".to_owned()),
     }
 }

@@ -4,32 +4,33 @@ use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 
-use super::{EditFlags, RefreshFlag, parse_group_name, parse_region};
+use super::parse::{parse_group_name, parse_region};
+use super::{EditFlags, RefreshFlag};
 use crate::core::fleet::{GroupName, Region};
 use crate::core::plan::ScaleAmount;
 
 /// `aeroform scale`.
 #[derive(Debug, Subcommand)]
 pub enum ScaleVerb {
-    /// Set how many Machines groups have, and where
+    /// Set the number of Machines per group and region
     Count(ScaleCountArgs),
     /// Set the size of a group's VMs
     Vm(ScaleVmArgs),
     /// Set the memory of a group's VMs
     Memory(ScaleMemoryArgs),
-    /// Show how many Machines of which size each group has, and where
+    /// Show the count, size and regions of each group
     Show(ScaleShowArgs),
 }
 
 /// `aeroform scale count`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes an exact map of regions into [groups.*] of aeroform.toml, shows the plan that follows, asks, and \
-applies it. A number counts a group's Machines that serve or work; standbys stay beside them. Named regions \
-are evened out and all others left alone; without `--region` it goes by all regions of the app, as \
-`fly scale count` does. +N and -N are on top of what is there.
+Writes the counts to [groups.*] of aeroform.toml, as a map of regions, shows the plan, asks, and applies it. \
+Standbys are not counted. With `--region` the Machines are spread evenly over these regions and other regions \
+stay as they are; without it over all regions of the app, like `fly scale count`. +N and -N are relative to the \
+current number.
 
-On Fly this is `fly scale count`:
+With flyctl:
   fly scale count 3                            aeroform scale count 3
   fly scale count web=8 cron=2                 aeroform scale count web=8 cron=2
   fly scale count web=4 --region gru,bog       aeroform scale count web=4 --region gru,bog
@@ -37,10 +38,10 @@ On Fly this is `fly scale count`:
 
 Examples:
   aeroform scale count web=8 --region gru,bog  4 in gru and 4 in bog
-  aeroform scale count web=+2 --plan-only      what two more would be
-  aeroform scale count -g cron 0               none of group cron")]
+  aeroform scale count web=+2 --plan-only      show the plan for two more
+  aeroform scale count -g cron 0               no Machine of group cron")]
 pub struct ScaleCountArgs {
-    /// N, +N or -N of one group, or GROUP=N, GROUP=+N, GROUP=-N
+    /// N, +N or -N for one group, or GROUP=N, GROUP=+N, GROUP=-N
     #[arg(
         value_name = "N|GROUP=N",
         required = true,
@@ -48,16 +49,16 @@ pub struct ScaleCountArgs {
         value_parser = parse_count
     )]
     pub counts: Vec<CountArg>,
-    /// The group that a number alone is about
+    /// Group of a number without a group name
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
-    /// Only in these regions; those of the app's Machines if none is named
+    /// Regions; default: those of the app's Machines
     #[arg(short, long, visible_alias = "regions", value_name = "REGION,…", value_delimiter = ',', value_parser = parse_region)]
     pub region: Vec<Region>,
-    /// Most Machines of the group in one region
+    /// Maximum Machines of the group per region
     #[arg(long, value_name = "N")]
     pub max_per_region: Option<NonZeroU32>,
-    /// How far it goes.
+    /// What follows the edit.
     #[command(flatten)]
     pub edit_flags: EditFlags,
 }
@@ -65,13 +66,13 @@ pub struct ScaleCountArgs {
 /// One count of `scale count`.
 #[derive(Debug, Clone)]
 pub struct CountArg {
-    /// Whose, where that stands before it.
+    /// Group, if given.
     pub group: Option<GroupName>,
-    /// How many.
+    /// Number of Machines.
     pub amount: ScaleAmount,
 }
 
-/// More than any app has; a longer number is a slip.
+/// More than any app has; a larger number is a typo.
 const MAX_COUNT: u32 = 100_000;
 
 fn parse_count(text: &str) -> Result<CountArg, String> {
@@ -80,7 +81,7 @@ fn parse_count(text: &str) -> Result<CountArg, String> {
         None => (None, text),
     };
     let amount = parse_amount(amount)
-        .ok_or_else(|| "write N, +N or -N, or GROUP=N, GROUP=+N or GROUP=-N".to_owned())?;
+        .ok_or_else(|| "expected N, +N or -N, or GROUP=N, GROUP=+N or GROUP=-N".to_owned())?;
     Ok(CountArg { group, amount })
 }
 
@@ -102,22 +103,22 @@ fn parse_amount(text: &str) -> Option<ScaleAmount> {
 /// `aeroform scale vm`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes a whole [[vm]] for exactly that group into fly.toml; what other groups have stays as it is. Memory is \
-the size's own unless it is named.
+Writes a [[vm]] section for this group to fly.toml; other groups keep theirs. The default for memory is that of \
+the size.
 
-On Fly this is `fly scale vm`:
+With flyctl:
   fly scale vm performance-2x -g web           aeroform scale vm performance-2x -g web
   fly scale vm shared-cpu-2x --vm-memory 1024  aeroform scale vm shared-cpu-2x --memory 1024
 
 `aeroform platform vm-sizes` lists the sizes.")]
 pub struct ScaleVmArgs {
-    /// The size by its name
+    /// Name of the VM size
     #[arg(value_name = "SIZE")]
     pub size: String,
-    /// Memory: MB, or with a unit (2gb)
+    /// Memory in MB, or with a unit (2gb)
     #[arg(long, visible_alias = "vm-memory", value_name = "MB", value_parser = parse_memory)]
     pub memory: Option<u32>,
-    /// Whose.
+    /// Group, and what follows the edit.
     #[command(flatten)]
     pub size_flags: GroupSizeFlags,
 }
@@ -125,27 +126,27 @@ pub struct ScaleVmArgs {
 /// `aeroform scale memory`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes a whole [[vm]] for exactly that group into fly.toml. Its CPUs stay: those that fly.toml says, else \
-those of the group's Machines.
+Writes a [[vm]] section for this group to fly.toml and keeps its CPUs: those in fly.toml, otherwise those of the \
+group's Machines.
 
-On Fly this is `fly scale memory`:
+With flyctl:
   fly scale memory 1024 -g web                 aeroform scale memory 1024 -g web")]
 pub struct ScaleMemoryArgs {
-    /// Memory: MB, or with a unit (2gb)
+    /// Memory in MB, or with a unit (2gb)
     #[arg(value_name = "MB", value_parser = parse_memory)]
     pub memory: u32,
-    /// Whose.
+    /// Group, and what follows the edit.
     #[command(flatten)]
     pub size_flags: GroupSizeFlags,
 }
 
-/// What the verbs share that change the size of one group's VMs.
+/// Flags of the verbs that change a group's VM size.
 #[derive(Debug, Args)]
 pub struct GroupSizeFlags {
-    /// The group; needed where there are several
+    /// Group; required if there are several
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
-    /// How far it goes.
+    /// What follows the edit.
     #[command(flatten)]
     pub edit_flags: EditFlags,
 }
@@ -153,11 +154,11 @@ pub struct GroupSizeFlags {
 /// `aeroform scale show`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Where the files want something else than there is, both are shown: 2 → 4.
+If the files differ from the Machines, both are shown: 2 → 4.
 
-On Fly this is `fly scale show`.")]
+With flyctl: `fly scale show`.")]
 pub struct ScaleShowArgs {
-    /// Where it comes from.
+    /// Whether the provider is read.
     #[command(flatten)]
     pub refresh: RefreshFlag,
     /// Print JSON
@@ -166,16 +167,13 @@ pub struct ScaleShowArgs {
 }
 
 impl ScaleVerb {
-    /// Whether standard output is for programs.
+    /// Whether it prints JSON.
     pub(super) fn json(&self) -> bool {
         match self {
-            Self::Count(ScaleCountArgs {
-                edit_flags: editing,
-                ..
-            }) => editing.apply_flags.json,
-            Self::Vm(ScaleVmArgs { size_flags: of, .. })
-            | Self::Memory(ScaleMemoryArgs { size_flags: of, .. }) => {
-                of.edit_flags.apply_flags.json
+            Self::Count(ScaleCountArgs { edit_flags, .. }) => edit_flags.apply_flags.json,
+            Self::Vm(ScaleVmArgs { size_flags, .. })
+            | Self::Memory(ScaleMemoryArgs { size_flags, .. }) => {
+                size_flags.edit_flags.apply_flags.json
             }
             Self::Show(args) => args.json,
         }
@@ -185,5 +183,5 @@ impl ScaleVerb {
 fn parse_memory(text: &str) -> Result<u32, String> {
     crate::core::manifest::memory_mb(text)
         .filter(|mb| *mb > 0)
-        .ok_or_else(|| "write MB, or an amount with its unit like 512mb or 2gb".to_owned())
+        .ok_or_else(|| "expected MB, or a size with a unit such as 512mb or 2gb".to_owned())
 }

@@ -1,37 +1,36 @@
-//! The flags of `status`.
+//! `aeroform status`.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{parse_duration_flag, parse_group_name};
+use super::parse::{parse_duration_flag, parse_group_name};
 use crate::core::fleet::GroupName;
 
-/// The shortest time between two looks: what Fly grants for lists, with room for others.
+/// Shortest interval: within Fly's rate limit for lists, with some left for other clients.
 const MIN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// `aeroform status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly status`, with what the files want beside what is there, what was changed outside, and what an apply \
-would do. A standby is marked with †.
+Like `fly status`, plus desired counts, drift, and what an apply would change. † marks a standby.
 
 Examples:
-  aeroform status                    one look
+  aeroform status                    once
   aeroform status web                only group web
-  aeroform status --watch            on this screen, again and again, until Ctrl-C
-  aeroform status --watch --json     one document per line and look, for programs")]
+  aeroform status --watch            refresh the screen until Ctrl-C
+  aeroform status --watch --json     one JSON document per refresh and line")]
 pub struct StatusArgs {
-    /// Only this group's Machines
+    /// Only this group
     #[arg(value_name = "GROUP", value_parser = parse_group_name, conflicts_with = "group")]
     pub of: Option<GroupName>,
-    /// The same as a flag
+    /// The group, as a flag
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = parse_group_name)]
     pub group: Option<GroupName>,
-    /// Look again and again, until Ctrl-C
+    /// Refresh until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
-    /// How long to wait between two looks, at least 2s
+    /// Interval between refreshes, at least 2s
     #[arg(
         long,
         value_name = "DURATION",
@@ -46,7 +45,7 @@ pub struct StatusArgs {
 }
 
 impl StatusArgs {
-    /// The group that it is limited to.
+    /// The group to show, `None` for all.
     pub fn group_filter(&self) -> Option<&GroupName> {
         self.of.as_ref().or(self.group.as_ref())
     }
@@ -55,7 +54,7 @@ impl StatusArgs {
 fn parse_interval(text: &str) -> Result<Duration, String> {
     let every = parse_duration_flag(text)?;
     if every < MIN_INTERVAL {
-        return Err("looks are at least 2s apart, or the platform refuses them".to_owned());
+        return Err("the shortest interval is 2s, because of the platform's rate limit".to_owned());
     }
     Ok(every)
 }

@@ -1,12 +1,12 @@
-//! The verb of a command line as it was given, to be printed for a person who types it again.
+//! The verb and arguments as typed, for commands that messages tell the user to run.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::core::fleet::quoting::shell_word;
 
-/// What nobody repeats: consent is given again, and how things are shown matters to nobody else. What names the
-/// project stands before the verb.
+/// Arguments that are left out: consent must be given again, output flags do not matter, and the flags that select
+/// the project are part of [`GlobalFlags::program`](super::GlobalFlags::program).
 const NOT_REPEATED: [&str; 9] = [
     "auto_approve",
     "json",
@@ -19,7 +19,7 @@ const NOT_REPEATED: [&str; 9] = [
     "verbose",
 ];
 
-/// A verb with what it was given.
+/// A verb with its arguments.
 #[derive(Debug, Clone, Default)]
 pub struct TypedCommand {
     verb: Vec<String>,
@@ -28,7 +28,7 @@ pub struct TypedCommand {
 }
 
 impl TypedCommand {
-    /// Reads it back from a command line that was understood.
+    /// Reads the verb and its arguments from a parsed command line.
     pub fn from_matches(command: &Command, matches: &ArgMatches) -> Self {
         let (mut command, mut matches) = (command, matches);
         let mut typed = Self::default();
@@ -76,25 +76,24 @@ impl TypedCommand {
         for values in occurrences {
             let value = values.join(",");
             let value_word = shell_word(&value);
-            let glue = if arg.is_require_equals_set() || value.starts_with('-') {
+            let separator = if arg.is_require_equals_set() || value.starts_with('-') {
                 "="
             } else {
                 " "
             };
             self.flags
-                .push((id.to_owned(), format!("{name}{glue}{value_word}")));
+                .push((id.to_owned(), format!("{name}{separator}{value_word}")));
         }
     }
 
-    /// The verb and all that it was given but these arguments, and `more` in their place.
-    pub fn render_without(&self, left_out: &[&str], more: &[String]) -> String {
-        let kept = |(id, word): &(String, String)| {
-            (!left_out.contains(&id.as_str())).then(|| word.clone())
-        };
+    /// The verb with its arguments, except those with the ids `omitted`; `more` is added.
+    pub fn render_without(&self, omitted: &[&str], more: &[String]) -> String {
+        let retained =
+            |(id, word): &(String, String)| (!omitted.contains(&id.as_str())).then(|| word.clone());
         let mut words = self.verb.clone();
-        words.extend(self.flags.iter().filter_map(kept));
+        words.extend(self.flags.iter().filter_map(retained));
         words.extend(more.iter().cloned());
-        let positionals: Vec<String> = self.positionals.iter().filter_map(kept).collect();
+        let positionals: Vec<String> = self.positionals.iter().filter_map(retained).collect();
         if positionals.iter().any(|word| word.starts_with('-')) {
             words.push("--".to_owned());
         }
@@ -111,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verb_is_typed_again_with_what_it_was_given() {
+    fn a_verb_is_rendered_with_its_arguments() {
         let typed = |words: &str| {
             let words: Vec<&str> = words.split('|').collect();
             let mut command = Cli::command();
             let matches = command.try_get_matches_from_mut(words).unwrap();
             TypedCommand::from_matches(&command, &matches)
         };
-        for (given, again) in [
+        for (given, expected) in [
             ("aeroform|restart|-g|worker|-y", "restart --group worker"),
             (
                 "aeroform|-C|a b|machine|replace|-y|--json|one|two|--parallelism|2",
@@ -138,7 +137,7 @@ mod tests {
             let words = typed(given).render_without(&[], &[]);
             assert_eq!(
                 words.split(' ').collect::<std::collections::BTreeSet<_>>(),
-                again.split(' ').collect(),
+                expected.split(' ').collect(),
                 "{given}: {words}"
             );
         }

@@ -38,7 +38,7 @@ async fn move_machines(
     command: &'static str,
     ids: &[String],
     to: &GroupName,
-    editing: &EditFlags,
+    edit_flags: &EditFlags,
 ) -> Result<Exit, Failure> {
     let ui = context.ui;
     let edits = |ground: &EditContext<'_>| {
@@ -73,7 +73,7 @@ async fn move_machines(
         edits.extend(moves);
         Ok(edits)
     };
-    edit::run(context, command, editing, Requested::default(), edits).await
+    edit::run(context, command, edit_flags, Requested::default(), edits).await
 }
 
 fn standby_error(place: &TargetMachine) -> Failure {
