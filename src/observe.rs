@@ -18,22 +18,13 @@ use crate::core::fleet::{
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::provider::backoff::Backoff;
 use crate::provider::codes::TIMED_OUT;
+use crate::provider::retry::{self, READ_DEADLINE};
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 
 /// How long a list may lag behind before that is what is reported.
 const LIST_LAG: Duration = Duration::from_secs(10);
 /// Reads at once.
 const MAX_CONCURRENT_READS: usize = 16;
-/// Until a read that was too fast and was not told how much is made again.
-const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
-/// How long a read that was too fast may have to wait; nothing is said meanwhile, so what takes longer is an
-/// error.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
-/// How long one read may take with all its tries: a server that accepts and never answers would otherwise use up
-/// the time of each.
-const READ_DEADLINE: Duration = Duration::from_secs(90);
-/// Tries of one read.
-const MAX_TRIES: u32 = 6;
 
 /// Why no snapshot could be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -200,26 +191,12 @@ async fn newest_release(
     provider: &dyn Provider,
     app: &AppName,
 ) -> Result<Option<Release>, ProviderError> {
-    let mut tries = 1;
-    loop {
-        match provider.newest_release(app).await {
-            Err(error) if tries < MAX_TRIES => match error.class {
-                ErrorClass::RateLimited(Some(pause)) if pause > MAX_RETRY_AFTER => {
-                    return Err(error);
-                }
-                ErrorClass::RateLimited(pause) => sleep(pause.unwrap_or(RATE_LIMIT_PAUSE)).await,
-                ErrorClass::Invalid
-                | ErrorClass::Conflict
-                | ErrorClass::NoRoom
-                | ErrorClass::NotFound
-                | ErrorClass::Transient
-                | ErrorClass::Unknown
-                | ErrorClass::Fatal => return Err(error),
-            },
-            answer => return answer,
-        }
-        tries += 1;
-    }
+    retry::retry(
+        retry::of_rate_limited_read,
+        async || provider.newest_release(app).await,
+        retry::sleep_between,
+    )
+    .await
 }
 
 /// Reads again after a failure that may pass; a read can be repeated whatever came of it.
@@ -227,33 +204,13 @@ pub(crate) async fn read_with_retry<T, F>(read: impl Fn() -> F) -> Result<T, Pro
 where
     F: Future<Output = Result<T, ProviderError>>,
 {
-    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5), 0);
     let deadline = Instant::now() + READ_DEADLINE;
-    let mut tries = 0;
     let mut last = None;
-    loop {
-        let error = match timeout_at(deadline, read()).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error,
-            Err(_) => return Err(last.unwrap_or_else(timeout_error)),
-        };
-        let pause = match error.class {
-            ErrorClass::RateLimited(Some(until)) if until > MAX_RETRY_AFTER => return Err(error),
-            ErrorClass::RateLimited(until) => until.unwrap_or_default() + backoff.delay(tries),
-            ErrorClass::Transient | ErrorClass::Unknown => backoff.delay(tries),
-            ErrorClass::Invalid
-            | ErrorClass::Conflict
-            | ErrorClass::NoRoom
-            | ErrorClass::NotFound
-            | ErrorClass::Fatal => return Err(error),
-        };
-        tries += 1;
-        if tries >= MAX_TRIES || Instant::now() + pause >= deadline {
-            return Err(error);
-        }
-        last = Some(error);
-        sleep(pause).await;
-    }
+    let read = async || match timeout_at(deadline, read()).await {
+        Ok(answer) => answer.inspect_err(|error| last = Some(error.clone())),
+        Err(_) => Err(last.take().unwrap_or_else(timeout_error)),
+    };
+    retry::retry(retry::of_read, read, retry::sleep_between).await
 }
 
 /// The provider did not answer in time, and no try of it ended.

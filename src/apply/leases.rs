@@ -4,15 +4,14 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::step_context::StepContext;
-use super::step_error::{PartResult, StepError};
+use super::step_context::{RateLimited, StepContext};
+use super::step_error::{PartResult, StepError, TryError};
 use crate::core::fleet::{HostStatus, MachineId};
+use crate::provider::retry::{self, CALL, CALL_RATE_LIMIT, FailedTry, LEASE};
 use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL};
 
-/// How long somebody else's lease is waited out.
-const LEASE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long letting go may take; after it the platform lets go by itself.
 const LEASE_RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -32,52 +31,67 @@ impl StepContext<'_> {
             "aeroform {}, run {} by {}",
             job.run.command, job.run.run, job.run.by
         );
-        let deadline = Instant::now() + LEASE_PATIENCE;
-        let mut tries = 0;
-        loop {
-            let halted = || StepError::Halted {
-                during: "while taking a lease".to_owned(),
-            };
+        let halted = || StepError::Halted {
+            during: "while taking a lease".to_owned(),
+        };
+        let acquire = async || {
             if self.shared.cancel.is_stopping() {
-                return Err(halted());
+                return Err(halted().into());
             }
             // Whoever does not hear the answer cannot let go of what it gives.
-            let answer = tokio::select! {
+            tokio::select! {
                 biased;
-                answer = job.provider.acquire_lease(&job.plan.app, id, &why) => answer,
-                () = self.shared.cancel.aborted() => return Err(halted()),
-            };
-            let error = match answer {
-                Ok(()) => {
-                    self.leased.borrow_mut().insert(id.clone());
-                    return Ok(());
+                answer = job.provider.acquire_lease(&job.plan.app, id, &why) => {
+                    answer.map_err(TryError::Provider)
                 }
-                // Whoever reads it next finds that out.
-                Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
-                Err(error) => error,
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            match error.class {
-                ErrorClass::Conflict if !left.is_zero() => {
-                    if tries == 0 {
-                        self.report_waiting(format!("a lease: {}", error.message), left);
-                    }
-                    self.pause(LEASE_POLL_INTERVAL.min(left)).await?;
-                }
-                ErrorClass::RateLimited(pause) if !left.is_zero() => {
-                    let pause = pause.unwrap_or(LEASE_POLL_INTERVAL);
-                    self.report_waiting("the rate limit", pause);
-                    self.pause(pause).await?;
-                }
-                ErrorClass::Transient | ErrorClass::Unknown => {
-                    if !self.retry(tries, &error).await? {
-                        return Err(StepError::from_provider(&error));
-                    }
-                }
-                ErrorClass::Conflict => return Err(StepError::from_provider(&error)),
-                _ => return Err(self.fatal(&error)),
+                () = self.shared.cancel.aborted() => Err(halted().into()),
             }
-            tries += 1;
+        };
+        let policy = |failed: &TryError| {
+            let again = match failed.provider()?.class {
+                ErrorClass::Conflict => LEASE.retry(),
+                ErrorClass::RateLimited(asked) => CALL_RATE_LIMIT.retry_after(asked),
+                ErrorClass::Transient | ErrorClass::Unknown => CALL.retry(),
+                ErrorClass::Invalid
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Fatal => return None,
+            };
+            self.seeded(Some(again))
+        };
+        let limits = RateLimited::of("lease", Some(id));
+        let on_wait = async |failed: FailedTry<TryError>| match failed.error.provider() {
+            Some(error) if error.class == ErrorClass::Conflict => {
+                if failed.failed == 1 {
+                    let left = failed.left.unwrap_or(failed.pause);
+                    self.report_waiting(format!("a lease: {}", error.message), left);
+                }
+                Ok(self.pause(failed.pause).await?)
+            }
+            Some(error) if matches!(error.class, ErrorClass::RateLimited(_)) => {
+                self.report_waiting("the rate limit", failed.pause);
+                Ok(self.pause(failed.pause).await?)
+            }
+            Some(_) | None => self.wait_for_retry(failed, &limits).await,
+        };
+        let error = match retry::retry(policy, acquire, on_wait).await {
+            Ok(()) => {
+                self.leased.borrow_mut().insert(id.clone());
+                return Ok(());
+            }
+            Err(TryError::Step(end)) => return Err(end),
+            Err(TryError::Provider(error)) => error,
+        };
+        match error.class {
+            // Whoever reads it next finds that out.
+            ErrorClass::NotFound => Ok(()),
+            ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => {
+                Err(StepError::from_provider(&error))
+            }
+            ErrorClass::Invalid
+            | ErrorClass::NoRoom
+            | ErrorClass::RateLimited(_)
+            | ErrorClass::Fatal => Err(self.fatal(&error)),
         }
     }
 
@@ -122,6 +136,3 @@ impl StepContext<'_> {
         self.shared.input.observed.description.capabilities.leases
     }
 }
-
-/// How often a lease is asked for that somebody else has.
-const LEASE_POLL_INTERVAL: Duration = Duration::from_secs(2);

@@ -7,19 +7,16 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::apply_context::ApplyContext;
 use super::run_input::{Halt, Report};
 use crate::core::fleet::{NewRelease, Release, ReleaseStamp, ReleaseStatus};
 use crate::core::plan::{Event, Outcome, PlannedRelease, StepId};
 use crate::journal::{PendingCall, PendingCallRow};
+use crate::provider::retry::{FailedTry, RELEASE, Retry, retry, sleep_between};
 use crate::provider::{ErrorClass, ProviderError};
 
-/// Tries of a registration that certainly did not happen: as many as flyctl makes.
-const REGISTER_TRIES: u32 = 3;
-/// Looks for a release whose registration was not answered.
-const FIND_TRIES: u32 = 3;
 /// A pause that is worth no word.
 const UNREPORTED_PAUSE: Duration = Duration::from_secs(1);
 /// How long saying how far a release has come may take.
@@ -112,33 +109,23 @@ async fn end_with_retry(
     status: ReleaseStatus,
 ) -> Result<(), ProviderError> {
     let job = &shared.input;
-    let mut tries = 0;
-    loop {
-        let error = match job
-            .provider
-            .set_release_status(&job.plan.app, id, status)
-            .await
-        {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        tries += 1;
-        let pause = match error.class {
-            ErrorClass::RateLimited(Some(pause)) => pause,
-            ErrorClass::RateLimited(None) | ErrorClass::Transient | ErrorClass::Unknown => {
-                shared.backoff.delay(tries)
-            }
+    let policy = |error: &ProviderError| {
+        let again = match error.class {
+            ErrorClass::RateLimited(asked) => RELEASE.retry_after(asked),
+            ErrorClass::Transient | ErrorClass::Unknown => RELEASE.retry(),
             ErrorClass::Invalid
             | ErrorClass::Conflict
             | ErrorClass::NoRoom
             | ErrorClass::NotFound
-            | ErrorClass::Fatal => return Err(error),
+            | ErrorClass::Fatal => return None,
         };
-        if tries >= REGISTER_TRIES {
-            return Err(error);
-        }
-        sleep(pause).await;
-    }
+        Some(again.with_seed(shared.backoff.seed()))
+    };
+    let end = async || {
+        let marked = job.provider.set_release_status(&job.plan.app, id, status);
+        marked.await
+    };
+    retry(policy, end, sleep_between).await
 }
 
 async fn update_status(shared: &ApplyContext<'_>, id: &str, status: ReleaseStatus) {
@@ -158,45 +145,73 @@ async fn register_with_retry(
         strategy: planned.strategy,
         definition: job.desired.definition.as_deref(),
     };
-    let mut tries = 0;
-    loop {
-        let asked = job.provider.register_release(&job.plan.app, &release);
-        let error = match asked.await {
-            Ok(Some(release)) => return Ok(release),
-            Ok(None) => return Err("the platform takes none from us".to_owned()),
-            Err(error) => error,
-        };
-        tries += 1;
-        let pause = match error.class {
-            ErrorClass::Unknown => {
-                if let Some(found) = find_registered(shared, planned, &error).await? {
-                    return Ok(found);
+    let register = async || {
+        let registered = job.provider.register_release(&job.plan.app, &release);
+        match registered.await {
+            Ok(Some(release)) => Ok(release),
+            Ok(None) => Err(Unregistered::for_good("the platform takes none from us")),
+            Err(error) => Err(match error.class {
+                ErrorClass::Unknown => match find_registered(shared, planned, &error).await {
+                    Ok(Some(found)) => return Ok(found),
+                    Ok(None) => Unregistered::again(error, RELEASE.retry(), RETRY_WAIT),
+                    Err(why) => Unregistered::for_good(why),
+                },
+                ErrorClass::Transient => Unregistered::again(error, RELEASE.retry(), RETRY_WAIT),
+                ErrorClass::RateLimited(asked) => {
+                    Unregistered::again(error, RELEASE.retry_after(asked), RATE_LIMIT_WAIT)
                 }
-                shared.backoff.delay(tries)
-            }
-            ErrorClass::Transient => shared.backoff.delay(tries),
-            ErrorClass::RateLimited(pause) => pause.unwrap_or_else(|| shared.backoff.delay(tries)),
-            ErrorClass::Invalid
-            | ErrorClass::Conflict
-            | ErrorClass::NoRoom
-            | ErrorClass::NotFound
-            | ErrorClass::Fatal => return Err(error.message),
-        };
-        if tries >= REGISTER_TRIES || shared.cancel.is_stopping() {
-            return Err(error.message);
+                ErrorClass::Invalid
+                | ErrorClass::Conflict
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Fatal => Unregistered::for_good(error.message),
+            }),
         }
-        if pause >= UNREPORTED_PAUSE {
-            let on = match error.class {
-                ErrorClass::RateLimited(_) => "the rate limit of releases",
-                _ => "another try to register the release",
-            };
+    };
+    let policy = |failed: &Unregistered| {
+        let again = failed.again.filter(|_| !shared.cancel.is_stopping());
+        Some(again?.with_seed(shared.backoff.seed()))
+    };
+    let on_wait = async |failed: FailedTry<Unregistered>| {
+        if failed.pause >= UNREPORTED_PAUSE {
             // The receiver outlives the run.
             let _ = shared.events.send(Event::Waiting {
-                on: on.to_owned(),
-                up_to_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                on: failed.error.waits_for.to_owned(),
+                up_to_ms: u64::try_from(failed.pause.as_millis()).unwrap_or(u64::MAX),
             });
         }
-        sleep(pause).await;
+        sleep_between(failed).await
+    };
+    let registered = retry(policy, register, on_wait).await;
+    registered.map_err(|failed| failed.why)
+}
+
+/// What a pause before another registration is for, as its event says.
+const RETRY_WAIT: &str = "another try to register the release";
+const RATE_LIMIT_WAIT: &str = "the rate limit of releases";
+
+/// Why a release was not registered, and whether another try may do it.
+struct Unregistered {
+    why: String,
+    again: Option<Retry>,
+    waits_for: &'static str,
+}
+
+impl Unregistered {
+    fn for_good(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            again: None,
+            waits_for: RETRY_WAIT,
+        }
+    }
+
+    fn again(error: ProviderError, again: Retry, waits_for: &'static str) -> Self {
+        Self {
+            why: error.message,
+            again: Some(again),
+            waits_for,
+        }
     }
 }
 
@@ -209,27 +224,43 @@ async fn find_registered(
 ) -> Result<Option<Release>, String> {
     let job = &shared.input;
     let before = job.observed.release.as_ref().map_or(0, |r| r.version);
-    let mut looks = 0;
-    loop {
-        looks += 1;
-        match job.provider.newest_release(&job.plan.app).await {
-            Ok(Some(release)) if release.version > before => {
-                // The words of an image may be rewritten; whoever else made one would have to be at it at
-                // this very moment.
-                let other = release.image.is_some() && release.image != planned.image;
-                if other || !release.in_progress {
-                    return Err(format!(
-                        "{}; another release was made meanwhile",
-                        lost.message
-                    ));
-                }
-                return Ok(Some(release));
+    let find = async || match job.provider.newest_release(&job.plan.app).await {
+        Ok(Some(release)) if release.version > before => {
+            // The words of an image may be rewritten; whoever else made one would have to be at it at
+            // this very moment.
+            let other = release.image.is_some() && release.image != planned.image;
+            if other || !release.in_progress {
+                return Err(Unfound::Never(format!(
+                    "{}; another release was made meanwhile",
+                    lost.message
+                )));
             }
-            // One that lags shows it a moment later.
-            Ok(_) | Err(_) if looks < FIND_TRIES => {}
-            Ok(_) => return Ok(None),
-            Err(error) => return Err(format!("{}; {}", lost.message, error.message)),
+            Ok(release)
         }
-        sleep(shared.backoff.delay(looks)).await;
+        // One that lags shows it a moment later.
+        Ok(_) => Err(Unfound::NotYet),
+        Err(error) => Err(Unfound::Unread(error)),
+    };
+    let policy = |failed: &Unfound| match failed {
+        Unfound::NotYet | Unfound::Unread(_) => {
+            Some(RELEASE.retry().with_seed(shared.backoff.seed()))
+        }
+        Unfound::Never(_) => None,
+    };
+    match retry(policy, find, sleep_between).await {
+        Ok(release) => Ok(Some(release)),
+        Err(Unfound::NotYet) => Ok(None),
+        Err(Unfound::Unread(error)) => Err(format!("{}; {}", lost.message, error.message)),
+        Err(Unfound::Never(why)) => Err(why),
     }
+}
+
+/// Why a release was not found.
+enum Unfound {
+    /// The newest one is older.
+    NotYet,
+    /// The newest one could not be read.
+    Unread(ProviderError),
+    /// It was somebody else's.
+    Never(String),
 }

@@ -13,25 +13,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::apply_context::{ApplyContext, CallState};
 use super::run_input::Halt;
-use super::step_error::{CallError, PartResult, StepError, WaitResult};
+use super::step_error::{CallError, PartError, PartResult, StepError, TryError, WaitResult};
 use crate::core::fleet::{
     Call, GroupName, Machine, MachineId, MachineName, MachineState, Receipt, WaitUntil,
 };
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
+use crate::provider::retry::{self, CALL, CALL_RATE_LIMIT, FailedTry, Retry};
 use crate::provider::{ErrorClass, Listing, ProviderError};
-
-/// Tries of one call or read after failures that may pass.
-const MAX_TRIES: u32 = 6;
-/// How long a step lets itself be put off by rate limits.
-const RATE_LIMIT_PATIENCE: Duration = Duration::from_secs(600);
-
-/// How long an image is waited for that the registry does not have: one that was pushed a moment ago is there in
-/// less than 10 s (docs/platform/machines-api.md 20a).
-const IMAGE_PATIENCE: Duration = Duration::from_secs(30);
-/// How often is looked whether it is there.
-const IMAGE_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// One step's hands.
 pub(super) struct StepContext<'a> {
@@ -85,86 +75,72 @@ impl<'a> StepContext<'a> {
     /// Makes one call, waiting for limits before it and trying again after failures that certainly
     /// changed nothing. Dropped by a cancel only when its grace is over.
     pub(super) async fn call(&self, call: &Call) -> Result<Receipt, CallError> {
+        let limits = RateLimited::of(call.action(), call.machine());
+        let policy = |failed: &TryError| self.seeded(failed.provider().and_then(retry::of_call));
+        let send = async || self.send(call, &limits).await;
+        let on_wait = async |failed| self.wait_for_retry(failed, &limits).await;
+        let error = match retry::retry(policy, send, on_wait).await {
+            Ok(receipt) => return Ok(receipt),
+            Err(TryError::Step(end)) => return Err(CallError::Step(end)),
+            Err(TryError::Provider(error)) => error,
+        };
+        Err(match error.class {
+            ErrorClass::Conflict => CallError::Conflict(error),
+            ErrorClass::NoRoom => CallError::NoRoom(error),
+            ErrorClass::NotFound => CallError::NotFound(error),
+            ErrorClass::Unknown => CallError::Unknown(error),
+            ErrorClass::Invalid => CallError::Invalid(error),
+            ErrorClass::Fatal => CallError::Step(self.fatal(&error)),
+            ErrorClass::RateLimited(_) | ErrorClass::Transient => {
+                CallError::Step(StepError::from_provider(&error))
+            }
+        })
+    }
+
+    /// Makes one call once.
+    async fn send(&self, call: &Call, limits: &RateLimited<'_>) -> Result<Receipt, TryError> {
         let job = &self.shared.input;
-        let begun = Instant::now();
-        let (mut tries, mut put_off) = (0, 0);
-        loop {
-            self.acquire_permit(call.action(), call.machine(), put_off)
-                .await
-                .map_err(CallError::Step)?;
-            if !job.lock.is_held() {
-                self.shared.halt(Halt::LockLost);
+        self.acquire_permit(limits).await?;
+        if !job.lock.is_held() {
+            self.shared.halt(Halt::LockLost);
+        }
+        if self.shared.is_halted() {
+            return Err(halted_error(format!("before `{}`", call.action())).into());
+        }
+        let sent = |sent| self.shared.open_calls.borrow_mut().insert(self.step, sent);
+        sent(CallState::Unanswered);
+        let answer = tokio::select! {
+            biased;
+            answer = job.provider.call(&job.plan.app, call) => answer,
+            () = self.shared.cancel.aborted() => {
+                self.touched.set(true);
+                let message = format!("interrupted before `{}` was answered", call.action());
+                return Err(StepError::Unknown { message }.into());
             }
-            if self.shared.is_halted() {
-                return Err(CallError::Step(halted_error(format!(
-                    "before `{}`",
-                    call.action()
-                ))));
+        };
+        match &answer {
+            Err(error) if error.class != ErrorClass::Unknown && !self.has_touched() => {
+                self.shared.open_calls.borrow_mut().remove(&self.step);
             }
-            let sent = |sent| self.shared.open_calls.borrow_mut().insert(self.step, sent);
-            sent(CallState::Unanswered);
-            let answer = tokio::select! {
-                biased;
-                answer = job.provider.call(&job.plan.app, call) => answer,
-                () = self.shared.cancel.aborted() => {
+            Ok(_) | Err(_) => {
+                sent(CallState::Answered);
+            }
+        }
+        match answer {
+            Ok(receipt) => {
+                self.touched.set(true);
+                self.shared.limits.record_success();
+                if let Some(text) = receipt.remark.clone() {
+                    self.emit(StepEvent::Remark { text });
+                }
+                Ok(receipt)
+            }
+            Err(error) => {
+                if error.class == ErrorClass::Unknown {
                     self.touched.set(true);
-                    let message = format!("interrupted before `{}` was answered", call.action());
-                    return Err(CallError::Step(StepError::Unknown { message }));
                 }
-            };
-            match &answer {
-                Err(error) if error.class != ErrorClass::Unknown && !self.has_touched() => {
-                    self.shared.open_calls.borrow_mut().remove(&self.step);
-                }
-                Ok(_) | Err(_) => {
-                    sent(CallState::Answered);
-                }
+                Err(TryError::Provider(error))
             }
-            let error = match answer {
-                Ok(receipt) => {
-                    self.touched.set(true);
-                    self.shared.limits.record_success();
-                    if let Some(text) = receipt.remark.clone() {
-                        self.emit(StepEvent::Remark { text });
-                    }
-                    return Ok(receipt);
-                }
-                Err(error) => error,
-            };
-            match error.class {
-                ErrorClass::Conflict => return Err(CallError::Conflict(error)),
-                ErrorClass::NoRoom => return Err(CallError::NoRoom(error)),
-                ErrorClass::NotFound => return Err(CallError::NotFound(error)),
-                ErrorClass::Unknown => {
-                    self.touched.set(true);
-                    return Err(CallError::Unknown(error));
-                }
-                ErrorClass::Invalid => return Err(CallError::Invalid(error)),
-                ErrorClass::Fatal => return Err(CallError::Step(self.fatal(&error))),
-                ErrorClass::RateLimited(until) if begun.elapsed() < RATE_LIMIT_PATIENCE => {
-                    self.report_rate_limited(call.action(), call.machine(), until, put_off);
-                    put_off += 1;
-                    continue;
-                }
-                ErrorClass::Transient
-                    if error.code == answers::IMAGE_NOT_FOUND.name()
-                        && begun.elapsed() < IMAGE_PATIENCE =>
-                {
-                    let left = IMAGE_PATIENCE.saturating_sub(begun.elapsed());
-                    self.report_waiting("the registry to have the image", left);
-                    self.pause(IMAGE_POLL_INTERVAL.min(left))
-                        .await
-                        .map_err(CallError::Step)?;
-                    continue;
-                }
-                ErrorClass::Transient
-                    if error.code != answers::IMAGE_NOT_FOUND.name()
-                        && self.retry(tries, &error).await.map_err(CallError::Step)? => {}
-                ErrorClass::RateLimited(_) | ErrorClass::Transient => {
-                    return Err(CallError::Step(StepError::from_provider(&error)));
-                }
-            }
-            tries += 1;
         }
     }
 
@@ -198,40 +174,37 @@ impl<'a> StepContext<'a> {
         deadline: Instant,
     ) -> PartResult<WaitResult> {
         let job = &self.shared.input;
-        let mut tries = 0;
-        loop {
+        let wait = async || {
             let at_most = deadline.saturating_duration_since(Instant::now());
-            let answer = tokio::select! {
+            tokio::select! {
                 biased;
                 () = self.shared.cancel.stopping() => {
-                    return Err(halted_error(format!("while waiting until it is {}", until_name(until))));
+                    let during = format!("while waiting until it is {}", until_name(until));
+                    Err(halted_error(during).into())
                 }
-                answer = job.provider.wait(&job.plan.app, id, until, at_most) => answer,
-            };
-            let error = match answer {
-                Ok(machine) => {
-                    self.shared
-                        .additions
-                        .record_read(&machine, self.shared.lineage());
-                    return Ok(WaitResult::Reached(Box::new(machine)));
+                answer = job.provider.wait(&job.plan.app, id, until, at_most) => {
+                    answer.map_err(TryError::Provider)
                 }
-                Err(error) => error,
-            };
-            match error.class {
-                ErrorClass::NotFound => return Ok(WaitResult::Gone),
-                ErrorClass::Transient | ErrorClass::Conflict => {
-                    return Ok(WaitResult::NotYet(error.hint));
-                }
-                ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::Fatal => {
-                    return Err(self.fatal(&error));
-                }
-                ErrorClass::Unknown | ErrorClass::RateLimited(_) => {}
             }
-            if Instant::now() >= deadline {
-                return Ok(WaitResult::NotYet(None));
+        };
+        let at_most = deadline.saturating_duration_since(Instant::now());
+        let policy = |failed: &TryError| self.seeded(retry::of_wait(failed.provider()?, at_most));
+        let on_wait = async |failed: FailedTry<_>| Ok(self.pause(failed.pause).await?);
+        let error = match retry::retry(policy, wait, on_wait).await {
+            Ok(machine) => {
+                self.shared
+                    .additions
+                    .record_read(&machine, self.shared.lineage());
+                return Ok(WaitResult::Reached(Box::new(machine)));
             }
-            self.pause(self.backoff.delay(tries)).await?;
-            tries += 1;
+            Err(TryError::Step(end)) => return Err(end),
+            Err(TryError::Provider(error)) => error,
+        };
+        match error.class {
+            ErrorClass::NotFound => Ok(WaitResult::Gone),
+            ErrorClass::Transient | ErrorClass::Conflict => Ok(WaitResult::NotYet(error.hint)),
+            ErrorClass::Unknown | ErrorClass::RateLimited(_) => Ok(WaitResult::NotYet(None)),
+            ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::Fatal => Err(self.fatal(&error)),
         }
     }
 
@@ -297,19 +270,63 @@ impl<'a> StepContext<'a> {
         });
     }
 
-    /// Pauses before another try of something that may pass, and says so; false when there were
-    /// enough tries.
-    pub(super) async fn retry(&self, tries: u32, error: &ProviderError) -> PartResult<bool> {
-        if tries + 1 >= MAX_TRIES || !self.shared.limits.take_retry() {
-            return Ok(false);
+    /// Repeats a part of the step that looks before it calls, as long as its failures may pass.
+    pub(super) async fn retry<T>(
+        &self,
+        part: impl AsyncFnMut() -> Result<T, PartError>,
+    ) -> PartResult<T> {
+        let policy = |failed: &PartError| match failed {
+            PartError::Again { .. } => self.seeded(Some(CALL.retry())),
+            PartError::End(_) => None,
+        };
+        let on_wait = async |failed: FailedTry<PartError>| match &failed.error {
+            PartError::Again { error, .. } if self.report_retry(error, failed.pause) => {
+                Ok(self.pause(failed.pause).await?)
+            }
+            PartError::Again { .. } | PartError::End(_) => Err(failed.error),
+        };
+        let ended = retry::retry(policy, part, on_wait).await;
+        ended.map_err(PartError::into_step_error)
+    }
+
+    /// Lets the pause before another try pass, and reports it; the failure itself when the run has made too many
+    /// retries.
+    pub(super) async fn wait_for_retry(
+        &self,
+        failed: FailedTry<TryError>,
+        limits: &RateLimited<'_>,
+    ) -> Result<(), TryError> {
+        let Some(error) = failed.error.provider() else {
+            return Err(failed.error);
+        };
+        if let ErrorClass::RateLimited(until) = error.class {
+            self.report_rate_limited(limits, until);
+            return Ok(());
+        }
+        if error.code == answers::IMAGE_NOT_FOUND.name() {
+            let left = failed.left.unwrap_or(failed.pause);
+            self.report_waiting("the registry to have the image", left);
+        } else if !self.report_retry(error, failed.pause) {
+            return Err(failed.error);
+        }
+        Ok(self.pause(failed.pause).await?)
+    }
+
+    /// Reports another try; false when the run has made too many.
+    fn report_retry(&self, error: &ProviderError, pause: Duration) -> bool {
+        if !self.shared.limits.take_retry() {
+            return false;
         }
         self.emit(StepEvent::Retrying {
             cause: error.message.clone(),
         });
-        let pause = self.backoff.delay(tries);
         self.report_waiting("the next try", pause);
-        self.pause(pause).await?;
-        Ok(true)
+        true
+    }
+
+    /// The same retry, at another moment than other steps.
+    pub(super) fn seeded(&self, again: Option<Retry>) -> Option<Retry> {
+        again.map(|again| again.with_seed(self.backoff.seed()))
     }
 
     /// Lets time pass, at most until a cancel.
@@ -330,57 +347,53 @@ impl<'a> StepContext<'a> {
     where
         F: Future<Output = Result<T, ProviderError>>,
     {
-        let begun = Instant::now();
-        let (mut tries, mut put_off) = (0, 0);
-        loop {
-            self.acquire_permit(action, id, put_off).await?;
-            let answer = tokio::select! {
+        let limits = RateLimited::of(action, id);
+        let read = async || {
+            self.acquire_permit(&limits).await?;
+            tokio::select! {
                 biased;
                 () = self.shared.cancel.stopping() => {
-                    return Err(halted_error("while reading".to_owned()));
+                    Err(halted_error("while reading".to_owned()).into())
                 }
-                answer = read() => answer,
-            };
-            let error = match answer {
-                Ok(answer) => return Ok(Some(answer)),
-                Err(error) => error,
-            };
-            match error.class {
-                ErrorClass::NotFound => return Ok(None),
-                ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::Fatal => {
-                    return Err(self.fatal(&error));
-                }
-                ErrorClass::RateLimited(until) if begun.elapsed() < RATE_LIMIT_PATIENCE => {
-                    self.report_rate_limited(action, id, until, put_off);
-                    put_off += 1;
-                    continue;
-                }
-                ErrorClass::RateLimited(_)
-                | ErrorClass::Conflict
-                | ErrorClass::Transient
-                | ErrorClass::Unknown => {
-                    if !self.retry(tries, &error).await? {
-                        return Err(StepError::from_provider(&error));
-                    }
-                }
+                answer = read() => answer.map_err(TryError::Provider),
             }
-            tries += 1;
+        };
+        let policy = |failed: &TryError| {
+            let again = match failed.provider()?.class {
+                ErrorClass::RateLimited(asked) => CALL_RATE_LIMIT.retry_after(asked),
+                ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => CALL.retry(),
+                ErrorClass::NotFound
+                | ErrorClass::Invalid
+                | ErrorClass::NoRoom
+                | ErrorClass::Fatal => return None,
+            };
+            self.seeded(Some(again))
+        };
+        let on_wait = async |failed| self.wait_for_retry(failed, &limits).await;
+        let error = match retry::retry(policy, read, on_wait).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(TryError::Step(end)) => return Err(end),
+            Err(TryError::Provider(error)) => error,
+        };
+        match error.class {
+            ErrorClass::NotFound => Ok(None),
+            ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::Fatal => Err(self.fatal(&error)),
+            ErrorClass::RateLimited(_)
+            | ErrorClass::Conflict
+            | ErrorClass::Transient
+            | ErrorClass::Unknown => Err(StepError::from_provider(&error)),
         }
     }
 
     /// Waits until the limits allow a call. One that was put off before comes back a little later than
     /// it may, so that all of them do not come at once.
-    async fn acquire_permit(
-        &self,
-        action: &'static str,
-        id: Option<&MachineId>,
-        put_off: u32,
-    ) -> PartResult {
+    async fn acquire_permit(&self, limits: &RateLimited<'_>) -> PartResult {
+        let RateLimited { action, id, .. } = *limits;
         // A provider that answers at once would keep the whole run going without a pause, and no signal
         // would be heard before its end.
         consume_budget().await;
         let mut from = self.shared.limits.reserve(action, id);
-        if let Some(before) = put_off.checked_sub(1) {
+        if let Some(before) = limits.times.get().checked_sub(1) {
             from += self.backoff.delay(before);
         }
         let pause = from.saturating_duration_since(Instant::now());
@@ -415,18 +428,14 @@ impl<'a> StepContext<'a> {
         }
     }
 
-    fn report_rate_limited(
-        &self,
-        action: &'static str,
-        id: Option<&MachineId>,
-        until: Option<Duration>,
-        put_off: u32,
-    ) {
+    fn report_rate_limited(&self, limits: &RateLimited<'_>, until: Option<Duration>) {
         self.emit(StepEvent::Retrying {
             cause: "the rate limit was reached".to_owned(),
         });
-        let pause = until.unwrap_or_else(|| self.backoff.delay(put_off));
-        self.shared.limits.block(action, id, pause);
+        let times = limits.times.get();
+        let pause = until.unwrap_or_else(|| self.backoff.delay(times));
+        self.shared.limits.block(limits.action, limits.id, pause);
+        limits.times.set(times + 1);
     }
 
     pub(super) fn fatal(&self, error: &ProviderError) -> StepError {
@@ -443,6 +452,23 @@ impl<'a> StepContext<'a> {
         };
         // The receiver outlives every step; after it nobody listens any more.
         let _ = self.shared.events.send(event);
+    }
+}
+
+/// A call or read, and how often a rate limit has put it off.
+pub(super) struct RateLimited<'c> {
+    action: &'static str,
+    id: Option<&'c MachineId>,
+    times: Cell<u32>,
+}
+
+impl<'c> RateLimited<'c> {
+    pub(super) fn of(action: &'static str, id: Option<&'c MachineId>) -> Self {
+        Self {
+            action,
+            id,
+            times: Cell::new(0),
+        }
     }
 }
 

@@ -59,6 +59,82 @@ impl StepError {
     }
 }
 
+/// Why one try of a call or a read failed.
+#[derive(Debug)]
+pub(super) enum TryError {
+    /// The provider has refused it, or its answer was lost.
+    Provider(ProviderError),
+    /// The step ends.
+    Step(StepError),
+}
+
+impl TryError {
+    /// The provider's error, if it is one.
+    pub(super) fn provider(&self) -> Option<&ProviderError> {
+        match self {
+            Self::Provider(error) => Some(error),
+            Self::Step(_) => None,
+        }
+    }
+}
+
+impl From<StepError> for TryError {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
+/// Why one try of a part of a step failed.
+#[derive(Debug)]
+pub(super) enum PartError {
+    /// It may pass.
+    Again {
+        /// What the provider said.
+        error: ProviderError,
+        /// How the step ends when it is not tried again.
+        otherwise: StepError,
+    },
+    /// The step ends.
+    End(StepError),
+}
+
+impl PartError {
+    /// A failure of which it is not known whether the call did its work.
+    pub(super) fn unknown(error: ProviderError) -> Self {
+        let message = error.message.clone();
+        Self::Again {
+            error,
+            otherwise: StepError::Unknown { message },
+        }
+    }
+
+    /// A call that something else was faster than.
+    pub(super) fn conflict(error: ProviderError) -> Self {
+        let otherwise = StepError::conflict(error.message.clone());
+        Self::Again { error, otherwise }
+    }
+
+    /// A call that certainly did nothing.
+    pub(super) fn refused(error: ProviderError) -> Self {
+        let otherwise = StepError::from_provider(&error);
+        Self::Again { error, otherwise }
+    }
+
+    /// How the step ends with it.
+    pub(super) fn into_step_error(self) -> StepError {
+        match self {
+            Self::Again { otherwise, .. } => otherwise,
+            Self::End(end) => end,
+        }
+    }
+}
+
+impl From<StepError> for PartError {
+    fn from(error: StepError) -> Self {
+        Self::End(error)
+    }
+}
+
 /// Why a call gave no receipt.
 #[derive(Debug)]
 pub(super) enum CallError {

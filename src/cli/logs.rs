@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::core::fleet::{AppName, GroupName, Known, MachineId};
 use crate::core::view::{escape, json};
 use crate::observe::read_with_retry;
+use crate::provider::retry;
 use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, Provider, ProviderError};
 use crate::ui::color::{TextRole, paint};
 use crate::ui::{Exit, Failure, Signals, Ui};
@@ -36,7 +37,8 @@ pub(super) async fn run(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, 
             print(ui, &line);
             ui.accepts_data()
         };
-        let read = provider.logs(app, &query, &mut sink).await;
+        let read = async || provider.logs(app, &query, &mut sink).await;
+        let read = retry::retry(retry::of_rate_limited_read, read, retry::sleep_between).await;
         of_app(&*provider, app, read).await?;
         Ok::<_, Failure>(Exit::Done)
     };

@@ -30,6 +30,11 @@ impl Backoff {
         }
     }
 
+    /// The seed of the jitter.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The pause after the n-th failed try, counted from 0: between half and all of the doubled first
     /// one.
     pub fn delay(&self, tries: u32) -> Duration {

@@ -10,6 +10,7 @@ pub mod codes;
 pub mod contract;
 pub mod fly;
 pub mod local;
+pub mod retry;
 pub mod sim;
 
 use std::collections::BTreeSet;
@@ -127,7 +128,7 @@ pub trait Provider: Send + Sync {
     }
 
     /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all
-    /// there are were sent.
+    /// there are were sent. An error of class [`ErrorClass::RateLimited`] comes before the first line.
     async fn logs(
         &self,
         app: &AppName,

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::context::Preview;
 use crate::core::fleet::{AppName, HostStatus, Machine, MachineId, MachineState, Management};
 use crate::core::plan::{Action, Change, StepId};
+use crate::provider::retry::{FailedTry, LEASE, retry, sleep_between};
 use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL, Provider, ProviderError};
 
 /// How often a lease is asked for that somebody else has.
@@ -60,37 +61,30 @@ impl<'a> AppLease<'a> {
         patience: Duration,
         waiting: &mut (dyn FnMut(&ProviderError) + Send),
     ) -> Result<Option<Self>, ProviderError> {
-        let deadline = Instant::now() + patience;
-        let mut told = None;
-        loop {
-            let error = match provider.acquire_lease(app, &id, why).await {
-                Ok(()) => return Ok(Some(Self { provider, app, id })),
-                // The look that follows finds out what became of it.
-                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-                Err(error) => error,
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let pause = match error.class {
-                ErrorClass::RateLimited(pause) => pause.unwrap_or(LEASE_POLL_INTERVAL),
-                ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => {
-                    LEASE_POLL_INTERVAL
-                }
-                ErrorClass::Invalid
-                | ErrorClass::NoRoom
-                | ErrorClass::NotFound
-                | ErrorClass::Fatal => {
-                    return Err(error);
-                }
-            };
-            if left.is_zero() {
-                return Err(error);
+        let policy = |error: &ProviderError| match error.class {
+            ErrorClass::RateLimited(asked) => Some(LEASE.within(patience).retry_after(asked)),
+            ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => {
+                Some(LEASE.within(patience).retry())
             }
-            let on = lease_wait_cause(&error);
+            ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::NotFound | ErrorClass::Fatal => {
+                None
+            }
+        };
+        let mut told = None;
+        let on_wait = async |failed: FailedTry<ProviderError>| {
+            let on = lease_wait_cause(&failed.error);
             if told != Some(on) {
-                waiting(&error);
+                waiting(&failed.error);
                 told = Some(on);
             }
-            sleep(pause.min(left)).await;
+            sleep_between(failed).await
+        };
+        let acquire = async || provider.acquire_lease(app, &id, why).await;
+        match retry(policy, acquire, on_wait).await {
+            Ok(()) => Ok(Some(Self { provider, app, id })),
+            // The look that follows finds out what became of it.
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

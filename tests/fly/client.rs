@@ -11,7 +11,7 @@ use aeroform::core::fleet::{
 use aeroform::emulator::http::Server;
 use aeroform::emulator::world::{Fault, FaultEffect, RefusalKind};
 use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, TransportError};
-use aeroform::provider::{ErrorClass, Provider};
+use aeroform::provider::{ErrorClass, Provider, retry};
 use serde_json::{Value, json};
 
 use crate::fixture::{TOKEN, access, ask, over_http, platform, provider};
@@ -339,7 +339,9 @@ async fn logs_wait_for_the_limit_and_tell_what_happened() {
         lines.push(line.text);
         true
     };
-    let told = provider(&desk).logs(&app(), &query, &mut sink).await;
+    let provider = provider(&desk);
+    let read = async || provider.logs(&app(), &query, &mut sink).await;
+    let told = retry::retry(retry::of_rate_limited_read, read, retry::sleep_between).await;
     told.unwrap();
     assert_eq!(lines[0], "launch created (user)");
     assert_eq!(lines.last().unwrap(), "start started (flyd)");

@@ -17,7 +17,7 @@ use crate::apply::lost_create::{ListPatience, find_created, holder};
 use crate::apply::platform_additions::SentConfig;
 use crate::apply::run_input::Halt;
 use crate::apply::step_context::StepContext;
-use crate::apply::step_error::{CallError, PartResult, StepError};
+use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
@@ -288,67 +288,67 @@ pub(super) async fn create_once(
     {
         return Ok(CreateResult::Existing(machine));
     }
-    let mut tries = 0;
-    loop {
-        let error = match hands.call(call).await {
-            Ok(receipt) => {
-                if let Some(machine) = receipt.machine {
-                    return Ok(CreateResult::New(machine));
-                }
-                let found = find_created(hands, name, ListPatience::UntilListed).await?;
-                return found
-                    .map(CreateResult::Existing)
-                    .ok_or_else(|| StepError::Unknown {
-                        message: format!("{name} was made, they say, and cannot be found"),
-                    });
+    hands
+        .retry(async || create_unless_there(hands, name, call).await)
+        .await
+}
+
+/// Makes one create, and finds out what became of it where its answer does not say that.
+async fn create_unless_there(
+    hands: &StepContext<'_>,
+    name: &MachineName,
+    call: &Call,
+) -> Result<CreateResult, PartError> {
+    let error = match hands.call(call).await {
+        Ok(receipt) => {
+            if let Some(machine) = receipt.machine {
+                return Ok(CreateResult::New(machine));
             }
-            Err(CallError::Step(end)) => return Err(end),
-            Err(CallError::NotFound(error) | CallError::Invalid(error)) => {
-                return Err(StepError::from_provider(&error));
-            }
-            Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error)),
-            Err(CallError::Conflict(error)) if error.code == answers::ALREADY_EXISTS.name() => {
-                if let Some(machine) = holder(hands, name).await? {
-                    if !machine.state.is_gone() {
-                        refuse_other_run(hands, &machine)?;
-                        return Ok(CreateResult::Existing(machine));
-                    }
-                    // A run that died destroyed what it had made, and the name is taken until that is gone.
-                    leaves(hands, &machine.id, "its name").await?;
-                }
-                // A list that lacks the Machine longer than most is no reason to give up: as long as the name is
-                // taken no second one is made.
-                if !hands.retry(tries, &error).await? {
-                    return Err(create_error(&error));
-                }
-                tries += 1;
-                continue;
-            }
-            Err(CallError::Conflict(error)) => {
-                if let Some(machine) = find_created(hands, name, ListPatience::Once).await? {
+            let found = find_created(hands, name, ListPatience::UntilListed).await?;
+            let found = found.map(CreateResult::Existing);
+            return Ok(found.ok_or_else(|| StepError::Unknown {
+                message: format!("{name} was made, they say, and cannot be found"),
+            })?);
+        }
+        Err(CallError::Step(end)) => return Err(end.into()),
+        Err(CallError::NotFound(error) | CallError::Invalid(error)) => {
+            return Err(StepError::from_provider(&error).into());
+        }
+        Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error).into()),
+        Err(CallError::Conflict(error)) if error.code == answers::ALREADY_EXISTS.name() => {
+            if let Some(machine) = holder(hands, name).await? {
+                if !machine.state.is_gone() {
                     refuse_other_run(hands, &machine)?;
                     return Ok(CreateResult::Existing(machine));
                 }
-                // The platform frees the volume of a Machine that is gone a moment later.
-                if !volumes_become_free(hands, call, &error) || !hands.retry(tries, &error).await? {
-                    return Err(create_error(&error));
-                }
-                tries += 1;
-                continue;
+                // A run that died destroyed what it had made, and the name is taken until that is gone.
+                leaves(hands, &machine.id, "its name").await?;
             }
-            Err(CallError::Unknown(error)) => error,
-        };
-        if let Some(machine) = find_created(hands, name, ListPatience::UntilListed).await? {
-            refuse_other_run(hands, &machine)?;
-            return Ok(CreateResult::Existing(machine));
+            // A list that lacks the Machine longer than most is no reason to give up: as long as the name is
+            // taken no second one is made.
+            let otherwise = create_error(&error);
+            return Err(PartError::Again { error, otherwise });
         }
-        if !hands.retry(tries, &error).await? {
-            return Err(StepError::Unknown {
-                message: error.message,
+        Err(CallError::Conflict(error)) => {
+            if let Some(machine) = find_created(hands, name, ListPatience::Once).await? {
+                refuse_other_run(hands, &machine)?;
+                return Ok(CreateResult::Existing(machine));
+            }
+            // The platform frees the volume of a Machine that is gone a moment later.
+            let otherwise = create_error(&error);
+            return Err(if volumes_become_free(hands, call, &error) {
+                PartError::Again { error, otherwise }
+            } else {
+                otherwise.into()
             });
         }
-        tries += 1;
+        Err(CallError::Unknown(error)) => error,
+    };
+    if let Some(machine) = find_created(hands, name, ListPatience::UntilListed).await? {
+        refuse_other_run(hands, &machine)?;
+        return Ok(CreateResult::Existing(machine));
     }
+    Err(PartError::unknown(error))
 }
 
 /// Refuses a Machine of this run's name that was not there when the run looked, where another run made it

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::StepProgress;
 use crate::apply::codes;
 use crate::apply::step_context::StepContext;
-use crate::apply::step_error::{CallError, PartResult, StepError, WaitResult};
+use crate::apply::step_error::{CallError, PartError, PartResult, StepError, WaitResult};
 use crate::apply::{conflict, precondition};
 use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::{
@@ -47,52 +47,51 @@ pub(super) async fn remove_machine(
     id: &MachineId,
     pin: Option<&Precondition>,
 ) -> PartResult {
-    let lineage = &hands.shared.input.observed.description.scope;
     hands.acquire_lease(id).await?;
-    let mut tries = 0;
-    loop {
-        // One that is `created` is removed by force, whether it rests so or is being prepared.
-        let patience = (SETTLE_TIMEOUT, Duration::ZERO);
-        let Some(live) = hands.wait_settled_or_created(id, patience).await? else {
-            progress.machine = None;
-            return Ok(());
-        };
-        progress.machine = Some(live.clone());
-        if live.state.is_gone() {
-            return wait_gone(hands, progress, id).await;
+    hands
+        .retry(async || remove_once(hands, progress, id, pin).await)
+        .await
+}
+
+async fn remove_once(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    id: &MachineId,
+    pin: Option<&Precondition>,
+) -> Result<(), PartError> {
+    let lineage = &hands.shared.input.observed.description.scope;
+    // One that is `created` is removed by force, whether it rests so or is being prepared.
+    let patience = (SETTLE_TIMEOUT, Duration::ZERO);
+    let Some(live) = hands.wait_settled_or_created(id, patience).await? else {
+        progress.machine = None;
+        return Ok(());
+    };
+    progress.machine = Some(live.clone());
+    if live.state.is_gone() {
+        return Ok(wait_gone(hands, progress, id).await?);
+    }
+    if let Some(pin) = pin
+        && let Some(message) = precondition::mismatch(pin, &live, lineage)
+    {
+        let error = conflict::conflict_error(hands.shared, &live, message);
+        return Err(error.await.into());
+    }
+    let force = stop_machine(hands, progress, &live).await?;
+    let call = Call::Destroy {
+        id: id.clone(),
+        force,
+    };
+    match hands.call(&call).await {
+        Ok(_) | Err(CallError::NotFound(_)) => Ok(wait_gone(hands, progress, id).await?),
+        Err(CallError::Step(end)) => Err(end.into()),
+        // Something has started it again in between.
+        Err(CallError::Conflict(error) | CallError::NoRoom(error) | CallError::Invalid(error)) => {
+            Err(PartError::refused(error))
         }
-        if let Some(pin) = pin
-            && let Some(message) = precondition::mismatch(pin, &live, lineage)
-        {
-            return Err(conflict::conflict_error(hands.shared, &live, message).await);
+        Err(CallError::Unknown(_)) if is_gone(hands, id).await? => {
+            Ok(wait_gone(hands, progress, id).await?)
         }
-        let force = stop_machine(hands, progress, &live).await?;
-        let call = Call::Destroy {
-            id: id.clone(),
-            force,
-        };
-        let (may_have_happened, error) = match hands.call(&call).await {
-            Ok(_) | Err(CallError::NotFound(_)) => return wait_gone(hands, progress, id).await,
-            Err(CallError::Step(end)) => return Err(end),
-            // Something has started it again in between.
-            Err(
-                CallError::Conflict(error) | CallError::NoRoom(error) | CallError::Invalid(error),
-            ) => (false, error),
-            Err(CallError::Unknown(error)) => (true, error),
-        };
-        if may_have_happened && is_gone(hands, id).await? {
-            return wait_gone(hands, progress, id).await;
-        }
-        if !hands.retry(tries, &error).await? {
-            return Err(if may_have_happened {
-                StepError::Unknown {
-                    message: error.message,
-                }
-            } else {
-                StepError::from_provider(&error)
-            });
-        }
-        tries += 1;
+        Err(CallError::Unknown(error)) => Err(PartError::unknown(error)),
     }
 }
 
@@ -180,21 +179,16 @@ fn kill_timeout(machine: &Machine) -> Duration {
 /// A call that may simply be made again when its answer was lost. Something else being faster is left
 /// to what comes after it.
 pub(super) async fn call_idempotent(hands: &StepContext<'_>, call: &Call) -> PartResult {
-    let mut tries = 0;
-    loop {
-        let error = match hands.call(call).await {
-            Ok(_) | Err(CallError::NotFound(_) | CallError::Conflict(_)) => return Ok(()),
+    hands
+        .retry(async || match hands.call(call).await {
+            Ok(_) | Err(CallError::NotFound(_) | CallError::Conflict(_)) => Ok(()),
             Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
-                return Err(StepError::from_provider(&error));
+                Err(StepError::from_provider(&error).into())
             }
-            Err(CallError::Step(end)) => return Err(end),
-            Err(CallError::Unknown(error)) => error,
-        };
-        if !hands.retry(tries, &error).await? {
-            return Err(StepError::from_provider(&error));
-        }
-        tries += 1;
-    }
+            Err(CallError::Step(end)) => Err(end.into()),
+            Err(CallError::Unknown(error)) => Err(PartError::refused(error)),
+        })
+        .await
 }
 
 /// The destroy was accepted: from here on it counts as gone (rule 31), unless it is seen otherwise.

@@ -10,9 +10,9 @@ use crate::apply::desired_machine::DesiredMachine;
 use crate::apply::gate::{self, Baseline, Gate};
 use crate::apply::precondition;
 use crate::apply::step_context::StepContext;
-use crate::apply::step_error::{CallError, PartResult, StepError};
-use crate::core::fleet::{Call, Machine, MachineState};
-use crate::core::plan::Change;
+use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
+use crate::core::fleet::{Call, Machine, MachineId, MachineState};
+use crate::core::plan::{Change, Precondition};
 
 /// Starts it and waits for its gate. One that runs already is only waited for, and one that somebody has
 /// stopped since the plan was made stays at rest. A crash or cancel in between leaves it started or as it was,
@@ -30,46 +30,11 @@ pub(super) async fn start(
     let id = &taken.machine.id;
     let at_most = Duration::from_secs(group.wait_timeout_s);
     hands.acquire_lease(id).await?;
-    let mut tries = 0;
-    let before = loop {
-        let live = hands.wait_settled(id, SETTLE_TIMEOUT.max(at_most)).await?;
-        let live = live.filter(|live| !live.state.is_gone());
-        let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
-        progress.machine = Some(live.clone());
-        let lineage = &hands.shared.input.observed.description.scope;
-        if let Some(message) = precondition::mismatch(pin, &live, lineage) {
-            return Err(StepError::conflict(message));
-        }
-        if live.state == MachineState::Failed {
-            break start_by_update(hands, progress, change, &live).await?;
-        }
-        if live.state.is_inactive() && !live.exited_by_itself() {
-            return Ok(());
-        }
-        if live.state.should_run() {
-            break Baseline::of_unchanged(&live);
-        }
-        // A start gives no new instance.
-        let attempt = Baseline::before_start(&live);
-        match hands.call(&Call::Start { id: id.clone() }).await {
-            Ok(_) => break attempt,
-            Err(CallError::Step(end)) => return Err(end),
-            Err(CallError::NotFound(_)) => {
-                return Err(StepError::conflict(format!("{id} is gone")));
-            }
-            Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
-                return Err(StepError::from_provider(&error));
-            }
-            // It may have been done, or the platform is not done with the Machine yet: the next look tells.
-            Err(CallError::Conflict(error)) if !hands.retry(tries, &error).await? => {
-                return Err(StepError::conflict(error.message));
-            }
-            Err(CallError::Unknown(error)) if !hands.retry(tries, &error).await? => {
-                let message = error.message;
-                return Err(StepError::Unknown { message });
-            }
-            Err(CallError::Conflict(_) | CallError::Unknown(_)) => tries += 1,
-        }
+    let before = hands
+        .retry(async || start_once(hands, progress, change, (id, pin), at_most).await)
+        .await?;
+    let Some(before) = before else {
+        return Ok(());
     };
     let gate = Gate {
         id,
@@ -79,6 +44,46 @@ pub(super) async fn start(
         before,
     };
     gate::wait_for_gate(hands, progress, gate).await
+}
+
+/// Looks at the Machine and starts it; none where it is to stay at rest.
+async fn start_once(
+    hands: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+    (id, pin): (&MachineId, &Precondition),
+    at_most: Duration,
+) -> Result<Option<Baseline>, PartError> {
+    let live = hands.wait_settled(id, SETTLE_TIMEOUT.max(at_most)).await?;
+    let live = live.filter(|live| !live.state.is_gone());
+    let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
+    progress.machine = Some(live.clone());
+    let lineage = &hands.shared.input.observed.description.scope;
+    if let Some(message) = precondition::mismatch(pin, &live, lineage) {
+        return Err(StepError::conflict(message).into());
+    }
+    if live.state == MachineState::Failed {
+        return Ok(Some(start_by_update(hands, progress, change, &live).await?));
+    }
+    if live.state.is_inactive() && !live.exited_by_itself() {
+        return Ok(None);
+    }
+    if live.state.should_run() {
+        return Ok(Some(Baseline::of_unchanged(&live)));
+    }
+    // A start gives no new instance.
+    let attempt = Baseline::before_start(&live);
+    Err(match hands.call(&Call::Start { id: id.clone() }).await {
+        Ok(_) => return Ok(Some(attempt)),
+        Err(CallError::Step(end)) => end.into(),
+        Err(CallError::NotFound(_)) => StepError::conflict(format!("{id} is gone")).into(),
+        Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
+            StepError::from_provider(&error).into()
+        }
+        // It may have been done, or the platform is not done with the Machine yet: the next look tells.
+        Err(CallError::Conflict(error)) => PartError::conflict(error),
+        Err(CallError::Unknown(error)) => PartError::unknown(error),
+    })
 }
 
 /// A failed Machine is started by sending it the config that it has: whether the platform starts one by a start

@@ -9,7 +9,7 @@ use crate::apply::desired_machine::{DesiredMachine, own_launch_id, watched_machi
 use crate::apply::gate::{self, Baseline, CREATED_PATIENCE, Gate};
 use crate::apply::platform_additions::SentConfig;
 use crate::apply::step_context::StepContext;
-use crate::apply::step_error::{CallError, PartResult, StepError};
+use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::apply::{conflict, precondition};
 use crate::core::fleet::call::UpdateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineId, MachineState};
@@ -97,33 +97,30 @@ pub(super) async fn start_crashed(
     wanted: &DesiredMachine<'_>,
 ) -> PartResult {
     let patience = SETTLE_TIMEOUT.max(Duration::from_secs(wanted.group.wait_timeout_s));
-    let mut tries = 0;
-    loop {
-        let live = hands.wait_settled(id, patience).await?;
-        let live = live.filter(|live| !live.state.is_gone());
-        let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
-        let down = !live.state.should_run() && !live.state.is_transient()
-            || live.state == MachineState::Created;
-        progress.machine = Some(live);
-        if !down {
-            return Ok(());
-        }
-        let (lost, error) = match hands.call(&Call::Start { id: id.clone() }).await {
-            // Whether it comes up is the gate's question.
-            Ok(_) => return Ok(()),
-            Err(CallError::Conflict(error)) => (LostAnswer::No, error),
-            Err(CallError::Unknown(error)) => (LostAnswer::Maybe, error),
-            Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error)),
-            Err(CallError::NotFound(error) | CallError::Invalid(error)) => {
-                return Err(StepError::from_provider(&error));
+    hands
+        .retry(async || {
+            let live = hands.wait_settled(id, patience).await?;
+            let live = live.filter(|live| !live.state.is_gone());
+            let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
+            let down = !live.state.should_run() && !live.state.is_transient()
+                || live.state == MachineState::Created;
+            progress.machine = Some(live);
+            if !down {
+                return Ok(());
             }
-            Err(CallError::Step(end)) => return Err(end),
-        };
-        if !hands.retry(tries, &error).await? {
-            return Err(lost.into_step_error(error));
-        }
-        tries += 1;
-    }
+            match hands.call(&Call::Start { id: id.clone() }).await {
+                // Whether it comes up is the gate's question.
+                Ok(_) => Ok(()),
+                Err(CallError::Conflict(error)) => Err(PartError::conflict(error)),
+                Err(CallError::Unknown(error)) => Err(PartError::unknown(error)),
+                Err(CallError::NoRoom(error)) => Err(no_capacity_error(&error).into()),
+                Err(CallError::NotFound(error) | CallError::Invalid(error)) => {
+                    Err(StepError::from_provider(&error).into())
+                }
+                Err(CallError::Step(end)) => Err(end.into()),
+            }
+        })
+        .await
 }
 
 /// On which terms a Machine may be touched.
@@ -174,82 +171,114 @@ pub(super) async fn ensure_config(
         patience
     };
     hands.acquire_lease(id).await?;
-    let mut sent: Option<UpdatedMachine> = None;
-    let mut open: Option<(LostAnswer, ProviderError)> = None;
-    let mut lost: Vec<SentConfig> = Vec::new();
-    let (shared, lineage) = (hands.shared, hands.shared.lineage());
-    let mut tries = 0;
-    loop {
-        let live = hands
-            .wait_settled_or_created(id, (patience, created))
-            .await?;
+    let mut update = ConfigUpdate {
+        hands,
+        progress,
+        id,
+        wanted,
+        terms,
+        patience: (patience, created),
+        sent: None,
+        lost: Vec::new(),
+    };
+    let mut live = match update.look().await? {
+        ConfigState::UpToDate(updated) => return Ok(UpdateResult::Updated(updated)),
+        ConfigState::Differs(live) => live,
+    };
+    hands
+        .retry(async || {
+            let failed = match update.send(&live).await {
+                Err(failed @ PartError::Again { .. }) => failed,
+                ended => return ended,
+            };
+            match update.look().await? {
+                ConfigState::UpToDate(updated) => Ok(UpdateResult::Updated(updated)),
+                ConfigState::Differs(now) => {
+                    live = now;
+                    Err(failed)
+                }
+            }
+        })
+        .await
+}
+
+/// What a look at the Machine finds.
+enum ConfigState {
+    /// It has the wanted config.
+    UpToDate(UpdatedMachine),
+    /// It has another one.
+    Differs(Machine),
+}
+
+/// Sending a config, with what earlier tries have sent.
+struct ConfigUpdate<'u, 'a> {
+    hands: &'u StepContext<'a>,
+    progress: &'u mut StepProgress,
+    id: &'u MachineId,
+    wanted: &'u DesiredMachine<'a>,
+    terms: &'u UpdateTerms<'u>,
+    /// How long it may take to settle, and how long where it is `created`.
+    patience: (Duration, Duration),
+    /// The last call whose answer was lost.
+    sent: Option<UpdatedMachine>,
+    /// What the calls had sent whose answers were lost.
+    lost: Vec<SentConfig>,
+}
+
+impl ConfigUpdate<'_, '_> {
+    /// Reads the Machine once it has settled.
+    async fn look(&mut self) -> PartResult<ConfigState> {
+        let (hands, id, wanted) = (self.hands, self.id, self.wanted);
+        let shared = hands.shared;
+        let live = hands.wait_settled_or_created(id, self.patience).await?;
         let live = live.filter(|live| !live.state.is_gone());
         let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
-        progress.machine = Some(live.clone());
-        for written in &lost {
+        self.progress.machine = Some(live.clone());
+        for written in &self.lost {
             let run = &shared.input.run.run;
             shared
                 .additions
-                .record_lost_answer(written, &live, run, lineage);
+                .record_lost_answer(written, &live, run, shared.lineage());
         }
-        if is_up_to_date(hands, wanted, terms, &live, sent.is_some()) {
-            progress.sent_config = Some(wanted.stored_config());
-            return Ok(UpdateResult::Updated(
-                sent.unwrap_or_else(|| UpdatedMachine::unchanged(wanted, &live)),
-            ));
+        if is_up_to_date(hands, wanted, self.terms, &live, self.sent.is_some()) {
+            self.progress.sent_config = Some(wanted.stored_config());
+            let sent = self.sent.take();
+            let updated = sent.unwrap_or_else(|| UpdatedMachine::unchanged(wanted, &live));
+            return Ok(ConfigState::UpToDate(updated));
         }
-        check_precondition(hands, terms, &live).await?;
-        if let Some((lost, error)) = open.take() {
-            if !hands.retry(tries, &error).await? {
-                return Err(lost.into_step_error(error));
-            }
-            tries += 1;
-        }
-        let attempt = UpdatedMachine::to_update(wanted, &live);
-        let config = wanted.config_over(wanted.existing_config(&live).as_deref());
-        let written = wanted.sent_config(&config, Some(&live));
-        let call = update_call(wanted, terms, &live, config, attempt.launched);
+        check_precondition(hands, self.terms, &live).await?;
+        Ok(ConfigState::Differs(live))
+    }
+
+    /// Makes the call.
+    async fn send(&mut self, live: &Machine) -> Result<UpdateResult, PartError> {
+        let (hands, id, wanted) = (self.hands, self.id, self.wanted);
+        let attempt = UpdatedMachine::to_update(wanted, live);
+        let config = wanted.config_over(wanted.existing_config(live).as_deref());
+        let written = wanted.sent_config(&config, Some(live));
+        let call = update_call(wanted, self.terms, live, config, attempt.launched);
         match hands.call(&call).await {
             Ok(receipt) => {
                 if let Some(answer) = &receipt.machine {
-                    shared.additions.record_answer(&written, answer, lineage);
+                    let additions = &hands.shared.additions;
+                    additions.record_answer(&written, answer, hands.shared.lineage());
                 }
-                progress.sent_config = Some(wanted.stored_config());
-                let answered = receipt
-                    .machine
-                    .map(|machine| wanted.complete_answer(machine));
-                progress.machine = Some(answered.unwrap_or(live));
-                return Ok(UpdateResult::Updated(attempt));
+                self.progress.sent_config = Some(wanted.stored_config());
+                let answered = receipt.machine;
+                let answered = answered.map(|machine| wanted.complete_answer(machine));
+                self.progress.machine = Some(answered.unwrap_or_else(|| live.clone()));
+                Ok(UpdateResult::Updated(attempt))
             }
-            Err(CallError::Step(end)) => return Err(end),
-            Err(CallError::NotFound(_)) => {
-                return Err(StepError::conflict(format!("{id} is gone")));
-            }
-            Err(CallError::NoRoom(error)) => return Ok(UpdateResult::NoRoom(error)),
-            Err(CallError::Invalid(error)) => return Err(StepError::from_provider(&error)),
-            Err(CallError::Conflict(error)) => open = Some((LostAnswer::No, error)),
+            Err(CallError::Step(end)) => Err(end.into()),
+            Err(CallError::NotFound(_)) => Err(StepError::conflict(format!("{id} is gone")).into()),
+            Err(CallError::NoRoom(error)) => Ok(UpdateResult::NoRoom(error)),
+            Err(CallError::Invalid(error)) => Err(StepError::from_provider(&error).into()),
+            Err(CallError::Conflict(error)) => Err(PartError::conflict(error)),
             Err(CallError::Unknown(error)) => {
-                open = Some((LostAnswer::Maybe, error));
-                sent = Some(attempt);
-                lost.push(written);
+                self.sent = Some(attempt);
+                self.lost.push(written);
+                Err(PartError::unknown(error))
             }
-        }
-    }
-}
-
-/// Whether a call that did not succeed may have done its work.
-enum LostAnswer {
-    No,
-    Maybe,
-}
-
-impl LostAnswer {
-    fn into_step_error(self, error: ProviderError) -> StepError {
-        match self {
-            Self::No => StepError::conflict(error.message),
-            Self::Maybe => StepError::Unknown {
-                message: error.message,
-            },
         }
     }
 }

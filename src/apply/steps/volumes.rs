@@ -15,7 +15,7 @@ use super::create::no_capacity_error;
 use crate::apply::lost_create::LIST_LAG;
 use crate::apply::run_input::{Halt, RunInput};
 use crate::apply::step_context::StepContext;
-use crate::apply::step_error::{CallError, PartResult, StepError};
+use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::{Call, HostStatus, MachineConfig, Region, Volume, VolumeCall, VolumeId};
 use crate::core::plan::{Outcome, PlannedVolume, StepId};
 use crate::journal::{JournalError, OpenRun, PendingCall, PendingCallRow, ResultRow};
@@ -204,33 +204,29 @@ async fn call_until_settled(
     seen: &BTreeSet<VolumeId>,
 ) -> PartResult<VolumeId> {
     let call = Call::CreateVolume(Box::new(wanted.clone()));
-    let mut tries = 0;
-    loop {
-        let open = match hands.call(&call).await {
-            Ok(receipt) => match receipt.volume {
-                Some(volume) => return Ok(volume.id),
-                None => Err("a volume was made, they say, and not shown".to_owned()),
-            },
-            Err(CallError::Step(end)) => return Err(end),
-            Err(
-                CallError::NotFound(error) | CallError::Invalid(error) | CallError::Conflict(error),
-            ) => {
-                return Err(StepError::from_provider(&error));
+    hands
+        .retry(async || {
+            let error = match hands.call(&call).await {
+                Ok(receipt) => match receipt.volume {
+                    Some(volume) => return Ok(volume.id),
+                    None => Err("a volume was made, they say, and not shown".to_owned()),
+                },
+                Err(CallError::Step(end)) => return Err(end.into()),
+                Err(
+                    CallError::NotFound(error)
+                    | CallError::Invalid(error)
+                    | CallError::Conflict(error),
+                ) => return Err(StepError::from_provider(&error).into()),
+                Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error).into()),
+                Err(CallError::Unknown(error)) => Ok(error),
+            };
+            if let Some(id) = find_created(hands, &wanted, seen).await? {
+                return Ok(id);
             }
-            Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error)),
-            Err(CallError::Unknown(error)) => Ok(error),
-        };
-        if let Some(id) = find_created(hands, &wanted, seen).await? {
-            return Ok(id);
-        }
-        let error = open.map_err(|message| StepError::Unknown { message })?;
-        if !hands.retry(tries, &error).await? {
-            return Err(StepError::Unknown {
-                message: error.message,
-            });
-        }
-        tries += 1;
-    }
+            let error = error.map_err(|message| StepError::Unknown { message })?;
+            Err(PartError::unknown(error))
+        })
+        .await
 }
 
 /// An unattached volume of that name and region that was not there before; waits as long as a list may

@@ -20,8 +20,8 @@ use crate::core::view::json::machine as document;
 use crate::core::view::phrases::human_duration;
 use crate::core::view::{escape, terminal};
 use crate::observe::read_with_retry;
-use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
+use crate::provider::retry::{self, CALL, FailedTry};
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::run::{AppLease, lease_wait_cause};
 use crate::ui::{self, Exit, Failure, Signals, Ui};
@@ -29,8 +29,8 @@ use crate::ui::{self, Exit, Failure, Signals, Ui};
 /// How long a Machine may take to come up or to go down: beyond the platform's longest kill timeout.
 const STATE_TIMEOUT: Duration = Duration::from_secs(330);
 
-/// How long a call is tried again that the platform does not take yet.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a Machine may take to settle before a call that was not taken is made again.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl ActContext<'_> {
 
     /// The Machine before and after.
     async fn perform(&self, target: &Machine) -> Result<(Machine, Machine), Failure> {
-        let before = self.provider.get(self.app, &target.id).await?;
+        let before = self.read(target).await?;
         if before.state.is_gone() {
             return Err(gone_error(target));
         }
@@ -200,10 +200,9 @@ impl ActContext<'_> {
             return Ok((before.clone(), before));
         }
         self.verb.check_allowed(&before)?;
-        let call = self.verb.call(target);
-        let lost = self.call(&call).await?;
+        let lost = self.call_until_done(target).await?;
         let Some(until) = self.verb.until() else {
-            let after = self.provider.get(self.app, &target.id).await?;
+            let after = self.read(target).await?;
             return match lost {
                 Some(error) if !self.verb.is_done(&after) => Err(error.into()),
                 Some(_) | None => Ok((before, after)),
@@ -215,11 +214,7 @@ impl ActContext<'_> {
             self.verb.reached_text(),
             limit_text(STATE_TIMEOUT)
         ));
-        let waited = self
-            .provider
-            .wait(self.app, &target.id, until, STATE_TIMEOUT)
-            .await;
-        match (waited, lost) {
+        match (self.wait(target, until, STATE_TIMEOUT).await, lost) {
             (Ok(after), _) => {
                 let after = self.check_stays_up(&before, after).await?;
                 Ok((before, after))
@@ -263,7 +258,7 @@ impl ActContext<'_> {
                 return Err(Failure::new(answers::NOT_REACHED, message));
             }
             sleep(poll).await;
-            now = self.provider.get(self.app, id).await?;
+            now = self.read(before).await?;
             if now.state.is_gone() {
                 return Err(gone_error(&now));
             }
@@ -284,47 +279,78 @@ impl ActContext<'_> {
         Duration::from_millis(ms.unwrap_or(0))
     }
 
-    /// Makes the call, again where the platform does not take it yet. What was lost on the way may have
-    /// happened: the wait that follows tells.
-    async fn call(&self, call: &Call) -> Result<Option<ProviderError>, Failure> {
-        let deadline = Instant::now() + RETRY_TIMEOUT;
-        let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(4), 0);
-        let mut tries = 0;
+    /// Makes the call until it is taken, as an apply does: where the platform is not done with the Machine yet, or an
+    /// answer was lost, a look comes before the next call. Gives the error where the call may have happened all the
+    /// same: the wait that follows tells.
+    async fn call_until_done(&self, target: &Machine) -> Result<Option<ProviderError>, Failure> {
+        let call = self.verb.call(target);
         self.call_sent.set(true);
         self.ui.mark_changing();
-        loop {
-            let error = match self.provider.call(self.app, call).await {
-                Ok(receipt) => {
-                    if let (Some(remark), Some(id)) = (&receipt.remark, call.machine()) {
-                        self.ui.talk(&escape::safe(&format!("{id}: {remark}")));
-                    }
-                    return Ok(None);
+        let mut first = true;
+        let call = async || {
+            if !std::mem::take(&mut first) {
+                // One that takes longer meets the call as it is.
+                let _ = self.wait(target, WaitUntil::Settled, SETTLE_TIMEOUT).await;
+                let now = self.read(target).await?;
+                if now.state.is_gone() || self.verb.is_done(&now) {
+                    return Ok(());
                 }
-                Err(error) if error.class == ErrorClass::Unknown => return Ok(Some(error)),
-                Err(error) => error,
-            };
-            let pause = match error.class {
-                ErrorClass::RateLimited(pause) => pause.unwrap_or_default() + backoff.delay(tries),
-                ErrorClass::Conflict | ErrorClass::Transient => backoff.delay(tries),
-                ErrorClass::Unknown
-                | ErrorClass::Invalid
-                | ErrorClass::NoRoom
-                | ErrorClass::NotFound
-                | ErrorClass::Fatal => return Err(error.into()),
-            };
-            if Instant::now() + pause > deadline {
-                return Err(error.into());
             }
-            if tries == 0 {
-                let message = escape::safe(&error.message).into_owned();
-                self.ui.talk(&format!(
-                    "tries again, at most {}: {message}",
-                    limit_text(RETRY_TIMEOUT)
-                ));
+            let send = async || self.provider.call(self.app, &call).await;
+            let report = async |failed| self.wait_for_retry(failed).await;
+            let receipt = retry::retry(retry::of_call, send, report).await?;
+            if let Some(remark) = &receipt.remark {
+                self.ui
+                    .talk(&escape::safe(&format!("{}: {remark}", target.id)));
             }
-            tries += 1;
-            sleep(pause).await;
+            Ok(())
+        };
+        let policy = |error: &ProviderError| match error.class {
+            ErrorClass::Conflict => Some(CALL.retry()),
+            ErrorClass::Unknown if self.verb.is_repeatable() => Some(CALL.retry()),
+            ErrorClass::Unknown
+            | ErrorClass::Invalid
+            | ErrorClass::NoRoom
+            | ErrorClass::NotFound
+            | ErrorClass::RateLimited(_)
+            | ErrorClass::Transient
+            | ErrorClass::Fatal => None,
+        };
+        let report = async |failed| self.wait_for_retry(failed).await;
+        match retry::retry(policy, call, report).await {
+            Ok(()) => Ok(None),
+            Err(error) if error.class == ErrorClass::Unknown => Ok(Some(error)),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reports another try, and lets the pause pass.
+    async fn wait_for_retry(&self, failed: FailedTry<ProviderError>) -> Result<(), ProviderError> {
+        if failed.failed == 1 {
+            let message = escape::safe(&failed.error.message).into_owned();
+            self.ui.talk(&format!("tries again: {message}"));
+        }
+        retry::sleep_between(failed).await
+    }
+
+    async fn read(&self, target: &Machine) -> Result<Machine, ProviderError> {
+        read_with_retry(|| self.provider.get(self.app, &target.id)).await
+    }
+
+    async fn wait(
+        &self,
+        target: &Machine,
+        until: WaitUntil,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError> {
+        let deadline = Instant::now() + at_most;
+        let wait = async || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let id = &target.id;
+            self.provider.wait(self.app, id, until, left).await
+        };
+        let policy = |error: &ProviderError| retry::of_wait(error, at_most);
+        retry::retry(policy, wait, retry::sleep_between).await
     }
 
     fn report(&self, before: &Machine, after: &Machine) {
@@ -393,6 +419,14 @@ impl MachineAction {
             Self::Restart => false,
             Self::Cordon => machine.cordoned,
             Self::Uncordon => !machine.cordoned,
+        }
+    }
+
+    /// Whether a call that may have happened can be made again. Nothing tells whether a Machine was restarted.
+    fn is_repeatable(self) -> bool {
+        match self {
+            Self::Start | Self::Stop | Self::Suspend | Self::Cordon | Self::Uncordon => true,
+            Self::Restart => false,
         }
     }
 

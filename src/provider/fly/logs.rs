@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::sleep;
 
-use super::client::{ApiRequest, ApiResponse};
+use super::client::ApiRequest;
 use super::codes;
 use super::provider::{FlyProvider, machines_path};
 use super::transport::{Method, Transport};
 use crate::core::fleet::{AppName, GroupName, MachineId};
 use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, LogSink, ProviderError};
-
-/// How often a list is asked for that comes too fast.
-const MAX_TRIES: u32 = 5;
 
 impl<T: Transport> FlyProvider<T> {
     pub(super) async fn send_machine_events(
@@ -27,7 +23,8 @@ impl<T: Transport> FlyProvider<T> {
             let error = ProviderError::new(ErrorClass::Invalid, codes::LOGS_ELSEWHERE, message);
             return Err(error.hint(format!("`fly logs -a {app}` follows them")));
         }
-        let shown: Vec<Value> = self.fetch_machines(app).await?.parse()?;
+        let list = ApiRequest::new(Method::Get, machines_path(app));
+        let shown: Vec<Value> = self.client.call_machines_api(list).await?.parse()?;
         let mut lines: Vec<LogLine> = shown
             .iter()
             .filter(|machine| is_in_scope(machine, &query.scope))
@@ -43,25 +40,6 @@ impl<T: Transport> FlyProvider<T> {
             }
         }
         Ok(())
-    }
-
-    /// The list of Machines; nobody above waits for a limit here.
-    async fn fetch_machines(&self, app: &AppName) -> Result<ApiResponse, ProviderError> {
-        let mut tries = 0;
-        loop {
-            let ask = ApiRequest::new(Method::Get, machines_path(app));
-            let error = match self.client.call_machines_api(ask).await {
-                Ok(told) => return Ok(told),
-                Err(error) => error,
-            };
-            match error.class {
-                ErrorClass::RateLimited(pause) if tries < MAX_TRIES => {
-                    sleep(pause.unwrap_or(Duration::from_secs(1))).await;
-                }
-                _ => return Err(error),
-            }
-            tries += 1;
-        }
     }
 }
 

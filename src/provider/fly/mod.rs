@@ -2,7 +2,8 @@
 //!
 //! Knows the wire and nothing of what anybody wants. Generic over a [`Transport`], so that the same
 //! client talks to the platform, and in tests to an emulated one without a socket. Retries nothing and
-//! decides nothing: an answer that was lost is told as such. The token stands in headers and nowhere
+//! decides nothing: an answer that was lost is reported as lost. Only a wait for a Machine reads more than once, since
+//! the platform's own wait is shorter. The token stands in headers and nowhere
 //! else. Start at [`FlyProvider`]; [`Access`] says where it asks and as whom.
 
 mod access;
