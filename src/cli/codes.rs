@@ -52,7 +52,7 @@ codes! {
         "Standard input is no terminal.",
         "Review the plan, then add the flag that the message names.";
     EDIT_INVALID "edit_invalid" Error:
-        "with this change the manifests would not be valid; nothing was changed",
+        "this change would make the manifests invalid; nothing was changed",
         "What a verb would write contradicts something else that is written; that is shown with its place.",
         "Make the change by hand, together with what it contradicts.";
     EMULATOR_DATA "emulator_data" Error:
@@ -88,11 +88,11 @@ codes! {
         "`--refresh=false` shows or writes an edit, and cannot carry it out.",
         "Add `--plan-only` or `--edit-only`, or take it away.";
     NOT_EDITABLE "not_editable" Error:
-        "`…` is written in a form that cannot be edited without changing more; nothing was changed",
+        "`…` cannot be edited without changing other entries; nothing was changed",
         "The entry stands in a form that has no smallest change, such as a table that another one completes.",
         "Make the change that is printed by hand.";
     NOT_TOML "not_toml" Error:
-        "`…` is not TOML, and only TOML is edited; nothing was changed",
+        "`…` is not TOML; only TOML files can be edited; nothing was changed",
         "The app is configured by a fly.json or fly.yaml.",
         "Make the change that is printed by hand.";
     NO_FLY_TOML "no_fly_toml" Error:

@@ -325,12 +325,12 @@ fn edit_error(ui: &Ui, error: EditError) -> Failure {
     let (failure, change) = match error {
         EditError::NotToml { path, change } => {
             let message =
-                format!("`{path}` is not TOML, and only TOML is edited; nothing was changed");
+                format!("`{path}` is not TOML; only TOML files can be edited; nothing was changed");
             (Failure::new(codes::NOT_TOML, message), change)
         }
         EditError::UnsupportedForm { path, change } => {
             let message = format!(
-                "`{path}` is written in a form that cannot be edited without changing more; \
+                "`{path}` cannot be edited without changing other entries; \
                  nothing was changed"
             );
             (Failure::new(codes::NOT_EDITABLE, message), change)
@@ -340,7 +340,7 @@ fn edit_error(ui: &Ui, error: EditError) -> Failure {
             change,
         } => {
             manifests::show_diagnostics(&diagnostics, ui);
-            let message = "with this change the manifests would not be valid; nothing was changed";
+            let message = "this change would make the manifests invalid; nothing was changed";
             let lines = indented(&change);
             ui.talk(&format!("the change would have been:\n{lines}\n"));
             let failure = Failure {

@@ -69,7 +69,7 @@ impl Exit {
             Self::Incomplete => (
                 3,
                 "the apply is not complete, not verified, or its state is not published",
-                "run `aeroform apply` again: it does what is left; \
+                "run `aeroform apply` again to do the rest; \
                  if a `state push` command was printed, run that first",
             ),
             Self::Stale => (
@@ -97,7 +97,7 @@ impl Exit {
             Self::Interrupted => (
                 130,
                 "interrupted by SIGINT, SIGTERM or SIGHUP; what was done is in the state",
-                "run the command again: it does what is left",
+                "run the command again to do the rest",
             ),
         }
     }

@@ -255,7 +255,7 @@ fn what_cannot_be_edited_is_said_and_left_as_it_was() {
       memory = "512mb"
       processes = ["web"]
 
-    error: `fly.toml` is written in a form that cannot be edited without changing more; nothing was changed
+    error: `fly.toml` cannot be edited without changing other entries; nothing was changed
     hint: make the change by hand, then run `aeroform plan`
     "#);
     assert_eq!(sandbox.read("fly.toml"), fly);
@@ -318,7 +318,7 @@ fn a_fly_json_is_not_edited_and_the_change_is_shown() {
       memory = "512mb"
       processes = ["web"]
 
-    error: `fly.json` is not TOML, and only TOML is edited; nothing was changed
+    error: `fly.json` is not TOML; only TOML files can be edited; nothing was changed
     hint: make the change by hand, then run `aeroform plan`
     "#);
     let shown = sandbox.run(&["scale", "count", "2", "--edit-only", "-q"]);

@@ -90,7 +90,7 @@ fn a_broken_fly_toml_hides_nothing_that_is_there() {
             "<<<<<<< HEAD\napp = \"shop\"\n=======\napp = \"shop2\"\n>>>>>>> x\n",
             "fly.toml:1:1: ",
         ),
-        ("[processes]\n  web = \"sleep 1\"\n", "names no app"),
+        ("[processes]\n  web = \"sleep 1\"\n", "has no `app`"),
         ("app = \"Not A Name\"\n", "fly.toml:1:7: "),
     ] {
         let sandbox = with_one();
@@ -126,7 +126,7 @@ fn a_broken_aeroform_toml_hides_nothing_that_is_there() {
             "provider = \"local\n",
             "; the state is taken to be `state/shop.json`",
         ),
-        ("provider = \"flyy\"\n", "there is no provider `flyy`"),
+        ("provider = \"flyy\"\n", "unknown provider `flyy`"),
         ("[groups.wbe]\ncount = 1\n", "aeroform.toml:1:9: "),
         ("config = \"nowhere.toml\"\n", "there is no `nowhere.toml`"),
         (

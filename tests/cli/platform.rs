@@ -57,13 +57,13 @@ fn the_config_of_a_group_is_shown_without_its_secrets() {
       }
     }
     --- stderr
-    warning[secret_in_env]: `API_TOKEN` looks like a secret, and everybody who reads this file reads it
+    warning[secret_in_env]: `API_TOKEN` looks like a secret, and anyone with this file can read it
       --> fly.toml:10:3
        |
     10 | API_TOKEN = (hidden)
        | ^^^^^^^^^
        |
-       = help: set it with `fly secrets set`, and take the line away
+       = help: set it with `fly secrets set` and remove this line
 
     values that look secret are hidden; `--show-secrets` shows them
     "#);

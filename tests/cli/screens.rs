@@ -386,7 +386,7 @@ fn what_is_printed_to_be_typed_is_quoted_for_its_reader() {
         "provider = \"local\"\n[groups.\"w rk\"]\ncount = 1\n[groups.\"w rk\".deploy]\nsteady = \"10m\"\n",
     );
     let shown = flat(&sandbox.run(&["validate"]));
-    let steady = "`groups.\"w rk\".deploy.steady` does not fit";
+    let steady = "`groups.\"w rk\".deploy.steady` is longer than";
     assert!(shown.contains(steady), "{shown}");
     sandbox.write(
         "aeroform.toml",
@@ -411,10 +411,11 @@ fn what_is_printed_to_be_typed_is_quoted_for_its_reader() {
 #[test]
 fn on_a_terminal_no_diagnostic_breaks_within_a_word() {
     let sandbox = Sandbox::with_app();
-    let typo = Sandbox::FLY.replace("[processes]", "[proceses]");
-    sandbox.write("fly.toml", &typo);
+    let without = Sandbox::FLY.replace("[processes]", "[env]");
+    sandbox.write("fly.toml", &without);
     let whole = sandbox.run(&["validate", "--provider", "local"]);
-    let told = "process group `app` has no command: its image would run its own, and provider `local` has no image";
+    let told =
+        "process group `app` has no command, and provider `local` has no image to take one from";
     assert!(whole.contains(told), "{whole}");
     for width in [60, 80, 100] {
         let mut command = sandbox.command(&["validate", "--provider", "local"]);

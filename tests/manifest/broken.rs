@@ -55,27 +55,27 @@ fn a_group_without_a_command_cannot_run_on_this_machine() {
         rendered(&project(fly.as_bytes(), None, &overrides))
     };
     insta::assert_snapshot!(told("app = \"a\"\n", Some("FROM x\nCMD [\"node\", \"main.js\"]\n")), @r#"
-    error[no_command]: process group `app` has no command: its image would run its own, and provider `local` has no image
+    error[no_command]: process group `app` has no command, and provider `local` has no image to take one from
      --> fly.toml:1:7
       |
     1 | app = "a"
-      |       ^^^ no [processes]: the one group `app`
+      |       ^^^ no [processes]: the only group is `app`
       |
-      = help: write in aeroform.toml (the Dockerfile's command):
+      = help: add to aeroform.toml (the Dockerfile's command):
               [groups.app.local]
               command = "node main.js"
-              or, for an app on Fly, begin with `aeroform init --provider fly`
+              or, for an app on Fly, start with `aeroform init --provider fly`
     "#);
     insta::assert_snapshot!(told("app = \"a\"\n[processes]\nweb = \"\"\n", None), @r#"
-    error[no_command]: process group `web` has no command: its image would run its own, and provider `local` has no image
+    error[no_command]: process group `web` has no command, and provider `local` has no image to take one from
      --> fly.toml:3:7
       |
     3 | web = ""
       |       ^^ empty
       |
-      = help: write in aeroform.toml:
+      = help: add to aeroform.toml:
               [groups.web.local]
               command = "…"
-              or, for an app on Fly, begin with `aeroform init --provider fly`
+              or, for an app on Fly, start with `aeroform init --provider fly`
     "#);
 }

@@ -18,6 +18,29 @@ fn a_file_with_nothing_but_warnings_loads_and_strict_makes_them_errors() {
     assert_eq!(loaded.diagnostics.errors(), 1);
 }
 
+/// A misspelt section comes first, without the errors that follow from it.
+#[test]
+fn a_misspelt_section_is_the_first_error_and_hides_those_that_follow_from_it() {
+    let services: String = ["web", "api"]
+        .map(|group| format!("[[services]]\ninternal_port = 80\nprocesses = [\"{group}\"]\n"))
+        .concat();
+    let fly = format!(
+        "app = \"a\"\nfoo = 1\n{services}[proceses]\nweb = \"bin/web\"\napi = \"bin/api\"\n"
+    );
+    let aeroform = "[groups.web]\ncount = 2\n[groups.api]\ncount = 1\n";
+    for provider in ["fly", "local"] {
+        let loaded = project(fly.as_bytes(), Some(aeroform.as_bytes()), &on(provider));
+        assert!(loaded.desired.is_none());
+        assert_eq!(loaded.diagnostics.errors(), 1, "{}", rendered(&loaded));
+        let first = loaded.diagnostics.iter().next().unwrap();
+        assert_eq!(first.help.as_deref(), Some("did you mean `processes`?"));
+    }
+    // Without an error that follows from it, it stays a warning.
+    let alone = b"app = \"a\"\n[proceses]\nweb = \"bin/web\"\n";
+    let loaded = project(alone, None, &on("fly"));
+    assert_eq!(loaded.diagnostics.errors(), 0, "{}", rendered(&loaded));
+}
+
 #[test]
 fn twenty_are_shown_and_the_rest_is_counted() {
     let lines: String = numbered(30, |n| format!("x{n} = 1\n"));
@@ -98,7 +121,7 @@ fn programs_get_the_same_as_people_the_other_places_included() {
         {
           "severity": "warning",
           "code": "port_of_two_groups",
-          "message": "port 443 is served by `web` and by `api`: Fly Proxy balances between them",
+          "message": "port 443 is served by `web` and `api`: Fly Proxy balances between them",
           "label": "here",
           "file": "fly.toml",
           "line": 14,
@@ -111,7 +134,7 @@ fn programs_get_the_same_as_people_the_other_places_included() {
               "column": 8
             }
           ],
-          "help": "give one of them another port, unless both are meant to answer"
+          "help": "give one of them another port, unless both should answer"
         }
       ]
     }
@@ -131,6 +154,6 @@ fn the_line_for_a_shell_is_written_as_the_command_was() {
         ),
     ] {
         let told = rendered(&project(text.as_bytes(), None, &on("fly")));
-        assert!(told.contains(&format!("for a shell: {line}")), "{told}");
+        assert!(told.contains(&format!("in a shell: {line}")), "{told}");
     }
 }

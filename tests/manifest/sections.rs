@@ -241,6 +241,6 @@ fn fewer_machines_than_shall_always_run_are_told_with_both_places() {
     1 | [groups.app]
       | ------------ its count
       |
-      = help: lower it, or raise the count
+      = help: lower it, or raise `count`
     ");
 }

@@ -17,8 +17,8 @@ pub enum SplitError {
 impl fmt::Display for SplitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Escape => "it ends in a backslash that escapes nothing",
-            Self::Quote(_) => "a quote is opened and never closed",
+            Self::Escape => "it ends in a backslash",
+            Self::Quote(_) => "a quote is not closed",
         })
     }
 }

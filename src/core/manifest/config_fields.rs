@@ -13,15 +13,15 @@ use crate::core::fleet::schema::{
 const ABOUT: &str = "\
 # Fields of a Machine's config
 
-Every field of a Machine's config that Aeroform knows, printed from the code. They are the platform's own names, as
-`machine_config`, the state file and the JSON of a plan have them; [fly-toml.md](fly-toml.md) has the keys of fly.toml.
-A field that is not listed is carried through at every level, and is the platform's.
+Every field of a Machine's config that Aeroform knows, printed from the code. These are the platform's names, used in
+`machine_config`, the state file and the JSON of a plan; [fly-toml.md](fly-toml.md) has the keys of fly.toml.
+A field that is not listed is kept unchanged at every level.
 
-- **Whose** it is: *deploy* is replaced by `fly deploy` and by an apply, so what no file writes goes; *platform* stays
-  as it is unless an apply sent it; *running* stays even then.
-- **Change**: what a change of it forces. *bookkeeping* is no part of what is compared.
-- **Same**: values that mean the same. *empty* says that `false`, 0 and the empty text are as good as no field.
-  A *default* is what the platform fills in: on a Machine it is as good as silence in the files.
+- **Owner**: *deploy* is replaced by `fly deploy` and by an apply, so values that no file sets are removed; *platform*
+  is kept unless an apply sent it; *running* is kept even then.
+- **Change**: what a change requires. *bookkeeping* fields are not compared.
+- **Same**: values with the same meaning. *empty*: `false`, 0 and the empty string equal no field. A *default* is added by
+  the platform: on a Machine it equals no value in the files.
 ";
 
 /// The page.
@@ -37,7 +37,7 @@ fn section(page: &mut String, table: &Table, title: &str, path: &str) {
     if !path.is_empty() {
         write(format!("{}\n\n", table.doc.trim()));
     }
-    write("| field | takes | whose | change | in fly.toml | same | |\n".to_owned());
+    write("| field | type | owner | change | in fly.toml | same | |\n".to_owned());
     write("| --- | --- | --- | --- | --- | --- | --- |\n".to_owned());
     for row in table.rows {
         write(format!(
@@ -72,9 +72,9 @@ fn type_text(row: &Row) -> &'static str {
         (_, Spelling::Duration | Spelling::Clamped(..)) => "duration",
         (Kind::Flag, _) => "true or false",
         (Kind::Number(_), _) => "number",
-        (Kind::Text, _) => "text",
-        (Kind::Texts, _) => "list of texts",
-        (Kind::TextMap, _) => "texts by name",
+        (Kind::Text, _) => "string",
+        (Kind::Texts, _) => "list of strings",
+        (Kind::TextMap, _) => "strings by name",
         (Kind::Any, _) => "any value",
         (Kind::Section(_), _) => "table",
         (Kind::List(_), _) => "list of tables",

@@ -26,11 +26,11 @@ impl ParsedManifests<'_> {
         aero.report(
             Diagnostic::error(
                 codes::STANDBY_WITH_SERVICES,
-                format!("group {name} has services, and a standby cannot serve"),
+                format!("group {name} has services, and a standby serves no requests"),
             )
             .with_location(aero.location(standby.span.clone(), ""))
             .with_related(self.fly_file.location(service, "its service"))
-            .help("take `standby` away: with services, every Machine serves"),
+            .help("remove `standby`: all Machines of a group with services must serve"),
         );
     }
 
@@ -39,14 +39,13 @@ impl ParsedManifests<'_> {
         let Some(command) = &self.document.deploy.release_command else {
             return;
         };
-        let message = "no image is named: an apply keeps the one that runs, and this version does not run the \
-                       release command";
+        let message = "no image is set: an apply keeps the running image and does not run the release command";
         self.fly_file.report(
             Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
                 .with_location(self.fly_file.location(command.span.clone(), ""))
                 .help(
-                    "name the image (`--image`, `image` in aeroform.toml or [build] image), and run the command \
-                     by hand",
+                    "set the image (`--image`, `image` in aeroform.toml or [build] image) and run the command \
+                     manually",
                 ),
         );
     }
@@ -71,7 +70,7 @@ impl ParsedManifests<'_> {
         );
         let diagnostic = Diagnostic::warning(codes::MIN_ABOVE_COUNT, message)
             .with_location(self.fly_file.location(least.span.clone(), ""))
-            .help("lower it, or raise the count");
+            .help("lower it, or raise `count`");
         self.fly_file.report(match (self.aeroform_file, settings) {
             (Some(aero), Some(settings)) => {
                 diagnostic.with_related(aero.location(settings.span.clone(), "its count"))
@@ -125,7 +124,7 @@ impl ParsedManifests<'_> {
                     )
                     .with_location(aero.location(moved.from.span.clone(), "again here"))
                     .with_related(aero.location(first.span.clone(), "first here"))
-                    .help("a group's Machines can become those of one other group only"),
+                    .help("a group can be moved to one other group only"),
                 );
             }
         }
@@ -133,7 +132,7 @@ impl ParsedManifests<'_> {
         for to in groups_to.chain(moves.machines.iter().map(|(_, to)| to)) {
             if !groups.names.contains(&to.value) {
                 let name = quote_text(to.value.as_str());
-                let message = format!("[[moved]] goes to {name}, which is not a process group");
+                let message = format!("[[moved]] moves to {name}, which is not a process group");
                 report_undefined_group(aero, groups, to, message);
             }
         }
@@ -160,7 +159,7 @@ impl ParsedManifests<'_> {
 
     fn moved_from_defined(&self, aero: &ManifestFile<'_>, from: &Located<GroupName>) -> Diagnostic {
         let name = quote_text(from.value.as_str());
-        let message = format!("[[moved]] renames {name}, and {name} is still a process group");
+        let message = format!("[[moved]] renames {name}, but {name} is still a process group");
         let process = self
             .document
             .processes
@@ -176,7 +175,7 @@ impl ParsedManifests<'_> {
             None => diagnostic,
         };
         diagnostic.help(format!(
-            "take {name} out of [processes], or the [[moved]] out of {}",
+            "remove {name} from [processes], or the [[moved]] from {}",
             aero.source.path
         ))
     }
@@ -192,7 +191,7 @@ fn report_undefined_group(
         .suggestion(name.value.as_str(), groups.as_strs())
         .unwrap_or_else(|| {
             let all = groups.name_list();
-            format!("the groups are {all}; if it has gone on purpose, take it away here, too")
+            format!("the groups are {all}; if the group was removed, remove it here too")
         });
     aero.report(
         Diagnostic::error(codes::UNDEFINED_GROUP, message)

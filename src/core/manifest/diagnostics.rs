@@ -163,6 +163,35 @@ impl Diagnostics {
         rest
     }
 
+    /// Makes the diagnostic of this code at this place the first error, and drops what it explains: diagnostics of the
+    /// kinds `follow_ups`. Nothing changes where none of these is an error.
+    pub(super) fn lead_with(&mut self, code: Code, span: &Range<usize>, follow_ups: &[Code]) {
+        let is_cause = |item: &Diagnostic| {
+            item.code == code.name() && item.location.as_ref().is_some_and(|at| at.span == *span)
+        };
+        let is_follow_up =
+            |item: &Diagnostic| follow_ups.iter().any(|code| code.name() == item.code);
+        let mut follow_ups = self.items.iter().filter(|item| is_follow_up(item));
+        if !follow_ups.any(|item| item.severity == Severity::Error) {
+            return;
+        }
+        let Some(at) = self.items.iter().position(is_cause) else {
+            return;
+        };
+        let mut removed = vec![self.items.remove(at)];
+        removed.extend(self.items.extract_if(.., |item| is_follow_up(item)));
+        for item in &removed {
+            match item.severity {
+                Severity::Error => self.errors -= 1,
+                Severity::Warning => self.warnings -= 1,
+            }
+        }
+        let mut cause = removed.swap_remove(0);
+        cause.severity = Severity::Error;
+        self.errors += 1;
+        self.items.insert(0, cause);
+    }
+
     /// How many errors.
     pub fn errors(&self) -> usize {
         self.errors
@@ -192,10 +221,9 @@ impl Diagnostics {
             if quoted {
                 let line = item.location.as_ref().map_or(0, |place| place.line);
                 item.message = format!(
-                    "line {line} is not what a manifest has there; it is not shown, since the file is no manifest \
-                     by its name"
+                    "line {line} is invalid; it is not shown, because the file name is not that of a manifest"
                 );
-                item.help = Some("name a file that ends in `.toml`, `.json` or `.yaml`".to_owned());
+                item.help = Some("use a file that ends in `.toml`, `.json` or `.yaml`".to_owned());
             }
         }
     }

@@ -107,7 +107,7 @@ impl Fields<'_, '_> {
                 quote_text(text)
             );
             let help = if text.is_empty() {
-                "take the key away, or give it a duration".to_owned()
+                "remove the key, or set a duration".to_owned()
             } else if text.bytes().all(|b| b.is_ascii_digit()) {
                 format!("give it a unit: \"{text}s\"")
             } else {

@@ -155,14 +155,14 @@ impl<'f, 't> Fields<'f, 't> {
             return;
         }
         let message = format!(
-            "`{}`: Fly knows no {}",
+            "`{}`: Fly does not document {}",
             self.path(key),
             quote_text(&word.value)
         );
         let found = Diagnostic::warning(codes::UNLISTED_WORD, message)
             .with_location(self.file.location(word.span.clone(), ""));
         let suggestion = self.file.suggestion(&word.value, known.iter().copied());
-        let all = || format!("the words are {}", known.join(", "));
+        let all = || format!("allowed values are {}", known.join(", "));
         self.file.report(found.help(suggestion.unwrap_or_else(all)));
     }
 
@@ -304,7 +304,7 @@ impl<'f, 't> Fields<'f, 't> {
         let is_fly = !matches!(self.file.dialect, Dialect::Aeroform);
         (is_fly && !self.name.is_empty() && reference::section("")?.has_key(key)).then(|| {
             format!(
-                "{} is a key of the top level: write it above the first `[section]`",
+                "{} is a top-level key: move it above the first `[section]`",
                 quote_text(key)
             )
         })
@@ -329,7 +329,7 @@ impl<'f, 't> Fields<'f, 't> {
                 self.name
             );
             let help = if path.is_empty() {
-                "write it above the first `[section]`".to_owned()
+                "move it above the first `[section]`".to_owned()
             } else {
                 format!("move it to {whose}")
             };
@@ -351,7 +351,7 @@ impl<'f, 't> Fields<'f, 't> {
             ("services", "force_https") => "it is a key of `[[services.ports]]`",
             ("processes", "cmd") => "write `command`",
             ("", "machines" | "scale" | "count" | "counts" | "regions" | "groups") => {
-                "how many Machines run where is said in aeroform.toml: `[groups.app]` with `count` and `regions`"
+                "counts and regions are set in aeroform.toml: `[groups.app]` with `count` and `regions`"
             }
             _ => return None,
         })
@@ -448,9 +448,7 @@ mod tests {
         let help = found.iter().find_map(|found| found.help.clone());
         assert_eq!(
             help.as_deref(),
-            Some(
-                "`primary_region` is a key of the top level: write it above the first `[section]`"
-            )
+            Some("`primary_region` is a top-level key: move it above the first `[section]`")
         );
     }
 }

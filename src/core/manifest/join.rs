@@ -107,9 +107,9 @@ impl ParsedManifests<'_> {
             return Some(app.clone());
         }
         if !self.document.has_app {
-            let message = format!("{} names no app", self.fly_file.source.path);
+            let message = format!("{} has no `app`", self.fly_file.source.path);
             let place = self.fly_file.location(0..0, "");
-            let help = "add `app = \"name\"` as its first line, or say `--app NAME` each time";
+            let help = "add `app = \"name\"` as its first line, or use `--app NAME`";
             if self.overrides.validate_only && !self.document.is_empty {
                 let found = Diagnostic::warning(codes::NO_APP, message);
                 self.fly_file.report(found.with_location(place).help(help));
@@ -222,10 +222,10 @@ impl ParsedManifests<'_> {
             && window.value >= most.saturating_mul(1000)
         {
             let message = format!(
-                "`groups.{}.deploy.steady` does not fit into `wait_timeout`, which is {most}s",
+                "`groups.{}.deploy.steady` is longer than `wait_timeout`, which is {most}s",
                 settings.name.value.toml_key()
             );
-            let help = "write a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml";
+            let help = "shorten it, or raise `wait_timeout` in `[deploy]` of fly.toml";
             aero.bad_value(window.span.clone(), message, Some(help.to_owned()));
         }
         Some(window.value)

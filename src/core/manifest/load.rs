@@ -1,6 +1,9 @@
 //! From bytes to [`Desired`]: reads both files, then joins them.
 
+use std::ops::Range;
+
 use super::codes;
+use crate::core::code::Code;
 use crate::core::fleet::Desired;
 use crate::core::fleet::profile::FLY;
 
@@ -8,11 +11,13 @@ use super::aeroform::{AeroformDocument, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::fly::document;
 use super::join::ParsedManifests;
+use super::reference;
 use super::secrets;
 use super::settings::{DEFAULT_PROVIDER, LocalFile, Overrides, Settings};
 use super::source::{Source, SourceFile, is_manifest};
+use super::suggest::closest;
 use super::tree::{Dialect, ManifestFile};
-use super::value::Table;
+use super::value::{Table, Value};
 
 /// Most bytes that the templates of all groups may come to: every group has its own copy of what
 /// fly.toml says to all of them.
@@ -90,10 +95,13 @@ pub fn load(
         aeroform: aero_file.as_ref(),
         has_aeroform: aero_source.is_some(),
     };
-    let (desired, settings, has_image) = both.read(overrides);
+    let (desired, settings, has_image, misspelt) = both.read(overrides);
     let files = [fly_file, aero_file].into_iter().flatten();
     for file in files {
         diagnostics.extend(file.into_diagnostics());
+    }
+    for section in &misspelt {
+        diagnostics.lead_with(codes::UNKNOWN_KEY, &section.span, section.follow_ups);
     }
     let desired = desired.filter(|_| !diagnostics.has_errors());
     if !is_manifest(fly.path) {
@@ -116,8 +124,11 @@ struct ParsedFiles<'f> {
 }
 
 impl ParsedFiles<'_> {
-    /// What is wanted, the settings, and whether an image is named or built.
-    fn read(&self, overrides: &Overrides) -> (Option<Desired>, Settings, bool) {
+    /// What is wanted, the settings, whether an image is named or built, and misspelt sections.
+    fn read(
+        &self,
+        overrides: &Overrides,
+    ) -> (Option<Desired>, Settings, bool, Vec<MisspeltSection>) {
         for file in [self.fly, self.aeroform].into_iter().flatten() {
             file.set_platform_regions(&overrides.regions);
         }
@@ -154,8 +165,41 @@ impl ParsedFiles<'_> {
             let aero = self.aeroform;
             read_fly(file, tree, aero, aeroform.as_ref(), &settings, overrides)
         });
-        (desired, settings, has_image)
+        let misspelt = fly_tree.as_ref().map(misspelt_sections);
+        (desired, settings, has_image, misspelt.unwrap_or_default())
     }
+}
+
+/// Sections whose absence causes errors elsewhere, with the codes of those errors.
+const NEEDED_SECTIONS: [(&str, &[Code]); 2] = [
+    ("processes", &[codes::UNDEFINED_GROUP, codes::NO_COMMAND]),
+    ("http_service", &[codes::CHECK_WITHOUT_PORT]),
+];
+
+/// A section of fly.toml with a misspelt name.
+struct MisspeltSection {
+    /// Where the name is.
+    span: Range<usize>,
+    /// Errors that it explains.
+    follow_ups: &'static [Code],
+}
+
+/// Tables of fly.toml that were probably meant to be one of [`NEEDED_SECTIONS`].
+fn misspelt_sections(tree: &Table<'_>) -> Vec<MisspeltSection> {
+    let known = reference::section("").map_or(&[][..], |section| section.keys);
+    let mut found = Vec::new();
+    for (name, span, node) in tree.iter() {
+        let is_known = known.iter().any(|key| key.name.eq_ignore_ascii_case(name));
+        if is_known || !matches!(node.get_ref(), Value::Table(_) | Value::Array(_)) {
+            continue;
+        }
+        let meant = closest(name, known.iter().map(|key| key.name));
+        let needed = NEEDED_SECTIONS
+            .iter()
+            .find(|(section, _)| meant == Some(*section) && !has_key(Some(tree), section));
+        found.extend(needed.map(|(_, follow_ups)| MisspeltSection { span, follow_ups }));
+    }
+    found
 }
 
 /// Whether a file says anything of this key, in whichever case flyctl takes it.
@@ -183,7 +227,7 @@ fn read_fly(
     });
     let each = file.source.text.len().saturating_add(files.sum());
     if groups.max(1).saturating_mul(each) > MAX_TEMPLATE_BYTES {
-        let message = format!("{groups} process groups are too many for files of this size");
+        let message = format!("{groups} process groups are too many for manifests of this size");
         file.report(
             Diagnostic::error(codes::TOO_LARGE, message).with_location(file.location(0..0, "")),
         );

@@ -24,8 +24,7 @@ pub(super) fn missing_command(
 ) -> Diagnostic {
     let fly = both.fly_file;
     let message = format!(
-        "process group {} has no command: its image would run its own, and provider `local` has \
-         no image",
+        "process group {} has no command, and provider `local` has no image to take one from",
         quote_text(name.as_str())
     );
     let span = match process {
@@ -35,7 +34,7 @@ pub(super) fn missing_command(
     let label = if process.is_some() {
         "empty"
     } else {
-        "no [processes]: the one group `app`"
+        "no [processes]: the only group is `app`"
     };
     let file = both
         .aeroform_file
@@ -55,13 +54,13 @@ pub(super) fn missing_command(
     let command = toml_string(command);
     // Nobody chose `local` where there is no aeroform.toml.
     let elsewhere = if both.aeroform_file.is_none() {
-        "\nor, for an app on Fly, begin with `aeroform init --provider fly`"
+        "\nor, for an app on Fly, start with `aeroform init --provider fly`"
     } else {
         ""
     };
     Diagnostic::error(codes::NO_COMMAND, message)
         .with_location(fly.location(span, label))
         .help(format!(
-            "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}{elsewhere}"
+            "add to {file}{from}:\n[groups.{table}.local]\ncommand = {command}{elsewhere}"
         ))
 }

@@ -64,13 +64,13 @@ fn require_fly_region(
         let help = file.suggestion(region.as_str(), regions::open_codes());
         let help = help.unwrap_or_else(listed);
         if file.has_platform_regions() {
-            let message = format!("{code} is not a region of Fly");
+            let message = format!("{code} is not a Fly region");
             let found = Diagnostic::error(codes::UNKNOWN_REGION, message);
             file.report(found.with_location(file.location(span, "")).help(help));
             return None;
         }
         // Fly opens regions, and the list that comes with the program grows old.
-        let message = format!("{code} is not on the list of Fly's regions of {REGIONS_AS_OF}");
+        let message = format!("{code} is not in the list of Fly regions of {REGIONS_AS_OF}");
         let found = Diagnostic::warning(codes::UNKNOWN_REGION, message);
         file.report(found.with_location(file.location(span, "")).help(help));
         return Some(region);
@@ -80,12 +80,12 @@ fn require_fly_region(
             Diagnostic::warning(
                 codes::RETIRED_REGION,
                 format!(
-                    "{code} ({}) is not on Fly's list of regions any more",
+                    "{code} ({}) is no longer in Fly's list of regions",
                     known.name
                 ),
             )
             .with_location(file.location(span, ""))
-            .help("Machines that are there may still run; new ones may be refused"),
+            .help("existing Machines may keep running; new ones may be refused"),
         );
     }
     Some(region)

@@ -63,7 +63,7 @@ fn is_secret(key: &str, text: &str) -> bool {
 
 fn warn_secret(file: &ManifestFile<'_>, path: &str, span: Range<usize>) {
     let message = format!(
-        "{} looks like a secret or has one in it, and everybody who reads this file reads it",
+        "{} looks like or contains a secret, and anyone with this file can read it",
         quote_text(path)
     );
     // Its line would show it once more, in a log that others read.
@@ -71,8 +71,6 @@ fn warn_secret(file: &ManifestFile<'_>, path: &str, span: Range<usize>) {
     file.report(
         Diagnostic::warning(codes::SECRET_IN_TEXT, message)
             .with_location(place)
-            .help(
-                "set it with `fly secrets set`, and let the program read it from its environment",
-            ),
+            .help("set it with `fly secrets set` and read it from the environment"),
     );
 }

@@ -171,7 +171,7 @@ impl<'s> ManifestFile<'s> {
         if is_valid_image_ref(&text.value) {
             return Some(text);
         }
-        let message = format!("{} names no image", quote_text(&text.value));
+        let message = format!("{} is not an image reference", quote_text(&text.value));
         let help = "write it as `registry/name:tag`, or with its digest: `registry/name@sha256:…`";
         self.bad_value(text.span, message, Some(help.to_owned()));
         None
@@ -206,7 +206,7 @@ impl<'s> ManifestFile<'s> {
             } else if integer.as_str().starts_with('-') {
                 format!("`{key}` is at least {least}, not {number}")
             } else {
-                format!("`{key}`: {number} is more than any app has")
+                format!("`{key}`: {number} is too large")
             };
             self.bad_value(node.span(), message, None);
         }
@@ -236,7 +236,7 @@ impl<'s> ManifestFile<'s> {
         let wrong = items.iter().find(|item| item.get_ref().as_str().is_none());
         if let Some(item) = wrong {
             let found = item.get_ref().kind();
-            let message = format!("`{key}` takes a list of strings, and one of these is {found}");
+            let message = format!("`{key}` takes a list of strings, but one item is {found}");
             self.report(
                 Diagnostic::error(codes::WRONG_TYPE, message)
                     .with_location(self.location(item.span(), found)),

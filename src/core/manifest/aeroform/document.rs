@@ -54,7 +54,7 @@ pub(in crate::core::manifest) fn read(
 fn provider(fields: &mut Fields<'_, '_>) -> Option<String> {
     let text = non_empty_string(fields, "provider")?;
     if !PROVIDERS.contains(&text.value.as_str()) {
-        let message = format!("there is no provider {}", quote_text(&text.value));
+        let message = format!("unknown provider {}", quote_text(&text.value));
         let meant = fields.file.suggestion(&text.value, PROVIDERS);
         let all = || "the providers are `local` and `fly`".to_owned();
         let help = meant.unwrap_or_else(all);
@@ -77,7 +77,7 @@ fn non_empty_string(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Lo
     let text = fields.string(key)?;
     if text.value.is_empty() {
         let message = format!("`{}` is empty", fields.path(key));
-        let help = "give it a value, or take the line away".to_owned();
+        let help = "set a value, or remove the line".to_owned();
         fields.file.bad_value(text.span, message, Some(help));
         return None;
     }
@@ -92,9 +92,9 @@ fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
     );
     if path.is_some() && url.is_some() {
         fields.file.report(
-            Diagnostic::error(codes::STATE_TWICE, "[state] has a `path` and a `url`")
+            Diagnostic::error(codes::STATE_TWICE, "[state] has both `path` and `url`")
                 .with_location(fields.file.location(fields.span.clone(), ""))
-                .help("keep the one where the state really is"),
+                .help("keep the one where the state is stored"),
         );
     }
     fields.report_unknown_keys();
@@ -114,7 +114,7 @@ fn on_failure(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
     let chosen = OnFailure::parse(&word.value);
     if chosen.is_none() {
         let path = fields.path("on_failure");
-        let message = format!("`{path}`: {} is not known", quote_text(&word.value));
+        let message = format!("`{path}`: unknown value {}", quote_text(&word.value));
         let help = match closest(&word.value, OnFailure::ALL.map(|(name, _)| name)) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => {
@@ -154,7 +154,7 @@ fn max_destroy(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
     if percent.is_none() {
         let message = format!(
-            "`{path}`: {} is neither a number nor a share",
+            "`{path}`: {} is neither a number nor a percentage",
             quote_text(text)
         );
         let help = "write 2, or \"25%\"".to_owned();

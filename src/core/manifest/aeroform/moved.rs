@@ -34,9 +34,9 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Moves {
         if table.has("from") && table.has("machine") {
             let place = table.file.location(table.span.clone(), "");
             table.file.report(
-                Diagnostic::error(codes::MOVED_BOTH, "[[moved]] has `from` and `machine`")
+                Diagnostic::error(codes::MOVED_BOTH, "[[moved]] has both `from` and `machine`")
                     .with_location(place)
-                    .help("a whole group moves with `from`, one Machine with `machine`"),
+                    .help("`from` moves a group, `machine` one Machine"),
             );
         }
         if table.has("machine") {
@@ -71,7 +71,7 @@ fn names_differ(
     let same = from.value == to.value;
     if same {
         let message = format!(
-            "[[moved]] from {0} to {0} moves nothing",
+            "[[moved]] from {0} to {0} has no effect",
             quote_text(to.value.as_str())
         );
         file.bad_value(to.span.clone(), message, None);

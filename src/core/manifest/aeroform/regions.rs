@@ -26,7 +26,7 @@ pub(super) fn read(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Opti
                     format!("`{path}` takes a list of regions or a table of numbers, not {found}"),
                 )
                 .with_location(file.location(node.span(), found))
-                .help("write [\"gru\", \"bog\"] to even out, or { gru = 5, bog = 3 } to be exact"),
+                .help("write [\"gru\", \"bog\"] to spread evenly, or { gru = 5, bog = 3 } for exact counts"),
             );
             return None;
         }
@@ -37,8 +37,8 @@ pub(super) fn read(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Opti
         Regions::Unwritten => false,
     };
     if empty {
-        let message = format!("`{path}` names no region");
-        let help = "name one, or take the line away: Machines then stay where they are".to_owned();
+        let message = format!("`{path}` has no region");
+        let help = "add one, or remove the line: Machines then stay in their regions".to_owned();
         file.bad_value(node.span(), message, Some(help));
         return None;
     }
@@ -67,7 +67,7 @@ fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions>
                 )
                 .with_location(file.location(item.span(), "again here"))
                 .with_related(file.location(first.clone(), "first here"))
-                .help("a list is evened out; to weigh regions write { gru = 5, bog = 3 }"),
+                .help("a list is spread evenly; for other counts write { gru = 5, bog = 3 }"),
             );
         } else {
             places.insert(region.clone(), item.span());
@@ -91,7 +91,7 @@ fn map(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> 
         .collect();
     let sum: u64 = exact.values().map(|n| u64::from(*n)).sum();
     if sum > u64::from(MAX_COUNT) {
-        let message = format!("`{path}` adds up to {sum}, and the most is {MAX_COUNT}");
+        let message = format!("`{path}` adds up to {sum}; the maximum is {MAX_COUNT}");
         file.bad_value(node.span(), message, None);
         return None;
     }
@@ -121,16 +121,16 @@ impl RegionLimits<'_> {
             Diagnostic::error(
                 codes::COUNT_AND_REGIONS,
                 format!(
-                    "group {name} has `count = {}`, and its regions add up to {sum}",
+                    "group {name} has `count = {}`, but its regions add up to {sum}",
                     count.value
                 ),
             )
             .with_location(self.file.location(count.span.clone(), ""))
             .with_related(
                 self.file
-                    .location(self.span.clone(), format!("{sum} in all")),
+                    .location(self.span.clone(), format!("{sum} in total")),
             )
-            .help("an exact table needs no `count`; to even out a count write a list of regions"),
+            .help("a table of regions needs no `count`; to spread a count evenly write a list of regions"),
         );
     }
 
@@ -176,7 +176,7 @@ impl RegionLimits<'_> {
                 )
                 .with_location(self.file.location(most.span.clone(), ""))
                 .with_related(self.file.location(self.span.clone(), "these regions"))
-                .help("raise `max_per_region`, or name more regions"),
+                .help("raise `max_per_region`, or add regions"),
             );
         }
     }

@@ -38,7 +38,7 @@ const TABLES: &[AeroformTable] = &[
     AeroformTable {
         path: "groups.*.deploy",
         heading: "`[groups.NAME.deploy]`",
-        about: "How changes of this group are carried out. The strategy and its limits are in `[deploy]` of \
+        about: "How changes of this group are applied. The strategy and its limits are in `[deploy]` of \
                 fly.toml, see [fly-toml.md](fly-toml.md).",
         keys: GROUP_DEPLOY,
         key_rule: KeyRule::No,
@@ -46,31 +46,30 @@ const TABLES: &[AeroformTable] = &[
     AeroformTable {
         path: "groups.*.local",
         heading: "`[groups.NAME.local]`",
-        about: "What holds with provider `local` only.",
+        about: "Settings for provider `local` only.",
         keys: GROUP_LOCAL,
         key_rule: KeyRule::No,
     },
     AeroformTable {
         path: "moved",
         heading: "`[[moved]]`",
-        about: "A group got another name, or a Machine belongs to another group. The Machines get \
-                the config of their new group in place; none is destroyed for it. Write `to`, and either `from` or `machine`.",
+        about: "Renames a group, or moves a Machine to another group. The Machines get the config of their new group in \
+                place; none is destroyed. Write `to`, and either `from` or `machine`.",
         keys: MOVED,
         key_rule: KeyRule::OneWith(&["from", "machine"], "to"),
     },
     AeroformTable {
         path: "removed",
         heading: "`[[removed]]`",
-        about: "Which Machine goes first when a group gets smaller. The entry chooses the Machine and does not \
-                lower a written `count`; without a `count` the group loses that Machine. It has no effect once the \
-                Machine is gone.",
+        about: "The Machine to destroy first when a group shrinks. The entry does not lower a written `count`; without a \
+                `count` the group loses that Machine. It has no effect once the Machine is gone.",
         keys: REMOVED,
         key_rule: KeyRule::Required("machine"),
     },
     AeroformTable {
         path: "deploy",
         heading: "`[deploy]`",
-        about: "How a release is carried out, for all groups.",
+        about: "How a release is applied, for all groups.",
         keys: DEPLOY,
         key_rule: KeyRule::No,
     },
@@ -103,7 +102,7 @@ const TOP: &[AeroformKey] = &[
     AeroformKey {
         name: "image",
         value_type: ValueType::Text,
-        default: "`[build] image` of fly.toml; without it, the image that runs",
+        default: "`[build] image` of fly.toml; without it, the running image",
         about: "The image of every group. `--image` overrides it.",
         example: "image = \"registry.example/shop:v43\"",
     },
@@ -132,14 +131,14 @@ const TOP: &[AeroformKey] = &[
         name: "removed",
         value_type: ValueType::List("removed"),
         default: "",
-        about: "Machines that go first.",
+        about: "Machines to destroy first.",
         example: "[[removed]]",
     },
     AeroformKey {
         name: "deploy",
         value_type: ValueType::Table("deploy"),
         default: "",
-        about: "How a release is carried out.",
+        about: "How a release is applied.",
         example: "[deploy]",
     },
     AeroformKey {
@@ -173,19 +172,18 @@ const GROUP: &[AeroformKey] = &[
     AeroformKey {
         name: "count",
         value_type: ValueType::Count(0),
-        default: "the Machines that the group has; a new group gets 2 with services, 1 with a mount, and 1 with \
+        default: "the group's existing Machines; a new group gets 2 with services, 1 with a mount, and 1 with \
                   a standby otherwise",
-        about: "How many Machines serve or work. Standbys are not counted. With `count` and no `standby` the \
+        about: "Number of Machines without standbys. With `count` and no `standby` the \
                 group has no standbys. 0 keeps the group in the files and removes its Machines.",
         example: "count = 8",
     },
     AeroformKey {
         name: "regions",
         value_type: ValueType::Regions,
-        default: "every Machine stays where it is; a new group starts in `primary_region` of fly.toml",
-        about: "A list is evened out: counts differ by at most 1, within `max_per_region`, and a Machine with a \
-                mount is never moved for that. A table is exact and gives the count as well; a `count` beside it \
-                must be the sum.",
+        default: "every Machine stays in its region; a new group starts in `primary_region` of fly.toml",
+        about: "A list spreads Machines evenly: counts differ by at most 1, within `max_per_region`, and a Machine with \
+                a mount is never moved for it. A table sets exact counts; a `count` with it must be their sum.",
         example: "regions = { gru = 5, bog = 3 }",
     },
     AeroformKey {
@@ -200,7 +198,7 @@ const GROUP: &[AeroformKey] = &[
         name: "standby",
         value_type: ValueType::FlagOrCount,
         default: "0 where `count` is written; a new group without services and mounts gets 1",
-        about: "Machines that stay stopped and start when the Machine that they stand by for is lost. `true` is \
+        about: "Stopped Machines that start when the host of their primary Machine fails. `true` is \
                 1. An error for a group with services.",
         example: "standby = true",
     },
@@ -216,23 +214,23 @@ const GROUP: &[AeroformKey] = &[
         name: "protect",
         value_type: ValueType::Flag,
         default: "`false`",
-        about: "`true` refuses every plan that lowers the count of the group or leaves one of its volumes \
-                behind. The state remembers it: the plan that lifts it still refuses, and only the next one may \
-                destroy.",
+        about: "`true` refuses every plan that lowers the count of the group or detaches one of its volumes. \
+                The state records it: the apply that removes the protection still protects, and only the next plan \
+                may destroy.",
         example: "protect = true",
     },
     AeroformKey {
         name: "deploy",
         value_type: ValueType::Table("groups.*.deploy"),
         default: "",
-        about: "How changes of this group are carried out.",
+        about: "How changes of this group are applied.",
         example: "[groups.web.deploy]",
     },
     AeroformKey {
         name: "local",
         value_type: ValueType::Table("groups.*.local"),
         default: "",
-        about: "What holds with provider `local` only.",
+        about: "Settings for provider `local` only.",
         example: "[groups.web.local]",
     },
 ];
@@ -241,7 +239,7 @@ const GROUP_DEPLOY: &[AeroformKey] = &[AeroformKey {
     name: "steady",
     value_type: ValueType::Duration,
     default: "`10s` on Fly, `3s` with provider `local`, at most half of `wait_timeout`",
-    about: "How long a Machine must stay up after its start before its change counts as done; 0 turns it off. \
+    about: "How long a Machine must stay up after its start before its change is complete; 0 turns it off. \
             It must be shorter than `wait_timeout` of fly.toml. `--steady` overrides it.",
     example: "steady = \"30s\"",
 }];
@@ -250,8 +248,8 @@ const GROUP_LOCAL: &[AeroformKey] = &[AeroformKey {
     name: "command",
     value_type: ValueType::Text,
     default: "the command of the group in `[processes]`",
-    about: "The command that runs on this computer in place of the one in fly.toml. It is split into words as \
-            Fly splits commands: there is no shell.",
+    about: "The command that runs on this computer instead of the one in fly.toml. It is split into words as on Fly, \
+            without a shell.",
     example: "command = \"python3 -m http.server 8080\"",
 }];
 
@@ -260,21 +258,21 @@ const MOVED: &[AeroformKey] = &[
         name: "from",
         value_type: ValueType::Group,
         default: "",
-        about: "The old name of the group. fly.toml must not have a group of this name any more.",
+        about: "The old name of the group. fly.toml must no longer have a group of this name.",
         example: "from = \"worker\"",
     },
     AeroformKey {
         name: "to",
         value_type: ValueType::Group,
         default: "required",
-        about: "The group of fly.toml that the Machines belong to from now on.",
+        about: "The new group of the Machines, one of fly.toml.",
         example: "to = \"jobs\"",
     },
     AeroformKey {
         name: "machine",
         value_type: ValueType::Machine,
         default: "",
-        about: "The one Machine that changes its group.",
+        about: "The Machine that changes its group.",
         example: "machine = \"148ed599c14189\"",
     },
 ];
@@ -283,7 +281,7 @@ const REMOVED: &[AeroformKey] = &[AeroformKey {
     name: "machine",
     value_type: ValueType::Machine,
     default: "required",
-    about: "The Machine that goes.",
+    about: "The Machine to destroy.",
     example: "machine = \"148ed599c14189\"",
 }];
 
@@ -291,8 +289,8 @@ const DEPLOY: &[AeroformKey] = &[AeroformKey {
     name: "on_failure",
     value_type: ValueType::Word(ON_FAILURE),
     default: "`\"stop\"`",
-    about: "What the first change that fails, or whose outcome is unknown, stops: the release in all groups, or \
-            in its own group only. `--on-failure` overrides it.",
+    about: "What the first failed or unconfirmed change stops: the release in all groups, or in its own group only. \
+            `--on-failure` overrides it.",
     example: "on_failure = \"group\"",
 }];
 
@@ -300,7 +298,7 @@ const POLICY: &[AeroformKey] = &[AeroformKey {
     name: "max_destroy",
     value_type: ValueType::CountOrShare,
     default: "no limit",
-    about: "The most Machines that one plan may remove; a percentage is one of all Machines, rounded down. \
-            Counted are removals that lower a group's count, and replacements that leave a volume behind.",
+    about: "The most Machines that one plan may remove; a percentage applies to all Machines, rounded down. \
+            It counts removals that lower a group's count, and replacements that detach a volume.",
     example: "max_destroy = \"25%\"",
 }];

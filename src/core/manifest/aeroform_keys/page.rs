@@ -8,8 +8,8 @@ const INTRO: &str = "# aeroform.toml, key by key
 
 <!-- Printed from src/core/manifest/aeroform_keys: `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` -->
 
-aeroform.toml is the file beside fly.toml that says what fly.toml cannot say: how many Machines each process
-group has, where they run, and what no plan may do. `aeroform init` writes the first one.
+aeroform.toml sets what fly.toml cannot: how many Machines each process group has, where they run, and limits
+on every plan. `aeroform init` writes the first one.
 
 ```toml
 #:schema ./aeroform.schema.json
@@ -36,8 +36,8 @@ to = \"jobs\"
 max_destroy = 2
 ```
 
-- **Every key is optional**, and so is the file. Where no `count` and no `regions` is written, every Machine
-  stays as it is.
+- **Every key is optional**, and so is the file. Without `count` and `regions`, the Machines of a group
+  stay as they are.
 - **An unknown key is an error** with its line and the nearest known key. Case matters.
 - **Paths** are relative to the folder of this file.
 - **Editors.** `aeroform init` writes `aeroform.schema.json` beside the file and names it in the first line, in

@@ -67,8 +67,8 @@ impl fmt::Display for Edit {
             }
             Self::RenameGroup { from, to } => write!(
                 f,
-                "in fly.toml, `{from}` becomes `{to}` wherever it names the group\n\
-                 in aeroform.toml, [groups.{}] becomes [groups.{}] where there is one, and:\n\
+                "in fly.toml, rename the group `{from}` to `{to}` everywhere\n\
+                 in aeroform.toml, rename [groups.{}] to [groups.{}] if it exists, and add:\n\
                  [[moved]]\nfrom = {}\nto = {}",
                 toml_key(from.as_str()),
                 toml_key(to.as_str()),
@@ -77,8 +77,8 @@ impl fmt::Display for Edit {
             ),
             Self::RemoveGroup { group } => write!(
                 f,
-                "in fly.toml, `{group}` goes wherever [processes] and sections name it\n\
-                 in aeroform.toml, [groups.{}] goes where there is one",
+                "in fly.toml, remove `{group}` from [processes] and from every `processes` list\n\
+                 in aeroform.toml, remove [groups.{}] if it exists",
                 toml_key(group.as_str())
             ),
             Self::Size { group, size } => {

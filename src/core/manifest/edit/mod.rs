@@ -122,7 +122,7 @@ pub struct Edited {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
     /// The file is JSON or YAML, which are left to people.
-    #[error("`{path}` is not TOML, and only TOML is edited")]
+    #[error("`{path}` is not TOML; only TOML files can be edited")]
     NotToml {
         /// The file.
         path: String,
@@ -130,7 +130,7 @@ pub enum EditError {
         change: String,
     },
     /// It is written in a form in which the edit would change something else, too.
-    #[error("`{path}` is written in a form that cannot be edited without changing more")]
+    #[error("`{path}` cannot be edited without changing other entries")]
     UnsupportedForm {
         /// The file.
         path: String,
@@ -138,7 +138,7 @@ pub enum EditError {
         change: String,
     },
     /// With it the manifests would contradict themselves.
-    #[error("with this change the manifests would not be valid")]
+    #[error("this change would make the manifests invalid")]
     Invalid {
         /// What is wrong with them.
         diagnostics: Diagnostics,

@@ -30,8 +30,8 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Build 
     let mut compose = None;
     if let Some((span, _)) = fields.take_entry("compose") {
         compose = Some(fields.file.source.line_ref(span.start));
-        let message = "the containers of a compose file are not read: Machines keep those that they have, and a plan that \
-                       makes new ones on Fly is refused";
+        let message = "containers of a compose file are not supported: existing Machines keep theirs, and a plan that \
+                       creates Machines on Fly is refused";
         fields.file.report(
             Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
                 .with_location(fields.file.location(span, ""))
@@ -66,14 +66,14 @@ fn warn_two_builds(fields: &mut Fields<'_, '_>) {
     };
     drop(written);
     let message = format!(
-        "`build.{}` and `build.{}` are two ways to an image",
+        "`build.{}` and `build.{}` both say how to get the image",
         first.0, second.0
     );
     fields.file.report(
         Diagnostic::warning(codes::TWO_BUILDS, message)
-            .with_location(fields.file.location(second.1, "the second one"))
-            .with_related(fields.file.location(first.1, "the first one"))
-            .help("keep the one that is meant"),
+            .with_location(fields.file.location(second.1, "second one here"))
+            .with_related(fields.file.location(first.1, "first one here"))
+            .help("keep one of the two"),
     );
 }
 

@@ -120,7 +120,7 @@ fn check_limit(
     } else {
         "at most 60 seconds"
     };
-    let message = format!("the {key} of check {} has to be {rule}", quote_text(name));
+    let message = format!("the {key} of check {} must be {rule}", quote_text(name));
     fields.file.bad_value(value.span.clone(), message, None);
 }
 

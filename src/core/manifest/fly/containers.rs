@@ -93,7 +93,7 @@ fn config(
             let is_yaml = [".yaml", ".yml"]
                 .iter()
                 .any(|end| written.value.ends_with(end));
-            let help = "a `machine_config` is JSON, in a file as well";
+            let help = "`machine_config` must be JSON, also in a file";
             file.report(if is_yaml && !is_inline(&written.value) {
                 found.help(help)
             } else {
@@ -108,7 +108,7 @@ fn config(
         .collect();
     if !replaced.is_empty() {
         let message = format!(
-            "Fly takes {} from the sections of fly.toml, and not from `machine_config`",
+            "Fly takes {} from the sections of fly.toml, not from `machine_config`",
             replaced.join(", ")
         );
         file.report(
@@ -158,7 +158,7 @@ fn check_containers(fields: &Fields<'_, '_>, written: &Located<String>, start: &
     let problem = match &start.container {
         Some(wanted) if (0..containers.len()).all(|at| name(at) != Some(wanted)) => {
             let message = format!(
-                "`container` names {}, and there is no such container",
+                "`container` names {}, which does not exist",
                 quote_text(wanted)
             );
             let names = containers
@@ -177,8 +177,8 @@ fn check_containers(fields: &Fields<'_, '_>, written: &Located<String>, start: &
                 .find(|at| Some(*at) != chosen && lacks(containers[*at]))
                 .map(|at| {
                     let which = name(at).map_or_else(|| format!("number {}", at + 1), quote_text);
-                    let message = format!("the container {which} has no `image`");
-                    let help = "add its image, or \".\" for the image of the app";
+                    let message = format!("container {which} has no `image`");
+                    let help = "add an image, or \".\" for the app's image";
                     (message, Some(help.to_owned()))
                 })
         }

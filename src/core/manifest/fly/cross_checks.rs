@@ -94,7 +94,7 @@ fn by_position<'s, 'd>(
 fn warn_port_twice(file: &ManifestFile<'_>, a: &ServedPort<'_>, b: &ServedPort<'_>) {
     let (first, second) = by_position(a, b);
     let message = format!(
-        "two services of one process group take requests on port {} ({})",
+        "two services of one process group use external port {} ({})",
         a.first.max(b.first),
         if a.udp { "udp" } else { "tcp" }
     );
@@ -117,7 +117,7 @@ fn warn_port_of_two_groups(file: &ManifestFile<'_>, a: &ServedPort<'_>, b: &Serv
         names.join(", ")
     };
     let message = format!(
-        "port {} is served by {} and by {}: Fly Proxy balances between them",
+        "port {} is served by {} and {}: Fly Proxy balances between them",
         a.first.max(b.first),
         list(first),
         list(second)
@@ -126,7 +126,7 @@ fn warn_port_of_two_groups(file: &ManifestFile<'_>, a: &ServedPort<'_>, b: &Serv
         Diagnostic::warning(codes::PORT_OF_TWO_GROUPS, message)
             .with_location(file.location(second.span.clone(), "here"))
             .with_related(file.location(first.span.clone(), "and here"))
-            .help("give one of them another port, unless both are meant to answer"),
+            .help("give one of them another port, unless both should answer"),
     );
 }
 
@@ -141,7 +141,7 @@ pub(super) fn warn_restart_without_groups(
     }
     let default = quote_text(groups.default.as_str());
     let message = format!(
-        "[[restart]] names no process groups, and flyctl gives it to {default} only: in the others \
+        "[[restart]] names no process groups, so flyctl applies it to {default} only: in the others \
          the policy is cleared"
     );
     file.report(
@@ -151,7 +151,7 @@ pub(super) fn warn_restart_without_groups(
     );
 }
 
-/// flyctl writes a file into every group, whatever its `processes` say.
+/// flyctl writes files into every group and ignores their `processes`.
 pub(super) fn warn_files_with_groups(
     file: &ManifestFile<'_>,
     doc: &FlyDocument,
@@ -162,12 +162,12 @@ pub(super) fn warn_files_with_groups(
         if named.is_empty() || groups.as_strs().all(|name| named.contains(name)) {
             continue;
         }
-        let message = "flyctl writes a file into every group, whatever its `processes` say";
+        let message = "flyctl writes files into every group and ignores their `processes`";
         let span = entry.processes[0].span.clone();
         file.report(
             Diagnostic::warning(codes::FILE_IN_EVERY_GROUP, message)
                 .with_location(file.location(span, ""))
-                .help("take `processes` away"),
+                .help("remove `processes`"),
         );
     }
 }

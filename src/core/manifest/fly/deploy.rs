@@ -56,7 +56,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
         && matches!(name.value.as_str(), "immediate" | "bluegreen")
     {
         let message = format!(
-            "`deploy.max_unavailable` says nothing to the strategy {}",
+            "`deploy.max_unavailable` has no effect with the strategy {}",
             quote_text(&name.value)
         );
         let place = fields.file.location(span, "");
@@ -64,7 +64,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
             Diagnostic::warning(codes::MAX_UNAVAILABLE_IGNORED, message)
                 .with_location(place)
                 .with_related(fields.file.location(name.span.clone(), "the strategy"))
-                .help("it is for `strategy = \"rolling\"` and `\"canary\"`"),
+                .help("it applies to `strategy = \"rolling\"` and `\"canary\"`"),
         );
     }
     let wait = fields.duration("wait_timeout", NumberUnit::Nanoseconds);
@@ -135,7 +135,7 @@ fn strategy(
     };
     let unsupported = |unsupported: UnsupportedStrategy| {
         let message = format!(
-            "the strategy {} is not part of this version: a plan that updates running Machines is refused",
+            "the strategy {} is not supported yet: a plan that updates running Machines is refused",
             quote_text(unsupported.as_str())
         );
         let place = fields.file.location(name.span.clone(), "");
@@ -177,7 +177,7 @@ fn max_unavailable(fields: &mut Fields<'_, '_>) -> Option<Limit> {
         }
     };
     if !(number > 0.0 && number <= f64::from(u32::MAX)) {
-        let message = "`deploy.max_unavailable` has to be above 0: nothing could ever be updated";
+        let message = "`deploy.max_unavailable` must be above 0, or nothing could be updated";
         let help = "a number of Machines (1) or a share of the group (0.33)".to_owned();
         fields
             .file

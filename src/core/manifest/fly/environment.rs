@@ -54,7 +54,7 @@ fn warn_variable(
     let file = table.file;
     if key.starts_with("FLY_") {
         let message = format!(
-            "{}: names that begin with `FLY_` are Fly's own",
+            "{}: names that begin with `FLY_` are reserved by Fly",
             quote_text(key)
         );
         file.report(
@@ -63,7 +63,7 @@ fn warn_variable(
         );
     } else if node.get_ref().as_str().is_some() && secret::is_cleartext_secret(key, text) {
         let message = format!(
-            "{} looks like a secret, and everybody who reads this file reads it",
+            "{} looks like a secret, and anyone with this file can read it",
             quote_text(key)
         );
         // Its line would show it once more, in a log that others read.
@@ -71,7 +71,7 @@ fn warn_variable(
         file.report(
             Diagnostic::warning(codes::SECRET_IN_ENV, message)
                 .with_location(place)
-                .help("set it with `fly secrets set`, and take the line away"),
+                .help("set it with `fly secrets set` and remove this line"),
         );
     }
 }
@@ -83,7 +83,7 @@ fn report_invalid_value(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
         table.file.wrong_type(&path, node, "a string");
         return;
     };
-    let message = format!("`{path}`: a number of this size has to be written as a string");
+    let message = format!("`{path}`: a number this large must be a string");
     let help = format!("write it in quotes: {key} = \"{}\"", number.as_str());
     table.file.bad_value(node.span(), message, Some(help));
 }

@@ -102,12 +102,12 @@ fn warn_of_base64(fields: &Fields<'_, '_>, raw: &Located<String>) {
     if text.len() < MIN_BASE64_LENGTH || BASE64.decode(text.as_bytes()).is_err() {
         return;
     }
-    let message = "`raw_value` is base64 already, and flyctl encodes it once more: the file will hold \
+    let message = "`raw_value` is base64 already, and flyctl encodes it again: the file will hold \
                    this very text";
     fields.file.report(
         Diagnostic::warning(codes::ENCODED_TWICE, message)
             .with_location(fields.file.location(raw.span.clone(), ""))
-            .help("write the content as it is, or keep it in a file and name it with `local_path`"),
+            .help("write the plain content, or put it in a file and set `local_path`"),
     );
 }
 

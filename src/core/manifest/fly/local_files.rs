@@ -31,7 +31,7 @@ pub(super) fn content<'o>(
                 file.report(
                     Diagnostic::warning(codes::FILE_IGNORED, message)
                         .with_location(place)
-                        .help("what git ignores is often secret, or differs from one computer to the next: name a file of the repository, or set the value with `fly secrets set` and use `secret_name`"),
+                        .help("ignored files are often secret or differ between computers: use a file of the repository, or `fly secrets set` and `secret_name`"),
                 );
             }
             return Some(bytes);
@@ -44,11 +44,11 @@ pub(super) fn content<'o>(
             report_missing(file, path);
         }
         Some(LocalFile::Missing) => {
-            let message = format!("there is no file {name}: a deploy to Fly refuses without it");
+            let message = format!("there is no file {name}: a deploy to Fly needs it");
             file.report(
                 Diagnostic::warning(codes::NO_LOCAL_FILE, message)
                     .with_location(place)
-                    .help("a path counts from the folder of fly.toml"),
+                    .help("paths are relative to fly.toml's folder"),
             );
         }
         None => {
@@ -73,7 +73,7 @@ fn report_missing(file: &ManifestFile<'_>, path: &Located<String>) {
     file.report(
         Diagnostic::error(codes::NO_LOCAL_FILE, message)
             .with_location(file.location(path.span.clone(), ""))
-            .help("a path counts from the folder of fly.toml"),
+            .help("paths are relative to fly.toml's folder"),
     );
 }
 

@@ -100,10 +100,12 @@ fn auto_extend(fields: &mut Fields<'_, '_>) -> Mount {
                 file.bad_value(at.span.clone(), message, None);
             }
             None if needed && !is_wrong(fields, key) => {
-                let message = format!("a volume that grows by itself needs `{path}`");
+                let message = format!("automatic extension of a volume needs `{path}`");
                 file.report(
                     Diagnostic::error(codes::MISSING_KEY, message)
-                        .with_location(file.location(first.span.clone(), "it is to grow"))
+                        .with_location(
+                            file.location(first.span.clone(), "extension is enabled here"),
+                        )
                         .help(format!("add `{key}`, from {least} to {most}")),
                 );
             }
@@ -132,8 +134,8 @@ fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<u32>> 
     let Located { value: text, span } = fields.size(key, "10gb")?;
     let gb = gigabytes(&text);
     if gb.is_none() {
-        let message = format!("{} is not a size of a volume", quote_text(&text));
-        let help = "write it like \"10gb\"; a number alone counts GB".to_owned();
+        let message = format!("{} is not a volume size", quote_text(&text));
+        let help = "write it like \"10gb\"; a plain number is GB".to_owned();
         fields.file.bad_value(span.clone(), message, Some(help));
     }
     Some(Located::new(gb?, span))

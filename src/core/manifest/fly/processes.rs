@@ -77,7 +77,8 @@ fn missing_key(file: &ManifestFile<'_>, entry: &Fields<'_, '_>, key: &str) -> Di
             .with_location(place)
             .help(help);
     }
-    let message = "an entry of `[[processes]]` has no `command`: the group runs the image's own";
+    let message =
+        "an entry of `[[processes]]` has no `command`: the group runs the image's command";
     let help = if entry.peek("cmd").is_some() {
         "flyctl ignores `cmd`: write `command = \"…\"`"
     } else {
@@ -125,7 +126,7 @@ pub(in crate::core::manifest) fn split_command(
     };
     let help = match error {
         SplitError::Quote(_) => "close the quote, or escape it with a backslash",
-        SplitError::Escape => "take the last backslash away, or double it",
+        SplitError::Escape => "remove the last backslash, or double it",
     };
     file.report(
         Diagnostic::error(
@@ -148,7 +149,7 @@ fn without_duplicates(file: &ManifestFile<'_>, processes: Vec<Process>) -> Vec<P
                 Diagnostic::error(
                     codes::DUPLICATE_GROUP,
                     format!(
-                        "process group {} is written twice",
+                        "process group {} is defined twice",
                         quote_text(name.as_str())
                     ),
                 )

@@ -30,7 +30,7 @@ fn entry(mut fields: Fields<'_, '_>) -> GroupScoped<Restart> {
             quote_text(word)
         };
         let message = format!(
-            "a restart policy is \"always\", \"on-failure\" or \"never\"; this one is {found}"
+            "the restart policy must be \"always\", \"on-failure\" or \"never\", not {found}"
         );
         let help = match word {
             "no" => Some("did you mean `never`?".to_owned()),

@@ -56,7 +56,7 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
     if let (Some(first), Some(last)) = (port.start_port, port.end_port)
         && first > last
     {
-        let message = format!("the range of ports from {first} to {last} is empty");
+        let message = format!("the port range from {first} to {last} is empty");
         let help = format!("write `start_port = {last}` and `end_port = {first}`");
         fields.file.bad_value(place.clone(), message, Some(help));
     }
@@ -74,7 +74,7 @@ pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<C
         let number = |text: &str| text.parse::<u32>().ok();
         let Some((soft, hard)) = limits.and_then(|(s, h)| Some((number(s)?, number(h)?))) else {
             let message = format!("`{path}`: {} is not `soft,hard`", quote_text(text));
-            let help = "write two numbers without a space, or [services.concurrency] with type, soft_limit and hard_limit";
+            let help = "write two numbers without a space, or use [services.concurrency] with type, soft_limit and hard_limit";
             fields
                 .file
                 .bad_value(node.span(), message, Some(help.to_owned()));
@@ -109,7 +109,7 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             "suspend" => Some(Value::from("suspend")),
             other => {
                 let help = match other {
-                    "true" | "false" => Some("take the quotes away".to_owned()),
+                    "true" | "false" => Some("remove the quotes".to_owned()),
                     other => fields.file.suggestion(other, WORDS),
                 };
                 let message = format!(

@@ -51,7 +51,7 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<GroupScoped<Se
         fields.file.report(
             Diagnostic::warning(
                 codes::NO_INTERNAL_PORT,
-                "[http_service] names no `internal_port`",
+                "[http_service] has no `internal_port`",
             )
             .with_location(fields.file.location(fields.span.clone(), ""))
             .help("add `internal_port = 8080`, the port that the app listens on"),
@@ -103,7 +103,7 @@ fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> GroupScoped<Service
                 "a service without ports cannot be reached from outside",
             )
             .with_location(fields.file.location(fields.span.clone(), ""))
-            .help("add `[[services.ports]]`, or take the service away"),
+            .help("add `[[services.ports]]`, or remove the service"),
         );
     }
     let service = Service {
@@ -115,13 +115,13 @@ fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> GroupScoped<Service
         ..Service::default()
     };
     if !fields.has("internal_port") {
-        let message = "a service names no `internal_port`";
+        let message = "a service has no `internal_port`";
         let place = fields.file.location(fields.span.clone(), "");
         fields.file.report(
             Diagnostic::warning(codes::NO_INTERNAL_PORT, message)
                 .with_location(place)
                 .help(if lost {
-                    "if its checks are meant for [http_service], write `[[http_service.checks]]`"
+                    "if its checks belong to [http_service], write `[[http_service.checks]]`"
                 } else {
                     "add `internal_port = 8080`, the port that the app listens on"
                 }),
@@ -167,16 +167,16 @@ fn service_entry(
 fn warn_never_started(fields: &mut Fields<'_, '_>, stop: Range<usize>, autostart: Option<bool>) {
     let file = fields.file;
     let message = match autostart {
-        Some(_) => "Machines of this service are stopped by themselves and never started again",
+        Some(_) => "Machines of this service are stopped automatically and never started again",
         None => {
-            "Machines of this service are stopped by themselves, and nothing says that they are started again"
+            "Machines of this service are stopped automatically, and `auto_start_machines` is not set"
         }
     };
     let diagnostic = Diagnostic::warning(codes::NEVER_STARTED_AGAIN, message)
         .with_location(file.location(stop, "stopped here"))
         .help("write `auto_start_machines = true`");
     file.report(match fields.take_entry("auto_start_machines") {
-        Some((span, _)) => diagnostic.with_related(file.location(span, "and not started here")),
+        Some((span, _)) => diagnostic.with_related(file.location(span, "not started again here")),
         None => diagnostic,
     });
 }

@@ -31,12 +31,12 @@ pub(super) fn warn_shell_syntax(
     let Some(found) = find_shell_syntax(command) else {
         return;
     };
-    let message = format!("the command of {whose} has {found}, and no shell reads it");
+    let message = format!("the command of {whose} has {found}, but no shell interprets it");
     let line = toml_string(&shell_command(command));
     file.report(
         Diagnostic::warning(codes::SHELL_SYNTAX, message)
             .with_location(file.location(span.clone(), ""))
-            .help(format!("write it for a shell: {key} = {line}")),
+            .help(format!("run it in a shell: {key} = {line}")),
     );
 }
 

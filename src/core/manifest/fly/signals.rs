@@ -62,12 +62,15 @@ pub(super) fn signal(fields: &mut Fields<'_, '_>) -> Option<String> {
     };
     let known = SIGNALS.contains(&whole.as_str()) || UNLISTED_SIGNALS.contains(&whole.as_str());
     let diagnostic = if known {
-        let message = format!("`{path}`: Fly lists no signal {}", quote_text(name));
+        let message = format!(
+            "`{path}`: Fly does not document the signal {}",
+            quote_text(name)
+        );
         Diagnostic::warning(codes::UNLISTED_SIGNAL, message)
     } else {
         Diagnostic::error(
             codes::NO_SUCH_SIGNAL,
-            format!("there is no signal {}", quote_text(name)),
+            format!("unknown signal {}", quote_text(name)),
         )
     };
     let all = || format!("the signals are {}", SIGNALS.join(", "));
@@ -89,7 +92,7 @@ pub(super) fn timeout(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Option
     let timeout = fields.duration("kill_timeout", number)?;
     if timeout.value > MAX_KILL_TIMEOUT {
         let message = format!(
-            "`{}` is more than 5 minutes, the longest that Fly waits",
+            "`{}` is more than 5 minutes, Fly's maximum",
             fields.path("kill_timeout")
         );
         let place = fields.file.location(timeout.span.clone(), "");

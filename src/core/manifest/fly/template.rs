@@ -195,7 +195,7 @@ fn second_service(
         quote_text(group.as_str())
     );
     Diagnostic::warning(codes::SERVICE_TWICE, message)
-        .with_location(file.location(section.span.clone(), "the second one"))
+        .with_location(file.location(section.span.clone(), "second one here"))
         .help(
             "write all external ports under one service, or give this one its own `internal_port`",
         )
@@ -211,7 +211,7 @@ fn unassigned(
         Diagnostic::error(
             codes::SERVICE_WITHOUT_GROUP,
             format!(
-                "{what} does not say which process groups serve it, and there are {}",
+                "{what} has no `processes`, and there are several process groups: {}",
                 groups.name_list()
             ),
         )
@@ -256,12 +256,10 @@ fn without_port(
     let (check, group) = (quote_text(&section.body.name), quote_text(group.as_str()));
     let message = if beside_http {
         format!(
-            "check {check} has no port, and the [http_service] of process group {group} names no `internal_port`"
+            "check {check} has no port, and [http_service] of process group {group} has no `internal_port`"
         )
     } else {
-        format!(
-            "check {check} has no port, and process group {group} has no [http_service] to take it from"
-        )
+        format!("check {check} has no port, and process group {group} has no [http_service]")
     };
     Diagnostic::error(codes::CHECK_WITHOUT_PORT, message)
         .with_location(file.location(section.span.clone(), ""))
@@ -333,9 +331,9 @@ fn second_size(
     let (whose, rule) = match group {
         Some(group) => (
             format!("process group {}", quote_text(group.as_str())),
-            "the last one counts",
+            "the last one applies",
         ),
-        None => ("every process group".to_owned(), "the first one counts"),
+        None => ("every process group".to_owned(), "the first one applies"),
     };
     let message = format!("two `[[vm]]` entries are for {whose}: {rule}, and this one is not used");
     Diagnostic::warning(codes::TWO_SIZES, message)
@@ -350,7 +348,7 @@ fn host_without_size(
     group: &GroupName,
 ) -> Diagnostic {
     let message = format!(
-        "`host_dedication_id` is sent with a `[[vm]]` only, and process group {} has none",
+        "`host_dedication_id` needs a `[[vm]]`, and process group {} has none",
         quote_text(group.as_str())
     );
     Diagnostic::warning(codes::HOST_WITHOUT_SIZE, message)
@@ -385,7 +383,7 @@ fn apply_mounts(
         file.report(
             Diagnostic::error(
                 codes::CANARY_WITH_MOUNTS,
-                "the strategy `canary` cannot go with mounts",
+                "the strategy `canary` does not support mounts",
             )
             .with_location(file.location(canary.span.clone(), ""))
             .with_related(file.location(mount.span.clone(), "the mount"))
@@ -401,13 +399,13 @@ fn second_mount(
     group: &GroupName,
 ) -> Diagnostic {
     let message = format!(
-        "process group {} has two mounts, and a Machine takes one volume",
+        "process group {} has two mounts, but a Machine can have one volume",
         quote_text(group.as_str())
     );
     Diagnostic::error(codes::TWO_MOUNTS, message)
-        .with_location(file.location(section.span.clone(), "the second one"))
-        .with_related(file.location(first.clone(), "the first one"))
-        .help("give each mount its own group with `processes`")
+        .with_location(file.location(section.span.clone(), "second one here"))
+        .with_related(file.location(first.clone(), "first one here"))
+        .help("give each mount its own process group with `processes`")
 }
 
 fn non_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {

@@ -101,11 +101,8 @@ fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
     let file = fields.file;
     if guest.gpu_kind.is_some() {
         file.report(
-            Diagnostic::warning(
-                codes::GPUS_WITHDRAWN,
-                "Fly offers no Machines with GPUs any more",
-            )
-            .with_location(file.location(places.kind, "")),
+            Diagnostic::warning(codes::GPUS_WITHDRAWN, "Fly no longer offers GPU Machines")
+                .with_location(file.location(places.kind, "")),
         );
         return;
     }
@@ -164,10 +161,10 @@ fn memory(fields: &mut Fields<'_, '_>) -> Option<Located<u32>> {
     let Located { value: text, span } = fields.size("memory", "512mb")?;
     let problem = match memory_mb(&text) {
         None => format!("{} is not an amount of memory", quote_text(&text)),
-        Some(0) => format!("{} is less than one MB of memory", quote_text(&text)),
+        Some(0) => format!("{} is less than 1 MB of memory", quote_text(&text)),
         Some(mb) => return Some(Located::new(mb, span)),
     };
-    let help = "write it like \"512mb\" or \"1gb\"; a number alone counts MB".to_owned();
+    let help = "write it like \"512mb\" or \"1gb\"; a plain number is MB".to_owned();
     fields.file.bad_value(span, problem, Some(help));
     None
 }

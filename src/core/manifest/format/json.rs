@@ -1,4 +1,4 @@
-//! JSON as flyctl reads it: nothing beyond the standard, and of two equal keys the last one counts.
+//! JSON as flyctl reads it: nothing beyond the standard, and of two equal keys the last one applies.
 
 use jsonc_parser::ast::{ObjectPropName, Value as Ast};
 use jsonc_parser::common::Ranged;

@@ -73,7 +73,7 @@ fn table<'t>(file: &ManifestFile<'_>, root: Node<'t>) -> Option<Table<'t>> {
                 file.report(toml_errors::conflict(file, span));
                 return None;
             }
-            let message = format!("the file has to be a table, not {}", other.kind());
+            let message = format!("the file must be a table, not {}", other.kind());
             file.report(
                 Diagnostic::error(codes::WRONG_TYPE, message)
                     .with_location(file.location(span, "")),
@@ -85,11 +85,8 @@ fn table<'t>(file: &ManifestFile<'_>, root: Node<'t>) -> Option<Table<'t>> {
 
 fn report_too_deep(file: &ManifestFile<'_>, span: Range<usize>) {
     file.report(
-        Diagnostic::error(
-            codes::TOO_DEEP,
-            "the file is nested deeper than any manifest is",
-        )
-        .with_location(file.location(span, "too many levels")),
+        Diagnostic::error(codes::TOO_DEEP, "the file is nested too deeply")
+            .with_location(file.location(span, "too many levels")),
     );
 }
 
@@ -113,7 +110,7 @@ fn duplicate_key(
     second: Range<usize>,
 ) -> Diagnostic {
     let key = super::diagnostics::quote_text(key);
-    Diagnostic::error(codes::DUPLICATE_KEY, format!("key {key} is written twice"))
+    Diagnostic::error(codes::DUPLICATE_KEY, format!("key {key} is defined twice"))
         .with_location(file.location(second, "again here"))
         .with_related(file.location(first, "first here"))
         .help("keep one of the two")

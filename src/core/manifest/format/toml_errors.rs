@@ -52,9 +52,12 @@ pub(super) fn report(file: &ManifestFile<'_>, errors: &[Error]) {
 
 /// A merge that was not finished.
 pub(super) fn conflict(file: &ManifestFile<'_>, span: Range<usize>) -> Diagnostic {
-    Diagnostic::error(codes::MERGE_CONFLICT, "the file has a merge conflict in it")
-        .with_location(file.location(span, ""))
-        .help("choose between the two sides and take the marks away")
+    Diagnostic::error(
+        codes::MERGE_CONFLICT,
+        "the file contains merge conflict markers",
+    )
+    .with_location(file.location(span, ""))
+    .help("resolve the conflict and remove the markers")
 }
 
 fn syntax_error(file: &ManifestFile<'_>, span: Range<usize>, message: &str) -> Diagnostic {
@@ -69,10 +72,10 @@ fn syntax_error(file: &ManifestFile<'_>, span: Range<usize>, message: &str) -> D
     };
     match opened {
         Some(opened) if span.start == text.len() => diagnostic
-            .with_location(file.location(opened..opened + 3, "opened here and never closed")),
+            .with_location(file.location(opened..opened + 3, "opened here and not closed")),
         _ if message.contains("escape") => diagnostic
             .with_location(file.location(span, ""))
-            .help("in \"…\" a backslash begins an escape: double it, or write the text in '…'"),
+            .help("in \"…\" a backslash starts an escape: double it, or use '…'"),
         _ => diagnostic.with_location(file.location(span, "")),
     }
 }
@@ -88,7 +91,7 @@ pub(super) fn is_conflict_marker(line: &str) -> bool {
 fn control_character(file: &ManifestFile<'_>, at: usize) -> Option<String> {
     let c = file.source.text.get(at..)?.chars().next()?;
     let invisible = c.is_control() && !matches!(c, '\n' | '\t');
-    invisible.then(|| format!("the control character U+{:04X} stands here", u32::from(c)))
+    invisible.then(|| format!("it contains the control character U+{:04X}", u32::from(c)))
 }
 
 fn duplicate(file: &ManifestFile<'_>, span: Range<usize>, search: bool) -> Diagnostic {
@@ -101,7 +104,7 @@ fn duplicate(file: &ManifestFile<'_>, span: Range<usize>, search: bool) -> Diagn
     } else {
         format!("key {}", quote_text(key))
     };
-    let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, format!("{what} is written twice"))
+    let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, format!("{what} is defined twice"))
         .with_location(file.location(span, "again here"))
         .help("keep one of the two");
     match search

@@ -152,13 +152,17 @@ impl<'t> Reader<'_, 't> {
 
     fn alias(&mut self, anchor: usize, span: Range<usize>) -> Result<(), Refused> {
         let Some(node) = self.anchors.get(&anchor) else {
-            super::report_syntax(self.file, span, "an alias stands in what it is an alias of");
+            super::report_syntax(
+                self.file,
+                span,
+                "an alias refers to a value that contains it",
+            );
             return Err(Refused);
         };
         self.fits(node.get_ref().depth(), &span)?;
         self.alias_cost += node.get_ref().copy_cost();
         if self.alias_cost > MAX_ALIAS_COST {
-            super::report_syntax(self.file, span, "its aliases multiply beyond any manifest");
+            super::report_syntax(self.file, span, "its aliases expand to too much text");
             return Err(Refused);
         }
         let node = node.clone();
@@ -180,7 +184,7 @@ impl<'t> Reader<'_, 't> {
                 None => {
                     let span = node.span();
                     let Some(key) = key_text(node.into_value()) else {
-                        super::report_syntax(self.file, span, "a key has to be a text");
+                        super::report_syntax(self.file, span, "a key must be a string");
                         return Err(Refused);
                     };
                     if table.is_empty() {
@@ -210,7 +214,7 @@ impl<'t> Reader<'_, 't> {
         };
         for source in sources {
             let Value::Table(source) = source else {
-                super::report_syntax(self.file, span, "`<<` takes a table, or a list of them");
+                super::report_syntax(self.file, span, "`<<` takes a table or a list of tables");
                 return Err(Refused);
             };
             if let Some(OpenCollection { merged, .. }) = self.open.last_mut() {

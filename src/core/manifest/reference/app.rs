@@ -3,7 +3,7 @@
 use super::{FlyKey, FlySection, ignored, key, passed_through};
 
 const ROOT: &[FlyKey] = &[
-    key("app", "name", "the app; `--app` beats it"),
+    key("app", "name", "the app; `--app` overrides it"),
     key(
         "primary_region",
         "region",
@@ -16,29 +16,29 @@ const ROOT: &[FlyKey] = &[
     ),
     key(
         "kill_timeout",
-        "duration; a number counts seconds",
-        "`stop_config.timeout`; above 5 minutes a warning",
+        "duration; a plain number is seconds",
+        "`stop_config.timeout`; a warning above 5 minutes",
     ),
     key("swap_size_mb", "MiB", "`init.swap_size_mb`"),
     ignored(
         "console_command",
         "command",
-        "for `fly console`; has to be splittable",
+        "for `fly console`; must be splittable into words",
     ),
     key(
         "host_dedication_id",
-        "text",
-        "`guest.host_dedication_id` of every `[[vm]]` without its own; not sent where a group has no `[[vm]]`",
+        "string",
+        "`guest.host_dedication_id` of every `[[vm]]` without its own; not sent for a group without `[[vm]]`",
     ),
     key(
         "machine_config",
-        "JSON, or the path of a JSON file of the project",
-        "what every Machine config starts from; the sections of fly.toml replace theirs",
+        "JSON, or the path of a JSON file in the project",
+        "the base of every Machine config; sections of fly.toml override it",
     ),
     key(
         "container",
         "name",
-        "which of `containers` runs the image: this one, else `app`, else the first",
+        "which of `containers` runs the app's image; else `app`, else the first",
     ),
     key("env", "table", "see `[env]`"),
     key("processes", "table", "see `[processes]`"),
@@ -51,18 +51,18 @@ const ROOT: &[FlyKey] = &[
     key(
         "compute",
         "list of tables",
-        "old spelling of `vm`; comes before it",
+        "old spelling of `vm`; read before it",
     ),
     key(
         "computes",
         "list of tables",
-        "old spelling of `vm`; comes before it",
+        "old spelling of `vm`; read before it",
     ),
     key("mounts", "list of tables", "see `[[mounts]]`"),
     key(
         "mount",
         "list of tables",
-        "old spelling of `mounts`; comes before it",
+        "old spelling of `mounts`; read before it",
     ),
     key("restart", "list of tables", "see `[[restart]]`"),
     key("files", "list of tables", "see `[[files]]`"),
@@ -71,7 +71,7 @@ const ROOT: &[FlyKey] = &[
     key(
         "metric",
         "list of tables",
-        "old spelling of `metrics`; comes before it",
+        "old spelling of `metrics`; read before it",
     ),
     key(
         "machine_checks",
@@ -85,7 +85,7 @@ const EXPERIMENTAL: &[FlyKey] = &[
     key(
         "cmd",
         "list of words; a string is one word",
-        "`init.cmd` of groups without a command of their own",
+        "`init.cmd` of groups without a command",
     ),
     key(
         "entrypoint",
@@ -96,49 +96,49 @@ const EXPERIMENTAL: &[FlyKey] = &[
     key(
         "machine_config",
         "as the top-level key",
-        "beats the top-level key",
+        "overrides the top-level key",
     ),
     key(
         "kill_timeout",
-        "duration; a number counts seconds",
-        "old place of the top-level key, which beats it",
+        "duration; a plain number is seconds",
+        "old form of the top-level key, which overrides it",
     ),
     key(
         "metrics_port",
         "port",
-        "old form of `[[metrics]]`, which beats it",
+        "old form of `[[metrics]]`, which overrides it",
     ),
     key(
         "metrics_path",
         "path",
-        "old form of `[[metrics]]`, which beats it",
+        "old form of `[[metrics]]`, which overrides it",
     ),
-    ignored("auto_rollback", "true or false", "means nothing any more"),
+    ignored("auto_rollback", "true or false", "no longer has an effect"),
     ignored(
         "enable_consul",
         "true or false",
-        "no part of a Machine config",
+        "not part of a Machine config",
     ),
     ignored(
         "enable_etcd",
         "true or false",
-        "no part of a Machine config",
+        "not part of a Machine config",
     ),
     ignored(
         "lazy_load_images",
         "true or false",
-        "no part of a Machine config",
+        "not part of a Machine config",
     ),
-    ignored("attached", "table", "no part of a Machine config"),
+    ignored("attached", "table", "not part of a Machine config"),
     ignored(
         "allowed_public_ports",
         "list",
-        "from the days of Nomad; means nothing any more",
+        "for Nomad apps; no longer has an effect",
     ),
     ignored(
         "private_network",
         "true or false",
-        "from the days of Nomad; means nothing any more",
+        "for Nomad apps; no longer has an effect",
     ),
 ];
 
@@ -154,24 +154,23 @@ const FILES: &[FlyKey] = &[
     key(
         "local_path",
         "path of a file of the project",
-        "its content, as base64: `files[].raw_value`; beats the other two",
+        "its content as base64, `files[].raw_value`; overrides the other two",
     ),
     key(
         "secret_name",
         "name",
-        "`files[].secret_name`; beats `raw_value`",
+        "`files[].secret_name`; overrides `raw_value`",
     ),
     key(
         "raw_value",
-        "text",
-        "`files[].raw_value`, encoded as base64 as flyctl does. The docs ask for base64 here, and \
-         flyctl encodes that once more; which of the two is meant is not known, so that a text \
-         which is base64 already is warned about",
+        "string",
+        "`files[].raw_value`, encoded as base64 as flyctl does. The docs ask for base64 here, but \
+         flyctl encodes it again; a warning if the value is already base64",
     ),
     key(
         "processes",
         "groups",
-        "nothing: flyctl writes the file into every group, and a warning says so",
+        "nothing: flyctl writes the file into every group; a warning",
     ),
 ];
 
@@ -184,19 +183,18 @@ pub(super) const SECTIONS: &[FlySection] = &[
     },
     FlySection {
         path: "env",
-        syntax: "`[env]`, of old `[[env]]`",
-        about: "Every group. The keys are the names of variables, and become `env`; a number or a \
-                true is printed as flyctl prints it. `FLY_PROCESS_GROUP` and `PRIMARY_REGION` are \
-                set on top. A variable that looks like a secret, or that begins with `FLY_`, is \
-                warned about.",
+        syntax: "`[env]`, formerly `[[env]]`",
+        about: "Every group. The keys are names of variables and become `env`; a number or boolean is \
+                printed as flyctl prints it. `FLY_PROCESS_GROUP` and `PRIMARY_REGION` are added. A \
+                warning for a variable that looks like a secret or starts with `FLY_`.",
         keys: &[],
     },
     FlySection {
         path: "processes",
-        syntax: "`[processes]`, of old `[[processes]]` with `name` and `command`",
+        syntax: "`[processes]`, formerly `[[processes]]` with `name` and `command`",
         about: "The keys are the names of the groups, the values their commands: `init.cmd`, split \
-                as flyctl does. An empty command runs the image's own. Without the section there \
-                is the one group `app`.",
+                as flyctl does. With an empty command the image's own runs. Without the section \
+                the only group is `app`.",
         keys: &[],
     },
     FlySection {
@@ -209,7 +207,7 @@ pub(super) const SECTIONS: &[FlySection] = &[
         path: "files",
         syntax: "`[[files]]`",
         about: "Every group, whatever `processes` says. Of two entries for one path the later one \
-                counts.",
+                applies.",
         keys: FILES,
     },
     FlySection {

@@ -1,17 +1,17 @@
-//! What happens around the Machines: the build and the deploy.
+//! Sections about builds and deploys.
 
 use super::{FlyKey, FlySection, ignored, key, machine, refused};
 
-const BUILD_ONLY: &str = "for the build, which Aeroform does not do";
+const BUILD_ONLY: &str = "for builds; Aeroform does not build";
 
 const BUILD: &[FlyKey] = &[
     key(
         "image",
         "image",
-        "`image`; `--image` and aeroform.toml beat it",
+        "`image`; `--image` and aeroform.toml override it",
     ),
     ignored("builder", "image", BUILD_ONLY),
-    ignored("buildpacks", "list of texts", BUILD_ONLY),
+    ignored("buildpacks", "list of strings", BUILD_ONLY),
     ignored("builtin", "name", BUILD_ONLY),
     ignored("settings", "table", BUILD_ONLY),
     ignored("args", "table", BUILD_ONLY),
@@ -24,7 +24,7 @@ const BUILD: &[FlyKey] = &[
     refused(
         "compose",
         "table",
-        "containers of a compose file: they are not read. Machines keep those that they have, and a plan that makes new ones on Fly is refused",
+        "containers of a compose file, which are not read: existing Machines keep theirs, and a plan that creates Machines on Fly is refused",
     ),
 ];
 
@@ -33,46 +33,42 @@ const DEPLOY: &[FlyKey] = &[
         "strategy",
         "`\"rolling\"`, `\"immediate\"`, `\"canary\"`, `\"bluegreen\"`",
         "how Machines are updated; with `canary` and `bluegreen` a plan that updates running Machines is \
-         refused until `--strategy rolling` is given; `canary` beside mounts is an error",
+         refused unless `--strategy rolling` is given; `canary` with mounts is an error",
     ),
     key(
         "max_unavailable",
-        "number of Machines, or a share below 1",
-        "how many of a group are updated at once; else 0.33",
+        "number of Machines, or a fraction below 1",
+        "how many Machines of a group are updated at once; default 0.33",
     ),
     key(
         "wait_timeout",
-        "duration; a number counts nanoseconds, and is warned about",
-        "how long a Machine may take to start and pass its checks; else 5 minutes",
+        "duration; a plain number is nanoseconds, with a warning",
+        "how long a Machine may take to start and pass its checks; default 5 minutes",
     ),
     key(
         "release_command",
         "command",
-        "part of what is wanted; not run yet: a plan that would need it is refused until \
-         `--release-command=never` is given. Without an image to run it from a warning",
+        "not run yet: a plan that needs it is refused unless `--release-command=never` is given. A warning \
+         if no image is set",
     ),
     key(
         "release_command_timeout",
-        "duration; a number counts nanoseconds, and is warned about",
-        "how long it may take; else 5 minutes, and 0 means for ever",
+        "duration; a plain number is nanoseconds, with a warning",
+        "its time limit; default 5 minutes, 0 is no limit",
     ),
     key(
         "release_command_vm",
         "table",
         "see `[deploy.release_command_vm]`",
     ),
-    key(
-        "seed_command",
-        "command",
-        "part of what is wanted; not run yet",
-    ),
+    key("seed_command", "command", "not run yet"),
 ];
 
 pub(super) const SECTIONS: &[FlySection] = &[
     FlySection {
         path: "build",
         syntax: "`[build]`",
-        about: "Every group. Two ways to build beside each other are warned about.",
+        about: "Every group. A warning for two build methods.",
         keys: BUILD,
     },
     FlySection {

@@ -1,7 +1,7 @@
-//! Every section and key of fly.toml: what it takes, and what becomes of it.
+//! Every section and key of fly.toml: accepted values and effect.
 //!
-//! The one list of keys: whoever reads a section knows its keys from here, and `docs/fly-toml.md`
-//! is printed from here. That each key marked as read is really read is tested.
+//! The only list of keys: readers take the known keys of a section from here, and `docs/fly-toml.md` is printed
+//! from here. A test checks that each supported key is read.
 
 mod app;
 mod build_and_deploy;
@@ -14,44 +14,44 @@ pub use page::page;
 /// A table of fly.toml.
 #[derive(Debug, Clone, Copy)]
 pub struct FlySection {
-    /// Its path, `services.ports`; empty for the file itself, `*` for a name of the author's.
+    /// Its path, `services.ports`; empty for the file itself, `*` for a name that the author chooses.
     pub path: &'static str,
-    /// How it is written, with its other spellings.
+    /// Its syntax, with other spellings.
     pub syntax: &'static str,
-    /// Which groups it is for and what is particular about it.
+    /// Its groups, and what is special about it.
     pub about: &'static str,
-    /// Its keys; none where the keys are names of the author's.
+    /// Its keys; none where the author chooses them.
     pub keys: &'static [FlyKey],
 }
 
 /// A key of a section.
 #[derive(Debug, Clone, Copy)]
 pub struct FlyKey {
-    /// Its name, in lower case; flyctl takes it in any case.
+    /// Its name in lower case; flyctl accepts any case.
     pub name: &'static str,
-    /// Whether anything comes of it.
+    /// Whether it has an effect.
     pub support: KeySupport,
-    /// What it takes.
+    /// Accepted values.
     pub value_text: &'static str,
-    /// What it becomes, or why nothing.
+    /// Its effect, or why it has none.
     pub becomes: &'static str,
 }
 
-/// What becomes of a key.
+/// How a key is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeySupport {
-    /// Read, checked, and made something of.
+    /// Read, checked and translated.
     Supported,
-    /// Put into the Machine config as it is written.
+    /// Copied into the Machine config unchanged.
     PassedThrough,
-    /// Right, and without a meaning for Machines.
+    /// Valid, without effect on Machines.
     Ignored,
-    /// Right for flyctl; Aeroform cannot follow, and says so where it is written.
+    /// Valid for flyctl, not supported and reported by Aeroform.
     Refused,
 }
 
 impl KeySupport {
-    /// The word of the page.
+    /// Its name on the page.
     pub fn label(self) -> &'static str {
         match self {
             Self::Supported => "supported",

@@ -1,8 +1,8 @@
-//! What serves, and how it is checked.
+//! Services and checks.
 
 use super::{FlyKey, FlySection, ignored, key, passed_through};
 
-const PROCESSES: FlyKey = key("processes", "groups", "which groups have it");
+const PROCESSES: FlyKey = key("processes", "groups", "groups that it applies to");
 const MACHINE_CHECKS: FlyKey = key(
     "machine_checks",
     "list of tables",
@@ -11,25 +11,25 @@ const MACHINE_CHECKS: FlyKey = key(
 const AUTOSTOP: FlyKey = key(
     "auto_stop_machines",
     "`\"off\"`, `\"stop\"`, `\"suspend\"`, true or false",
-    "`services[].autostop`; no default is filled in",
+    "`services[].autostop`; no default is added",
 );
 const AUTOSTART: FlyKey = key(
     "auto_start_machines",
     "true or false",
-    "`services[].autostart`; no default is filled in",
+    "`services[].autostart`; no default is added",
 );
 const MIN_RUNNING: FlyKey = key(
     "min_machines_running",
     "number",
-    "`services[].min_machines_running`; above the group's count a warning",
+    "`services[].min_machines_running`; a warning above the group's count",
 );
-const RESTART_LIMIT: FlyKey = ignored("restart_limit", "number", "Fly has long stopped reading it");
+const RESTART_LIMIT: FlyKey = ignored("restart_limit", "number", "Fly no longer reads it");
 
 const HTTP_SERVICE: &[FlyKey] = &[
     key(
         "internal_port",
         "port",
-        "`services[].internal_port`; no default is filled in",
+        "`services[].internal_port`; no default is added",
     ),
     key("force_https", "true or false", "`force_https` of port 80"),
     AUTOSTOP,
@@ -47,11 +47,11 @@ const SERVICES: &[FlyKey] = &[
     key(
         "protocol",
         "`\"tcp\"` or `\"udp\"`",
-        "`services[].protocol`; no default is filled in",
+        "`services[].protocol`; no default is added",
     ),
     key(
         "internal_port",
-        "port, also as a text",
+        "port, also as a string",
         "`services[].internal_port`",
     ),
     AUTOSTOP,
@@ -60,30 +60,30 @@ const SERVICES: &[FlyKey] = &[
     PROCESSES,
     key(
         "ports",
-        "list of tables, or one",
+        "list of tables, or one table",
         "see `[[services.ports]]`",
     ),
     key(
         "concurrency",
-        "table; of old `\"soft,hard\"`, which counts requests",
+        "table; formerly `\"soft,hard\"` of requests",
         "see `[services.concurrency]`",
     ),
     key(
         "tcp_checks",
         "list of tables",
-        "`services[].checks`, before the http ones",
+        "`services[].checks`, before `http_checks`",
     ),
     key("http_checks", "list of tables", "`services[].checks`"),
     MACHINE_CHECKS,
     ignored(
         "script_checks",
         "list of tables",
-        "flyctl once wrote it into every file; means nothing",
+        "old flyctl versions wrote it; no effect",
     ),
 ];
 
 const PORTS: &[FlyKey] = &[
-    key("port", "port, also as a text", "`ports[].port`"),
+    key("port", "port, also as a string", "`ports[].port`"),
     key("start_port", "port", "`ports[].start_port`"),
     key("end_port", "port", "`ports[].end_port`"),
     key("handlers", "list of words", "`ports[].handlers`"),
@@ -107,19 +107,19 @@ const CONCURRENCY: &[FlyKey] = &[
     key("hard_limit", "number", "`concurrency.hard_limit`"),
 ];
 
-const METHOD: FlyKey = key("method", "text", "`method`; in `[checks]` in capitals");
+const METHOD: FlyKey = key("method", "string", "`method`; upper case in `[checks]`");
 const PATH: FlyKey = key("path", "path", "`path`");
 const PROTOCOL: FlyKey = key("protocol", "`\"http\"` or `\"https\"`", "`protocol`");
 const SKIP_VERIFY: FlyKey = key("tls_skip_verify", "true or false", "`tls_skip_verify`");
-const SERVER_NAME: FlyKey = key("tls_server_name", "text", "`tls_server_name`");
+const SERVER_NAME: FlyKey = key("tls_server_name", "string", "`tls_server_name`");
 const HEADERS: FlyKey = key(
     "headers",
-    "table; of old a list of `{name, value}`",
+    "table; formerly a list of `{name, value}`",
     "`headers`, sorted by name",
 );
 const HEADERS_TABLE: FlyKey = key("headers", "table", "`headers`, sorted by name");
-const NANOSECONDS: &str = "duration; a number counts nanoseconds, and is warned about";
-const MILLISECONDS: &str = "duration; a number counts milliseconds";
+const NANOSECONDS: &str = "duration; a plain number is nanoseconds, with a warning";
+const MILLISECONDS: &str = "duration; a plain number is milliseconds";
 
 const HTTP_SERVICE_CHECKS: &[FlyKey] = &[
     key("interval", NANOSECONDS, "`interval`"),
@@ -132,11 +132,7 @@ const HTTP_SERVICE_CHECKS: &[FlyKey] = &[
     SERVER_NAME,
     HEADERS_TABLE,
     RESTART_LIMIT,
-    ignored(
-        "port",
-        "port",
-        "a service's check asks the service's own port",
-    ),
+    ignored("port", "port", "a service's check uses the service's port"),
 ];
 
 const SERVICE_HTTP_CHECKS: &[FlyKey] = &[
@@ -150,11 +146,7 @@ const SERVICE_HTTP_CHECKS: &[FlyKey] = &[
     SERVER_NAME,
     HEADERS,
     RESTART_LIMIT,
-    ignored(
-        "port",
-        "port",
-        "a service's check asks the service's own port",
-    ),
+    ignored("port", "port", "a service's check uses the service's port"),
 ];
 
 const TCP_CHECKS: &[FlyKey] = &[
@@ -162,23 +154,19 @@ const TCP_CHECKS: &[FlyKey] = &[
     key("timeout", MILLISECONDS, "`timeout`"),
     key("grace_period", MILLISECONDS, "`grace_period`"),
     RESTART_LIMIT,
-    ignored(
-        "port",
-        "port",
-        "a service's check asks the service's own port",
-    ),
+    ignored("port", "port", "a service's check uses the service's port"),
 ];
 
 const CHECKS: &[FlyKey] = &[
     key(
         "type",
         "`\"http\"` or `\"tcp\"`",
-        "`checks.*.type`; a check without it is an error",
+        "`checks.*.type`; required",
     ),
     key(
         "port",
         "port",
-        "`checks.*.port`; else that of the group's `[http_service]`, else an error",
+        "`checks.*.port`; default: the port of the group's `[http_service]`, else an error",
     ),
     key(
         "interval",
@@ -198,38 +186,42 @@ const CHECKS: &[FlyKey] = &[
     SERVER_NAME,
     HEADERS,
     PROCESSES,
-    ignored("name", "text", "its name, in the old form `[[checks]]`"),
+    ignored("name", "string", "its name, in the old form `[[checks]]`"),
     RESTART_LIMIT,
 ];
 
 const HEADER: &[FlyKey] = &[
-    key("name", "text", "`headers[].name`"),
-    key("value", "text", "`headers[].values`"),
+    key("name", "string", "`headers[].name`"),
+    key("value", "string", "`headers[].values`"),
 ];
 
 const MACHINE_CHECK: &[FlyKey] = &[
-    key("command", "list of words", "what the test Machine runs"),
+    key(
+        "command",
+        "list of words",
+        "the command of the test Machine",
+    ),
     key(
         "image",
         "image",
-        "what it runs from; else the image of the Machine that it tests",
+        "its image; default: the image of the tested Machine",
     ),
     key("entrypoint", "list of words", "its entrypoint"),
-    key("kill_signal", "signal", "how it is stopped"),
-    key("kill_timeout", NANOSECONDS, "how long it may take to stop"),
+    key("kill_signal", "signal", "signal that stops it"),
+    key("kill_timeout", NANOSECONDS, "time limit of a stop"),
 ];
 
-const GROUPS: &str = "The groups of `processes`; without it the default group. Beside \
-                      `[processes]` a service has to name its groups, as flyctl asks for.";
-const OWN_MACHINE: &str = "Run by a deploy, each in a test Machine of its own; no part of a Machine \
-                           config, and not run yet.";
+const GROUPS: &str = "The groups of `processes`; without it the default group. With \
+                      `[processes]` a service must name its groups, as in flyctl.";
+const OWN_MACHINE: &str = "Run by a deploy, each in its own test Machine. Not part of a Machine config, \
+                           and not run yet.";
 
 pub(super) const SECTIONS: &[FlySection] = &[
     FlySection {
         path: "http_service",
         syntax: "`[http_service]`",
         about: "The groups of `processes`; without it the default group. One tcp service on ports \
-                80 (`http`) and 443 (`http`, `tls`), before those of `[[services]]`.",
+                80 (`http`) and 443 (`http`, `tls`), before `[[services]]`.",
         keys: HTTP_SERVICE,
     },
     FlySection {
@@ -241,8 +233,8 @@ pub(super) const SECTIONS: &[FlySection] = &[
     FlySection {
         path: "http_service.checks",
         syntax: "`[[http_service.checks]]`",
-        about: "Of type http. Times below a second or above a minute are warned about: Fly changes \
-                them by itself.",
+        about: "Checks of type http. A warning for times below a second or above a minute: Fly clamps \
+                them.",
         keys: HTTP_SERVICE_CHECKS,
     },
     FlySection {
@@ -260,7 +252,7 @@ pub(super) const SECTIONS: &[FlySection] = &[
     FlySection {
         path: "services.ports",
         syntax: "`[[services.ports]]` or one `[services.ports]`",
-        about: "A port that two groups serve from two sections is warned about: Fly Proxy balances \
+        about: "A warning if two groups serve one port from two sections: Fly Proxy balances \
                 between them.",
         keys: PORTS,
     },
@@ -285,7 +277,7 @@ pub(super) const SECTIONS: &[FlySection] = &[
     FlySection {
         path: "services.http_checks.headers",
         syntax: "`[[services.http_checks.headers]]`",
-        about: "The old form; else a table of names and values.",
+        about: "The old form of a table of names and values.",
         keys: HEADER,
     },
     FlySection {
@@ -296,21 +288,21 @@ pub(super) const SECTIONS: &[FlySection] = &[
     },
     FlySection {
         path: "checks.*",
-        syntax: "`[checks.NAME]`, of old `[[checks]]` with `name`",
+        syntax: "`[checks.NAME]`, formerly `[[checks]]` with `name`",
         about: "The groups of `processes`; without it the default group.",
         keys: CHECKS,
     },
     FlySection {
         path: "checks.*.headers",
         syntax: "`[[checks.NAME.headers]]`",
-        about: "The old form; else a table of names and values.",
+        about: "The old form of a table of names and values.",
         keys: HEADER,
     },
     FlySection {
         path: "machine_checks",
         syntax: "`[[machine_checks]]`",
-        about: "Every group. Run by a deploy, each in a test Machine of its own; no part of a \
-                Machine config, and not run yet.",
+        about: "Every group. Run by a deploy, each in its own test Machine. Not part of a Machine \
+                config, and not run yet.",
         keys: MACHINE_CHECK,
     },
 ];
