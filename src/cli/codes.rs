@@ -72,7 +72,7 @@ codes! {
         "A group is to get a name whose own Machines have not moved away yet: the two would be mixed up.",
         "Run `aeroform apply` first.";
     INVALID_MANIFEST "invalid_manifest" Error:
-        "cannot make sense of …: …",
+        "cannot parse …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
         "Correct them.";
     LAST_GROUP "last_group" Error:

@@ -578,7 +578,7 @@ pub(super) fn invalid_manifests_error(found: &Diagnostics) -> Failure {
         _ => "the manifests".to_owned(),
     };
     let errors = count_noun(found.errors(), "error");
-    let message = format!("cannot make sense of {what}: {errors}");
+    let message = format!("cannot parse {what}: {errors}");
     Failure {
         diagnostics: found.iter().cloned().collect(),
         ..Failure::new(codes::INVALID_MANIFEST, message)

@@ -210,7 +210,7 @@ fn a_wrong_word_in_the_files_is_an_error_with_its_line() {
     let platform = EmulatorProcess::with_app(&sandbox);
     let said = run(&sandbox, &platform, &["validate"]);
     assert!(
-        said.contains("`deploy.on_failure`: `groop` is not known"),
+        said.contains("`deploy.on_failure`: unknown value `groop`"),
         "{said}"
     );
     assert!(said.contains("did you mean \"group\"?"), "{said}");

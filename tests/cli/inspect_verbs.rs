@@ -226,7 +226,7 @@ fn no_app_is_guessed_where_there_are_several_or_another_is_named() {
     error: several apps have a state here, and fly.toml does not say which is meant
       caused by: `state/other.json` is of `other`
       caused by: `state/shop.json` is of `shop`
-      caused by: cannot make sense of `fly.toml`: 1 error
+      caused by: cannot parse `fly.toml`: 1 error
     hint: name the app: `aeroform -a NAME …`
     ");
     assert!(

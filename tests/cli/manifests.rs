@@ -112,7 +112,7 @@ fn a_mistake_is_shown_with_its_place_and_ends_in_exit_1() {
       |
       = help: did you mean `count`?
 
-    error: cannot make sense of `aeroform.toml`: 2 errors
+    error: cannot parse `aeroform.toml`: 2 errors
     ");
     assert_snapshot!(sandbox.run(&["validate", "--json"]), @r#"
     exit 1

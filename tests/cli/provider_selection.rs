@@ -134,7 +134,7 @@ fn a_provider_that_is_misspelt_is_told_with_its_line() {
     assert_snapshot!(shown, @r#"
     exit 1
     --- stderr
-    error[bad_value]: there is no provider `flyy`
+    error[bad_value]: unknown provider `flyy`
      --> aeroform.toml:2:12
       |
     2 | provider = "flyy"
@@ -142,7 +142,7 @@ fn a_provider_that_is_misspelt_is_told_with_its_line() {
       |
       = help: did you mean `fly`?
 
-    error: cannot make sense of `aeroform.toml`: 1 error
+    error: cannot parse `aeroform.toml`: 1 error
     "#);
     for verb in [
         &["plan", "--refresh=false"][..],
