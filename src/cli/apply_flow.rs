@@ -13,6 +13,7 @@ use super::args::ApplyFlags;
 use super::codes;
 use super::consent::{self, Consent};
 use super::file_edits::FileEdits;
+use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
 use super::refused_plan::{check_refusals, conflicting_run, stale_plan, stale_plan_since};
 use super::session::{self, Session};
@@ -209,9 +210,7 @@ impl ApplyFlow<'_> {
         edits: &FileEdits,
     ) -> Result<Exit, Failure> {
         let ui = self.context.ui;
-        if !ui.json() {
-            views::plan(ui, &shown.plan);
-        }
+        formats::print(ui, CommandOutput::ProposedPlan(&shown.plan));
         if !self.allow.auto_approve {
             if !ui.streams().can_ask() {
                 return Err(Failure::new(
@@ -231,9 +230,7 @@ impl ApplyFlow<'_> {
         let written = edits.write();
         lock.release().await?;
         written?;
-        if ui.json() {
-            views::nothing_to_do(ui, &shown.plan);
-        }
+        formats::print(ui, CommandOutput::EndOfEmptyRun(&shown.plan));
         ui.say(&format!(
             "wrote {}; no Machine had to change",
             edits.names()
@@ -574,7 +571,7 @@ impl ApplyFlow<'_> {
 }
 
 fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
-    views::nothing_to_do(ui, plan);
+    formats::print(ui, CommandOutput::EmptyRun(plan));
     whole(Exit::Done, plan)
 }
 

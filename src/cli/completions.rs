@@ -24,7 +24,7 @@ use crate::core::platform::{regions, sizes};
 use crate::core::state;
 use crate::core::view::escape::safe;
 use crate::env::Env;
-use crate::ui::{ColorChoice, Exit, Loudness, Ui};
+use crate::ui::{ColorChoice, Exit, Loudness, OutputFormat, Ui};
 
 /// By this variable the script says which shell asks.
 const SHELL_VARIABLE: &str = "AEROFORM_COMPLETE";
@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
 pub(super) fn answer(args: &[OsString], env: &Env) -> Option<Exit> {
     let shells = Shells::builtins();
     let shell = shells.completer(env.var(SHELL_VARIABLE)?)?;
-    let ui = Ui::new(env, ColorChoice::Never, Loudness::Quiet, false);
+    let ui = Ui::new(env, ColorChoice::Never, Loudness::Quiet, OutputFormat::Text);
     let typed: Vec<OsString> = args
         .iter()
         .skip_while(|word| *word != "--")

@@ -1,11 +1,11 @@
 //! `aeroform drift`: what differs between the state and the world. Writes nothing and takes no lock.
 
 use super::args::DriftArgs;
+use super::formats::{self, CommandOutput};
 use super::session::{self, Session};
-use super::{Context, codes, views};
+use super::{Context, codes};
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
 use crate::core::plan::{Options, Plan, PlanMode};
-use crate::core::view::{json, terminal};
 use crate::observe::ObserveError;
 use crate::run::RunError;
 use crate::ui::{Exit, Failure, Signals};
@@ -25,13 +25,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
     let look = look.map_err(observe_failure)?;
     session.report_open_runs(context.ui, &look).await?;
     check_drift_is_known(&look.plan)?;
-    if context.ui.json() {
-        context.ui.document(&json::drift::drift(&look.plan));
-    } else {
-        views::write_stdout(context.ui, |style, text| {
-            terminal::drift(&look.plan, style, text)
-        });
-    }
+    formats::print(context.ui, CommandOutput::Drift(&look.plan));
     Ok(if args.detailed_exitcode && !look.plan.drift.is_empty() {
         Exit::Changes
     } else {

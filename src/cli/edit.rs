@@ -8,6 +8,7 @@
 use super::apply_flow::{self, ApplyRequest};
 use super::args::EditFlags;
 use super::file_edits::FileEdits;
+use super::formats::{self, CommandOutput};
 use super::manifests::{self, Manifests, Purpose, Warnings};
 use super::session::{self, Session};
 use super::{Context, codes, init, views};
@@ -15,7 +16,7 @@ use crate::core::fleet::Desired;
 use crate::core::manifest::edit::{Edit, EditError};
 use crate::core::plan::{Options, Plan, PlanMode, Requested};
 use crate::core::view::escape::safe;
-use crate::core::view::{json, terminal};
+use crate::core::view::terminal;
 use crate::journal::SqliteJournal;
 use crate::provider::Provider;
 use crate::run::{self, Preview};
@@ -293,27 +294,23 @@ fn tell(
 ) {
     let ui = context.ui;
     let view = files.to_view();
-    if ui.json() {
-        ui.document(&json::edit::edit(&desired.app, &view, written, plan));
-        if ui.streams().can_ask() && plan.is_none() && !written {
-            views::write_stderr(ui, |style, text| terminal::edits(&view, style, text));
-        }
-        return;
-    }
-    views::write_stdout(ui, |style, text| terminal::edits(&view, style, text));
-    if let Some(plan) = plan {
-        views::plan(ui, plan);
+    let output = CommandOutput::Edit {
+        app: &desired.app,
+        files: &view,
+        written,
+        plan,
+    };
+    formats::print(ui, output);
+    let is_asked_about = plan.is_none() && !written;
+    if ui.format().is_for_programs() && ui.streams().can_ask() && is_asked_about {
+        views::write_stderr(ui, |style, text| terminal::edits(&view, style, text));
     }
 }
 
 /// The files say so already. That is not to say that it is so.
 fn nothing_to_edit(context: &Context<'_>, plan: &Plan) -> Exit {
     let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::edit::edit(&plan.app, &[], false, None));
-    } else {
-        ui.data("The files say so already; nothing was changed.\n");
-    }
+    formats::print(ui, CommandOutput::NoEdit(&plan.app));
     if !plan.is_empty() {
         ui.say("`aeroform plan` shows what is still to be done for them");
     }

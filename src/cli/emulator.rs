@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use super::Context;
 use super::args::{EmulatorArgs, Fill, RateLimits};
 use super::codes;
+use super::formats::{self, CommandOutput};
 use super::project::read_file;
-use crate::core::view::json;
 use crate::emulator::http::{Server, router};
 use crate::emulator::storage::WorldStore;
 use crate::emulator::world::World;
@@ -41,14 +41,7 @@ pub(super) async fn run(context: &Context<'_>, args: &EmulatorArgs) -> Result<Ex
         ));
     }
     let url = format!("http://{address}");
-    if ui.json() {
-        ui.document(&json::emulator::listening(&url));
-    } else {
-        ui.data(&format!("{url} serves the emulated Machines API\n"));
-        ui.say(&format!(
-            "elsewhere: `export FLY_FLAPS_BASE_URL={url} FLY_API_TOKEN=none`"
-        ));
-    }
+    formats::print(ui, CommandOutput::EmulatorListens(&url));
     tokio::select! {
         _ = signals.next() => Ok(Exit::Done),
         served = axum::serve(listener, router(desk)) => served.map(|()| Exit::Done).map_err(unable),

@@ -6,14 +6,14 @@ use std::num::NonZeroUsize;
 
 use super::apply_flow::{self, ApplyRequest};
 use super::args::{ApplyFlags, GlobalFlags, ImportArgs, PlanOptions, RecoveryFlags};
+use super::formats::{self, CommandOutput};
 use super::init::{self, InitTarget, toml_string};
 use super::manifests::Warnings;
 use super::session::{self, Session};
-use super::{Context, codes, manual, views};
+use super::{Context, codes, manual};
 use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{GroupName, Known, Machine, Management, Observed, Region};
 use crate::core::plan::{Action, Options, Plan, PlanMode, Requested, plan};
-use crate::core::view::{json, terminal};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
@@ -32,20 +32,13 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
     context.ui.mark_changing();
     let written = beginning.write(&text)?;
     let ui = context.ui;
-    if ui.json() {
-        let app = beginning.desired.app.as_str();
-        ui.document(&json::init::import(
-            app,
-            &init::file_names(&written),
-            &written,
-        ));
-    } else {
-        ui.data(&format!(
-            "wrote {}:\n\n",
-            init::file_names(&written).join(" and ")
-        ));
-        views::write_stdout(ui, |style, text| terminal::edits(&written, style, text));
-    }
+    formats::print(
+        ui,
+        CommandOutput::Import {
+            app: &beginning.desired.app,
+            written: &written,
+        },
+    );
     if global.image.is_some() && !args.pin_image {
         ui.say("note: no image was written; `--pin-image` writes the one of `--image`");
     }
@@ -56,7 +49,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
         no_wait_release: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
-        json: args.json,
+        output: args.output,
         options: PlanOptions::default(),
         recovery_flags: RecoveryFlags::default(),
     };
@@ -68,7 +61,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
         flags: &doing,
     };
     let exit = apply_flow::run(context, &errand).await?;
-    if exit != Exit::Done || ui.json() {
+    if exit != Exit::Done || ui.format().is_for_programs() {
         return Ok(exit);
     }
     show_remaining_plan(context).await
@@ -115,7 +108,7 @@ async fn show_remaining_plan(context: &Context<'_>) -> Result<Exit, Failure> {
     );
     let look = signals.or_interrupted(ground.preview(&wishes)).await??;
     context.ui.data("\nWhat the files would change now:\n\n");
-    views::plan(context.ui, &look.plan);
+    formats::print(context.ui, CommandOutput::Plan(&look.plan));
     Ok(Exit::Done)
 }
 

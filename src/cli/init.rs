@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::args::GlobalFlags;
 use super::codes;
+use super::formats::{self, CommandOutput};
 use super::manifest_pair::{self, SettingsFile};
 use super::manifests::{self, Warnings};
 use super::project::read_file;
 use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::manifest::aeroform_keys;
-use crate::core::view::{FileEdit, json};
+use crate::core::view::FileEdit;
 use crate::ui::list::{self, ChoiceList};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -50,25 +51,20 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     context.ui.mark_changing();
     let mut written = beginning.write(&render_manifest(&beginning.desired, &beginning.fly_toml))?;
     written.extend(beginning.write_schema()?);
-    let ui = context.ui;
-    if ui.json() {
-        let app = beginning.desired.app.as_str();
-        ui.document(&json::init::init(app, &file_names(&written)));
-    } else {
-        let names: Vec<String> = file_names(&written)
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        ui.data(&format!("wrote {}\n", join_words(&names)));
-        ui.say("next: `aeroform plan` shows what it would do");
-    }
+    formats::print(
+        context.ui,
+        CommandOutput::Init {
+            app: &beginning.desired.app,
+            written: &written,
+        },
+    );
     Ok(Exit::Done)
 }
 
 /// What `--provider` says, or else a person at a terminal; no terminal means this computer.
 async fn choose_provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
     let (ui, flag) = (context.ui, &context.global.provider);
-    if flag.is_some() || ui.json() || !ui.streams().can_ask() {
+    if flag.is_some() || ui.format().is_for_programs() || !ui.streams().can_ask() {
         return Ok(flag.clone());
     }
     // What stands in the way of any answer is better known before the question.
@@ -257,19 +253,6 @@ fn add_to_gitignore(path: &Path, wanted: &[&'static str]) -> Result<Option<FileE
         after: format!("{before}{text}"),
         before: there.as_deref().map(str::to_owned),
     }))
-}
-
-/// A list of words, as people write it.
-fn join_words(words: &[String]) -> String {
-    match words {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => words.concat(),
-    }
-}
-
-/// The names of files that were written.
-pub(super) fn file_names(written: &[FileEdit]) -> Vec<String> {
-    written.iter().map(|file| file.path.clone()).collect()
 }
 
 fn unwritable_error(path: &Path, error: &io::Error) -> Failure {

@@ -3,13 +3,12 @@
 use super::Context;
 use super::args::LogsArgs;
 use super::codes;
+use super::formats::{self, CommandOutput};
 use super::session::Session;
 use crate::core::fleet::{AppName, GroupName, Known, MachineId};
-use crate::core::view::{escape, json};
 use crate::observe::read_with_retry;
 use crate::provider::retry;
 use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, Provider, ProviderError};
-use crate::ui::color::{TextRole, paint};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// Prints lines until there are no more, the reader goes away, or a signal comes.
@@ -34,7 +33,7 @@ pub(super) async fn run(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, 
         };
         let app = &session.desired.app;
         let mut sink = |line: LogLine| {
-            print(ui, &line);
+            formats::print(ui, CommandOutput::Log(&line));
             ui.accepts_data()
         };
         let read = async || provider.logs(app, &query, &mut sink).await;
@@ -141,43 +140,4 @@ async fn say_folder(
         ));
     }
     Ok(())
-}
-
-fn print(ui: &Ui, line: &LogLine) {
-    if ui.json() {
-        let document = json::logs::log(&line.machine, line.group.as_ref(), &line.at, &line.text);
-        ui.data_with_secrets(&format!("{}\n", json::to_line(&document)));
-        return;
-    }
-    let group = line.group.as_ref().map_or("-", GroupName::as_str);
-    let head = format!(
-        "{} {} {}",
-        truncate_to_millis(&line.at),
-        escape::safe(group),
-        line.machine
-    );
-    let head = paint(&head, TextRole::Dim, ui.color_data());
-    ui.data_with_secrets(&format!("{head} {}\n", escape::safe(&line.text)));
-}
-
-/// A time as people read it; finer parts of a second are for programs.
-fn truncate_to_millis(at: &str) -> String {
-    match at.split_once('.') {
-        Some((seconds, fraction)) if fraction.ends_with('Z') => {
-            let digits = fraction.trim_end_matches('Z');
-            format!("{seconds}.{}Z", &digits[..digits.len().min(3)])
-        }
-        _ => at.to_owned(),
-    }
-}
-
-#[test]
-fn times_are_shown_to_the_millisecond() {
-    assert_eq!(
-        truncate_to_millis("2026-11-22T12:41:02.988146Z"),
-        "2026-11-22T12:41:02.988Z"
-    );
-    for kept in ["2026-11-22T12:41:02Z", "2026-11-22T12:41:02.9Z", "x.y"] {
-        assert_eq!(truncate_to_millis(kept), kept);
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Context;
 use super::args::ImportArgs;
 use super::codes;
+use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
 use super::session::{self, Session};
 use crate::core::fleet::quoting::shell_word;
@@ -12,7 +13,7 @@ use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId,
 use crate::core::plan::RunInfo;
 use crate::core::plan::manual::{self, AdoptError};
 use crate::core::state;
-use crate::core::view::{escape, json};
+use crate::core::view::escape;
 use crate::observe::observe;
 use crate::run::StoredState;
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
@@ -244,10 +245,12 @@ fn report(
     more: &str,
 ) {
     let (ui, place) = (context.ui, session.store.location());
-    if ui.json() {
-        ui.document(&json::state::machine_change(&place, serial, id, group));
-    } else {
-        ui.data(&format!("`{place}` is at serial {serial} now\n"));
-        ui.say(more);
-    }
+    let output = CommandOutput::StateMachine {
+        place: &place,
+        serial,
+        id,
+        group,
+        advice: more,
+    };
+    formats::print(ui, output);
 }

@@ -17,6 +17,7 @@ mod emulator;
 mod fallback_manifests;
 mod file_edits;
 mod flyctl_commands;
+mod formats;
 mod git_index;
 mod gitignore;
 mod group;
@@ -65,7 +66,7 @@ use crate::core::view::escape::safe;
 use crate::env::Env;
 use crate::provider::fly::TOKEN_VARS;
 use crate::provider::local::supervise;
-use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
+use crate::ui::{ColorChoice, Exit, Failure, Loudness, OutputFormat, Ui};
 
 /// What every verb gets.
 #[derive(Clone, Copy)]
@@ -102,7 +103,7 @@ fn run_command(args: &[OsString], env: &Env) -> Exit {
         env,
         cli.global.color,
         cli.global.loudness(),
-        cli.verb.json(),
+        cli.verb.format(),
     )
     .with_program(cli.global.program());
     ui.sanitize_panics();
@@ -140,7 +141,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
             Ok(cli)
         })
         .map_err(|error| {
-            let ui = Ui::new(env, color_flag(args), Loudness::Normal, false);
+            let ui = Ui::new(env, color_flag(args), Loudness::Normal, OutputFormat::Text);
             let asked_for = matches!(
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

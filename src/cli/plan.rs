@@ -1,10 +1,11 @@
 //! `aeroform plan`: what apply would do. Changes nothing and takes no lock.
 
+use super::Context;
 use super::args::PlanArgs as Args;
+use super::formats::{self, CommandOutput};
 use super::manifests::{Purpose, Warnings};
 use super::saved_plan::PlanFile;
 use super::session::{self, Session};
-use super::{Context, views};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{DriftKind, Options, Plan, PlanMode, SavedPlan};
 use crate::run::Preview;
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         signals.or_interrupted(offline).await??
     };
     session.report_open_runs(context.ui, &look).await?;
-    views::plan(context.ui, &look.plan);
+    formats::print(context.ui, CommandOutput::Plan(&look.plan));
     if let Some(out) = out {
         let path = out.write(&SavedPlan::of(&look.plan))?;
         let path = shell_word(&path);

@@ -1,22 +1,16 @@
 //! `aeroform platform`: what Fly offers, from the program's own data. Asks nobody.
 
+use super::Context;
 use super::args::PlatformVerb;
-use super::{Context, views};
-use crate::core::view::{json, terminal};
+use super::formats::{self, CommandOutput};
 use crate::ui::Exit;
 
 /// Prints a list.
 pub(super) fn run(context: &Context<'_>, args: &PlatformVerb) -> Exit {
-    let ui = context.ui;
-    match args {
-        PlatformVerb::VmSizes { .. } if ui.json() => ui.document(&json::platform::vm_sizes()),
-        PlatformVerb::Regions { .. } if ui.json() => ui.document(&json::platform::regions()),
-        PlatformVerb::VmSizes { .. } => {
-            views::write_stdout(ui, |style, text| terminal::platform::vm_sizes(style, text));
-        }
-        PlatformVerb::Regions { .. } => {
-            views::write_stdout(ui, |style, text| terminal::platform::regions(style, text));
-        }
-    }
+    let list = match args {
+        PlatformVerb::VmSizes { .. } => CommandOutput::VmSizes,
+        PlatformVerb::Regions { .. } => CommandOutput::Regions,
+    };
+    formats::print(context.ui, list);
     Exit::Done
 }

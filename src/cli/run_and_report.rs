@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
+use super::Context;
 use super::args::parse_steady;
-use super::{Context, views};
+use super::formats::{self, CommandOutput};
 use crate::apply::{CancelHandle, Halt};
 use crate::core::fleet::MachineId;
 use crate::core::fleet::quoting::shell_word;
@@ -16,7 +17,7 @@ use crate::core::plan::{
 use crate::core::view::next_command::{
     Continuation, NextCommand, request_flags, with_leading_spaces,
 };
-use crate::core::view::{RunOutcome, RunReport, json};
+use crate::core::view::{RunOutcome, RunReport};
 use crate::run::{Preview, RunContext, RunRequest, RunResult};
 use crate::store::StateLock;
 use crate::ui::progress::RunProgress;
@@ -86,11 +87,8 @@ async fn execute_with_progress(
     let (handle, cancel) = CancelHandle::new();
     let mut progress = RunProgress::new(ui, &look.plan);
     let mut events = |event: &_| {
-        if ui.json()
-            && let Some(line) = json::apply::event_line(&look.plan, event)
-        {
-            ui.document(&line);
-        }
+        let plan = &look.plan;
+        formats::print(ui, CommandOutput::Event { plan, event });
         progress.event(event);
     };
     let mut work = pin!(ground.execute(look, held, errand, cancel, &mut events));
@@ -161,7 +159,7 @@ fn report(context: &Context<'_>, look: &Preview, ended: &RunResult, verb: &str, 
         verb,
         next_command: Some(&again),
     };
-    views::report(ui, &told);
+    formats::print(ui, CommandOutput::Report(&told));
 }
 
 /// The command that does what is left, given the verb that does it and the one that was typed.

@@ -1,10 +1,11 @@
 //! `aeroform scale show` and `aeroform regions list`: what there is, and beside it what the files want.
 
+use super::formats::{self, CommandOutput};
 use super::session::{self, Session};
-use super::{Context, scale, views};
+use super::{Context, scale};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested};
-use crate::core::view::{ScaleView, json, terminal};
+use crate::core::view::ScaleView;
 use crate::observe::observe;
 use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
@@ -57,11 +58,6 @@ pub(super) async fn run(
         }
         view.groups.retain(|group| group.name == *name);
     }
-    let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::scale::scale(&view));
-    } else {
-        views::write_stdout(ui, |style, text| terminal::scale(&view, style, text));
-    }
+    formats::print(context.ui, CommandOutput::Scale(&view));
     Ok(Exit::Done)
 }

@@ -1,15 +1,13 @@
 //! `aeroform show config`: what the manifests make of each group's Machines. Asks nobody.
 
-use std::collections::BTreeMap;
-
 use super::args::ShowConfigArgs;
 use super::codes;
+use super::formats::{self, CommandOutput};
 use super::{
     Context,
     manifests::{self, Purpose, Warnings},
 };
 use crate::core::fleet::Desired;
-use crate::core::view::json;
 use crate::core::view::json::config::{self, GroupConfig, SecretDisplay};
 use crate::ui::{Exit, Failure};
 
@@ -24,30 +22,17 @@ pub(super) fn run(context: &Context<'_>, args: &ShowConfigArgs) -> Result<Exit, 
     } else {
         SecretDisplay::Hidden
     };
-    let print = |text: &str| match secrets {
-        SecretDisplay::Shown => ui.data_with_secrets(text),
-        SecretDisplay::Hidden => ui.data(text),
-    };
     let groups = chosen(&desired, args, secrets)?;
     if groups.iter().any(GroupConfig::has_hidden_values) {
         ui.say("values that look secret are hidden; `--show-secrets` shows them");
     }
-    if ui.json() {
-        let document = config::config(&desired.app, groups);
-        print(&format!("{}\n", json::to_line(&document)));
-        return Ok(Exit::Done);
-    }
-    let text = match (groups.as_slice(), &args.group) {
-        ([only], Some(_)) => json::to_pretty(&only.config),
-        (all, _) => {
-            let by_name: BTreeMap<_, _> = all
-                .iter()
-                .map(|group| (group.name, &group.config))
-                .collect();
-            json::to_pretty(&by_name)
-        }
+    let output = CommandOutput::Configs {
+        app: &desired.app,
+        groups,
+        one_group: args.group.is_some(),
+        secrets,
     };
-    print(&text);
+    formats::print(ui, output);
     Ok(Exit::Done)
 }
 

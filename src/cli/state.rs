@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::Context;
 use super::args::StateVerb;
 use super::codes;
+use super::formats::{self, CommandOutput};
 use super::manual;
 use super::project::read_file;
 use super::session::{self, Session};
-use crate::core::fleet::{Known, KnownMachine, MachineId};
+use crate::core::fleet::Known;
 use crate::core::state;
-use crate::core::view::json;
 use crate::journal::{Journal, RunStatus};
 use crate::run::StoredState;
 use crate::ui::{Exit, Failure, Signals};
@@ -21,13 +21,17 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
     let session = Session::open_lenient(context)?;
     session.say_other_state(context);
     match args {
-        StateVerb::List { .. } => list(context, &session.load_state().await?.known),
-        StateVerb::Show { id: None, .. } => show(context, &session.load_state().await?.known),
-        StateVerb::Show { id: Some(id), .. } => {
-            show(
-                context,
-                &only_machine(session.load_state().await?.known, id)?,
-            );
+        StateVerb::List { .. } => {
+            let known = session.load_state().await?.known;
+            formats::print(context.ui, CommandOutput::StateList(&known));
+        }
+        // Never the file's own text: that holds digests of hidden values, which are not printed (rule 37).
+        StateVerb::Show { id, .. } => {
+            let mut known = session.load_state().await?.known;
+            if let Some(id) = id {
+                known = only_machine(known, id)?;
+            }
+            formats::print(context.ui, CommandOutput::StateShow(&known));
         }
         StateVerb::Rm {
             id, lock_timeout, ..
@@ -37,47 +41,6 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
         } => push(context, &session, file, *lock_timeout).await?,
     }
     Ok(Exit::Done)
-}
-
-fn list(context: &Context<'_>, known: &Known) {
-    let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::state::list(known));
-        return;
-    }
-    let width = |cell: fn(&MachineId, &KnownMachine) -> usize| {
-        known
-            .machines
-            .iter()
-            .map(|(id, m)| cell(id, m))
-            .max()
-            .unwrap_or(0)
-    };
-    let (ids, groups) = (
-        width(|id, _| id.as_str().len()),
-        width(|_, machine| machine.group.as_str().chars().count()),
-    );
-    for (id, machine) in &known.machines {
-        let (group, region) = (&machine.group, &machine.region);
-        ui.data(&format!(
-            "{id:ids$}  {group:groups$}  {region}  {}\n",
-            machine.name
-        ));
-    }
-    if known.machines.is_empty() {
-        ui.say("the state knows no Machine");
-    }
-}
-
-/// Never the file's own text: that holds digests of hidden values, which are not printed (rule 37).
-fn show(context: &Context<'_>, known: &Known) {
-    let ui = context.ui;
-    let document = json::state::show(known);
-    if ui.json() {
-        ui.document(&document);
-    } else {
-        ui.data(&json::to_pretty(&document));
-    }
 }
 
 /// The state as if it knew only that Machine.
@@ -129,15 +92,8 @@ async fn push(
     published?;
     released?;
     close_run(context, &pushed)?;
-    if context.ui.json() {
-        context
-            .ui
-            .document(&json::state::push(&place, pushed.serial));
-    } else {
-        context
-            .ui
-            .data(&format!("`{place}` is at serial {} now\n", pushed.serial));
-    }
+    let (place, serial) = (&place, pushed.serial);
+    formats::print(context.ui, CommandOutput::StatePushed { place, serial });
     Ok(())
 }
 

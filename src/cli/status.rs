@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::args::{RecoveryFlags, StatusArgs};
+use super::formats::{self, CommandOutput};
 use super::session::{self, Session};
 use super::{Context, scale, views};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested, plan};
 use crate::core::view::phrases::human_duration;
-use crate::core::view::{StatusView, Style, escape, json, terminal};
+use crate::core::view::{StatusView, Style, escape, terminal};
 use crate::observe::observe;
 use crate::provider::Provider;
 use crate::ui::{AlternateScreen, Exit, Failure, Signals, Ui};
@@ -42,7 +43,7 @@ pub(super) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<Exit
         only: args.group_filter(),
         every: args.every,
     };
-    if context.ui.streams().stdout && !context.ui.json() {
+    if context.ui.streams().stdout && !context.ui.format().is_for_programs() {
         watch.run_on_screen(&mut signals, first).await
     } else {
         watch.run_as_lines(&mut signals, first).await
@@ -80,12 +81,7 @@ async fn inspect(
 }
 
 fn print(context: &Context<'_>, view: &StatusView) {
-    let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::status::status(view));
-    } else {
-        views::write_stdout(ui, |style, text| terminal::status(view, style, text));
-    }
+    formats::print(context.ui, CommandOutput::Status(view));
 }
 
 struct StatusWatch<'a> {
@@ -168,7 +164,7 @@ impl StatusWatch<'_> {
             match looked {
                 Ok(view) => {
                     failed = 0;
-                    if !ui.json() {
+                    if !ui.format().is_for_programs() {
                         ui.data("\n");
                     }
                     print(self.context, &view);

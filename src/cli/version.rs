@@ -1,16 +1,12 @@
 //! `aeroform version`.
 
 use super::Context;
-use crate::core::view::json;
+use super::formats::{self, CommandOutput};
 use crate::ui::Exit;
 
 /// Prints it.
 pub(super) fn run(context: &Context<'_>) -> Exit {
     let version = env!("CARGO_PKG_VERSION");
-    if context.ui.json() {
-        context.ui.document(&json::version::version(version));
-    } else {
-        context.ui.data(&format!("aeroform {version}\n"));
-    }
+    formats::print(context.ui, CommandOutput::Version(version));
     Exit::Done
 }

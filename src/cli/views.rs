@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::formats::{self, CommandOutput};
 use crate::core::plan::Plan;
-use crate::core::view::{RunReport, StateOutcome, Style, json, terminal};
+use crate::core::view::{Style, terminal};
 use crate::ui::{Loudness, Ui};
 
 /// How text for standard output is written.
@@ -35,56 +36,12 @@ pub(super) fn write_stderr(ui: &Ui, view: impl FnOnce(&Style, &mut String) -> fm
     ui.talk(text.trim_end());
 }
 
-/// The plan as the result of a command.
-pub(super) fn plan(ui: &Ui, plan: &Plan) {
-    if ui.json() {
-        ui.document(&json::plan::plan(plan));
-    } else {
-        write_stdout(ui, |style, text| terminal::plan(plan, style, text));
-    }
-}
-
-/// The plan as what a person is about to be asked for. Where standard output is for programs or goes
-/// elsewhere, the person is shown it where the question stands.
+/// The plan before its approval. Where standard output is for programs or goes elsewhere, it is also on standard
+/// error, where the question is.
 pub(super) fn plan_before_question(ui: &Ui, plan: &Plan) {
     let streams = ui.streams();
-    if !ui.json() {
-        write_stdout(ui, |style, text| terminal::plan(plan, style, text));
-    }
-    if streams.can_ask() && (ui.json() || !streams.stdout) {
+    formats::print(ui, CommandOutput::ProposedPlan(plan));
+    if streams.can_ask() && (ui.format().is_for_programs() || !streams.stdout) {
         write_stderr(ui, |style, text| terminal::plan(plan, style, text));
-    }
-}
-
-/// That there is nothing to carry out.
-pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
-    if ui.json() {
-        let state = StateOutcome::Unchanged;
-        ui.document(&json::apply::empty_run_line(nothing));
-        ui.document(&json::apply::finished_line(&RunReport {
-            plan: nothing,
-            results: &[],
-            interrupted: false,
-            findings: &[],
-            remarks: &[],
-            additions: &[],
-            overtaken: &[],
-            state: &state,
-            partial_rollout: None,
-            next_command: None,
-            program: "",
-            verb: "",
-        }));
-    } else {
-        plan(ui, nothing);
-    }
-}
-
-/// What came of a run.
-pub(super) fn report(ui: &Ui, report: &RunReport<'_>) {
-    if ui.json() {
-        ui.document(&json::apply::finished_line(report));
-    } else {
-        write_stdout(ui, |style, text| terminal::report(report, style, text));
     }
 }

@@ -161,7 +161,7 @@ struct ListView {
 impl ListView {
     /// None where no list can be drawn.
     fn of(ui: &Ui, list: &ChoiceList<'_>, typed: String, over: &Arc<AtomicBool>) -> Option<Self> {
-        if ui.json() || !ui.streams().can_ask() || !ui.can_draw() {
+        if ui.format().is_for_programs() || !ui.streams().can_ask() || !ui.can_draw() {
             return None;
         }
         let size = Term::stderr().size();

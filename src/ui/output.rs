@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::color::ColorChoice;
 use super::terminal::{self, Streams};
-use super::{Exit, Failure, codes};
+use super::{Exit, Failure, OutputFormat, codes};
 use crate::core::fleet::secret::patterns;
 use crate::core::scrub;
 use crate::core::view::command_hints::{expand_commands, expand_commands_in_json};
@@ -60,7 +60,7 @@ pub struct Ui {
     width: usize,
     draws: bool,
     loudness: Loudness,
-    json: bool,
+    format: OutputFormat,
     /// Rows are drawn that a line would tear; they say what is waited for.
     drawing: Arc<AtomicBool>,
     program: &'static str,
@@ -71,7 +71,7 @@ pub struct Ui {
 
 impl Ui {
     /// Looks at the streams once; what is found holds for the whole run.
-    pub fn new(env: &Env, color: ColorChoice, loudness: Loudness, json: bool) -> Self {
+    pub fn new(env: &Env, color: ColorChoice, loudness: Loudness, format: OutputFormat) -> Self {
         let streams = Streams::of_process();
         Self {
             streams,
@@ -82,7 +82,7 @@ impl Ui {
             width: terminal::width(env, streams),
             draws: streams.stderr && env.var("TERM").is_some_and(|term| term != "dumb"),
             loudness,
-            json,
+            format,
             drawing: Arc::default(),
             program: "aeroform",
             may_have_changed: AtomicBool::new(false),
@@ -133,9 +133,9 @@ impl Ui {
         self.loudness
     }
 
-    /// Whether standard output is for programs.
-    pub fn json(&self) -> bool {
-        self.json
+    /// The form of standard output.
+    pub fn format(&self) -> OutputFormat {
+        self.format
     }
 
     /// Writes a finished text to standard output, with nothing in it that a terminal or a CI runner would
@@ -285,7 +285,7 @@ impl Ui {
 
     /// A failure, in both forms where programs listen.
     pub fn failure(&self, failure: &Failure) {
-        if self.json {
+        if self.format.is_for_programs() {
             self.document(&failure.json());
         }
         self.write_stderr(&failure.render(&self.sentence_style()));

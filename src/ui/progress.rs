@@ -104,7 +104,8 @@ impl<'a> RunProgress<'a> {
 
     /// Whether good news is told.
     fn shows_success(&self) -> bool {
-        self.ui.loudness() != Loudness::Quiet && (!self.ui.json() || self.bars.is_some())
+        self.ui.loudness() != Loudness::Quiet
+            && (!self.ui.format().is_for_programs() || self.bars.is_some())
     }
 }
 

@@ -225,3 +225,43 @@ fn every_printed_command_has_the_flags_in_use() {
         "{document}"
     );
 }
+
+#[test]
+fn a_wrong_output_format_is_refused_with_the_names_of_all_formats() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run(&["plan", "--format", "yaml"]), @"
+    exit 64
+    --- stderr
+    error: invalid value 'yaml' for '--format <FORMAT>'
+      [possible values: text, json]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["validate", "--format", "yaml"]), @"
+    exit 64
+    --- stderr
+    error: invalid value 'yaml' for '--format <FORMAT>'
+      [possible values: text, json, github]
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn json_is_the_short_form_of_format_json_on_every_command() {
+    let mut found = 0;
+    let mut commands = vec![aeroform::cli::args::command()];
+    while let Some(command) = commands.pop() {
+        let has = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
+        assert_eq!(has("json"), has("format"), "{}", command.get_name());
+        found += usize::from(has("format"));
+        commands.extend(command.get_subcommands().cloned());
+    }
+    assert!(found > 40, "{found} commands have --format");
+    let sandbox = Sandbox::with_app();
+    for verb in ["version", "validate", "plan", "status", "unlock"] {
+        let long = sandbox.run(&[verb, "--format", "json"]);
+        assert_eq!(long, sandbox.run(&[verb, "--json"]), "{verb}");
+        assert!(long.contains("{\"format_version\":1,"), "{verb}: {long}");
+    }
+}

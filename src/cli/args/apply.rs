@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::OutputFlags;
 use super::parse::parse_duration_flag;
 use super::{PlanOptions, RecoveryFlags, RequestFlags, options};
 use crate::cli::consent::AllowDestroy;
@@ -35,9 +36,9 @@ pub struct ApplyFlags {
     /// How long to wait for the state's lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
-    /// Print one JSON event per line
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
     /// Options of this plan.
     #[command(flatten)]
     pub options: PlanOptions,
@@ -102,9 +103,9 @@ pub struct RefreshArgs {
     /// How long to wait for the state's lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
-    /// Print one JSON event per line
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
     /// Recovery.
     #[command(flatten)]
     pub recovery_flags: RecoveryFlags,

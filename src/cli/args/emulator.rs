@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::OutputFlags;
 use super::parse::parse_duration_flag;
 
 /// `aeroform emulator`.
@@ -38,9 +39,9 @@ pub struct EmulatorArgs {
     /// Seed for ids: the same calls return the same ids
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// Whether the emulator adds platform defaults to configs.

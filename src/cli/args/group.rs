@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::EditFlags;
 use super::parse::parse_group_name;
 use crate::core::fleet::GroupName;
+use crate::ui::OutputFormat;
 
 /// `aeroform group`.
 #[derive(Debug, Subcommand)]
@@ -65,12 +66,12 @@ Examples:
 }
 
 impl GroupVerb {
-    /// Whether it prints JSON.
-    pub(super) fn json(&self) -> bool {
+    /// The form of standard output.
+    pub(super) fn format(&self) -> OutputFormat {
         match self {
             Self::Add { edit_flags, .. }
             | Self::Rename { edit_flags, .. }
-            | Self::Remove { edit_flags, .. } => edit_flags.apply_flags.json,
+            | Self::Remove { edit_flags, .. } => edit_flags.apply_flags.output.format(),
         }
     }
 }

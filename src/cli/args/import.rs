@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::OutputFlags;
 use super::parse::parse_duration_flag;
 
 /// `aeroform import`.
@@ -33,7 +34,7 @@ pub struct ImportArgs {
     /// How long to wait for the state's lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }

@@ -1,9 +1,12 @@
 //! Read-only verbs: `validate`, `drift`, `show`, `platform`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
+use super::OutputFlags;
+use super::output::output_format_parser;
 use super::parse::parse_group_name;
 use crate::core::fleet::GroupName;
+use crate::ui::OutputFormat;
 
 /// `aeroform validate`.
 #[derive(Debug, Args)]
@@ -12,22 +15,22 @@ pub struct ValidateArgs {
     #[arg(long)]
     pub strict: bool,
     /// Output format: text, json, or github (annotations of a pull request)
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub format: DiagnosticFormat,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = output_format_parser(&OutputFormat::ALL))]
+    pub format: OutputFormat,
     /// Print JSON, like `--format json`
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }
 
-/// Format of diagnostics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DiagnosticFormat {
-    /// For people, with source lines
-    Text,
-    /// For programs
-    Json,
-    /// Annotations of a GitHub workflow
-    Github,
+impl ValidateArgs {
+    /// The form of standard output.
+    pub(super) fn format(&self) -> OutputFormat {
+        if self.json {
+            OutputFormat::Json
+        } else {
+            self.format
+        }
+    }
 }
 
 /// `aeroform drift`.
@@ -43,9 +46,9 @@ pub struct DriftArgs {
     /// Exit 2 if there is drift
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// `aeroform show`.
@@ -72,9 +75,9 @@ pub struct ShowConfigArgs {
     /// Show values that look secret and file contents
     #[arg(long)]
     pub show_secrets: bool,
-    /// Print JSON with a format version
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// `aeroform platform`.
@@ -83,15 +86,15 @@ pub enum PlatformVerb {
     /// List VM sizes with memory and price
     #[command(after_help = "Like `fly platform vm-sizes`.")]
     VmSizes {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
     /// List regions with their price relative to iad
     #[command(after_help = "Like `fly platform regions`.")]
     Regions {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
 }

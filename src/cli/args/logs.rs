@@ -1,5 +1,6 @@
 //! `aeroform logs`.
 
+use super::OutputFlags;
 use clap::Args;
 
 /// `aeroform logs`.
@@ -30,7 +31,7 @@ pub struct LogsArgs {
     /// Start with the last N lines
     #[arg(short = 'n', long, value_name = "N")]
     pub tail: Option<usize>,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }

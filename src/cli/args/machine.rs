@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::OutputFlags;
 use super::parse::{parse_duration_flag, parse_group_name, parse_machine_id, parse_region};
 use super::{ApplyFlags, EditFlags, PlanArgs, RequestFlags};
 use crate::core::fleet::{GroupName, MachineId, Region};
+use crate::ui::OutputFormat;
 
 /// `aeroform machine`.
 #[derive(Debug, Subcommand)]
@@ -216,9 +218,9 @@ pub struct MachineListArgs {
     /// Only these regions
     #[arg(short, long, value_name = "REGION", value_delimiter = ',', value_parser = parse_region)]
     pub region: Vec<Region>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// `aeroform machine status`.
@@ -233,9 +235,9 @@ pub struct MachineStatusArgs {
     /// Machine id or name
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// Flags of the verbs that act immediately, without a plan.
@@ -250,9 +252,9 @@ pub struct MachineActArgs {
     /// How long a started Machine must stay up (10s, 1m; 0 to disable)
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub steady: Option<Duration>,
-    /// Print one JSON object per Machine
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// `aeroform machine replace`.
@@ -281,22 +283,24 @@ impl MachineReplaceArgs {
 }
 
 impl MachineVerb {
-    /// Whether it prints JSON.
-    pub fn json(&self) -> bool {
+    /// The form of standard output.
+    pub fn format(&self) -> OutputFormat {
         match self {
-            Self::List(list) => list.json,
-            Self::Status(status) => status.json,
+            Self::List(list) => list.output.format(),
+            Self::Status(status) => status.output.format(),
             Self::Start(act)
             | Self::Stop(act)
             | Self::Restart(act)
             | Self::Suspend(act)
             | Self::Cordon(act)
-            | Self::Uncordon(act) => act.json,
-            Self::Replace(replace) => replace.apply_flags.json,
+            | Self::Uncordon(act) => act.output.format(),
+            Self::Replace(replace) => replace.apply_flags.output.format(),
             Self::Clone(MachineCloneArgs { edit_flags, .. })
             | Self::Destroy(MachineDestroyArgs { edit_flags, .. })
             | Self::Move(MachineMoveArgs { edit_flags, .. })
-            | Self::Update(MachineUpdateArgs { edit_flags, .. }) => edit_flags.apply_flags.json,
+            | Self::Update(MachineUpdateArgs { edit_flags, .. }) => {
+                edit_flags.apply_flags.output.format()
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line as data; docs/cli.md is generated from it. Runs nothing.
 
+use crate::ui::OutputFormat;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -17,6 +18,7 @@ mod inspect;
 mod logs;
 mod machine;
 mod options;
+mod output;
 mod parse;
 mod plan;
 mod regions;
@@ -34,15 +36,14 @@ pub use global::GlobalFlags;
 pub use group::GroupVerb;
 pub use help::command;
 pub use import::ImportArgs;
-pub use inspect::{
-    DiagnosticFormat, DriftArgs, PlatformVerb, ShowConfigArgs, ShowVerb, ValidateArgs,
-};
+pub use inspect::{DriftArgs, PlatformVerb, ShowConfigArgs, ShowVerb, ValidateArgs};
 pub use logs::LogsArgs;
 pub use machine::{
     MachineActArgs, MachineCloneArgs, MachineDestroyArgs, MachineListArgs, MachineMoveArgs,
     MachineReplaceArgs, MachineStatusArgs, MachineUpdateArgs, MachineVerb,
 };
 pub use options::{PlanOptions, parse_steady};
+pub use output::OutputFlags;
 pub use plan::{PlanArgs, RecoveryFlags, RefreshFlag};
 pub use regions::{RegionsArgs, RegionsVerb};
 pub use request::{RequestFlags, RestartTarget};
@@ -97,9 +98,9 @@ pub struct Cli {
 pub enum Verb {
     /// Write aeroform.toml, its JSON schema and .gitignore entries next to fly.toml
     Init {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
     /// Check fly.toml and aeroform.toml, offline
     Validate(ValidateArgs),
@@ -141,9 +142,9 @@ pub enum Verb {
     State(StateVerb),
     /// Show who holds the state's lock
     Unlock {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
     /// Run an emulated Fly Machines API, to try Aeroform without an account
     Emulator(EmulatorArgs),
@@ -173,9 +174,9 @@ Examples:
     },
     /// Print the version
     Version {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
 }
 
@@ -209,46 +210,44 @@ impl Verb {
         }
     }
 
-    /// Whether it prints JSON.
-    pub fn json(&self) -> bool {
+    /// The form of standard output.
+    pub fn format(&self) -> OutputFormat {
         match self {
-            Self::Init { json }
-            | Self::Show(ShowVerb::Config(ShowConfigArgs { json, .. }))
-            | Self::Platform(PlatformVerb::VmSizes { json } | PlatformVerb::Regions { json })
-            | Self::Plan(PlanArgs { json, .. })
+            Self::Init { output }
+            | Self::Show(ShowVerb::Config(ShowConfigArgs { output, .. }))
+            | Self::Platform(PlatformVerb::VmSizes { output } | PlatformVerb::Regions { output })
+            | Self::Plan(PlanArgs { output, .. })
             | Self::Apply(ApplyArgs {
-                apply_flags: ApplyFlags { json, .. },
+                apply_flags: ApplyFlags { output, .. },
                 ..
             })
             | Self::Destroy(DestroyArgs {
-                apply_flags: ApplyFlags { json, .. },
+                apply_flags: ApplyFlags { output, .. },
             })
-            | Self::Drift(DriftArgs { json, .. })
-            | Self::Refresh(RefreshArgs { json, .. })
+            | Self::Drift(DriftArgs { output, .. })
+            | Self::Refresh(RefreshArgs { output, .. })
             | Self::Restart(RestartArgs {
-                apply_flags: ApplyFlags { json, .. },
+                apply_flags: ApplyFlags { output, .. },
                 ..
             })
-            | Self::Status(StatusArgs { json, .. })
-            | Self::Logs(LogsArgs { json, .. })
-            | Self::Emulator(EmulatorArgs { json, .. })
-            | Self::Import(ImportArgs { json, .. })
+            | Self::Status(StatusArgs { output, .. })
+            | Self::Logs(LogsArgs { output, .. })
+            | Self::Emulator(EmulatorArgs { output, .. })
+            | Self::Import(ImportArgs { output, .. })
             | Self::State(
-                StateVerb::List { json }
-                | StateVerb::Show { json, .. }
-                | StateVerb::Rm { json, .. }
-                | StateVerb::Push { json, .. },
+                StateVerb::List { output }
+                | StateVerb::Show { output, .. }
+                | StateVerb::Rm { output, .. }
+                | StateVerb::Push { output, .. },
             )
-            | Self::Unlock { json }
-            | Self::Version { json } => *json,
-            Self::Scale(args) => args.json(),
-            Self::Group(args) => args.json(),
-            Self::Regions(args) => args.json(),
-            Self::Machine(machine) => machine.json(),
-            Self::Validate(ValidateArgs { json, format, .. }) => {
-                *json || *format == DiagnosticFormat::Json
-            }
-            Self::Completions { .. } | Self::Man { .. } => false,
+            | Self::Unlock { output }
+            | Self::Version { output } => output.format(),
+            Self::Scale(args) => args.format(),
+            Self::Group(args) => args.format(),
+            Self::Regions(args) => args.format(),
+            Self::Machine(machine) => machine.format(),
+            Self::Validate(args) => args.format(),
+            Self::Completions { .. } | Self::Man { .. } => OutputFormat::Text,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use super::OutputFlags;
 use super::parse::parse_run_id;
 use super::{PlanOptions, RequestFlags};
 use crate::core::fleet::RunId;
@@ -71,9 +72,9 @@ pub struct PlanArgs {
     /// Exit 2 if there are changes or drift, 6 if the plan is refused
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
     /// Options of this plan.
     #[command(flatten)]
     pub options: PlanOptions,

@@ -2,9 +2,11 @@
 
 use clap::{Args, Subcommand};
 
+use super::OutputFlags;
 use super::parse::{parse_group_name, parse_region};
 use super::{EditFlags, RefreshFlag};
 use crate::core::fleet::{GroupName, Region};
+use crate::ui::OutputFormat;
 
 /// `aeroform regions`.
 #[derive(Debug, Subcommand)]
@@ -39,9 +41,9 @@ With flyctl: the REGIONS column of `fly scale show`.")]
         /// Whether the provider is read.
         #[command(flatten)]
         refresh: RefreshFlag,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
 }
 
@@ -60,13 +62,13 @@ pub struct RegionsArgs {
 }
 
 impl RegionsVerb {
-    /// Whether it prints JSON.
-    pub(super) fn json(&self) -> bool {
+    /// The form of standard output.
+    pub(super) fn format(&self) -> OutputFormat {
         match self {
             Self::Add(args) | Self::Remove(args) | Self::Drain(args) => {
-                args.edit_flags.apply_flags.json
+                args.edit_flags.apply_flags.output.format()
             }
-            Self::List { json, .. } => *json,
+            Self::List { output, .. } => output.format(),
         }
     }
 }

@@ -73,7 +73,7 @@ impl PlanArgs {
             parallelism: apply_flags.parallelism,
             out: None,
             detailed_exitcode: false,
-            json: apply_flags.json,
+            output: apply_flags.output,
             options: apply_flags.options.clone(),
             recovery_flags: apply_flags.recovery_flags.clone(),
         }

@@ -4,10 +4,12 @@ use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 
+use super::OutputFlags;
 use super::parse::{parse_group_name, parse_region};
 use super::{EditFlags, RefreshFlag};
 use crate::core::fleet::{GroupName, Region};
 use crate::core::plan::ScaleAmount;
+use crate::ui::OutputFormat;
 
 /// `aeroform scale`.
 #[derive(Debug, Subcommand)]
@@ -161,21 +163,23 @@ pub struct ScaleShowArgs {
     /// Whether the provider is read.
     #[command(flatten)]
     pub refresh: RefreshFlag,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 impl ScaleVerb {
-    /// Whether it prints JSON.
-    pub(super) fn json(&self) -> bool {
+    /// The form of standard output.
+    pub(super) fn format(&self) -> OutputFormat {
         match self {
-            Self::Count(ScaleCountArgs { edit_flags, .. }) => edit_flags.apply_flags.json,
+            Self::Count(ScaleCountArgs { edit_flags, .. }) => {
+                edit_flags.apply_flags.output.format()
+            }
             Self::Vm(ScaleVmArgs { size_flags, .. })
             | Self::Memory(ScaleMemoryArgs { size_flags, .. }) => {
-                size_flags.edit_flags.apply_flags.json
+                size_flags.edit_flags.apply_flags.output.format()
             }
-            Self::Show(args) => args.json,
+            Self::Show(args) => args.output.format(),
         }
     }
 }

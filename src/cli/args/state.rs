@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use super::OutputFlags;
 use super::parse::parse_duration_flag;
 
 /// `aeroform state`.
@@ -12,18 +13,18 @@ use super::parse::parse_duration_flag;
 pub enum StateVerb {
     /// List the Machines in the state
     List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
     /// Show the state or one of its Machines
     Show {
         /// Machine id or name
         #[arg(value_name = "ID")]
         id: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
     /// Remove a Machine from the state; it keeps running and is no longer managed
     Rm {
@@ -33,9 +34,9 @@ pub enum StateVerb {
         /// How long to wait for the state's lock (30s, 5m)
         #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
         lock_timeout: Duration,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
     /// Publish a state file that an apply could not write
     Push {
@@ -44,8 +45,8 @@ pub enum StateVerb {
         /// How long to wait for the state's lock (30s, 5m)
         #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
         lock_timeout: Duration,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
     },
 }

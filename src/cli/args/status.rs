@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::OutputFlags;
 use super::parse::{parse_duration_flag, parse_group_name};
 use crate::core::fleet::GroupName;
 
@@ -39,9 +40,9 @@ pub struct StatusArgs {
         requires = "watch"
     )]
     pub every: Duration,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 impl StatusArgs {

@@ -7,8 +7,9 @@ use crate::core::fleet::quoting::shell_word;
 
 /// Arguments that are left out: consent must be given again, output flags do not matter, and the flags that select
 /// the project are part of [`GlobalFlags::program`](super::GlobalFlags::program).
-const NOT_REPEATED: [&str; 9] = [
+const NOT_REPEATED: [&str; 10] = [
     "auto_approve",
+    "format",
     "json",
     "chdir",
     "config",

@@ -10,15 +10,15 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::super::args::{MachineActArgs, PlanOptions};
+use super::super::formats::{self, CommandOutput};
 use super::super::session::{self, Session};
 use super::super::{Context, codes};
 use super::{find_machine, other_project_error};
 use crate::apply::{Stability, StabilityWatch};
 use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, WaitUntil};
 use crate::core::plan::{Requested, steady_ms};
-use crate::core::view::json::machine as document;
+use crate::core::view::escape;
 use crate::core::view::phrases::human_duration;
-use crate::core::view::{escape, terminal};
 use crate::observe::read_with_retry;
 use crate::provider::codes as answers;
 use crate::provider::retry::{self, CALL, FailedTry};
@@ -354,14 +354,12 @@ impl ActContext<'_> {
     }
 
     fn report(&self, before: &Machine, after: &Machine) {
-        if self.ui.json() {
-            self.ui
-                .document(&document::action(self.verb.name(), before, after));
-            return;
-        }
-        super::super::views::write_stdout(self.ui, |style, text| {
-            terminal::machine::action(before, after, style, text)
-        });
+        let output = CommandOutput::MachineAction {
+            action: self.verb.name(),
+            before,
+            after,
+        };
+        formats::print(self.ui, output);
     }
 }
 

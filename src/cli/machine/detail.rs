@@ -1,11 +1,12 @@
 //! `aeroform machine status ID`.
 
+use super::super::Context;
 use super::super::args::{MachineStatusArgs, RecoveryFlags};
+use super::super::formats::{self, CommandOutput};
 use super::super::session::{self, Session};
-use super::super::{Context, views};
 use super::find_machine;
 use crate::core::plan::{DriftKind, PlanMode, Requested, plan};
-use crate::core::view::{MachineView, json, terminal};
+use crate::core::view::MachineView;
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
@@ -49,12 +50,6 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineStatusArgs) -> Resu
     if observed.other_projects.contains_key(&machine.id) {
         view.status.other_project.clone_from(&machine.project);
     }
-    if ui.json() {
-        ui.document(&json::machine::detail(app, &view));
-    } else {
-        views::write_stdout(ui, |style, text| {
-            terminal::machine::detail(&view, style, text)
-        });
-    }
+    formats::print(ui, CommandOutput::MachineDetail { app, view: &view });
     Ok(Exit::Done)
 }

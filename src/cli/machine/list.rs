@@ -1,10 +1,10 @@
 //! `aeroform machine list`.
 
+use super::super::Context;
 use super::super::args::MachineListArgs;
-use super::super::{Context, views};
+use super::super::formats::{self, CommandOutput};
 use super::inspect::inspect;
-use crate::core::view::{json, terminal};
-use crate::ui::{Exit, Failure, Loudness, Signals};
+use crate::ui::{Exit, Failure, Signals};
 
 /// Looks once and lists what is there, whoever manages it.
 pub(super) async fn run(context: &Context<'_>, args: &MachineListArgs) -> Result<Exit, Failure> {
@@ -16,17 +16,6 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineListArgs) -> Result
     });
     view.other_project_machines
         .retain(|other| args.group.is_none() || other.group == args.group);
-    let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::machine::list(&view));
-    } else if ui.loudness() == Loudness::Quiet {
-        for machine in &view.machines {
-            ui.data(&format!("{}\n", machine.id));
-        }
-    } else {
-        views::write_stdout(ui, |style, text| {
-            terminal::machine::list(&view, style, text)
-        });
-    }
+    formats::print(context.ui, CommandOutput::MachineList(&view));
     Ok(Exit::Done)
 }

@@ -1,0 +1,127 @@
+//! For programs: documents with a version, of which docs/schemas has the schemas; a run prints one event per line.
+
+use super::{CommandOutput, file_names};
+use crate::core::plan::Plan;
+use crate::core::view::json::config::SecretDisplay;
+use crate::core::view::json::unlock::{LockHolder, unlock};
+use crate::core::view::json::{self, apply, to_line};
+use crate::core::view::{RunReport, StateOutcome};
+use crate::store::{Holder, LockStatus};
+use crate::ui::Ui;
+
+pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
+    match output {
+        CommandOutput::Plan(plan) => ui.document(&json::plan::plan(plan)),
+        CommandOutput::ProposedPlan(_) => {}
+        CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => empty_run(ui, plan),
+        CommandOutput::Event { plan, event } => {
+            if let Some(line) = apply::event_line(plan, event) {
+                ui.document(&line);
+            }
+        }
+        CommandOutput::Report(report) => ui.document(&apply::finished_line(report)),
+        CommandOutput::Drift(plan) => ui.document(&json::drift::drift(plan)),
+        CommandOutput::Edit {
+            app,
+            files,
+            written,
+            plan,
+        } => ui.document(&json::edit::edit(app, files, written, plan)),
+        CommandOutput::NoEdit(app) => ui.document(&json::edit::edit(app, &[], false, None)),
+        CommandOutput::Init { app, written } => {
+            ui.document(&json::init::init(app.as_str(), &file_names(written)));
+        }
+        CommandOutput::Import { app, written } => {
+            let names = file_names(written);
+            ui.document(&json::init::import(app.as_str(), &names, written));
+        }
+        CommandOutput::Validated(manifests) => {
+            let diagnostics = &manifests.loaded.diagnostics;
+            let document = json::validate::validate(diagnostics.iter().map(Into::into).collect());
+            ui.document(&document.with_more(diagnostics.omitted()));
+        }
+        CommandOutput::Configs {
+            app,
+            groups,
+            one_group: _,
+            secrets,
+        } => {
+            let line = to_line(&json::config::config(app, groups)) + "\n";
+            match secrets {
+                SecretDisplay::Shown => ui.data_with_secrets(&line),
+                SecretDisplay::Hidden => ui.data(&line),
+            }
+        }
+        CommandOutput::Status(view) => ui.document(&json::status::status(view)),
+        CommandOutput::MachineList(view) => ui.document(&json::machine::list(view)),
+        CommandOutput::MachineDetail { app, view } => {
+            ui.document(&json::machine::detail(app, view));
+        }
+        CommandOutput::MachineAction {
+            action,
+            before,
+            after,
+        } => ui.document(&json::machine::action(action, before, after)),
+        CommandOutput::Scale(view) => ui.document(&json::scale::scale(view)),
+        CommandOutput::Log(line) => {
+            let group = line.group.as_ref();
+            let document = json::logs::log(&line.machine, group, &line.at, &line.text);
+            ui.data_with_secrets(&(to_line(&document) + "\n"));
+        }
+        CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
+        CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
+        CommandOutput::StatePushed { place, serial } => {
+            ui.document(&json::state::push(place, serial));
+        }
+        CommandOutput::StateMachine {
+            place,
+            serial,
+            id,
+            group,
+            advice: _,
+        } => ui.document(&json::state::machine_change(place, serial, id, group)),
+        CommandOutput::Lock { place: _, status } => lock(ui, status),
+        CommandOutput::EmulatorListens(url) => ui.document(&json::emulator::listening(url)),
+        CommandOutput::VmSizes => ui.document(&json::platform::vm_sizes()),
+        CommandOutput::Regions => ui.document(&json::platform::regions()),
+        CommandOutput::Version(version) => ui.document(&json::version::version(version)),
+    }
+}
+
+/// Every run has these two lines.
+fn empty_run(ui: &Ui, plan: &Plan) {
+    ui.document(&apply::empty_run_line(plan));
+    ui.document(&apply::finished_line(&RunReport {
+        plan,
+        results: &[],
+        interrupted: false,
+        findings: &[],
+        remarks: &[],
+        additions: &[],
+        overtaken: &[],
+        state: &StateOutcome::Unchanged,
+        partial_rollout: None,
+        next_command: None,
+        program: "",
+        verb: "",
+    }));
+}
+
+fn lock(ui: &Ui, status: &LockStatus) {
+    let (held, holder) = match status {
+        LockStatus::Free => (false, None),
+        LockStatus::Held(holder) => (true, holder.as_ref()),
+    };
+    ui.document(&unlock(held, holder.map(lock_holder)));
+}
+
+fn lock_holder(holder: &Holder) -> LockHolder<'_> {
+    LockHolder {
+        who: &holder.who,
+        host: &holder.host,
+        pid: holder.pid,
+        command: &holder.command,
+        since: &holder.since,
+        run: holder.run.as_deref(),
+    }
+}
