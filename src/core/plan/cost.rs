@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::decision::{ChangeRole, ChangedMachine, GroupDecision, RemovedMachine};
 use super::members::Member;
-use super::types::{Cost, Plan};
+use super::summary::changes;
+use super::types::{Cost, Step};
 use crate::core::fleet::schema::{Guest, Service};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineConfig, MachineState, Region};
 use crate::core::platform::PRICES_AS_OF;
@@ -19,7 +20,7 @@ use crate::core::platform::prices::{MonthlyPrice, machine_price, volume_price};
 pub(super) fn estimate(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    plan: &Plan,
+    steps: &[Step],
 ) -> Option<Cost> {
     if !desired.profile().has_prices {
         return None;
@@ -28,7 +29,7 @@ pub(super) fn estimate(
     for decision in decisions.values() {
         sum.add(decision)?;
     }
-    let new = plan.changes().flat_map(|(_, change)| change.new_volumes());
+    let new = changes(steps).flat_map(|(_, change)| change.new_volumes());
     sum.total.0 += new.map(|new| volume_price(new.size_gb).0).sum::<i128>();
     Some(Cost {
         cents_per_month: sum.total.cents(),

@@ -10,6 +10,30 @@ use super::types::Note;
 use crate::core::code::Code;
 use crate::core::fleet::{GroupName, Known, MachineId, RunId};
 
+/// What one part of the planner has to say. The plan has the remarks of all parts, in the order in which the parts are
+/// joined.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    pub(super) notes: Vec<Note>,
+    pub(super) warnings: Vec<Note>,
+    pub(super) refusals: Vec<Note>,
+    pub(super) records: Vec<Note>,
+}
+
+impl Remarks {
+    /// The remarks of all parts, list by list.
+    pub(super) fn join(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.notes.extend(part.notes);
+            all.warnings.extend(part.warnings);
+            all.refusals.extend(part.refusals);
+            all.records.extend(part.records);
+        }
+        all
+    }
+}
+
 /// A note without a group or hint.
 pub(super) fn note(code: Code, message: impl Into<String>) -> Note {
     Note {

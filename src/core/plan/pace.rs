@@ -6,39 +6,67 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::decision::GroupDecision;
 use super::options::Options;
-use super::types::{Action, Change, GateKind, Plan, PoolId, StepId, Work};
-use crate::core::fleet::{GroupName, Strategy};
+use super::summary::changes;
+use super::types::{Action, Change, GateKind, GroupChange, Pool, PoolId, Step, StepId, Work};
+use crate::core::fleet::{DesiredGroup, GroupName, Strategy};
 
-/// Says of each group how its Machines are updated, and of the plan and each group how long that takes at
-/// least.
-pub(super) fn note_pace(
-    plan: &mut Plan,
-    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    options: &Options,
-) {
-    let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
-    let paces = GroupPace::of_groups(plan, parallelism);
-    let mut work_ms: u128 = 0;
-    for group in &mut plan.groups {
-        let pace = paces.get(&group.name).cloned().unwrap_or_default();
-        let wanted = decisions.get(&group.name).and_then(|d| d.desired);
-        if let Some(wanted) = wanted {
-            group.strategy = pace.strategy(wanted.strategy, parallelism);
+/// The pace of every group that a plan changes.
+pub(super) struct Paces {
+    parallelism: usize,
+    groups: BTreeMap<GroupName, GroupPace>,
+}
+
+impl Paces {
+    /// The pace that these steps have.
+    pub(super) fn of(steps: &[Step], pools: &[Pool], options: &Options) -> Self {
+        let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
+        let groups = GroupPace::of_groups(Schedule { steps, pools }, parallelism);
+        Self {
+            parallelism,
+            groups,
         }
-        let Some(window) = group.steady_ms else {
-            continue;
+    }
+
+    /// How the Machines of a group are updated, for people, and how long that takes at least, milliseconds.
+    pub(super) fn describe(
+        &self,
+        name: &GroupName,
+        desired: Option<&DesiredGroup>,
+        steady_ms: Option<u64>,
+    ) -> (String, Option<u64>) {
+        let (usual, groups) = (GroupPace::default(), &self.groups);
+        let pace = groups.get(name).unwrap_or(&usual);
+        let strategy = desired.map_or_else(String::new, |desired| {
+            pace.strategy(desired.strategy, self.parallelism)
+        });
+        let Some(window) = steady_ms else {
+            return (strategy, None);
         };
         let up = Duration::from_millis(window);
-        group.strategy = format!("{}, each up for {up:?}", group.strategy);
-        group.at_least_ms = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
-        work_ms += u128::from(window) * pace.gated as u128;
+        let at_least = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
+        (format!("{strategy}, each up for {up:?}"), at_least)
     }
-    // Neither is more than what happens: no group is faster alone, and no run makes more changes at once.
-    let longest = plan.groups.iter().filter_map(|group| group.at_least_ms);
-    let shared = u64::try_from(work_ms.div_ceil(parallelism as u128)).unwrap_or(u64::MAX);
-    plan.at_least_ms = longest.chain([shared]).max().filter(|ms| *ms > 0);
+
+    /// How long a plan with these groups takes at least, milliseconds.
+    pub(super) fn at_least_ms(&self, groups: &[GroupChange]) -> Option<u64> {
+        let work_ms = |group: &GroupChange| {
+            let gated = self.groups.get(&group.name).map_or(0, |pace| pace.gated);
+            u128::from(group.steady_ms.unwrap_or(0)) * gated as u128
+        };
+        let work_ms: u128 = groups.iter().map(work_ms).sum();
+        // Neither is more than what happens: no group is faster alone, and no run makes more changes at once.
+        let longest = groups.iter().filter_map(|group| group.at_least_ms);
+        let shared = u64::try_from(work_ms.div_ceil(self.parallelism as u128)).unwrap_or(u64::MAX);
+        longest.chain([shared]).max().filter(|ms| *ms > 0)
+    }
+}
+
+/// Steps and the pools that they name.
+#[derive(Clone, Copy)]
+struct Schedule<'p> {
+    steps: &'p [Step],
+    pools: &'p [Pool],
 }
 
 /// How the changes of one group are made.
@@ -53,9 +81,9 @@ struct GroupPace {
 }
 
 impl GroupPace {
-    fn of_groups(plan: &Plan, parallelism: usize) -> BTreeMap<GroupName, Self> {
+    fn of_groups(plan: Schedule<'_>, parallelism: usize) -> BTreeMap<GroupName, Self> {
         let mut steps: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
-        for (id, change) in plan.changes() {
+        for (id, change) in changes(plan.steps) {
             steps.entry(&change.group).or_default().push(id);
         }
         let of_group = |(name, steps): (&GroupName, Vec<StepId>)| {
@@ -102,7 +130,7 @@ impl GroupPace {
 }
 
 /// The greatest number of running Machines of a group that one pool changes, and how many of them at once.
-fn wave(plan: &Plan, steps: &[StepId]) -> Option<(usize, usize)> {
+fn wave(plan: Schedule<'_>, steps: &[StepId]) -> Option<(usize, usize)> {
     let mut pools: BTreeMap<PoolId, usize> = BTreeMap::new();
     for id in steps {
         let step = &plan.steps[id.0 as usize];
@@ -129,7 +157,7 @@ fn changes_running_machine(change: &Change) -> bool {
     is_change && change.gate != GateKind::Settled
 }
 
-fn is_gated(plan: &Plan, id: StepId) -> bool {
+fn is_gated(plan: Schedule<'_>, id: StepId) -> bool {
     match &plan.steps[id.0 as usize].work {
         Work::Change(change) => matches!(change.gate, GateKind::Started | GateKind::Healthy),
         Work::Barrier { .. } => false,
@@ -138,7 +166,7 @@ fn is_gated(plan: &Plan, id: StepId) -> bool {
 
 /// How many windows of one group follow each other if its calls take no time and no other group is in its way:
 /// the schedule of the executor, window by window.
-fn rounds(plan: &Plan, steps: &[StepId], parallelism: usize) -> u64 {
+fn rounds(plan: Schedule<'_>, steps: &[StepId], parallelism: usize) -> u64 {
     // By number of the step: a plan may have 100,000 of them.
     let mut of_group = vec![false; plan.steps.len()];
     for id in steps {

@@ -1,6 +1,7 @@
-//! The planner: from what is wanted, known and observed to the whole plan.
+//! The planner: from what is desired, known and observed to the plan.
 //!
-//! Puts the rooms in order and decides nothing itself. Read it first, then go where it points.
+//! Calls the parts in their order, joins what they return, and decides nothing itself. Read it first, then go where
+//! it points.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,31 +14,32 @@ use super::guards;
 use super::history;
 use super::launch_allocator::LaunchAllocator;
 use super::members::{self, Fleet};
-use super::notes::{self, note};
+use super::notes::{self, Remarks, note};
 use super::options::{Options, PlanMode};
 use super::order;
 use super::pace;
 use super::placement;
-use super::provenance;
+use super::provenance::{self, Provenance};
 use super::reconcile::{self, to_count};
 use super::refresh;
 use super::releases;
 use super::rollout;
 use super::steady;
+use super::summary::{calls_provider, changes};
 use super::types::{
-    Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
+    Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
+    Step,
 };
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
 use crate::core::code::Code;
 use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
-    Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
+    Capabilities, Desired, DesiredGroup, GroupName, Known, Lineage, MachineId, Observed, Region,
 };
 
 /// Makes the plan. Without an observation it plans from the state alone. Pure: the same facts give the
 /// same plan, whatever order they came in.
-#[expect(clippy::too_many_lines, reason = "one pass, read from top to bottom")]
 pub fn plan(
     desired: &Desired,
     known: &Known,
@@ -84,10 +86,33 @@ pub fn plan(
     options
         .requested
         .apply_clone_source(&mut order.steps, &fleet);
-    let release = observed.and_then(|observed| {
-        releases::planned_release(desired, known, observed, &decisions, options.mode)
-    });
-    let mut plan = Plan {
+    releases::mark_reverts(&mut order.steps, known, observed, &fleet.drift);
+    let paces = pace::Paces::of(&order.steps, &order.pools, options);
+    let groups = group_changes(&decisions, &order.steps, &paces, options, capabilities);
+    let facts = Facts {
+        desired,
+        known,
+        observed,
+        options,
+        capabilities,
+        fleet: &fleet,
+        decisions: &decisions,
+        steps: &order.steps,
+    };
+    let history = observed.map(|observed| facts.unrecorded(observed, &digest));
+    let history = history.unwrap_or_default();
+    let release_command = options.requested.release_command;
+    let rollout = (lineage, release_command);
+    let remarks = Remarks::join([
+        history.before,
+        facts.warnings(),
+        facts.refusals(),
+        facts.notes(),
+        rollout::check_rollout(&order.steps, desired, known, &decisions, rollout),
+        facts.records(),
+        history.after,
+    ]);
+    Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
         provider: desired.provider.clone(),
@@ -95,173 +120,204 @@ pub fn plan(
         named_by: desired.app_name_source.clone(),
         lineage: scope.cloned(),
         serial: known.serial,
-        desired: digest,
         online: observed.is_some(),
         machines: fleet.len(),
         mode: options.mode,
         requested: options.requested.clone(),
         on_failure: manner.on_failure,
-        groups: Vec::new(),
+        cost: cost::estimate(desired, &decisions, &order.steps).map(Box::new),
+        release: observed.and_then(|observed| {
+            releases::planned_release(desired, known, observed, &decisions, options.mode)
+        }),
+        newest_release: releases::newest_release(known, observed),
+        unseen_release: releases::unseen(&order.steps, known, observed, &fleet.drift),
+        at_least_ms: paces.at_least_ms(&groups),
+        expected_machines: expected_machines(&decisions, &groups),
+        adopted_runs: history.adopted_runs,
+        provenance: history.provenance,
+        drift: sorted_drift(fleet.drift),
+        desired: digest,
+        groups,
         steps: order.steps,
         pools: order.pools,
-        drift: Vec::new(),
-        notes: Vec::new(),
-        warnings: exposed_secrets_warning(known)
-            .into_iter()
-            .chain(unreadable::warnings(&decisions, observed))
-            .chain(guards::warnings(desired, known, &decisions))
-            .chain(placement::elsewhere(&decisions))
-            .collect(),
-        refusals: Vec::new(),
-        records: Vec::new(),
-        adopted_runs: Vec::new(),
-        provenance: BTreeMap::new(),
         watchers: order.watchers,
-        release,
-        newest_release: releases::newest_release(known, observed),
-        unseen_release: None,
-        cost: None,
-        at_least_ms: None,
-        expected_machines: BTreeMap::new(),
-    };
-    plan.cost = cost::estimate(desired, &decisions, &plan).map(Box::new);
-    releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
-    plan.unseen_release = releases::unseen(&plan.steps, known, observed, &fleet.drift);
-    plan.warnings.extend(app_warnings(observed, options));
-    plan.groups = group_changes(&decisions, &plan.steps);
-    steady::set_steady_windows(
-        &mut plan.groups,
-        &decisions,
-        &options.requested,
-        capabilities,
-    );
-    pace::note_pace(&mut plan, &decisions, options);
-    plan.expected_machines = expected_machines(&decisions, &plan.groups);
-    add_notes(
-        &mut plan,
-        desired,
-        known,
-        &fleet,
-        &decisions,
-        capabilities,
-        options,
-    );
-    rollout::check_rollout(&mut plan, desired, known, &decisions, lineage);
-    let small = volumes::undersized_notes(desired, &decisions, &plan.steps, observed);
-    plan.notes.extend(small);
-    let left = observed.map(|observed| volumes::migration_leftover_notes(&decisions, observed));
-    plan.notes.extend(left.into_iter().flatten());
-    if let Some(observed) = observed {
-        take_over(&mut plan, known, observed, &fleet, options);
+        notes: remarks.notes,
+        warnings: remarks.warnings,
+        refusals: remarks.refusals,
+        records: remarks.records,
     }
-    plan.drift = fleet.drift;
-    plan.drift
-        .sort_by(|a, b| (a.kind as u8, &a.machine.id).cmp(&(b.kind as u8, &b.machine.id)));
-    plan
 }
 
-/// Runs that the state does not list: what it takes over of them, and what it must not.
-fn take_over(
-    plan: &mut Plan,
-    known: &Known,
-    observed: &Observed,
-    fleet: &Fleet<'_>,
-    options: &Options,
-) {
-    plan.provenance = provenance::find_provenance(fleet, observed, options);
-    let history = history::check_history(known, observed, fleet, &plan.desired, options);
-    for (taken, about) in history.adopted_runs {
-        plan.adopted_runs.push(taken);
-        plan.records.push(about);
-    }
-    let unknown = unreadable::refuse_creates(known, fleet, observed, &plan.steps, options);
-    plan.records
-        .extend(history::lineage_change_note(known, observed));
-    plan.refusals
-        .splice(0..0, history.refusals.into_iter().chain(unknown));
+fn sorted_drift(mut drift: Vec<Drift>) -> Vec<Drift> {
+    drift.sort_by(|a, b| (a.kind as u8, &a.machine.id).cmp(&(b.kind as u8, &b.machine.id)));
+    drift
 }
 
-/// What must be said of the app itself and of its releases.
-fn app_warnings(observed: Option<&Observed>, options: &Options) -> Vec<Note> {
-    let warnings = |observed| {
-        let of_releases = releases::warnings(observed, options).into_iter();
-        of_releases
-            .chain(history::missing_app_id_warning(observed))
-            .collect()
-    };
-    observed.map(warnings).unwrap_or_default()
+/// What was read and decided, for the parts that have something to say about it.
+struct Facts<'p, 'a> {
+    desired: &'p Desired,
+    known: &'p Known,
+    observed: Option<&'p Observed>,
+    options: &'p Options,
+    capabilities: Option<&'p Capabilities>,
+    fleet: &'p Fleet<'a>,
+    decisions: &'p BTreeMap<GroupName, GroupDecision<'a>>,
+    steps: &'p [Step],
 }
 
-fn add_notes(
-    plan: &mut Plan,
-    desired: &Desired,
-    known: &Known,
-    fleet: &Fleet<'_>,
-    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    capabilities: Option<&Capabilities>,
-    options: &Options,
-) {
-    let protected = guards::protected(desired, known, fleet);
-    plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
-    plan.refusals
-        .extend(options.requested.refusals(desired, fleet));
-    plan.records = record_notes(desired, known, fleet, options);
-    plan.notes.extend(fleet.notes.iter().cloned());
-    for (name, decision) in decisions {
-        plan.notes.extend(decision.notes.iter().cloned());
-        plan.notes
-            .extend(notes::late_creates_note(name, &decision.members, known));
+/// Runs that the state does not list.
+#[derive(Default)]
+struct UnrecordedRuns {
+    provenance: BTreeMap<MachineId, Provenance>,
+    adopted_runs: Vec<AdoptedRun>,
+    /// Its refusals, which come before all others.
+    before: Remarks,
+    /// Its records, which come after all others.
+    after: Remarks,
+}
+
+impl Facts<'_, '_> {
+    /// Runs that the state does not list: what it takes over of them, and what it must not.
+    fn unrecorded(&self, observed: &Observed, digest: &str) -> UnrecordedRuns {
+        let (known, fleet, options) = (self.known, self.fleet, self.options);
+        let history = history::check_history(known, observed, fleet, digest, options);
+        let unknown = unreadable::refuse_creates(known, fleet, observed, self.steps, options);
+        let mut refusals = history.refusals;
+        refusals.extend(unknown);
+        let (adopted_runs, mut records): (Vec<_>, Vec<_>) =
+            history.adopted_runs.into_iter().unzip();
+        records.extend(history::lineage_change_note(known, observed));
+        UnrecordedRuns {
+            provenance: provenance::find_provenance(fleet, observed, options),
+            adopted_runs,
+            before: Remarks {
+                refusals,
+                ..Remarks::default()
+            },
+            after: Remarks {
+                records,
+                ..Remarks::default()
+            },
+        }
     }
-    plan.notes
-        .extend(group_notes::removed_and_empty_group_notes(
+
+    fn warnings(&self) -> Remarks {
+        let (known, observed, decisions) = (self.known, self.observed, self.decisions);
+        let mut warnings = Vec::from_iter(exposed_secrets_warning(known));
+        warnings.extend(unreadable::warnings(decisions, observed));
+        warnings.extend(guards::warnings(self.desired, known, decisions));
+        warnings.extend(placement::elsewhere(decisions));
+        if let Some(observed) = observed {
+            warnings.extend(releases::warnings(observed, self.options));
+            warnings.extend(history::missing_app_id_warning(observed));
+        }
+        Remarks {
+            warnings,
+            ..Remarks::default()
+        }
+    }
+
+    fn refusals(&self) -> Remarks {
+        let (desired, fleet) = (self.desired, self.fleet);
+        let protected = guards::protected(desired, self.known, fleet);
+        let mut refusals = guards::refusals(desired, self.decisions, &protected, fleet.len());
+        refusals.extend(self.options.requested.refusals(desired, fleet));
+        Remarks {
+            refusals,
+            ..Remarks::default()
+        }
+    }
+
+    fn records(&self) -> Remarks {
+        Remarks {
+            records: record_notes(self.desired, self.known, self.fleet, self.options),
+            ..Remarks::default()
+        }
+    }
+
+    fn notes(&self) -> Remarks {
+        let (desired, observed, decisions) = (self.desired, self.observed, self.decisions);
+        let requested = &self.options.requested;
+        let mut notes = self.fleet.notes.clone();
+        for (name, decision) in decisions {
+            notes.extend(decision.notes.iter().cloned());
+            notes.extend(notes::late_creates_note(
+                name,
+                &decision.members,
+                self.known,
+            ));
+        }
+        notes.extend(group_notes::removed_and_empty_group_notes(
             desired, decisions,
         ));
-    plan.notes
-        .extend(options.requested.restart_notes(decisions));
-    if options.mode == PlanMode::Normal {
-        plan.notes
-            .extend(group_notes::unused_moves_notes(desired, fleet));
-    }
-    if plan.calls_provider()
-        && capabilities.is_some_and(|c| !c.enforces_sizes)
-        && group_notes::has_unenforced_settings(desired)
-    {
-        plan.notes.push(note(
-            codes::SIZES_NOT_ENFORCED,
-            format!(
-                "provider `{}` shows sizes and images and does not enforce them",
-                plan.provider
-            ),
+        notes.extend(requested.restart_notes(decisions));
+        if self.options.mode == PlanMode::Normal {
+            notes.extend(group_notes::unused_moves_notes(desired, self.fleet));
+        }
+        notes.extend(self.unenforced_sizes_note());
+        if observed.is_none() {
+            notes.extend(self.offline_notes());
+        }
+        let steps = self.steps;
+        notes.extend(volumes::undersized_notes(
+            desired, decisions, steps, observed,
         ));
+        let left = observed.map(|observed| volumes::migration_leftover_notes(decisions, observed));
+        notes.extend(left.into_iter().flatten());
+        Remarks {
+            notes,
+            ..Remarks::default()
+        }
     }
-    if !plan.online && !options.requested.restart.is_none() {
-        plan.notes.push(note(
-            codes::DECIDED_AT_APPLY,
-            "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
-             was made without asking the provider",
-        ));
+
+    fn unenforced_sizes_note(&self) -> Option<Note> {
+        let said = calls_provider(self.steps)
+            && self.capabilities.is_some_and(|c| !c.enforces_sizes)
+            && group_notes::has_unenforced_settings(self.desired);
+        said.then(|| {
+            note(
+                codes::SIZES_NOT_ENFORCED,
+                format!(
+                    "provider `{}` shows sizes and images and does not enforce them",
+                    self.desired.provider
+                ),
+            )
+        })
     }
-    let chosen_late = plan
-        .changes()
-        .any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
-    if !plan.online && chosen_late && options.mode == PlanMode::Normal {
-        plan.notes.push(note(
-            codes::DECIDED_AT_APPLY,
-            "which Machines go is decided at apply: this plan was made without asking the provider",
-        ));
-    }
-    if !plan.online && desired.profile().has_volumes && creates_mounts(plan, desired) {
-        plan.notes.push(note(
-            codes::DECIDED_AT_APPLY,
-            "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
-             without asking the provider",
-        ));
+
+    /// What a plan without an observation leaves open until the apply.
+    fn offline_notes(&self) -> Vec<Note> {
+        let (desired, options) = (self.desired, self.options);
+        let mut found = Vec::new();
+        if !options.requested.restart.is_none() {
+            found.push(note(
+                codes::DECIDED_AT_APPLY,
+                "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
+                 was made without asking the provider",
+            ));
+        }
+        let chosen_late =
+            changes(self.steps).any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
+        if chosen_late && options.mode == PlanMode::Normal {
+            found.push(note(
+                codes::DECIDED_AT_APPLY,
+                "which Machines go is decided at apply: this plan was made without asking the provider",
+            ));
+        }
+        if desired.profile().has_volumes && creates_mounts(self.steps, desired) {
+            found.push(note(
+                codes::DECIDED_AT_APPLY,
+                "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
+                 without asking the provider",
+            ));
+        }
+        found
     }
 }
 
 /// Whether a Machine comes that has a mount.
-fn creates_mounts(plan: &Plan, desired: &Desired) -> bool {
-    let mut changes = plan.changes();
+fn creates_mounts(steps: &[Step], desired: &Desired) -> bool {
+    let mut changes = changes(steps);
     changes.any(|(_, change)| match &change.action {
         Action::Create { volumes, .. } => {
             let group = desired.groups.get(&change.group);
@@ -353,21 +409,29 @@ fn record_notes(
 fn group_changes(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     steps: &[Step],
+    paces: &pace::Paces,
+    options: &Options,
+    capabilities: Option<&Capabilities>,
 ) -> Vec<GroupChange> {
-    let touched: BTreeSet<&GroupName> = steps
-        .iter()
-        .filter_map(|step| match &step.work {
-            Work::Change(change) => Some(&change.group),
-            Work::Barrier { .. } => None,
-        })
-        .collect();
+    let touched: BTreeSet<&GroupName> = changes(steps).map(|(_, change)| &change.group).collect();
     decisions
         .iter()
-        .map(|(name, decision)| group_change(name, decision, touched.contains(name)))
+        .map(|(name, decision)| {
+            let steady = |desired: &DesiredGroup| {
+                steady::steady_ms(desired, &options.requested, capabilities)
+            };
+            group_change(name, decision, touched.contains(name), paces, steady)
+        })
         .collect()
 }
 
-fn group_change(name: &GroupName, decision: &GroupDecision<'_>, touched: bool) -> GroupChange {
+fn group_change(
+    name: &GroupName,
+    decision: &GroupDecision<'_>,
+    touched: bool,
+    paces: &pace::Paces,
+    steady: impl Fn(&DesiredGroup) -> Option<u64>,
+) -> GroupChange {
     let mut regions: BTreeMap<Region, (u32, u32)> = BTreeMap::new();
     for member in &decision.members {
         let entry = regions.entry(member.region.clone()).or_default();
@@ -396,6 +460,11 @@ fn group_change(name: &GroupName, decision: &GroupDecision<'_>, touched: bool) -
         (_, _) if touched => GroupVerdict::Changed,
         (_, _) => GroupVerdict::Unchanged,
     };
+    let changed = decision
+        .desired
+        .filter(|_| verdict != GroupVerdict::Unchanged);
+    let steady_ms = changed.and_then(steady);
+    let (strategy, at_least_ms) = paces.describe(name, decision.desired, steady_ms);
     let members = decision.members.iter();
     let came = members.filter_map(|member| member.moved_from.as_ref());
     let moved_from: BTreeSet<&GroupName> = came.clone().collect();
@@ -413,9 +482,9 @@ fn group_change(name: &GroupName, decision: &GroupDecision<'_>, touched: bool) -
         count_reason: decision.count_reason.clone().filter(|_| touched),
         moved_from: moved_from.into_iter().cloned().collect(),
         moved_in: to_count(came.count()),
-        strategy: String::new(),
-        steady_ms: None,
-        at_least_ms: None,
+        strategy,
+        steady_ms,
+        at_least_ms,
         size: group_notes::size_text(decision),
         http_service: decision
             .desired

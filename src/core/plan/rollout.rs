@@ -10,10 +10,11 @@ use super::codes;
 use super::decision::GroupDecision;
 use super::fields::{CompareContext, ConfigComparer};
 use super::members::Member;
-use super::notes::note;
+use super::notes::{Remarks, note};
 use super::releases;
 use super::requested::ReleaseCommandMode;
-use super::types::{Action, Change, Note, Plan};
+use super::summary::changes;
+use super::types::{Action, Change, Note, Step};
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, MachineState, ReleaseCommand, StoredConfig,
     UnsupportedStrategy, diff, overlay,
@@ -22,29 +23,32 @@ use crate::core::fleet::{
 /// Groups that are named in one sentence.
 const MAX_NAMED_GROUPS: usize = 8;
 
-/// Refuses the plan where it needs what is missing, and says what it goes on without.
+/// What refuses the plan where it needs what is missing, and what it goes on without.
 pub(super) fn check_rollout<'a>(
-    plan: &mut Plan,
+    steps: &[Step],
     desired: &Desired,
     known: &Known,
     decisions: &BTreeMap<GroupName, GroupDecision<'a>>,
-    lineage: &'a Lineage,
-) {
+    (lineage, release_command): (&'a Lineage, ReleaseCommandMode),
+) -> Remarks {
     let rollout = RolloutCheck {
         desired,
         known,
         decisions,
         lineage,
-        release_command: plan.requested.release_command,
+        release_command,
     };
-    plan.refusals.extend(rollout.refusals());
-    plan.refusals
-        .extend(refuse_missing_containers(plan, desired));
-    plan.warnings.extend(rollout.warnings());
+    let mut refusals = rollout.refusals();
+    refusals.extend(refuse_missing_containers(steps, desired));
+    Remarks {
+        refusals,
+        warnings: Vec::from_iter(rollout.warnings()),
+        ..Remarks::default()
+    }
 }
 
 /// Machines without their containers are no success: none is made from nothing where a compose file names some.
-fn refuse_missing_containers(plan: &Plan, desired: &Desired) -> Option<Note> {
+fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> {
     let place = desired.rollout.compose.as_ref()?;
     if !desired.profile().runs_images {
         return None;
@@ -61,7 +65,7 @@ fn refuse_missing_containers(plan: &Plan, desired: &Desired) -> Option<Note> {
         | Action::Start
         | Action::Forget => false,
     };
-    let changes = plan.changes().map(|(_, change)| change);
+    let changes = changes(steps).map(|(_, change)| change);
     let groups: BTreeSet<&GroupName> = changes
         .filter(|change| from_nothing(change))
         .map(|change| &change.group)

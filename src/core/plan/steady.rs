@@ -1,11 +1,9 @@
 //! How long a Machine must stay up before its change counts as done (rule 29).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::decision::GroupDecision;
 use super::requested::Requested;
-use super::types::{GroupChange, GroupVerdict, Plan};
+use super::types::Plan;
 use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, Strategy};
 
 /// The window of this group, milliseconds: what a flag says, else the file, else what is usual with the
@@ -24,22 +22,6 @@ pub fn steady_ms(
     let usual = || Some(capabilities?.steady_ms.min(most));
     let window = asked.steady_ms.or(group.steady_ms).or_else(usual);
     window.filter(|window| *window > 0)
-}
-
-/// Notes the window of every group of which something changes.
-pub(super) fn set_steady_windows(
-    groups: &mut [GroupChange],
-    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    asked: &Requested,
-    capabilities: Option<&Capabilities>,
-) {
-    let touched = groups
-        .iter_mut()
-        .filter(|group| group.verdict != GroupVerdict::Unchanged);
-    for group in touched {
-        let wanted = decisions.get(&group.name).and_then(|d| d.desired);
-        group.steady_ms = wanted.and_then(|wanted| steady_ms(wanted, asked, capabilities));
-    }
 }
 
 impl Plan {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{ReplaceHalf, Verb};
 use super::notes::format_machine_count;
-use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, StepId, Work};
+use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, Step, StepId, Work};
 use crate::core::fleet::GroupName;
 
 /// How many steps of each kind. A replacement is one, though two steps do it.
@@ -92,13 +92,31 @@ fn images(change: &Change) -> (Option<String>, Option<String>) {
     })
 }
 
+/// The changes that these steps make.
+pub(super) fn changes(steps: &[Step]) -> impl Iterator<Item = (StepId, &Change)> {
+    steps.iter().filter_map(|step| match &step.work {
+        Work::Change(change) => Some((step.id, &**change)),
+        Work::Barrier { .. } => None,
+    })
+}
+
+/// Whether one of these steps calls the provider.
+pub(super) fn calls_provider(steps: &[Step]) -> bool {
+    let calls = |change: &Change| match change.action {
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Start => true,
+        Action::Wait | Action::Adopt | Action::Forget => false,
+    };
+    changes(steps).any(|(_, change)| calls(change))
+}
+
 impl Plan {
     /// The changes among the steps, with their ids.
     pub fn changes(&self) -> impl Iterator<Item = (StepId, &Change)> {
-        self.steps.iter().filter_map(|step| match &step.work {
-            Work::Change(change) => Some((step.id, &**change)),
-            Work::Barrier { .. } => None,
-        })
+        changes(&self.steps)
     }
 
     /// How many steps of each kind.
@@ -180,15 +198,7 @@ impl Plan {
 
     /// Whether an apply would change anything at the provider.
     pub fn calls_provider(&self) -> bool {
-        let calls = |change: &Change| match change.action {
-            Action::Create { .. }
-            | Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Start => true,
-            Action::Wait | Action::Adopt | Action::Forget => false,
-        };
-        self.changes().any(|(_, change)| calls(change))
+        calls_provider(&self.steps)
     }
 
     /// Groups whose config this plan changes: new ones, and those of which a Machine gets another config.
