@@ -21,7 +21,8 @@ use super::{Context, run_and_report, views};
 use crate::core::fleet::RunId;
 use crate::core::plan::releases::{release_in_progress, release_name as named_release};
 use crate::core::plan::{
-    AlreadyApplied, ApprovalFlags, Options, Plan, PlanMode, Requested, SavedPlan, changed_ports,
+    AlreadyApplied, ApprovalFlags, Options, Plan, PlanMode, Requested, RunOutcome, SavedPlan,
+    changed_ports,
 };
 use crate::core::view::escape;
 use crate::core::view::phrases::human_duration;
@@ -522,11 +523,7 @@ impl ApplyFlow<'_> {
                 &errand,
                 rest,
             );
-            let exit = ran.await?.exit;
-            return Ok(match self.request.command {
-                "refresh" | "destroy" => whole(exit, &fresh.plan),
-                _ => exit,
-            });
+            return Ok(ran.await?.exit);
         };
         edits.write()?;
         self.context.ui.mark_changing();
@@ -570,16 +567,14 @@ impl ApplyFlow<'_> {
     }
 }
 
+/// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
 fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
     formats::print(ui, CommandOutput::EmptyRun(plan));
-    whole(Exit::Done, plan)
-}
-
-/// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
-fn whole(exit: Exit, plan: &Plan) -> Exit {
-    if exit == Exit::Done && plan.shortfalls().next().is_some() {
-        Exit::Incomplete
-    } else {
-        exit
+    match RunOutcome::of_empty_run(plan) {
+        RunOutcome::Complete => Exit::Done,
+        RunOutcome::Incomplete
+        | RunOutcome::Failed
+        | RunOutcome::Overtaken
+        | RunOutcome::Interrupted => Exit::Incomplete,
     }
 }

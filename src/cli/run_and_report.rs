@@ -12,12 +12,12 @@ use crate::core::fleet::MachineId;
 use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::partial_rollout::PartialRollout;
 use crate::core::plan::{
-    Action, Outcome, Plan, PlanMode, Requested, RestartScope, StepResult, Work,
+    Action, Outcome, Plan, PlanMode, Requested, RestartScope, RunOutcome, StepResult, Work,
 };
+use crate::core::view::RunReport;
 use crate::core::view::next_command::{
     Continuation, NextCommand, request_flags, with_leading_spaces,
 };
-use crate::core::view::{RunOutcome, RunReport};
 use crate::run::{Preview, RunContext, RunRequest, RunResult};
 use crate::store::StateLock;
 use crate::ui::progress::RunProgress;
@@ -48,13 +48,14 @@ pub(super) async fn execute_and_report(
     let ended = execute_with_progress(context.ui, signals, ground, look, held, errand).await?;
     let touched = has_touched(&look.plan, &ended.report.results);
     let verb = if touched { rest } else { errand.command };
-    report(context, look, &ended, verb, errand.command);
-    let exit = match ended.run_end(look) {
+    let outcome = ended.run_end(look, errand.command);
+    report(context, look, &ended, outcome, (verb, errand.command));
+    let exit = match outcome {
         RunOutcome::Complete => Exit::Done,
         RunOutcome::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => {
             Exit::Stale
         }
-        RunOutcome::Failed | RunOutcome::Overtaken => Exit::Incomplete,
+        RunOutcome::Incomplete | RunOutcome::Failed | RunOutcome::Overtaken => Exit::Incomplete,
         RunOutcome::Interrupted => Exit::Interrupted,
     };
     Ok(RunExit {
@@ -109,7 +110,13 @@ async fn execute_with_progress(
     }
 }
 
-fn report(context: &Context<'_>, look: &Preview, ended: &RunResult, verb: &str, typed: &str) {
+fn report(
+    context: &Context<'_>,
+    look: &Preview,
+    ended: &RunResult,
+    outcome: RunOutcome,
+    (verb, typed): (&str, &str),
+) {
     let ui = context.ui;
     let report = &ended.report;
     if let Some(error) = &ended.journal_failure {
@@ -148,7 +155,7 @@ fn report(context: &Context<'_>, look: &Preview, ended: &RunResult, verb: &str, 
     let told = RunReport {
         plan: &look.plan,
         results: &report.results,
-        interrupted: report.interrupted,
+        outcome,
         findings: &report.findings,
         remarks: &report.remarks,
         additions: &report.additions,

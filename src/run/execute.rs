@@ -5,9 +5,8 @@ use std::path::Path;
 use super::context::{Preview, RunContext, RunError};
 use crate::apply::{self, ApplyOptions, Cancel, Report, RunInput};
 use crate::core::fleet::{Known, Lineage, RunId};
-use crate::core::plan::{Event, RunInfo, SavedPlan, next_state};
+use crate::core::plan::{Event, RunEnd, RunInfo, RunOutcome, SavedPlan, StateOutcome, next_state};
 use crate::core::state;
-use crate::core::view::{RunOutcome, RunReport, StateOutcome};
 use crate::journal::{JournalError, RunRow, RunStatus};
 use crate::store::{StateLock, write_copy};
 
@@ -47,9 +46,9 @@ pub struct UnpublishedState {
 }
 
 impl RunResult {
-    /// How the run ended, for the exit code and the record.
-    pub fn run_end(&self, look: &Preview) -> RunOutcome {
-        end(&self.report, &self.state, look)
+    /// How the run of this verb ended.
+    pub fn run_end(&self, look: &Preview, verb: &str) -> RunOutcome {
+        end(&self.report, &self.state, look, verb)
     }
 }
 
@@ -162,19 +161,14 @@ impl RunContext<'_> {
         lineage: &Lineage,
         report: &Report,
     ) -> Known {
-        let outcome = match end(report, &StateOutcome::Unchanged, look) {
-            RunOutcome::Complete => "complete",
-            RunOutcome::Failed => "failed",
-            RunOutcome::Overtaken => "overtaken",
-            RunOutcome::Interrupted => "interrupted",
-        };
+        let outcome = end(report, &StateOutcome::Unchanged, look, errand.command);
         let facts = RunInfo {
             run: errand.run.clone(),
             lineage: lineage.clone(),
             at: self.env.now(),
             by: self.env.user(),
             command: errand.command.to_owned(),
-            outcome: outcome.to_owned(),
+            outcome: outcome.record().to_owned(),
             commit: self.env.commit(),
             parent: look.stored_state.digest.clone(),
             plan: look.reviewed_plan.as_ref().map(SavedPlan::digest),
@@ -230,20 +224,15 @@ impl RunContext<'_> {
     }
 }
 
-fn end(report: &Report, state: &StateOutcome, look: &Preview) -> RunOutcome {
-    RunReport {
+fn end(report: &Report, state: &StateOutcome, look: &Preview, verb: &str) -> RunOutcome {
+    let end = RunEnd {
         plan: &look.plan,
         results: &report.results,
         interrupted: report.interrupted,
         findings: &report.findings,
-        remarks: &report.remarks,
-        additions: &report.additions,
         overtaken: &report.overtaken,
         state,
-        partial_rollout: None,
-        next_command: None,
-        program: "",
-        verb: "",
-    }
-    .outcome()
+        verb,
+    };
+    end.outcome()
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, DesiredGroup, MachineId};
+use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Branch, Outcome};
-use aeroform::core::view::RunOutcome;
 use aeroform::emulator::world::{Fault, FaultEffect, FaultId};
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
@@ -282,7 +282,7 @@ async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
         let process = Process::new(&place, ProcessEnd::Normal);
         let (look, ended) = process.apply(&wanted, run).await.unwrap();
         assert_eq!(
-            ended.run_end(&look),
+            ended.run_end(&look, "apply"),
             RunOutcome::Complete,
             "{:?}",
             ended.report

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, DesiredGroup, Strategy};
-use aeroform::core::view::RunOutcome;
+use aeroform::core::plan::RunOutcome;
 use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
@@ -55,7 +55,7 @@ impl RepeatedRuns {
         if !before.groups.is_empty() {
             let process = Process::new(&place, ProcessEnd::Normal);
             let (look, ended) = process.apply(&before, "before").await.unwrap();
-            assert_eq!(ended.run_end(&look), RunOutcome::Complete);
+            assert_eq!(ended.run_end(&look, "apply"), RunOutcome::Complete);
         }
         let machines = place.sim.world().operator("shop").machines();
         let names = machines.iter().map(|machine| {
@@ -95,7 +95,7 @@ impl RepeatedRuns {
         let ended = Process::new(place, end).apply(&self.after, run).await;
         if end == ProcessEnd::Normal {
             let (look, ended) = ended.unwrap();
-            assert_eq!(ended.run_end(&look), RunOutcome::Complete);
+            assert_eq!(ended.run_end(&look, "apply"), RunOutcome::Complete);
         }
         self.calls(place)
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use aeroform::apply::CancelHandle;
 use aeroform::core::fleet::{AppName, Desired, Known};
+use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Note, Options, Plan};
 use aeroform::core::state;
-use aeroform::core::view::RunOutcome;
 use aeroform::emulator::world::LoggedCall;
 use aeroform::env::Env;
 use aeroform::journal::MemoryJournal;
@@ -354,7 +354,7 @@ async fn run_to_end(
     process.at(FaultPoint::AfterRelease).await;
     match (ended, released) {
         (Ok(ended), Ok(())) => {
-            let end = ended.run_end(&look);
+            let end = ended.run_end(&look, "apply");
             let plan = look.plan;
             ProcessOutcome::Ran(Box::new(CompletedRun { plan, ended, end }))
         }

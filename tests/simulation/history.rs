@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aeroform::core::fleet::GroupName;
+use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Note, Options, Plan};
-use aeroform::core::view::RunOutcome;
 use aeroform::journal::MemoryJournal;
 use aeroform::journal::memory::FailCommit;
 use aeroform::run::RunContext;

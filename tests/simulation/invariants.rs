@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aeroform::core::fleet::{
     Count, Desired, DesiredGroup, GroupName, HostStatus, Known, Regions, Strategy, VolumeId,
 };
+use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Action, Change, GateKind, Outcome, StepResult};
-use aeroform::core::view::RunOutcome;
 use aeroform::run::{Preview, RunResult};
 use serde_json::Value;
 

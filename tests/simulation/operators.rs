@@ -7,8 +7,8 @@ use std::time::Duration;
 use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::core::fleet::RunId;
 use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, RestartScope};
+use aeroform::core::plan::{RunOutcome, StateOutcome};
 use aeroform::core::state;
-use aeroform::core::view::{RunOutcome, StateOutcome};
 use aeroform::env::Env;
 use aeroform::journal::{Journal as _, MemoryJournal, RunStatus};
 use aeroform::run::{Preview, RunContext, RunError, RunRequest};
@@ -264,7 +264,7 @@ impl Operator {
             })
             .await
             .map_err(broken)?;
-        let end = ended.run_end(&fresh);
+        let end = ended.run_end(&fresh, "apply");
         let taken = ended
             .report
             .results
@@ -345,6 +345,7 @@ impl Operator {
             ApplyEnd::Stale => "stale",
             ApplyEnd::Broken(_) => "broken off",
             ApplyEnd::Ended(RunOutcome::Complete) => "complete",
+            ApplyEnd::Ended(RunOutcome::Incomplete) => "incomplete",
             ApplyEnd::Ended(RunOutcome::Failed) => "failed",
             ApplyEnd::Ended(RunOutcome::Overtaken) => "overtaken",
             ApplyEnd::Ended(RunOutcome::Interrupted) => "interrupted",

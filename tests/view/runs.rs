@@ -11,11 +11,11 @@ use aeroform::core::plan::partial_rollout::{
     GroupVersions, MachineHealth, MachineVersion, PartialRollout, VersionCount,
 };
 use aeroform::core::plan::{
-    Action, Addition, Event, InFlight, Outcome, Plan, ReplaceFallback, StepEvent, StepId,
-    StepResult, Unconfirmed,
+    Action, Addition, Event, InFlight, Outcome, Plan, ReplaceFallback, RunEnd, StateOutcome,
+    StepEvent, StepId, StepResult, Unconfirmed,
 };
 use aeroform::core::view::next_command::NextCommand;
-use aeroform::core::view::{RunReport, StateOutcome, StatusView, terminal};
+use aeroform::core::view::{RunReport, StatusView, terminal};
 
 use serde_json::Value;
 
@@ -393,10 +393,19 @@ pub(crate) struct RunFixture {
 
 impl RunFixture {
     pub(crate) fn report(&self) -> RunReport<'_> {
-        RunReport {
+        let end = RunEnd {
             plan: &self.plan,
             results: &self.results,
             interrupted: self.interrupted,
+            findings: &self.findings,
+            overtaken: &self.overtaken,
+            state: &self.state,
+            verb: "apply",
+        };
+        RunReport {
+            plan: &self.plan,
+            results: &self.results,
+            outcome: end.outcome(),
             findings: &self.findings,
             remarks: &self.remarks,
             additions: &self.additions,

@@ -1,11 +1,11 @@
 //! For programs: documents with a version, of which docs/schemas has the schemas; a run prints one event per line.
 
 use super::{CommandOutput, file_names};
-use crate::core::plan::Plan;
+use crate::core::plan::{Plan, RunOutcome, StateOutcome};
+use crate::core::view::RunReport;
 use crate::core::view::json::config::SecretDisplay;
 use crate::core::view::json::unlock::{LockHolder, unlock};
 use crate::core::view::json::{self, apply, to_line};
-use crate::core::view::{RunReport, StateOutcome};
 use crate::store::{Holder, LockStatus};
 use crate::ui::Ui;
 
@@ -94,7 +94,7 @@ fn empty_run(ui: &Ui, plan: &Plan) {
     ui.document(&apply::finished_line(&RunReport {
         plan,
         results: &[],
-        interrupted: false,
+        outcome: RunOutcome::of_empty_run(plan),
         findings: &[],
         remarks: &[],
         additions: &[],

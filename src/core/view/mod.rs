@@ -27,7 +27,7 @@ pub mod toml_diff;
 pub use super::escape;
 pub use file_edit::FileEdit;
 pub use machine::MachineView;
-pub use run_report::{RunOutcome, RunReport, StateOutcome, Tally};
+pub use run_report::{RunReport, Tally};
 pub use scale::ScaleView;
 pub use status::StatusView;
 pub use style::{Label, Style};

@@ -6,7 +6,8 @@ use super::next_command::NextCommand;
 use crate::core::fleet::{Machine, MachineId};
 use crate::core::plan::partial_rollout::PartialRollout;
 use crate::core::plan::{
-    Addition, Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work,
+    Addition, Change, Event, Outcome, Plan, RunOutcome, StateOutcome, StepEvent, StepId,
+    StepResult, Work,
 };
 
 /// How many steps have ended how.
@@ -113,8 +114,8 @@ pub struct RunReport<'a> {
     pub plan: &'a Plan,
     /// What came of each step, by its index.
     pub results: &'a [StepResult],
-    /// A signal came.
-    pub interrupted: bool,
+    /// How it ended.
+    pub outcome: RunOutcome,
     /// What the verification afterwards found, one sentence each.
     pub findings: &'a [String],
     /// What there is to say of what is done, for people.
@@ -136,63 +137,15 @@ pub struct RunReport<'a> {
     pub next_command: Option<&'a NextCommand>,
 }
 
-/// What became of the state file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StateOutcome {
-    /// It says the same as before.
-    Unchanged,
-    /// It was written.
-    Written {
-        /// Where.
-        location: String,
-        /// Its new serial.
-        serial: u64,
-    },
-    /// The store refused it.
-    Unpublished {
-        /// Why.
-        cause: String,
-        /// Where the copy lies.
-        copy: String,
-    },
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunOutcome {
-    /// Everything is as planned, verified and published.
-    Complete,
-    /// Something is not.
-    Failed,
-    /// All of it was done, and others have changed some of it since.
-    Overtaken,
-    /// A signal ended it.
-    Interrupted,
-}
-
 impl<'a> RunReport<'a> {
     /// The counts.
     pub fn tally(&self) -> Tally {
         Tally::of(self.plan, self.results.iter().map(|result| &result.outcome))
     }
 
-    /// How it ended.
-    pub fn outcome(&self) -> RunOutcome {
-        let published = !matches!(self.state, StateOutcome::Unpublished { .. });
-        if self.interrupted {
-            RunOutcome::Interrupted
-        } else if self.tally().is_complete() && !self.overtaken.is_empty() && published {
-            RunOutcome::Overtaken
-        } else if self.tally().is_complete() && self.findings.is_empty() && published {
-            RunOutcome::Complete
-        } else {
-            RunOutcome::Failed
-        }
-    }
-
     /// What a refresh was to take in and could not, since fly.toml has to say it, and what a destroy leaves.
     pub(super) fn remaining_notes(&self) -> Vec<&'a str> {
-        let notes = self.plan.shortfalls().filter(|_| self.verb != "import");
+        let notes = self.plan.remaining(self.verb);
         notes.map(|note| note.message.as_str()).collect()
     }
 

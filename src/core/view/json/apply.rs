@@ -8,10 +8,10 @@ use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
 use crate::core::plan::partial_rollout::GroupVersions;
 use crate::core::plan::{
-    Addition, Event, MachineRef, Outcome, Plan, ReplaceHalf, StepEvent, StepId, Summary,
-    Unconfirmed, Verb,
+    Addition, Event, MachineRef, Outcome, Plan, ReplaceHalf, RunOutcome, StateOutcome, StepEvent,
+    StepId, Summary, Unconfirmed, Verb,
 };
-use crate::core::view::run_report::{RunOutcome, RunReport, StateOutcome, step_change};
+use crate::core::view::run_report::{RunReport, step_change};
 use crate::core::view::toml_diff;
 
 /// One line.
@@ -280,8 +280,8 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         StateOutcome::Unpublished { cause, copy } => (None, Some(UnpublishedCopy { cause, copy })),
     };
     EventLine::Finished(FinishedLine {
-        outcome: match report.outcome() {
-            RunOutcome::Complete if !left_out.is_empty() => FinishedStatus::Incomplete,
+        outcome: match report.outcome {
+            RunOutcome::Incomplete => FinishedStatus::Incomplete,
             RunOutcome::Complete => FinishedStatus::Complete,
             RunOutcome::Failed => FinishedStatus::Failed,
             RunOutcome::Overtaken => FinishedStatus::Overtaken,

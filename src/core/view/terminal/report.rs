@@ -9,13 +9,11 @@ use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::partial_rollout::{
     GroupVersions, MachineHealth, PartialRollout, VersionCount,
 };
-use crate::core::plan::{Action, Change, Outcome, PlanMode, StepResult};
+use crate::core::plan::{Action, Change, Outcome, PlanMode, RunOutcome, StateOutcome, StepResult};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::next_command::{Continuation, NextCommand};
 use crate::core::view::phrases;
-use crate::core::view::run_report::{
-    RunOutcome, RunReport, StateOutcome, Tally, replacement_machine,
-};
+use crate::core::view::run_report::{RunReport, Tally, replacement_machine};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::toml_diff::{self, TomlLines};
 
@@ -286,9 +284,8 @@ fn result_line(report: &RunReport<'_>) -> Line {
         PlanMode::RefreshOnly => "Refresh",
     };
     let line = Line::new(0);
-    let left_out = !report.remaining_notes().is_empty();
-    match report.outcome() {
-        RunOutcome::Complete if left_out => line
+    match report.outcome {
+        RunOutcome::Incomplete => line
             .push(Label::Warning, format!("{verb} incomplete:"))
             .plain(match report.plan.mode {
                 PlanMode::Destroy => format!(
@@ -405,12 +402,12 @@ fn version_text(of: &VersionCount, is_first_create: bool) -> String {
 
 fn is_done(report: &RunReport<'_>) -> bool {
     let tally = report.tally();
-    report.outcome() == RunOutcome::Complete || tally.done == tally.total
+    report.outcome == RunOutcome::Complete || tally.done == tally.total
 }
 
 /// Which command does what from here.
 fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
-    if report.outcome() == RunOutcome::Overtaken {
+    if report.outcome == RunOutcome::Overtaken {
         let text = format!(
             "`{} plan` shows the Machines as they are now and what an apply would change",
             report.program
