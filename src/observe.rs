@@ -30,7 +30,7 @@ const MAX_CONCURRENT_READS: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObserveError {
     /// The provider counts Machines and lists none.
-    #[error("the provider counts {count} Machines of `{app}` but lists none")]
+    #[error("the provider reports {count} Machines of `{app}`, but its list is empty")]
     FleetVanished {
         /// The app.
         app: AppName,
@@ -38,7 +38,7 @@ pub enum ObserveError {
         count: u64,
     },
     /// There is no such app, and the state knows Machines of it.
-    #[error("there is no app `{app}`, but the state knows {known} Machines of it")]
+    #[error("there is no app `{app}`, but the state has {known} Machines of it")]
     AppGone {
         /// The app.
         app: AppName,
@@ -216,9 +216,9 @@ where
 /// The provider did not answer in time, and no try of it ended.
 fn timeout_error() -> ProviderError {
     let message = format!(
-        "the provider did not answer within {} s",
+        "the provider did not respond within {} s",
         READ_DEADLINE.as_secs()
     );
     ProviderError::new(ErrorClass::Transient, TIMED_OUT, message)
-        .hint("nothing was changed; try again, and look whether the provider has trouble")
+        .hint("nothing was changed; run the command again, or check the provider's status page")
 }

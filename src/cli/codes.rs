@@ -195,7 +195,7 @@ codes! {
     RUNTIME "runtime" Error:
         "cannot begin to work",
         "The system gives no more file descriptors.",
-        "Look at the cause.";
+        "See the cause.";
     PLAN_SPENT "plan_spent" Stale:
         "cannot apply the saved plan: it was applied already",
         "A plan is applied once, also where the world is again as it was when the plan was made; a plan older than the last 50 runs cannot be known not to have been.",

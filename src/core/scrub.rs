@@ -276,9 +276,9 @@ pub fn describe_parse_error(why: &str) -> String {
         "lone ",
         "unexpected end",
         "recursion limit",
-        "this is no volume",
-        "a lease without",
-        "a release without",
+        "not a volume",
+        "the lease has no",
+        "the release has no",
     ];
     let (what, place) = match why.rsplit_once(" at line ") {
         Some((what, place))
@@ -295,7 +295,7 @@ pub fn describe_parse_error(why: &str) -> String {
     }
     match what.rsplit_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}{place}"),
-        None => format!("a value has another form than its field{place}"),
+        None => format!("a value does not match the type of its field{place}"),
     }
 }
 
@@ -443,7 +443,7 @@ mod tests {
             ),
             (
                 "`FlyV1 fm2_x` is not a valid name: it has blanks",
-                "a value has another form than its field",
+                "a value does not match the type of its field",
             ),
         ] {
             assert_eq!(describe_parse_error(why), told);

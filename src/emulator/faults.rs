@@ -121,7 +121,9 @@ impl FaultEntry {
             "empty-list" => FaultEffect::EmptyList,
             "omits" => {
                 let field = self.field.clone().filter(|field| !field.is_empty());
-                FaultEffect::Omits(field.ok_or("`omits` needs `field`: what the answer lacks")?)
+                FaultEffect::Omits(
+                    field.ok_or("`omits` needs `field`: the field that the response lacks")?,
+                )
             }
             "host-unreachable" => FaultEffect::HostUnreachable { in_part: true },
             "host-migration" => FaultEffect::Migrates,
@@ -135,7 +137,7 @@ impl FaultEntry {
         let status = self.status.unwrap_or(usual);
         let fits = known.contains(&status);
         fits.then_some(status)
-            .ok_or_else(|| format!("`status` is {status}, and a lost answer is one of {known:?}"))
+            .ok_or_else(|| format!("`status` is {status}; a lost response has one of {known:?}"))
     }
 
     fn lasts(&self, usual: u64) -> Result<Duration, String> {
@@ -145,13 +147,13 @@ impl FaultEntry {
         let parsed: Option<SignedDuration> = text.parse().ok();
         parsed
             .and_then(|lasts| Duration::try_from(lasts).ok())
-            .ok_or_else(|| format!("`for` is `{text}`; write a time like \"5s\" or \"300ms\""))
+            .ok_or_else(|| format!("`for` is `{text}`; use a duration like \"5s\" or \"300ms\""))
     }
 }
 
 fn per_mille(chance: f64) -> Result<u32, String> {
     if !(0.0..=1.0).contains(&chance) {
-        return Err(format!("`chance` is {chance}; write a number from 0 to 1"));
+        return Err(format!("`chance` is {chance}; use a number from 0 to 1"));
     }
     #[expect(
         clippy::cast_possible_truncation,

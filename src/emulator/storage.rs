@@ -45,7 +45,7 @@ impl WorldStore {
         };
         match open() {
             Ok(Some(file)) => Ok(Self { file }),
-            Ok(None) => Err("it is a database of another program".to_owned()),
+            Ok(None) => Err("it is another program's database".to_owned()),
             Err(error) => Err(error.to_string()),
         }
     }

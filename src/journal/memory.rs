@@ -118,7 +118,7 @@ impl Journal for MemoryJournal {
     fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
         self.inner().commit(|runs| {
             if runs.iter().any(|other| other.row.run == run.run) {
-                return Err(failed("this run is there already"));
+                return Err(failed("this run already exists"));
             }
             runs.push(OpenRun {
                 row: run.clone(),

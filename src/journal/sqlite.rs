@@ -25,8 +25,7 @@ use crate::core::scrub;
 const SCHEMA_VERSION: i64 = 2;
 
 /// What to do where its folder takes no file.
-const FOLDER_HINT: &str =
-    "make room or give the folder to this user, or name another one in `AEROFORM_STATE_DIR`";
+const FOLDER_HINT: &str = "free disk space, give this user access to the folder, or set `AEROFORM_STATE_DIR` to another one";
 
 /// How long a commit waits for another process's: far longer than any commit takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -102,12 +101,12 @@ impl SqliteJournal {
         let version = migrate(&mut connection).map_err(explain)?;
         if version > SCHEMA_VERSION {
             let message = format!(
-                "it has version {version}, and this program reads versions up to {SCHEMA_VERSION}"
+                "it has version {version}; this aeroform reads versions up to {SCHEMA_VERSION}"
             );
             return Err(JournalError {
                 place,
                 message,
-                hint: Some("use the newer aeroform, or delete the file: nothing depends on it"),
+                hint: Some("use a newer aeroform, or delete the file: no other file depends on it"),
             });
         }
         Ok(Self {
@@ -364,7 +363,7 @@ fn parse_column<T>(
     let text: String = row.get(column)?;
     parse(&text).ok_or_else(|| {
         let index = row.as_ref().column_index(column).unwrap_or_default();
-        let message = format!("`{column}` is not what was written").into();
+        let message = format!("`{column}` has an unexpected value").into();
         rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, message)
     })
 }
@@ -391,8 +390,8 @@ fn parse_status(word: &str) -> Option<RunStatus> {
 fn to_journal_error(place: &str, error: &rusqlite::Error) -> JournalError {
     let (message, hint) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            "another process holds it for too long".to_owned(),
-            Some("look for an aeroform that hangs"),
+            "another process has locked it for too long".to_owned(),
+            Some("look for a hanging aeroform process"),
         ),
         Some(ErrorCode::DiskFull) => (
             "it cannot be written: the disk is full".to_owned(),
@@ -403,17 +402,17 @@ fn to_journal_error(place: &str, error: &rusqlite::Error) -> JournalError {
         }
         Some(ErrorCode::SystemIoFailure) => (
             format!("it cannot be read or written ({error})"),
-            Some("look whether its disk is full or failing"),
+            Some("check whether the disk is full or failing"),
         ),
         Some(ErrorCode::ConstraintViolation) => {
-            (format!("this run is there already ({error})"), None)
+            (format!("this run already exists ({error})"), None)
         }
         Some(_) | None if matches!(error, rusqlite::Error::QueryReturnedNoRows) => {
             ("there is no such run".to_owned(), None)
         }
         Some(_) | None => (
-            format!("it is damaged or no journal ({error})"),
-            Some("delete the file: nothing depends on it"),
+            format!("it is damaged or not a journal ({error})"),
+            Some("delete the file: no other file depends on it"),
         ),
     };
     JournalError {

@@ -112,7 +112,7 @@ pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
 pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let name = path
         .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::IsADirectory, "it names no file"))?;
+        .ok_or_else(|| io::Error::new(io::ErrorKind::IsADirectory, "the path has no file name"))?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),

@@ -169,7 +169,7 @@ impl StateStore for LocalStore {
     async fn holder(&self) -> Result<LockStatus, StoreError> {
         self.lock_path()
             .and_then(|path| lock_file::inspect(&path))
-            .map_err(|source| self.error("look at the lock of", source))
+            .map_err(|source| self.error("check the lock of", source))
     }
 }
 

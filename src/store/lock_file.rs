@@ -52,7 +52,9 @@ impl LockFile {
                 return Ok(Some(lock));
             }
         }
-        Err(io::Error::other("the lock file does not stay in its place"))
+        Err(io::Error::other(
+            "the lock file is replaced again and again",
+        ))
     }
 
     /// Whether the lock still excludes others: its file has not been removed or replaced.

@@ -30,7 +30,7 @@ codes! {
     SIGNALS "signals" Error:
         "cannot listen for signals",
         "The system refuses it.",
-        "Look at the cause.";
+        "See the cause.";
     STATE_CHANGED "state_changed" Stale:
         "… was changed since it was read",
         "Another command wrote the state in between.",

@@ -564,7 +564,7 @@ fn what_goes_without_encryption_goes_through_no_proxy() {
     }
     let output = command.stdin(Stdio::null()).output().unwrap();
     let shown = sandbox.show(&output);
-    assert!(shown.contains("could not be asked"), "{shown}");
+    assert!(shown.contains("cannot connect to"), "{shown}");
     assert!(proxy.accept().is_err(), "the proxy was asked");
 }
 
@@ -579,7 +579,7 @@ fn a_connection_that_is_refused_names_the_host_and_the_cause() {
         .env("FLY_API_TOKEN", "fm2_s3cret")
         .env("FLY_FLAPS_BASE_URL", format!("http://{address}"));
     let shown = sandbox.show(&command.stdin(Stdio::null()).output().unwrap());
-    let told = format!("GET /v1/apps/shop could not be asked at http://{address}: ");
+    let told = format!("GET /v1/apps/shop: cannot connect to http://{address}: ");
     assert!(shown.contains(&told), "{shown}");
     assert!(shown.contains("Connection refused"), "{shown}");
     assert!(!shown.contains("s3cret"), "{shown}");

@@ -245,7 +245,7 @@ fn providers_that_are_not_here_are_named() {
     assert_snapshot!(sandbox.run(&["status", "--provider", "fly"]), @r"
     exit 1
     --- stderr
-    error: there is no token for Fly
+    error: no token for Fly is set
     hint: `export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`
     ");
 }

@@ -98,7 +98,7 @@ fn mistakes_become_annotations_of_their_lines_in_the_repository() {
     assert_snapshot!(on("github"), @"
     exit 1
     --- stdout
-    ::error file=apps/shop/fly.toml,line=5,col=8,title=impossible_size::a VM cannot have 3 shared CPUs%0Ahelp: the nearest: 2 or 4
+    ::error file=apps/shop/fly.toml,line=5,col=8,title=impossible_size::a VM cannot have 3 shared CPUs%0Ahelp: the nearest are 2 and 4
     ::warning file=apps/shop/fly.toml,line=3,col=1,title=unknown_key::unknown key `kill_singal`: Fly ignores it%0Ahelp: did you mean `kill_signal`?
     --- stderr
     error: cannot parse `fly.toml`: 1 error

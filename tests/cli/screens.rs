@@ -132,12 +132,12 @@ fn what_does_not_answer_has_a_hint_and_nothing_was_changed() {
         (
             closed.as_str(),
             "Connection refused",
-            "hint: nothing listens there: is `FLY_FLAPS_BASE_URL` right",
+            "hint: no server listens there: check `FLY_FLAPS_BASE_URL`",
         ),
         (
             "https://nosuch.invalid",
             "dns error",
-            "hint: the name of the host is not found: is `FLY_FLAPS_BASE_URL`",
+            "hint: the host name does not resolve: check `FLY_FLAPS_BASE_URL`",
         ),
         (
             bad.as_str(),
@@ -255,7 +255,7 @@ fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
     }
     let far = flat(&run(&sandbox, &platform, &["status", "-a", "ledger"]));
     assert!(
-        far.contains("hint: `fly apps create ledger` makes it, if the name is right"),
+        far.contains("hint: if the name is correct, `fly apps create ledger` creates it"),
         "{far}"
     );
 }

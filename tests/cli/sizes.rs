@@ -22,7 +22,7 @@ fn a_size_is_checked_before_anything_else() {
     exit 1
     --- stderr
     error: 1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB
-    hint: the least is "2gb"
+    hint: the minimum is "2gb"
     "#);
     assert_snapshot!(no(&["memory", "1gb"]), @"
     exit 1

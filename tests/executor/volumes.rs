@@ -97,7 +97,7 @@ async fn volumes_of_one_name_and_region_come_to_lie_apart_or_the_create_says_why
     assert_eq!(outcomes, ["done", "done", "failed"]);
     let (code, message) = ran.failure();
     assert_eq!(code, "no_room");
-    assert!(message.contains("no zone is left"), "{message}");
+    assert!(message.contains("every zone already has"), "{message}");
     let disks = stage.disks();
     assert_ne!(disks[0]["zone"], disks[1]["zone"]);
     stage.assert_each_has_its_own(2);

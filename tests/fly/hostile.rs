@@ -183,21 +183,18 @@ async fn numbers_are_durations_and_digits_are_numbers() {
 #[tokio::test(start_paused = true)]
 async fn a_config_that_is_not_understood_is_said_and_the_machine_stays_visible() {
     for (config, said) in [
-        (
-            json!({"services": "all"}),
-            "`services` is text and not a list",
-        ),
+        (json!({"services": "all"}), "`services` is text, not a list"),
         (
             json!({"services": [{"internal_port": [8080]}]}),
-            "`services[0].internal_port` is a list and not a number",
+            "`services[0].internal_port` is a list, not a number",
         ),
         (
             json!({"services": [{"internal_port": 99_999_999}]}),
-            "`services[0].internal_port` is no number from 0 to 65535",
+            "`services[0].internal_port` is not a number from 0 to 65535",
         ),
         (
             json!({"guest": {"memory_mb": 1e300}}),
-            "`guest.memory_mb` is no number from 0 to 4294967295",
+            "`guest.memory_mb` is not a number from 0 to 4294967295",
         ),
         (
             json!({"env": {"A": {"B": 1}}}),
@@ -205,7 +202,7 @@ async fn a_config_that_is_not_understood_is_said_and_the_machine_stays_visible()
         ),
         (
             json!({"stop_config": {"timeout": -1}}),
-            "`stop_config.timeout` is a number and not a duration",
+            "`stop_config.timeout` is a number, not a duration",
         ),
     ] {
         let (_, read) = beside(machine("d2", &json!({ "config": config }))).await;

@@ -47,7 +47,7 @@ async fn a_server_that_never_answers_is_given_up_and_it_is_said_what_is_waited_f
     let lines = lines.lock().unwrap().clone();
     assert_eq!(
         lines[0],
-        "waits for an answer to GET /v1/apps/shop from http://127.0.0.1:9, at most 75 s"
+        "waiting for the response to GET /v1/apps/shop from http://127.0.0.1:9, at most 75 s"
     );
     assert!(lines.len() <= 6, "{lines:?}");
 }

@@ -238,12 +238,12 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
     let mut stage = PlanFixture::with(&wanted);
     stage.edit_outside("m00001", |machine| {
         machine.config = None;
-        machine.unreadable = Some("`services` is text and not a list".to_owned());
+        machine.unreadable = Some("`services` is text, not a list".to_owned());
     });
     let plan = stage.plan(&wanted);
     assert_eq!(
         plan.warnings[0].message,
-        "config not readable: 1 Machine (m00001): `services` is text and not a list"
+        "config not readable: 1 Machine (m00001): `services` is text, not a list"
     );
     let changed = group("web")
         .count(2)
@@ -251,7 +251,7 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
     assert_snapshot!(lines(&stage.plan(&desired([("web", changed)]))), @"
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001 [env.LOG]
-    destroy web ams m00001 Replaced: its config cannot be understood
+    destroy web ams m00001 Replaced: its config cannot be parsed
     update web ams m00002 [env.LOG]
     -- web: all updated
     warning config_unreadable
@@ -363,7 +363,7 @@ pub(crate) fn provoked() -> Vec<Plan> {
     let mut odd = forgotten(PlanFixture::with(&wanted));
     odd.edit_outside("m00001", |machine| {
         machine.config = None;
-        machine.unreadable = Some("`services` is text and not a list".to_owned());
+        machine.unreadable = Some("`services` is text, not a list".to_owned());
     });
     let mut away = PlanFixture::with(&wanted);
     away.clone_machine("m00001", "e0001");

@@ -48,7 +48,7 @@ fn check_destroyable(place: &TargetMachine, force: bool) -> Result<(), Failure> 
         _ if force => return Ok(()),
         None | Some(MachineState::Stopped | MachineState::Suspended) => return Ok(()),
         Some(MachineState::Started) => format!("Machine {id} is started"),
-        Some(state) => format!("Machine {id} is {} and not stopped", state.as_str()),
+        Some(state) => format!("Machine {id} is {}, not stopped", state.as_str()),
     };
     Err(Failure::new(codes::STILL_RUNS, message).hint(format!(
         "stop it first (`aeroform machine stop {id}`), or add `--force`"

@@ -49,7 +49,7 @@ impl Path<'_> {
             text if text.is_empty() => "it".to_owned(),
             text => format!("`{text}`"),
         };
-        format!("{place} is {} and not {expected}", type_name(value))
+        format!("{place} is {}, not {expected}", type_name(value))
     }
 }
 
@@ -133,7 +133,7 @@ macro_rules! whole_numbers {
                 match as_whole_number(value).and_then(|number| <$ty>::try_from(number).ok()) {
                     Some(number) => *value = number.into(),
                     None if value.is_number() => {
-                        problems.push(format!("`{}` is no number from 0 to {}", at.text(), <$ty>::MAX));
+                        problems.push(format!("`{}` is not a number from 0 to {}", at.text(), <$ty>::MAX));
                     }
                     None => problems.push(at.problem("a number", value)),
                 }

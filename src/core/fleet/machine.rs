@@ -33,7 +33,7 @@ pub struct Machine {
     /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Arc<MachineConfig>>,
-    /// Why its config cannot be understood, where one was told; then `config` is absent.
+    /// Why its config cannot be parsed, where one was told; then `config` is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
     /// The image that it is said to run, where its config cannot be read (rule 9).
@@ -181,8 +181,8 @@ impl UpdateBlocker<'_> {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Host => "its host does not answer",
-            Self::Config(_) => "its config cannot be understood",
-            Self::NoConfig => "the platform does not tell its config",
+            Self::Config(_) => "its config cannot be parsed",
+            Self::NoConfig => "the platform returned no config for it",
         }
     }
 }

@@ -146,7 +146,7 @@ pub fn check_size(guest: &Guest) -> Option<SizeViolation> {
     let Some(rules) = find_rules(kind) else {
         return Some(SizeViolation {
             part: SizeField::Kind,
-            problem: format!("there are no CPUs of the kind `{}`", kind.escape_debug()),
+            problem: format!("unknown CPU kind `{}`", kind.escape_debug()),
             help: "the kinds are `shared` and `performance`".to_owned(),
             only_flyctl: false,
         });
@@ -156,7 +156,7 @@ pub fn check_size(guest: &Guest) -> Option<SizeViolation> {
         return Some(SizeViolation {
             part: SizeField::Cpus,
             problem: format!("a VM cannot have {cpus} {kind} CPU{}", plural(cpus)),
-            help: format!("the nearest: {}", nearest_cpus(rules, cpus)),
+            help: format!("the nearest {}", nearest_cpus(rules, cpus)),
             only_flyctl: false,
         });
     }
@@ -178,15 +178,18 @@ fn check_memory(rules: &CpuKindRules, cpus: u32, mb: u32) -> Option<SizeViolatio
         return None;
     } else {
         let step = format_memory(rules.step_mb);
-        format!("{} of memory is no multiple of {step}", format_memory(mb))
+        format!(
+            "{} of memory is not a multiple of {step}",
+            format_memory(mb)
+        )
     };
     let below = (mb / rules.step_mb * rules.step_mb).clamp(least, most);
     let above = (below + rules.step_mb).clamp(least, most);
     let mut help = match (below, above) {
-        _ if mb < least => format!("the least is {}", format_memory_toml(least)),
-        _ if mb > most => format!("the most is {}", format_memory_toml(most)),
+        _ if mb < least => format!("the minimum is {}", format_memory_toml(least)),
+        _ if mb > most => format!("the maximum is {}", format_memory_toml(most)),
         (below, above) => format!(
-            "the nearest: {} or {}",
+            "the nearest are {} and {}",
             format_memory_toml(below),
             format_memory_toml(above)
         ),
@@ -221,7 +224,8 @@ fn nearest_cpus(rules: &CpuKindRules, cpus: u32) -> String {
     let below = rules.cpus.iter().rev().find(|n| **n < cpus);
     let above = rules.cpus.iter().find(|n| **n > cpus);
     let both: Vec<String> = below.into_iter().chain(above).map(u32::to_string).collect();
-    both.join(" or ")
+    let verb = if both.len() == 1 { "is" } else { "are" };
+    format!("{verb} {}", both.join(" and "))
 }
 
 /// Memory as fly.toml writes it, in its quotes.
@@ -277,13 +281,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_told_with_the_nearest_that_can() {
-        insta::assert_snapshot!(said("fast", 1, 256), @"there are no CPUs of the kind `fast`; the kinds are `shared` and `performance`");
-        insta::assert_snapshot!(said("shared", 3, 768), @"a VM cannot have 3 shared CPUs; the nearest: 2 or 4");
-        insta::assert_snapshot!(said("shared", 16, 4096), @"a VM cannot have 16 shared CPUs; the nearest: 8");
-        insta::assert_snapshot!(said("shared", 4, 256), @r#"4 shared CPUs take 1 GB to 8 GB of memory, not 256 MB; the least is "1gb"; 256 MB of memory fits `shared-cpu-1x`"#);
-        insta::assert_snapshot!(said("shared", 1, 4096), @r#"1 shared CPU takes 256 MB to 2 GB of memory, not 4 GB; the most is "2gb"; 4 GB of memory fits `shared-cpu-2x`"#);
-        insta::assert_snapshot!(said("shared", 1, 500), @r#"500 MB of memory is no multiple of 256 MB; the nearest: "256mb" or "512mb""#);
-        insta::assert_snapshot!(said("performance", 1, 512), @r#"1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB; the least is "2gb""#);
+        insta::assert_snapshot!(said("fast", 1, 256), @"unknown CPU kind `fast`; the kinds are `shared` and `performance`");
+        insta::assert_snapshot!(said("shared", 3, 768), @"a VM cannot have 3 shared CPUs; the nearest are 2 and 4");
+        insta::assert_snapshot!(said("shared", 16, 4096), @"a VM cannot have 16 shared CPUs; the nearest is 8");
+        insta::assert_snapshot!(said("shared", 4, 256), @r#"4 shared CPUs take 1 GB to 8 GB of memory, not 256 MB; the minimum is "1gb"; 256 MB of memory fits `shared-cpu-1x`"#);
+        insta::assert_snapshot!(said("shared", 1, 4096), @r#"1 shared CPU takes 256 MB to 2 GB of memory, not 4 GB; the maximum is "2gb"; 4 GB of memory fits `shared-cpu-2x`"#);
+        insta::assert_snapshot!(said("shared", 1, 500), @r#"500 MB of memory is not a multiple of 256 MB; the nearest are "256mb" and "512mb""#);
+        insta::assert_snapshot!(said("performance", 1, 512), @r#"1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB; the minimum is "2gb""#);
     }
 
     #[test]

@@ -248,7 +248,12 @@ async fn write_metadata(
 }
 
 fn entries(body: &Value) -> Result<BTreeMap<String, Option<String>>, Refusal> {
-    let refused = || response::refusal(400, "invalid_argument: metadata is no map of texts");
+    let refused = || {
+        response::refusal(
+            400,
+            "invalid_argument: metadata must be an object of strings",
+        )
+    };
     let written = body.get("metadata").and_then(Value::as_object);
     let pairs = written.ok_or_else(refused)?.iter();
     pairs

@@ -66,7 +66,7 @@ pub(super) fn parse_body(bytes: &Bytes) -> Result<Value, Refusal> {
     } else {
         Err(response::refusal(
             400,
-            "invalid_argument: the body is no object",
+            "invalid_argument: the body is not an object",
         ))
     }
 }

@@ -69,7 +69,7 @@ impl World {
             } else {
                 let record: EmulatedMachine = from_json_text(text)?;
                 let app = self.apps.get_mut(&row.app);
-                let missing = || format!("a Machine of `{}`, which is no app", row.app);
+                let missing = || format!("a Machine of the unknown app `{}`", row.app);
                 app.ok_or_else(missing)?.add(record);
             }
         }

@@ -420,7 +420,7 @@ enum ReplacedOutcome {
 
 impl FaultedCall {
     fn take(&mut self, action: &str, effect: FaultEffect) {
-        let lost = |status| Refusal::new(status, "the answer was lost");
+        let lost = |status| Refusal::new(status, "the response was lost");
         let instead = match effect {
             FaultEffect::Refuse { status, message } => {
                 ReplacedOutcome::Refused(Refusal::new(status, message))

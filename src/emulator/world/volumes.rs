@@ -31,7 +31,7 @@ impl World {
             let found = world.require_app(app)?;
             let zone = found.zone(name, &disk.region, world.zones, unique);
             disk.zone = zone.ok_or_else(|| {
-                let message = "no zone is left in which no volume of this name lies";
+                let message = "every zone already has a volume with this name";
                 Refusal::new(422, message).kind("volume_placement_capacity")
             })?;
             disk.listed_from = world.now() + script.unlisted;

@@ -67,12 +67,12 @@ impl Access {
             .find_map(|name| Some((name, var(name)?)));
         let (name, token) = found.ok_or_else(|| AccessError {
             code: codes::NO_TOKEN,
-            message: "there is no token for Fly".to_owned(),
+            message: "no token for Fly is set".to_owned(),
             hint: "`export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`",
         })?;
         let tokens = Tokens::parse(token).map_err(|what| AccessError {
             code: codes::BAD_TOKEN,
-            message: format!("the token in `{name}` is none: {what}"),
+            message: format!("the token in `{name}` is not valid: {what}"),
             hint: "`export FLY_API_TOKEN=$(fly auth token)`",
         })?;
         Ok(Self {
@@ -130,7 +130,7 @@ fn join_url(base: &Url, path: &str) -> String {
 /// Scheme, host and port of an address: all of it that a message may show.
 pub(super) fn origin(url: &str) -> String {
     Url::parse(url).map_or_else(
-        |_| "an address that is none".to_owned(),
+        |_| "an invalid address".to_owned(),
         |url| url.origin().ascii_serialization(),
     )
 }
@@ -142,13 +142,15 @@ fn parse_known_url(text: &str) -> Url {
 fn parse_base_url(name: &str, text: &str) -> Result<Url, AccessError> {
     let bad = || AccessError {
         code: codes::BAD_BASE_URL,
-        message: format!("`{name}` is `{text}`, which is no address to ask at"),
-        hint: "write an http or https address without user, query or fragment, or unset it",
+        message: format!("`{name}` is `{text}`, which is not a valid API address"),
+        hint: "use an http or https address without user, query or fragment, or unset the variable",
     };
     // Names and passwords in an address must not be shown back.
     if text.contains('@') {
         return Err(AccessError {
-            message: format!("`{name}` has a user in it, which is no address to ask at"),
+            message: format!(
+                "`{name}` contains a user name, which is not allowed in an API address"
+            ),
             ..bad()
         });
     }
@@ -164,8 +166,8 @@ fn parse_base_url(name: &str, text: &str) -> Result<Url, AccessError> {
     if plain && !is_loopback(&url) && !is_internal(&url) {
         return Err(AccessError {
             code: codes::PLAIN_HTTP,
-            message: format!("`{name}` is `{text}`: a token does not travel without encryption"),
-            hint: "write https://; plain http is for this computer and `.internal` hosts",
+            message: format!("`{name}` is `{text}`: refusing to send a token without encryption"),
+            hint: "use https://; plain http is allowed only for this computer and `.internal` hosts",
         });
     }
     Ok(url)
@@ -214,7 +216,7 @@ impl Tokens {
         let parts = rest.split(',').map(str::trim);
         for part in parts.filter(|part| !part.is_empty()) {
             if part.chars().any(|c| !c.is_ascii_graphic()) {
-                return Err("it has characters that no header can have");
+                return Err("it contains characters that an HTTP header cannot have");
             }
             let kind = part.split_once('_').map(|(kind, _)| kind);
             if matches!(kind, Some("fm1r" | "fm1a" | "fm2")) {

@@ -21,13 +21,13 @@ impl<T: Transport> FlyProvider<T> {
     /// What to do where there is no such app: the nearest of those that exist comes first. A token that may not
     /// list them gets no suggestion.
     pub(super) async fn suggest_apps(&self, app: &AppName) -> String {
-        let make = format!("`fly apps create {app}` makes it");
+        let make = format!("`fly apps create {app}` creates it");
         let listed = timeout(SUGGESTION_TIMEOUT, self.list_visible_apps())
             .await
             .unwrap_or_default();
         match did_you_mean(app.as_str(), listed.iter().map(AppName::as_str)) {
             Some(meant) => format!("{meant} Otherwise {make}"),
-            None => format!("{make}, if the name is right"),
+            None => format!("if the name is correct, {make}"),
         }
     }
 

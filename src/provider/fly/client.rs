@@ -147,7 +147,7 @@ impl<T: Transport> Client<T> {
         }
         let seconds = patience.as_secs();
         tell(&format!(
-            "waits for an answer to {asked} from {at}, at most {seconds} s"
+            "waiting for the response to {asked} from {at}, at most {seconds} s"
         ));
         answer.await
     }

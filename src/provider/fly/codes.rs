@@ -4,43 +4,43 @@ use crate::core::code::codes;
 
 codes! {
     BAD_BASE_URL "bad_base_url" Error:
-        "`…` is `…`, which is no address to ask at",
-        "`FLY_FLAPS_BASE_URL` or `FLY_API_BASE_URL` holds something else than an http or https address.",
-        "Correct it, or unset it to ask Fly itself.";
+        "`…` is `…`, which is not a valid API address",
+        "`FLY_FLAPS_BASE_URL` or `FLY_API_BASE_URL` is not an http or https address.",
+        "Correct it, or unset it to use Fly's own address.";
     BAD_TOKEN "bad_token" Error:
-        "the token in `…` is none: …",
-        "The variable holds nothing that could be a token.",
+        "the token in `…` is not valid: …",
+        "The variable's value cannot be a token.",
         "`export FLY_API_TOKEN=$(fly auth token)`.";
     CONNECTION_LOST "connection_lost" Error:
-        "… got no whole answer from …: …",
-        "The connection ended before the answer was whole, and it is not known whether the call was carried out.",
-        "Run the command again: it asks what came of it.";
+        "… got an incomplete response from …: …",
+        "The connection closed before the response was complete. It is unknown whether the call took effect.",
+        "Run the command again: it checks whether the call took effect.";
     LOGS_ELSEWHERE "logs_elsewhere" Error:
-        "the Machines API has no logs to follow",
-        "Fly keeps logs on another service, which Aeroform does not ask.",
-        "`fly logs` follows them; without `-f` you see what happened to the Machines.";
+        "the Machines API cannot stream logs",
+        "Fly serves logs from another service, which Aeroform does not use.",
+        "Use `fly logs`; without `-f`, Aeroform prints the Machines' events.";
     NO_CONNECTION "no_connection" Error:
-        "… could not be asked at …: …",
-        "No connection came about; nothing was changed.",
+        "…: cannot connect to …: …",
+        "The connection failed; nothing was changed.",
         "Check the network, and `FLY_FLAPS_BASE_URL` if it is set.";
     NO_TLS "no_tls" Error:
-        "cannot speak TLS: …",
-        "The system has no certificates to trust.",
-        "Install them, or name a file of them in `SSL_CERT_FILE`.";
+        "cannot use TLS: …",
+        "The system has no trusted certificates.",
+        "Install CA certificates, or set `SSL_CERT_FILE` to a file that contains them.";
     NO_TOKEN "no_token" Error:
-        "there is no token for Fly",
+        "no token for Fly is set",
         "Neither `FLY_API_TOKEN` nor `FLY_ACCESS_TOKEN` is set.",
         "`export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`.";
     PLAIN_HTTP "plain_http" Error:
-        "`…` is `…`: a token does not travel without encryption",
-        "The address begins with http:// and leads neither to this computer nor to a `.internal` host.",
-        "Write https://.";
+        "`…` is `…`: refusing to send a token without encryption",
+        "The address is http://, and its host is neither this computer nor in `.internal`.",
+        "Use https://.";
     TOKEN_IN_NAME "token_in_name" Error:
-        "… answered with the token that it was sent, in `…`",
-        "An id, a name or a region of an answer has the token in it, and would be remembered in the state.",
-        "Replace the token, and ask whoever runs the API why it shows it.";
+        "the response to … contains the token, in `…`",
+        "An id, a name or a region in the response contains the token and would be stored in the state.",
+        "Revoke the token, and report this to the operator of the API.";
     TOO_LARGE "too_large_answer" Error:
-        "… is not read to its end: …",
-        "An answer is larger than any that the Machines API gives.",
-        "Check `FLY_FLAPS_BASE_URL`; after a change, run the command again: it asks what came of it.";
+        "the response to … is too large: …",
+        "The response is larger than any that the Machines API sends.",
+        "Check `FLY_FLAPS_BASE_URL`. After a change, run the command again: it checks whether the call took effect.";
 }

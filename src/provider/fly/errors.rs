@@ -123,7 +123,7 @@ pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderErr
         .filter(|pause| answer.status == 429 && *pause > FATAL_RETRY_DELAY);
     if let Some(pause) = too_long {
         message = format!(
-            "{message}; it asks to wait {}, which is not done",
+            "{message}; it asks to wait {}, which is too long to wait",
             format_long_delay(pause)
         );
     }
@@ -138,16 +138,16 @@ pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderErr
         );
     }
     if code == shared::IMAGE_NOT_FOUND {
-        return error.hint("was the image pushed, and is its name right?");
+        return error.hint("check the image's name and that it was pushed");
     }
     match answer.status {
         401 => error.hint(
-            "is the token of this account and not expired? `export FLY_API_TOKEN=$(fly auth token)`",
+            "check that the token is valid and not expired, or `export FLY_API_TOKEN=$(fly auth token)`",
         ),
         429 if too_long.is_some() => {
-            error.hint("run the command again later, or ask whoever runs the API what it means")
+            error.hint("run the command again later, or ask the operator of the API")
         }
-        403 => error.hint("the token is not for this app: use one of its organisation"),
+        403 => error.hint("the token has no access to this app: use a token of the app's organisation"),
         _ => error,
     }
 }
@@ -189,11 +189,11 @@ pub(super) fn with_outage_hint(
         return error;
     }
     error.hint(if fly {
-        "Fly's API has trouble: https://status.flyio.net says more; run the command again later"
+        "Fly's API reports an error: check https://status.flyio.net and run the command again later"
             .to_owned()
     } else {
         format!(
-            "what answers at {at} has trouble, or is not the Machines API: see `FLY_FLAPS_BASE_URL`, or run the \
+            "the server at {at} reports an error or is not the Machines API: check `FLY_FLAPS_BASE_URL`, or run the \
              command again later"
         )
     })
@@ -203,15 +203,15 @@ pub(super) fn with_outage_hint(
 fn connection_hint(why: &str, fly: bool) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     match (says(&["dns error", "lookup address"]), fly) {
-        (true, true) => "the name of the host is not found: is this computer online?",
+        (true, true) => "the host name does not resolve: is this computer online?",
         (true, false) => {
-            "the name of the host is not found: is `FLY_FLAPS_BASE_URL` right, and is this computer online?"
+            "the host name does not resolve: check `FLY_FLAPS_BASE_URL`, and that this computer is online"
         }
         (false, false) if says(&["Connection refused"]) => {
-            "nothing listens there: is `FLY_FLAPS_BASE_URL` right, and does the server (or `aeroform emulator`) run?"
+            "no server listens there: check `FLY_FLAPS_BASE_URL`, and that the server (or `aeroform emulator`) is running"
         }
         (false, _) => {
-            "is this computer online, and does a firewall or a proxy let it through? Run the command again then"
+            "check that this computer is online and that no firewall or proxy blocks the connection, then run the command again"
         }
     }
 }
@@ -227,7 +227,7 @@ pub(super) fn error_from_transport(
         TransportError::NotSent(why) => ProviderError::new(
             ErrorClass::Transient,
             own::NO_CONNECTION,
-            format!("{asked} could not be asked at {at}: {why}"),
+            format!("{asked}: cannot connect to {at}: {why}"),
         )
         .hint(connection_hint(&why, fly)),
         // Read again, it would be as large.
@@ -238,28 +238,28 @@ pub(super) fn error_from_transport(
                 ErrorClass::Unknown
             },
             own::TOO_LARGE,
-            format!("{asked} is not read to its end: {why}"),
+            format!("the response to {asked} is too large: {why}"),
         )
-        .hint("is this the Machines API? See `FLY_FLAPS_BASE_URL`"),
+        .hint("check that `FLY_FLAPS_BASE_URL` is the Machines API"),
         TransportError::Lost(why) => ProviderError::new(
             ErrorClass::Unknown,
             own::CONNECTION_LOST,
-            format!("{asked} got no whole answer from {at}: {why}"),
+            format!("{asked} got an incomplete response from {at}: {why}"),
         )
-        .hint("run the command again; where that does not help, look whether the platform has trouble"),
+        .hint("run the command again; if that does not help, check the platform's status page"),
     }
 }
 
 /// The error of a success that has the token in a name, which would be remembered. `place` is the field.
 pub(super) fn token_in_response(asked: &str, place: &str) -> ProviderError {
-    let message = format!("{asked} answered with the token that it was sent, in `{place}`");
+    let message = format!("the response to {asked} contains the token, in `{place}`");
     let class = if asked.starts_with("GET ") {
         ErrorClass::Fatal
     } else {
         ErrorClass::Unknown
     };
     ProviderError::new(class, own::TOKEN_IN_NAME, message).hint(
-        "nothing is done on such an answer: replace the token, and ask whoever runs the API why it shows it",
+        "Aeroform does not use this response: revoke the token, and report this to the operator of the API",
     )
 }
 
@@ -269,7 +269,7 @@ pub(in crate::provider) fn unreadable_response(
     why: impl std::fmt::Display,
 ) -> ProviderError {
     let why = scrub::describe_parse_error(&why.to_string());
-    let message = format!("{asked} answered something else than the API's form: {why}");
+    let message = format!("cannot parse the response to {asked}: {why}");
     ProviderError::new(ErrorClass::Unknown, shared::UNREADABLE_ANSWER, message)
 }
 

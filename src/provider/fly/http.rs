@@ -39,8 +39,8 @@ impl HttpTransport {
         };
         let failed = |error: reqwest::Error| AccessError {
             code: codes::NO_TLS,
-            message: format!("cannot speak TLS: {}", error_chain(&error)),
-            hint: "install the certificates of the system, or name a file of them in `SSL_CERT_FILE`",
+            message: format!("cannot use TLS: {}", error_chain(&error)),
+            hint: "install CA certificates, or set `SSL_CERT_FILE` to a file that contains them",
         };
         let direct = builder().no_proxy().build().map_err(failed)?;
         let tunnelled = if access.is_loopback() {
@@ -103,7 +103,7 @@ impl Transport for HttpTransport {
 async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
     let too_large = |n: usize| {
         (n > MAX_BODY).then(|| {
-            TransportError::TooLarge(format!("the answer has more than {} MB", MAX_BODY >> 20))
+            TransportError::TooLarge(format!("the response has more than {} MB", MAX_BODY >> 20))
         })
     };
     // The head of an answer was there already, so something was done with the request.

@@ -19,9 +19,9 @@ impl<T: Transport> FlyProvider<T> {
         sink: &mut LogSink<'_>,
     ) -> Result<(), ProviderError> {
         if query.follow {
-            let message = "the Machines API has no logs to follow";
+            let message = "the Machines API cannot stream logs";
             let error = ProviderError::new(ErrorClass::Invalid, codes::LOGS_ELSEWHERE, message);
-            return Err(error.hint(format!("`fly logs -a {app}` follows them")));
+            return Err(error.hint(format!("use `fly logs -a {app}`")));
         }
         let list = ApiRequest::new(Method::Get, machines_path(app));
         let shown: Vec<Value> = self.client.call_machines_api(list).await?.parse()?;

@@ -202,7 +202,7 @@ impl<T: Transport> FlyProvider<T> {
         let live = self.read(app, &call.id).await?;
         if live.machine.instance != call.instance {
             let message = format!(
-                "Machine {} is at version {} and was at {}",
+                "Machine {} is at version {}; the plan expects version {}",
                 call.id, live.machine.instance, call.instance
             );
             let class = ErrorClass::Conflict;
@@ -278,7 +278,7 @@ impl<T: Transport> FlyProvider<T> {
         };
         let told = self.client.call_machines_api(ask).await?;
         let shown: Value = told.parse()?;
-        wire::parse_volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
+        wire::parse_volume(&shown).ok_or_else(|| told.unreadable("not a volume"))
     }
 
     async fn list_volumes(&self, app: &AppName) -> Result<Vec<Volume>, ProviderError> {
@@ -302,7 +302,7 @@ impl<T: Transport> FlyProvider<T> {
             .await?;
         let answer: LeaseResponse = told.parse()?;
         let nonce = answer.into_data().nonce.filter(|nonce| !nonce.is_empty());
-        nonce.ok_or_else(|| told.unreadable("a lease without a nonce"))
+        nonce.ok_or_else(|| told.unreadable("the lease has no nonce"))
     }
 
     /// Adds to a refusal what the holder says about the lease.

@@ -111,7 +111,7 @@ fn parse_release(told: &ApiResponse) -> Result<Release, ProviderError> {
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if id.is_empty() || !id.chars().all(plain) {
-        return Err(told.unreadable("a release without an id"));
+        return Err(told.unreadable("the release has no id"));
     }
     Ok(Release {
         id,

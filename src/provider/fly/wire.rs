@@ -88,7 +88,7 @@ pub(in crate::provider) struct ParsedMachine {
 /// The id of an app, or its substitute where the answer has none.
 pub(in crate::provider) fn parse_scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
     if !shown.is_object() {
-        return Err("it is no map".to_owned());
+        return Err("not an object".to_owned());
     }
     let text = |pointer: &str| shown.pointer(pointer).and_then(lenient::as_text);
     if let Some(id) = text("/id").filter(|id| !id.is_empty()) {
@@ -109,7 +109,7 @@ pub(in crate::provider) fn parse_machine(body: &[u8]) -> Result<ParsedMachine, S
     parse_list_entry(serde_json::from_slice(body).map_err(|_| INVALID_JSON.to_owned())?)
 }
 
-const INVALID_JSON: &str = "it is no JSON";
+const INVALID_JSON: &str = "not valid JSON";
 
 /// Reads a list of them, and says of each entry that is no Machine what is wrong with it.
 pub(in crate::provider) fn parse_machines(
@@ -118,7 +118,7 @@ pub(in crate::provider) fn parse_machines(
     // A Go server writes an empty list as null.
     let rows: Option<Vec<&RawValue>> = match serde_json::from_slice(body) {
         Ok(rows) => rows,
-        Err(error) if error.is_data() => return Err("it is no list".to_owned()),
+        Err(error) if error.is_data() => return Err("not a list".to_owned()),
         Err(_) => return Err(INVALID_JSON.to_owned()),
     };
     let mut alike = ConfigCache::default();
@@ -148,7 +148,7 @@ fn parse_list_entry(row: &RawValue) -> Result<ParsedMachine, String> {
 /// A Machine whose fields have the types of the schema; what says nothing in those is left out.
 fn repair_fields(text: &str) -> Result<String, String> {
     let rows: BTreeMap<String, &RawValue> =
-        serde_json::from_str(text).map_err(|_| "it is no map".to_owned())?;
+        serde_json::from_str(text).map_err(|_| "not an object".to_owned())?;
     let mut fields = serde_json::Map::new();
     for (key, raw) in rows {
         let value: Result<Value, _> = serde_json::from_str(raw.get());
@@ -239,7 +239,7 @@ impl MachineJson<'_> {
             .and_then(|text| Region::new(text).ok());
         let problem = unreadable
             .as_ref()
-            .map(|why| format!("its config cannot be understood: {why}"));
+            .map(|why| format!("its config cannot be parsed: {why}"));
         let name = self.name().map_err(|error| error.to_string())?;
         let machine = Machine {
             id: MachineId::new(self.id.as_ref()).map_err(|error| error.to_string())?,
@@ -363,7 +363,7 @@ fn non_null(raw: Option<&RawValue>) -> Option<&str> {
 /// The states of the platform, with what is to be said of one that is not told or that nobody knows.
 fn parse_state(text: Option<&str>) -> (MachineState, Option<String>) {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
-        let said = "the platform does not tell its state".to_owned();
+        let said = "the platform returned no state for it".to_owned();
         return (MachineState::Unknown, Some(said));
     };
     let state = match text {
@@ -409,7 +409,7 @@ pub(in crate::provider) fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, S
         Value::Null => Ok(Vec::new()),
         Value::Array(rows) => Ok(rows.iter().filter_map(parse_volume).collect()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            Err("it is no list".to_owned())
+            Err("not a list".to_owned())
         }
     }
 }

@@ -197,7 +197,7 @@ async fn run_once(planned: &CheckTarget) -> Result<String, String> {
     let limit = duration(planned.check.timeout.as_deref()).unwrap_or(DEFAULT_TIMEOUT);
     match timeout(limit, connect_and_ask(planned)).await {
         Ok(result) => result,
-        Err(_) => Err(format!("no answer within {limit:?}")),
+        Err(_) => Err(format!("no response within {limit:?}")),
     }
 }
 
@@ -209,7 +209,7 @@ async fn connect_and_ask(planned: &CheckTarget) -> Result<String, String> {
         .await
         .map_err(|error| {
             let told = if planned.is_own {
-                ", which the process is told as `PORT`"
+                ", which the process gets as `PORT`"
             } else {
                 ""
             };
@@ -217,7 +217,7 @@ async fn connect_and_ask(planned: &CheckTarget) -> Result<String, String> {
         })?;
     let check = &planned.check;
     if check.protocol.as_deref() == Some("https") {
-        return Ok("connected; TLS is not looked into on this computer".to_owned());
+        return Ok("connected; TLS is not checked on this computer".to_owned());
     }
     if is_http(check) {
         return http::probe(&mut stream, check).await;

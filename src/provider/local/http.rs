@@ -28,10 +28,10 @@ pub(super) async fn probe(stream: &mut TcpStream, check: &Check) -> Result<Strin
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let line = head.lines().next().unwrap_or_default();
     let Some((version, status)) = line.split_once(' ') else {
-        return Err("the answer is not HTTP".to_owned());
+        return Err("the response is not HTTP".to_owned());
     };
     if !version.starts_with("HTTP/") {
-        return Err("the answer is not HTTP".to_owned());
+        return Err("the response is not HTTP".to_owned());
     }
     if status.starts_with('2') {
         return Ok(status.to_owned());

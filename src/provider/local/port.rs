@@ -95,7 +95,7 @@ impl<'a> Ports<'a> {
             ErrorKind::AddrInUse => match port_holder(port) {
                 Some(holder) => format!("port {port} is in use by {holder}"),
                 None => {
-                    format!("port {port} is in use, by a process that the system does not show")
+                    format!("port {port} is in use by a process of another user")
                 }
             },
             kind => format!("port {port} cannot be used: {kind}"),

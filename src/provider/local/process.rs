@@ -52,7 +52,7 @@ pub(super) fn start(record: &LocalRecord) -> Result<(Pid, PipeReader), String> {
     };
     if !record.project.is_dir() {
         let place = record.project.display();
-        return Err(format!("the project folder {place} is not there"));
+        return Err(format!("the project folder {place} does not exist"));
     }
     let explain = |error: io::Error| format!("cannot start `{program}`: {error}");
     let (reader, writer) = io::pipe().map_err(explain)?;

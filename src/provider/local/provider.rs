@@ -130,7 +130,7 @@ impl LocalProvider {
         if !snapshot.is_at_rest() && machine.state == MachineState::Stopped {
             return None;
         }
-        let why = machine.detail.as_deref().unwrap_or("nobody started it");
+        let why = machine.detail.as_deref().unwrap_or("it was never started");
         let error = ProviderError::new(
             ErrorClass::Transient,
             code,

@@ -82,7 +82,7 @@ impl LocalProvider {
             }
             Call::CreateVolume(volume) => {
                 let message = format!(
-                    "provider `local` makes no volumes, `{}` neither: a mount is shown and not enforced",
+                    "provider `local` creates no volumes: the mount `{}` is not mounted",
                     volume.name
                 );
                 let class = ErrorClass::Invalid;
@@ -202,7 +202,7 @@ impl LocalProvider {
         let (machine_dir, now) = self.snapshot(app, id)?;
         let state = now.machine().state;
         if !force && state != MachineState::Stopped {
-            let message = format!("Machine {id} is {} and not stopped", state.as_str());
+            let message = format!("Machine {id} is {}, not stopped", state.as_str());
             let class = ErrorClass::Invalid;
             return Err(ProviderError::new(class, answers::NOT_STOPPED, message));
         }
@@ -224,7 +224,7 @@ impl LocalProvider {
         let deadline = Instant::now() + DESTROY_TIMEOUT;
         while machine_dir.record().exists() {
             if Instant::now() >= deadline {
-                let message = format!("processes of Machine {id} do not end when killed");
+                let message = format!("processes of Machine {id} survive SIGKILL");
                 let class = ErrorClass::Unknown;
                 return Err(ProviderError::new(class, codes::PROCESSES_REMAIN, message));
             }
@@ -332,7 +332,7 @@ impl LocalProvider {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(self.app_error(app, &error)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    let message = format!("another program is changing {app} all the time");
+                    let message = format!("another process holds the lock of {app}");
                     let class = ErrorClass::Transient;
                     return Err(ProviderError::new(class, codes::APP_BUSY, message));
                 }
@@ -358,10 +358,11 @@ fn records(dir: &AppDir) -> std::io::Result<Vec<LocalRecord>> {
 
 fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
     if process::command_words(config).is_empty() {
-        let message = "there is no command to run, and no image whose own command could be";
+        let message =
+            "there is no command to run, and provider `local` cannot run an image's command";
         return Err(
             ProviderError::new(ErrorClass::Invalid, manifest_codes::NO_COMMAND, message)
-                .hint("write it: `[groups.app.local] command = \"…\"` in aeroform.toml"),
+                .hint("set it: `[groups.app.local] command = \"…\"` in aeroform.toml"),
         );
     }
     let signal = config
@@ -383,13 +384,13 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
 
 /// Processes can be halted, but their connections would break while they hold memory and ports.
 fn cannot_suspend() -> ProviderError {
-    let message = "provider `local` cannot suspend: a process that is halted still has its port";
+    let message = "provider `local` cannot suspend: a suspended process would keep its port";
     ProviderError::new(ErrorClass::Invalid, codes::NO_SUSPEND, message)
-        .hint("stop it: `aeroform machine stop ID`")
+        .hint("stop the Machine: `aeroform machine stop ID`")
 }
 
 fn not_started(id: &MachineId, state: MachineState) -> ProviderError {
-    let message = format!("Machine {id} is {} and not started", state.as_str());
+    let message = format!("Machine {id} is {}, not started", state.as_str());
     ProviderError::new(ErrorClass::Invalid, answers::FAILED_PRECONDITION, message)
 }
 

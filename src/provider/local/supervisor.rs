@@ -310,7 +310,7 @@ impl Supervisor {
                 let wish = self.record.generation;
                 self.stop_all_processes(StopMode::Graceful).await;
                 self.status.last_exit = None;
-                let detail = "its supervisor was asked to end".to_owned();
+                let detail = "its supervisor received a signal to stop".to_owned();
                 let rest = SupervisionEnd::Rest(MachineState::Stopped, Some(detail));
                 Some(self.changed_since(wish).unwrap_or(rest))
             }

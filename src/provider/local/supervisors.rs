@@ -136,9 +136,9 @@ fn no_answer_error(dir: &MachineDir) -> ProviderError {
     ProviderError::new(
         ErrorClass::Unknown,
         codes::SUPERVISOR_SILENT,
-        format!("no supervisor answers for {place}"),
+        format!("the supervisor of {place} does not respond"),
     )
-    .hint("look into `log` in that folder")
+    .hint("read the file `log` in that folder")
 }
 
 /// The error for a file of a Machine or an app that the system refuses.

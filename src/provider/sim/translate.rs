@@ -55,7 +55,7 @@ pub(super) fn volume_body(call: &VolumeCall) -> Value {
 
 pub(super) fn volume(shown: &Value) -> Result<Volume, ProviderError> {
     wire::parse_volume(shown)
-        .ok_or_else(|| errors::unreadable_response("the world", "this is no volume"))
+        .ok_or_else(|| errors::unreadable_response("the world", "not a volume"))
 }
 
 pub(super) fn volumes(shown: &Value) -> Result<Vec<Volume>, ProviderError> {

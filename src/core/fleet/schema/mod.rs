@@ -145,12 +145,12 @@ impl MachineConfig {
         if let Ok(config) = serde_json::from_str(text) {
             return Ok(config);
         }
-        let no_json = |_| "it is nested too deeply, or no JSON".to_owned();
+        let no_json = |_| "not valid JSON, or nested too deeply".to_owned();
         let mut tree: Value = serde_json::from_str(text).map_err(no_json)?;
         let mut problems = Vec::new();
         Self::mend(&mut tree, &Path::Root, &mut problems);
         if problems.is_empty() {
-            let other = |_| "it has another form than the platform's schema".to_owned();
+            let other = |_| "it does not match the platform's schema".to_owned();
             return Self::from_value(tree).map_err(other);
         }
         let more = problems.len() - 1;
