@@ -1,5 +1,5 @@
-//! Everything that a program takes from outside besides its arguments and files: clock, new ids,
-//! environment variables, host and user. One struct, so that tests fix them.
+//! All input from the environment except arguments and files: clock, new ids, variables, host and user, in
+//! one struct that tests can fix.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,19 +11,18 @@ use sha2::{Digest, Sha256};
 
 use crate::core::fleet::RunId;
 
-/// The surroundings of the program. Variables that it reads beyond the usual ones (`HOME`,
-/// `XDG_STATE_HOME`, `NO_COLOR`, `CLICOLOR_FORCE`, `CI`, `USER`):
+/// The process environment. Variables besides the usual ones (`HOME`, `XDG_STATE_HOME`, `NO_COLOR`,
+/// `CLICOLOR_FORCE`, `CI`, `USER`):
 ///
-/// - `FLY_APP`: the app, where `--app` does not name it; as for flyctl it beats fly.toml.
-/// - `AEROFORM_STATE_DIR`: folder of the journal and of provider `local`, instead of
+/// - `FLY_APP`: the app if `--app` is not given; overrides fly.toml, as in flyctl.
+/// - `AEROFORM_STATE_DIR`: the folder of the journal and of provider `local`, instead of
 ///   `$XDG_STATE_HOME/aeroform` or `~/.local/state/aeroform`.
-/// - `AEROFORM_LOCAL_PORTS`: the first port of provider `local` for apps that it meets for the first
-///   time, instead of 8100.
-/// - `AEROFORM_STEADY`: how long a Machine must stay up before its change counts as done, where `--steady` does
-///   not say it.
-/// - `AEROFORM_COMPLETE`: the shell whose completion script asks for words.
+/// - `AEROFORM_LOCAL_PORTS`: the first port of provider `local` for new apps, instead of 8100.
+/// - `AEROFORM_STEADY`: how long a Machine must stay up before its change counts as done, if `--steady` is
+///   not given.
+/// - `AEROFORM_COMPLETE`: the shell whose completion script runs this program.
 /// - `AEROFORM_TEST_TIME`: a fixed RFC 3339 time, for tests.
-/// - `AEROFORM_TEST_SEED`: ids are derived from this text and a counter instead of drawn, for tests.
+/// - `AEROFORM_TEST_SEED`: derives ids from this text and a counter, for tests.
 #[derive(Clone)]
 pub struct Env {
     vars: Arc<BTreeMap<String, String>>,
@@ -31,7 +30,7 @@ pub struct Env {
 }
 
 impl Env {
-    /// The surroundings of this process; variables that are not UTF-8 are left out.
+    /// The environment of this process; variables that are not UTF-8 are skipped.
     pub fn from_process() -> Self {
         let vars = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
@@ -39,7 +38,7 @@ impl Env {
         Self::from_vars(vars)
     }
 
-    /// Surroundings made for a test.
+    /// An environment for tests.
     pub fn from_vars(vars: BTreeMap<String, String>) -> Self {
         Self {
             vars: Arc::new(vars),
@@ -55,7 +54,7 @@ impl Env {
             .filter(|value| !value.is_empty())
     }
 
-    /// Now, RFC 3339 in UTC with whole seconds.
+    /// The current time, RFC 3339 in UTC with whole seconds.
     pub fn now(&self) -> String {
         if let Some(fixed) = self.var("AEROFORM_TEST_TIME") {
             return fixed.to_owned();
@@ -66,19 +65,19 @@ impl Env {
             .to_string()
     }
 
-    /// Now, in seconds since 1970.
+    /// The current time, in seconds since 1970.
     pub fn unix_now(&self) -> i64 {
         let now: Option<jiff::Timestamp> = self.now().parse().ok();
         now.unwrap_or_else(jiff::Timestamp::now).as_second()
     }
 
-    /// The real time, RFC 3339 in UTC with microseconds, all of one width: for logs and check results
-    /// of real processes, whose order it is. No test fixes it.
+    /// The real time, RFC 3339 in UTC with microseconds and fixed width, to order logs and check results of
+    /// real processes. Tests do not fix it.
     pub fn precise_now() -> String {
         format!("{:.6}", jiff::Timestamp::now())
     }
 
-    /// Every variable, in the order of their names.
+    /// Every variable, sorted by name.
     pub fn vars(&self) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.vars.iter();
         pairs.map(|(key, value)| (key.as_str(), value.as_str()))
@@ -95,7 +94,7 @@ impl Env {
         RunId::new(text).expect("lower-case base32 is a valid run id")
     }
 
-    /// The folder of everything that belongs to this user and not to a project.
+    /// The folder for the user's data that belongs to no project.
     pub fn state_dir(&self) -> Option<PathBuf> {
         if let Some(dir) = self.var("AEROFORM_STATE_DIR") {
             return Some(dir.into());
@@ -106,12 +105,12 @@ impl Env {
         Some(PathBuf::from(self.var("HOME")?).join(".local/state/aeroform"))
     }
 
-    /// The file of this program, for those that start it again.
+    /// The path of this program, to start it again.
     pub fn program(&self) -> std::io::Result<PathBuf> {
         std::env::current_exe()
     }
 
-    /// Who runs this, for locks and records.
+    /// The user, for locks and run records.
     pub fn user(&self) -> String {
         ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
             .iter()
@@ -130,7 +129,7 @@ impl Env {
             .into_owned()
     }
 
-    /// The commit that is applied, where a pipeline says it.
+    /// The applied commit, if a pipeline's variables name it.
     pub fn commit(&self) -> Option<String> {
         ["GITHUB_SHA", "CI_COMMIT_SHA"]
             .iter()

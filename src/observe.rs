@@ -1,9 +1,9 @@
-//! Takes one snapshot of an app's world; after it the plan asks nothing.
+//! Takes one snapshot of an app; planning makes no further calls.
 //!
-//! An empty answer is not an empty world (rule 8): the provider's own count is a second witness, and
-//! every known Machine that the list lacks is asked for by its id. A list that has fewer Machines than
-//! that count, or lacks one that exists, is given time to catch up. Decides nothing about what it
-//! finds. Reads only, so it may be dropped at any moment.
+//! An empty list does not prove that the app is empty (rule 8). The provider's own count must agree, and
+//! every known Machine that the list lacks is read by its id. If a list has fewer Machines than the count, or
+//! lacks one that exists, it gets time to catch up. This module only reads, so it can be cancelled at any
+//! moment.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,31 +21,31 @@ use crate::provider::codes::TIMED_OUT;
 use crate::provider::retry::{self, READ_DEADLINE};
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 
-/// How long a list may lag behind before that is what is reported.
+/// How long a list may lag before the lag is reported.
 const LIST_LAG: Duration = Duration::from_secs(10);
-/// Reads at once.
+/// Concurrent reads.
 const MAX_CONCURRENT_READS: usize = 16;
 
-/// Why no snapshot could be taken.
+/// Why a snapshot failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObserveError {
-    /// The provider counts Machines and lists none.
+    /// The provider reports a count of Machines but lists none.
     #[error("the provider reports {count} Machines of `{app}`, but its list is empty")]
     FleetVanished {
         /// The app.
         app: AppName,
-        /// The provider's own count.
+        /// The provider's count.
         count: u64,
     },
-    /// There is no such app, and the state knows Machines of it.
+    /// The app does not exist, but the state has Machines of it.
     #[error("there is no app `{app}`, but the state has {known} Machines of it")]
     AppGone {
         /// The app.
         app: AppName,
-        /// How many.
+        /// The number of Machines in the state.
         known: usize,
     },
-    /// The provider did not answer.
+    /// A provider call failed.
     #[error(transparent)]
     Provider(#[from] ProviderError),
 }
@@ -60,11 +60,11 @@ impl ObserveError {
     }
 }
 
-/// Takes the snapshot. A known Machine that the list lacks and that exists by its id is in it, and
-/// named as lagging once the list had time to catch up.
+/// Takes the snapshot. A known Machine that the list lacks but a read by id finds is included, and is marked
+/// as lagging after the list had time to catch up.
 ///
 /// # Errors
-/// When the app or its whole fleet seems to have vanished, or the provider does not answer.
+/// The app or all its Machines seem to have vanished, or a provider call failed.
 pub async fn observe(
     provider: &dyn Provider,
     app: &AppName,
@@ -90,7 +90,7 @@ pub async fn observe(
             let app = app.clone();
             return Err(ObserveError::FleetVanished { app, count });
         }
-        // A Machine that nobody knows of yet can only be missed by number.
+        // A Machine that is not known yet can only be missed by count.
         let short = (listing.machines.len() as u64) < count;
         let lags = vanished || (short && patient);
         if !lags {
@@ -110,7 +110,7 @@ async fn read_app(
     app: &AppName,
 ) -> Result<(Description, Listing), ProviderError> {
     let description = read_with_retry(|| provider.describe(app));
-    // That there is no such app the description says better.
+    // If the app does not exist, the description reports it better.
     let listing = async {
         match read_with_retry(|| provider.list(app)).await {
             Err(error) if error.class == ErrorClass::NotFound => Ok(Err(error)),
@@ -128,7 +128,7 @@ async fn read_missing(
     mut description: Description,
     listing: Listing,
 ) -> Result<Observed, ProviderError> {
-    // Without an id the state's lineage is all that is known of this app.
+    // Without a reported id, the app is identified by the state's lineage.
     if let (true, Some(lineage)) = (description.scope_is_derived, &known.lineage) {
         description.scope = lineage.clone();
     }
@@ -186,7 +186,7 @@ async fn read_missing(
     Ok(observed)
 }
 
-/// Releases are bookkeeping of another host: one that does not answer is not waited for.
+/// Releases are bookkeeping on another host; a read that fails is not retried.
 async fn newest_release(
     provider: &dyn Provider,
     app: &AppName,
@@ -199,7 +199,7 @@ async fn newest_release(
     .await
 }
 
-/// Reads again after a failure that may pass; a read can be repeated whatever came of it.
+/// Retries a read after an error that may pass; reads are safe to repeat.
 pub(crate) async fn read_with_retry<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
 where
     F: Future<Output = Result<T, ProviderError>>,
@@ -213,7 +213,7 @@ where
     retry::retry(retry::of_read, read, retry::sleep_between).await
 }
 
-/// The provider did not answer in time, and no try of it ended.
+/// The provider did not respond in time, and no try finished.
 fn timeout_error() -> ProviderError {
     let message = format!(
         "the provider did not respond within {} s",

@@ -1,6 +1,6 @@
-//! What every journal promises, as functions that panic where a journal breaks it.
+//! The contract of journals: functions that panic if a journal violates it.
 //!
-//! A journal's test gives a fresh [`JournalFixture`] to each of them; names are the promises.
+//! A journal's test passes a fresh [`JournalFixture`] to each of them.
 
 use super::{
     Journal, JournalError, MAX_KEPT_RUNS, OpenRun, PendingCall, PendingCallRow, ResultRow, RunRow,
@@ -11,7 +11,7 @@ use crate::core::plan::{Outcome, StepId};
 
 /// A fresh journal.
 pub trait JournalFixture {
-    /// The journal as another process would open it.
+    /// Opens the journal like another process.
     fn open(&self) -> Box<dyn Journal>;
 }
 
@@ -23,7 +23,7 @@ fn run_row(run: &str, of: &str) -> RunRow {
     RunRow {
         run: RunId::new(run).expect("a short word is a run id"),
         lineage: lineage(of),
-        // The largest there is, so that no journal keeps it in a smaller number.
+        // The maximum, so that no journal may store it in a smaller type.
         serial: u64::MAX,
         at: "2024-01-01T00:00:00Z".to_owned(),
         by: "ana".to_owned(),
@@ -54,7 +54,7 @@ pub fn a_fresh_journal_has_no_runs(bench: &dyn JournalFixture) {
     assert_eq!(open_runs(bench, "l"), []);
 }
 
-/// The releases of closed runs are still known, and only those of the lineage.
+/// Releases of closed runs remain known, for their lineage only.
 pub fn a_closed_run_s_release_is_still_known(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
@@ -80,7 +80,7 @@ pub fn a_closed_run_s_release_is_still_known(
     Ok(())
 }
 
-/// What was begun is there for the next process, whole.
+/// The next process sees every field of a run that began.
 pub fn a_run_that_began_is_open_in_the_next_process(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
@@ -95,7 +95,7 @@ pub fn a_run_that_began_is_open_in_the_next_process(
     Ok(())
 }
 
-/// Results come back as they were recorded, in that order, a second one of a step included.
+/// Results keep their order of recording, including a second result of a step.
 pub fn results_come_back_in_the_order_of_recording(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
@@ -130,7 +130,7 @@ pub fn results_come_back_in_the_order_of_recording(
     Ok(())
 }
 
-/// Calls that were under way are there for the next process, in the order in which they were begun.
+/// The next process sees pending calls in the order in which they began.
 pub fn a_call_that_was_begun_is_seen_by_the_next_process(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
@@ -171,7 +171,7 @@ pub fn only_closing_a_run_takes_it_out_of_sight(
     Ok(())
 }
 
-/// A journal serves many apps, and each sees its own runs, oldest first.
+/// A journal serves many apps; each lineage sees its own runs, oldest first.
 pub fn a_lineage_sees_its_own_runs_oldest_first(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
@@ -183,7 +183,7 @@ pub fn a_lineage_sees_its_own_runs_oldest_first(
     Ok(())
 }
 
-/// Two runs of one id would mix their results.
+/// A run id can begin only once, because results would be mixed.
 pub fn a_run_begins_once(bench: &dyn JournalFixture) -> Result<(), JournalError> {
     bench.open().begin_run(&run_row("r1", "l"))?;
     assert!(bench.open().begin_run(&run_row("r1", "other")).is_err());
@@ -191,7 +191,7 @@ pub fn a_run_begins_once(bench: &dyn JournalFixture) -> Result<(), JournalError>
     Ok(())
 }
 
-/// Results of a run that never began have no intent to belong to.
+/// Results need a run that began.
 pub fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
     let run = run_row("r1", "l").run;
     let journal = bench.open();
@@ -204,8 +204,8 @@ pub fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
     assert_eq!(open_runs(bench, "l"), []);
 }
 
-/// Beginning a run forgets closed runs beyond the newest, and never an open one; `kept` tells how many
-/// runs of a lineage are there, closed ones included.
+/// Beginning a run deletes old closed runs and never an open one; `kept` counts the stored runs of a lineage,
+/// including closed ones.
 pub fn old_closed_runs_are_forgotten_and_open_ones_are_not(
     bench: &dyn JournalFixture,
     kept: &dyn Fn(&str) -> usize,

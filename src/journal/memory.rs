@@ -1,5 +1,5 @@
-//! The journal in memory, for tests of everything that uses a journal: it can fail at a chosen write,
-//! die with its process and be lost. It keeps the contract of the real one otherwise.
+//! An in-memory journal for tests. It can fail a chosen write, crash with its process and be deleted;
+//! otherwise it keeps the contract of the real one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,24 +9,23 @@ use super::{
 };
 use crate::core::fleet::{Lineage, RunId};
 
-/// A journal whose clones are handles of the same one, as two processes are of one file. What a call
-/// committed stays when its process crashes; what was not committed is lost.
+/// A journal whose clones share one content, like two processes with one file. A crash keeps committed writes
+/// and loses others.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal {
     rows: Arc<Mutex<MemoryRows>>,
 }
 
-/// When a chosen write fails.
+/// How a chosen write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailCommit {
-    /// Before its commit: nothing of it is kept.
+    /// Before its commit: nothing is stored.
     Before,
-    /// After its commit: it is kept, and its caller is told otherwise.
+    /// After its commit: it is stored, but an error is returned.
     After,
-    /// The process dies before it: from then on nothing takes effect until
-    /// [`MemoryJournal::restart`].
+    /// The process dies before it; nothing works until [`MemoryJournal::restart`].
     CrashBefore,
-    /// The process dies after it was committed.
+    /// The process dies after its commit.
     CrashAfter,
 }
 
@@ -40,37 +39,36 @@ struct MemoryRows {
 }
 
 impl MemoryJournal {
-    /// How many writes were asked for so far, refused ones included.
+    /// The number of attempted writes, including refused ones.
     pub fn commits(&self) -> u64 {
         self.inner().commits
     }
 
-    /// Fails one write (of any kind): the first from now on is 1.
+    /// Fails one write of any kind; 1 is the next one.
     pub fn fail_commit(&self, which: u64, how: FailCommit) {
         let mut rows = self.inner();
         rows.fault = Some((rows.commits + which, how));
         rows.fault_fired = false;
     }
 
-    /// Whether the chosen fault has happened; a test that asked for one asserts it.
+    /// Whether the chosen fault has happened; tests assert it.
     pub fn fired(&self) -> bool {
         self.inner().fault_fired
     }
 
-    /// Starts the process again after a crash: what was committed is there, and nothing fails any
-    /// more.
+    /// Restarts the process after a crash: committed writes remain, and no fault is set.
     pub fn restart(&self) {
         let mut rows = self.inner();
         rows.dead = false;
         rows.fault = None;
     }
 
-    /// Loses everything, as if somebody had deleted the file.
+    /// Deletes everything, like a deleted file.
     pub fn delete(&self) {
         self.inner().runs.clear();
     }
 
-    /// Every run that is kept, closed ones included, oldest first.
+    /// Every stored run, including closed ones, oldest first.
     pub fn runs(&self) -> Vec<OpenRun> {
         self.inner().runs.clone()
     }
@@ -83,7 +81,7 @@ impl MemoryJournal {
 }
 
 impl MemoryRows {
-    /// One transaction; `work` changes nothing when it fails.
+    /// One transaction; a failed `work` changes nothing.
     fn commit(
         &mut self,
         work: impl FnOnce(&mut Vec<OpenRun>) -> Result<(), JournalError>,

@@ -1,8 +1,8 @@
-//! What a run has begun and what came of it, so that a run that died can be settled.
+//! Records what a run began and the results, so that the next run can settle a run that died.
 //!
-//! Nothing depends on the journal: with it lost, the next run finds its own Machines by name. It
-//! belongs to a lineage, never to a folder (rule 42), and holds no value of any variable. Start at
-//! [`Journal`]; [`sqlite`] keeps it on disk, [`memory`] in tests, and [`contract`] is what both promise.
+//! The journal is optional: without it, the next run finds its Machines by name. It belongs to a lineage and
+//! not to a folder (rule 42), and contains no values of variables. Start at [`Journal`]; [`sqlite`] stores it
+//! on disk, [`memory`] is for tests, and [`contract`] is what both promise.
 
 pub mod contract;
 pub mod memory;
@@ -18,131 +18,128 @@ use serde::{Deserialize, Serialize};
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
 use crate::core::plan::{Outcome, StepId};
 
-/// Keeps runs and their results. Calls are short and blocking; each returns when what it wrote is
-/// durable.
+/// Stores runs and their results. Calls are short and blocking, and return when their write is durable.
 pub trait Journal: Send + Sync {
-    /// Whether something could be written now.
+    /// Checks whether a write could succeed now.
     fn can_write(&self) -> Result<(), JournalError> {
         Ok(())
     }
 
-    /// Writes the run before its first call: the saved form of the plan is the intent. A run that is
-    /// there already is refused.
+    /// Records a run before its first call, with the saved form of the plan. Refuses a run that already
+    /// exists.
     fn begin_run(&self, run: &RunRow) -> Result<(), JournalError>;
 
-    /// Writes that a call is about to be made that could not be found by a name of ours. A run that is not
-    /// there is refused.
+    /// Records a call before it is made, if its result could not be found by a derived name. Refuses an
+    /// unknown run.
     fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError>;
 
-    /// Adds results of steps, in one transaction: all of them or none. A step may get another result
-    /// later (an unknown outcome that was settled); the last one counts.
+    /// Adds results of steps in one transaction. A step may get another result later, when an unknown outcome
+    /// is settled; the last one counts.
     fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError>;
 
-    /// Marks how the run stands.
+    /// Sets the status of a run.
     fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError>;
 
-    /// The runs of this lineage that are not closed, oldest first, with their results in the order in which
-    /// they were recorded.
+    /// The open runs of this lineage, oldest first, with their results in the order of recording.
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError>;
 
-    /// The releases that runs of this lineage have registered, closed runs included, each with its run.
+    /// The releases registered by runs of this lineage, including closed ones, with their runs.
     fn releases(&self, lineage: &Lineage) -> Result<BTreeMap<String, RunId>, JournalError>;
 }
 
-/// How many runs of a lineage are kept; of older ones, those that are closed go when a run begins.
+/// How many runs of a lineage are kept; older closed ones are deleted when a run begins.
 pub const MAX_KEPT_RUNS: u32 = 50;
 
-/// One run as it is written before its first call.
+/// One run as recorded before its first call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     /// The run.
     pub run: RunId,
-    /// Whose it is.
+    /// The lineage that it belongs to.
     pub lineage: Lineage,
-    /// Serial of the state that it started from.
+    /// The serial of the state at its start.
     pub serial: u64,
-    /// When, RFC 3339.
+    /// The start time, RFC 3339.
     pub at: String,
-    /// Who.
+    /// The user or pipeline.
     pub by: String,
-    /// Which verb.
+    /// The command.
     pub command: String,
     /// The saved form of the plan, JSON.
     pub plan: String,
 }
 
-/// What nothing else tells afterwards, since it bears no name of ours: a call that is made only once this is
-/// durable (rule 40), or one without which nothing more is begun.
+/// A call whose result has no derived name to find it by: it is made only after this row is durable (rule
+/// 40), or the run continues only after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingCallRow {
-    /// The step that makes it; of a release the first, which begins after it.
+    /// The step that makes the call; for a release, the first step after it.
     pub step: StepId,
     /// The call.
     pub call: PendingCall,
 }
 
-/// What a call is to make, and what was there before.
+/// What a call creates, and what existed before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case")]
 pub enum PendingCall {
-    /// A volume: afterwards an unattached one of that name and region that was not seen before is it.
+    /// A volume: a new unattached volume of that name and region is the created one.
     CreateVolume {
         /// Its name.
         name: String,
-        /// Where.
+        /// Its region.
         region: Region,
-        /// The volumes of that name and region that were there before, without those that an earlier row of
-        /// the run about the same place names.
+        /// The existing volumes of that name and region, without those that an earlier row of the run lists
+        /// for the same name and region.
         seen: Vec<VolumeId>,
     },
-    /// The release of this run, which the platform has registered: as long as no Machine bears it, nobody
-    /// could tell it from another tool's.
+    /// The run's registered release. While no Machine has it, nothing else shows which tool registered it.
     Release {
         /// Its id.
         id: String,
     },
 }
 
-/// What came of one step.
+/// The result of one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
-    /// Which step.
+    /// The step.
     pub step: StepId,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The Machine, where there is one.
+    /// The Machine, if any.
     pub machine: Option<MachineId>,
-    /// Digest of the config that was sent.
+    /// The digest of the sent config.
     pub config: Option<ConfigDigest>,
 }
 
-/// How a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// Calls may be under way.
+    /// Calls may be in progress.
     Running,
-    /// Its calls are over, its state is not published.
+    /// All calls have ended; the state is not written yet.
     Unpublished,
-    /// Nothing of it is left to do.
+    /// Nothing is left to do.
     Closed,
 }
 
 /// A run that is not closed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenRun {
-    /// What was written at its beginning.
+    /// What was recorded at its start.
     pub row: RunRow,
-    /// How it stands.
+    /// Its status.
     pub status: RunStatus,
-    /// Calls that were under way once, in the order in which they were begun.
+    /// Calls recorded before they were made, in order.
     pub started: Vec<PendingCallRow>,
-    /// What is known to have come of its steps.
+    /// The recorded results.
     pub results: Vec<ResultRow>,
 }
 
 impl OpenRun {
-    /// The releases that it has registered.
+    /// The releases that it registered.
     pub fn releases(&self) -> impl Iterator<Item = &str> {
         self.started.iter().filter_map(|row| match &row.call {
             PendingCall::Release { id } => Some(id.as_str()),
@@ -151,14 +148,14 @@ impl OpenRun {
     }
 }
 
-/// Why the journal could not be read or written.
+/// Why a journal operation failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal {place}: {message}")]
 pub struct JournalError {
-    /// Where it is.
+    /// The journal's location.
     pub place: String,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// What to do about it.
+    /// A hint for people.
     pub hint: Option<&'static str>,
 }

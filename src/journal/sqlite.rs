@@ -1,8 +1,7 @@
-//! The journal on disk: one SQLite file in the user's state folder, shared by all projects and by
-//! every process of this user.
+//! The journal on disk: one SQLite file in the user's state folder, shared by all projects and processes of
+//! this user.
 //!
-//! Write-ahead log with a full sync at each commit: what returned survives a power cut. A process that
-//! dies between two commits leaves the earlier one.
+//! It uses a write-ahead log with a full sync per commit, so that committed data survives a power failure.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
@@ -24,10 +23,10 @@ use crate::core::scrub;
 /// The schema's version, kept in `user_version`.
 const SCHEMA_VERSION: i64 = 2;
 
-/// What to do where its folder takes no file.
+/// The hint if the folder is not writable.
 const FOLDER_HINT: &str = "free disk space, give this user access to the folder, or set `AEROFORM_STATE_DIR` to another one";
 
-/// How long a commit waits for another process's: far longer than any commit takes.
+/// How long a commit waits for another process; commits are much shorter.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
@@ -54,7 +53,7 @@ const SCHEMA: &str = "
     CREATE INDEX result_of_run ON result (run, id);
 ";
 
-/// What version 2 has beside that of version 1.
+/// The tables that version 2 added.
 const SCHEMA_V2: &str = "
     CREATE TABLE started (
         id INTEGER PRIMARY KEY,
@@ -74,11 +73,10 @@ pub struct SqliteJournal {
 }
 
 impl SqliteJournal {
-    /// Opens `journal.db` in the user's state folder; creates both where they are missing, 0600 and
-    /// 0700.
+    /// Opens `journal.db` in the user's state folder; creates missing ones with modes 0600 and 0700.
     ///
     /// # Errors
-    /// When it cannot be created or read, is no journal, or was written by a newer version.
+    /// The file cannot be created or read, is not a journal, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let path = dir.join("journal.db");
         let place = path.display().to_string();
@@ -90,7 +88,7 @@ impl SqliteJournal {
         let mut folder = DirBuilder::new();
         folder.recursive(true).mode(0o700);
         folder.create(dir).map_err(io_error)?;
-        // SQLite gives its side files the mode of this one, and would itself create it readable.
+        // SQLite copies this file's mode to its side files, and would itself create it readable for others.
         let mut file = OpenOptions::new();
         file.read(true).write(true).create(true).mode(0o600);
         file.open(&path).map_err(io_error)?;
@@ -128,13 +126,13 @@ impl SqliteJournal {
         work(&self.connection()).map_err(|error| to_journal_error(&self.location, &error))
     }
 
-    /// One transaction; an error from `work` undoes it whole.
+    /// One transaction, rolled back if `work` fails.
     fn in_transaction(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), JournalError> {
         let mut connection = self.connection();
-        // Immediate: a transaction that turns from reading to writing would not wait for others.
+        // Immediate, because a transaction that upgrades from reading to writing would not wait for others.
         connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
@@ -147,7 +145,7 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn can_write(&self) -> Result<(), JournalError> {
-        // Writes a page, and what it writes is there already.
+        // Writes one page with unchanged content.
         self.in_transaction(|transaction| {
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
         })
@@ -196,7 +194,7 @@ impl Journal for SqliteJournal {
             for row in rows {
                 let outcome = serde_json::to_string(&row.outcome)
                     .expect("an outcome of strings and numbers always serialises");
-                // What went wrong is told in words of others.
+                // The outcome may contain foreign text.
                 let outcome = scrub::scrubbed(&outcome);
                 let outcome = patterns::redact_certain(&outcome);
                 let machine = row.machine.as_ref().map(MachineId::as_str);
@@ -220,7 +218,7 @@ impl Journal for SqliteJournal {
 
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
         self.read(|connection| {
-            // One snapshot of both tables, though another process may write between the two queries.
+            // One snapshot of both tables, since another process may write between the two queries.
             let transaction = connection.unchecked_transaction()?;
             let mut query = transaction.prepare_cached(
                 "SELECT id, run, lineage, serial, at, by, command, plan, status FROM run
@@ -266,9 +264,9 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)
 }
 
-/// Brings an older schema to this version and returns the version that is there now.
+/// Migrates an older schema and returns the resulting version.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
-    // Under the write lock: of two processes that open a new file at once, one creates the tables.
+    // Under the write lock, so that only one of two processes creates the tables.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
@@ -354,7 +352,7 @@ fn results_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<ResultR
     results.collect()
 }
 
-/// A column in the type that we wrote it from; anything else means that the file was damaged.
+/// Parses a column that this program wrote; any other value means that the file is damaged.
 fn parse_column<T>(
     row: &Row<'_>,
     column: &str,
@@ -386,7 +384,7 @@ fn parse_status(word: &str) -> Option<RunStatus> {
     .find(|status| status_name(*status) == word)
 }
 
-/// What went wrong, and what to do about it.
+/// Converts an error and adds a hint.
 fn to_journal_error(place: &str, error: &rusqlite::Error) -> JournalError {
     let (message, hint) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (

@@ -1,9 +1,9 @@
-//! How long to wait between two tries: twice as long each time, with a jitter that comes from a seed,
-//! so that many steps do not come back at the same moment and a test that failed can be repeated.
+//! Exponential backoff with seeded jitter, so that concurrent steps do not retry at the same moment and a
+//! failed test is reproducible.
 
 use std::time::Duration;
 
-/// Gives the pauses between tries.
+/// Computes the delays between tries.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     initial: Duration,
@@ -12,7 +12,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from `first` on, never longer than `most`.
+    /// Delays from `first` on, at most `most`.
     pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
         Self {
             initial: first,
@@ -21,7 +21,7 @@ impl Backoff {
         }
     }
 
-    /// The same for somebody else, who is to come back at another moment.
+    /// The same backoff with another jitter seed.
     #[must_use]
     pub fn with_salt(self, salt: u64) -> Self {
         Self {
@@ -35,8 +35,7 @@ impl Backoff {
         self.seed
     }
 
-    /// The pause after the n-th failed try, counted from 0: between half and all of the doubled first
-    /// one.
+    /// The delay after the n-th failed try, counted from 0: between half and all of the exponential delay.
     pub fn delay(&self, tries: u32) -> Duration {
         let whole = self
             .initial
@@ -51,7 +50,7 @@ fn share_of(thousandths: u64) -> f64 {
     f64::from(u32::try_from(thousandths).unwrap_or(1000)) / 1000.0
 }
 
-/// The finaliser of splitmix64: every bit of the answer depends on every bit of the question.
+/// The finaliser of splitmix64: every output bit depends on every input bit.
 fn splitmix64(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,5 +1,5 @@
-//! Our bookkeeping as metadata on a Machine, for platforms that have nothing else to write it in
-//! (rule 1). The only place that knows the keys.
+//! Aeroform's bookkeeping as Machine metadata, for platforms without another place for it (rule 1). Only this
+//! module knows the keys.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ const LAUNCH: &str = "aeroform_launch";
 const COMMIT: &str = "aeroform_commit";
 const BY: &str = "aeroform_by";
 const PROTECT: &str = "aeroform_protect";
-/// What flyctl writes on the extra Machine of its canary strategy.
+/// flyctl's mark on the extra Machine of its canary strategy.
 const CANARY: &str = "fly_canary";
 const RELEASE: &str = "fly_release_version";
 const RELEASE_ID: &str = "fly_release_id";
-/// The id of a release that an apply has registered: another tool's release has another id.
+/// The id of the release that an apply registered; another tool's release has another id.
 const RELEASED: &str = "aeroform_release";
-/// The number of the release that a Machine was of when an apply changed it last.
+/// The Machine's release version at the last change by an apply.
 const CHANGED_AT: &str = "aeroform_release_version";
 
-/// The entries that say these stamps and this group.
+/// The metadata entries for these stamps and this group.
 pub fn to_metadata(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, String> {
     let Stamps {
         lineage,
@@ -64,18 +64,17 @@ pub fn to_metadata(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<Strin
         .collect()
 }
 
-/// Whether this key is one that [`to_metadata`] writes and nobody else; it goes when it is not written any
-/// more.
+/// Whether only [`to_metadata`] writes this key; such a key is removed when it is no longer written.
 pub fn is_stamp_key(key: &str) -> bool {
     key.starts_with("aeroform_") || key == GROUP || key == PLATFORM
 }
 
-/// Whether this key says of which release a Machine is.
+/// Whether this key names the Machine's release.
 pub fn is_release_key(key: &str) -> bool {
     key.starts_with("fly_release_")
 }
 
-/// The stamps in this metadata. A value that cannot be read counts as missing: it is foreign text.
+/// Parses the stamps; unreadable values count as missing, since metadata is untrusted.
 pub fn parse_stamps(metadata: &BTreeMap<String, String>) -> Stamps {
     let text = |key: &str| metadata.get(key).cloned();
     Stamps {
@@ -108,20 +107,20 @@ fn parse_release(metadata: &BTreeMap<String, String>) -> Option<Box<ReleaseStamp
     }))
 }
 
-/// Notes in this metadata, which an apply sends, of which release the Machine is with it.
+/// Records in the metadata of a call which release the Machine has after it.
 pub fn add_release_stamp(metadata: &mut BTreeMap<String, String>) {
     if let Some(version) = metadata.get(RELEASE).cloned() {
         metadata.insert(CHANGED_AT.to_owned(), version);
     }
 }
 
-/// The group in this metadata; an empty one counts as missing.
+/// The group; an empty one counts as missing.
 pub fn parse_group(metadata: &BTreeMap<String, String>) -> Option<GroupName> {
     GroupName::new(metadata.get(GROUP)?.as_str()).ok()
 }
 
-/// Who manages a Machine of this name and metadata (docs/platform/machines-api.md 16). A canary is one that
-/// `fly deploy` left behind, unless name and lineage say that we made it.
+/// Which tool manages a Machine, by its name and metadata (docs/platform/machines-api.md 16). A canary is a
+/// leftover of `fly deploy`, unless name and lineage show that Aeroform created it.
 pub fn classify_management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
     let group = metadata.get(GROUP).map_or("", String::as_str);
     let canary = metadata.get(CANARY).is_some_and(|mark| mark == "true");
@@ -146,8 +145,8 @@ pub fn classify_management(name: &MachineName, metadata: &BTreeMap<String, Strin
     }
 }
 
-/// The same where only a part of its metadata may have been told: what names a group counts for it, and what
-/// tells nothing may be anybody's.
+/// The same for metadata that may be incomplete: a group name still counts; without one the result is
+/// unknown.
 pub fn classify_partial_metadata(
     name: &MachineName,
     metadata: &BTreeMap<String, String>,
@@ -190,13 +189,13 @@ mod tests {
                 .keys()
                 .all(|key| is_stamp_key(key) || is_release_key(key))
         );
-        // Another tool's release over ours.
+        // Another tool's release after ours.
         metadata.insert(RELEASE_ID.to_owned(), "r45".to_owned());
         metadata.insert(RELEASE.to_owned(), "45".to_owned());
         let theirs = parse_stamps(&metadata).release.unwrap();
         assert_eq!((theirs.version, theirs.registered_by_us), (45, false));
         assert!(theirs.newer_than_ours);
-        // A release that leaves the id as it was is recognised by its number.
+        // A release with an unchanged id is recognised by its version.
         metadata.insert(RELEASE_ID.to_owned(), "r44".to_owned());
         metadata.insert(CHANGED_AT.to_owned(), "44".to_owned());
         let theirs = parse_stamps(&metadata).release.unwrap();

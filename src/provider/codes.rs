@@ -1,4 +1,4 @@
-//! The codes of what providers answer, each with one meaning for all of them.
+//! Error codes that all providers share, with the same meaning.
 
 use crate::core::code::codes;
 

@@ -1,8 +1,7 @@
-//! What every provider must do, as one suite that runs against any of them.
+//! The contract of providers: one test suite that runs against any of them.
 //!
-//! Tests of a provider call [`violations`] and assert that there are none; the sentences that it
-//! checks are the names in [`clauses`]. Nothing here knows a provider: what differs between them comes
-//! in through [`Fixture`].
+//! A provider's test calls [`violations`] and asserts that the list is empty; [`clauses`] has the
+//! requirements. Provider-specific parts come from [`Fixture`].
 
 mod clauses;
 
@@ -18,30 +17,30 @@ use crate::core::fleet::{
     Volume, WaitUntil,
 };
 
-/// What a provider under test is given.
+/// What the suite needs for the provider under test.
 pub trait Fixture: Send + Sync {
-    /// An app that nobody has used; each clause asks for its own.
+    /// An unused app for each clause.
     fn app(&self, clause: usize) -> AppName;
 
-    /// A config whose process runs until it is stopped; different numbers give different configs.
+    /// A config whose process runs until stopped; each number gives another config.
     fn config(&self, variant: u32) -> MachineConfig;
 
-    /// A port for one more Machine, with a provider that wants one.
+    /// A port for one more Machine, if the provider needs one.
     fn port(&self) -> Option<u16>;
 }
 
-/// A clause that a provider breaks.
+/// A violated clause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{clause}: {what}")]
 pub struct Violation {
-    /// The sentence.
+    /// The clause's sentence.
     pub clause: &'static str,
-    /// What happened instead.
+    /// The actual result.
     pub what: String,
 }
 
-/// Runs every clause, all at the same time, each in an app of its own, and says which are broken.
-/// Destroys the Machines that it made, whatever happens; volumes stay, since no call takes one away.
+/// Runs all clauses concurrently, each in its own app, and returns the violated ones. Destroys its Machines
+/// in any case; volumes remain, since no call deletes them.
 pub async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<Violation> {
     let runs = clauses::ALL
         .iter()
@@ -63,15 +62,15 @@ pub async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<V
     join_all(runs).await.into_iter().flatten().collect()
 }
 
-/// How long a clause waits for what must come.
+/// Timeout of a clause.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What came of a clause; the text says what was not so.
+/// The result of a clause; the error says what did not hold.
 type Verdict = Result<(), String>;
 
 type Clause = for<'a> fn(&'a ContractContext<'a>) -> BoxFuture<'a, Verdict>;
 
-/// One provider, one app, and another app in which nothing is made.
+/// The provider, an app, and another app that stays empty.
 struct ContractContext<'a> {
     provider: &'a dyn Provider,
     fixture: &'a dyn Fixture,
@@ -152,7 +151,7 @@ impl ContractContext<'_> {
             .ok_or_else(|| "a create answered without the Machine".to_owned())
     }
 
-    /// A Machine that is started.
+    /// Creates a started Machine.
     async fn started(&self, name: &str) -> Result<Machine, String> {
         let machine = self.create(self.create_call(name)).await?;
         self.wait(&machine.id, WaitUntil::Started).await

@@ -1,8 +1,7 @@
-//! What carries out calls: the [`Provider`] trait, which every place that Machines run on implements.
+//! The [`Provider`] trait, implemented for every platform that runs Machines.
 //!
-//! A provider decides nothing: it describes, lists, answers for one Machine, makes one change, waits
-//! and reads logs. It retries nothing by itself and never hides an unknown outcome behind an error
-//! that looks certain.
+//! A provider decides nothing. It describes the app, lists and reads Machines, makes single changes, waits
+//! and reads logs. It does not retry, and it reports an unknown outcome as unknown.
 
 pub mod backoff;
 pub mod bookkeeping;
@@ -24,34 +23,34 @@ use crate::core::fleet::{
     Release, ReleaseStatus, Volume, WaitUntil,
 };
 
-/// A place that runs Machines. Every method names the app, so that one provider serves many.
+/// A platform that runs Machines. Every method takes the app, so one provider serves many apps.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// The provider's name as manifests write it (`local`).
+    /// The provider's name in manifests (`local`).
     fn name(&self) -> &'static str;
 
-    /// How long a request that is made now waits for a limit which the operator has set over all of them.
-    /// It waits by itself; this is for whoever tells of it.
+    /// How long a request made now would wait for the operator's rate limit (`--max-rps`). The request waits
+    /// by itself; this value is for progress messages.
     fn rate_limit_wait(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// The scope of the app, the provider's own count of its Machines, and what it can do.
+    /// The app's scope, the provider's own count of its Machines, and the provider's capabilities.
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError>;
 
-    /// Every Machine and volume of the app, in any order. Destroyed ones may be among them.
+    /// Every Machine and volume of the app, in any order; may include destroyed ones.
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError>;
 
-    /// One Machine; an error of class [`ErrorClass::NotFound`] when it does not exist.
+    /// One Machine; fails with [`ErrorClass::NotFound`] if it does not exist.
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError>;
 
-    /// Makes one change and returns when the provider has taken it, not when it has settled. An error
-    /// of class [`ErrorClass::Unknown`] means that it may have happened.
+    /// Makes one change and returns when the provider has accepted it, before the Machine settles. An error
+    /// of class [`ErrorClass::Unknown`] means that the change may have happened.
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError>;
 
-    /// Waits until the Machine is in that state and returns it, or fails with
-    /// [`ErrorClass::Transient`] once `at_most` has passed. May return early with that class when it
-    /// can tell that waiting is in vain. Dropping the future stops waiting and leaves nothing behind.
+    /// Waits until the Machine reaches that state and returns it; fails with [`ErrorClass::Transient`] after
+    /// `at_most`, or earlier if the state cannot be reached. Dropping the future stops waiting and has no
+    /// other effect.
     async fn wait(
         &self,
         app: &AppName,
@@ -60,10 +59,9 @@ pub trait Provider: Send + Sync {
         at_most: Duration,
     ) -> Result<Machine, ProviderError>;
 
-    /// Takes the Machine's lease, which keeps other tools from changing the Machine, and says why; whatever
-    /// this provider does to the Machine from then on bears it. Taken twice, it is let go of twice. An
-    /// error of class [`ErrorClass::Conflict`] names the holder. With a provider without leases there is
-    /// nothing to take.
+    /// Acquires the Machine's lease with a description; it blocks changes by other tools, and this provider's
+    /// calls use it. Each acquire needs its own release. An error of class [`ErrorClass::Conflict`] names the
+    /// holder. Does nothing if the provider has no leases.
     async fn acquire_lease(
         &self,
         _app: &AppName,
@@ -73,8 +71,7 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
-    /// Who holds the Machine's lease, in words for people; none where nobody does, or this process. It takes
-    /// nothing. With a provider without leases nobody holds one.
+    /// A description of the lease's holder; `None` if it is free or held by this process. Acquires nothing.
     async fn lease_holder(
         &self,
         _app: &AppName,
@@ -83,23 +80,23 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// Prolongs a lease that was taken, or that a create gave; to be called every [`LEASE_REFRESH_INTERVAL`].
+    /// Refreshes a lease that was acquired or came with a create; call it every [`LEASE_REFRESH_INTERVAL`].
     async fn refresh_lease(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
         Ok(())
     }
 
-    /// Lets go of a lease. That there is none any more is no error.
+    /// Releases a lease; succeeds if there is none any more.
     async fn release_lease(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
         Ok(())
     }
 
-    /// The app's newest release; none where there is none, the platform keeps none, or keeps them from us.
+    /// The app's newest release; `None` if there is none, or the platform stores none or does not show them.
     async fn newest_release(&self, _app: &AppName) -> Result<Option<Release>, ProviderError> {
         Ok(None)
     }
 
-    /// Registers a release; none where the platform keeps none, or takes none from us. Asked twice, it
-    /// makes two.
+    /// Registers a release; `None` if the platform does not store or accept one. Two calls register two
+    /// releases.
     async fn register_release(
         &self,
         _app: &AppName,
@@ -108,7 +105,7 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// Says how far a release has come that was registered.
+    /// Sets the status of a registered release.
     async fn set_release_status(
         &self,
         _app: &AppName,
@@ -118,7 +115,7 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
-    /// What a Machine has gone through, newest first, where the platform tells.
+    /// A Machine's events, newest first, if the platform reports them.
     async fn events(
         &self,
         _app: &AppName,
@@ -127,8 +124,8 @@ pub trait Provider: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all
-    /// there are were sent. An error of class [`ErrorClass::RateLimited`] comes before the first line.
+    /// Sends log lines to `sink` until it returns `false` or, without `follow`, until the existing lines are
+    /// sent. An error of class [`ErrorClass::RateLimited`] comes before the first line.
     async fn logs(
         &self,
         app: &AppName,
@@ -137,92 +134,92 @@ pub trait Provider: Send + Sync {
     ) -> Result<(), ProviderError>;
 }
 
-/// How often a lease is prolonged: a third of its time (rule 27).
+/// How often a lease is refreshed: a third of its duration (rule 27).
 pub const LEASE_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a list answered.
+/// The result of a list call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
     /// The Machines.
     pub machines: Vec<Machine>,
     /// The volumes.
     pub volumes: Vec<Volume>,
-    /// Entries of the list of Machines of which not even an id can be read; what is wrong with each.
+    /// Problems of list entries whose id cannot be read.
     pub unreadable: Vec<String>,
 }
 
-/// Takes one log line and says whether more are wanted.
+/// Receives one log line; returns whether to continue.
 pub type LogSink<'a> = dyn FnMut(LogLine) -> bool + Send + 'a;
 
-/// Which log lines.
+/// Selects log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
-    /// Whose.
+    /// The Machines.
     pub scope: LogScope,
-    /// Go on as lines come.
+    /// Continue as new lines arrive.
     pub follow: bool,
-    /// Machines that belong to this state, whatever project folder they belong to; without one of these,
-    /// logs of another folder's Machines are read by id only.
+    /// The Machines of this state, in whatever project folder. Logs of other folders' Machines are read only
+    /// by id.
     pub known_machines: BTreeSet<MachineId>,
-    /// Only so many of the newest that are there already.
+    /// Only this many of the newest existing lines.
     pub tail: Option<usize>,
 }
 
-/// Whose logs.
+/// The Machines whose logs to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogScope {
-    /// Every Machine's.
+    /// All Machines.
     App,
-    /// Those of one group.
+    /// Machines of one group.
     Group(GroupName),
-    /// One Machine's.
+    /// One Machine.
     Machine(MachineId),
 }
 
 /// One line of a Machine's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Whose.
+    /// The Machine.
     pub machine: MachineId,
     /// Its group.
     pub group: Option<GroupName>,
-    /// When, RFC 3339 in UTC.
+    /// The time, RFC 3339 in UTC.
     pub at: String,
-    /// The text without its line end; foreign text, not yet made safe for a terminal.
+    /// The text without line end; untrusted and not escaped.
     pub text: String,
 }
 
-/// What an error means for what may be done next.
+/// What an error implies for the next action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// The request is wrong; the same again fails the same way.
+    /// The request is invalid; repeating it fails the same way.
     Invalid,
-    /// Something else was faster: another version, a name that is taken, a lease that is held.
+    /// Another change came first: a new version, a used name, a held lease.
     Conflict,
-    /// There is no room for it: on the Machine's host, or for a new one in its region. It certainly did not
-    /// happen, and the same again elsewhere may.
+    /// No capacity on the Machine's host, or for a new Machine in its region. It did not happen; elsewhere it
+    /// may work.
     NoRoom,
-    /// There is no such Machine or app.
+    /// The Machine or app does not exist.
     NotFound,
-    /// Too fast; not before that much time has passed, where known.
+    /// Rate limited; retry after this time, if known.
     RateLimited(Option<Duration>),
-    /// It certainly did not happen and may work when tried again.
+    /// It did not happen, and a retry may work.
     Transient,
     /// It may have happened.
     Unknown,
-    /// Nothing will work until a person has looked (no access, broken installation).
+    /// Nothing works until a person fixes it (no access, broken installation).
     Fatal,
 }
 
-/// Why a provider did not do what was asked.
+/// A failed provider call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProviderError {
-    /// What it means.
+    /// The class.
     pub class: ErrorClass,
     /// Stable code (`port_in_use`).
     pub code: &'static str,
-    /// What happened, for people; foreign text inside is not yet made safe for a terminal.
+    /// What happened, for people; may contain unescaped foreign text.
     pub message: String,
     /// What to do, for people.
     pub hint: Option<String>,

@@ -1,6 +1,6 @@
-//! Replaces a file's content so that a crash at any moment leaves the old or the new content, whole.
+//! Replaces a file atomically: a crash leaves either the old or the new content.
 //!
-//! Knows files only; what stands in them and who may write them is the stores' business.
+//! It only handles files; stores decide what they contain and who may write them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -8,33 +8,32 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The moments of a replacement, in order. Between any two the process may die.
+/// The stages of a replacement, in order. The process may die between any two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplaceStage {
-    /// The old content is still the one that the writer has read.
+    /// The current content is the one that the writer read.
     Compared,
-    /// The temporary file exists, empty.
+    /// The temporary file exists and is empty.
     Created,
-    /// It has the new content, perhaps only in memory.
+    /// The temporary file has the new content, perhaps only in memory.
     Filled,
-    /// It has it on disk.
+    /// The temporary file is synced to disk.
     Synced,
-    /// It has the target's name.
+    /// It is renamed to the target.
     Renamed,
-    /// That name is on disk.
+    /// The rename is synced to disk.
     Durable,
 }
 
-/// Is told each moment; an error from it ends the replacement there, as the system's own would.
+/// Called at each stage; an error ends the replacement like an error of the system.
 pub(super) type StageHook<'a> = dyn FnMut(ReplaceStage) -> io::Result<()> + 'a;
 
-/// Replaces the content of `target` if `unchanged` says that nobody else did; `Ok(false)` when
-/// somebody did. The target is no symbolic link (see [`resolve`]). It keeps its mode; a new one gets
-/// 0600.
+/// Replaces the content of `target` if `unchanged` returns true; `Ok(false)` if another writer changed it.
+/// The target must not be a symbolic link (see [`resolve`]). It keeps its mode; a new file gets 0600.
 ///
 /// # Errors
-/// After an error before the rename the old content stands and no temporary file is left; after one
-/// behind it the new content stands, and only its survival of a power cut is not known.
+/// After an error before the rename, the old content and no temporary file remain. After a later error, the
+/// new content is in place, but may not survive a power failure.
 pub(super) fn replace(
     target: &Path,
     text: &str,
@@ -44,8 +43,8 @@ pub(super) fn replace(
     let (folder, name) = split(target)?;
     create_folder(folder)?;
     let folder_file = File::open(folder)?;
-    // Closes the gap between comparing and renaming against other writers. Where a file system has no
-    // locks on folders (some network ones), the lock of the run alone keeps them apart.
+    // Excludes other writers between the comparison and the rename. On file systems without locks on folders
+    // (some network ones), only the run's lock excludes them.
     let alone = folder_file.lock().is_ok();
     if !unchanged()? {
         return Ok(false);
@@ -58,7 +57,7 @@ pub(super) fn replace(
     let temporary = folder.join(temporary_name(name, &std::process::id().to_string()));
     let renamed = fill(&temporary, text, mode, at).and_then(|()| fs::rename(&temporary, target));
     if let Err(error) = renamed {
-        // The error that is told is the first one; a leftover is removed by the next writer.
+        // The first error is reported; the next writer removes a leftover file.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
@@ -68,11 +67,10 @@ pub(super) fn replace(
     Ok(true)
 }
 
-/// The least room that has to be there for a new content, bytes.
+/// The minimum free space for new content, bytes.
 const MIN_FREE_BYTES: u64 = 64 << 10;
 
-/// Whether the target could be replaced by something twice as large, tried out with a temporary file that is gone
-/// afterwards.
+/// Checks with a temporary file whether the target could be replaced with content twice as large.
 pub(super) fn check_replaceable(target: &Path) -> io::Result<()> {
     let (folder, name) = split(target)?;
     create_folder(folder)?;
@@ -86,15 +84,14 @@ pub(super) fn check_replaceable(target: &Path) -> io::Result<()> {
     tried
 }
 
-/// The file that a chain of symbolic links ends at; it need not exist. Replacing that one, not the
-/// link, keeps a linked state where its owner put it.
+/// Follows a chain of symbolic links to the file, which need not exist. Replacing that file keeps the links.
 pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    // 40 is where Linux itself gives up.
+    // The limit of Linux.
     for _ in 0..40 {
         match fs::read_link(&path) {
             Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
-            // Not a link, or not there: this is the file.
+            // Not a link or does not exist: this is the file.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
             Err(error) => return Err(error),
@@ -103,12 +100,12 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Creates a folder with its parents, 0700 (rule 42); one that exists stays as it is.
+/// Creates a folder and its parents with mode 0700 (rule 42); an existing folder is not changed.
 pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// The folder and the file name of a path.
+/// The folder and file name of a path.
 pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let name = path
         .file_name()
@@ -120,8 +117,8 @@ pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     Ok((folder, name))
 }
 
-/// The mode that the new content gets, once the old file is known to accept a writer: a rename would
-/// pass over a file that its owner made read-only.
+/// The mode for the new content. Fails if the old file is not writable, since a rename would bypass a
+/// read-only mode.
 pub(super) fn writable_mode(target: &Path) -> io::Result<u32> {
     let metadata = match fs::metadata(target) {
         Ok(metadata) => metadata,
@@ -137,7 +134,7 @@ pub(super) fn writable_mode(target: &Path) -> io::Result<u32> {
 }
 
 fn fill(temporary: &Path, text: &str, mode: u32, at: &mut StageHook<'_>) -> io::Result<()> {
-    // Of a killed process that had this one's id; one that is not there is no matter.
+    // A leftover of a killed process with the same pid; it may not exist.
     let _ = fs::remove_file(temporary);
     let mut file = OpenOptions::new()
         .write(true)
@@ -152,7 +149,7 @@ fn fill(temporary: &Path, text: &str, mode: u32, at: &mut StageHook<'_>) -> io::
     at(ReplaceStage::Synced)
 }
 
-/// `.shop.json.PID.tmp`: hidden, beside the target, so that the rename stays on one file system.
+/// `.shop.json.PID.tmp`: hidden, in the target's folder, so that the rename stays on one file system.
 fn temporary_name(name: &OsStr, pid: &str) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
@@ -162,7 +159,7 @@ fn temporary_name(name: &OsStr, pid: &str) -> OsString {
     temporary
 }
 
-/// Removes the temporary files of writers that were killed. Only a writer that is alone may.
+/// Removes temporary files of killed writers. The caller must be the only writer.
 fn remove_leftovers(folder: &Path, name: &OsStr) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -176,7 +173,7 @@ fn remove_leftovers(folder: &Path, name: &OsStr) {
             && pid.bytes().all(|b| b.is_ascii_digit())
             && file_name == temporary_name(name, pid)
         {
-            // One that stays only takes room.
+            // A remaining file only uses disk space.
             let _ = fs::remove_file(entry.path());
         }
     }

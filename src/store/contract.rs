@@ -1,7 +1,7 @@
-//! What every state store promises, as functions that panic where a store breaks it.
+//! The contract of state stores: functions that panic if a store violates it.
 //!
-//! A store's test gives a fresh [`StoreFixture`] to each of them; names are the promises, and
-//! [`store_promises`](crate::store_promises) lists them.
+//! A store's test passes a fresh [`StoreFixture`] to each; [`store_promises`](crate::store_promises) lists
+//! them all.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use tokio::sync::Notify;
 
 use super::{Holder, LockStatus, StateLock, StateStore, StoreError};
 
-/// A fresh place, never written.
+/// A fresh place that was never written.
 pub trait StoreFixture: Sync {
-    /// Another client of the place, as another process would be.
+    /// Another client of the place, like another process.
     fn client(&self) -> Box<dyn StateStore>;
 
-    /// Takes the lock away from whoever holds it, as the world outside may.
+    /// Removes the lock from its holder, as an outside event would.
     fn break_lock(&self);
 }
 
-/// Gives the names of all promises to a macro, so that no store's test leaves one out.
+/// Passes the names of all promises to a macro, so that a store's test cannot omit one.
 #[macro_export]
 macro_rules! store_promises {
     ($with:ident) => {
@@ -68,20 +68,20 @@ async fn text(client: &dyn StateStore) -> Option<String> {
     client.read().await.expect("it reads").text
 }
 
-/// A place that was never written has no text, and saying so creates none.
+/// A place that was never written has no text, and reading creates none.
 pub async fn a_place_that_was_never_written_has_no_text(bench: &dyn StoreFixture) {
     assert_eq!(text(&*bench.client()).await, None);
     assert_eq!(text(&*bench.client()).await, None);
 }
 
-/// Every byte of a text is kept.
+/// Text is stored byte for byte.
 pub async fn what_one_client_writes_another_reads(bench: &dyn StoreFixture) {
     let written = "{\"é\": \"\u{1F980}\"}\r\n\n".repeat(1000);
     write_first(&*bench.client(), &written).await;
     assert_eq!(text(&*bench.client()).await, Some(written));
 }
 
-/// The version that a write answers is the one to name in the next write.
+/// A write returns the version to use for the next write.
 pub async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) {
     let client = bench.client();
     let absent = client.read().await.expect("it reads").version;
@@ -90,7 +90,7 @@ pub async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) 
     assert_eq!(text(&*client).await.as_deref(), Some("two"));
 }
 
-/// A write over a version that is gone is refused, and what came meanwhile stays.
+/// A write based on an old version is refused, and the newer text stays.
 pub async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
     let (mine, theirs) = (bench.client(), bench.client());
     write_first(&*mine, "base").await;
@@ -104,7 +104,7 @@ pub async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
     assert_eq!(text(&*mine).await.as_deref(), Some("theirs"));
 }
 
-/// Two clients that both saw nothing: the first one wins.
+/// If two clients both saw no text, the first write wins.
 pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn StoreFixture) {
     let (mine, theirs) = (bench.client(), bench.client());
     let absent = mine.read().await.expect("it reads").version;
@@ -117,7 +117,7 @@ pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn Sto
     assert_eq!(text(&*mine).await.as_deref(), Some("theirs"));
 }
 
-/// One lock, and who asks for it in vain learns who has it.
+/// There is one lock, and a client that cannot get it learns the holder.
 pub async fn two_clients_have_one_lock(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
@@ -132,7 +132,7 @@ pub async fn two_clients_have_one_lock(bench: &dyn StoreFixture) {
     assert!(held.is_held(), "asking took the lock away");
 }
 
-/// The holder is shown while there is one, and nobody afterwards.
+/// The holder is shown only while it holds the lock.
 pub async fn the_holder_is_shown_while_it_holds(bench: &dyn StoreFixture) {
     let client = bench.client();
     assert_eq!(client.holder().await.expect("it looks"), LockStatus::Free);
@@ -143,7 +143,7 @@ pub async fn the_holder_is_shown_while_it_holds(bench: &dyn StoreFixture) {
     assert_eq!(client.holder().await.expect("it looks"), LockStatus::Free);
 }
 
-/// Letting go by release or by drop is the same.
+/// Releasing and dropping a lock have the same effect.
 pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture) {
     let client = bench.client();
     let released = lock(&*client, "ana").await;
@@ -152,7 +152,7 @@ pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture) {
     lock(&*client, "cy").await;
 }
 
-/// A waiter is told who holds the lock, once, and gets it when it is let go.
+/// A waiter learns the holder once, and gets the lock when it is released.
 pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
@@ -173,7 +173,7 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
     assert_eq!(named, 1, "one holder is told of once: {told:?}");
 }
 
-/// Reading and writing do not wait for the lock; it excludes runs, not looks.
+/// Reading and writing do not need the lock.
 pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
@@ -183,8 +183,8 @@ pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
     assert!(held.is_held(), "writing took the lock away");
 }
 
-/// A holder whose lock was taken away can tell before it writes; another client can take it, and the
-/// first one's going does not free it.
+/// A holder that lost its lock can detect that before it writes; another client can acquire the lock, and
+/// dropping the lost one does not release it.
 pub async fn a_lock_that_was_lost_says_so(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let lost = lock(&*first, "ana").await;

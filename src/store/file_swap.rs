@@ -1,7 +1,6 @@
-//! One file of a checkout for another text, if it still has the one that was read.
+//! Replaces or removes one file of a checkout if its content is still the one that was read.
 //!
-//! Unlike a state file it belongs to people: a new one gets the mode that they would give it, no lock
-//! lies beside it, and nothing is remembered of it.
+//! Unlike a state file it belongs to people: a new file gets their default mode, and there is no lock.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,11 +8,11 @@ use std::path::Path;
 
 use super::atomic_replace::{replace, resolve, split};
 
-/// Gives a file another text: whole or not at all, durable, with the mode that it had. `before` is what it
-/// must still have; none makes a new file. `Ok(false)` when somebody else was faster.
+/// Replaces a file atomically and durably, keeping its mode. `before` is the expected content; `None` creates
+/// a new file. `Ok(false)` if the content differs.
 ///
 /// # Errors
-/// When it cannot be read or written; then it is as it was.
+/// The file cannot be read or written; it is then unchanged.
 pub fn replace_file_if_unchanged(
     path: &Path,
     before: Option<&[u8]>,
@@ -27,7 +26,7 @@ pub fn replace_file_if_unchanged(
     replace(&target, after, unchanged, &mut |_| Ok(()))
 }
 
-/// Takes away a file that has this text still.
+/// Removes a file if it still has this text.
 pub fn remove_file_if_unchanged(path: &Path, text: &str) -> io::Result<bool> {
     if fs::read(path)? != text.as_bytes() {
         return Ok(false);
@@ -44,7 +43,7 @@ fn create(path: &Path, text: &str) -> io::Result<bool> {
     let temporary = folder.join(temporary);
     let _ = fs::remove_file(&temporary);
     let made = fill(&temporary, text).and_then(|()| fs::hard_link(&temporary, path));
-    // The name that stays is the other one.
+    // The content remains under the other name.
     let _ = fs::remove_file(&temporary);
     match made {
         Ok(()) => {

@@ -1,7 +1,7 @@
-//! The store that everybody has: a file in the project, and a lock beside it.
+//! The default store: a file in the project, with a lock file beside it.
 //!
-//! It guards one host; the plan says so where that matters. Its calls to the file system are short
-//! and made on the spot: while a state is read or written, nothing else has anything to do.
+//! The lock works on one host; the plan says so where that matters. File system calls are short and blocking,
+//! because nothing else happens while a state is read or written.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -19,10 +19,10 @@ use super::lock_file::{self, LockFile};
 use super::{Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version};
 use crate::core::state::digest;
 
-/// How often a waiter tries; a person does not notice it, and a lock is held for seconds at least.
+/// How often a waiter polls; short for a person, and locks are held for seconds.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What even an impatient waiter waits: a look at the holder takes the lock for an instant.
+/// The minimum wait: inspecting the holder takes the lock for an instant.
 const MIN_PATIENCE: Duration = Duration::from_millis(50);
 
 /// A state file on this host.
@@ -33,9 +33,9 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// A store at `path`, called `shown` before people. Touches nothing yet: file and folder are
-    /// created by the first write or lock, 0600 and 0700; an existing file keeps its mode. A symbolic
-    /// link is followed, and what it points at is replaced.
+    /// A store at `path`, displayed as `shown`. Creates nothing yet: the first write or lock creates file and
+    /// folder, 0600 and 0700. An existing file keeps its mode. A symbolic link is followed, and its target is
+    /// replaced.
     pub fn new(path: PathBuf, shown: String) -> Self {
         Self {
             path,
@@ -64,7 +64,7 @@ impl LocalStore {
                 "it is a directory",
             ));
         }
-        // Reading a pipe or a device may never end.
+        // Reading a pipe or device may block forever.
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
@@ -88,8 +88,7 @@ impl LocalStore {
         }
     }
 
-    /// `.shop.json.lock` beside the file that is really written, so that two links to one state share
-    /// one lock.
+    /// `.shop.json.lock` beside the resolved file, so that two links to one state share a lock.
     fn lock_path(&self) -> io::Result<PathBuf> {
         let target = resolve(&self.path)?;
         let (folder, name) = split(&target)?;
@@ -99,7 +98,7 @@ impl LocalStore {
         Ok(folder.join(lock))
     }
 
-    /// Whoever locks is going to write: a state that cannot be written stops him before his first call.
+    /// A locker is going to write, so a state that is not writable fails here, before the first call.
     fn try_lock(&self, holder: &Holder) -> io::Result<Option<LockFile>> {
         writable_mode(&resolve(&self.path)?)?;
         let path = self.lock_path()?;
@@ -136,7 +135,7 @@ impl StateStore for LocalStore {
         patience: Duration,
         waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
-        // None is a deadline beyond what a clock can say.
+        // `None` is a deadline beyond the clock's range.
         let deadline = Instant::now().checked_add(patience.max(MIN_PATIENCE));
         let mut told: Option<Option<Holder>> = None;
         loop {
@@ -146,7 +145,7 @@ impl StateStore for LocalStore {
             }
             let other = match self.holder().await? {
                 LockStatus::Held(other) => other,
-                // It was let go in between; the next try decides.
+                // It was released meanwhile; the next try decides.
                 LockStatus::Free => None,
             };
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -173,7 +172,7 @@ impl StateStore for LocalStore {
     }
 }
 
-/// The held lock of a [`LocalStore`].
+/// A held lock of a [`LocalStore`].
 #[derive(Debug)]
 struct LocalLock(LockFile);
 
@@ -188,16 +187,16 @@ impl StateLock for LocalLock {
     }
 }
 
-/// No text has a version of its own: a first write must not pass over a file that came meanwhile.
+/// Absent text has its own version, so that a first write cannot replace a file that appeared meanwhile.
 fn version_of(text: Option<&str>) -> Version {
     Version(text.map_or_else(|| "absent".to_owned(), digest))
 }
 
-/// Keeps a state that its store refused: a durable copy in `dir` for `aeroform state push`, 0600,
-/// under `name` or, where that is taken, under `name` and a number. Never writes over a file.
+/// Writes a durable copy of a state that its store refused, for `aeroform state push`: in `dir`, mode 0600,
+/// named `name`, with a number if that exists. Never overwrites a file.
 ///
 /// # Errors
-/// The system's; no part of a copy is left then.
+/// An error of the system; no partial copy remains.
 pub fn write_copy(dir: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
     create_folder(dir)?;
     let mut path = dir.join(name);
@@ -238,7 +237,7 @@ mod tests {
         ReplaceStage::Durable,
     ];
 
-    /// A store that holds `old`.
+    /// A store that contains `old`.
     fn store_in(folder: &Path) -> LocalStore {
         let store = LocalStore::new(folder.join("shop.json"), "shop.json".to_owned());
         put(&store, "old", &mut |_| Ok(())).unwrap();
@@ -290,7 +289,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut left = Vec::new();
         put(&store_in(folder.path()), "new", &mut |moment| {
-            // What a process that is killed now leaves behind.
+            // The leftovers of a process killed at this point.
             let copy = tempfile::tempdir()?;
             for name in names(folder.path()) {
                 fs::copy(folder.path().join(&name), copy.path().join(&name))?;

@@ -1,7 +1,7 @@
-//! An OS lock on a file that is never unlinked and whose content only informs (rule 26).
+//! An OS lock on a file that is never unlinked; its content only informs (rule 26).
 //!
-//! It excludes other processes of this host and goes with the process that holds it, however that
-//! dies. It says nothing about other hosts.
+//! It excludes other processes on this host and is released when its process dies. It says nothing about
+//! other hosts.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -12,11 +12,10 @@ use rustix::fs::OFlags;
 
 use super::{Holder, LockStatus};
 
-/// A checkout can bring a link or a pipe in the lock's place: neither is a file to truncate or wait
-/// for.
+/// A checkout may contain a link or pipe instead of the lock file; neither may be truncated or waited for.
 const OPEN_FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
-/// A held lock; dropping it lets it go.
+/// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub(super) struct LockFile {
     path: PathBuf,
@@ -24,9 +23,9 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the lock if it is free; none when somebody holds it. The file's folder must exist.
+    /// Takes the lock if it is free; `None` if it is held. The file's folder must exist.
     pub(super) fn try_take(path: &Path, holder: &Holder) -> io::Result<Option<Self>> {
-        // Each round past the first needs somebody who removes the file at that very moment.
+        // Another round is needed only if the file is removed at that very moment.
         for _ in 0..10 {
             let file = OpenOptions::new()
                 .read(true)
@@ -45,8 +44,8 @@ impl LockFile {
                 path: path.to_owned(),
                 file,
             };
-            // Somebody may have removed the file between our opening and locking it: a lock on a file
-            // without a name excludes nobody.
+            // The file may have been removed between open and lock; a lock on an unlinked file excludes
+            // nobody.
             if lock.is_held() {
                 lock.write_holder(holder)?;
                 return Ok(Some(lock));
@@ -57,7 +56,7 @@ impl LockFile {
         ))
     }
 
-    /// Whether the lock still excludes others: its file has not been removed or replaced.
+    /// Whether the lock still excludes others: its file was not removed or replaced.
     pub(super) fn is_held(&self) -> bool {
         match (self.file.metadata(), fs::metadata(&self.path)) {
             (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
@@ -75,13 +74,12 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // So that the next holder is not shown under this one's name; closing the file unlocks it.
+        // Clears the holder's name, so that it is not shown for the next one; closing the file unlocks it.
         let _ = self.file.set_len(0);
     }
 }
 
-/// Who holds the lock on this file. Looking takes a shared lock for an instant, which is why
-/// [`LockFile::try_take`] may miss once.
+/// The lock's holder. This takes a shared lock for an instant, so [`LockFile::try_take`] may fail once.
 pub(super) fn inspect(path: &Path) -> io::Result<LockStatus> {
     let mut options = OpenOptions::new();
     let plain = options
@@ -97,7 +95,7 @@ pub(super) fn inspect(path: &Path) -> io::Result<LockStatus> {
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // 64 KiB is far beyond any holder; a file that somebody put there is not read whole.
+    // 64 KiB is far more than any holder needs; limits how much of a foreign file is read.
     let mut text = String::new();
     let read = (&mut file).take(64 * 1024).read_to_string(&mut text);
     let holder = read.ok().and_then(|_| serde_json::from_str(&text).ok());

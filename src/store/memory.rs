@@ -1,5 +1,5 @@
-//! A store in memory, for tests of everything that uses a store: it can fail at a chosen write, die
-//! with its process and lose its lock. It keeps the contract of the real ones otherwise.
+//! An in-memory store for tests. It can fail a chosen write, crash with its process and lose its lock;
+//! otherwise it keeps the contract of real stores.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -9,24 +9,23 @@ use tokio::time::Instant;
 
 use super::{Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version};
 
-/// How often a waiter looks.
+/// How often a waiter polls.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A place in memory. Clones are clients of the same place, as two processes are of one file.
+/// A place in memory. Clones are clients of the same place, like two processes with one file.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     place: Arc<Mutex<MemoryFile>>,
 }
 
-/// When a chosen write fails.
+/// How a chosen write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailWrite {
-    /// Before it took effect: refused.
+    /// Refused before it takes effect.
     Before,
-    /// After it took effect: its answer is lost.
+    /// It takes effect, but an error is returned.
     After,
-    /// The process dies before it: from then on nothing takes effect until
-    /// [`MemoryStore::restart`].
+    /// The process dies before it takes effect; nothing works until [`MemoryStore::restart`].
     CrashBefore,
     /// The process dies after it took effect.
     CrashAfter,
@@ -45,37 +44,36 @@ struct MemoryFile {
 }
 
 impl MemoryStore {
-    /// A place that holds this text.
+    /// A place that contains this text.
     pub fn with_text(text: impl Into<String>) -> Self {
         let store = Self::default();
         store.inner().text = Some(text.into());
         store
     }
 
-    /// The text that is there now.
+    /// The current text.
     pub fn text(&self) -> Option<String> {
         self.inner().text.clone()
     }
 
-    /// How many writes were asked for so far, refused ones included.
+    /// The number of attempted writes, including refused ones.
     pub fn writes(&self) -> u64 {
         self.inner().writes
     }
 
-    /// Fails one write: the first from now on is 1.
+    /// Fails one write; 1 is the next one.
     pub fn fail_write(&self, which: u64, how: FailWrite) {
         let mut place = self.inner();
         place.fault = Some((place.writes + which, how));
         place.fired = false;
     }
 
-    /// Whether the chosen fault has happened; a test that asked for one asserts it.
+    /// Whether the chosen fault has happened; tests assert it.
     pub fn fired(&self) -> bool {
         self.inner().fired
     }
 
-    /// Starts the process again after a crash: what took effect is there, its lock is free, and
-    /// nothing fails any more.
+    /// Restarts the process after a crash: written text remains, its lock is free, and no fault is set.
     pub fn restart(&self) {
         let mut place = self.inner();
         place.dead = false;
@@ -83,7 +81,7 @@ impl MemoryStore {
         place.lock = None;
     }
 
-    /// Takes the lock away from whoever holds it.
+    /// Removes the lock from its holder.
     pub fn lose_lock(&self) {
         self.inner().lock = None;
     }
@@ -211,7 +209,7 @@ impl StateStore for MemoryStore {
     }
 }
 
-/// The held lock of a [`MemoryStore`].
+/// A held lock of a [`MemoryStore`].
 struct MemoryLock {
     store: MemoryStore,
     id: u64,

@@ -1,8 +1,8 @@
-//! Where the state file is kept: the [`StateStore`] trait and its lock.
+//! Stores of the state file: the [`StateStore`] trait and its lock.
 //!
-//! A store moves text; what the text means is [`crate::core::state`]'s business. Nothing is ever
-//! written over a version that the writer has not read. Start at [`StateStore`]; [`local`] is the store
-//! that everybody has, [`memory`] the one of tests, and [`contract`] what all of them promise.
+//! A store moves text; [`crate::core::state`] interprets it. No write replaces a version that the writer has
+//! not read. Start at [`StateStore`]; [`local`] is the default store, [`memory`] the one for tests, and
+//! [`contract`] what all of them promise.
 
 mod atomic_replace;
 pub mod contract;
@@ -20,21 +20,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-/// A place that keeps one app's state file.
+/// Stores one app's state file.
 #[async_trait]
 pub trait StateStore: Send + Sync {
-    /// Where it is, for people (`state/shop.json`).
+    /// Its location, for people (`state/shop.json`).
     fn location(&self) -> String;
 
-    /// The text and its version; no text when it was never written. Needs no lock.
+    /// The text and its version; no text if it was never written. Needs no lock.
     async fn read(&self) -> Result<StoredText, StoreError>;
 
-    /// Writes the text if the version is still that one: whole or not at all, and durable when it
-    /// returns. A lost race is [`StoreError::Changed`].
+    /// Writes the text atomically and durably if the version is unchanged; else fails with
+    /// [`StoreError::Changed`].
     async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError>;
 
-    /// Takes the lock, waiting at most `patience`; `waiting` is told who holds it each time that
-    /// changes. The lock is let go when the guard is released or dropped, and when its process dies.
+    /// Acquires the lock, waiting at most `patience`; calls `waiting` whenever the holder changes. The lock
+    /// is released when the guard is released or dropped, or its process dies.
     async fn lock(
         &self,
         holder: &Holder,
@@ -42,93 +42,93 @@ pub trait StateStore: Send + Sync {
         waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError>;
 
-    /// Whether so much text more could be written now, as far as that can be told without changing anything. Whoever
-    /// asks holds the lock.
+    /// Whether a write of similar size could succeed now, as far as that can be checked without a change. The
+    /// caller holds the lock.
     async fn can_write(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Who holds the lock now, if anybody does.
+    /// The current holder of the lock.
     async fn holder(&self) -> Result<LockStatus, StoreError>;
 }
 
-/// Is told who holds the lock that is waited for, where that is known.
+/// Receives the lock's holder, if known.
 pub type LockWait<'a> = dyn FnMut(Option<&Holder>) + Send + 'a;
 
 /// A held lock.
 #[async_trait]
 pub trait StateLock: Send + Sync {
-    /// Whether it is still ours; no new call is started once it is not (rule 26).
+    /// Whether the lock is still held; if not, no new call may start (rule 26).
     fn is_held(&self) -> bool;
 
-    /// Lets it go.
+    /// Releases the lock.
     async fn release(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// Whether the lock is held.
+/// The status of the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockStatus {
-    /// Nobody holds it.
+    /// It is free.
     Free,
-    /// Somebody does; who is known only if they could write it down.
+    /// It is held; the holder is unknown if it could not record itself.
     Held(Option<Holder>),
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredText {
-    /// The text; none when there is no state yet.
+    /// The text; `None` if there is no state yet.
     pub text: Option<String>,
-    /// Its version, to be named by the next write.
+    /// Its version, for the next write.
     pub version: Version,
 }
 
-/// A version of the stored text: a digest of it or a store's own tag. Compared, never read.
+/// A version of the stored text: a digest or a store's own tag. Only compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub String);
 
-/// Who holds a lock. Its content only informs; the lock itself excludes.
+/// The holder of a lock, for information; the lock itself excludes others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Person or pipeline (`ana`).
+    /// The user or pipeline (`ana`).
     pub who: String,
     /// Host name.
     pub host: String,
-    /// Process id there.
+    /// Process id on that host.
     pub pid: u32,
     /// The command (`apply`).
     pub command: String,
-    /// Since when, RFC 3339.
+    /// When it was acquired, RFC 3339.
     pub since: String,
-    /// The run, once it has one.
+    /// The run's id, once it has one.
     pub run: Option<String>,
 }
 
-/// Why a store could not do what was asked.
+/// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else wrote it since it was read.
+    /// Another writer changed it since it was read.
     #[error("{place} was changed since it was read")]
     Changed {
-        /// Where.
+        /// The location.
         place: String,
     },
-    /// Somebody else holds the lock.
+    /// The lock is held by another process.
     #[error("the state is locked by {}", .holder.as_ref().map_or("another process".to_owned(), |h| {
         format!("{} on {} (pid {}, `{}`, since {})", h.who, h.host, h.pid, h.command, h.since)
     }))]
     Locked {
-        /// Who, where known.
+        /// The holder, if known.
         holder: Option<Box<Holder>>,
     },
-    /// The operating system refused.
+    /// An error of the operating system.
     #[error("cannot {what} {place}: {source}")]
     Io {
-        /// What was tried (`read`, `write`).
+        /// The operation (`read`, `write`).
         what: &'static str,
-        /// Where.
+        /// The location.
         place: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }

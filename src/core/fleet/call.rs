@@ -1,83 +1,83 @@
-//! The calls that change the world, as data: the journal names them, faults select by them, and the
-//! plugin protocol is their JSON.
+//! The mutating calls to a provider, as data. The journal records them, fault rules match them, and their
+//! JSON is the plugin protocol.
 
 use serde::{Deserialize, Serialize};
 
 use super::schema::Guest;
 use super::{GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Volume};
 
-/// One changing request to a provider, about one Machine of one app or a volume for one.
+/// One mutating request, about one Machine of one app or about a volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case")]
 pub enum Call {
-    /// Makes a Machine. A provider refuses a second Machine of the same name with `Conflict`.
+    /// Creates a Machine. A provider rejects a second Machine with the same name with `Conflict`.
     Create(Box<CreateCall>),
-    /// Gives a Machine a new config; the whole config is sent.
+    /// Replaces a Machine's config with the complete config of the call.
     Update(Box<UpdateCall>),
     /// Starts a stopped Machine.
     Start {
-        /// Which.
+        /// The Machine.
         id: MachineId,
     },
     /// Stops a Machine with its own signal and timeout.
     Stop {
-        /// Which.
+        /// The Machine.
         id: MachineId,
     },
-    /// Stops a started Machine and keeps its memory, so that a start goes on where it was.
+    /// Suspends a started Machine: its memory is saved, and a start resumes it.
     Suspend {
-        /// Which.
+        /// The Machine.
         id: MachineId,
     },
-    /// Stops a started Machine with its own signal and starts it again as it is: no new version.
+    /// Stops a started Machine with its own signal and starts it again; creates no new version.
     Restart {
-        /// Which.
+        /// The Machine.
         id: MachineId,
     },
-    /// Removes a Machine for good; without `force` only a stopped or suspended one.
+    /// Destroys a Machine; without `force` only a stopped or suspended one.
     Destroy {
-        /// Which.
+        /// The Machine.
         id: MachineId,
-        /// Kill it first.
+        /// Kill it first if it runs.
         force: bool,
     },
-    /// Takes a Machine out of the proxy's rotation.
+    /// Removes a Machine from the proxy's load balancing.
     Cordon {
-        /// Which.
+        /// The Machine.
         id: MachineId,
     },
-    /// Puts it back.
+    /// Adds it to the proxy's load balancing again.
     Uncordon {
-        /// Which.
+        /// The Machine.
         id: MachineId,
     },
     /// Writes bookkeeping without a restart (rule 1).
     Stamp {
-        /// Which.
+        /// The Machine.
         id: MachineId,
         /// The new bookkeeping.
         stamps: Stamps,
     },
-    /// Makes a volume that no Machine has. Names of volumes are not unique: the same call twice makes two.
+    /// Creates an unattached volume. Volume names are not unique: the same call twice creates two volumes.
     CreateVolume(Box<VolumeCall>),
 }
 
 /// Body of [`Call::Create`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateCall {
-    /// Its name, ending in the launch id.
+    /// Its name; ends in the launch id.
     pub name: MachineName,
     /// Its group.
     pub group: GroupName,
-    /// Where.
+    /// Its region.
     pub region: Region,
-    /// The whole config, volumes and standbys included, bookkeeping not.
+    /// The complete config with volumes and standbys, without bookkeeping.
     pub config: MachineConfig,
     /// The bookkeeping.
     pub stamps: Stamps,
     /// Create without starting (standbys).
     pub skip_launch: bool,
-    /// Its own port, with a provider that gives each Machine one.
+    /// Its port, if the provider assigns one port per Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
@@ -85,17 +85,18 @@ pub struct CreateCall {
 /// Body of [`Call::Update`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpdateCall {
-    /// Which.
+    /// The Machine.
     pub id: MachineId,
     /// Its group after the update (a move changes it).
     pub group: GroupName,
-    /// The whole config.
+    /// The complete config.
     pub config: MachineConfig,
     /// The bookkeeping.
     pub stamps: Stamps,
     /// Leave it stopped.
     pub skip_launch: bool,
-    /// The instance that this was computed from; another one is a `Conflict` (rule 24).
+    /// The instance that this config was computed from; on any other instance the call is a `Conflict` (rule
+    /// 24).
     pub instance: String,
 }
 
@@ -104,57 +105,57 @@ pub struct UpdateCall {
 pub struct VolumeCall {
     /// Its name, the `source` of a mount.
     pub name: String,
-    /// Where.
+    /// Its region.
     pub region: Region,
-    /// GB.
+    /// Its size, GB.
     pub size_gb: u32,
-    /// Whether what it holds is encrypted at rest.
+    /// Whether the data is encrypted at rest.
     pub encrypted: bool,
-    /// Whether it must lie apart from the app's other volumes of its name there.
+    /// Whether it must be in another zone than the app's other volumes of this name in the region.
     pub unique_zone: bool,
-    /// How many days its snapshots are kept; none means as the provider has it.
+    /// For how many days snapshots are kept; `None` is the provider's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_retention: Option<u32>,
-    /// Whether snapshots are made by themselves; none means as the provider has it.
+    /// Whether snapshots are taken automatically; `None` is the provider's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_snapshots: Option<bool>,
-    /// The size of the Machine that it is for: a host with room for both is looked for.
+    /// The size of the future Machine; the provider picks a host with capacity for both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
-    /// That Machine's image, for the same.
+    /// The image of that Machine, for the same purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
 }
 
-/// What a changing call answered.
+/// The result of a mutating call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The Machine as the answer showed it; none after a destroy.
+    /// The Machine as the response shows it; `None` after a destroy.
     pub machine: Option<Machine>,
-    /// The volume that was made.
+    /// The created volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<Volume>,
-    /// What is otherwise than the call said, for people: the provider had to choose.
+    /// A note for people where the provider deviated from the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
 }
 
-/// What to wait for.
+/// The state to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WaitUntil {
-    /// It runs.
+    /// The Machine is started.
     Started,
-    /// It does not run.
+    /// The Machine is not running.
     Stopped,
-    /// It is gone; not found counts.
+    /// The Machine is destroyed or not found.
     Destroyed,
-    /// It will not change by itself.
+    /// The Machine's state is not transient.
     Settled,
 }
 
 impl Call {
-    /// The action's name, by which limits, faults and the journal select.
+    /// The action's name, used by limits, faults and the journal.
     pub fn action(&self) -> &'static str {
         match self {
             Self::Create(_) => "create",
@@ -171,7 +172,7 @@ impl Call {
         }
     }
 
-    /// The Machine that it is about; none for one that makes something.
+    /// The Machine of the call; `None` for creates.
     pub fn machine(&self) -> Option<&MachineId> {
         match self {
             Self::Create(_) | Self::CreateVolume(_) => None,

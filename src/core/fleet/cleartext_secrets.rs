@@ -1,13 +1,13 @@
-//! Secrets that an older version wrote into the state in clear: they are hidden as it is read, so that nothing
-//! that is compared, shown or written has them (rule 37).
+//! Hides secrets that an older version wrote into the state in cleartext. It runs on every read, so that no
+//! comparison, output or write contains them (rule 37).
 
 use std::collections::BTreeMap;
 
 use super::{ConfigDigest, Known};
 
 impl Known {
-    /// Hides what is a secret by its form in every config, and counts the configs in which something was. What
-    /// names one of them names its new digest.
+    /// Hides detected secrets in every config, counts the affected configs, and updates references to their
+    /// digests.
     pub fn hide_secrets(&mut self) {
         let Some(lineage) = &self.lineage else {
             return;

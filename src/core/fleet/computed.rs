@@ -1,9 +1,9 @@
-//! What of a Machine's config nobody has to change: the platform's defaults, and what it filled in by
-//! itself (rule 10).
+//! Computed fields: values in a Machine's config that the platform set, either as a default or on its own
+//! (rule 10).
 //!
-//! Both count in one direction. A value that a file writes and the Machine lacks is a change whatever the
-//! platform's default is; a value that the Machine has and no file writes is none where it is the default,
-//! or where the platform was seen to put it there (*echo*).
+//! They are ignored in one direction only. A value that a file writes and the Machine lacks is a change,
+//! whatever the platform's default is. A value that the Machine has and no file writes is no change if it is
+//! the default, or if the platform was seen to add it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,36 +15,36 @@ use super::list_entries::{entry_names, pair_entries};
 use super::schema::{CONFIG, Kind, Owner, PlatformDefault, Row, Section, Service, Table};
 use super::{Lineage, StoredConfig, digest, normalise};
 
-/// What the platform filled in at Machines of one config: by the path of the field, in which `/` parts the
-/// steps and the entries of lists bear the names of their keys (`services/8080 tcp/autostart`). Without a
-/// value any value is the platform's: Machines of that config have shown different ones. Secret-looking
-/// values are hidden like all others that are remembered.
+/// The fields that the platform computed on Machines with one config, by path. `/` separates the segments,
+/// and list entries are named by their keys (`services/8080 tcp/autostart`). `None` as value means that any
+/// value is the platform's, because Machines of that config showed different ones. Secret-looking values are
+/// hidden.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ComputedFields(BTreeMap<String, Option<Value>>);
 
 impl ComputedFields {
-    /// Whether nothing was filled in.
+    /// Whether there is no computed field.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The paths and the values.
+    /// Paths and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
         self.0
             .iter()
             .map(|(path, value)| (path.as_str(), value.as_ref()))
     }
 
-    /// Whether it has this path with this value, or with any.
+    /// Whether it has this path with this value or with any value.
     pub fn has(&self, path: &str, value: Option<&Value>) -> bool {
         self.0
             .get(path)
             .is_some_and(|known| known.is_none() || known.as_ref() == value)
     }
 
-    /// Takes up what another Machine of the same config has shown, or the same one at another moment: of two
-    /// values of one path none is left, and then any value is the platform's.
+    /// Adds what another Machine of the same config showed, or the same Machine at another time. Where the
+    /// values of a path differ, the path accepts any value.
     pub fn merge(&mut self, other: &Self) {
         for (path, value) in &other.0 {
             self.0
@@ -58,7 +58,7 @@ impl ComputedFields {
         }
     }
 
-    /// What is not in the other one.
+    /// The fields that are not in the other set.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         let own = self.0.iter();
@@ -69,7 +69,7 @@ impl ComputedFields {
         )
     }
 
-    /// Takes up the paths of another one that are not here.
+    /// Adds the paths of another set that are missing here.
     pub fn add_missing(&mut self, other: &Self) {
         for (path, value) in &other.0 {
             let entry = self.0.entry(path.clone());
@@ -77,7 +77,7 @@ impl ComputedFields {
         }
     }
 
-    /// Takes the place of what was known of these paths: a later run has seen it.
+    /// Overwrites these paths with the values that a later run saw.
     pub fn update(&mut self, newer: &Self) {
         for (path, value) in &newer.0 {
             self.0.insert(path.clone(), value.clone());
@@ -90,19 +90,19 @@ impl ComputedFields {
     }
 }
 
-/// What one Machine showed at the instance that our own call made, without it having been sent.
+/// The computed fields that one Machine showed at the instance that our own call created.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MachineComputedFields {
     /// The fields and their values.
     #[serde(rename = "filled")]
     pub fields: ComputedFields,
-    /// Those that the Machine had before and that the call was to remove.
+    /// Fields that the Machine had before and that the call was meant to remove.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[serde(rename = "kept")]
     pub not_removed: BTreeSet<String>,
 }
 
-/// The steps of a path as a key of [`ComputedFields`].
+/// Joins path segments to a key of [`ComputedFields`].
 pub fn join_path<'p>(path: impl IntoIterator<Item = &'p str>) -> String {
     let steps = path.into_iter();
     let steps: Vec<String> = steps
@@ -111,14 +111,14 @@ pub fn join_path<'p>(path: impl IntoIterator<Item = &'p str>) -> String {
     steps.join("/")
 }
 
-/// The steps of such a key.
+/// Splits such a key into path segments.
 pub fn parse_path(text: &str) -> Vec<String> {
     text.split('/')
         .map(|step| step.replace("~1", "/").replace("~0", "~"))
         .collect()
 }
 
-/// What is there, normalised, without what the other side does not say and nobody has to change.
+/// The actual config, normalised, without the fields that the other side lacks and that are no change.
 pub fn without_computed<'t>(
     table: &Table,
     there: &'t Value,
@@ -126,7 +126,7 @@ pub fn without_computed<'t>(
     filled: &ComputedFields,
     lineage: &Lineage,
 ) -> Cow<'t, Value> {
-    // Both trees have the same shape, so that a place in one is a place in the other.
+    // Both trees have the same shape, so one path addresses both.
     let hidden = filled
         .has_hidden()
         .then(|| digest::hide_secrets(there.clone(), lineage));
@@ -146,8 +146,8 @@ pub fn without_computed<'t>(
     Cow::Owned(normalise::normalise_tree(table, left))
 }
 
-/// The fields that are ours, that a Machine shows and that were not sent to it, its defaults aside. Read of
-/// it while it is at the instance that our own write made, the platform filled them in.
+/// Deploy-owned fields that a Machine shows, that were not sent to it and are not defaults. If read while the
+/// Machine is at the instance of our own write, the platform computed them.
 pub fn detect_computed(shown: &StoredConfig, sent: &StoredConfig) -> ComputedFields {
     let mut filled = ComputedFields::default();
     visit_extra_fields(CONFIG, shown.tree(), sent.tree(), |extra| {
@@ -158,7 +158,7 @@ pub fn detect_computed(shown: &StoredConfig, sent: &StoredConfig) -> ComputedFie
     filled
 }
 
-/// One field or entry that is there and that the other side does not have.
+/// A field or entry that the actual config has and the other side lacks.
 struct ExtraField<'e> {
     path: String,
     at: &'e [PathSegment],
@@ -209,7 +209,7 @@ fn visit_extra_fields(
     }
 }
 
-/// The service that a field stands in, if any.
+/// The service that contains a field, if any.
 type EnclosingService<'s> = Option<&'s Map<String, Value>>;
 
 struct ExtraFieldVisitor<F> {
@@ -231,7 +231,7 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
         } else {
             service
         };
-        // A field that we do not know is the platform's whatever it says.
+        // An unknown field belongs to the platform, whatever its value.
         let known = there
             .iter()
             .filter_map(|(key, value)| Some((key, table.row(key)?, value)));
@@ -260,7 +260,7 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
         let empty = Map::new();
         let section = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
         match (row.kind(), value) {
-            // What is not written stays as it is.
+            // An unwritten field keeps its value.
             (_, _) if row.spec.owner == Owner::Running && other.is_none() => {}
             (Kind::Section(table), Value::Object(there)) => {
                 let other = other.and_then(Value::as_object).unwrap_or(&empty);

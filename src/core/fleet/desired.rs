@@ -1,4 +1,4 @@
-//! What is wanted: the meaning of fly.toml and aeroform.toml together, after flags.
+//! The desired state: fly.toml, aeroform.toml and flags combined.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,46 +13,47 @@ use super::{
     Rollout, StoredConfig, VolumeId, overlay,
 };
 
-/// What the manifests want. Never a finished config: a group's template is laid over what exists.
+/// What the manifests request. It contains templates and no finished configs; [`DesiredGroup::config_for`]
+/// lays a template over the existing config.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
-    /// The app.
+    /// The app's name.
     pub app: AppName,
-    /// Where the app's name came from; none where fly.toml says it.
+    /// The source of the app's name; `None` if it is fly.toml.
     pub app_name_source: Option<AppNameSource>,
-    /// Provider by name (`local`, `fly`, …).
+    /// The provider's name (`local`, `fly`, …).
     pub provider: String,
-    /// A flag names the provider, and there is no aeroform.toml that could.
+    /// A flag names the provider, and there is no aeroform.toml to name it.
     pub provider_from_flag: bool,
-    /// Every wanted group; a group that is not here is wanted gone.
+    /// Every desired group; Machines of other groups are to be removed.
     pub groups: BTreeMap<GroupName, DesiredGroup>,
     /// Renamed groups.
     pub moved: Vec<MovedGroup>,
-    /// Single Machines that go to another group.
+    /// Machines that move to another group.
     pub moved_machines: Vec<MovedMachine>,
-    /// Single Machines that go; ignored once true.
+    /// Machines to remove; ignored when they no longer exist.
     pub removed_machines: BTreeSet<MachineId>,
     /// Limits.
     pub policy: Policy,
-    /// Region of Machines of a new group.
+    /// The region for Machines of a new group.
     pub primary_region: Option<Region>,
-    /// Image that every group runs and where it was named; none means what runs (rule 18).
+    /// The image of every group and the place that names it; `None` keeps the running images (rule 18).
     pub image: Option<String>,
-    /// Whether fly.toml has a `[processes]` section; without it there is the one group `app`.
+    /// Whether fly.toml has a `[processes]` section; without it the only group is `app`.
     pub has_processes: bool,
-    /// What a deploy runs for the whole app.
+    /// Commands and options of a deploy that apply to the app.
     pub rollout: Rollout,
-    /// fly.toml as JSON, with a platform that keeps it with each release.
+    /// fly.toml as JSON, for platforms that store it with each release.
     pub definition: Option<Box<serde_json::Value>>,
 }
 
-/// Where an app's name came from, where that is not fly.toml.
+/// The source of an app's name other than fly.toml.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppNameSource {
-    /// What said it: `--app`, `FLY_APP`, or a state file.
+    /// The source: `--app`, `FLY_APP`, or a state file.
     #[serde(rename = "by")]
     pub source: String,
-    /// The manifest that names another app, and that app.
+    /// The manifest that names another app, and that app's name.
     pub file: Option<(String, AppName)>,
 }
 
@@ -66,106 +67,106 @@ impl fmt::Display for AppNameSource {
     }
 }
 
-/// One wanted process group.
+/// One desired process group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DesiredGroup {
-    /// The command as written, for display; none runs the image's own.
+    /// The command as written, for display; `None` is the image's own command.
     pub command: Option<String>,
-    /// What fly.toml says of this group's Machines. `guest: None` leaves sizes as they are.
+    /// The config from fly.toml. `guest: None` keeps the existing sizes.
     pub template: MachineConfig,
-    /// Its image was named for this run alone (`--image`): no file writes it.
+    /// The image comes from `--image` and is not written in a file.
     pub image_from_flag: bool,
-    /// How many primaries.
+    /// The number of primaries.
     pub count: Count,
-    /// Where.
+    /// Their regions.
     pub regions: Regions,
-    /// Most Machines in one region.
+    /// The maximum of Machines in one region.
     pub max_per_region: Option<u32>,
-    /// Standbys of this group; none means not written.
+    /// The number of standbys; `None` if not written.
     pub standby: Option<u32>,
-    /// Redundancy rule for a new group without a count.
+    /// Use Fly's redundancy rule for a new group without a count.
     pub ha: bool,
-    /// Count never lowered, no volume of it left.
+    /// The count is never lowered, and no volume of the group is left unattached.
     pub protect: bool,
-    /// How its Machines are updated.
+    /// The update strategy.
     pub strategy: Strategy,
-    /// The strategy that fly.toml names, where this version has none of that name; `strategy` is rolling
-    /// then, and a plan that would update a running Machine is refused.
+    /// The strategy in fly.toml if this version does not support it. Then `strategy` is rolling, and a plan
+    /// that would update a running Machine is refused.
     pub unsupported_strategy: Option<UnsupportedStrategy>,
-    /// How long one Machine may take to start and pass its checks, seconds.
+    /// Timeout for one Machine to start and pass its checks, seconds.
     pub wait_timeout_s: u64,
-    /// How long a Machine must stay up before its change counts as done, milliseconds; none means not
-    /// written. It says how and not what: no part of the digest.
+    /// How long a Machine must stay up before its change counts as done, milliseconds; `None` if not written.
+    /// Not part of the digest, because it changes no Machine.
     pub steady_ms: Option<u64>,
-    /// What runs beside each updated Machine.
+    /// The test Machines to run for each updated Machine.
     pub machine_checks: Vec<MachineCheck>,
-    /// What a volume has that is made for it.
+    /// The properties of volumes created for this group.
     pub new_volume: NewVolume,
-    /// Where the group and its count are written (`fly.toml:7`, `aeroform.toml:12`), for reasons.
+    /// The source locations of the group and its count (`fly.toml:7`, `aeroform.toml:12`), for reasons.
     pub locations: GroupLocations,
 }
 
-/// Where things were written.
+/// Source locations of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupLocations {
     /// The group's entry in `[processes]`.
     pub group: Option<String>,
     /// The group's `[groups.x]` table.
     pub settings: Option<String>,
-    /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
+    /// The service written as `[http_service]`, by its name in field changes (`8080 tcp`).
     pub http_service: Option<String>,
 }
 
-/// How many primaries a group has.
+/// The number of primaries of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Count {
-    /// Written, or the sum of an exact map.
+    /// Written as a count or as the sum of exact regions.
     Written(u32),
-    /// Not written: the Machines that are known or adopted; a new group gets Fly's own rule.
+    /// Not written: the number of known or adopted Machines; a new group follows Fly's rule.
     Unwritten,
 }
 
-/// Where a group's Machines are.
+/// The regions of a group's Machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Regions {
-    /// Nothing written: every Machine stays where it is.
+    /// Not written: every Machine stays in its region.
     Unwritten,
-    /// Evened out over these, in the order written.
+    /// Spread evenly over these regions, in the written order.
     List(Vec<Region>),
-    /// Exactly so many in each.
+    /// An exact number per region.
     Exact(BTreeMap<Region, u32>),
 }
 
-/// How a group's Machines are updated.
+/// The update strategy of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Strategy {
-    /// One first, then so many at a time.
+    /// One Machine first, then up to `max_unavailable` at a time.
     Rolling {
-        /// How many may be down at once.
+        /// The maximum of Machines that may be down at the same time.
         max_unavailable: Limit,
     },
-    /// All at once, without waiting for health.
+    /// All at the same time, without waiting for health.
     Immediate,
 }
 
 impl Strategy {
-    /// Rolling with flyctl's own `max_unavailable`.
+    /// Rolling with flyctl's default `max_unavailable`.
     pub const ROLLING: Self = Self::Rolling {
         max_unavailable: Limit::Share(0.33),
     };
 }
 
-/// A strategy of flyctl that cannot be carried out yet.
+/// A flyctl strategy that this version does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnsupportedStrategy {
-    /// One more Machine first, then rolling.
+    /// Creates one extra Machine first, then updates rolling.
     Canary,
-    /// A second set of Machines, then all requests at once to that.
+    /// Creates a second set of Machines, then switches all traffic to it.
     Bluegreen,
 }
 
 impl UnsupportedStrategy {
-    /// As fly.toml writes it.
+    /// The name in fly.toml.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Canary => "canary",
@@ -174,17 +175,17 @@ impl UnsupportedStrategy {
     }
 }
 
-/// A number or a share of one.
+/// A count or a share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Limit {
-    /// So many.
+    /// A fixed count.
     Count(u32),
-    /// This share, 0 to 1.
+    /// A share from 0 to 1.
     Share(f64),
 }
 
 impl Limit {
-    /// How many of `of` this allows: a share is rounded up, as flyctl does with `max_unavailable`
+    /// The count for a total of `of`, rounded up as flyctl does for `max_unavailable`
     /// (docs/platform/fly-toml.md 12.1).
     pub fn to_count_ceil(self, of: usize) -> usize {
         match self {
@@ -201,7 +202,7 @@ impl Limit {
 }
 
 impl Limit {
-    /// How many of `of` this allows at most, rounded down: a limit on what may be lost.
+    /// The count for a total of `of`, rounded down, for limits on losses.
     pub fn to_count_floor(self, of: usize) -> usize {
         match self {
             Self::Count(n) => n as usize,
@@ -211,47 +212,47 @@ impl Limit {
                 clippy::cast_sign_loss,
                 reason = "a share of a number of Machines, far below 2^52"
             )]
-            // The margin keeps 0.29 × 100 from becoming 28.
+            // Without this margin 0.29 × 100 would become 28.
             Self::Share(share) => (of as f64 * share + 1e-9).floor().max(0.0) as usize,
         }
     }
 }
 
-/// `[[moved]] from = …, to = …`: Machines of one group become those of another.
+/// `[[moved]] from = …, to = …`: renames a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MovedGroup {
-    /// The name that the Machines have now.
+    /// The current name.
     pub from: GroupName,
-    /// The name that they get.
+    /// The new name.
     pub to: GroupName,
-    /// Where it is written.
+    /// The source location.
     #[serde(skip)]
     pub location: String,
 }
 
-/// `[[moved]] machine = …, to = …`.
+/// `[[moved]] machine = …, to = …`: moves one Machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MovedMachine {
-    /// Which Machine.
+    /// The Machine.
     pub machine: MachineId,
-    /// The group that it gets.
+    /// Its new group.
     pub to: GroupName,
 }
 
 /// `[policy]`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Policy {
-    /// Most Machines that one plan may take away (rule 33 says which count).
+    /// The maximum of Machines that one plan may remove (rule 33 defines which count).
     pub max_destroy: Option<Limit>,
 }
 
 impl Desired {
-    /// What its provider is like.
+    /// The profile of its provider.
     pub fn profile(&self) -> &'static ProviderProfile {
         profile(&self.provider)
     }
 
-    /// What a verb stands on that needs no manifest: the app, where it runs, and no wish at all.
+    /// A `Desired` for commands that need no manifest: the app and its provider, without groups.
     pub fn empty(app: AppName, named_by: Option<AppNameSource>, provider: &str) -> Self {
         Self {
             app,
@@ -271,7 +272,7 @@ impl Desired {
         }
     }
 
-    /// The group that a Machine of this group counts for: after `[[moved]]`.
+    /// The Machine's group after `[[moved]]` is applied.
     pub fn group_of(&self, machine: &MachineId, now: &GroupName) -> GroupName {
         let moved = self
             .moved_machines
@@ -284,8 +285,8 @@ impl Desired {
         to.unwrap_or(now).clone()
     }
 
-    /// A digest of everything that is wanted, without a value of any secret-looking variable. Equal
-    /// manifests give equal digests whatever their formatting.
+    /// A digest of the desired state without secret-looking values. Equal manifests have equal digests,
+    /// whatever their formatting.
     pub fn digest(&self, lineage: &Lineage) -> String {
         let groups: BTreeMap<_, _> = self
             .groups
@@ -324,19 +325,18 @@ impl Desired {
     }
 }
 
-/// What a group's template is laid over.
+/// The configs that a group's template is laid over.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConfigBase<'a> {
-    /// The config that the Machine has; none for a new one.
+    /// The Machine's current config; `None` for a new Machine.
     pub existing: Option<&'a MachineConfig>,
-    /// The config that we sent last.
+    /// The config that was sent last.
     pub sent: Option<&'a StoredConfig>,
 }
 
 impl DesiredGroup {
-    /// The config of one Machine of this group: the template laid over what exists, with its volumes
-    /// and the Machines that it stands by for. The only way to a config
-    /// (docs/design/2026-11-22-config-for.md).
+    /// The config of one Machine of this group: the template laid over the existing config, with its volumes
+    /// and standbys. This is the only way to build a config (docs/design/2026-11-22-config-for.md).
     pub fn config_for(
         &self,
         base: ConfigBase<'_>,

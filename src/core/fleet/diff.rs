@@ -1,7 +1,7 @@
-//! In which fields two configs differ, and what changing each of them forces.
+//! Compares two configs: which fields differ, and what changing each one forces.
 //!
-//! Both sides are normalised first, so that what the platform rewrites is no difference. Values that look
-//! secret stand in no change (rule 37).
+//! Both sides are normalised first, so values that the platform rewrites do not differ. Secret-looking values
+//! appear in no change (rule 37).
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -13,39 +13,39 @@ use super::schema::{CONFIG, Effect, Kind, Less, Row, Secret, Table, UNKNOWN};
 use super::secret::{self, HIDDEN, is_secret_name};
 use super::{Lineage, MachineConfig, normalise};
 
-/// One field that changes.
+/// One changed field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts, not a state machine"
 )]
 pub struct FieldChange {
-    /// Where, from the top of the config (`["guest", "memory_mb"]`, `["services", "8080 tcp",
+    /// The path from the top of the config (`["guest", "memory_mb"]`, `["services", "8080 tcp",
     /// "concurrency", "soft_limit"]`).
     pub path: Vec<String>,
-    /// What it is; none when it is new. A hidden value is `(hidden)`.
+    /// The old value; `None` if the field is new. A hidden value is `(hidden)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What it becomes; none when it goes. A hidden value is `(hidden)`.
+    /// The new value; `None` if the field is removed. A hidden value is `(hidden)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
-    /// What changing it forces.
+    /// What the change forces.
     pub effect: Effect,
-    /// The values are secret-looking and stand nowhere in here (rule 37).
+    /// The values look secret and are hidden (rule 37).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
-    /// Less CPU or memory than before: a class of its own.
+    /// The change reduces CPU or memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shrinks: bool,
-    /// The Machine has it, and nothing that we know of was sent to it with that field.
+    /// The Machine has the field, and no known call sent it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
-    /// Nothing but the ends of lines differs: CRLF against LF.
+    /// Only the line ends differ (CRLF and LF).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub line_ends: bool,
 }
 
-/// The fields in which two configs differ, normalised first, in a stable order, secrets hidden.
+/// The differing fields of two configs, normalised, in stable order, secrets hidden.
 pub fn diff_configs(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange> {
     diff_by_table(
         CONFIG,
@@ -54,8 +54,8 @@ pub fn diff_configs(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldC
     )
 }
 
-/// What a Machine with this config has to change to become this: its fields that nobody has to change are
-/// left out (rule 10).
+/// The changes that turn a Machine's config into the desired one, without fields that need no change (rule
+/// 10).
 pub fn required_changes(
     existing: &MachineConfig,
     after: &MachineConfig,
@@ -70,8 +70,8 @@ pub fn required_changes(
     diff_by_table(CONFIG, &before, &after)
 }
 
-/// How a Machine differs from what was sent to it: what is there, taken from `back`, which is what it would
-/// be had nobody changed it.
+/// Drift: how a Machine's config differs from the sent one. `back` is the config that the Machine would have
+/// without the drift.
 pub fn drift_changes(
     back: &Value,
     there: &Value,
@@ -86,7 +86,7 @@ pub fn drift_changes(
     diff_by_table(CONFIG, &back, &there)
 }
 
-/// The same for two remembered forms, whichever version remembered them.
+/// The differing fields of two stored configs, whichever version wrote them.
 pub fn diff_stored(before: &Value, after: &Value) -> Vec<FieldChange> {
     if before == after {
         return Vec::new();
@@ -98,7 +98,7 @@ pub fn diff_stored(before: &Value, after: &Value) -> Vec<FieldChange> {
     )
 }
 
-/// The fields in which two normalised trees differ, by any table.
+/// The differing fields of two normalised trees, by any table.
 pub fn diff_by_table(table: &Table, before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut found = DiffCollector::default();
     let empty = Map::new();
@@ -114,7 +114,7 @@ pub fn diff_by_table(table: &Table, before: &Value, after: &Value) -> Vec<FieldC
     found.changes
 }
 
-/// Whether a table that one side lacks is one change.
+/// How to report a table that one side lacks: as one change or per field.
 #[derive(Clone, Copy, PartialEq)]
 enum AbsentTable {
     OneChange,
@@ -158,7 +158,7 @@ impl DiffCollector {
 
     fn field(&mut self, row: &Row, old: Option<&Value>, new: Option<&Value>, whole: AbsentTable) {
         let empty = Value::Object(Map::new());
-        // At the top a missing table and an empty one are the same: its lines are told one by one.
+        // At the top level a missing table equals an empty one, so its fields are reported one by one.
         let (old, new) = match row.kind() {
             Kind::Section(_) | Kind::Entries(_) | Kind::TextMap
                 if whole == AbsentTable::PerField =>
@@ -174,7 +174,7 @@ impl DiffCollector {
             (Kind::Entries(_) | Kind::TextMap, Some(Value::Object(a)), Some(Value::Object(b))) => {
                 self.entries(row, a, b);
             }
-            // Whether a value is shown says the name beside it.
+            // Whether a value is secret depends on the name beside it.
             (Kind::List(table), _, _) if has_named_secrets(table) => {
                 self.push_change(row, old, new);
             }
@@ -232,7 +232,7 @@ impl DiffCollector {
             self.path.pop();
         }
         if self.changes.len() == told {
-            // The same entries in another order, where the first of several may win; other lists are sorted.
+            // The order of this list matters (the first of several entries may win); other lists are sorted.
             self.push_change(row, Some(&before.into()), Some(&after.into()));
         }
     }
@@ -251,7 +251,7 @@ impl DiffCollector {
             }
             Secret::ByName | Secret::No => by_form(before) || by_form(after),
         };
-        // Whole entries may bring along what is never shown.
+        // An entry reported as one value may contain fields that must not be shown.
         let brings = |table: &Table| {
             table
                 .rows
@@ -275,7 +275,7 @@ impl DiffCollector {
         let shrinks = is_smaller(row, before, after);
         let line_ends = only_line_ends(name, before, after);
         let (mut before, mut after) = (show(before), show(after));
-        // What differs is within what is hidden.
+        // The difference is inside the hidden part.
         let only_hidden = before == after;
         if only_hidden {
             (before, after) = (Some(Value::from(HIDDEN)), Some(Value::from(HIDDEN)));
@@ -293,8 +293,8 @@ impl DiffCollector {
     }
 }
 
-/// Whether two values are the same once every line of theirs ends in LF alone. `name` is the field's, since one has
-/// the content of a file.
+/// Whether two values are equal after CRLF becomes LF. `name` is the field's name, because one field holds a
+/// file's content.
 fn only_line_ends(name: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
     let (Some(before), Some(after)) = (before, after) else {
         return false;

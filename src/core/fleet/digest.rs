@@ -1,8 +1,8 @@
-//! Configs as they are remembered, and their digests.
+//! The stored form of configs, and their digests.
 //!
-//! A [`StoredConfig`] is normalised (rule 3), without bookkeeping, volume ids and standbys (rule 2),
-//! and holds no value of a secret-looking variable (rule 37). It is the only form of a config that
-//! reaches the state, a plan or the journal, and digests are taken of nothing else.
+//! A [`StoredConfig`] is normalised (rule 3), has no bookkeeping, volume ids or standbys (rule 2), and no
+//! secret-looking values (rule 37). It is the only form of a config in the state, plans and the journal, and
+//! the only input of digests.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 
 use super::{Lineage, MachineConfig, normalise, secret};
 
-/// How a hidden value is written: this and the hex of an HMAC. A literal that begins with it is
-/// hidden as well, so that nothing can pass for a hidden value.
+/// The prefix of a hidden value, before the hex of an HMAC. A literal value with this prefix is hidden too,
+/// so that it cannot pass for a hidden value.
 pub const HIDDEN_PREFIX: &str = "hmac-sha256:";
 
-/// A config as the state keeps it. Carried as a tree, so that fields which a newer version wrote are
-/// kept by an older one.
+/// A config in its stored form. It is a JSON tree, so that an older version keeps fields that a newer version
+/// wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StoredConfig(Value);
@@ -30,17 +30,17 @@ pub struct StoredConfig(Value);
 pub struct ConfigDigest(String);
 
 impl StoredConfig {
-    /// The form of this config that may be remembered.
+    /// Converts a config to its stored form.
     pub fn from_config(config: &MachineConfig, lineage: &Lineage) -> Self {
         Self(hide_secrets(normalise::normalise_config(config), lineage))
     }
 
-    /// Takes a tree that is in the remembered form already.
+    /// Wraps a tree that is already in the stored form.
     pub(super) fn from_tree(tree: Value) -> Self {
         Self(tree)
     }
 
-    /// The form without what an earlier version left in it in clear; none where it is this one.
+    /// This config without the cleartext that an earlier version left in it; `None` if there is none.
     pub(super) fn redacted(&self, lineage: &Lineage) -> Option<Self> {
         let mut tree = self.0.clone();
         secret::replace(&mut tree, &mut |name, text| {
@@ -53,12 +53,12 @@ impl StoredConfig {
         (tree != self.0).then_some(Self(tree))
     }
 
-    /// The tree itself.
+    /// The JSON tree.
     pub fn tree(&self) -> &Value {
         &self.0
     }
 
-    /// The same without this field.
+    /// The same config without this field.
     #[must_use]
     pub fn without_field(&self, field: &str) -> Self {
         let mut tree = self.0.clone();
@@ -68,12 +68,12 @@ impl StoredConfig {
         Self(tree)
     }
 
-    /// Whether both mean the same, although versions may have remembered them that knew other spellings.
+    /// Whether both configs mean the same, even if the versions that stored them normalised differently.
     pub fn is_equivalent_to(&self, other: &Self) -> bool {
         self == other || normalise::renormalise(&self.0) == normalise::renormalise(&other.0)
     }
 
-    /// The digest under which the state keeps this config.
+    /// The digest that identifies this config in the state.
     pub fn digest(&self) -> ConfigDigest {
         let text = serde_json::to_vec(&self.0).expect("a JSON tree always serialises");
         ConfigDigest(HEXLOWER.encode(&Sha256::digest(text)[..16]))
@@ -81,7 +81,7 @@ impl StoredConfig {
 }
 
 impl ConfigDigest {
-    /// Takes the text of a digest (32 hex characters) as the state file writes it.
+    /// Parses a digest from the state file (32 hex characters).
     pub fn parse(text: &str) -> Option<Self> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
@@ -99,7 +99,7 @@ impl fmt::Display for ConfigDigest {
     }
 }
 
-/// Whether a text of the state is the digest of a hidden value.
+/// Whether a stored text is the digest of a hidden value.
 fn is_hidden(text: &str) -> bool {
     text.strip_prefix(HIDDEN_PREFIX).is_some_and(|hex| {
         hex.len() == 64
@@ -109,7 +109,7 @@ fn is_hidden(text: &str) -> bool {
     })
 }
 
-/// A config's tree with every secret value in its remembered form.
+/// Replaces every secret value in a config tree with its hidden form.
 pub(super) fn hide_secrets(mut tree: Value, lineage: &Lineage) -> Value {
     secret::replace(&mut tree, &mut |name, text| {
         hidden_value(lineage, name, text)
@@ -117,8 +117,8 @@ pub(super) fn hide_secrets(mut tree: Value, lineage: &Lineage) -> Value {
     tree
 }
 
-/// HMAC-sha256 of a value under a key derived from the lineage: it shows that a value changed and
-/// protects nothing, since the lineage is no secret.
+/// HMAC-sha256 of a value under a key derived from the lineage. It detects changes and gives no protection,
+/// because the lineage is not secret.
 fn hidden_value(lineage: &Lineage, key: &str, value: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(lineage.as_str().as_bytes())
         .expect("HMAC takes a key of any length");
@@ -135,7 +135,7 @@ fn hidden_value(lineage: &Lineage, key: &str, value: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Digests stand in state files and on Machines: another version must find the same ones.
+    /// Digests are stored in state files and on Machines, so all versions must compute the same ones.
     #[test]
     fn a_digest_stays_the_same_from_version_to_version() {
         let config = MachineConfig::from_value(serde_json::json!({

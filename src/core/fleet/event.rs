@@ -1,19 +1,19 @@
-//! What a Machine has gone through, as its provider tells it.
+//! A Machine's history, as the provider reports it.
 
 use serde::Serialize;
 
-/// Something that happened to a Machine.
+/// One event of a Machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MachineEvent {
-    /// When, RFC 3339 in UTC.
+    /// The time, RFC 3339 in UTC.
     pub at: String,
-    /// What kind (`start`, `exit`); foreign text.
+    /// The kind (`start`, `exit`); untrusted text.
     pub kind: String,
-    /// What it became (`started`, `stopped`); foreign text.
+    /// The new state (`started`, `stopped`); untrusted text.
     pub status: String,
-    /// Who did it (`user`, `flyd`); foreign text.
+    /// The cause (`user`, `flyd`); untrusted text.
     pub source: String,
-    /// What a person should know of it: exit code, memory, whether it was asked for.
+    /// A detail for people: exit code, memory, whether it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<String>,
 }

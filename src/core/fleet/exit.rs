@@ -1,39 +1,39 @@
-//! How a Machine's process ended, and the events of a Machine that say so.
+//! How a Machine's process exited, and the Machine events that report it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One end of a Machine's process.
+/// One exit of a Machine's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Exit {
-    /// The exit code; none where the provider does not tell.
+    /// The exit code; `None` if the provider does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that killed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// It used more memory than the Machine has.
+    /// It exceeded the Machine's memory.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub oom_killed: bool,
-    /// Somebody asked for it: `machine stop`, the proxy's autostop.
+    /// The stop was requested: `machine stop` or the proxy's autostop.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub requested: bool,
-    /// Whether the provider starts it again; none where it does not tell.
+    /// Whether the provider restarts it; `None` if the provider does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restarting: Option<bool>,
-    /// Restarts since the Machine was last started or changed, as the provider counts them.
+    /// The provider's count of restarts since the Machine's last start or change.
     pub restarts: u32,
 }
 
 impl Exit {
-    /// Whether the process did its work and ended: code 0, no signal, enough memory.
+    /// Whether the exit was clean: code 0, no signal, enough memory.
     pub fn is_success(&self) -> bool {
         self.code == Some(0) && self.signal.is_none() && !self.oom_killed
     }
 
-    /// Whether it ended by itself in another way than with exit code 0.
+    /// Whether it exited on its own and not cleanly.
     pub fn is_crash(&self) -> bool {
         !self.requested && !self.is_success()
     }
@@ -54,10 +54,10 @@ impl fmt::Display for Exit {
     }
 }
 
-/// One event of a Machine, as far as it tells what its process did.
+/// One event of a Machine, reduced to what it says about the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessEvent {
-    /// Tells it from the Machine's other events.
+    /// Distinguishes it from the Machine's other events.
     #[serde(rename = "mark")]
     pub id: u64,
     /// What happened.
@@ -65,24 +65,24 @@ pub struct ProcessEvent {
     pub kind: ProcessEventKind,
 }
 
-/// What an event of a Machine says.
+/// The kind of a process event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessEventKind {
-    /// It was made, or got a new version.
+    /// The Machine was created or got a new version.
     Changed,
-    /// It starts, or has started.
+    /// The Machine is starting or has started.
     Started,
-    /// Somebody asked for it to stop or to be suspended.
+    /// A stop or suspend was requested.
     StopRequested,
-    /// Its process ended.
+    /// The process exited.
     Exited(Exit),
-    /// Anything else.
+    /// Any other event.
     Other,
 }
 
-/// How the process ended last, of events with the newest first; none once it was started after that. A stop
-/// that somebody asked for after it counts as the end.
+/// The last exit of the process; `events` are newest first. `None` if it was started after that. A stop
+/// requested after the exit makes the exit count as requested.
 pub(super) fn last_exit(events: &[ProcessEvent]) -> Option<Exit> {
     for event in events {
         match event.kind {

@@ -1,7 +1,7 @@
-//! Names and ids as types, so that a group can never be passed where a region is meant.
+//! Types for names and ids, so that a group cannot be passed as a region.
 //!
-//! Construction checks only what would break something further down (a Machine id becomes a folder
-//! name, an app name becomes a file name); what a platform accepts is the provider's business.
+//! Constructors check only what would break other code: a Machine id becomes a folder name, an app name a
+//! file name. The provider decides what the platform accepts.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use sha2::{Digest, Sha256};
 
 use super::quoting::toml_key;
 
-/// Why a text is not a valid name or id; says what would be.
+/// A text that is not a valid name or id, with the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid {what}: {rule}")]
 pub struct InvalidName {
-    /// What the text was meant to be, as a person would say it.
+    /// The kind of name, for people.
     pub what: &'static str,
-    /// The text as it came.
+    /// The invalid text.
     pub text: String,
-    /// The rule that it breaks.
+    /// The broken rule.
     pub rule: &'static str,
 }
 
@@ -31,7 +31,7 @@ macro_rules! name_type {
         pub struct $name(String);
 
         impl $name {
-            /// Takes a text that obeys the rule of this name.
+            /// Checks the text against the rule of this type.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidName> {
                 let text = text.into();
                 let valid: fn(&str) -> bool = $valid;
@@ -42,7 +42,7 @@ macro_rules! name_type {
                 }
             }
 
-            /// The name as it is written.
+            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -105,21 +105,21 @@ name_type!(
     |t| !t.is_empty() && t.len() <= 100 && !t.chars().any(char::is_control)
 );
 name_type!(
-    /// A region's code on Fly (`ams`), or any name of that form with provider `local`.
+    /// A region code on Fly (`ams`), or any name of that form with provider `local`.
     Region,
     "region",
     "use lower-case letters, digits and dashes, at most 32 characters",
     |t| is_slug(t, 32)
 );
 name_type!(
-    /// A Machine's id as its provider gave it (14 lower-case hex characters on Fly).
+    /// A Machine's id, assigned by the provider (14 lower-case hex characters on Fly).
     MachineId,
     "Machine id",
     "use lower-case letters, digits and dashes, at most 64 characters",
     |t| is_slug(t, 64)
 );
 name_type!(
-    /// A Machine's name, unique in its app; those that Aeroform makes end in the launch id.
+    /// A Machine's name, unique in its app; names made by Aeroform end in the launch id.
     MachineName,
     "Machine name",
     "a Machine name is not empty, at most 200 bytes, and has no control characters",
@@ -133,22 +133,22 @@ name_type!(
     |t| !t.is_empty() && t.len() <= 64 && !t.chars().any(char::is_control)
 );
 name_type!(
-    /// The provider's own id of the app's scope: it tells one incarnation of an app from another.
+    /// The provider's id of the app's scope. It distinguishes an app from a later app of the same name.
     Lineage,
     "lineage",
     "a lineage is not empty, at most 100 bytes, and has no control characters",
     |t| !t.is_empty() && t.len() <= 100 && !t.chars().any(char::is_control)
 );
 name_type!(
-    /// One apply, from consent to the written state.
+    /// The id of one apply, from approval to the written state.
     RunId,
     "run id",
     "use lower-case letters, digits and dashes, at most 40 characters",
     |t| is_slug(t, 40)
 );
 name_type!(
-    /// The id of one intended create, derived and never random (rule 4): the Machine that answers
-    /// the intent is the one whose *name* ends in it.
+    /// The id of one planned create, derived and never random (rule 4). The Machine whose *name* ends in it
+    /// was created by that plan.
     LaunchId,
     "launch id",
     "a launch id is 10 lower-case base32 characters",
@@ -156,9 +156,8 @@ name_type!(
 );
 
 impl GroupName {
-    /// The group's name where it becomes part of a file or Machine name: lower-case letters, digits
-    /// and dashes only. A name that loses something on the way gets a short hash, so that two groups
-    /// never share a slug.
+    /// The group's name for use in file and Machine names: only lower-case letters, digits and dashes. If the
+    /// conversion loses characters, a short hash is added, so that slugs are unique.
     pub fn slug(&self) -> String {
         if is_slug(&self.0, 40) {
             return self.0.clone();
@@ -183,19 +182,19 @@ impl GroupName {
 }
 
 impl GroupName {
-    /// The name as a key of TOML: quoted where it is not bare.
+    /// The name as a TOML key, quoted where necessary.
     pub fn toml_key(&self) -> String {
         toml_key(self.as_str()).into_owned()
     }
 }
 
 impl Lineage {
-    /// The part of it that belongs to one project folder: another one for each folder.
+    /// The lineage of one project folder.
     #[must_use]
     pub fn for_project(&self, folder: &str) -> Self {
         let digest = BASE32_NOPAD.encode(&Sha256::digest(folder.as_bytes()));
         let digest = digest[..12].to_ascii_lowercase();
-        // Short enough to be a lineage, whatever its letters are.
+        // Short enough for a lineage, whatever its characters.
         let scope: String = self.0.chars().take(20).collect();
         let scope = if self.0.len() <= 80 { &self.0 } else { &scope };
         Self(format!("{scope}@{digest}"))
@@ -203,7 +202,7 @@ impl Lineage {
 
     const DERIVED_PREFIX: &str = "app-without-id-";
 
-    /// The lineage of an app whose id the platform does not tell. The same names give the same one.
+    /// The lineage of an app whose id the platform does not report; equal names give equal lineages.
     pub fn derive_from_names(organization: &str, app: &AppName) -> Self {
         let hash = Sha256::digest(format!("{organization}/{app}"));
         Self(format!(
@@ -213,28 +212,27 @@ impl Lineage {
         ))
     }
 
-    /// Whether it was derived from names because there was no id.
+    /// Whether it was derived from names.
     pub fn is_derived_from_names(&self) -> bool {
         self.0.starts_with(Self::DERIVED_PREFIX)
     }
 }
 
 impl Region {
-    /// The region of a Machine of which none was told.
+    /// The region of a Machine that reports none.
     pub fn unknown() -> Self {
         Self("unknown".to_owned())
     }
 
-    /// Whether a region was told.
+    /// Whether the region is known.
     pub fn is_known(&self) -> bool {
         self.0 != "unknown"
     }
 }
 
 impl LaunchId {
-    /// Derives the id of an intent: 10 base32 letters of sha256(lineage, base serial, group, region,
-    /// slot). Planning twice over the same facts gives the same id, so a run whose journal died with
-    /// its runner meets its own creates again.
+    /// Derives a launch id: 10 base32 letters of sha256(lineage, base serial, group, region, slot). The same
+    /// inputs give the same id, so that a run without its journal finds the Machines that it created.
     pub fn derive(
         lineage: &Lineage,
         serial: u64,
@@ -246,9 +244,8 @@ impl LaunchId {
         Self::hashed(&parts, serial, slot)
     }
 
-    /// Derives the id of the intent to replace a Machine, should its host have no room. The Machine's own
-    /// id goes in, so no other intent of the plan has a part in it, and none of theirs moves when one
-    /// of these comes or goes.
+    /// Derives the launch id of a replacement for a Machine whose host has no capacity. It includes the
+    /// Machine's id, so it is independent of the plan's other launch ids.
     pub fn derive_replacement(
         lineage: &Lineage,
         serial: u64,
@@ -265,7 +262,7 @@ impl LaunchId {
     fn hashed(parts: &[&str], serial: u64, slot: u32) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
-            // Lengths go in, so that no two different tuples hash the same bytes.
+            // Lengths are hashed too, so that different tuples never hash the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -277,19 +274,19 @@ impl LaunchId {
 }
 
 impl MachineName {
-    /// The name of the Machine that answers an intent of this group.
+    /// The name of the Machine for a launch id of this group.
     pub fn for_launch(group: &GroupName, launch: &LaunchId) -> Self {
         Self(format!("{}-{}", group.slug(), launch))
     }
 
-    /// Whether this Machine answers the intent with that launch id (rule 4: the name decides, since
-    /// other tools copy metadata).
+    /// Whether this Machine was created for that launch id. The name decides, because other tools copy
+    /// metadata (rule 4).
     pub fn matches_launch(&self, launch: &LaunchId) -> bool {
         self.launch_suffix()
             .is_some_and(|part| part == launch.as_str())
     }
 
-    /// The last dash-separated part, where a launch id would stand.
+    /// The last part after a dash, where a launch id would be.
     pub fn launch_suffix(&self) -> Option<&str> {
         self.0.rsplit_once('-').map(|(_, last)| last)
     }

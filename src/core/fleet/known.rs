@@ -1,4 +1,4 @@
-//! What is remembered: the content of the state file, without its layout.
+//! The content of the state file, independent of its format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,45 +9,45 @@ use super::{
     Region, RunId, StoredConfig, VolumeId,
 };
 
-/// What the state file says. Holds what we *sent*, never what the platform added.
+/// The known state. It contains what was *sent* and never what the platform added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
-    /// The app that this state is of.
+    /// The app's name.
     pub app: AppName,
-    /// The provider by name.
+    /// The provider's name.
     pub provider: String,
-    /// The scope that the Machines belong to; none before the first apply.
+    /// The scope of the Machines; `None` before the first apply.
     pub lineage: Option<Lineage>,
-    /// Rises by one with every change of content; 0 is a state that was never written.
+    /// Increases by one with every change; 0 means never written.
     pub serial: u64,
-    /// The run that wrote this content.
+    /// The run that wrote this state.
     pub run: Option<RunId>,
-    /// Digest of the file that this one came from.
+    /// The digest of the previous state file.
     pub parent: Option<String>,
-    /// The newest release that we made or saw.
+    /// The newest release created or seen.
     pub release: Option<u64>,
-    /// Protected groups; outlives the manifest that set it (rule 33).
+    /// Protected groups; kept after the manifest that set it changes (rule 33).
     pub protected_groups: BTreeSet<GroupName>,
-    /// Machines that `state rm` took out, ignored until they are imported again.
+    /// Machines that `state rm` removed; ignored until they are imported.
     pub ignored_machines: BTreeSet<MachineId>,
-    /// Creates whose outcome was unknown when their run ended.
+    /// Creates with unknown outcome at the end of their run.
     pub pending_creates: Vec<PendingCreate>,
     /// The last 50 runs, oldest first.
     pub runs: Vec<RunRecord>,
     /// The last 10 releases, oldest first.
     pub releases: Vec<ReleaseRecord>,
-    /// Configs by their digest; exactly those that machines and releases name.
+    /// Configs by digest: exactly those that machines and releases refer to.
     pub configs: BTreeMap<ConfigDigest, StoredConfig>,
-    /// What the platform added by itself to Machines of a config (rule 10).
+    /// Fields that the platform computed on Machines, by config (rule 10).
     pub computed_fields: BTreeMap<ConfigDigest, ComputedFields>,
     /// Machines by id.
     pub machines: BTreeMap<MachineId, KnownMachine>,
-    /// So many configs held a secret in clear where this was read from. They do not here, and will not where
-    /// it is written to.
+    /// The number of configs that contained cleartext secrets where this state was read. They are hidden here
+    /// and stay hidden when it is written.
     pub configs_with_cleartext: usize,
 }
 
-/// One remembered Machine.
+/// One known Machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownMachine {
@@ -55,84 +55,84 @@ pub struct KnownMachine {
     pub name: MachineName,
     /// Its group.
     pub group: GroupName,
-    /// Where it is.
+    /// Its region.
     pub region: Region,
-    /// The region that its create named, where the platform chose another one.
+    /// The region that its create requested, if the platform chose another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_region: Option<Region>,
-    /// The config that we sent.
+    /// The digest of the sent config.
     pub config: ConfigDigest,
-    /// The intent that made it; none for an adopted one.
+    /// The launch id of its create; `None` for an adopted Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch: Option<LaunchId>,
     /// Its volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeId>,
-    /// The Machines that it stands by for.
+    /// The Machines that it is a standby for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standby_for: Vec<MachineId>,
-    /// The Machine whose place it was to take and which is still there: together they are one.
+    /// The Machine that it replaces and that still exists; both count as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<MachineId>,
-    /// What was sent last was not seen to work: the next apply waits for that before it goes on.
+    /// The last change was not seen healthy; the next apply waits for it first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
 }
 
-/// A create that is owed: it may or may not have happened, or its group has no written count that would
-/// ask for it again. The next plan spends this id first (rule 4).
+/// A pending create: its outcome is unknown, or its group has no written count that would request it again.
+/// The next plan uses this launch id first (rule 4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PendingCreate {
     /// Its launch id.
     pub launch: LaunchId,
-    /// For which group.
+    /// Its group.
     pub group: GroupName,
-    /// Where.
+    /// Its region.
     pub region: Region,
-    /// It was to be a standby.
+    /// It is a standby.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub standby: bool,
-    /// The Machine whose place it was to take and which is still there: together they are one.
+    /// The Machine that it replaces and that still exists; both count as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<MachineId>,
 }
 
-/// One run as the state remembers it.
+/// One run in the state's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// The run.
+    /// The run's id.
     pub run: RunId,
     /// The serial that it wrote.
     pub serial: u64,
     /// When it ended, RFC 3339.
     pub at: String,
-    /// Who ran it.
+    /// The user or pipeline that ran it.
     pub by: String,
-    /// Which verb (`apply`, `destroy`).
+    /// The command (`apply`, `destroy`).
     pub command: String,
     /// `complete`, `failed`, `overtaken`, `interrupted`.
     pub outcome: String,
-    /// Commit that was applied.
+    /// The applied commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Digest of the saved plan that it carried out, where it carried out one: that plan is spent.
+    /// The digest of the saved plan that it applied; that plan cannot be applied again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
 
 impl RunRecord {
-    /// The outcome of a run that never wrote the state and whose work another run took in.
+    /// The outcome of a run that did not write the state and whose changes another run adopted.
     pub const TAKEN_OVER: &str = "taken over";
 
-    /// Whether it is one of those: nobody knows what it saw.
+    /// Whether another run adopted its changes, so that its own observations are unknown.
     pub fn is_taken_over(&self) -> bool {
         self.outcome == Self::TAKEN_OVER
     }
 }
 
-/// One release: which config and placement each group had.
+/// One release: the config and placement of each group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRecord {
@@ -140,7 +140,7 @@ pub struct ReleaseRecord {
     pub release: u64,
     /// When, RFC 3339.
     pub at: String,
-    /// Who made it.
+    /// The user or pipeline that created it.
     pub by: String,
     /// Config digest and Machines per region, by group.
     pub groups: BTreeMap<GroupName, ReleasedGroup>,

@@ -1,9 +1,8 @@
-//! One rule for configs whose fields do not have the JSON type that the platform's schema gives them.
+//! Reads configs whose values have another JSON type than the platform's schema.
 //!
-//! A value that says the same in another type is read as what it says: a number where text belongs, a
-//! number of nanoseconds for a duration, digits where a number belongs, an empty list for an empty map,
-//! `null` for what is not there. Everything else is a problem, named by its place and the type that belongs
-//! there; the value itself is foreign text and is not repeated.
+//! A value with the same meaning is converted: a number for a text, a number of nanoseconds for a duration,
+//! digits for a number, an empty list for an empty map, `null` for an absent field. Any other mismatch is
+//! reported with its path and the expected type; the value is untrusted and not repeated.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +10,22 @@ use serde_json::{Number, Value};
 
 use super::normalise::format_duration;
 
-/// Fields that are durations: text for Go, and a number means nanoseconds.
+/// Duration fields: Go text, or a number of nanoseconds.
 const DURATIONS: &[&str] = &["grace_period", "interval", "timeout"];
 
-/// A type of the schema that knows which values say the same.
+/// A schema type that can convert equivalent values.
 pub(super) trait Lenient {
-    /// Gives the value the type of the schema where it says the same; else notes what is wrong.
+    /// Converts the value to the schema's type if it has the same meaning; else adds a problem.
     fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>);
 }
 
-/// The place of a value in a config.
+/// The path of a value in a config.
 pub(super) enum Path<'a> {
     /// The config itself.
     Root,
-    /// A field, or an entry of a map.
+    /// A field or map entry.
     Key(&'a Path<'a>, &'a str),
-    /// An entry of a list.
+    /// A list entry.
     Index(&'a Path<'a>, usize),
 }
 
@@ -53,7 +52,7 @@ impl Path<'_> {
     }
 }
 
-/// What a value is, in words that do not repeat it.
+/// The JSON type of a value.
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -105,7 +104,7 @@ impl Lenient for bool {
     }
 }
 
-/// The whole number that this value says.
+/// The whole number that this value represents.
 pub fn as_whole_number(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| integral(number)),
@@ -115,7 +114,7 @@ pub fn as_whole_number(value: &Value) -> Option<u64> {
 }
 
 fn integral(number: &Number) -> Option<u64> {
-    // Beyond these a float does not tell one whole number from the next.
+    // Beyond this range a float cannot represent every whole number.
     let float = number.as_f64()?;
     let fits = float.fract() == 0.0 && (0.0..9.0e15).contains(&float);
     #[expect(
@@ -174,7 +173,7 @@ impl<T: Lenient> Lenient for BTreeMap<String, T> {
     }
 }
 
-/// The fields of a struct: each is mended by its own type, `null` means that it is not there.
+/// Converts the fields of a struct, each by its own type; removes `null`.
 pub(super) fn fields(
     value: &mut Value,
     at: &Path<'_>,
@@ -195,7 +194,7 @@ pub(super) fn fields(
     }
 }
 
-/// What gives a field its type.
+/// Converts one field.
 pub(super) type Mend = fn(&mut Value, &Path<'_>, &mut Vec<String>);
 
 fn is_empty_map(value: &Value) -> bool {
@@ -206,14 +205,14 @@ fn is_empty_list(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// The texts of a map, as far as its values say texts: metadata of which more cannot be read.
+/// A map's text values; used for metadata whose other values cannot be read.
 pub fn as_text_map(value: &Value) -> BTreeMap<String, String> {
     let entries = value.as_object().into_iter().flatten();
     let texts = entries.filter_map(|(key, value)| Some((key.clone(), as_text(value)?)));
     texts.collect()
 }
 
-/// The text that a single value says.
+/// The text that a scalar value represents.
 pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

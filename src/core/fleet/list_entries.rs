@@ -1,12 +1,11 @@
-//! How the entries of a list are found again, by the keys that the table names.
+//! Matches list entries by the keys that the schema table names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// Which of `items` each wanted entry is: the one of the same name; else, of those left over, the first
-/// that says nothing else where the wanted one says something. The platform may have filled in a key
-/// that nobody wrote, and its entry is the same one all the same.
+/// Finds each desired entry in `items`: the entry with the same name, else the first remaining entry that
+/// only fills in keys that the desired one leaves out. The platform may have computed such a key.
 pub(super) fn match_entries(
     keys: &[&str],
     wanted: &[Value],
@@ -36,7 +35,7 @@ pub(super) fn match_entries(
     found
 }
 
-/// The entry of `before` that each of `after` is, whichever of the two says more of its keys.
+/// Pairs the entries of `after` with those of `before`; either side may leave out keys.
 pub(super) fn pair_entries(keys: &[&str], before: &[Value], after: &[Value]) -> Vec<Option<usize>> {
     let mut found = match_entries(keys, after, before);
     let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
@@ -56,8 +55,7 @@ pub(super) fn pair_entries(keys: &[&str], before: &[Value], after: &[Value]) -> 
     found
 }
 
-/// The names by which the entries of a list are found again: the values of their keys, and a number
-/// where several entries share them.
+/// The names of list entries: the values of their keys, with a number if several entries share them.
 pub(super) fn entry_names(keys: &[&str], items: &[Value]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(items.len());
     for item in items {

@@ -1,4 +1,4 @@
-//! What exists: Machines as a provider reports them, and one snapshot of an app's world.
+//! The observed state: Machines as a provider reports them, and one snapshot of an app.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,91 +12,90 @@ use super::{
     ReleaseStamp, RunId, VolumeId, normalise,
 };
 
-/// One Machine as its provider reports it now.
+/// One Machine as its provider reports it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The platform's id.
     pub id: MachineId,
-    /// Unique in the app; those that Aeroform makes end in the launch id.
+    /// Unique in the app; names made by Aeroform end in the launch id.
     pub name: MachineName,
-    /// The process group it says it belongs to; none for a Machine of no group.
+    /// The process group in its metadata; `None` if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
-    /// Where it runs.
+    /// Its region.
     pub region: Region,
-    /// What it does now.
+    /// Its current state.
     pub state: MachineState,
-    /// Changes with every new version; never stored.
+    /// Changes with every version; never stored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// Its config without our bookkeeping; absent when its host cannot be asked (rule 9). Machines of one
-    /// list share equal ones.
+    /// Its config without bookkeeping; `None` if its host does not respond (rule 9). Equal configs in one
+    /// list are shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Arc<MachineConfig>>,
-    /// Why its config cannot be parsed, where one was told; then `config` is absent.
+    /// Why the reported config cannot be parsed; `config` is then `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// The image that it is said to run, where its config cannot be read (rule 9).
+    /// The reported image if the config cannot be read (rule 9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial_image: Option<String>,
-    /// The digest (`sha256:…`) of the image that it runs, as the platform resolved it; none where it does
-    /// not tell.
+    /// The digest (`sha256:…`) of its image, as the platform resolved it; `None` if not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_digest: Option<String>,
-    /// Our bookkeeping on it.
+    /// Aeroform's bookkeeping on it.
     #[serde(default)]
     pub stamps: Stamps,
     /// Attached volumes in the order of the config's mounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeId>,
-    /// Machines that it stands by for.
+    /// The Machines that it is a standby for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standby_for: Vec<MachineId>,
-    /// Whether its host answers; a missing status is ok (rule 9).
+    /// Whether its host responds; a missing status means ok (rule 9).
     #[serde(default)]
     pub host: HostStatus,
-    /// Taken out of the proxy's rotation.
+    /// It is cordoned.
     #[serde(default)]
     pub cordoned: bool,
-    /// Results of its checks.
+    /// The results of its checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckStatus>,
     /// Who manages it.
     #[serde(default)]
     pub management: Management,
-    /// The project folder that it belongs to, with a provider whose Machines belong to one (`local`).
+    /// Its project folder, for providers whose Machines belong to one (`local`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// When it was made, RFC 3339; orders "newest", never compared with our clock.
+    /// Creation time, RFC 3339; used for ordering and never compared with the local clock.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub created_at: String,
-    /// Its own stable port, with a provider that gives each Machine one (`local`).
+    /// Its stable port, for providers that assign one per Machine (`local`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Process id of its supervisor or main process, where there is one.
+    /// The process id of its supervisor or main process, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Where it answers (`http://127.0.0.1:8100`).
+    /// Its address (`http://127.0.0.1:8100`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Restarts since its last start, where known.
+    /// Restarts since its last start, if known.
     #[serde(default)]
     pub restarts: u32,
-    /// Its last events, newest first, where the provider tells them; perhaps not all of them.
+    /// Its last events, newest first, if reported; may be incomplete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ProcessEvent>,
-    /// What a person should know about its state ("supervisor is gone", "exit code 3").
+    /// A detail about its state for people ("supervisor is gone", "exit code 3").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// Starts in a row that came to nothing, after which waiting for the next one is in vain. With the
-/// pauses of provider `local` that is some six seconds: enough for a process that only waits for its
-/// neighbour, and about what flyctl's own smoke checks grant.
+/// Consecutive failed starts that count as a restart loop. With the pauses of provider `local` this takes
+/// about six seconds, enough for a process to wait for a dependency, and about as long as flyctl's smoke
+/// checks.
 const RESTART_LOOP_THRESHOLD: u32 = 6;
 
 impl Machine {
-    /// What it runs: its image by digest where that is known, else as it was sent.
+    /// The running image, by digest if known, else as sent.
     pub fn image(&self) -> Option<String> {
         let image = match self.config.as_deref() {
             Some(config) => config.image.as_deref()?,
@@ -109,9 +108,8 @@ impl Machine {
         ))
     }
 
-    /// Its config, to lay this image over or none, or to compare it with that. What goes on running is named
-    /// by digest, for the tag in the config may have moved; so it is where the same digest is wanted. A
-    /// wanted tag is compared with the tag that was sent.
+    /// Its config for overlaying or comparing with this desired image. The image that keeps running is named
+    /// by digest, because the tag may have moved. A desired tag is compared with the tag that was sent.
     pub fn resolved_config(&self, wanted: Option<&str>) -> Option<Cow<'_, MachineConfig>> {
         let config = self.config.as_deref()?;
         let same = |wanted: &str| {
@@ -128,14 +126,13 @@ impl Machine {
         })
     }
 
-    /// How its process ended last, if it was not started since; none where the provider does not tell.
+    /// The last exit of its process if it has not started since; `None` if the provider does not report it.
     pub fn last_exit(&self) -> Option<Exit> {
         exit::last_exit(&self.events)
     }
 
-    /// Whether it is at rest since its process ended by itself in another way than with exit code 0. An
-    /// update starts it: somebody who wanted it stopped would have stopped it. One with a schedule and a
-    /// standby are started by the platform (rule 23).
+    /// Whether it is stopped because its process exited uncleanly on its own. An update starts it, unless it
+    /// has a schedule or is a standby, which the platform starts (rule 23).
     pub fn has_crashed(&self) -> bool {
         let scheduled = self.config.as_deref().is_some_and(|c| c.schedule.is_some());
         matches!(self.state, MachineState::Stopped | MachineState::Failed)
@@ -144,12 +141,12 @@ impl Machine {
             && self.last_exit().is_some_and(|exit| exit.is_crash())
     }
 
-    /// Whether it is at rest since its process ended, and not because somebody stopped it.
+    /// Whether it is stopped because its process exited, and not on request.
     pub fn exited_by_itself(&self) -> bool {
         self.state.is_inactive() && self.last_exit().is_some_and(|exit| !exit.requested)
     }
 
-    /// Why it cannot be changed in place: its host does not answer, or its config cannot be read.
+    /// Why it cannot be updated in place: its host does not respond, or its config cannot be read.
     pub fn update_blocker(&self) -> Option<UpdateBlocker<'_>> {
         match (&self.unreadable, self.host) {
             (_, HostStatus::Unknown | HostStatus::Unreachable) => Some(UpdateBlocker::Host),
@@ -159,25 +156,25 @@ impl Machine {
         }
     }
 
-    /// Whether it starts and ends over and over, so that it is not about to be started for good.
+    /// Whether it starts and exits repeatedly, so that waiting for it is useless.
     pub fn is_restart_looping(&self) -> bool {
         self.state == MachineState::Starting && self.restarts >= RESTART_LOOP_THRESHOLD
     }
 }
 
-/// What keeps a Machine from being changed in place (rule 9).
+/// What blocks an in-place update of a Machine (rule 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateBlocker<'a> {
-    /// Its host does not answer, or nobody knows whether it does.
+    /// Its host does not respond, or that is unknown.
     Host,
-    /// Its config was told and cannot be understood; why.
+    /// Its config cannot be parsed, with the reason.
     Config(&'a str),
-    /// Its host answers, and its config was not told.
+    /// Its host responds, but the provider returned no config.
     NoConfig,
 }
 
 impl UpdateBlocker<'_> {
-    /// What it is, for people.
+    /// The reason, for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Host => "its host does not answer",
@@ -187,7 +184,7 @@ impl UpdateBlocker<'_> {
     }
 }
 
-/// The lifecycle of a Machine, with the platform's words.
+/// The lifecycle states of a Machine, named as on the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MachineState {
@@ -207,18 +204,18 @@ pub enum MachineState {
     Suspended,
     /// Changing to a new version.
     Replacing,
-    /// Could not start or gave up restarting.
+    /// Could not start, or the platform gave up restarting it.
     Failed,
     /// Being destroyed.
     Destroying,
-    /// Gone.
+    /// Destroyed.
     Destroyed,
-    /// The platform does not tell, or names one that nobody knows. It is taken for one that passes.
+    /// Missing or not a known state; treated as transient.
     Unknown,
 }
 
 impl MachineState {
-    /// The platform's word.
+    /// The platform's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -236,7 +233,7 @@ impl MachineState {
         }
     }
 
-    /// Whether it will change by itself.
+    /// Whether the state changes without a call.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Created
@@ -252,13 +249,13 @@ impl MachineState {
         }
     }
 
-    /// Whether an update leaves it running: started, starting and failed Machines are launched, all
-    /// others stay as they are (rule 23).
+    /// Whether an update launches it: started, starting and failed Machines are launched, others keep their
+    /// state (rule 23).
     pub fn should_run(self) -> bool {
         matches!(self, Self::Started | Self::Starting | Self::Failed)
     }
 
-    /// Whether somebody or the platform has put it to rest, or is about to.
+    /// Whether it is stopped or suspended, or about to be.
     pub fn is_inactive(self) -> bool {
         matches!(
             self,
@@ -266,57 +263,57 @@ impl MachineState {
         )
     }
 
-    /// Whether it is gone or on its way out.
+    /// Whether it is destroyed or being destroyed.
     pub fn is_gone(self) -> bool {
         matches!(self, Self::Destroying | Self::Destroyed)
     }
 }
 
-/// Whether the host of a Machine or volume answers.
+/// Whether the host of a Machine or volume responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostStatus {
-    /// It answers, or nothing says otherwise.
+    /// It responds, or no status says otherwise.
     #[default]
     Ok,
-    /// Not known.
+    /// Unknown.
     Unknown,
-    /// It does not answer.
+    /// It does not respond.
     Unreachable,
 }
 
-/// Who manages a Machine.
+/// The tool that manages a Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Management {
-    /// Aeroform made it or has adopted it: it bears our stamps.
+    /// Aeroform created or adopted it: it has our stamps.
     #[default]
     Ours,
-    /// Fly Launch manages it (`fly_platform_version = v2`): it may be adopted.
+    /// Fly Launch (`fly_platform_version = v2`); it may be adopted.
     #[serde(rename = "launch")]
     FlyLaunch,
-    /// A release-command, console or test Machine, or a leftover canary: named, never adopted.
+    /// A release-command, console or test Machine, or an old canary; reported, never adopted.
     #[serde(rename = "special")]
     Auxiliary,
-    /// Anything else: named, never touched.
+    /// Any other Machine; reported, never changed.
     #[serde(rename = "stranger")]
     Unmanaged,
-    /// Nothing that can be read of it tells whose it is (rule 9).
+    /// Its metadata cannot be read (rule 9).
     Unknown,
 }
 
-/// Result of one check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckStatus {
-    /// Check name.
+    /// The check's name.
     pub name: String,
     /// Its last result.
     pub status: CheckState,
-    /// What it printed or answered; foreign text.
+    /// Its output; untrusted text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
-    /// When it last ran, RFC 3339; empty if it never did. A gate counts a result only when this
-    /// changed after our change (rule 29).
+    /// When it last ran, RFC 3339; empty if never. A gate accepts a result only if this changed after our
+    /// change (rule 29).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub updated_at: String,
 }
@@ -327,14 +324,14 @@ pub struct CheckStatus {
 pub enum CheckState {
     /// It passed.
     Passing,
-    /// It has not run yet, or fails within its grace period.
+    /// It has not run yet, or it fails within its grace period.
     Warning,
     /// It failed.
     Critical,
 }
 
 impl CheckState {
-    /// The platform's word.
+    /// The platform's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Passing => "passing",
@@ -344,95 +341,95 @@ impl CheckState {
     }
 }
 
-/// Our bookkeeping on a Machine (metadata `aeroform_*` on the wire). Outside the config, its digest,
-/// drift and changes (rule 1).
+/// Aeroform's bookkeeping on a Machine (metadata `aeroform_*` in the API). Not part of the config, its
+/// digest, drift or changes (rule 1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stamps {
-    /// Scope that made it.
+    /// The scope that created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
-    /// Serial that the run which last changed it was to write.
+    /// The serial that the last run to change it was about to write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<u64>,
-    /// That run.
+    /// The run's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// Digest of what that run wanted.
+    /// The digest of that run's desired state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<String>,
-    /// Launch id of its create; a copy by another tool has the stamp without the name (rule 4).
+    /// The launch id of its create; a Machine copied by another tool has this stamp and another name (rule
+    /// 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<String>,
-    /// Commit that was applied.
+    /// The applied commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Who applied it.
+    /// The user or pipeline that applied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Its group was protected (rule 33).
+    /// Its group is protected (rule 33).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
-    /// The release that it is of, whoever made that; what is written without one keeps the one there.
+    /// Its release, created by any tool; a write without one keeps the existing value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<Box<ReleaseStamp>>,
 }
 
-/// A volume as the provider reports it.
+/// A volume as its provider reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// The platform's id.
     pub id: VolumeId,
     /// Its name, the `source` of a mount.
     pub name: String,
-    /// Where it is.
+    /// Its region.
     pub region: Region,
-    /// GB.
+    /// Its size, GB.
     pub size_gb: u32,
-    /// Whether what it holds is encrypted at rest.
+    /// Whether the data is encrypted at rest.
     #[serde(default)]
     pub encrypted: bool,
-    /// The Machine that has it.
+    /// The Machine that it is attached to.
     pub attached_to: Option<MachineId>,
-    /// Whether its host answers.
+    /// Whether its host responds.
     #[serde(default)]
     pub host: HostStatus,
 }
 
-/// What a provider says of an app's scope and of itself.
+/// The provider's description of an app's scope and of its own capabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// The provider's id of this incarnation of the app; becomes the lineage.
+    /// The provider's id of this app; becomes the lineage.
     pub scope: Lineage,
-    /// The provider does not tell that id: the scope is the state's lineage, or derived from names, and an app
-    /// that was deleted and made again cannot be told from the one before.
+    /// The provider does not report that id. The scope is then the state's lineage or derived from names, and
+    /// a recreated app cannot be detected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[serde(rename = "without_id")]
     pub scope_is_derived: bool,
-    /// How many Machines the app has by the provider's own count: the second witness beside the list
-    /// (rule 8). None where it does not say, which is no agreement with an empty list.
+    /// The provider's own count of the app's Machines, which confirms the list (rule 8). `None` if not
+    /// reported, which does not confirm an empty list.
     pub machine_count: Option<u64>,
-    /// The provider says that nothing was ever deployed to the app.
+    /// The provider reports that the app was never deployed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_pending: bool,
-    /// The project folder, links resolved, that new Machines belong to, with a provider whose Machines
-    /// belong to one (`local`).
+    /// The project folder of new Machines, symlinks resolved, for providers whose Machines belong to one
+    /// (`local`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// What it can do.
+    /// The provider's capabilities.
     pub capabilities: Capabilities,
 }
 
 impl Description {
-    /// Whether this Machine belongs to another project folder than the one that asks. Such a Machine is left
-    /// alone unless the state lists it.
+    /// Whether this Machine belongs to another project folder. Such a Machine is left alone unless the state
+    /// lists it.
     pub fn belongs_to_other_project(&self, machine: &Machine) -> bool {
         machine.project.is_some() && machine.project != self.project
     }
 
-    /// Under which lineage the journal keeps runs: the scope, and where Machines belong to a project folder
-    /// one of its own for each folder. Two folders share the scope, and neither may settle the runs of the
-    /// other.
+    /// The lineage for the journal: the scope, or one lineage per project folder where Machines belong to
+    /// folders. Two folders share a scope, and neither may settle the other's runs.
     pub fn journal_lineage(&self) -> Lineage {
         match &self.project {
             None => self.scope.clone(),
@@ -441,7 +438,7 @@ impl Description {
     }
 }
 
-/// What a provider can do and how fast it may be asked.
+/// A provider's features and rate limits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(
@@ -449,74 +446,74 @@ impl Description {
     reason = "independent abilities, not a state machine"
 )]
 pub struct Capabilities {
-    /// Gives each Machine one stable port, the lowest free from this base on.
+    /// Assigns each Machine one stable port, the lowest free one from this base.
     pub port_base: Option<u16>,
-    /// Ports from this base on that something on this computer listens on, Machines included; as far as the
-    /// system tells.
+    /// Ports from this base in use on this computer, by Machines or other processes, as far as the system
+    /// reports.
     pub ports_in_use: BTreeSet<u16>,
-    /// Cordon and uncordon mean something.
+    /// Cordon and uncordon have an effect.
     pub cordon: bool,
     /// Machines can be leased.
     pub leases: bool,
-    /// Volumes are real.
+    /// Volumes exist.
     pub volumes: bool,
-    /// Sizes and images are enforced; where false, plan and docs say so once.
+    /// Sizes and images are enforced; if not, plan and docs say so once.
     pub enforces_sizes: bool,
-    /// The platform remembers releases.
+    /// The platform stores releases.
     pub releases: bool,
-    /// A Machine's host may have no room for an update, which then goes on as a replacement.
+    /// An update may fail because the host has no capacity; the Machine is then replaced.
     pub replaces_when_full: bool,
-    /// How often to look at a Machine whose gate is awaited, milliseconds.
+    /// How often to poll a Machine while waiting for its gate, milliseconds.
     pub poll_ms: u64,
-    /// How long a Machine must have been up since its last start before its change counts as done, where
-    /// nobody says it, milliseconds; 0 means as soon as it has started.
+    /// The default time that a Machine must stay up after its start before its change counts as done,
+    /// milliseconds; 0 means at once.
     pub steady_ms: u64,
-    /// Most calls per second for one (action, id) and the burst on top; 0 means no limit.
+    /// The maximum of calls per second for one (action, id); 0 means unlimited.
     pub calls_per_second: u32,
-    /// Burst of the same.
+    /// The burst for `calls_per_second`.
     pub burst: u32,
-    /// The same for reads of one Machine; 0 means as for every other action.
+    /// The same for reads of one Machine; 0 means the limit of other actions.
     pub reads_per_second: u32,
-    /// Burst of reads.
+    /// The burst for reads.
     pub read_burst: u32,
 }
 
-/// One snapshot of an app's world. After it was taken, the plan asks nothing.
+/// One snapshot of an app. Planning makes no further calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// The app.
     pub app: AppName,
-    /// What the provider says of the scope and itself.
+    /// The provider's description of the scope and itself.
     pub description: Description,
-    /// All Machines that the list had, plus known ones that only answered by id; by id.
+    /// All listed Machines, and known Machines that were found only by id.
     pub machines: BTreeMap<MachineId, Machine>,
-    /// Machines of other project folders that the state does not list: named and left alone. Their names,
-    /// ports and launch ids are taken.
+    /// Machines of other project folders that the state does not list: reported and left alone. Their names,
+    /// ports and launch ids count as used.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(rename = "others")]
     pub other_projects: BTreeMap<MachineId, Machine>,
-    /// Known Machines that the list lacked and that are gone by their own id (404 or destroyed).
+    /// Known Machines that the list lacked and a read by id confirmed as gone (404 or destroyed).
     pub gone: Vec<MachineId>,
-    /// Known Machines that the list lacked but that exist by id: the list lags (rule 8).
+    /// Known Machines that the list lacked but a read by id found: the list lags (rule 8).
     pub lagging: Vec<MachineId>,
     /// Volumes.
     pub volumes: Vec<Volume>,
-    /// The app's newest release, where there is one and it can be read.
+    /// The app's newest release, if there is one and it can be read.
     pub release: Option<Release>,
-    /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
+    /// Why the release is unknown although the platform stores releases; untrusted text.
     pub release_unknown: Option<String>,
-    /// Entries of the list of which not even an id can be read; what is wrong with each.
+    /// Problems of list entries whose id cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }
 
 impl Observed {
-    /// Every Machine whose name and port are taken, those of other project folders included.
+    /// Every Machine whose name and port are used, including other project folders.
     pub fn all_machines(&self) -> impl Iterator<Item = &Machine> {
         self.machines.values().chain(self.other_projects.values())
     }
 
-    /// Whether an empty list is all that says that the app has no Machine (rule 8).
+    /// Whether only an empty list says that the app has no Machines (rule 8).
     pub fn is_empty_unconfirmed(&self) -> bool {
         let description = &self.description;
         description.machine_count.is_none()

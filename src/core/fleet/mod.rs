@@ -1,8 +1,7 @@
-//! The nouns that everything else speaks about: apps, groups, Machines, their configuration, and the
-//! calls that change them.
+//! The data model: apps, groups, Machines, their configs, and the calls that change them.
 //!
-//! This module decides nothing and prints nothing. Start at [`machine`] for what exists, [`desired`]
-//! for what is wanted, [`known`] for what is remembered and [`call`] for what can be done.
+//! This module decides nothing and prints nothing. Start at [`machine`] for the observed state, [`desired`]
+//! for the desired state, [`known`] for the stored state and [`call`] for the possible changes.
 
 pub mod call;
 mod cleartext_secrets;

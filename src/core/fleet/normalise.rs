@@ -1,7 +1,8 @@
-//! One spelling for everything that the platform rewrites (rule 3), so that equal means equal.
+//! Normalises configs: one spelling for every value that the platform rewrites (rule 3), so that equal
+//! configs compare as equal.
 //!
-//! Which spellings are the same says the table ([`super::schema`]); how they are brought to one, this module.
-//! Nothing here decides who owns a field.
+//! The table ([`super::schema`]) says which spellings are the same; this module converts them. Ownership of
+//! fields is decided elsewhere.
 
 use serde_json::{Map, Value};
 
@@ -23,13 +24,13 @@ pub fn is_standby_stamp(name: &str) -> bool {
     name == "FLY_STANDBY_FOR"
 }
 
-/// The config as a tree in which equal configs are equal trees: no bookkeeping, no empty values, one
-/// spelling of every value and one order of lists whose order means nothing, as the table says.
+/// The config as a normalised tree: no bookkeeping, no empty values, one spelling of every value, and sorted
+/// lists where order has no meaning.
 pub fn normalise_config(config: &MachineConfig) -> Value {
     normalise_tree(CONFIG, config.to_value())
 }
 
-/// The same of a tree, by any table.
+/// The same for a tree, by any table.
 pub fn normalise_tree(table: &Table, mut tree: Value) -> Value {
     if let Value::Object(map) = &mut tree {
         normalise_section(table, map, CheckScope::Machine);
@@ -37,12 +38,12 @@ pub fn normalise_tree(table: &Table, mut tree: Value) -> Value {
     tree
 }
 
-/// A remembered form as this version would remember it: an older one may have known fewer spellings.
+/// Normalises a stored config again, since an older version may have known fewer spellings.
 pub fn renormalise(tree: &Value) -> Value {
     normalise_tree(CONFIG, tree.clone())
 }
 
-/// Where a check stands: the platform keeps the times of a service's within limits.
+/// Where a check is configured: the platform limits the times of service checks.
 #[derive(Clone, Copy, PartialEq)]
 enum CheckScope {
     Machine,
@@ -67,7 +68,7 @@ fn normalise_section(table: &Table, map: &mut Map<String, Value>, inside: CheckS
     });
 }
 
-/// Brings the value of a field to its one spelling, and says whether anything is left of it.
+/// Normalises a field's value; returns whether anything is left of it.
 fn normalise_field(row: &Row, value: &mut Value, inside: CheckScope) -> bool {
     let spec = &row.spec;
     if spec.effect == Effect::Bookkeeping {
@@ -113,11 +114,11 @@ fn normalise_entry(table: &Table, entry: &mut Value, inside: CheckScope) {
     }
 }
 
-/// The one spelling of a value; none where it is that already. `null` is what the platform takes for none.
+/// The canonical spelling of a value; `None` if it already has it. `null` stands for an absent value.
 fn canonical_spelling(spelling: Spelling, value: &Value, inside: CheckScope) -> Option<Value> {
     match (spelling, value) {
         (Spelling::Duration, Value::String(text)) => Some(normalise_duration(text).into()),
-        // No time at all, where that may be written, is what is meant where nothing is.
+        // Where a zero duration is allowed, it means absent.
         (Spelling::Clamped(0, _), Value::String(text)) if parse_duration(text) == Some(0) => {
             Some(Value::Null)
         }
@@ -153,7 +154,7 @@ fn canonical_spelling(spelling: Spelling, value: &Value, inside: CheckScope) -> 
     }
 }
 
-/// By these keys, and where they are equal by everything else.
+/// Sorts by these keys, then by everything else.
 fn sort(entries: &mut [Value], keys: &[&str]) {
     entries.sort_by_cached_key(|entry| {
         let key = |key: &&str| match entry.get(*key) {
@@ -165,7 +166,7 @@ fn sort(entries: &mut [Value], keys: &[&str]) {
     });
 }
 
-/// Removes `null`, `[]` and `{}` at every depth; they all mean "missing".
+/// Removes `null`, `[]` and `{}` at every depth; they all mean "absent".
 pub(super) fn drop_empty(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -214,7 +215,7 @@ pub fn normalise_image(image: &str) -> String {
     format!("{name}@{digest}")
 }
 
-/// This image by this digest; one that names its digest names it already.
+/// This image with this digest; an image that already names its digest is kept.
 pub fn pin_to_digest(image: &str, digest: &str) -> String {
     if image.contains('@') {
         image.to_owned()
@@ -223,7 +224,7 @@ pub fn pin_to_digest(image: &str, digest: &str) -> String {
     }
 }
 
-/// Whether a text is the digest of an image (`sha256:` and hex characters).
+/// Whether a text is an image digest (`sha256:` and hex characters).
 pub fn is_image_digest(text: &str) -> bool {
     let hex = |hash: &str| !hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit());
     text.split_once(':').is_some_and(|(method, hash)| {
@@ -231,8 +232,8 @@ pub fn is_image_digest(text: &str) -> bool {
     })
 }
 
-/// Whether a text can name an image: something a registry could be asked for. A variable that is not set in a
-/// pipeline leaves an empty text, or an empty tag behind the name.
+/// Whether a text can be an image reference. An unset variable in a pipeline leaves an empty text or an empty
+/// tag.
 pub fn is_valid_image_ref(text: &str) -> bool {
     let (name, digest) = match text.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
@@ -247,7 +248,7 @@ pub fn is_valid_image_ref(text: &str) -> bool {
         && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-/// `60s`, `1m` and `1m0s` become `1m0s`; what is no duration stays as it is.
+/// `60s`, `1m` and `1m0s` become `1m0s`; a text that is not a duration is kept.
 fn normalise_duration(text: &str) -> String {
     match parse_duration(text) {
         Some(nanos) => format_duration(nanos),
@@ -255,7 +256,7 @@ fn normalise_duration(text: &str) -> String {
     }
 }
 
-/// Reads a Go duration (`1m0s`, `+1.5h`, `250ms`) as nanoseconds; `0` needs no unit.
+/// Parses a Go duration (`1m0s`, `+1.5h`, `250ms`) to nanoseconds; `0` needs no unit.
 pub fn parse_duration(text: &str) -> Option<u64> {
     let text = text.strip_prefix('+').unwrap_or(text);
     if text == "0" {
@@ -294,7 +295,7 @@ pub fn parse_duration(text: &str) -> Option<u64> {
     (total < u64::MAX as f64).then_some(total.round() as u64)
 }
 
-/// Writes nanoseconds as Go does: `1h0m0s`, `1m30s`, `1.5s`, `250ms`.
+/// Formats nanoseconds as Go does: `1h0m0s`, `1m30s`, `1.5s`, `250ms`.
 pub fn format_duration(nanos: u64) -> String {
     let fraction = |value: u64, unit: u64, name: &str| {
         let text = format!(

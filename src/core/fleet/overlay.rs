@@ -1,8 +1,8 @@
-//! The config that a Machine gets: what is wanted, laid over what exists.
+//! Builds a Machine's config: the desired template laid over the existing config.
 //!
-//! There is no other way to a config. Whose a field is, says the table ([`super::schema`]): what
-//! `fly deploy` rebuilds goes, leaf by leaf, where it is not wanted; every other field is the
-//! platform's unless we sent it.
+//! There is no other way to build a config. The table ([`super::schema`]) says who owns a field. Deploy-owned
+//! fields that are not desired are removed, field by field; every other field is the platform's unless
+//! Aeroform sent it.
 
 use serde_json::{Map, Value};
 
@@ -10,8 +10,8 @@ use super::list_entries::match_entries;
 use super::schema::{CONFIG, Kind, Owner, Row, Table, UNKNOWN};
 use super::{MachineConfig, StoredConfig, normalise};
 
-/// The config that a Machine gets: `template` laid over what exists. `sent` is what we sent last:
-/// a key of it that is not wanted any more is taken back; a key that only the platform has stays.
+/// The config for a Machine: `template` laid over the existing config. A key in `sent`, the config sent last,
+/// that is no longer desired is removed; a key that only the platform has is kept.
 pub fn config_for(
     template: &MachineConfig,
     existing: Option<&MachineConfig>,
@@ -26,7 +26,7 @@ pub fn config_for(
         .expect("laying two configs over each other keeps every field's type")
 }
 
-/// A mount that has no name is kept as it is, but for what extends its volume
+/// Keeps a mount without a name as it is, except for the fields that extend its volume
 /// (docs/platform/fly-toml.md 9).
 fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
     let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
@@ -49,7 +49,7 @@ fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
     }
 }
 
-/// The same over remembered forms, where no live config is at hand or none may be shown.
+/// The same for stored configs, where no live config is available or may be shown.
 pub fn stored_config_for(
     template: &StoredConfig,
     existing: &StoredConfig,
@@ -58,8 +58,8 @@ pub fn stored_config_for(
     overlay_by_table(CONFIG, existing.tree(), Some(sent.tree()), template.tree())
 }
 
-/// Of what exists only the keys that `template` writes: what adopting it may remember. A field that
-/// nobody writes never enters the state, where its absence would become a removal (rule 10).
+/// Keeps only the existing keys that `template` writes, for adopting a Machine. An unwritten field never
+/// enters the state, because its later absence would become a removal (rule 10).
 pub fn restrict_to_template(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
     let kept = match (existing.tree(), template.tree()) {
         (Value::Object(there), Value::Object(written)) => restrict_section(CONFIG, there, written),
@@ -81,7 +81,7 @@ fn restrict_section(
     both.collect()
 }
 
-/// The part of one value that `template` writes, too; entries of a list are found again by their names.
+/// Keeps the part of one value that `template` writes; list entries are matched by their names.
 fn restrict_value(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -> Value {
     let entry = |table: &'static Table, there: &Value, written: &Value| match (there, written) {
         (Value::Object(there), Value::Object(written)) => {
@@ -114,7 +114,7 @@ fn restrict_value(kind: Kind, keys: &[&str], existing: &Value, template: &Value)
     }
 }
 
-/// What is wanted laid over what exists, by any table.
+/// Lays the desired tree over the existing one, by any table.
 pub fn overlay_by_table(
     table: &Table,
     existing: &Value,
@@ -126,7 +126,7 @@ pub fn overlay_by_table(
     overlay_section(table, existing, sent, wanted, UnwantedLeaves::ByOwner).into()
 }
 
-/// What becomes of the leaves of a section that are not wanted.
+/// What happens to the fields of a section that is not desired.
 #[derive(Clone, Copy, PartialEq)]
 enum UnwantedLeaves {
     ByOwner,
@@ -164,7 +164,7 @@ fn overlay_section(
     result
 }
 
-/// What is left of a field that is not wanted.
+/// What remains of a field that is not desired.
 fn value_if_unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option<Value> {
     let stays = |sent: Option<&Value>| match row.spec.owner {
         Owner::Deploy => false,
@@ -172,7 +172,7 @@ fn value_if_unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) 
         Owner::Running => true,
     };
     match (row.kind(), existing) {
-        // Of a table goes what is ours, and the table with it if that was all.
+        // Deploy-owned fields of a table are removed, and the table too if nothing else remains.
         (Kind::Section(table), Some(Value::Object(old))) if row.spec.owner != Owner::Running => {
             let left =
                 overlay_section(table, Some(old), sent, &Map::new(), UnwantedLeaves::ByOwner);
@@ -207,7 +207,7 @@ fn overlay_field(
     match (row.kind(), wanted) {
         (Kind::Section(table), Value::Object(new)) => {
             let old = existing.and_then(Value::as_object);
-            // Without `[[vm]]` a size stays as it is, whoever set it, and a host is laid over it.
+            // Without `[[vm]]` the size is kept, whoever set it; only `host_dedication_id` is applied.
             let leaves = if row.spec.owner == Owner::Running && has_no_size(wanted) {
                 UnwantedLeaves::Keep
             } else {
@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(services[0]["checks"][0]["new"], 3);
         assert_eq!(services[0]["checks"][0].get("method"), None);
         assert_eq!(services[1]["platform"], 1);
-        // A Machine that was laid over once is as wanted from then on.
+        // Overlaying is idempotent.
         assert_eq!(config_for(&wanted, Some(&result), None), result);
     }
 

@@ -1,27 +1,27 @@
-//! What each provider is like, as far as plans, manifests and views depend on it. A new provider is one row, and
-//! nobody compares names.
+//! Properties of each provider that plans, manifests and views depend on. A new provider is one row; no code
+//! compares provider names.
 
-/// Who carries out what is planned.
+/// The kind of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
     /// The Fly Machines API.
     Fly,
-    /// Processes of this computer.
+    /// Processes on this computer.
     Local,
-    /// Nobody that is known here.
+    /// An unknown provider.
     Other,
 }
 
-/// One provider.
+/// The profile of one provider.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent columns of a table, not a state machine"
 )]
 pub struct ProviderProfile {
-    /// Its name, as manifests and states have it.
+    /// Its name in manifests and states.
     pub name: &'static str,
-    /// Who it is.
+    /// Its kind.
     pub kind: ProviderKind,
     /// What its Machines are, for people.
     pub machine_description: &'static str,
@@ -29,21 +29,21 @@ pub struct ProviderProfile {
     pub init_description: &'static str,
     /// Machines and volumes have a price.
     pub has_prices: bool,
-    /// The region where nobody names one.
+    /// The default region.
     pub default_region: Option<&'static str>,
-    /// Machines run images; else they run commands of this computer, which `[groups.NAME.local]` may name.
+    /// Machines run images; else they run local commands, which `[groups.NAME.local]` may set.
     pub runs_images: bool,
-    /// A Machine cannot be made without an image.
+    /// Creating a Machine requires an image.
     pub needs_image: bool,
     /// Groups share the external ports of the app.
     pub shares_ports: bool,
-    /// Fly's sizes and regions hold for it.
+    /// Fly's sizes and regions apply to it.
     pub has_fly_sizes: bool,
-    /// Mounts are volumes, which are chosen or made.
+    /// Mounts are volumes, which the plan selects or creates.
     pub has_volumes: bool,
-    /// `fly deploy` works on the same app and registers releases.
+    /// `fly deploy` manages the same app and registers releases.
     pub deployed_by_flyctl: bool,
-    /// Its state belongs to one computer; else to whoever works on the app.
+    /// Its state belongs to one computer; else all users of the app share it.
     pub state_is_local: bool,
 }
 
@@ -64,14 +64,14 @@ pub const FLY: ProviderProfile = ProviderProfile {
     state_is_local: false,
 };
 
-/// This computer.
+/// This computer's processes.
 pub const LOCAL: ProviderProfile = ProviderProfile {
     name: "local",
     kind: ProviderKind::Local,
     machine_description: "processes of this computer",
     init_description: "processes of this computer: counts are written",
     has_prices: false,
-    // Regions are only names on one computer, and each Machine is somewhere.
+    // Regions are only names here, but every Machine has one.
     default_region: Some("local"),
     runs_images: false,
     needs_image: false,
@@ -82,7 +82,7 @@ pub const LOCAL: ProviderProfile = ProviderProfile {
     state_is_local: true,
 };
 
-/// One that is not known here: nothing is taken for granted.
+/// An unknown provider, without any assumptions.
 const OTHER: ProviderProfile = ProviderProfile {
     name: "",
     kind: ProviderKind::Other,
@@ -99,7 +99,7 @@ const OTHER: ProviderProfile = ProviderProfile {
     state_is_local: false,
 };
 
-/// Those that manifests may name.
+/// The providers that manifests may name.
 pub static PROVIDERS: [ProviderProfile; 2] = [FLY, LOCAL];
 
 /// Their names.
@@ -107,7 +107,7 @@ pub fn provider_names() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().map(|profile| profile.name)
 }
 
-/// The provider of this name.
+/// The profile for this name.
 pub fn profile(name: &str) -> &'static ProviderProfile {
     static UNKNOWN: ProviderProfile = OTHER;
     let mut all = PROVIDERS.iter();

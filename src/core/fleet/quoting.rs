@@ -1,8 +1,8 @@
-//! Words as people type them again: in a shell, and in TOML.
+//! Quotes words for a shell and for TOML, so that people can copy them.
 
 use std::borrow::Cow;
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 pub fn shell_word(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,%=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -12,11 +12,11 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
     }
 }
 
-/// A string of TOML that can be shown: what an escaper would change has an escape of TOML instead. JSON's other
-/// escapes are TOML's as well.
+/// A TOML string that is safe to print: characters that the escaper would replace become TOML escapes. JSON's
+/// other escapes are valid TOML.
 pub fn toml_string(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
-    // What a CI runner takes for a command is not a word of TOML in any other form.
+    // A CI runner's command must be escaped inside the TOML string too.
     let mut shown = String::with_capacity(quoted.len());
     let mut rest = quoted.as_str();
     while let Some(c) = rest.chars().next() {
@@ -32,7 +32,7 @@ pub fn toml_string(text: &str) -> String {
     shown
 }
 
-/// A key of TOML: quoted where it is not bare.
+/// A TOML key, quoted where necessary.
 pub fn toml_key(name: &str) -> Cow<'_, str> {
     let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if !name.is_empty() && name.bytes().all(is_bare) {

@@ -1,42 +1,42 @@
-//! Releases: what the platform remembers of every deploy, for people (docs/platform/machines-api.md 14).
+//! Releases: the platform's records of deploys, for people (docs/platform/machines-api.md 14).
 //!
-//! Bookkeeping beside the Machines: nothing runs otherwise because of it.
+//! They are bookkeeping and do not change how Machines run.
 
 use serde::{Deserialize, Serialize};
 
-/// How long a release that somebody has begun is believed to be under way, seconds.
+/// How long another deploy's release counts as in progress, seconds.
 pub const MAX_IN_PROGRESS_S: i64 = 15 * 60;
 
-/// A release as the platform tells it.
+/// A release as the platform reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The platform's id.
     pub id: String,
-    /// Its number; the app's next one has a higher number.
+    /// Its number; numbers increase.
     pub version: u64,
-    /// Whether whoever made it has not said that it is over.
+    /// Whether it has not been marked as finished.
     pub in_progress: bool,
-    /// Who made it, where that is told; foreign text.
+    /// Its author, if reported; untrusted text.
     pub user: Option<String>,
-    /// The image that it brought, where that is told; foreign text.
+    /// Its image, if reported; untrusted text.
     pub image: Option<String>,
-    /// When it was made, seconds since 1970, where that is told.
+    /// Creation time in seconds since 1970, if reported.
     pub created_at: Option<i64>,
 }
 
 impl Release {
-    /// How many seconds it may still be under way; none when it is over, or so old that whoever made it
-    /// has most probably died.
+    /// For how many more seconds it may be in progress; `None` if it is finished, or so old that its deploy
+    /// has probably died.
     pub fn in_progress_seconds_left(&self, now: i64) -> Option<i64> {
         let age = now - self.created_at.filter(|_| self.in_progress)?;
         (age < MAX_IN_PROGRESS_S).then_some(MAX_IN_PROGRESS_S - age.max(0))
     }
 }
 
-/// A release that is to be registered.
+/// A release to register.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRelease<'a> {
-    /// The image that it brings, where there is one for all groups.
+    /// Its image, if all groups share one.
     pub image: Option<&'a str>,
     /// How Machines are updated.
     pub strategy: ReleaseStrategy,
@@ -44,31 +44,31 @@ pub struct NewRelease<'a> {
     pub definition: Option<&'a serde_json::Value>,
 }
 
-/// How the Machines of a release are updated, as far as the platform has a word for what we do.
+/// The update strategy of a release, in the platform's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ReleaseStrategy {
-    /// Some at a time.
+    /// Some Machines at a time.
     Rolling,
-    /// All at once.
+    /// All Machines at the same time.
     Immediate,
 }
 
-/// How far a release has come.
+/// The status of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseStatus {
     /// Its Machines are being changed.
     Running,
-    /// Every one is as it is to be.
+    /// Every Machine has its new config.
     Complete,
-    /// Some are not.
+    /// Some Machines do not.
     Failed,
-    /// A person ended it.
+    /// A person stopped it.
     Interrupted,
 }
 
 impl ReleaseStatus {
-    /// The platform's word.
+    /// The platform's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -79,19 +79,19 @@ impl ReleaseStatus {
     }
 }
 
-/// The release that a Machine is of (metadata `fly_release_*` on the wire).
+/// The release of a Machine (metadata `fly_release_*` in the API).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseStamp {
     /// Its number.
     pub version: u64,
-    /// Its id; none for one that nobody registered.
+    /// Its id; `None` if it was never registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Whether an apply registered it, so that it is nobody else's who may still be at work.
+    /// Whether an apply registered it, so that no other deploy can be in progress under it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[serde(rename = "by_us")]
     pub registered_by_us: bool,
-    /// Whether somebody else brought it after the last change of ours, by our own stamps on the Machine.
+    /// Whether another tool set it after our last change, according to our stamps on the Machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[serde(rename = "since_us")]
     pub newer_than_ours: bool,

@@ -1,96 +1,96 @@
-//! What a deploy does around the Machines: commands that it runs, and volumes that it makes.
+//! What a deploy does besides updating Machines: commands to run and volumes to create.
 //!
-//! Data only, as fly.toml says it (docs/platform/fly-toml.md 7.1, 11.1 and 11.2); none of it
-//! stands in a Machine's config.
+//! Only data from fly.toml (docs/platform/fly-toml.md 7.1, 11.1 and 11.2); none of it is part of a Machine's
+//! config.
 
 use serde::{Deserialize, Serialize};
 
 use super::schema::Guest;
 
-/// What runs once for the whole app.
+/// Commands and options for the app as one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Rollout {
-    /// Runs before any Machine is touched, and stops the deploy when it fails.
+    /// Runs before any Machine is changed; the deploy stops if it fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<Box<ReleaseCommand>>,
-    /// The words of the command that runs after it.
+    /// The arguments of the command that runs afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed_command: Option<Vec<String>>,
-    /// Where a compose file is named whose containers Machines are to have (`fly.toml:4`).
+    /// Where a compose file with containers is configured (`fly.toml:4`).
     #[serde(skip)]
     pub compose: Option<String>,
-    /// What a failure stops; how and never what, so that it is no part of the digest of desired.
+    /// What a failure stops. Not part of the desired digest, because it changes no Machine.
     #[serde(skip)]
     pub on_failure: OnFailure,
 }
 
-/// What the first change that fails or stays unknown stops (rule 29).
+/// What the first failed or unknown change stops (rule 29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// The release: nothing further of it begins in any group.
+    /// The release: no further change starts in any group.
     #[default]
     Stop,
-    /// Its group; the others go on.
+    /// Its group; other groups continue.
     Group,
 }
 
 impl OnFailure {
-    /// Every one of them, by the word for it.
+    /// All values with their names.
     pub const ALL: [(&'static str, Self); 2] = [("stop", Self::Stop), ("group", Self::Group)];
 
-    /// The one of this name.
+    /// The value with this name.
     pub fn parse(word: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
         Some(all.find(|(name, _)| *name == word)?.1)
     }
 }
 
-/// `[deploy] release_command`, and what belongs to it.
+/// `[deploy] release_command` and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReleaseCommand {
-    /// Its words.
+    /// Its arguments.
     #[serde(rename = "words")]
     pub argv: Vec<String>,
-    /// How long it may take, seconds; none means for ever.
+    /// Its timeout, seconds; `None` means no timeout.
     pub timeout_s: Option<u64>,
-    /// The size of its Machine, where one is written.
+    /// The size of its Machine, if written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
-    /// Where it is written (`fly.toml:12`), for reasons.
+    /// The source location (`fly.toml:12`), for reasons.
     #[serde(skip)]
     pub location: String,
 }
 
-/// What runs in a test Machine beside one that was updated (`machine_checks`).
+/// A test Machine to run for an updated one (`machine_checks`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct MachineCheck {
-    /// What it runs.
+    /// Its command.
     pub command: Vec<String>,
-    /// Its image; none means that of the tested Machine.
+    /// Its image; `None` is the image of the tested Machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Its entrypoint; none means that of the tested Machine.
+    /// Its entrypoint; `None` is the entrypoint of the tested Machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
-    /// How it is stopped.
+    /// Its stop signal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kill_signal: Option<String>,
-    /// How long it may take to stop; Go duration.
+    /// Its stop timeout; Go duration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kill_timeout: Option<String>,
 }
 
-/// What a volume has that is made for a group; one that exists stays as it is.
+/// Properties of new volumes of a group; existing volumes are not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct NewVolume {
     /// Its size, GB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_size_gb: Option<u32>,
-    /// How many days its snapshots are kept.
+    /// For how many days snapshots are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_retention: Option<u32>,
-    /// Whether snapshots are made by themselves.
+    /// Whether snapshots are taken automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_snapshots: Option<bool>,
 }

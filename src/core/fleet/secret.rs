@@ -1,7 +1,6 @@
-//! Which values of a config are kept out of every output (rule 37).
+//! Decides which values of a config are hidden in every output (rule 37).
 //!
-//! A name decides ([`name`]), and the form of a text where it gives one away ([`patterns`]). Nothing here hashes
-//! or prints.
+//! It decides by names ([`name`]) and by patterns in texts ([`patterns`]); it hashes and prints nothing.
 
 mod issuers;
 pub mod name;
@@ -15,23 +14,22 @@ use crate::core::scrub;
 
 pub use name::is_secret_name;
 
-/// What stands for a value that is not shown.
+/// The replacement for a hidden value.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Whether a text is a secret by its form, or has one in it: a hidden value, a private key, a token that its
-/// issuer marks, an address with a password, a flag with its value, or this process's own token.
+/// Whether a text is or contains a recognisable secret: a hidden value, a private key, a token with an
+/// issuer's prefix, a URL with a password, a secret flag with its value, or this process's own token.
 pub fn text_has_secret(text: &str) -> bool {
     text.starts_with(HIDDEN_PREFIX) || patterns::has_secret(text) || scrub::contains_token(text)
 }
 
-/// Whether the value of a variable looks like a secret that somebody wrote into a file.
+/// Whether the value of a variable looks like a secret written into a file.
 pub fn is_cleartext_secret(name: &str, value: &str) -> bool {
     value::is_secret(name::classify_name(name), value) || patterns::has_secret(value)
 }
 
-/// Puts something else in the place of every secret value in a config or a part of one, at any depth:
-/// variables, the content of files, headers, and every other text that is a secret by its form. `with` gets the
-/// name that the value stands under, and the value.
+/// Replaces every secret value in a config or a part of one, at any depth: variables, file contents, headers,
+/// and texts with recognisable secrets. `with` gets the name and the value.
 pub fn replace(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
     replace_under("", value, with);
 }

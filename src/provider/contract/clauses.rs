@@ -1,4 +1,4 @@
-//! The clauses, each a sentence and the check of it.
+//! The clauses: each a sentence and its check.
 
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ async fn created(s: &ContractContext<'_>) -> Verdict {
     )
 }
 
-/// Whether a Machine shows the config that was sent. A platform may add defaults of its own.
+/// Whether a Machine shows the sent config; a platform may add defaults.
 fn has(machine: &Machine, sent: &MachineConfig) -> bool {
     fn is_in(shown: &Value, sent: &Value) -> bool {
         match (shown, sent) {

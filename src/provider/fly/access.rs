@@ -1,4 +1,4 @@
-//! Where the API is asked, and as whom (docs/platform/machines-api.md 1.1, 1.2, 14).
+//! The API's addresses and the token (docs/platform/machines-api.md 1.1, 1.2, 14).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,17 +14,17 @@ const MACHINES: &str = "https://api.machines.dev";
 const RELEASES: &str = "https://api.fly.io";
 const MACHINES_VAR: &str = "FLY_FLAPS_BASE_URL";
 const RELEASES_VAR: &str = "FLY_API_BASE_URL";
-/// The variables that hold a token, the first that is set counts.
+/// The variables for the token; the first one that is set counts.
 pub const TOKEN_VARS: [&str; 2] = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
 
-/// The addresses and the token. `Debug` shows the addresses alone.
+/// The addresses and the token; `Debug` shows only the addresses.
 #[derive(Clone)]
 pub struct Access {
     machines: Url,
     releases: Url,
     machines_header: String,
     releases_header: String,
-    /// What must not be shown, whoever shows it back.
+    /// Hides the token in all texts.
     scrub: TokenScrubber,
 }
 
@@ -37,28 +37,28 @@ impl fmt::Debug for Access {
     }
 }
 
-/// Why nobody can be asked.
+/// Why the API cannot be accessed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct AccessError {
-    /// Its code.
+    /// The error code.
     pub code: Code,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// What to do.
+    /// The hint.
     pub hint: &'static str,
 }
 
 impl Access {
-    /// Takes both from variables: `FLY_API_TOKEN` or `FLY_ACCESS_TOKEN`, `FLY_FLAPS_BASE_URL`,
-    /// `FLY_API_BASE_URL`. Manifests have no say in either (rule 38).
+    /// Reads addresses and token from `FLY_API_TOKEN` or `FLY_ACCESS_TOKEN`, `FLY_FLAPS_BASE_URL` and
+    /// `FLY_API_BASE_URL`. Manifests cannot set them (rule 38).
     pub fn from_vars<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Self, AccessError> {
         let machines = var(MACHINES_VAR)
             .map(|text| parse_base_url(MACHINES_VAR, text))
             .transpose()?;
         let releases = match (var(RELEASES_VAR), &machines) {
             (Some(text), _) => parse_base_url(RELEASES_VAR, text)?,
-            // Whoever serves Machines elsewhere is not Fly: Fly's own host must not be asked about them.
+            // A server at another address is not Fly, so Fly's own host must not get its requests.
             (None, Some(machines)) if !is_fly_url(machines) => machines.clone(),
             (None, _) => parse_known_url(RELEASES),
         };
@@ -84,12 +84,12 @@ impl Access {
         })
     }
 
-    /// The variable that has a token, be it a good one or not.
+    /// The variable that contains a token, valid or not.
     pub fn token_variable<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<&'static str> {
         TOKEN_VARS.into_iter().find(|name| var(name).is_some())
     }
 
-    /// The whole address of a path of the Machines API, and what it is asked with.
+    /// The full URL of a Machines API path, and its authorization header.
     pub(super) fn machines_endpoint(&self, path: &str) -> (String, &str) {
         (join_url(&self.machines, path), &self.machines_header)
     }
@@ -99,7 +99,7 @@ impl Access {
         (join_url(&self.releases, path), &self.releases_header)
     }
 
-    /// Foreign text without the token: some servers and proxies show back what they were sent.
+    /// Removes the token from foreign text, because some servers and proxies echo requests.
     pub(super) fn scrub_token(&self, text: String) -> String {
         match self.scrub.scrubbed(&text) {
             Cow::Borrowed(_) => text,
@@ -107,17 +107,17 @@ impl Access {
         }
     }
 
-    /// Whether a token or a piece of one is in this text.
+    /// Whether this text contains the token or a part of it.
     pub(super) fn contains_token(&self, text: &str) -> bool {
         self.scrub.contains_token(text)
     }
 
-    /// Whether it is Fly that is asked, whose limits are documented.
+    /// Whether the API is Fly's own, whose limits are documented.
     pub(super) fn is_fly(&self) -> bool {
         is_fly_url(&self.machines)
     }
 
-    /// Whether the Machines API is this computer's own.
+    /// Whether the Machines API is on this computer.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.machines)
     }
@@ -127,7 +127,7 @@ fn join_url(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
-/// Scheme, host and port of an address: all of it that a message may show.
+/// Scheme, host and port of a URL; a message may show only these.
 pub(super) fn origin(url: &str) -> String {
     Url::parse(url).map_or_else(
         |_| "an invalid address".to_owned(),
@@ -145,7 +145,7 @@ fn parse_base_url(name: &str, text: &str) -> Result<Url, AccessError> {
         message: format!("`{name}` is `{text}`, which is not a valid API address"),
         hint: "use an http or https address without user, query or fragment, or unset the variable",
     };
-    // Names and passwords in an address must not be shown back.
+    // A URL may contain a user and a password, which must not be shown.
     if text.contains('@') {
         return Err(AccessError {
             message: format!(
@@ -192,7 +192,7 @@ fn is_fly_url(url: &Url) -> bool {
     is_internal(url) || Some(host(url)) == parse_known_url(MACHINES).host_str()
 }
 
-/// The parts of a token: macaroons, and tokens of people.
+/// The parts of a token: macaroons and user tokens.
 struct Tokens {
     macaroons: Vec<String>,
     user_tokens: Vec<String>,
@@ -201,7 +201,7 @@ struct Tokens {
 impl Tokens {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let mut rest = text.trim();
-        // What `fly tokens create` prints begins with the scheme's word.
+        // `fly tokens create` prints the scheme in front of the token.
         loop {
             let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
             if !["bearer", "flyv1"].contains(&word.to_ascii_lowercase().as_str()) {

@@ -1,4 +1,4 @@
-//! Which apps there are, for whom has mistyped the name of one.
+//! Suggests existing apps for a mistyped name.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::transport::{Method, Transport};
 use crate::core::fleet::AppName;
 use crate::core::manifest::did_you_mean;
 
-/// A suggestion is not worth a longer wait.
+/// The total time for a suggestion.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// Organisations whose apps are looked through.
+/// The maximum of organisations to search.
 const MAX_ORGANISATIONS: usize = 8;
 
 impl<T: Transport> FlyProvider<T> {
-    /// What to do where there is no such app: the nearest of those that exist comes first. A token that may not
-    /// list them gets no suggestion.
+    /// A hint for a missing app: the most similar existing app first. A token that may not list apps gets no
+    /// suggestion.
     pub(super) async fn suggest_apps(&self, app: &AppName) -> String {
         let make = format!("`fly apps create {app}` creates it");
         let listed = timeout(SUGGESTION_TIMEOUT, self.list_visible_apps())
@@ -31,7 +31,7 @@ impl<T: Transport> FlyProvider<T> {
         }
     }
 
-    /// The apps that the token may see, as far as it may.
+    /// The apps that the token may list.
     async fn list_visible_apps(&self) -> Vec<AppName> {
         #[derive(Deserialize)]
         struct Tokens {
@@ -55,7 +55,7 @@ impl<T: Transport> FlyProvider<T> {
         let tokens = of_tokens.await.and_then(|told| told.parse::<Tokens>());
         let tokens = tokens.map_or_else(|_| Vec::new(), |list| list.tokens);
         let mut slugs: BTreeSet<String> = tokens.into_iter().filter_map(|t| t.org_slug).collect();
-        // Every person has it, and tokens of people name no organisation.
+        // Every user has this organisation, and user tokens name none.
         slugs.insert("personal".to_owned());
         let is_slug = |slug: &&String| {
             let mut bytes = slug.bytes();

@@ -1,4 +1,4 @@
-//! What changes a Machine or makes a volume, as the JSON of requests (docs/platform/machines-api.md 4, 8, 10).
+//! JSON bodies of requests that change Machines or create volumes (docs/platform/machines-api.md 4, 8, 10).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::provider::bookkeeping;
 
 pub(super) type Metadata = BTreeMap<String, String>;
 
-/// The body of a create. `inherited` is the bookkeeping of releases that new Machines copy (rule 30).
+/// The body of a create. `inherited` is the release metadata that new Machines copy (rule 30).
 pub(in crate::provider) fn create(
     call: &CreateCall,
     inherited: Metadata,
@@ -31,8 +31,7 @@ pub(in crate::provider) fn create(
     body
 }
 
-/// The body of an update. `live` is the metadata that the Machine bears now: bookkeeping of others stays
-/// on it.
+/// The body of an update. `live` is the Machine's current metadata; other tools' bookkeeping is kept.
 pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Value {
     let released = call.stamps.release.is_some();
     live.retain(|key, _| {
@@ -45,8 +44,8 @@ pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Valu
     })
 }
 
-/// The body of the create of a volume. The Machine that it is for goes along as a hint: the platform looks
-/// for a host that has room for both.
+/// The body of a volume create. It describes the future Machine, so that the platform picks a host with
+/// capacity for both.
 pub(in crate::provider) fn create_volume(call: &VolumeCall) -> Value {
     let mut body = json!({
         "name": call.name, "region": call.region, "size_gb": call.size_gb,
@@ -67,7 +66,7 @@ pub(in crate::provider) fn create_volume(call: &VolumeCall) -> Value {
     body
 }
 
-/// The metadata that turns the stamps on a live Machine into these: values, and keys that go.
+/// The metadata changes that turn a live Machine's stamps into these: values, and keys to remove.
 pub(in crate::provider) fn stamp_changes(
     stamps: &Stamps,
     live: &Metadata,
@@ -80,7 +79,7 @@ pub(in crate::provider) fn stamp_changes(
     entries
 }
 
-/// The bookkeeping in this metadata that belongs to a release.
+/// The entries of this metadata that describe a release.
 pub(super) fn release_metadata(metadata: &Metadata) -> Metadata {
     let entries = metadata.iter();
     entries
@@ -105,7 +104,7 @@ fn config_with_metadata(
         let env = config.env.get_or_insert_default();
         env.insert("FLY_STANDBY_FOR".to_owned(), watched);
     }
-    // Every client of the platform writes it, empty or not.
+    // Every client of the platform sends it, even if empty.
     config.init.get_or_insert_default();
     config.to_value()
 }

@@ -1,4 +1,4 @@
-//! One question to the API and its answer: addresses, headers, and what an answer means.
+//! One API request and its response: URL, headers, and the meaning of a response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,36 +13,35 @@ use super::transport::{Method, Request, Response, Transport, TransportError};
 use super::{errors, token_fields};
 use crate::provider::ProviderError;
 
-/// The longest that an answer may take: the platform's own proxy gives up after some 60 s.
+/// The default timeout; the platform's proxy gives up after about 60 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// After so long without an answer it is said what is waited for.
+/// After this time without a response, progress is reported.
 const SLOW_RESPONSE_AFTER: Duration = Duration::from_secs(5);
 
-/// Asks the API through a transport.
+/// Sends API requests through a transport.
 pub(super) struct Client<T> {
     transport: T,
     access: Access,
-    /// Over everything that is asked.
+    /// Limits all requests.
     pub(super) rate_limiter: Option<RateLimiter>,
-    /// Who is told what is waited for.
+    /// Receives progress messages.
     pub(super) on_progress: Option<ProgressCallback>,
 }
 
-/// Takes a line about what is waited for.
+/// Receives a progress line.
 pub type ProgressCallback = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What is asked.
+/// A request.
 pub(super) struct ApiRequest<'a> {
     pub(super) method: Method,
-    /// The path under the API's address, query included.
+    /// The path with its query.
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// The lease that the caller holds.
+    /// The nonce of the caller's lease.
     pub(super) nonce: Option<&'a str>,
     pub(super) timeout: Duration,
-    /// How long the platform holds its answer back on purpose: it waits for a Machine, and whoever asked it to
-    /// says so.
+    /// How long the platform delays its response on purpose; the caller reports that wait itself.
     pub(super) expected_wait: Duration,
 }
 
@@ -58,26 +57,26 @@ impl ApiRequest<'_> {
         }
     }
 
-    /// How messages name it; queries say nothing that the path does not.
+    /// The request's name in messages, without the query.
     fn label(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         format!("{} {path}", self.method.as_str())
     }
 }
 
-/// A success, and how messages name the question.
+/// A successful response, and the request's name in messages.
 pub(super) struct ApiResponse {
     label: String,
     body: Vec<u8>,
 }
 
 impl ApiResponse {
-    /// What it says, in this form.
+    /// Parses the body as JSON.
     pub(super) fn parse<A: DeserializeOwned>(&self) -> Result<A, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|why| self.unreadable(why))
     }
 
-    /// What it says, read by this function.
+    /// Parses the body with this function.
     pub(super) fn parse_with<'a, A, E: std::fmt::Display>(
         &'a self,
         read: impl FnOnce(&'a [u8]) -> Result<A, E>,
@@ -100,12 +99,12 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Whether it is Fly that is asked.
+    /// Whether the API is Fly's own.
     pub(super) fn is_fly(&self) -> bool {
         self.access.is_fly()
     }
 
-    /// Asks the Machines API.
+    /// Calls the Machines API.
     pub(super) async fn call_machines_api(
         &self,
         ask: ApiRequest<'_>,
@@ -114,7 +113,7 @@ impl<T: Transport> Client<T> {
         self.send(ask, url, token).await
     }
 
-    /// Asks about releases.
+    /// Calls the releases API.
     pub(super) async fn call_releases_api(
         &self,
         ask: ApiRequest<'_>,
@@ -123,7 +122,7 @@ impl<T: Transport> Client<T> {
         self.send(ask, url, token).await
     }
 
-    /// Sends, and says so once the answer takes long. What waits on purpose says so itself.
+    /// Sends a request and reports progress if the response is slow. Intended waits report themselves.
     async fn send_with_progress(
         &self,
         request: Request,
@@ -184,7 +183,7 @@ impl<T: Transport> Client<T> {
                 return Ok(ApiResponse { label: asked, body });
             }
             Ok(mut refusal) => {
-                // Before a long text is cut, perhaps in the middle of it.
+                // Scrub before a long text is cut, perhaps inside the token.
                 let said = String::from_utf8_lossy(&refusal.body).into_owned();
                 refusal.body = self.access.scrub_token(said).into_bytes();
                 let error = errors::error_from_response(&asked, &refusal);

@@ -1,5 +1,5 @@
-//! The Machines that this process has just made. The platform may say for a moment that there is no such
-//! Machine (docs/platform/machines-api.md 6), and whoever waits for one then must not take it for gone.
+//! Machines that this process has just created. The platform may briefly respond that they do not exist
+//! (docs/platform/machines-api.md 6), which must not count as gone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,26 +10,26 @@ use tokio::time::Instant;
 use crate::core::fleet::{AppName, MachineId};
 use crate::provider::{ErrorClass, ProviderError};
 
-/// How long one may not be known yet: as long as lists may lag.
+/// How long such a response is tolerated: as long as lists may lag.
 const VISIBILITY_LAG: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct CreatedMachines(Mutex<BTreeMap<(AppName, MachineId), Instant>>);
 
 impl CreatedMachines {
-    /// This one was made now.
+    /// Records a created Machine.
     pub(super) fn insert(&self, app: &AppName, id: &MachineId) {
         let mut table = self.table();
         table.retain(|_, at| at.elapsed() < VISIBILITY_LAG);
         table.insert((app.clone(), id.clone()), Instant::now());
     }
 
-    /// It is not waited for any more: somebody destroys it.
+    /// Forgets a Machine that is being destroyed.
     pub(super) fn remove(&self, app: &AppName, id: &MachineId) {
         self.table().remove(&(app.clone(), id.clone()));
     }
 
-    /// The error, which passes where it says that there is no such Machine and there was one a moment ago.
+    /// Makes a not-found error transient if the Machine was just created.
     pub(super) fn retry_if_just_created(
         &self,
         app: &AppName,
@@ -46,7 +46,7 @@ impl CreatedMachines {
     }
 
     fn table(&self) -> MutexGuard<'_, BTreeMap<(AppName, MachineId), Instant>> {
-        // Nothing between lock and unlock can panic.
+        // No code panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

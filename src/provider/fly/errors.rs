@@ -1,4 +1,4 @@
-//! What the API's refusals mean for what may be done next (rule 25; docs/platform/machines-api.md 1.6, 1.7).
+//! Converts API errors to error classes and codes (rule 25; docs/platform/machines-api.md 1.6, 1.7).
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::core::scrub;
 use crate::provider::codes as shared;
 use crate::provider::{ErrorClass, ProviderError};
 
-/// What the words of a refusal mean, whatever its status between 400 and 499 is: the platform says the same
-/// with several (docs/platform/machines-api.md 1.7, 20a). The first row that fits counts.
+/// Phrases of error messages and their meaning, for any status from 400 to 499: the platform uses several
+/// statuses for one problem (docs/platform/machines-api.md 1.7, 20a). The first matching row counts.
 const REFUSAL_PATTERNS: &[(&[&str], ErrorClass, Code)] = &[
     (
         &[
@@ -54,26 +54,26 @@ const REFUSAL_PATTERNS: &[(&[&str], ErrorClass, Code)] = &[
     ),
 ];
 
-/// The words of a Machine that is between two states.
+/// Phrases for a Machine in a transient state.
 const BUSY_PHRASES: &[&str] = &["getting replaced", "still active", "current state"];
 
-/// The words of a lease that somebody else holds.
+/// The phrase for a lease held by another client.
 pub(super) const LEASE_HELD_PHRASE: &str = "lease currently held by";
 
-/// No answer keeps anybody away for longer, whatever it says.
+/// The upper limit for `Retry-After`.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(600);
 
-/// Who asks to wait longer is not waited for at all.
+/// Beyond this `Retry-After` the error is fatal.
 const FATAL_RETRY_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// What a refusal means.
+/// Classifies an error response.
 pub(in crate::provider) fn classify(
     status: u16,
     message: &str,
     retry_after: Option<Duration>,
 ) -> (ErrorClass, Code) {
     let says = |words: &[&str]| words.iter().any(|part| message.contains(part));
-    // A lease's owner and the names in a message are foreign text.
+    // Lease owners and names in a message are foreign text.
     if (400..500).contains(&status)
         && !matches!(status, 401 | 404 | 408 | 429)
         && !message.contains(LEASE_HELD_PHRASE)
@@ -92,7 +92,7 @@ pub(in crate::provider) fn classify(
             let pause = retry_after.map(|pause| pause.min(MAX_RETRY_DELAY));
             (ErrorClass::RateLimited(pause), shared::RATE_LIMITED)
         }
-        // No answer at all, or one that says nothing of what was done.
+        // No response, or one that does not say whether the call took effect.
         0 | 500.. => (ErrorClass::Unknown, shared::SERVER_ERROR),
         409 if message.contains(LEASE_HELD_PHRASE) => (ErrorClass::Conflict, shared::LEASED),
         409 => (ErrorClass::Conflict, shared::CONFLICT),
@@ -108,7 +108,7 @@ pub(in crate::provider) fn classify(
     }
 }
 
-/// The error of an answer that is no success.
+/// The error for an unsuccessful response.
 pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderError {
     let said = parse_error_body(&answer.body);
     let (class, code) = classify(answer.status, &said.text, answer.retry_after);
@@ -152,7 +152,7 @@ pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderErr
     }
 }
 
-/// Hours, days or years.
+/// Formats hours, days or years.
 fn format_long_delay(pause: Duration) -> String {
     let hours = pause.as_secs() / 3600;
     match hours {
@@ -162,7 +162,7 @@ fn format_long_delay(pause: Duration) -> String {
     }
 }
 
-/// Somebody else's lease: of which Machine, whose, until when.
+/// Describes another client's lease: Machine, owner, expiry.
 fn lease_holder(said: &str) -> Option<String> {
     let (id, rest) = said
         .split_once("machine ID ")?
@@ -177,8 +177,7 @@ fn lease_holder(said: &str) -> Option<String> {
     ))
 }
 
-/// A refusal that says that the other side has trouble, with what to do. `at` is where it was asked, `fly` whether
-/// that is Fly itself.
+/// Adds a hint to a server error. `at` is the server's address; `fly` says whether it is Fly's own.
 pub(super) fn with_outage_hint(
     error: ProviderError,
     status: u16,
@@ -199,7 +198,7 @@ pub(super) fn with_outage_hint(
     })
 }
 
-/// What to do where no connection came about, by the words of the system.
+/// The hint for a failed connection, by the system's message.
 fn connection_hint(why: &str, fly: bool) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     match (says(&["dns error", "lookup address"]), fly) {
@@ -216,7 +215,7 @@ fn connection_hint(why: &str, fly: bool) -> &'static str {
     }
 }
 
-/// The error of a request without an answer. `at` is where the answer was looked for.
+/// The error for a request without a response. `at` is the server's address.
 pub(super) fn error_from_transport(
     asked: &str,
     at: &str,
@@ -230,7 +229,7 @@ pub(super) fn error_from_transport(
             format!("{asked}: cannot connect to {at}: {why}"),
         )
         .hint(connection_hint(&why, fly)),
-        // Read again, it would be as large.
+        // A retry would get the same response.
         TransportError::TooLarge(why) => ProviderError::new(
             if asked.starts_with("GET ") {
                 ErrorClass::Fatal
@@ -250,7 +249,7 @@ pub(super) fn error_from_transport(
     }
 }
 
-/// The error of a success that has the token in a name, which would be remembered. `place` is the field.
+/// The error for a successful response with the token in a name that would be stored. `place` is the field.
 pub(super) fn token_in_response(asked: &str, place: &str) -> ProviderError {
     let message = format!("the response to {asked} contains the token, in `{place}`");
     let class = if asked.starts_with("GET ") {
@@ -263,7 +262,7 @@ pub(super) fn token_in_response(asked: &str, place: &str) -> ProviderError {
     )
 }
 
-/// The error of an answer that is a success and cannot be read. Whatever it was to tell may be so.
+/// The error for a successful response that cannot be parsed. The call may have taken effect.
 pub(in crate::provider) fn unreadable_response(
     asked: &str,
     why: impl std::fmt::Display,
@@ -277,10 +276,10 @@ struct ApiErrorBody {
     text: String,
 }
 
-/// The most of a foreign message that is passed on.
+/// The maximum length of a foreign message.
 const MAX_MESSAGE_LEN: usize = 500;
 
-/// What a body says is wrong: `message`, else `error`, else what it holds.
+/// The error text of a body: `message`, else `error`, else the body itself.
 fn parse_error_body(body: &[u8]) -> ApiErrorBody {
     let tree: Option<Value> = serde_json::from_slice(body).ok();
     let field = |name: &str| {

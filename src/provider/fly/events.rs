@@ -1,4 +1,4 @@
-//! What a Machine has gone through (docs/platform/machines-api.md 17.3).
+//! Parses a Machine's events (docs/platform/machines-api.md 17.3).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -25,7 +25,7 @@ struct EventJson {
     request: Option<Value>,
 }
 
-/// Reads the answer of the platform; what is no event is left out.
+/// Parses the platform's response; skips entries that are not events.
 pub(in crate::provider) fn parse_events(shown: &Value) -> Vec<MachineEvent> {
     let rows = shown.as_array().into_iter().flatten();
     rows.filter_map(|row| EventJson::deserialize(row).ok())
@@ -33,7 +33,7 @@ pub(in crate::provider) fn parse_events(shown: &Value) -> Vec<MachineEvent> {
         .collect()
 }
 
-/// What a Machine's own list of events says of its process, newest first.
+/// Parses the process events in a Machine's JSON, newest first.
 pub(super) fn parse_process_events(shown: &RawValue) -> Vec<ProcessEvent> {
     let rows: Vec<Value> = serde_json::from_str(shown.get()).unwrap_or_default();
     rows.iter()
@@ -46,7 +46,7 @@ pub(super) fn parse_process_events(shown: &RawValue) -> Vec<ProcessEvent> {
 }
 
 impl EventJson {
-    /// Its id, or what it says where it has none.
+    /// The event's id, or a hash of its content.
     fn event_id(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         match self.id.as_ref().and_then(Value::as_str) {
@@ -60,7 +60,7 @@ impl EventJson {
         match (self.kind.as_str(), self.status.as_str()) {
             ("exit", _) => ProcessEventKind::Exited(self.exit()),
             ("launch" | "update", _) => ProcessEventKind::Changed,
-            // What a start that somebody asks for says while the Machine still stops is no start.
+            // A start requested while the Machine is still stopping does not count as a start.
             ("start" | "restart" | "resume", "starting" | "started") => ProcessEventKind::Started,
             ("stop" | "suspend", _) => ProcessEventKind::StopRequested,
             _ => ProcessEventKind::Other,
@@ -81,7 +81,7 @@ impl EventJson {
             code: number("exit_code")
                 .or(number("guest_exit_code"))
                 .and_then(narrow),
-            // The platform writes -1 for none.
+            // The platform uses -1 for none.
             signal: signal
                 .into_iter()
                 .flatten()
@@ -111,7 +111,7 @@ impl EventJson {
         }
     }
 
-    /// As flyctl tells it: exit code, memory, whether it was asked for; a move to another host.
+    /// The detail as flyctl shows it: exit code, memory, whether it was requested; or a move to another host.
     fn info(&self) -> Option<String> {
         if self.kind == "launch" && self.source == "flyd" {
             return Some("moved to another host".to_owned());

@@ -1,4 +1,4 @@
-//! The transport of the program: HTTP over TLS with rustls.
+//! The real transport: HTTP over TLS with rustls.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use super::access::{Access, AccessError};
 use super::codes;
 use super::transport::{Method, Request, Response, Transport, TransportError};
 
-/// Until a connection must stand.
+/// Timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// As much memory is set aside at most on the word of a header, bytes.
+/// The maximum buffer to allocate because of a Content-Length header, bytes.
 const MAX_PREALLOCATED_BODY: usize = 64 << 20;
-/// The largest body that is read, bytes. A list of ten thousand Machines has a fifth of it.
+/// The maximum body size, bytes; a list of ten thousand Machines has a fifth of it.
 const MAX_BODY: usize = 256 << 20;
 
-/// Carries requests over the network. A proxy of the environment is asked for a tunnel and nothing else:
-/// what goes without encryption goes straight to its host, or whoever runs the proxy would read the token.
+/// Sends requests over the network. A proxy from the environment is used only as a tunnel; unencrypted
+/// requests bypass it, because it could read the token.
 pub struct HttpTransport {
     tunnelled: Client,
     direct: Client,
 }
 
 impl HttpTransport {
-    /// A transport to where this access leads.
+    /// A transport for this access.
     pub fn new(access: &Access) -> Result<Self, AccessError> {
-        // Somebody else in the process may have installed it already; all of them are this one.
+        // The process may have installed it before; it is always the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             Client::builder()
                 .user_agent(concat!("aeroform/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(CONNECT_TIMEOUT)
-                // A token follows nobody to another address.
+                // Redirects are not followed, because the token must not go to another address.
                 .redirect(redirect::Policy::none())
         };
         let failed = |error: reqwest::Error| AccessError {
@@ -99,14 +99,14 @@ impl Transport for HttpTransport {
     }
 }
 
-/// The whole body, once: a list of a large fleet has tens of megabytes.
+/// Reads the body once into one buffer; lists of large apps have tens of megabytes.
 async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
     let too_large = |n: usize| {
         (n > MAX_BODY).then(|| {
             TransportError::TooLarge(format!("the response has more than {} MB", MAX_BODY >> 20))
         })
     };
-    // The head of an answer was there already, so something was done with the request.
+    // The response had begun, so the request may have taken effect.
     let lost = |error: reqwest::Error| TransportError::Lost(error_chain(&error));
     let said = answer
         .content_length()
@@ -124,10 +124,10 @@ async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportEr
     Ok(body)
 }
 
-/// How long `Retry-After` asks to wait: seconds, or a date, which counts from the server's own.
+/// Parses `Retry-After`: seconds, or a date relative to the server's own date.
 fn parse_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number that no clock can be set by is a very long time.
+        // A number out of range counts as a very long time.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let read = |text: &str| {
@@ -150,7 +150,7 @@ fn to_transport_error(error: reqwest::Error) -> TransportError {
     }
 }
 
-/// The error with its causes; the outer one alone says little.
+/// The error with its causes, because the outer one says little.
 fn error_chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! The leases that this process holds: the nonce of each Machine, and how many hold on to it.
+//! The leases of this process: the nonce and the number of holders per Machine.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ struct HeldLease {
 }
 
 impl Leases {
-    /// The nonce that calls about this Machine bear.
+    /// The nonce for calls about this Machine.
     pub(super) fn nonce(&self, app: &AppName, id: &MachineId) -> Option<String> {
         let held = self.lock();
         let found = held
@@ -26,12 +26,12 @@ impl Leases {
         found.map(|held| held.nonce.clone())
     }
 
-    /// Why it is held; none where nobody holds it.
+    /// The lease's description; `None` if not held.
     pub(super) fn why(&self, app: &AppName, id: &MachineId) -> Option<String> {
         self.lock().get(&key(app, id)).map(|held| held.why.clone())
     }
 
-    /// One more holds on to it under this nonce.
+    /// Adds a holder under this nonce.
     pub(super) fn acquire(&self, app: &AppName, id: &MachineId, nonce: String, why: &str) {
         let mut table = self.lock();
         let held = table.entry(key(app, id)).or_insert_with(|| HeldLease {
@@ -43,14 +43,14 @@ impl Leases {
         held.holders += 1;
     }
 
-    /// The same lease under the nonce that prolonging it gave; nothing where nobody holds on to it.
+    /// Replaces the nonce after a refresh; does nothing if the lease is not held.
     pub(super) fn renew(&self, app: &AppName, id: &MachineId, nonce: String) {
         if let Some(held) = self.lock().get_mut(&key(app, id)) {
             held.nonce = nonce;
         }
     }
 
-    /// One less; the nonce, when nobody is left to hold it.
+    /// Removes a holder; returns the nonce when none is left.
     pub(super) fn release(&self, app: &AppName, id: &MachineId) -> Option<String> {
         let mut table = self.lock();
         let key = key(app, id);
@@ -63,7 +63,7 @@ impl Leases {
         (!gone.nonce.is_empty()).then_some(gone.nonce)
     }
 
-    /// The platform does not know this nonce any more: the next call bears none until it is taken anew.
+    /// The platform does not know this nonce any more: calls use none until the lease is acquired again.
     pub(super) fn invalidate(&self, app: &AppName, id: &MachineId) {
         if let Some(held) = self.lock().get_mut(&key(app, id)) {
             held.nonce.clear();
@@ -71,7 +71,7 @@ impl Leases {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, HeldLease>> {
-        // Nothing between lock and unlock can panic.
+        // No code panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What happened to Machines, in place of logs: those are kept by another service.
+//! Machine events in place of logs, which another service stores.
 
 use std::time::Duration;
 

@@ -1,10 +1,9 @@
-//! Provider `fly`: Machines of the Fly Machines API, or of anything that speaks it.
+//! Provider `fly`: Machines of the Fly Machines API or a compatible server.
 //!
-//! Knows the wire and nothing of what anybody wants. Generic over a [`Transport`], so that the same
-//! client talks to the platform, and in tests to an emulated one without a socket. Retries nothing and
-//! decides nothing: an answer that was lost is reported as lost. Only a wait for a Machine reads more than once, since
-//! the platform's own wait is shorter. The token stands in headers and nowhere
-//! else. Start at [`FlyProvider`]; [`Access`] says where it asks and as whom.
+//! It is generic over a [`Transport`], so that tests use the same client with an emulated platform without
+//! sockets. It does not retry and does not decide: a lost response is reported as an unknown outcome. Only a wait for a
+//! Machine reads more than once, since the platform's own wait is shorter. The token is only in headers. Start at
+//! [`FlyProvider`]; [`Access`] has the addresses and the token.
 
 mod access;
 mod app_suggestions;

@@ -1,4 +1,4 @@
-//! The provider: calls as requests, answers as Machines.
+//! The provider: converts calls to requests and responses to Machines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -28,9 +28,9 @@ use crate::core::fleet::{
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
-/// The time of a lease, seconds (rule 27).
+/// The duration of a lease, seconds (rule 27).
 const LEASE_TTL_S: u64 = 15;
-/// So much of what somebody else says a lease is for is passed on, in characters.
+/// The maximum length of another client's lease description, in characters.
 const MAX_REASON_LEN: usize = 80;
 
 /// Machines of the Fly Machines API.
@@ -38,12 +38,12 @@ pub struct FlyProvider<T> {
     pub(super) client: Client<T>,
     leases: Leases,
     pub(super) created: CreatedMachines,
-    /// The release that each group's newest Machines are of, as last listed.
+    /// The release of each group's newest Machine, from the last list.
     releases: Mutex<BTreeMap<(AppName, GroupName), Metadata>>,
 }
 
-/// A lease, in the envelope that clients know or bare, as the platform's schema has it
-/// (docs/platform/machines-api.md 7).
+/// A lease, in an envelope (as clients know it) or bare (as in the platform's schema;
+/// docs/platform/machines-api.md 7).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LeaseResponse {
@@ -61,13 +61,13 @@ struct LeaseData {
 }
 
 impl LeaseData {
-    /// What it is held for, in short.
+    /// A short description of the lease.
     fn reason(&self) -> Option<String> {
         let why = self.description.as_deref().filter(|why| !why.is_empty());
         why.map(|why| why.chars().take(MAX_REASON_LEN).collect())
     }
 
-    /// When it ends if nobody refreshes it.
+    /// When it expires without a refresh.
     fn end(&self) -> Option<jiff::Timestamp> {
         jiff::Timestamp::from_second(self.expires_at.as_ref()?.as_i64()?).ok()
     }
@@ -81,12 +81,12 @@ impl LeaseResponse {
     }
 }
 
-/// The path of a Machine, and what stands behind it.
+/// The path of a Machine with this suffix.
 pub(super) fn machine_path(app: &AppName, id: &MachineId, rest: &str) -> String {
     format!("/v1/apps/{app}/machines/{id}{rest}")
 }
 
-/// The path of all Machines.
+/// The path of the list of Machines.
 pub(super) fn machines_path(app: &AppName) -> String {
     format!("/v1/apps/{app}/machines")
 }
@@ -96,7 +96,7 @@ fn volumes_path(app: &AppName) -> String {
 }
 
 impl<T: Transport> FlyProvider<T> {
-    /// A provider that asks through this transport.
+    /// A provider with this transport.
     pub fn new(transport: T, access: Access) -> Self {
         Self {
             client: Client::new(transport, access),
@@ -106,22 +106,21 @@ impl<T: Transport> FlyProvider<T> {
         }
     }
 
-    /// The same, and never more than so many requests a second in all.
+    /// Limits all requests to this many per second.
     #[must_use]
     pub fn with_max_rps(mut self, per_second: NonZeroU32) -> Self {
         self.client.rate_limiter = Some(RateLimiter::new(per_second));
         self
     }
 
-    /// The same, which says what it waits for where an answer takes long.
+    /// Sets the receiver of progress messages.
     #[must_use]
     pub fn with_progress(mut self, tells: ProgressCallback) -> Self {
         self.client.on_progress = Some(tells);
         self
     }
 
-    /// The regions that the platform itself names (docs/platform/machines-api.md 13: the list has
-    /// two spellings).
+    /// The platform's regions (docs/platform/machines-api.md 13: the list has two spellings).
     pub async fn regions(&self) -> Result<BTreeSet<Region>, ProviderError> {
         #[derive(Deserialize)]
         struct List {
@@ -150,7 +149,7 @@ impl<T: Transport> FlyProvider<T> {
             .parse_with(wire::parse_machine)
     }
 
-    /// Does something to a Machine, under its lease where we have it.
+    /// Sends a request about a Machine, with its lease if held.
     async fn send_machine_request(
         &self,
         app: &AppName,
@@ -196,7 +195,7 @@ impl<T: Transport> FlyProvider<T> {
         Ok(read.machine)
     }
 
-    /// Lays the call over what is there now: bookkeeping that others write may have changed without a new
+    /// Merges the call with the current Machine, because other tools can change bookkeeping without a new
     /// instance (rule 39).
     async fn update(&self, app: &AppName, call: &UpdateCall) -> Result<Machine, ProviderError> {
         let live = self.read(app, &call.id).await?;
@@ -223,7 +222,7 @@ impl<T: Transport> FlyProvider<T> {
     ) -> Result<(), ProviderError> {
         let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/metadata"));
         let live: Metadata = self.client.call_machines_api(ask).await?.parse()?;
-        // An empty text takes a key away (docs/platform/machines-api.md 8).
+        // An empty text removes a key (docs/platform/machines-api.md 8).
         let entries: Metadata = body::stamp_changes(stamps, &live)
             .into_iter()
             .map(|(key, value)| (key, value.unwrap_or_default()))
@@ -305,7 +304,7 @@ impl<T: Transport> FlyProvider<T> {
         nonce.ok_or_else(|| told.unreadable("the lease has no nonce"))
     }
 
-    /// Adds to a refusal what the holder says about the lease.
+    /// Adds the lease's holder to an error.
     async fn with_lease_holder(
         &self,
         app: &AppName,
@@ -348,8 +347,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
         };
         let shown: Value = told.parse()?;
         let scope = wire::parse_scope(app, &shown).map_err(|why| told.unreadable(why))?;
-        // Fly documents its limits (docs/platform/machines-api.md 1.5); whoever else serves this API says when it is
-        // too fast.
+        // Fly documents its limits (docs/platform/machines-api.md 1.5); other servers report them in
+        // responses.
         let documented = self.client.is_fly();
         let or_none = |limit: u32| if documented { limit } else { 0 };
         Ok(Description {
@@ -372,7 +371,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 replaces_when_full: true,
                 releases: true,
                 poll_ms: 1000,
-                // flyctl's window of smoke checks.
+                // The duration of flyctl's smoke checks.
                 steady_ms: 10_000,
                 calls_per_second: or_none(1),
                 burst: or_none(3),
@@ -408,7 +407,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
             Call::Create(create) => Some(self.create(app, create).await?),
             Call::Update(update) => Some(self.update(app, update).await?),
             Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
-            // An empty body: the Machine's own signal and timeout.
+            // An empty body uses the Machine's own signal and timeout.
             Call::Stop { id } => act(id, "/stop", Some(json!({}))).await.map(|_| None)?,
             Call::Suspend { id } => act(id, "/suspend", None).await.map(|_| None)?,
             Call::Restart { id } => act(id, "/restart", None).await.map(|_| None)?,
@@ -485,7 +484,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
     }
 
     async fn refresh_lease(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
-        // A lease that nobody here holds would be let go of by nobody, and keep ourselves away.
+        // A lease without a local holder would never be released and would block ourselves.
         let Some(why) = self.leases.why(app, id) else {
             return Ok(());
         };

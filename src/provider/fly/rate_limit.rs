@@ -1,6 +1,6 @@
-//! How many requests a second an operator allows in all (`--max-rps`), on top of the limits of each call.
+//! The operator's limit on requests per second (`--max-rps`), in addition to the limits of each call.
 //!
-//! Requests are spaced evenly and served in the order in which they came, so that no second has more.
+//! Requests are spaced evenly and sent in order of arrival.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// A limit over all requests.
+/// A limit on all requests.
 pub(super) struct RateLimiter {
     interval: Duration,
-    /// When the next one may be sent.
+    /// When the next request may be sent.
     next: Mutex<Option<Instant>>,
 }
 
@@ -23,7 +23,7 @@ impl RateLimiter {
         }
     }
 
-    /// How long a request would wait that came now.
+    /// How long a request made now would wait.
     pub(super) fn wait_time(&self) -> Duration {
         let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
         next.map_or(Duration::ZERO, |next| {
@@ -31,7 +31,7 @@ impl RateLimiter {
         })
     }
 
-    /// Waits for this request's turn. Dropped while it waits, its turn passes unused.
+    /// Waits for this request's turn. If dropped while waiting, its turn stays unused.
     pub(super) async fn acquire(&self) {
         let from = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! Releases, which another host of the platform keeps (docs/platform/machines-api.md 14).
+//! Releases, on another host of the platform (docs/platform/machines-api.md 14).
 //!
-//! That there is no such endpoint, or none for this token, is an answer: nothing is known of releases
-//! then. Everything else that is no success is an error.
+//! A missing endpoint, or one that rejects the token, means that releases are unknown. Any other unsuccessful
+//! response is an error.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::core::fleet::{AppName, NewRelease, Release, ReleaseStatus};
 use crate::provider::codes::{NO_ACCESS, RATE_LIMITED};
 use crate::provider::{ErrorClass, ProviderError};
 
-/// How long an answer may take: from some networks that host cannot be reached, and nothing depends on it.
+/// The timeout: some networks cannot reach that host, and nothing depends on it.
 const RELEASES_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize)]
@@ -90,7 +90,8 @@ impl<T: Transport> FlyProvider<T> {
                 if let ErrorClass::RateLimited(Some(pause)) = &mut error.class {
                     *pause = RELEASES_TIMEOUT.min(*pause);
                 } else if error.code == RATE_LIMITED.name() && error.class == ErrorClass::Fatal {
-                    // Whoever asks to wait for years is asked once more in a moment: a run does without releases.
+                    // A very long `Retry-After` is replaced by one short retry, because releases are
+                    // optional.
                     error.class = ErrorClass::RateLimited(Some(RELEASES_TIMEOUT));
                 }
                 Err(error)
@@ -103,7 +104,7 @@ fn parse_release(told: &ApiResponse) -> Result<Release, ProviderError> {
     let tree: Value = told.parse()?;
     let shown = tree.get("release").unwrap_or(&tree).clone();
     let shown: ReleaseJson = serde_json::from_value(shown).map_err(|why| told.unreadable(why))?;
-    // An id goes into a path again.
+    // The id becomes part of a path.
     let id = match &shown.id {
         Value::String(id) => id.clone(),
         Value::Number(id) => id.to_string(),
@@ -123,7 +124,7 @@ fn parse_release(told: &ApiResponse) -> Result<Release, ProviderError> {
     })
 }
 
-/// The form of a user is not documented: a text, or an object with one of these.
+/// The form of a user is undocumented: a text, or an object with one of these keys.
 fn parse_user(shown: &Value) -> Option<String> {
     let inside = ["email", "name", "id"].iter().map(|key| shown.get(key));
     let mut texts = std::iter::once(Some(shown)).chain(inside).flatten();

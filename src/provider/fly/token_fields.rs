@@ -1,33 +1,33 @@
-//! Names in answers that have the token in them: whoever shows it back as an id, a name or a region would have it
-//! written into the state, and from there into a repository.
+//! Detects the token in names of a response. A server that echoes it as an id, a name or a region would
+//! otherwise put it into the state and a repository.
 //!
-//! Values of configs may have it: they are kept as a hash and leave the program hidden. Texts for people may
-//! have it, too, and are hidden where they are shown.
+//! Values of configs may contain it: they are stored as a hash and hidden in output. Texts for people may
+//! contain it too and are hidden when shown.
 
 use serde_json::Value;
 
 use super::access::Access;
 
-/// What stands at a place of an answer.
+/// The role of a value in a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FieldRole {
-    /// A name, an id, a time: all of it is remembered or decides something.
+    /// A name, an id or a time: stored, or used in decisions.
     Name,
-    /// The value of a config.
+    /// A value in a config.
     Config,
-    /// An entry of metadata, of which ours and Fly's are names.
+    /// A metadata entry; some keys are names.
     Metadata,
-    /// For people.
+    /// A text for people.
     Text,
 }
 
-/// Where the answer has the token in a name; none where it has not.
+/// The name field that contains the token, if any.
 pub(super) fn find_token_field(path: &str, body: &[u8], access: &Access) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     if !access.contains_token(&text) {
         return None;
     }
-    // What is no JSON is refused by who reads it.
+    // The caller rejects invalid JSON.
     let tree: Value = serde_json::from_str(&text).ok()?;
     let kind = if path.ends_with("/metadata") {
         FieldRole::Metadata
@@ -58,7 +58,7 @@ fn find(value: &Value, kind: FieldRole, place: &str, access: &Access) -> Option<
     }
 }
 
-/// What stands under a key.
+/// The role of the value under a key.
 fn role_of_child(kind: FieldRole, key: &str) -> FieldRole {
     match (kind, key) {
         (FieldRole::Name, "config" | "incomplete_config") => FieldRole::Config,

@@ -1,36 +1,36 @@
-//! One request and its answer, as bytes: what a transport carries.
+//! A request and its response as bytes.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// Carries requests to the API.
+/// Sends requests to the API.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Sends it and gives the whole answer, whatever its status.
+    /// Sends a request and returns the complete response, whatever its status.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
 }
 
-/// A request. Has no `Debug`: one of its headers is the token.
+/// A request. It has no `Debug`, because a header contains the token.
 pub struct Request {
     /// Its method.
     pub method: Method,
-    /// The whole address.
+    /// The full URL.
     pub url: String,
-    /// Names in lower case, and values.
+    /// Lower-case names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON, where there is a body.
+    /// The JSON body, if any.
     pub body: Option<Vec<u8>>,
-    /// How long the answer may take.
+    /// The timeout for the response.
     pub timeout: Duration,
 }
 
-/// The methods that the API is asked with.
+/// HTTP methods of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Reads.
     Get,
-    /// Makes, changes, acts.
+    /// Creates, changes, or performs an action.
     Post,
     /// Changes some entries.
     Patch,
@@ -39,7 +39,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it is written.
+    /// The method in upper case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -50,12 +50,12 @@ impl Method {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After`, where it is a number of seconds.
+    /// `Retry-After`, as a duration.
     pub retry_after: Option<Duration>,
     /// `fly-request-id`.
     pub request_id: Option<String>,
@@ -63,13 +63,13 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportError {
-    /// No connection came about: nothing was asked.
+    /// The connection failed; nothing was sent.
     NotSent(String),
-    /// The connection ended, or the time was up, before the answer was whole.
+    /// The connection closed, or the timeout passed, before the response was complete.
     Lost(String),
-    /// The answer is larger than anything that is read.
+    /// The response exceeds the size limit.
     TooLarge(String),
 }

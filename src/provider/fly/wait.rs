@@ -1,4 +1,4 @@
-//! Waiting for a Machine: the platform's own wait, asked again until our patience ends
+//! Waits for a Machine with the platform's wait endpoint, repeated until the timeout
 //! (docs/platform/machines-api.md 6).
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::core::fleet::{AppName, Machine, MachineId, MachineState, WaitUntil};
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, ProviderError, codes};
 
-/// The longest single wait. A Machine that somebody stops meanwhile is noticed after this.
+/// The longest single wait; a Machine stopped meanwhile is noticed after it.
 const MAX_SINGLE_WAIT_S: u64 = 10;
 
 impl<T: Transport> FlyProvider<T> {
@@ -62,7 +62,7 @@ impl<T: Transport> FlyProvider<T> {
         }
     }
 
-    /// Lets the platform wait, then looks: it says that the time came, not what is there.
+    /// Calls the platform's wait, then reads the Machine, because the response does not include it.
     async fn wait_once(
         &self,
         app: &AppName,

@@ -1,8 +1,8 @@
-//! The API's Machines and volumes as ours (docs/platform/machines-api.md 10, 16, 17).
+//! Parses the API's Machines and volumes (docs/platform/machines-api.md 10, 16, 17).
 //!
-//! Lists are read borrowing from the body. What has another JSON type than the platform's schema gives it is
-//! read by the one rule of [`lenient`]; what even that does not understand makes its own Machine unreadable
-//! and no other, and a name that nobody can show is not shown.
+//! Lists are parsed by borrowing from the body. Values with another JSON type than the schema's are converted
+//! by [`lenient`]; if that fails, only that Machine becomes unreadable. Names that cannot be shown are
+//! dropped.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,7 +21,7 @@ use crate::core::fleet::{
 };
 use crate::provider::bookkeeping;
 
-/// A Machine as the API shows it.
+/// A Machine in the API's JSON.
 #[derive(Deserialize)]
 pub(in crate::provider) struct MachineJson<'a> {
     #[serde(borrow)]
@@ -76,16 +76,16 @@ struct CheckJson<'a> {
     updated_at: Option<Cow<'a, str>>,
 }
 
-/// A Machine, and what stands beside it in an answer.
+/// A Machine, and other fields of its response.
 pub(in crate::provider) struct ParsedMachine {
     pub(in crate::provider) machine: Machine,
-    /// All metadata, bookkeeping included.
+    /// All metadata, including bookkeeping.
     pub(in crate::provider) metadata: Metadata,
-    /// The lease that a create gave.
+    /// The nonce of the lease that a create acquired.
     pub(in crate::provider) nonce: Option<String>,
 }
 
-/// The id of an app, or its substitute where the answer has none.
+/// The id of an app, or a substitute if the response has none.
 pub(in crate::provider) fn parse_scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
     if !shown.is_object() {
         return Err("not an object".to_owned());
@@ -101,21 +101,21 @@ pub(in crate::provider) fn parse_scope(app: &AppName, shown: &Value) -> Result<L
     ))
 }
 
-/// The longest description of what is wrong with an answer, in characters: it may name foreign keys.
+/// The maximum length of a problem's description, in characters: it may contain foreign keys.
 const MAX_PROBLEM_LEN: usize = 200;
 
-/// Reads one Machine; the reason where it is none.
+/// Parses one Machine; the error says why it is not one.
 pub(in crate::provider) fn parse_machine(body: &[u8]) -> Result<ParsedMachine, String> {
     parse_list_entry(serde_json::from_slice(body).map_err(|_| INVALID_JSON.to_owned())?)
 }
 
 const INVALID_JSON: &str = "not valid JSON";
 
-/// Reads a list of them, and says of each entry that is no Machine what is wrong with it.
+/// Parses a list of Machines; returns a problem for each entry that is not a Machine.
 pub(in crate::provider) fn parse_machines(
     body: &[u8],
 ) -> Result<(Vec<ParsedMachine>, Vec<String>), String> {
-    // A Go server writes an empty list as null.
+    // A Go server encodes an empty list as null.
     let rows: Option<Vec<&RawValue>> = match serde_json::from_slice(body) {
         Ok(rows) => rows,
         Err(error) if error.is_data() => return Err("not a list".to_owned()),
@@ -145,7 +145,7 @@ fn parse_list_entry(row: &RawValue) -> Result<ParsedMachine, String> {
     shown.read()
 }
 
-/// A Machine whose fields have the types of the schema; what says nothing in those is left out.
+/// Converts fields to the schema's types; drops those that cannot be converted.
 fn repair_fields(text: &str) -> Result<String, String> {
     let rows: BTreeMap<String, &RawValue> =
         serde_json::from_str(text).map_err(|_| "not an object".to_owned())?;
@@ -153,7 +153,7 @@ fn repair_fields(text: &str) -> Result<String, String> {
     for (key, raw) in rows {
         let value: Result<Value, _> = serde_json::from_str(raw.get());
         let kept = match (key.as_str(), value) {
-            // One that cannot be read at all still was told.
+            // Keeps an unreadable config visible as such.
             ("config", Err(_)) => Some(Value::String(String::new())),
             (_, Err(_)) => None,
             ("config" | "incomplete_config" | "image_ref" | "events", Ok(value)) => Some(value),
@@ -175,8 +175,8 @@ fn repair_checks(shown: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// The last different configs of a list. A group's Machines have few, and ten thousand trees of the same
-/// are most of the memory that a list takes.
+/// Caches the last distinct configs of a list. A group's Machines share few configs, and ten thousand equal
+/// trees would take most of a list's memory.
 #[derive(Default)]
 struct ConfigCache(VecDeque<Arc<MachineConfig>>);
 
@@ -194,7 +194,7 @@ impl ConfigCache {
     }
 }
 
-/// What is left to say of a Machine that is not there any more.
+/// A placeholder for a destroyed Machine.
 pub(in crate::provider) fn destroyed_machine(id: &MachineId) -> Machine {
     let body = serde_json::json!({
         "id": id, "name": id, "region": "unknown", "state": "destroyed",
@@ -294,8 +294,7 @@ impl MachineJson<'_> {
         })
     }
 
-    /// What is known of a Machine whose config cannot be read: from an incomplete config, or of one that cannot
-    /// be understood, only these (rule 9).
+    /// The fields known of a Machine whose config is incomplete or cannot be parsed (rule 9).
     fn partial(&self) -> PartialConfig {
         let raw = non_null(self.config).or_else(|| non_null(self.incomplete_config));
         let tree: Option<Value> = raw.and_then(|text| serde_json::from_str(text).ok());
@@ -308,20 +307,20 @@ impl MachineJson<'_> {
         }
     }
 
-    /// The digest of what it runs; what is none is not told.
+    /// The digest of its image, if it is valid.
     fn image_digest(&self) -> Option<String> {
         let shown: ImageRef<'_> = serde_json::from_str(self.image_ref?.get()).ok()?;
         let digest = shown.digest?;
         is_image_digest(&digest).then(|| digest.into_owned())
     }
 
-    /// Its name, or its id where it has none that could be shown: such a one is never of our making.
+    /// Its name, or its id if the name cannot be shown; Aeroform never creates such names.
     fn name(&self) -> Result<MachineName, impl std::fmt::Display> {
         let name = MachineName::new(self.name.as_deref().unwrap_or_default());
         name.or_else(|_| MachineName::new(self.id.as_ref()))
     }
 
-    /// How its process ended last, where it is down or on its way up again without having been told to.
+    /// The last exit of its process, if it is down or restarting without a request.
     fn exit_summary(&self, events: &[ProcessEvent]) -> ExitSummary {
         let down = !matches!(self.state.as_deref(), Some("started" | "suspended"));
         let last = events
@@ -355,12 +354,12 @@ struct PartialConfig {
     image: Option<String>,
 }
 
-/// The text of a value that is there.
+/// The text of a value other than null.
 fn non_null(raw: Option<&RawValue>) -> Option<&str> {
     raw.map(RawValue::get).filter(|text| *text != "null")
 }
 
-/// The states of the platform, with what is to be said of one that is not told or that nobody knows.
+/// The platform's state, and a detail for a missing or unknown one.
 fn parse_state(text: Option<&str>) -> (MachineState, Option<String>) {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         let said = "the platform returned no state for it".to_owned();
@@ -386,7 +385,7 @@ fn parse_state(text: Option<&str>) -> (MachineState, Option<String>) {
 fn parse_check(shown: &CheckJson<'_>) -> Option<CheckStatus> {
     let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
     let name = text(&shown.name);
-    // The server's own, which say nothing of the app (docs/platform/machines-api.md 16).
+    // Names of the server's own checks, which say nothing about the app (docs/platform/machines-api.md 16).
     if name.starts_with("bg_deployments_compat") {
         return None;
     }
@@ -402,10 +401,10 @@ fn parse_check(shown: &CheckJson<'_>) -> Option<CheckStatus> {
     })
 }
 
-/// Reads a list of volumes; those that are on their way out are not there.
+/// Parses a list of volumes; skips volumes being destroyed.
 pub(in crate::provider) fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, String> {
     match shown {
-        // A Go server writes an empty list as null.
+        // A Go server encodes an empty list as null.
         Value::Null => Ok(Vec::new()),
         Value::Array(rows) => Ok(rows.iter().filter_map(parse_volume).collect()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
@@ -414,7 +413,7 @@ pub(in crate::provider) fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, S
     }
 }
 
-/// Reads one volume; none where it is on its way out or no volume.
+/// Parses one volume; `None` if it is being destroyed or is not a volume.
 pub(in crate::provider) fn parse_volume(shown: &Value) -> Option<Volume> {
     let text = |key: &str| shown.get(key).and_then(lenient::as_text);
     let dying = [
@@ -434,7 +433,7 @@ pub(in crate::provider) fn parse_volume(shown: &Value) -> Option<Volume> {
         name: text("name")?,
         region: Region::new(text("region")?).ok()?,
         size_gb: size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0),
-        // The platform's own default, where an answer does not say.
+        // The platform's default if the response does not say.
         encrypted: text("encrypted").as_deref() != Some("false"),
         attached_to: text("attached_machine_id").and_then(|id| MachineId::new(id).ok()),
         host: match text("host_status").as_deref() {

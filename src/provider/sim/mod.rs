@@ -1,8 +1,7 @@
-//! The emulated world behind the [`Provider`](super::Provider) trait: the one fake that executor tests
-//! run against.
+//! The emulated platform behind the [`Provider`](super::Provider) trait, for executor tests.
 //!
-//! Translates calls to the platform's JSON and back, and waits on tokio's clock, so that a paused
-//! clock moves the world; no threads, no sockets. Start at [`SimProvider`].
+//! Converts calls to the platform's JSON and back, and sleeps on tokio's clock, so that a paused clock drives
+//! the simulation; no threads, no sockets. Start at [`SimProvider`].
 
 mod provider;
 mod translate;

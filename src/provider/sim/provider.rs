@@ -1,4 +1,4 @@
-//! The provider: one lock around the world, and sleeps on tokio's clock outside of it.
+//! The provider: a lock around the simulation; sleeps happen outside the lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::emulator::world::{Answer, World};
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
-/// The world as a provider. Clones share the world.
+/// The simulation as a provider; clones share it.
 #[derive(Clone)]
 pub struct SimProvider {
     world: Arc<Mutex<World>>,
@@ -26,7 +26,7 @@ pub struct SimProvider {
 }
 
 impl SimProvider {
-    /// A provider over a new world with these ids, on tokio's clock.
+    /// A provider with a new simulation and seeded ids, on tokio's clock.
     pub fn new(seed: &str) -> Self {
         let world = World::new(seed, Arc::new(TokioClock::start()));
         Self {
@@ -42,14 +42,14 @@ impl SimProvider {
         }
     }
 
-    /// The same world with other abilities.
+    /// The same simulation with other capabilities.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// A provider over a copy of the world as it is now; what happens to one leaves the other alone.
+    /// A provider with an independent copy of the current simulation.
     #[must_use]
     pub fn fork(&self) -> Self {
         let world = self.world();
@@ -60,13 +60,13 @@ impl SimProvider {
         }
     }
 
-    /// The world, to script and to look at. Not to be held across an await.
+    /// The simulation, for scripting and inspection. Do not hold it across an await.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        // A test that panicked while it held the world has failed already.
+        // A test that panicked while holding the lock has already failed.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same world behind its HTTP API.
+    /// The same simulation behind its HTTP API.
     pub fn server(&self) -> Server {
         Server::from_shared(Arc::clone(&self.world))
     }
@@ -230,7 +230,7 @@ impl Provider for SimProvider {
                     message,
                 ));
             }
-            // Somebody else may change it before it changes by itself, so it is looked at now and then.
+            // Another caller may change it earlier, so it is polled too.
             let (now, next) = {
                 let world = self.world();
                 (world.now(), world.next_change(name, key))
@@ -258,7 +258,7 @@ impl Provider for SimProvider {
         _query: &LogQuery,
         _sink: &mut LogSink<'_>,
     ) -> Result<(), ProviderError> {
-        // The world's Machines run nothing, so they say nothing.
+        // Simulated Machines run nothing and log nothing.
         Ok(())
     }
 }
@@ -274,7 +274,7 @@ fn has_reached(state: MachineState, until: WaitUntil) -> bool {
     }
 }
 
-/// Whether a Machine in this state never gets there by itself.
+/// Whether a Machine in this state cannot reach the target by itself.
 fn is_unreachable(state: MachineState, until: WaitUntil) -> bool {
     !has_reached(state, until) && !state.is_transient()
 }

@@ -1,4 +1,4 @@
-//! Calls → the platform's JSON, and its JSON → Machines, by the hands of provider `fly`.
+//! Converts calls to the platform's JSON and its JSON to Machines, using provider `fly`'s functions.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ pub(super) fn create_body(call: &CreateCall) -> Value {
     body::create(call, Metadata::new(), None)
 }
 
-/// `live` is the Machine as it is shown now.
+/// `live` is the Machine's current JSON.
 pub(super) fn update_body(call: &UpdateCall, live: &Value) -> Value {
     body::update(call, metadata_of(live))
 }
 
-/// The metadata that turns the stamps on a live Machine into these: values, and keys that go.
+/// The metadata changes that turn a live Machine's stamps into these: values, and keys to remove.
 pub(super) fn stamp_entries(stamps: &Stamps, live: &Value) -> BTreeMap<String, Option<String>> {
     body::stamp_changes(stamps, &metadata_of(live))
 }
 
-/// What is left to say of a Machine that is not there any more.
+/// A placeholder for a destroyed Machine.
 pub(super) fn destroyed(id: &MachineId) -> Machine {
     wire::destroyed_machine(id)
 }
@@ -62,7 +62,7 @@ pub(super) fn volumes(shown: &Value) -> Result<Vec<Volume>, ProviderError> {
     wire::parse_volumes(shown).map_err(|why| errors::unreadable_response("the world", why))
 }
 
-/// The Machines of a list, and what is wrong with its other entries.
+/// The Machines of a list, and the problems of its unreadable entries.
 pub(super) fn machines(shown: &Value) -> Result<(Vec<Machine>, Vec<String>), ProviderError> {
     let read = wire::parse_machines(shown.to_string().as_bytes());
     let (read, unreadable) = read.map_err(|why| errors::unreadable_response("the world", why))?;
@@ -76,7 +76,7 @@ pub(super) fn events(shown: &Value) -> Vec<MachineEvent> {
     events::parse_events(shown)
 }
 
-/// What a refusal means for what may be done next.
+/// Converts a refusal to a provider error.
 pub(super) fn error(refusal: &Refusal) -> ProviderError {
     let mut message = refusal.message.clone();
     if let Some(kind) = refusal.kind {

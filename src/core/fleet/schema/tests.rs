@@ -1,6 +1,5 @@
-//! One case for each row, written down once more from the outside: what it is for the files, for the
-//! platform and for the plan. The last test takes away and changes every row and wants the case of its field
-//! to fail.
+//! One independent case per row: what it means for the files, the platform and the plan. The last test
+//! removes and changes every row and expects the case of its field to fail.
 
 mod cases;
 
@@ -14,7 +13,7 @@ use crate::core::fleet::{ComputedFields, Lineage, diff, normalise, overlay};
 use cases::Silence::{Goes, Stays};
 use cases::{Case, cases};
 
-/// A config in which this field has this value, or none, and every entry around it is there.
+/// A config in which this field has this value or none, with every enclosing entry present.
 fn with(path: &str, value: Option<&Value>) -> Value {
     let mut config = json!({});
     let mut here = &mut config;
@@ -45,7 +44,7 @@ fn with(path: &str, value: Option<&Value>) -> Value {
                 here[step] = if has_entries { json!([{}]) } else { json!({}) };
                 here = &mut here[step];
                 if step == "guest" {
-                    // A size is written, so that all of it is ours.
+                    // A size is written, so all of it is deploy-owned.
                     let field = steps[at + 1];
                     for (key, value) in [("cpus", json!(2)), ("memory_mb", json!(2048))] {
                         if key != field {
@@ -60,7 +59,7 @@ fn with(path: &str, value: Option<&Value>) -> Value {
     config
 }
 
-/// Something that no table knows, so that an entry is one although its only field is away.
+/// An unknown field, so that the entry exists without its only field.
 fn fill(entry: &mut Value, key: &str) {
     if !entry.is_object() {
         *entry = Value::Object(Map::new());
@@ -68,7 +67,7 @@ fn fill(entry: &mut Value, key: &str) {
     entry[key] = json!("1");
 }
 
-/// What of the case does not hold by this table.
+/// What the table gets wrong about the case.
 fn broken(table: &Table, case: &Case) -> Option<String> {
     let Some((row, is_key)) = row_of(table, case.path) else {
         return Some("the table does not know it".to_owned());
@@ -89,25 +88,25 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
         |value: Option<&Value>| normalise::normalise_tree(table, with(case.path, value));
     let told = |before: &Value, after: &Value| diff::diff_by_table(table, before, after);
     let (there, none) = (with(case.path, Some(&case.one)), with(case.path, None));
-    // On a Machine, and written by nobody.
+    // On a Machine, and not written.
     let laid =
         normalise::normalise_tree(table, overlay::overlay_by_table(table, &there, None, &none));
     let wanted = match case.silence {
         Goes => normalised(None),
         Stays => normalised(Some(&case.one)),
     };
-    // An entry without what it is found by is another one.
+    // An entry without its key is another entry.
     if laid != wanted && !is_key {
         return Some(format!("nobody writes it, and it becomes {laid}"));
     }
-    // Sent once, and written by nobody any more: what runs stays, and bookkeeping has its own place.
+    // Sent once, and no longer written: running fields are kept, bookkeeping is separate.
     let running = ["image", "guest"].contains(&case.path);
     let again = overlay::overlay_by_table(table, &there, Some(&there), &none);
     let goes = normalise::normalise_tree(table, again) == normalised(None);
     if case.forces.is_some() && !is_key && goes == running {
         return Some("what we sent and nobody writes".to_owned());
     }
-    // Changed.
+    // Changed values.
     let found = told(&normalised(Some(&case.one)), &normalised(Some(&case.other)));
     let effect = found.iter().map(|change| change.effect).max();
     if effect != case.forces {
@@ -143,7 +142,7 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
             }
         }
     }
-    // What the platform fills in.
+    // The platform's default.
     let quiet = |value: &Value| {
         let (there, silent) = (normalised(Some(value)), normalised(None));
         let left = without_computed(table, &there, &silent, &ComputedFields::default(), &lineage);
@@ -163,7 +162,7 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
     }
 }
 
-/// The row of a path, and whether an entry is found by that field alone.
+/// The row of a path, and whether that field alone identifies the entry.
 fn row_of(table: &Table, path: &str) -> Option<(&'static Row, bool)> {
     let mut steps = path.split('.').filter(|step| *step != "*").peekable();
     let mut table = table.rows;
@@ -190,7 +189,7 @@ fn zero(value: &Value) -> Value {
     }
 }
 
-/// The paths of all rows; of the checks of a service only once, since their table is the same.
+/// The paths of all rows; service checks count once, since they share a table.
 fn paths(table: &'static Table, above: &str, found: &mut BTreeMap<String, &'static Row>) {
     for row in table.rows {
         let path = match above {
@@ -226,7 +225,7 @@ fn each_row_has_a_case_that_holds() {
     println!("{} rows, {} cases", rows.len(), cases.len());
 }
 
-/// The table with one row changed or, without a new one, left out; the memory is the test's to lose.
+/// The table with one row changed, or removed if `new` is `None`; it leaks memory, which a test may.
 fn mutated(table: &'static Table, row: &'static Row, new: Option<Row>) -> &'static Table {
     let rows: Vec<Row> = table
         .rows
@@ -262,7 +261,7 @@ fn changed(row: &Row) -> Vec<(&'static str, Option<Row>)> {
     };
     let mut all = vec![("left out", None)];
     for owner in [Owner::Deploy, Owner::Platform, Owner::Running] {
-        // Of a table inside the table the leaves have their own owners.
+        // The fields of a nested table have their own owners.
         let by_leaves = matches!(row.kind(), Kind::Section(_))
             && owner != Owner::Running
             && row.spec.owner != Owner::Running;

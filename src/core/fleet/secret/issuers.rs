@@ -1,8 +1,8 @@
-//! How secrets begin whose issuers mark them: tokens of Fly, of forges, payment, chat, clouds and registries.
+//! Tokens with a prefix of their issuer: Fly, code hosts, payment, chat, clouds and registries.
 
 use std::ops::Range;
 
-/// A mark, and how many characters follow it at least: with fewer it is the beginning of a word.
+/// A prefix, and the minimum number of characters after it; with fewer it may start a normal word.
 const TOKEN_PREFIXES: [(&str, usize); 77] = [
     ("fm1_", 12),
     ("fm1a_", 12),
@@ -83,7 +83,7 @@ const TOKEN_PREFIXES: [(&str, usize); 77] = [
     ("xai-", 24),
 ];
 
-/// What is secret in the address of a webhook: all that follows this.
+/// Webhook URLs: everything after these prefixes is secret.
 const WEBHOOKS: [&str; 4] = [
     "hooks.slack.com/services/",
     "hooks.slack.com/workflows/",
@@ -94,7 +94,7 @@ const WEBHOOKS: [&str; 4] = [
 /// How much of a word is looked at; hostile texts are long, and have many beginnings of words.
 const MAX_SCAN_LEN: usize = 256;
 
-/// The parts of a text that bear a mark.
+/// The parts of a text that have an issuer's prefix.
 pub(super) fn find_issuer_tokens(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut before = None;
@@ -108,7 +108,7 @@ pub(super) fn find_issuer_tokens(text: &str) -> Vec<Range<usize>> {
         }
         let rest = &text[at..];
         let end = if has_token_prefix(rest) {
-            // A full stop ends a sentence.
+            // A trailing full stop ends the sentence and not the token.
             let whole = &rest[..prefix_len(rest, is_token_char)];
             Some((0, whole.trim_end_matches('.').len()))
         } else if let Some(key) = rest.strip_prefix("FlyV1 ") {
@@ -157,12 +157,12 @@ fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=')
 }
 
-/// How many bytes at the start of a text are made of such characters.
+/// The length in bytes of the prefix made of such characters.
 fn prefix_len(text: &str, is_of_it: impl Fn(char) -> bool) -> usize {
     text.find(|c: char| !is_of_it(c)).unwrap_or(text.len())
 }
 
-/// The id of an access key of AWS, beside which its secret half tends to stand.
+/// An AWS access key id; its secret key is often beside it.
 fn is_cloud_key(text: &str) -> bool {
     text.len() == 20
         && ["AKIA", "ASIA"].iter().any(|mark| text.starts_with(mark))
@@ -171,7 +171,7 @@ fn is_cloud_key(text: &str) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Three parts, or two, in base64 with JSON in the first.
+/// Two or three parts in base64, the first with JSON in it.
 fn is_jwt(text: &str) -> bool {
     let mut parts = text.split('.');
     text.starts_with("eyJ")
@@ -179,7 +179,7 @@ fn is_jwt(text: &str) -> bool {
         && parts.next().is_some_and(|part| part.len() >= 10)
 }
 
-/// The older keys of OpenAI; CSS has classes that begin alike, in words.
+/// OpenAI's older keys; some CSS class names begin the same, followed by words.
 fn is_plain_sk(text: &str) -> bool {
     text.strip_prefix("sk-").is_some_and(|rest| {
         rest.len() >= 20
@@ -194,7 +194,7 @@ fn is_sendgrid(text: &str) -> bool {
         .is_some_and(|(id, key)| id.len() >= 16 && key.len() >= 16)
 }
 
-/// A bot's token of Telegram, its length in bytes.
+/// The length in bytes of a Telegram bot token.
 fn telegram_token_len(text: &str) -> Option<usize> {
     let of_bot = text.strip_prefix("bot").unwrap_or(text);
     let lead = text.len() - of_bot.len();

@@ -1,17 +1,17 @@
-//! What the name of a variable, a flag, a header or a field says about its value.
+//! What the name of a variable, flag, header or field says about its value.
 
-/// What a name says.
+/// What a name says about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameHint {
-    /// That its value is a secret, unless the value plainly is none.
+    /// The value is a secret, unless it clearly is not one.
     Secret,
-    /// That its value may be one: the value decides.
+    /// The value may be a secret; the value itself decides.
     Possible,
     /// Nothing.
     Unrelated,
 }
 
-/// Whether the value of a variable or header of this name is kept out of every output, whatever it is.
+/// Whether every value of a variable or header of this name is hidden.
 pub fn is_secret_name(name: &str) -> bool {
     const WORDS: [&str; 12] = [
         "SECRET",
@@ -37,7 +37,7 @@ pub fn is_secret_name(name: &str) -> bool {
         || name == "MONGO_URL"
 }
 
-/// What this name says about its value.
+/// Classifies a name.
 pub fn classify_name(name: &str) -> NameHint {
     if name.is_empty() || name.len() > 80 {
         return NameHint::Unrelated;
@@ -69,7 +69,7 @@ pub fn classify_name(name: &str) -> NameHint {
                 | "LICENSE"
                 | "LICENCE"
         ),
-        // `SECRET_KEY_BASE` of Rails.
+        // Rails: `SECRET_KEY_BASE`.
         "BASE" => before == "KEY",
         _ => last.ends_with("PASSWORD") || last.ends_with("TOKEN") && last.len() > 5,
     };
@@ -82,7 +82,7 @@ pub fn classify_name(name: &str) -> NameHint {
     }
 }
 
-/// `apiKey`, `api-key`, `API_KEY` and `db.api.key` in the same words.
+/// Splits `apiKey`, `api-key`, `API_KEY` and `db.api.key` into the same words.
 fn split_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = '_';

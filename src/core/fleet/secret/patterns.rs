@@ -1,9 +1,8 @@
-//! Secrets by their form: which parts of a text give one away, whatever stands around it.
+//! Finds secrets in texts by patterns, whatever surrounds them.
 //!
-//! One detector for commands, addresses, headers, paths, image references, lines of a file and values of
-//! variables. It looks inside words: at what issuers mark, at passwords in addresses, at flags and
-//! assignments whose name says what their value is, and at long strings that no person has thought up.
-//! Start at [`find_secrets`]. Names are judged in [`super::name`], single values in [`super::value`].
+//! One detector for commands, URLs, headers, paths, image references, lines of files and values of variables.
+//! It finds issuer prefixes, passwords in URLs, flags and assignments with secret-looking names, and long
+//! random strings. Start at [`find_secrets`]. [`super::name`] judges names, [`super::value`] single values.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,7 +12,7 @@ use super::issuers;
 use super::name::{NameHint, classify_name};
 use super::value::{is_placeholder, is_random, is_secret};
 
-/// The parts of a text that are secrets, in order and apart from each other.
+/// The ranges of the secrets in a text, sorted and disjoint.
 pub fn find_secrets(text: &str) -> Vec<Range<usize>> {
     let mut found = certain_parts(text);
     found.extend(assignments(text));
@@ -23,27 +22,27 @@ pub fn find_secrets(text: &str) -> Vec<Range<usize>> {
     merge_ranges(text, found)
 }
 
-/// Those that cannot be anything else: what issuers mark, private keys, and passwords in addresses.
+/// Only certain secrets: issuer tokens, private keys, and passwords in URLs.
 pub fn find_certain(text: &str) -> Vec<Range<usize>> {
     merge_ranges(text, certain_parts(text))
 }
 
-/// Whether something in the text is a secret.
+/// Whether the text contains a secret.
 pub fn has_secret(text: &str) -> bool {
     !find_secrets(text).is_empty()
 }
 
-/// The text with [`HIDDEN`] in the place of each secret.
+/// Replaces each secret with [`HIDDEN`].
 pub fn redact(text: &str) -> Cow<'_, str> {
     redact_ranges(text, &find_secrets(text))
 }
 
-/// The same for secrets that are certain.
+/// The same for certain secrets only.
 pub fn redact_certain(text: &str) -> Cow<'_, str> {
     redact_ranges(text, &find_certain(text))
 }
 
-/// [`redact`] for a line of a file, with the byte range of a spot in it moved along.
+/// [`redact`] for a line of a file; also returns the moved byte range of `spot`.
 pub fn redact_excerpt(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
     let found = find_secrets(text);
     let moved = |at: usize, is_end: bool| {
@@ -52,7 +51,7 @@ pub fn redact_excerpt(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<us
             if range.end <= at {
                 shift = shift + HIDDEN.len() - range.len();
             } else if range.start < at {
-                // Within what is hidden: all of it is the spot.
+                // A spot inside a hidden part covers all of it.
                 let edge = if is_end { HIDDEN.len() } else { 0 };
                 return shift + edge + range.start - at;
             }
@@ -63,7 +62,7 @@ pub fn redact_excerpt(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<us
     (redact_ranges(text, &found), spot)
 }
 
-/// Which of the words of a command are secrets or have some in them: the value of a flag may be the next word.
+/// The words of a command that are or contain secrets; a flag's value may be the next word.
 pub fn secret_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
     let mut program = "";
     let mut before = "";
@@ -114,7 +113,7 @@ fn redact_ranges<'t>(text: &'t str, found: &[Range<usize>]) -> Cow<'t, str> {
     Cow::Owned(shown)
 }
 
-/// From `-----BEGIN … PRIVATE KEY-----` to its end, or to the end of the text.
+/// From `-----BEGIN … PRIVATE KEY-----` to its end or the end of the text.
 fn private_keys(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -128,7 +127,7 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
             from = at + 11;
             continue;
         }
-        // In JSON the text that it stands in ends there.
+        // Inside JSON the key ends with its string.
         let head = &head[..head.find('"').unwrap_or(head.len())];
         let end = head
             .find("-----END ")
@@ -140,7 +139,7 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Passwords and tokens in addresses: `scheme://user:PASSWORD@host`, `https://TOKEN@host`.
+/// Passwords and tokens in URLs: `scheme://user:PASSWORD@host`, `https://TOKEN@host`.
 fn url_passwords(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("://") {
@@ -155,7 +154,7 @@ fn url_passwords(text: &str) -> Vec<Range<usize>> {
         let authority = whole.split(['/', '?', '#']).next().unwrap_or_default();
         let user = match authority.rsplit_once('@') {
             Some((user, _)) => user,
-            // A password with a slash in it; a number before one is a port.
+            // A password with a slash; a number in front of the slash is a port.
             None => match (authority.split_once(':'), whole.rfind('@')) {
                 (Some((_, rest)), Some(end)) if !rest.bytes().all(|b| b.is_ascii_digit()) => {
                     &whole[..end]
@@ -183,7 +182,7 @@ fn url_passwords(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// `user:PASSWORD@host` without a scheme, as in references of images.
+/// `user:PASSWORD@host` without a scheme, as in image references.
 fn login_passwords(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices('@') {
@@ -204,7 +203,7 @@ fn login_passwords(text: &str) -> Vec<Range<usize>> {
             .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '/' | ','))
             .unwrap_or(host.len())];
         let is_host = host.contains('.') || host.starts_with("localhost") || {
-            // `name:tag@sha256:…` is an image.
+            // `name:tag@sha256:…` is an image reference.
             let (name, port) = host.split_once(':').unwrap_or((host, ""));
             !name.is_empty()
                 && !port.is_empty()
@@ -218,7 +217,7 @@ fn login_passwords(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// A name, what stands between it and its value, and the value: `NAME=VALUE`, `"name": "value"`.
+/// Assignments: a name, a separator and a value (`NAME=VALUE`, `"name": "value"`).
 fn assignments(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut passed = 0;
@@ -238,12 +237,12 @@ fn assignments(text: &str) -> Vec<Range<usize>> {
         }
         let rest = &text[at + 1..];
         let lead = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-        // A colon within a word parts names, hosts and ports.
+        // A colon within a word separates names, hosts and ports.
         if sign == ":" && lead == 0 && !rest.starts_with(['"', '\'']) {
             continue;
         }
         let (start, value) = value_at(text, at + 1 + lead);
-        // After a colon a bare word is a value where a line begins with its name; in the middle of one it is prose.
+        // After a colon a bare word is a value only if its name begins the line; else it is prose.
         if sign == ":" && text.as_bytes()[start - 1] != b'"' && text.as_bytes()[start - 1] != b'\''
         {
             let line = before[..before.len() - name.len()]
@@ -256,7 +255,7 @@ fn assignments(text: &str) -> Vec<Range<usize>> {
                 continue;
             }
         }
-        // What compares is no assignment, and neither is what a flag of flags says.
+        // Comparisons, and flags with nested assignments, are not assignments.
         if rest.starts_with('=') || text[..at].ends_with(['!', '<', '>', '=']) {
             continue;
         }
@@ -272,7 +271,7 @@ fn assignments(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// `--token VALUE`, and the few short flags of programs that everybody knows.
+/// `--token VALUE`, and a few well-known short flags.
 fn flags(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut program = "";
@@ -282,7 +281,7 @@ fn flags(text: &str) -> Vec<Range<usize>> {
         if begins {
             program = word;
         }
-        // Variables before a program are none.
+        // Skips variables in front of the program.
         begins = begins && word.contains('=') || matches!(word, "&&" | "|" | ";");
         let bare = word.trim_matches(['"', '\'', '`']);
         if precedes_secret(program, before, bare) {
@@ -319,14 +318,14 @@ fn schemes_of_headers(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Long strings that no person has thought up, in letters of both cases and digits.
+/// Long random strings with both cases and digits.
 fn random_words(text: &str) -> Vec<Range<usize>> {
     const SHORTEST: usize = 24;
     let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-');
     let mut found = Vec::new();
     let mut from = 0;
     for word in text.split(|c: char| !is_of_word(c)) {
-        // Within a path each part is judged; in base64 a slash is a character like others.
+        // The parts of a path are judged separately; in base64 a slash is a normal character.
         let parts: Vec<&str> = if is_random(word) {
             vec![word]
         } else {
@@ -354,11 +353,11 @@ fn random_words(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// As much as is looked at around a sign: longer is no name, no address and no password, and hostile texts have
-/// many signs.
+/// The number of bytes to scan around a separator. Longer texts are no name, URL or password, and hostile
+/// input has many separators.
 const MAX_SCAN_LEN: usize = 256;
 
-/// The nearest boundary of characters at or before this byte.
+/// The nearest character boundary at or before this byte.
 pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
@@ -367,7 +366,7 @@ pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
     at
 }
 
-/// The nearest one at or after it.
+/// The nearest character boundary at or after this byte.
 fn ceil_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
@@ -380,14 +379,14 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
-/// The words of a text and where they stand.
+/// The words of a text and their positions.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let start = text.as_ptr() as usize;
     text.split_whitespace()
         .map(move |word| (word.as_ptr() as usize - start, word))
 }
 
-/// The value that begins here, without its quotes.
+/// The value at this position, without quotes.
 fn value_at(text: &str, at: usize) -> (usize, &str) {
     let rest = &text[at..];
     let quote = ["\\\"", "\"", "'"]
@@ -405,7 +404,7 @@ fn value_at(text: &str, at: usize) -> (usize, &str) {
     (at, &rest[..rest.find(ends).unwrap_or(rest.len())])
 }
 
-/// Whether a flag says that the word after it is a secret.
+/// Whether a flag marks the next word as a secret.
 fn precedes_secret(program: &str, flag: &str, word: &str) -> bool {
     let program = program.rsplit('/').next().unwrap_or(program);
     let flag = flag.trim_matches(['"', '\'', '`']);
@@ -428,7 +427,7 @@ fn is_mysql(program: &str) -> bool {
     program.starts_with("mysql") || program.starts_with("mariadb")
 }
 
-/// Whether this could be the value of something secret at all.
+/// Whether this could be a secret value.
 fn is_value(text: &str) -> bool {
     is_secret(NameHint::Secret, text)
 }

@@ -1,11 +1,11 @@
-//! Whether one value is a secret, by what its name says and by what it looks like.
+//! Whether a single value is a secret, by its name and its content.
 //!
-//! What plainly is none is left alone: a placeholder, a switch, a number, a path, a class or a function. Names are
-//! judged in [`super::name`], and texts that hold a value somewhere in [`super::patterns`].
+//! Placeholders, switches, numbers, paths, classes and functions are not secrets. [`super::name`] judges
+//! names, [`super::patterns`] texts that contain a value.
 
 use super::name::NameHint;
 
-/// Whether a value is one, by what its name says.
+/// Whether a value is a secret, given what its name says.
 pub(super) fn is_secret(says: NameHint, value: &str) -> bool {
     let plain = is_placeholder(value)
         || is_flag_or_number(value)
@@ -18,7 +18,7 @@ pub(super) fn is_secret(says: NameHint, value: &str) -> bool {
     }
 }
 
-/// What a shell, a template or a person fills in later.
+/// A placeholder that a shell, a template or a person fills in later.
 pub(super) fn is_placeholder(value: &str) -> bool {
     const WORDS: [&str; 10] = [
         "secret",
@@ -41,7 +41,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || lower.contains("placeholder")
         || lower.starts_with("your")
         || value.ends_with("...")
-        // Hidden already; where words are looked at one by one, its bracket may be apart.
+        // Already hidden; if words are judged one by one, the bracket may be separate.
         || value.starts_with("(hidden")
         || value.starts_with("(the token")
         || value.starts_with(['$', '<', '%', '@'])
@@ -51,7 +51,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || value.starts_with('{') && value.ends_with('}')
 }
 
-/// What switches something, and what is counted or measured.
+/// A switch, a count or a measure.
 fn is_flag_or_number(value: &str) -> bool {
     const WORDS: [&str; 12] = [
         "true", "false", "yes", "no", "on", "off", "none", "null", "enabled", "disabled", "auto",
@@ -66,7 +66,7 @@ fn is_flag_or_number(value: &str) -> bool {
             && number.parse::<f64>().is_ok()
 }
 
-/// A path, a file, or an address; what is secret in one is found by itself.
+/// A path, file or URL; secrets inside a URL are found separately.
 fn is_path_or_url(value: &str) -> bool {
     value.contains("://")
         || ["/", "./", "../", "~/"]
@@ -80,7 +80,7 @@ fn is_path_or_url(value: &str) -> bool {
         })
 }
 
-/// A class, a module or a function: words with `.`, `::` or `#` between them, or one in camel case.
+/// A class, module or function: words separated by `.`, `::` or `#`, or camel case.
 fn is_identifier(value: &str) -> bool {
     let is_word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -100,7 +100,7 @@ fn is_identifier(value: &str) -> bool {
     dotted || camel
 }
 
-/// Whether a machine has drawn it: letters and digits in no order that a person would write.
+/// Whether it looks randomly generated: mixed letters and digits.
 pub(super) fn is_random(value: &str) -> bool {
     const SHORTEST: usize = 12;
     let of_it =
@@ -111,13 +111,13 @@ pub(super) fn is_random(value: &str) -> bool {
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
     if digits == 0 || letters == 0 {
-        // Base64 without a digit is rare, and long.
+        // Base64 without a digit is rare and long.
         return false;
     }
     let is_hex = value
         .bytes()
         .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    // The runs of one kind: in words they are long. A capital belongs to what follows it.
+    // Runs of one character class: long in words. A capital belongs to what follows it.
     let kind = |byte: u8| match byte {
         b'a'..=b'z' => 'a',
         b'A'..=b'Z' => 'A',

@@ -1,10 +1,10 @@
-//! One case for each row, in the order of the rows, written down from the outside.
+//! One independent case for each row, in the order of the rows.
 
 use serde_json::{Value, json};
 
 use super::super::Effect;
 
-/// What becomes of a field that is on a Machine and that nobody writes.
+/// What happens to a field on a Machine that no file writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Silence {
     Goes,
@@ -12,17 +12,17 @@ pub(super) enum Silence {
 }
 use Silence::{Goes, Stays};
 
-/// A field: its path, where `*` is an entry, a value and another one that it may have, what becomes of it
-/// where nobody writes it, and what a change of it forces.
+/// A field: its path (`*` is an entry), two possible values, what happens when no file writes it, and what a
+/// change of it forces.
 pub(super) struct Case {
     pub(super) path: &'static str,
     pub(super) one: Value,
     pub(super) other: Value,
     pub(super) silence: Silence,
     pub(super) forces: Option<Effect>,
-    /// Values that are the same as none.
+    /// Values equal to absent.
     pub(super) nothing: Vec<Value>,
-    /// Spellings of one value.
+    /// Pairs of equal spellings.
     pub(super) same: Vec<(Value, Value)>,
     pub(super) default: Option<Value>,
 }
@@ -69,7 +69,7 @@ fn text(path: &'static str, silence: Silence) -> Case {
     case(path, json!("one"), json!("two"), silence).nothing(&[json!("")])
 }
 
-/// A text without which its entry is another one.
+/// A text field that identifies its entry.
 fn name(path: &'static str) -> Case {
     case(path, json!("one"), json!("two"), Goes)
 }
