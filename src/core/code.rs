@@ -1,28 +1,26 @@
-//! Stable names of what goes wrong or is worth saying, each with its row of docs/errors.md.
+//! Stable codes of errors and warnings, each with its row of docs/errors.md.
 //!
-//! A code can be made only by [`codes!`], and each room has its own list of them in a file `codes.rs`:
-//! what a room can say stands there, and nothing is said under a name that stands nowhere. Knows no
-//! exit codes: that is the edge's business, and [`Ends`] is what it decides by. Names never change their
-//! meaning.
+//! Only [`codes!`] creates codes; each module lists its own in a file `codes.rs`. Exit codes are decided
+//! elsewhere, by [`Ends`]. A code never changes its meaning.
 
-/// How a command ends that meets it.
+/// How a command ends after this code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// It goes on: there is something to know.
+    /// It continues; the code is a warning.
     Not,
-    /// With an error that nothing else says more about.
+    /// A general error.
     Error,
-    /// After an apply that is not complete.
+    /// The apply is incomplete.
     Incomplete,
-    /// Because plan, state and world do not belong together any more.
+    /// The plan does not match the current state any more.
     Stale,
-    /// Because somebody else holds the state's lock.
+    /// The state's lock is held by another process.
     Locked,
-    /// Because there is no consent, or a guard refuses.
+    /// Approval is missing, or a guard refused.
     Refused,
-    /// By a bug of our own.
+    /// A bug in Aeroform.
     Bug,
-    /// By a signal.
+    /// Interrupted by a signal.
     Interrupted,
 }
 
@@ -30,7 +28,7 @@ pub enum Ends {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Code(&'static Entry);
 
-/// What docs/errors.md says about a code.
+/// A code's row of docs/errors.md.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
@@ -41,7 +39,7 @@ pub(crate) struct Entry {
 }
 
 impl Code {
-    /// For [`codes!`] alone.
+    /// Only for [`codes!`].
     pub(crate) const fn declared(entry: &'static Entry) -> Self {
         Self(entry)
     }
@@ -51,17 +49,17 @@ impl Code {
         self.0.name
     }
 
-    /// How a command ends that meets it.
+    /// How a command ends after this code.
     pub const fn exit_class(self) -> Ends {
         self.0.ends
     }
 
-    /// What is said, with `…` where values stand.
+    /// The message, with `…` for values.
     pub const fn message(self) -> &'static str {
         self.0.message
     }
 
-    /// What is behind it.
+    /// The cause.
     pub const fn cause(self) -> &'static str {
         self.0.cause
     }
@@ -78,8 +76,8 @@ impl std::fmt::Debug for Code {
     }
 }
 
-/// Declares the codes of a room: name, how a command ends that meets it, what is said, why, and what to
-/// do. Makes a constant of each, and the list `ALL` of them.
+/// Declares the codes of a module: name, exit class, message, cause and hint. Defines a constant for each,
+/// and the list `ALL`.
 macro_rules! codes {
     ($($constant:ident $name:literal $ends:ident: $message:literal, $cause:literal, $hint:literal;)+) => {
         $(
@@ -94,7 +92,7 @@ macro_rules! codes {
                 });
         )+
 
-        /// Every code of this room, as docs/errors.md lists them.
+        /// Every code of this module, in the order of docs/errors.md.
         pub const ALL: &[$crate::core::code::Code] = &[$($constant),+];
     };
 }

@@ -1,17 +1,15 @@
-//! The one escaper: makes foreign text (names, commands, check output, API messages) safe to print.
+//! Escapes untrusted text (names, commands, check output, API messages) for printing.
 //!
-//! What could move a cursor, reorder or hide text, end a line, or give an order to a CI runner comes
-//! out visible instead (`\u{202e}`, `\n`). Everything else stays as it is, unchanged and unallocated.
-//! It only ever replaces characters; it never shortens, and it knows nothing of widths. Views pass every
-//! foreign string through [`safe`] where they place it; the ui passes every finished text through
-//! [`sanitize_output`], so that a string that no view has escaped is still harmless. Text inside JSON gets JSON
-//! escapes at the same characters ([`hazards`]).
+//! Characters that could move the cursor, reorder or hide text, end a line, or give a command to a CI runner
+//! become visible escapes (`\u{202e}`, `\n`). Clean text is returned unchanged and unallocated. Text is never
+//! shortened. Views pass every untrusted string through [`safe`]; the ui passes all output through
+//! [`sanitize_output`], in case a view missed one. JSON output uses JSON escapes for the same characters
+//! ([`hazards`]).
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The text with every hazard written visibly. Clean text comes back borrowed, so escaping twice is
-/// the same as escaping once.
+/// Escapes every hazard. Clean text is borrowed, so escaping is idempotent.
 pub fn safe(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut from = 0;
@@ -27,7 +25,7 @@ pub fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// [`safe`] for a text of several lines: their ends stay.
+/// [`safe`] for several lines: line ends are kept.
 pub fn safe_lines(text: &str) -> Cow<'_, str> {
     if !text.contains('\n') {
         return safe(text);
@@ -39,8 +37,8 @@ pub fn safe_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// One line of a file made safe to show in a snippet, with the byte range of a spot in it moved along. A tab
-/// becomes a blank: it is harmless, and columns stay right.
+/// Escapes one line of a file for a snippet; returns the moved byte range of `spot`. A tab becomes a space,
+/// so that columns stay right.
 pub fn safe_excerpt(text: &str, spot: Range<usize>) -> (String, Range<usize>) {
     let mut shown = String::with_capacity(text.len());
     let mut moved = spot.clone();
@@ -67,8 +65,8 @@ pub fn safe_excerpt(text: &str, spot: Range<usize>) -> (String, Range<usize>) {
     (shown, moved)
 }
 
-/// A finished text of several lines as it may be written to a stream. With `colored` the escape sequences of
-/// colours stay, and no others. What the views have escaped comes back borrowed.
+/// Escapes finished output of several lines. With `colored`, colour sequences are kept. Text that views have
+/// escaped is borrowed.
 pub fn sanitize_output(text: &str, colored: bool) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut from = 0;
@@ -107,9 +105,9 @@ pub fn sanitize_output(text: &str, colored: bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The characters of a text that must not be printed as they are, and where they stand.
+/// The characters that must be escaped, with their positions.
 pub fn hazards(text: &str) -> impl Iterator<Item = (usize, char)> {
-    // Commands are looked for in what is printed: an escaped character is no white space any more.
+    // CI commands are detected in the output, where an escaped character is not white space.
     let mut at_word_start = true;
     text.char_indices().filter(move |(at, c)| {
         let dangerous = is_hazard(*c) || begins_command(&text[*at..], at_word_start);
@@ -118,17 +116,17 @@ pub fn hazards(text: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
-/// What stands for the first colon of `::` at the beginning of a line: a runner reads such a line as a
-/// workflow command, and wrapping can bring any part of a text there.
+/// Replaces the first colon of `::` at the start of a line: CI runners parse such a line as a command, and
+/// wrapping can put any text there.
 pub const ESCAPED_COLON: &str = "\\u{3a}";
 
-/// Whether this character must not reach an output as it is.
+/// Whether this character must be escaped.
 pub fn is_hazard(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
     matches!(c,
-        // C1 controls: some terminals take U+009B for the start of an escape sequence.
+        // C1 controls: some terminals treat U+009B as the start of an escape sequence.
         '\u{80}'..='\u{9f}'
         // Invisible: soft hyphen, fillers, zero width, joiners, invisible operators, byte order mark.
         | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -138,7 +136,7 @@ pub fn is_hazard(c: char) -> bool {
         // Line and paragraph separator, annotation marks, musical format characters.
         | '\u{2028}' | '\u{2029}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
-        // Tags and supplementary variation selectors carry whole hidden texts.
+        // Tags and supplementary variation selectors can hide text.
         | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -155,9 +153,9 @@ fn push_code(shown: &mut String, c: char) {
     shown.extend(c.escape_unicode());
 }
 
-/// Whether a CI runner could read a command here. GitHub takes `::name` after leading white space, and
-/// `##[name]` anywhere; `##vso[` and `##teamcity[` are their older relatives elsewhere. Wrapping may
-/// bring any word to the start of a line, so every word counts.
+/// Whether a CI command may begin here. GitHub accepts `::name` after leading white space, and `##[name]`
+/// anywhere; `##vso[` and `##teamcity[` belong to other runners. Wrapping can put any word at the start of a
+/// line, so every word counts.
 fn begins_command(rest: &str, at_word_start: bool) -> bool {
     if let Some(name) = rest.strip_prefix("::") {
         return at_word_start && name.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -172,16 +170,16 @@ fn begins_old_command(rest: &str) -> bool {
     })
 }
 
-/// The length of the sequence that begins here, if all it does is to set colours (`ESC [ … m`).
+/// The length of a colour sequence (`ESC [ … m`) that begins here.
 fn color_length(rest: &str) -> Option<usize> {
     let codes = rest.strip_prefix("\u{1b}[")?;
     let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
     codes[end..].starts_with('m').then_some(end + 3)
 }
 
-/// The rest of this line as a runner reads it that takes colours away first.
+/// The rest of this line without colours, as a CI runner may read it.
 fn strip_colors(rest: &str, colored: bool) -> Cow<'_, str> {
-    // Longer than the longest beginning of a command; lines may be long, and each is looked at often.
+    // Longer than the longest command prefix; lines may be long, and each position is checked.
     const ENOUGH: usize = 32;
     if !colored {
         return Cow::Borrowed(rest);
@@ -250,7 +248,7 @@ mod tests {
         let (shown, moved) = safe_excerpt(text, spot);
         assert_eq!(shown, "a \\u{23}#[x] = \\u{1b}y # \\u{3a}:z \\u{23}#[w]");
         assert_eq!(&shown[moved], "= \\u{1b}y");
-        // A command that a spot cuts in two is one all the same.
+        // A command that a spot splits still counts.
         let (shown, moved) = safe_excerpt("###[x]", 2..3);
         assert_eq!((shown.as_str(), &shown[moved]), ("#\\u{23}#[x]", "#"));
         let (shown, moved) = safe_excerpt("a", 1..1);
@@ -293,7 +291,7 @@ mod tests {
             let shown = safe(&text);
             prop_assert!(!shown.chars().any(|c| is_hazard(c) || c.is_control()), "{shown:?}");
             prop_assert_eq!(hazards(&shown).count(), 0, "{:?}", shown);
-            // What is no command in the middle of a line (`::1`) is looked at once more at its start.
+            // Text that is no command inside a line (`::1`) is checked again at its start.
             let begins = shown.trim_start().starts_with("::");
             prop_assert!(begins || matches!(sanitize_output(&shown, true), Cow::Borrowed(_)), "{shown:?}");
             prop_assert!(matches!(safe(&shown), Cow::Borrowed(_)), "{shown:?}");

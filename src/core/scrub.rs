@@ -1,9 +1,9 @@
-//! Keeps a token out of every text that leaves the program, in whatever form somebody shows it back.
+//! Hides the token in all output, in any encoding.
 //!
-//! A server may quote the token that it was sent: percent-encoded, with JSON or HTML escapes, in base64 or
-//! hex, broken by line ends, cut short. Text and token are brought to one form, and every piece of
-//! [`MIN_FRAGMENT_LEN`] characters counts. The one instance that a process uses is set once, before anything is
-//! printed ([`install`]); nothing else in the core has a memory.
+//! A server may echo the token that it received: percent-encoded, with JSON or HTML escapes, in base64 or
+//! hex, broken by line ends, truncated. Text and token are converted to a canonical form, and every part of
+//! [`MIN_FRAGMENT_LEN`] characters is hidden. The process-wide instance is set once, before any output
+//! ([`install`]); nothing else in the core has state.
 
 mod canonical;
 
@@ -15,51 +15,51 @@ use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
 
 use canonical::{MappedByte, canonical, colors, fold_byte};
 
-/// A piece of a token that is this long gives it away, characters.
+/// The minimum length of a token part that is hidden, characters.
 pub const MIN_FRAGMENT_LEN: usize = 16;
 
-/// A shorter token is a word of which texts are full, characters.
+/// Shorter tokens are not hidden, because they may be common words; characters.
 const MIN_TOKEN_LEN: usize = 8;
 
-/// What stands in the place of a token.
+/// The replacement for a token.
 pub const HIDDEN: &str = "(the token)";
 
-/// Bytes that are looked up at once.
+/// Bytes per index lookup.
 const GRAM: usize = 8;
 
-/// A long text is looked at in parts, bytes: what it is compared by takes many times its memory.
+/// Long texts are scanned in chunks, bytes, because the canonical form takes much more memory.
 const CHUNK: usize = 64 << 10;
 
-/// Parts have so much in common, bytes: a piece of a token in any encoding has less.
+/// The overlap of chunks, bytes; a token part in any encoding is shorter.
 const OVERLAP: usize = 4 << 10;
 
-/// What must not be shown.
+/// The tokens to hide.
 #[derive(Debug, Clone, Default)]
 pub struct TokenScrubber {
     needles: Vec<Needle>,
-    /// Where each run of [`GRAM`] bytes stands: needle and offset.
+    /// Index of each run of [`GRAM`] bytes: needle and offset.
     grams: BTreeMap<[u8; GRAM], Vec<(usize, usize)>>,
-    /// So far apart a text is looked at.
+    /// The distance between lookups in a text.
     stride: usize,
 }
 
-/// One form of a token.
+/// One encoded form of a token.
 #[derive(Debug, Clone)]
 struct Needle {
     bytes: Vec<u8>,
-    /// A piece of it that is this long is hidden.
+    /// The minimum length of a part that is hidden.
     min_match: usize,
 }
 
 static INSTALLED: OnceLock<TokenScrubber> = OnceLock::new();
 
-/// From here on this process hides these tokens. Only the first call counts.
+/// Sets the tokens that this process hides. Only the first call has an effect.
 pub fn install(scrub: TokenScrubber) {
-    // Who sets it twice is a test of the whole program in one process, whose tokens are its own.
+    // Only tests that run the program in-process call it twice.
     let _ = INSTALLED.set(scrub);
 }
 
-/// The text without the tokens of this process.
+/// The text without this process's tokens.
 pub fn scrubbed(text: &str) -> Cow<'_, str> {
     match INSTALLED.get() {
         Some(scrub) => scrub.scrubbed(text),
@@ -67,7 +67,7 @@ pub fn scrubbed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a token of this process, or a piece of one, is in this text.
+/// Whether this text contains a token of this process or a part of one.
 pub fn contains_token(text: &str) -> bool {
     INSTALLED
         .get()
@@ -75,8 +75,7 @@ pub fn contains_token(text: &str) -> bool {
 }
 
 impl TokenScrubber {
-    /// Hides these tokens, each as it stands in its variable: with the word of its scheme before it, or several
-    /// with commas between them.
+    /// Hides these tokens, each as in its variable: with a scheme in front, or several separated by commas.
     pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
         let mut forms: BTreeSet<(Vec<u8>, usize)> = BTreeSet::new();
         for part in tokens.into_iter().flat_map(split_tokens) {
@@ -104,7 +103,7 @@ impl TokenScrubber {
         scrub
     }
 
-    /// The text with [`HIDDEN`] in the place of every token and piece of one.
+    /// The text with every token or part of one replaced by [`HIDDEN`].
     pub fn scrubbed<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let found = self.find(text);
         if found.is_empty() {
@@ -115,7 +114,7 @@ impl TokenScrubber {
         for (start, end) in found {
             shown.push_str(&text[from..start]);
             shown.push_str(HIDDEN);
-            // Colours that end within it would go on after it.
+            // Colours that are reset inside the hidden part must still be reset.
             colors(&text[start..end]).for_each(|color| shown.push_str(color));
             from = end;
         }
@@ -123,12 +122,12 @@ impl TokenScrubber {
         Cow::Owned(shown)
     }
 
-    /// Whether a token or a piece of one is in this text.
+    /// Whether this text contains a token or a part of one.
     pub fn contains_token(&self, text: &str) -> bool {
         !self.find(text).is_empty()
     }
 
-    /// The byte ranges that give a token away, in order and apart from each other.
+    /// The byte ranges of token parts, sorted and disjoint.
     fn find(&self, text: &str) -> Vec<(usize, usize)> {
         if self.needles.is_empty() || text.len() < MIN_TOKEN_LEN {
             return Vec::new();
@@ -194,7 +193,7 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     at
 }
 
-/// How far the text and a needle agree around one place of each.
+/// How far text and needle match around these positions.
 fn extend_match(units: &[MappedByte], at: usize, needle: &[u8], offset: usize) -> (usize, usize) {
     let before = units[..at].iter().rev().zip(needle[..offset].iter().rev());
     let before = before
@@ -205,18 +204,18 @@ fn extend_match(units: &[MappedByte], at: usize, needle: &[u8], offset: usize) -
     (at - before, at + after)
 }
 
-/// The tokens in one variable, without the words of schemes.
+/// The tokens of one variable, without schemes.
 fn split_tokens(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c == ',')
         .filter(|part| !["bearer", "flyv1"].contains(&part.to_ascii_lowercase().as_str()))
 }
 
-/// The forms of a token in which somebody may show it, each with the length of a piece that gives it away.
+/// The encoded forms of a token, each with the minimum length of a part that is hidden.
 fn encodings_of(token: &str, length: usize) -> impl Iterator<Item = (Vec<u8>, usize)> {
     let piece = length.min(MIN_FRAGMENT_LEN);
     let plain: Vec<u8> = canonical(token).iter().map(|unit| unit.byte).collect();
     let mut forms = vec![(plain, piece)];
-    // What stands before it decides how it is cut into groups.
+    // The preceding bytes decide the alignment of base64 groups.
     for before in 0..3 {
         let text = BASE64_NOPAD.encode(&shifted(token, before));
         forms.push((
@@ -244,11 +243,11 @@ fn shifted(token: &str, before: usize) -> Vec<u8> {
     bytes
 }
 
-/// The characters of an encoding that the token alone decides.
+/// The characters of an encoding that depend only on the token.
 fn token_determined_chars(text: &str, before: usize, byte: usize, character: usize) -> Vec<u8> {
     let from = (before * byte).div_ceil(character);
     let bits = text.len() * character;
-    // The last character may have bits of what follows.
+    // The last character may include bits of the following text.
     let to = if bits.is_multiple_of(byte) && text.len().is_multiple_of(byte) {
         text.len()
     } else {
@@ -260,10 +259,10 @@ fn token_determined_chars(text: &str, before: usize, byte: usize, character: usi
         .collect()
 }
 
-/// Why a text could not be read: what was expected and where. Nothing of the text itself, which may show back a
-/// token or be a file that nobody is to see.
+/// Describes a parse error: what was expected and where. It repeats no input, which may contain a token or be
+/// a private file.
 pub fn describe_parse_error(why: &str) -> String {
-    // What serde says of the form, and what our own readers say, of which nothing is foreign.
+    // serde's messages about the form, and our own; none contains foreign text.
     const OURS: [&str; 14] = [
         "missing field `",
         "EOF while parsing",

@@ -1,4 +1,4 @@
-//! The world's time where there is a runtime.
+//! The emulator's time on a tokio runtime.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use tokio::time::Instant;
 
 use super::world::Clock;
 
-/// Tokio's clock, counted from its making: paused with it, moved with it.
+/// Tokio's clock, counted from its creation; it can be paused and advanced with tokio's.
 pub struct TokioClock {
     start: Instant,
     ahead: Duration,
 }
 
 impl TokioClock {
-    /// A clock that begins now. Needs a tokio runtime around it.
+    /// A clock that begins now; requires a tokio runtime.
     pub fn start() -> Self {
         Self::starting_at(Duration::ZERO)
     }
 
-    /// A clock that says this time now.
+    /// A clock that begins at this time.
     pub fn starting_at(ahead: Duration) -> Self {
         let start = Instant::now();
         Self { start, ahead }

@@ -1,4 +1,4 @@
-//! The file of faults: what goes wrong, written by hand (docs/emulator.md).
+//! Parses the fault file (docs/emulator.md).
 
 use std::time::Duration;
 
@@ -36,10 +36,10 @@ struct FaultEntry {
     lasts: Option<String>,
 }
 
-/// Reads it.
+/// Parses the file.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// A message for people.
 pub fn parse_faults(text: &str) -> Result<Vec<Fault>, String> {
     let file: FaultFile = toml::from_str(text).map_err(|error| error.to_string())?;
     let numbered = file.fault.iter().zip(1..);

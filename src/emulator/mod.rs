@@ -1,9 +1,8 @@
-//! The Machines platform, emulated.
+//! An emulator of the Machines platform.
 //!
-//! Uses nothing of the rest of the project: it stores JSON as it came and shares no
-//! type with any provider, so that a misspelling cannot agree with itself. Start at [`world`], the
-//! platform as a simulation without I/O; [`http`] is its API, [`storage`] keeps it in a file, and [`faults`]
-//! reads what is to go wrong.
+//! It uses nothing from the rest of the project: it stores JSON as received and shares no types with
+//! providers, so that the same mistake cannot be on both sides. Start at [`world`], a simulation without I/O;
+//! [`http`] is its API, [`storage`] persists it in a file, and [`faults`] parses the fault file.
 
 mod clock;
 pub mod faults;

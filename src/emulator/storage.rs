@@ -1,4 +1,4 @@
-//! The emulated platform in a file, so that it is there again after the program has ended.
+//! Persists the emulated platform in a file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::world::{PersistedRow, World};
 
-/// Our files, told from others': the ASCII letters of `aero`.
+/// Identifies our files: the ASCII letters of `aero`.
 const APPLICATION_ID: i64 = 0x6165_726f;
 
 const PUT: &str = "INSERT OR REPLACE INTO number VALUES (?1, ?2)";
 
-/// A file that keeps a world.
+/// A file that persists a world.
 pub struct WorldStore {
     file: Connection,
 }
 
 impl WorldStore {
-    /// Opens the file, or makes it.
+    /// Opens or creates the file.
     ///
     /// # Errors
-    /// When it is no file of ours or cannot be written.
+    /// It is another program's file or cannot be written.
     pub fn open(path: &Path) -> Result<Self, String> {
         let open = || -> rusqlite::Result<Option<Connection>> {
             let file = Connection::open(path)?;
@@ -50,11 +50,11 @@ impl WorldStore {
         }
     }
 
-    /// When the kept world began, in seconds since 1970, and how long it has been going on; a world that
-    /// begins now, if none is kept. Time has gone on while nobody looked.
+    /// When the persisted world began, in seconds since 1970, and how long it has run; a new world begins
+    /// now. Time continues while the program is not running.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
+    /// The file cannot be read or written.
     pub fn times(&self, now: i64) -> Result<(i64, Duration), String> {
         let find = || -> rusqlite::Result<(i64, Duration)> {
             let Some(beginning) = self.number("beginning")? else {
@@ -63,17 +63,17 @@ impl WorldStore {
             };
             let kept = self.number("elapsed_ms")?.unwrap_or(0).unsigned_abs();
             let since = u64::try_from(now - beginning).unwrap_or(0);
-            // A clock that was set back must not undo what has happened.
+            // A clock that was set back must not undo events.
             let elapsed = Duration::from_secs(since).max(Duration::from_millis(kept + 1));
             Ok((beginning, elapsed))
         };
         find().map_err(|error| error.to_string())
     }
 
-    /// Puts what is kept into a world.
+    /// Restores the persisted world.
     ///
     /// # Errors
-    /// When the file cannot be read, or a row of it is none of ours.
+    /// The file cannot be read, or has an invalid row.
     pub fn restore(&self, world: &mut World) -> Result<(), String> {
         let read = || -> rusqlite::Result<(Vec<PersistedRow>, Option<i64>)> {
             let mut rows = self.file.prepare(
@@ -97,10 +97,10 @@ impl WorldStore {
         world.restore(&rows, drawn.unwrap_or(0).unsigned_abs())
     }
 
-    /// Keeps what has changed in a world.
+    /// Persists the changes of a world.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// The file cannot be written.
     pub fn save(&mut self, world: &mut World) -> Result<(), String> {
         let (rows, drawn) = world.take_changes();
         let elapsed = u64::try_from(world.now().as_millis()).unwrap_or(u64::MAX);

@@ -1,25 +1,24 @@
-//! The numbers. Each table says where it comes from and of when it is; a number that no source gives for
-//! certain is left out rather than guessed.
+//! The data. Each table has its source and date; a number without a certain source is left out.
 
 use super::prices::Rates;
 use super::regions::PlatformRegion;
 use super::sizes::{CpuKind, CpuKindRules, VmSize};
 
-/// When the sizes and their rules were read: fly-go 22d6e51 (`machine_types.go`) and flyctl ad0172f
+/// The date of the sizes and their rules: fly-go 22d6e51 (`machine_types.go`) and flyctl ad0172f
 /// (`internal/machine/update.go`).
 pub const SIZES_AS_OF: &str = "2026-08-21";
 
-/// When the list of regions was read: superfly/docs, `reference/regions`, commit 1d7355d.
+/// The date of the regions: superfly/docs, `reference/regions`, commit 1d7355d.
 pub const REGIONS_AS_OF: &str = "2025-10-28";
 
-/// When the prices were read: the tables of <https://fly.io/docs/about/pricing/>, one per region. The
-/// page's later text repeats the price of memory and no longer holds the tables.
+/// The date of the prices: the tables of <https://fly.io/docs/about/pricing/>, one per region. The page's
+/// later version repeats the price of memory but has no tables.
 pub const PRICES_AS_OF: &str = "2025-08-19";
 
-/// CPUs, memory and rate of each kind. Memory beside the CPUs costs the same for both kinds.
+/// CPUs, memory and price of each kind. Extra memory costs the same for both kinds.
 ///
-/// The step of memory is the one that flyctl checks; for `performance` Fly's own pages name three
-/// (256, 1024, 2048), so a size that breaks only that rule is not refused.
+/// The memory step is flyctl's; for `performance` Fly's own pages name three (256, 1024, 2048), so a size
+/// that violates only that rule is not refused.
 pub(super) const CPU_KINDS: [CpuKindRules; 2] = [
     CpuKindRules {
         kind: CpuKind::Shared,
@@ -45,16 +44,16 @@ pub(super) const CPU_KINDS: [CpuKindRules; 2] = [
     },
 ];
 
-/// A GB of memory beyond what the CPUs bring: about 5 dollars in 30 days.
+/// A GB of extra memory: about 5 dollars in 30 days.
 pub(super) const MEMORY_NANODOLLARS_PER_GB_SECOND: u64 = 1930;
 
-/// A GB of a volume, provisioned: 15 cents a month in every region (the same page's section on volumes).
+/// A GB of a provisioned volume: 15 cents a month in every region (same page, section on volumes).
 pub(super) const VOLUME_NANODOLLARS_PER_GB_MONTH: u64 = 150_000_000;
 
 /// Fly bills a month as 30 days.
 pub(super) const SECONDS_PER_MONTH: u64 = 2_592_000;
 
-/// The sizes by name, in the order in which flyctl lists them, those that are not sold any more last.
+/// The named sizes, in flyctl's order, discontinued ones last.
 pub(super) const SIZES: [VmSize; 18] = [
     shared("shared-cpu-1x", 1),
     shared("shared-cpu-2x", 2),
@@ -76,8 +75,8 @@ pub(super) const SIZES: [VmSize; 18] = [
     gpu("a10", "a10"),
 ];
 
-/// The regions, those that take no new Machines any more last. The number is the price against `iad` in
-/// ten-thousandths; for `bom` and `sin` newer notes contradict the tables.
+/// The regions, closed ones last. The number is the price relative to `iad` in ten-thousandths; for `bom` and
+/// `sin` newer notes contradict the tables.
 pub(super) const REGIONS: [PlatformRegion; 35] = [
     open_region("ams", "Amsterdam, Netherlands", Some(10_385)),
     open_region("arn", "Stockholm, Sweden", Some(10_385)),
@@ -136,7 +135,7 @@ const fn performance(name: &'static str, cpus: u32) -> VmSize {
     }
 }
 
-/// Fly lists no GPU any more and refuses to make new ones; files may still name them.
+/// Fly no longer lists or creates GPU Machines; files may still name them.
 const fn gpu(name: &'static str, gpu: &'static str) -> VmSize {
     VmSize {
         name,

@@ -1,7 +1,7 @@
-//! What Fly offers: VM sizes and the rules of custom ones, regions, and what Machines and volumes cost.
+//! What Fly offers: VM sizes and the rules of custom ones, regions, and prices of Machines and volumes.
 //!
-//! Facts as data, with their dates, and questions about them. Knows no manifest and no plan, asks nobody,
-//! and never guesses: what is not known has no price. Start at [`sizes`]; the numbers are in `data`.
+//! Facts as dated data, and queries. It knows no manifests or plans, makes no calls and does not guess: an
+//! unknown price is missing. Start at [`sizes`]; `data` has the numbers.
 
 mod data;
 pub mod prices;

@@ -1,7 +1,7 @@
-//! What a running Machine costs in a month of 30 days.
+//! The price of a running Machine for a month of 30 days.
 //!
-//! Only what Fly has published: the sizes of its tables, memory by the GB beside them, and regions whose
-//! ratio is certain. Machines and volumes: addresses, snapshots and traffic are not in here.
+//! Only from Fly's published prices: the sizes of its tables, extra memory per GB, and regions with a certain
+//! ratio. It covers Machines and volumes, without addresses, snapshots and traffic.
 
 use super::data::{
     MEMORY_NANODOLLARS_PER_GB_SECOND, SECONDS_PER_MONTH, VOLUME_NANODOLLARS_PER_GB_MONTH,
@@ -10,21 +10,21 @@ use super::{regions, sizes};
 use crate::core::fleet::Region;
 use crate::core::fleet::schema::Guest;
 
-/// What CPUs of one kind cost in `iad`.
+/// The price of CPUs of one kind in `iad`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rates {
-    /// One CPU with the memory that it brings.
+    /// One CPU with its included memory.
     pub(super) cpu_nanodollars_per_second: u64,
-    /// The numbers of CPUs that Fly's tables price.
+    /// The numbers of CPUs in Fly's tables.
     pub(super) priced_cpus: &'static [u32],
 }
 
-/// A price of a month in billionths of a dollar, so that sums of many Machines round once.
+/// A monthly price in billionths of a dollar, so that sums round only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct MonthlyPrice(pub i128);
 
 impl MonthlyPrice {
-    /// In whole cents, halves away from zero.
+    /// In whole cents, rounded half away from zero.
     pub fn cents(self) -> i64 {
         let half = if self.0 < 0 { -5_000_000 } else { 5_000_000 };
         i64::try_from((self.0 + half) / 10_000_000)
@@ -32,8 +32,7 @@ impl MonthlyPrice {
     }
 }
 
-/// What a Machine of this size costs there in a month if it never stops; none where Fly has published no
-/// price for it.
+/// The monthly price of a Machine of this size that never stops; `None` if Fly has published no price.
 pub fn machine_price(guest: &Guest, region: &Region) -> Option<MonthlyPrice> {
     let Guest {
         cpu_kind,
@@ -59,7 +58,7 @@ pub fn machine_price(guest: &Guest, region: &Region) -> Option<MonthlyPrice> {
         return None;
     }
     let ratio = regions::find(region.as_str())?.ratio?;
-    // Per second, in nanodollars of a 1024th, so that memory by the MB stays whole.
+    // Per second, in 1024ths of nanodollars, so that memory per MB stays an integer.
     let cpu = u128::from(cpus) * u128::from(rules.rates.cpu_nanodollars_per_second) * 1024;
     let memory = u128::from(extra_mb) * u128::from(MEMORY_NANODOLLARS_PER_GB_SECOND);
     let month = (cpu + memory) * u128::from(SECONDS_PER_MONTH) * u128::from(ratio);
@@ -68,7 +67,7 @@ pub fn machine_price(guest: &Guest, region: &Region) -> Option<MonthlyPrice> {
         .map(MonthlyPrice)
 }
 
-/// What a volume of this size costs in a month, attached or not; the same in every region.
+/// The monthly price of a volume of this size, attached or not; the same in every region.
 pub fn volume_price(size_gb: u32) -> MonthlyPrice {
     MonthlyPrice(i128::from(size_gb) * i128::from(VOLUME_NANODOLLARS_PER_GB_MONTH))
 }
@@ -83,7 +82,7 @@ mod tests {
         Some(machine_price(&guest, &Region::new(region).unwrap())?.cents())
     }
 
-    /// Rows of the published tables; they round a rate per second to eight places first.
+    /// Rows of the published tables, which round the rate per second to eight places first.
     #[test]
     fn prices_are_the_published_ones_to_the_cent_or_nearly() {
         for (size, memory, region, published) in [

@@ -1,4 +1,4 @@
-//! VM sizes: those with a name, and what a custom one may be.
+//! VM sizes: named ones, and the rules for custom ones.
 
 use super::data::{CPU_KINDS, SIZES};
 use super::prices::Rates;
@@ -9,12 +9,12 @@ use crate::core::fleet::schema::Guest;
 pub enum CpuKind {
     /// A share of a core.
     Shared,
-    /// A core of its own.
+    /// A dedicated core.
     Performance,
 }
 
 impl CpuKind {
-    /// The platform's word.
+    /// The platform's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -23,48 +23,48 @@ impl CpuKind {
     }
 }
 
-/// What VMs of one kind may be.
+/// The rules for VMs of one CPU kind.
 #[derive(Debug, Clone, Copy)]
 pub struct CpuKindRules {
     /// The kind.
     pub kind: CpuKind,
-    /// How many CPUs there can be.
+    /// The allowed numbers of CPUs.
     pub cpus: &'static [u32],
-    /// Memory that each CPU brings, and the least there is, MB.
+    /// The minimum memory per CPU, MB.
     pub min_mb_per_cpu: u32,
-    /// The most memory per CPU, MB.
+    /// The maximum memory per CPU, MB.
     pub max_mb_per_cpu: u32,
-    /// Memory comes in multiples of this, MB.
+    /// The step of memory sizes, MB.
     pub step_mb: u32,
     pub(super) rates: Rates,
 }
 
-/// A size with a name.
+/// A named size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VmSize {
     /// Its name (`shared-cpu-1x`).
     pub name: &'static str,
-    /// Kind of its CPUs.
+    /// The kind of its CPUs.
     pub kind: CpuKind,
-    /// How many.
+    /// The number of CPUs.
     pub cpus: u32,
-    /// Memory unless more is written, MB.
+    /// The default memory, MB.
     pub memory_mb: u32,
-    /// Its GPU; such sizes are not sold any more.
+    /// Its GPU; such sizes are discontinued.
     pub gpu: Option<&'static str>,
 }
 
-/// What flyctl takes where nothing names a size (docs/platform/fly-toml.md 6).
+/// flyctl's default size (docs/platform/fly-toml.md 6).
 pub const DEFAULT_SIZE: &str = "shared-cpu-1x";
 
-/// What flyctl takes for a GPU where nothing names a size.
+/// flyctl's default size with a GPU.
 pub const DEFAULT_GPU_SIZE: &str = "performance-8x";
 
-/// All memory is a multiple of this, whatever the kind (the API's own page).
+/// All memory is a multiple of this, for every kind (from the API's documentation).
 const MIN_STEP_MB: u32 = 256;
 
 impl VmSize {
-    /// The same as it stands in a Machine's config.
+    /// The size as part of a Machine's config.
     pub fn guest(&self) -> Guest {
         Guest {
             cpu_kind: Some(self.kind.as_str().to_owned()),
@@ -76,34 +76,34 @@ impl VmSize {
         }
     }
 
-    /// The most memory that it takes, MB.
+    /// The maximum memory, MB.
     pub fn max_memory_mb(&self) -> u32 {
         rules_for(self.kind).max_mb_per_cpu * self.cpus
     }
 }
 
-/// All sizes, those that are not sold any more included.
+/// All sizes, including discontinued ones.
 pub fn all() -> impl Iterator<Item = &'static VmSize> {
     SIZES.iter()
 }
 
-/// The size of this name.
+/// The size with this name.
 pub fn find(name: &str) -> Option<&'static VmSize> {
     SIZES.iter().find(|size| size.name == name)
 }
 
-/// The rules of a kind by its name.
+/// The rules for a kind by its name.
 pub fn find_rules(kind: &str) -> Option<&'static CpuKindRules> {
     CPU_KINDS.iter().find(|rules| rules.kind.as_str() == kind)
 }
 
-/// The rules of a kind.
+/// The rules for a kind.
 pub fn rules_for(kind: CpuKind) -> &'static CpuKindRules {
     let found = CPU_KINDS.iter().find(|rules| rules.kind == kind);
     found.expect("every kind has its rules")
 }
 
-/// Memory for people: `512 MB`, `2 GB`.
+/// Formats memory for people: `512 MB`, `2 GB`.
 pub fn format_memory(mb: u32) -> String {
     if mb >= 1024 && mb.is_multiple_of(1024) {
         format!("{} GB", mb / 1024)
@@ -112,7 +112,7 @@ pub fn format_memory(mb: u32) -> String {
     }
 }
 
-/// What of a size cannot be.
+/// The field of a size that is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SizeField {
     /// `cpu_kind`.
@@ -123,21 +123,21 @@ pub enum SizeField {
     Memory,
 }
 
-/// Why a size cannot be, and what could.
+/// Why a size is invalid, and a valid alternative.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeViolation {
-    /// The part that does not fit.
+    /// The invalid field.
     pub part: SizeField,
-    /// What is wrong, for people.
+    /// The problem, for people.
     pub problem: String,
-    /// The nearest that fits, for people.
+    /// The nearest valid value, for people.
     pub help: String,
-    /// Only flyctl's own check says so; the platform may take it.
+    /// Only flyctl checks this; the platform may accept it.
     pub only_flyctl: bool,
 }
 
-/// Holds a size against the platform's rules. A part that is missing breaks none: the platform fills it.
-/// GPU sizes have rules of their own, which nobody needs any more.
+/// Checks a size against the platform's rules. A missing field is valid, because the platform fills it in.
+/// GPU sizes are not checked.
 pub fn check_size(guest: &Guest) -> Option<SizeViolation> {
     if guest.gpu_kind.is_some() {
         return None;
@@ -209,7 +209,7 @@ fn check_memory(rules: &CpuKindRules, cpus: u32, mb: u32) -> Option<SizeViolatio
     })
 }
 
-/// The size of this kind that takes so much memory with the fewest CPUs.
+/// The size of this kind with the fewest CPUs that supports this much memory.
 fn smallest_for_memory(kind: CpuKind, mb: u32) -> Option<&'static VmSize> {
     SIZES.iter().find(|size| {
         let fits = (size.memory_mb..=size.max_memory_mb()).contains(&mb);
@@ -228,7 +228,7 @@ fn nearest_cpus(rules: &CpuKindRules, cpus: u32) -> String {
     format!("{verb} {}", both.join(" and "))
 }
 
-/// Memory as fly.toml writes it, in its quotes.
+/// Formats memory as in fly.toml, in quotes.
 pub fn format_memory_toml(mb: u32) -> String {
     if mb.is_multiple_of(1024) {
         format!("\"{}gb\"", mb / 1024)

@@ -1,10 +1,10 @@
-//! A text in the form in which it is compared with a token: escape sequences read, without white space and colours,
-//! and without a difference between upper and lower case. Each byte knows the place in the text that it comes from.
+//! Converts a text to the canonical form for comparing it with a token: escapes decoded, without white space
+//! and colours, case folded. Each byte keeps its position in the original text.
 
-/// An escape sequence within an escape sequence within one: deeper nobody writes.
+/// The depth of nested escape sequences that is decoded.
 const MAX_NESTED_ESCAPES: usize = 4;
 
-/// One byte of a text in the form in which it is compared, and where it comes from.
+/// One byte of the canonical form, and its origin.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MappedByte {
     pub(super) byte: u8,
@@ -12,7 +12,7 @@ pub(super) struct MappedByte {
     pub(super) end: usize,
 }
 
-/// Upper and lower case, and both alphabets of base64, are one.
+/// Folds case and both base64 alphabets.
 pub(super) fn fold_byte(byte: u8) -> u8 {
     match byte {
         b'-' => b'+',
@@ -21,7 +21,7 @@ pub(super) fn fold_byte(byte: u8) -> u8 {
     }
 }
 
-/// The text as it is compared: escape sequences read, without white space and colours.
+/// The canonical form of a text.
 pub(super) fn canonical(text: &str) -> Vec<MappedByte> {
     let mut units: Vec<MappedByte> = Vec::with_capacity(text.len());
     let mut escapes = false;
@@ -63,7 +63,7 @@ pub(super) fn canonical(text: &str) -> Vec<MappedByte> {
     units
 }
 
-/// One level of escape sequences read; none where there are none.
+/// Decodes one level of escape sequences; `None` if there are none.
 fn decode_once(units: &[MappedByte]) -> Option<Vec<MappedByte>> {
     let mut out = Vec::with_capacity(units.len());
     let mut changed = false;
@@ -90,7 +90,7 @@ fn decode_once(units: &[MappedByte]) -> Option<Vec<MappedByte>> {
     changed.then_some(out)
 }
 
-/// What an escape sequence stands for, none for what is not compared, and how many units it has.
+/// The decoded byte, if it is compared, and the length of the sequence.
 type Sequence = (Option<u8>, usize);
 
 fn ascii(code: u32) -> Option<u8> {
@@ -102,7 +102,7 @@ fn ascii(code: u32) -> Option<u8> {
     }
 }
 
-/// A number in hex, from `least` to `most` digits; the byte before it belongs to the sequence.
+/// A hex number with `least` to `most` digits; the byte in front belongs to the sequence.
 fn hex(units: &[MappedByte], from: usize, least: usize, most: usize) -> Option<Sequence> {
     let (code, digits) = number(units, from, most, 16)?;
     (digits >= least).then(|| (ascii(code), digits + 1))
@@ -136,7 +136,7 @@ fn backslash(units: &[MappedByte], at: usize) -> Option<Sequence> {
         }
         b'u' => hex(units, at + 2, 4, 4).map(|(byte, length)| (byte, length + 1)),
         b'U' => hex(units, at + 2, 8, 8).map(|(byte, length)| (byte, length + 1)),
-        // The end of a line that goes on.
+        // A line continuation.
         next if next.is_ascii_whitespace() => Some((None, 2)),
         _ => None,
     }
@@ -172,7 +172,7 @@ fn entity(units: &[MappedByte], at: usize) -> Option<Sequence> {
     })
 }
 
-/// The sequence that sets colours at the start of this text.
+/// The colour sequence at the start of this text.
 fn color(text: &str) -> Option<&str> {
     let codes = text.strip_prefix("\u{1b}[")?;
     let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;

@@ -1,4 +1,4 @@
-//! Machines, their leases and their metadata.
+//! Endpoints of Machines, leases and metadata.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::emulator::world::{ListFilter, Refusal};
 
 const OK: StatusCode = StatusCode::OK;
 
-/// The app and the Machine's id in an address.
+/// App and Machine id.
 type MachinePath = Path<(String, String)>;
 
-/// The same with a key of its metadata, or an action.
+/// App, Machine id, and a metadata key or an action.
 type MachineSubPath = Path<(String, String, String)>;
 
 pub(super) async fn list(

@@ -1,8 +1,8 @@
-//! The world's HTTP API: the Machines API under `/v1`, and the releases of `api.fly.io` under `/api/v1`.
+//! The HTTP API: the Machines API under `/v1`, and the releases of `api.fly.io` under `/api/v1`.
 //!
-//! Takes requests apart and puts answers together, and knows nothing else: what an endpoint does is the
-//! [`World`](super::world::World)'s. Calls take as long as the world says, on tokio's clock, so that a
-//! paused clock moves them. Opens no socket; start at [`router`].
+//! It parses requests and builds responses; [`World`](super::world::World) implements the endpoints. Calls
+//! take simulated time on tokio's clock, so that a paused clock drives them. It opens no socket; start at
+//! [`router`].
 
 mod apps;
 mod machines;
@@ -22,7 +22,7 @@ use axum::routing::{get, patch, post, put};
 
 pub use server::Server;
 
-/// The API over the world behind this desk.
+/// The API for this server's world.
 pub fn router(desk: Server) -> Router {
     let machine = "/v1/apps/{app}/machines/{id}";
     let volume = "/v1/apps/{app}/volumes/{id}";
@@ -84,12 +84,12 @@ pub fn router(desk: Server) -> Router {
         )
         .fallback(route_not_found)
         .method_not_allowed_fallback(route_not_found)
-        // The platform documents no limit of its own.
+        // The platform documents no limit.
         .layer(DefaultBodyLimit::disable())
         .with_state(desk)
 }
 
-/// What the API says of a path that it does not serve, before it asks who calls.
+/// The API's response for an unknown path, before authentication.
 async fn route_not_found() -> Response {
     (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
 }

@@ -1,4 +1,4 @@
-//! The part of a request's address behind the question mark, and its body.
+//! Query strings and bodies of requests.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ impl Query {
         Self(pairs.into_owned().collect())
     }
 
-    /// The first value of this name that is not empty.
+    /// The first non-empty value with this name.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let mut pairs = self.0.iter();
         let named = pairs.find(|(key, value)| key == name && !value.is_empty());
         named.map(|(_, value)| value.as_str())
     }
 
-    /// Every value of this name, also those that commas join.
+    /// Every value with this name, including comma-separated ones.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(key, _)| key == name);
         named
@@ -32,19 +32,19 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether it is set, as Go reads a bool.
+    /// Whether it is set, parsed like a bool in Go.
     pub(super) fn is_set(&self, name: &str) -> bool {
         let text = self.text(name).map(str::to_ascii_lowercase);
         matches!(text.as_deref(), Some("1" | "t" | "true"))
     }
 
-    /// A whole number; one that cannot be read is refused.
+    /// A whole number; an invalid one is refused.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
         let refused = |_| response::refusal(400, &format!("invalid_argument: invalid {name}"));
         self.text(name).map(str::parse).transpose().map_err(refused)
     }
 
-    /// The pairs whose names begin so, without that beginning.
+    /// The pairs whose names have this prefix, without it.
     pub(super) fn with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
         let pairs = self.0.iter();
         pairs
@@ -53,7 +53,7 @@ impl Query {
     }
 }
 
-/// A body of JSON; none is `{}`.
+/// A JSON body; an empty one is `{}`.
 pub(super) fn parse_body(bytes: &Bytes) -> Result<Value, Refusal> {
     if bytes.is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));

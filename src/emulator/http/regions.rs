@@ -1,4 +1,4 @@
-//! The regions of the emulated platform: some of Fly's, and one that only it has.
+//! The emulated regions: some of Fly's, and one more.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::server::Server;
 use crate::emulator::world::Answer;
 
-/// Code and name. `emu` is no region of Fly: whoever has it has asked.
+/// Code and name. `emu` does not exist on Fly, so a response with it comes from the emulator.
 const REGIONS: [(&str, &str); 7] = [
     ("ams", "Amsterdam, Netherlands"),
     ("bog", "Bogotá, Colombia"),

@@ -1,4 +1,4 @@
-//! Releases, which the platform serves on another host.
+//! Endpoints of releases, which the platform serves from another host.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -9,7 +9,7 @@ use super::query::Query;
 use super::server::Server;
 use crate::emulator::world::World;
 
-/// Rows of a list that says nothing of it.
+/// The default number of rows in a list.
 const ROWS: u64 = 25;
 
 pub(super) async fn create(

@@ -1,4 +1,4 @@
-//! What the world says, as HTTP answers (docs/platform/machines-api.md 1.3, 1.6).
+//! Converts results to HTTP responses (docs/platform/machines-api.md 1.3, 1.6).
 
 use std::io;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::emulator::world::Refusal;
 
-/// The answer with this status if it is a success.
+/// The response; `success` is its status if the call succeeded.
 pub(super) fn to_response(
     success: StatusCode,
     result: Result<Value, Refusal>,
@@ -28,7 +28,7 @@ pub(super) fn to_response(
     response
 }
 
-/// A refusal of the API's outer parts, which the world does not know.
+/// A refusal by the HTTP layer.
 pub(super) fn refusal(status: u16, message: &str) -> Refusal {
     Refusal {
         status,
@@ -63,8 +63,7 @@ fn refusal_response(refusal: &Refusal) -> Response {
     response
 }
 
-/// A connection that ends after the first bytes of an answer: whoever reads it cannot know what it
-/// would have said.
+/// A connection that closes after the first bytes of a response.
 fn truncated_response() -> Response {
     let parts = [
         Ok(Bytes::from_static(b"{")),

@@ -1,4 +1,4 @@
-//! What every endpoint passes through: who calls, the world behind its lock, and how long it takes.
+//! Common parts of all endpoints: authentication, the lock around the world, and latency.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use super::{query, response};
 use crate::emulator::storage::WorldStore;
 use crate::emulator::world::{Answer, Caller, Refusal, World};
 
-/// The world as the API's handlers reach it. Clones share it.
+/// The world as shared by the API's handlers; clones share it.
 #[derive(Clone)]
 pub struct Server {
     world: Arc<Mutex<World>>,
@@ -23,12 +23,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// A desk in front of this world.
+    /// A server for this world.
     pub fn new(world: World) -> Self {
         Self::from_shared(Arc::new(Mutex::new(world)))
     }
 
-    /// A desk in front of a world that others reach, too.
+    /// A server for a shared world.
     pub fn from_shared(world: Arc<Mutex<World>>) -> Self {
         Self {
             world,
@@ -37,20 +37,20 @@ impl Server {
         }
     }
 
-    /// The same, which keeps what happens in a file.
+    /// Persists changes in a file.
     #[must_use]
     pub fn with_store(mut self, keeper: WorldStore) -> Self {
         self.store = Some(Arc::new(Mutex::new(keeper)));
         self
     }
 
-    /// The world, to script and to look at. Not to be held across an await.
+    /// The world, for scripting and inspection. Do not hold it across an await.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        // Whoever panicked while it held the world has said so already.
+        // A thread that panicked while holding the lock has already reported it.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves one call and answers it with this status if it succeeds.
+    /// Serves one call; `success` is the response's status if it succeeds.
     pub(super) async fn serve(
         &self,
         headers: &HeaderMap,
@@ -78,7 +78,7 @@ impl Server {
         }
     }
 
-    /// The same without an answer yet.
+    /// The same without building the response.
     pub(super) async fn call_world(
         &self,
         headers: &HeaderMap,
@@ -106,14 +106,14 @@ impl Server {
         keeper.save(world).map_err(failed)
     }
 
-    /// An answer of the API, with a request id.
+    /// A response with a request id.
     pub(super) fn answer(&self, success: StatusCode, result: Result<Value, Refusal>) -> Response {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
         response::to_response(success, result, &format!("emulated-{number:08}"))
     }
 }
 
-/// Who calls. Any token is taken, a missing one is not.
+/// Identifies the caller. Any token is accepted, but one is required.
 fn parse_caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let words = text(header::AUTHORIZATION.as_str()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Waiting for a Machine (docs/platform/machines-api.md 6).
+//! The wait endpoint of Machines (docs/platform/machines-api.md 6).
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use super::response;
 use super::server::Server;
 use crate::emulator::world::Refusal;
 
-/// The longest that one call waits.
+/// The longest wait of one call.
 const MAX_WAIT_S: u64 = 60;
-/// How often a Machine that does not change by itself is looked at: somebody may change it.
+/// How often a Machine is polled if no change is scheduled, because another call may change it.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The states that can be waited for.

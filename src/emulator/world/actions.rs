@@ -1,5 +1,5 @@
-//! The endpoints that change something, one method each, with the platform's own rules about what may be done when
-//! (docs/platform/machines-api.md 1.7, 4, 5, 17.2).
+//! Mutating endpoints, with the platform's rules for each state (docs/platform/machines-api.md 1.7, 4, 5,
+//! 17.2).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -141,7 +141,7 @@ impl World {
         })
     }
 
-    /// `POST …/restart`: the same instance, once more.
+    /// `POST …/restart`: keeps the instance.
     pub fn restart(&mut self, app: &str, id: &str) -> Answer {
         self.serve_machine_call("restart", app, id, |world, script| {
             let state = world.require_active_state(app, id)?;
@@ -163,7 +163,7 @@ impl World {
         })
     }
 
-    /// `POST …/signal`: one that kills ends the Machine, any other is only heard.
+    /// `POST …/signal`: a fatal signal ends the Machine, any other only succeeds.
     pub fn signal(&mut self, app: &str, id: &str, kills: bool) -> Answer {
         self.serve_machine_call("signal", app, id, |world, _| {
             let state = world.require_active_state(app, id)?;
@@ -233,7 +233,7 @@ impl World {
         })
     }
 
-    /// `PATCH …/metadata`, or `PUT`, which drops what is not named. Nothing as a value takes a key away.
+    /// `PATCH …/metadata`, or `PUT`, which removes all other keys. An empty value removes a key.
     pub fn metadata_entries(
         &mut self,
         app: &str,
@@ -274,7 +274,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether a Machine has stopped so short a time ago that it does not start yet.
+    /// Whether a Machine stopped so recently that it cannot start yet.
     fn is_still_active(&self, app: &str, id: &str) -> bool {
         let now = self.now();
         let record = self.apps.get(app).and_then(|app| app.record(id));
@@ -318,7 +318,7 @@ impl World {
         })
     }
 
-    /// Another host for a Machine, with forks of its volumes.
+    /// Moves a Machine to another host and forks its volumes.
     pub(super) fn migrate(&mut self, app: &str, id: &str) {
         let Some(record) = self.apps.get(app).and_then(|found| found.record(id)) else {
             return;
@@ -428,7 +428,7 @@ impl World {
         Ok(shown)
     }
 
-    /// Where a Machine comes to be: with its volume, whatever was asked for.
+    /// The region of a new Machine: its volume's, whatever the call requested.
     fn resolve_region(
         &self,
         app: &str,
@@ -454,7 +454,7 @@ impl World {
         nonce
     }
 
-    /// Refuses a config that mounts a volume which is not there or which another Machine has.
+    /// Refuses a config with a missing volume or one that another Machine has.
     fn check_volumes_free(&self, app: &str, config: &Value) -> Result<(), Refusal> {
         let found = self.require_app(app)?;
         if volumes_of(config).next().is_none() {
@@ -516,7 +516,7 @@ impl World {
         }
         let launches = match state {
             State::Started | State::Starting | State::Created | State::Failed => !skip,
-            // A Machine that does not run stays down, whatever the call says (17.2).
+            // An update does not start a stopped Machine, whatever the call says (17.2).
             State::Stopped | State::Suspended => script.starts_stopped,
             State::Replacing
             | State::Stopping

@@ -1,4 +1,4 @@
-//! One app of the world: its Machines and volumes.
+//! One app: its Machines and volumes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::clock::Calendar;
 use super::machine::EmulatedMachine;
 use super::releases::Release;
 
-/// An app. Machines are found by id and by name; lists follow the order of creation.
+/// An app. Machines are indexed by id and by name; lists are in the order of creation.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct App {
     pub(super) id: String,
@@ -21,7 +21,7 @@ pub(super) struct App {
     records: Vec<EmulatedMachine>,
     #[serde(skip)]
     by_id: BTreeMap<String, usize>,
-    /// The newest Machine of each name.
+    /// The newest Machine with each name.
     #[serde(skip)]
     by_name: BTreeMap<String, usize>,
     pub(super) volumes: Vec<EmulatedVolume>,
@@ -38,13 +38,13 @@ pub(super) struct EmulatedVolume {
     pub(super) snapshot_retention: u32,
     pub(super) auto_backup_enabled: bool,
     pub(super) created_at: Duration,
-    /// Where in its region it lies.
+    /// Its zone in the region.
     #[serde(default)]
     pub(super) zone: u32,
-    /// Lists lack it before.
+    /// Lists omit it before this time.
     #[serde(default)]
     pub(super) listed_from: Duration,
-    /// Its host does not answer.
+    /// Its host does not respond.
     #[serde(default)]
     pub(super) unreachable: bool,
 }
@@ -66,7 +66,7 @@ impl EmulatedVolume {
         }
     }
 
-    /// The volume as the platform shows it.
+    /// The volume's JSON.
     pub(super) fn render(&self, holder: Option<&str>, calendar: Calendar) -> Value {
         let host_status = if self.unreachable {
             "unreachable"
@@ -96,7 +96,7 @@ impl App {
         }
     }
 
-    /// The app as the platform shows it.
+    /// The app's JSON.
     pub(super) fn render(&self, name: &str, now: Duration) -> Value {
         let alive = |record: &&EmulatedMachine| !record.is_destroyed(now);
         let count = self.records.iter().filter(alive).count();
@@ -124,13 +124,13 @@ impl App {
         self.by_id.get(id).map(|at| &mut self.records[*at])
     }
 
-    /// Where a Machine stands in the order of lists.
+    /// A Machine's position in lists.
     pub(super) fn list_position(&self, id: &str) -> Option<u64> {
         let place = self.by_id.get(id).copied()?;
         u64::try_from(place).ok()
     }
 
-    /// The Machine that has this name; a destroyed one has it no more.
+    /// The Machine with this name; a destroyed one no longer has it.
     pub(super) fn find_by_name(&self, name: &str, now: Duration) -> Option<&EmulatedMachine> {
         let record = &self.records[*self.by_name.get(name)?];
         (!record.is_destroyed(now)).then_some(record)
@@ -143,7 +143,7 @@ impl App {
         self.records.push(record);
     }
 
-    /// Which Machine holds which volume.
+    /// Volumes and the Machines that hold them.
     pub(super) fn holders(&self, now: Duration) -> BTreeMap<&str, &str> {
         self.records
             .iter()
@@ -152,8 +152,8 @@ impl App {
             .collect()
     }
 
-    /// The lowest zone of the region in which no volume of this name lies; where all of so many have one,
-    /// the first of those that have fewest, unless it has to be one that has none.
+    /// The lowest zone without a volume of this name. If all `zones` have one: the first with the fewest, or
+    /// none if the zone must be unique.
     pub(super) fn zone(
         &self,
         name: &str,
@@ -175,7 +175,7 @@ impl App {
         (!unique || of(&fewest) == 0).then_some(fewest)
     }
 
-    /// Takes the host of a Machine and its volumes away, or brings it back.
+    /// Sets whether the host of a Machine and its volumes responds.
     pub(super) fn set_host_unreachable(&mut self, id: &str, unreachable: bool, in_part: bool) {
         let Some(record) = self.record_mut(id) else {
             return;

@@ -1,4 +1,4 @@
-//! The endpoints of apps (docs/platform/machines-api.md 3).
+//! Endpoints of apps (docs/platform/machines-api.md 3).
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ impl World {
     /// `POST /apps`.
     pub fn create_app(&mut self, body: &Value) -> Answer {
         let text = |key: &str| body.get(key).and_then(Value::as_str);
-        // The documentation says `app_name`, every client says `name` (docs/platform/machines-api.md 19).
+        // The documentation says `app_name`, every client sends `name` (docs/platform/machines-api.md 19).
         let name = text("name").or(text("app_name")).unwrap_or_default();
         let (organization, network) = (text("org_slug"), text("network"));
         self.serve(&app_call("create-app", name), |world, _| {
@@ -53,7 +53,7 @@ impl World {
         })
     }
 
-    /// `DELETE /apps/{app}`: with its Machines, which `force` need not stop before.
+    /// `DELETE /apps/{app}`; with `force` its Machines need not be stopped.
     pub fn delete_app(&mut self, app: &str, force: bool) -> Answer {
         self.serve(&app_call("delete-app", app), |world, _| {
             let now = world.now();

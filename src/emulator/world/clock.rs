@@ -1,22 +1,22 @@
-//! Where the world's time comes from, and how the platform writes it.
+//! The simulation's clock, and the platform's time formats.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Gives the time since the world began.
+/// Returns the time since the simulation began.
 pub trait Clock: Send + Sync {
-    /// Now; never goes backwards.
+    /// The current time; monotonic.
     fn now(&self) -> Duration;
 }
 
-/// A clock that stands still until it is moved by hand.
+/// A clock that tests advance.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// Moves it on.
+    /// Advances it.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.0.fetch_add(nanos, Ordering::Relaxed);
@@ -29,8 +29,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Which moment of the calendar the world begins at, and how moments are written
-/// (docs/platform/machines-api.md 1.8).
+/// The calendar time of the beginning, and time formats (docs/platform/machines-api.md 1.8).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Calendar {
     /// Seconds since 1970.
@@ -54,7 +53,7 @@ impl Calendar {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// RFC 3339 in UTC with milliseconds, so that two results of one check within a second differ.
+    /// RFC 3339 in UTC with milliseconds, so that two check results within a second differ.
     pub(super) fn precise(self, at: Duration) -> String {
         format!("{:.3}", self.moment(at))
     }

@@ -1,4 +1,4 @@
-//! What a Machine has gone through, as the platform tells it (docs/platform/machines-api.md 17.3).
+//! A Machine's events in the platform's format (docs/platform/machines-api.md 17.3).
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use serde_json::{Value, json};
 use super::clock::Calendar;
 use super::lifecycle::{Exit, State};
 
-/// A Machine came into a state.
+/// A Machine entered a state.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) state: State,
-    /// Its process ended by itself.
+    /// Its process exited by itself.
     #[serde(default)]
     pub(super) ended: Option<Exit>,
-    /// It did not run before, so nothing ended.
+    /// It was not running, so no process exited.
     #[serde(default)]
     pub(super) idle: Option<Idle>,
 }
 
-/// What a Machine comes from that is down and has not run.
+/// Why a Machine that never ran is in its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Idle {
-    /// It was made.
+    /// It was created.
     Made,
     /// It got a new version.
     Updated,
 }
 
 impl Event {
-    /// The event as the platform shows it, the `number`th of that Machine.
+    /// The event's JSON; `number` is its index on that Machine.
     pub(super) fn render(&self, machine: &str, number: usize, calendar: Calendar) -> Value {
         let (kind, status, source) = match (self.state, self.idle) {
             (_, Some(Idle::Made)) => ("launch", "stopped", "flyd"),
@@ -77,8 +77,8 @@ impl Event {
     }
 }
 
-/// 26 characters that rise with the number, of letters as the platform's; ten of a Machine's id tell it from
-/// every other.
+/// 26 letters and digits that increase with the number, like the platform's; ten characters of the Machine's
+/// id make it unique.
 fn id(machine: &str, number: usize) -> String {
     let own = BASE32_NOPAD.encode(format!("{machine:0<10.10}").as_bytes());
     format!("01{number:08}{own}")

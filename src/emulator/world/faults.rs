@@ -1,4 +1,4 @@
-//! What goes wrong, scripted: which calls are touched, what happens to them, and how often it did.
+//! Scripted faults: which calls they affect, how, and how often they fired.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::lifecycle::ExitsAfter;
 
-/// The actions by which faults select and the log names calls.
+/// The action names for faults and the log.
 pub const ACTIONS: &[&str] = &[
     "app",
     "apps",
@@ -43,8 +43,7 @@ pub const ACTIONS: &[&str] = &[
     "wait",
 ];
 
-/// One scripted fault: every call that fits is counted, and those from the `nth` on, `times` of them,
-/// are touched.
+/// One scripted fault. Matching calls are counted; from the `nth` on, `times` of them are affected.
 #[derive(Debug, Clone)]
 pub struct Fault {
     action: String,
@@ -52,103 +51,103 @@ pub struct Fault {
     machine: Option<String>,
     nth: u32,
     times: u32,
-    /// Of a thousand calls that it could touch, so many are.
+    /// The affected share of matching calls, per thousand.
     chance: u32,
     effect: FaultEffect,
 }
 
-/// What happens to a call that a fault touches.
+/// The effect of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultEffect {
-    /// It is refused for certain.
+    /// The call is refused.
     Refuse {
-        /// Status of the answer (4xx).
+        /// Status of the response (4xx).
         status: u16,
-        /// What the answer says.
+        /// The error message.
         message: String,
     },
-    /// There is no room: on the Machine's host for an update or a start, in the region for a create.
+    /// No capacity: on the host for an update or a start, in the region for a create.
     NoRoom {
-        /// What the answer says; none for the platform's usual words.
+        /// The error message; `None` is the platform's usual one.
         message: Option<String>,
     },
-    /// It is refused as the platform was seen to refuse it (docs/platform/machines-api.md 20a).
+    /// Refused with the platform's recorded status and message (docs/platform/machines-api.md 20a).
     Refusal(RefusalKind),
-    /// It came too fast.
+    /// Rate limited.
     RateLimited {
-        /// `Retry-After` of the answer.
+        /// `Retry-After` of the response.
         retry_after: Duration,
     },
-    /// The work is not done and no certain answer comes.
+    /// The call has no effect, and the response is lost.
     LoseBefore {
-        /// Status of the answer (408 or 5xx).
+        /// Status of the response (408 or 5xx).
         status: u16,
     },
-    /// The work is done and no certain answer comes.
+    /// The call takes effect, and the response is lost.
     LoseAfter {
-        /// Status of the answer (408 or 5xx).
+        /// Status of the response (408 or 5xx).
         status: u16,
     },
-    /// The connection ends before anything is done.
+    /// The connection closes before the call takes effect.
     BreakBefore,
-    /// The work is done, and the connection ends before that is said.
+    /// The call takes effect, and the connection closes before the response.
     BreakAfter,
-    /// The answer takes longer by this.
+    /// Delays the response.
     SlowAnswer(Duration),
-    /// The start that the call causes takes longer by this.
+    /// Delays the start that the call causes.
     SlowStart(Duration),
     /// The start that the call causes fails.
     FailStart,
-    /// The process that the call starts ends at once by itself, with this exit code, and stays down.
+    /// The started process exits at once with this code and is not restarted.
     ExitsAtOnce(i32),
-    /// The process that the call starts is up for a while and ends by itself.
+    /// The started process runs for a while and exits.
     ExitsAfter(ExitsAfter),
-    /// The update is answered and undone: the version before it runs again.
+    /// The update succeeds and is then undone: the previous version runs again.
     Reverts,
-    /// A Machine that does not run is started by its update.
+    /// An update starts a stopped Machine.
     StartsStopped,
-    /// A Machine that is made without being started stays `created`.
+    /// A Machine created without start stays `created`.
     StaysCreated,
-    /// The new Machine comes to be in this region, whatever was asked for.
+    /// The new Machine is created in this region, whatever the call requested.
     WrongRegion(String),
     /// Checks of the started Machine stay critical.
     ChecksNeverPass,
-    /// The Machine that the call makes is missing from lists for so long.
+    /// Lists omit the created Machine for this time.
     ListLag(Duration),
-    /// A list answers with nothing in it.
+    /// A list is empty.
     EmptyList,
-    /// The answer lacks this field; a list lacks it in each entry.
+    /// The response omits this field; a list omits it in each entry.
     Omits(String),
-    /// The Machine's host stops answering once the call is done.
+    /// The Machine's host stops responding after the call.
     HostUnreachable {
-        /// Whether its config is still told as an incomplete one.
+        /// Whether its config is still shown as an incomplete one.
         in_part: bool,
     },
-    /// The Machine moves to another host once the call is done: its volumes are forked under new ids.
+    /// After the call the Machine moves to another host: its volumes are forked with new ids.
     Migrates,
-    /// Somebody else takes the Machine's lease for so long before the call is looked at.
+    /// Before the call another client acquires the Machine's lease for this time.
     LeaseHeld(Duration),
-    /// The call answers as if it had worked and does nothing.
+    /// The call reports success and does nothing.
     FalseSuccess,
 }
 
-/// A refusal of the platform that has words of its own.
+/// A recorded refusal of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// The region has no room for a volume, or the host no memory for a start or an update.
+    /// The region has no capacity for a volume, or the host no memory for a start or an update.
     Capacity,
-    /// The organisation may have no more.
+    /// The organisation's quota is used up.
     Quota,
-    /// The organisation has as many Machines as it may have.
+    /// The organisation's Machine limit is reached.
     MachineLimit,
     /// The registry does not have the image yet.
     ImageUnknown,
-    /// A Machine of that name is there, says a status other than 409.
+    /// The name is used, with a status other than 409.
     NameTaken,
 }
 
 impl RefusalKind {
-    /// Status and words of the answer to a call of this action.
+    /// Status and message of the response for this action.
     pub(super) fn answer(self, action: &str) -> (u16, &'static str) {
         match self {
             Self::Capacity if action == "create-volume" => (400, "no capacity"),
@@ -164,12 +163,12 @@ impl RefusalKind {
     }
 }
 
-/// Names an injected fault.
+/// Identifies an injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultId(usize);
 
 impl Fault {
-    /// A fault of the first call of this action: one of [`ACTIONS`].
+    /// A fault for the first call of this action: one of [`ACTIONS`].
     pub fn on(action: impl Into<String>, effect: FaultEffect) -> Self {
         Self {
             action: action.into(),
@@ -182,35 +181,35 @@ impl Fault {
         }
     }
 
-    /// Only calls about Machines of this group.
+    /// Matches only calls about Machines of this group.
     #[must_use]
     pub fn in_group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
     }
 
-    /// Only calls about the Machine of this id or name.
+    /// Matches only calls about the Machine with this id or name.
     #[must_use]
     pub fn of_machine(mut self, machine: impl Into<String>) -> Self {
         self.machine = Some(machine.into());
         self
     }
 
-    /// Begins with the n-th fitting call; the first one is 1.
+    /// Begins with the n-th matching call; 1 is the first one.
     #[must_use]
     pub fn nth(mut self, nth: u32) -> Self {
         self.nth = nth;
         self
     }
 
-    /// Touches so many calls in a row.
+    /// Affects this many calls in a row.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// Touches only so many of a thousand calls that it could touch; which ones, the world's seed says.
+    /// Affects only this share of calls, per thousand, chosen by the simulation's seed.
     #[must_use]
     pub fn chance(mut self, per_mille: u32) -> Self {
         self.chance = per_mille;
@@ -239,7 +238,7 @@ impl Fault {
     }
 }
 
-/// What a call is about, as faults select by it.
+/// The properties of a call that faults match.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FaultSubject<'a> {
     pub(super) action: &'static str,
@@ -273,14 +272,14 @@ impl Faults {
         self.0.get(id.0).map_or(0, |armed| armed.fired)
     }
 
-    /// Nothing more goes wrong; what has fired stays counted.
+    /// Removes all faults; their counts remain.
     pub(super) fn clear(&mut self) {
         for armed in &mut self.0 {
             armed.fault.times = 0;
         }
     }
 
-    /// The effects on this call, in the order in which their faults were injected.
+    /// The effects on this call, in the order of injection.
     pub(super) fn effects_on(&mut self, call: &FaultSubject<'_>, world: &str) -> Vec<FaultEffect> {
         let mut effects = Vec::new();
         for armed in &mut self.0 {

@@ -1,12 +1,12 @@
-//! What an image's reference resolves to, without asking a registry: the same name is the same digest
-//! until somebody moves it, and a Machine keeps the one that it was made or updated with.
+//! Resolves image references without a registry: a name always has the same digest until a test moves its
+//! tag, and a Machine keeps the digest of its last create or update.
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// The `image_ref` of a Machine that runs this image, by the digest that it had when the Machine took it
-/// where the tag has moved (docs/platform/machines-api.md 16).
+/// The `image_ref` of a Machine with this image; `moved` is the digest that a moved tag had at its create or
+/// update (docs/platform/machines-api.md 16).
 pub(super) fn reference(image: &str, moved: Option<&str>) -> Value {
     let (name, digest) = match image.split_once('@') {
         Some((name, digest)) => (name, digest.to_owned()),
@@ -32,7 +32,7 @@ pub(super) fn reference(image: &str, moved: Option<&str>) -> Value {
     })
 }
 
-/// Where names without a host come from.
+/// The registry of names without a host.
 const HUB: &str = "registry-1.docker.io";
 
 fn fake_digest(image: &str) -> String {

@@ -1,4 +1,4 @@
-//! Leases: who may change a Machine for a while (docs/platform/machines-api.md 7).
+//! Leases of Machines (docs/platform/machines-api.md 7).
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::clock::Calendar;
 use super::machine::EmulatedMachine;
 use super::simulation::{Answer, Refusal, World};
 
-/// How long a lease lasts that asks for nothing. The platform's own default is not known.
+/// The lifetime of a lease without a ttl; the platform's own default is unknown.
 const DEFAULT_TTL: Duration = Duration::from_secs(30);
 
-/// The actions that only the holder of the lease may do.
+/// The actions that require the lease if it is held.
 const GUARDED: &[&str] = &[
     "update", "destroy", "start", "stop", "suspend", "restart", "cordon", "uncordon",
 ];
 
-/// A lease on one Machine.
+/// A lease of one Machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Lease {
     pub(super) nonce: String,
@@ -35,7 +35,7 @@ impl Lease {
     }
 }
 
-/// What guards a Machine against this call, if anything does.
+/// The refusal of this call if another caller holds the lease.
 pub(super) fn refusal(
     action: &str,
     record: &EmulatedMachine,
@@ -59,7 +59,7 @@ fn describe_holder(record: &EmulatedMachine, lease: &Lease, calendar: Calendar) 
 }
 
 impl World {
-    /// `POST …/lease`: takes the lease, or prolongs it for whoever bears its nonce.
+    /// `POST …/lease`: acquires the lease, or refreshes it for a caller with its nonce.
     pub fn lease(
         &mut self,
         app: &str,
@@ -104,13 +104,13 @@ impl World {
             let record = world.record(app, id)?;
             let lease = record.lease(now).ok_or_else(no_lease)?;
             let mut shown = lease.render(&record.instance, calendar);
-            // Whoever only looks must not be able to act with it.
+            // A read must not reveal the nonce.
             shown["data"]["nonce"] = "".into();
             Ok(shown)
         })
     }
 
-    /// `DELETE …/lease`: only with its nonce.
+    /// `DELETE …/lease`: requires the nonce.
     pub fn release_lease(&mut self, app: &str, id: &str) -> Answer {
         let bearer = self.caller().clone();
         self.serve_machine_call("release-lease", app, id, |world, _| {

@@ -1,14 +1,14 @@
-//! What a Machine does by itself as time goes by: its states, and the timeline that it follows.
+//! The lifecycle of a Machine: its states, and its timeline.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How long things take.
+/// Durations of the simulation.
 #[derive(Debug, Clone)]
 pub struct Timings {
-    /// Until a call is answered.
+    /// Latency of a call.
     pub latency: Duration,
     /// Pulling the image (`created`).
     pub prepare: Duration,
@@ -20,15 +20,15 @@ pub struct Timings {
     pub stop: Duration,
     /// Being destroyed (`destroying`).
     pub destroy: Duration,
-    /// How long a Machine that has stopped cannot be started again.
+    /// How long a stopped Machine cannot be started again.
     pub lingers: Duration,
-    /// From `started` to the first result of a check.
+    /// From `started` to the first check result.
     pub first_check: Duration,
-    /// Between two results of a check.
+    /// Between two check results.
     pub check_interval: Duration,
-    /// How long a destroyed Machine can still be read by its id.
+    /// How long a destroyed Machine can be read by its id.
     pub remembers_destroyed: Duration,
-    /// How long a new Machine is missing from lists.
+    /// How long lists omit a new Machine.
     pub list_lag: Duration,
 }
 
@@ -51,7 +51,7 @@ impl Default for Timings {
 }
 
 impl Timings {
-    /// Everything at once, for tests that count and do not wait.
+    /// Everything takes no time, for tests that only count calls.
     pub fn instant() -> Self {
         Self {
             latency: Duration::ZERO,
@@ -104,29 +104,28 @@ impl State {
     }
 }
 
-/// The states that a Machine goes through, each with the moment in which it begins; in order of time,
-/// the last one lasts.
+/// The states of a Machine with their start times, in order; the last one lasts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Timeline {
     moments: Vec<(Duration, State)>,
-    /// When its process ends by itself, and how.
+    /// When and how its process exits by itself.
     #[serde(default)]
     exits: Vec<(Duration, Exit)>,
 }
 
-/// How a process ends by itself.
+/// How a process exits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Exit {
     pub(super) code: i32,
     pub(super) signal: Option<i32>,
     pub(super) oom_killed: bool,
-    /// The platform starts it again.
+    /// The platform restarts it.
     pub(super) restarting: bool,
-    /// Restarts since the start that a call has caused.
+    /// Restarts since the last start by a call.
     pub(super) restarts: u32,
 }
 
-/// How a start goes that a fault has touched.
+/// Fault effects on a start.
 #[derive(Debug, Clone, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -140,43 +139,43 @@ pub(super) struct StartOverrides {
     pub(super) checks_never_pass: bool,
     pub(super) unlisted: Duration,
     pub(super) unreachable: bool,
-    /// What it runs is still told as an incomplete config.
+    /// Its config is still shown as an incomplete one.
     pub(super) in_part: bool,
-    /// It moves to another host once the call is done.
+    /// It moves to another host after the call.
     pub(super) migrates: bool,
-    /// A Machine that is made without being started stays `created`.
+    /// A Machine created without start stays `created`.
     pub(super) stays_created: bool,
-    /// An update is undone: the version before it runs again.
+    /// An update is undone: the previous version runs again.
     pub(super) reverts: bool,
-    /// A Machine that does not run is started by its update.
+    /// An update starts a stopped Machine.
     pub(super) starts_stopped: bool,
-    /// The new Machine comes to be in this region, whatever was asked for.
+    /// The new Machine is created in this region, whatever the call requested.
     pub(super) region_override: Option<String>,
 }
 
-/// A process that is up for a while and ends by itself.
+/// A process that runs for a while and exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitsAfter {
-    /// How long it is up each time.
+    /// The uptime of each run.
     pub after: Duration,
     /// The exit code.
     pub code: i32,
-    /// The signal that ends it.
+    /// The signal that kills it.
     pub signal: Option<i32>,
-    /// It used more memory than there is.
+    /// It exceeded the Machine's memory.
     pub oom_killed: bool,
-    /// So many times it ends so and is started again; then it stays up. With 0 it ends once and is not
-    /// started again. None: as its restart policy says, each time.
+    /// How many times it is restarted before it stays up; with 0 it exits once and is not restarted. `None`:
+    /// as its restart policy says, each time.
     pub restarts: Option<u32>,
 }
 
-/// A policy that never gives up; more restarts than any test waits for.
+/// The limit for a policy without one; more than any test needs.
 const UNLIMITED_RESTARTS: u32 = 500;
-/// What the platform grants under `on-failure` when nothing is written (docs/platform/machines-api.md 15.1).
+/// The platform's default for `on-failure` (docs/platform/machines-api.md 15.1).
 const RETRIES: u32 = 10;
 
 impl ExitsAfter {
-    /// How many times it is started again under this config, and whether it stays up after the last one.
+    /// How many times it is restarted with this config, and whether it stays up afterwards.
     fn restarts(&self, config: &Value) -> (u32, bool) {
         if let Some(restarts) = self.restarts {
             return (restarts, restarts > 0);
@@ -216,7 +215,7 @@ impl Timeline {
         Self::from_moments(vec![(now, state)])
     }
 
-    /// `first` for so long, then a start.
+    /// `first` for this time, then a start.
     pub(super) fn starting(
         now: Duration,
         first: State,
@@ -250,7 +249,7 @@ impl Timeline {
         timeline
     }
 
-    /// Goes on with the ends of a process that was started at this moment.
+    /// Adds the exits of a process started at this moment.
     pub(super) fn exit(
         &mut self,
         started: Duration,
@@ -274,7 +273,7 @@ impl Timeline {
         }
     }
 
-    /// `first` for so long, then `last`.
+    /// `first` for this time, then `last`.
     pub(super) fn transition(now: Duration, first: State, lasts: Duration, last: State) -> Self {
         Self::from_moments(vec![(now, first), (now + lasts, last)])
     }
@@ -286,13 +285,13 @@ impl Timeline {
         }
     }
 
-    /// How its process ended by itself at this moment.
+    /// The exit of its process at this moment.
     pub(super) fn exit_at(&self, at: Duration) -> Option<Exit> {
         let mut exits = self.exits.iter();
         exits.find(|(ended, _)| *ended == at).map(|(_, exit)| *exit)
     }
 
-    /// The state at this moment, and since when.
+    /// The state at this moment, and its start time.
     pub(super) fn at(&self, now: Duration) -> (State, Duration) {
         let (since, state) = self
             .moments
@@ -303,7 +302,7 @@ impl Timeline {
         (*state, *since)
     }
 
-    /// What has begun by this moment, oldest first.
+    /// The states that have begun by this moment, oldest first.
     pub(super) fn begun(&self, now: Duration) -> impl Iterator<Item = (Duration, State)> {
         let begun = self
             .moments
@@ -312,7 +311,7 @@ impl Timeline {
         begun.copied()
     }
 
-    /// When it changes next by itself.
+    /// The time of the next scheduled change.
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
         self.moments
             .iter()

@@ -1,10 +1,9 @@
-//! How fast the platform lets itself be asked: per action and per Machine, or app
-//! (docs/platform/machines-api.md 1.5).
+//! The platform's rate limits, per action and Machine or app (docs/platform/machines-api.md 1.5).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The buckets of all callers.
+/// The token buckets of all callers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limits(BTreeMap<(&'static str, String), Bucket>);
 
@@ -15,7 +14,7 @@ struct Bucket {
 }
 
 impl Limits {
-    /// Takes the right to one call, or says how long there is none.
+    /// Takes a token for one call, or returns the time until there is one.
     pub(super) fn take(
         &mut self,
         now: Duration,

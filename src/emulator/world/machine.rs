@@ -1,4 +1,4 @@
-//! One Machine of the world, and the JSON that the platform shows of it.
+//! One Machine, and its JSON.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::lease::Lease;
 use super::lifecycle::{State, Timeline, Timings};
 use super::platform_defaults::{fill_defaults, respell};
 
-/// What the world keeps of a Machine. The config is the JSON that came.
+/// The stored state of a Machine. The config is the received JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -32,27 +32,27 @@ pub(super) struct EmulatedMachine {
     pub(super) listed_from: Duration,
     pub(super) cordoned: bool,
     pub(super) unreachable: bool,
-    /// As long as its host does not answer, its config is shown as an incomplete one.
+    /// While its host does not respond, an incomplete config is shown.
     #[serde(default)]
     pub(super) in_part: bool,
     pub(super) checks_never_pass: bool,
-    /// Results of the run before: they stay to be read until the new one has its own.
+    /// Check results of the previous run, shown until the new run has its own.
     old_results: Vec<Value>,
-    /// What happened before the timeline that it follows now.
+    /// Events before its current timeline.
     past: Vec<Event>,
     lease: Option<Lease>,
-    /// What its image's tag had moved to when it took it; none for what the name itself says.
+    /// The digest of its image if the tag had been moved when it was pulled.
     #[serde(default)]
     moved_image: Option<String>,
-    /// Its versions before the one that it has, oldest first, each with its config as it was sent.
+    /// Its previous versions, oldest first, each with its config as received.
     #[serde(default)]
     replaced: VecDeque<(String, Value)>,
 }
 
-/// Versions that are kept of a Machine beside the one that it has.
+/// How many previous versions are kept.
 const VERSIONS: usize = 20;
 
-/// What a new Machine is made of.
+/// The input for a new Machine.
 pub(super) struct NewEmulatedMachine {
     pub(super) id: String,
     pub(super) name: String,
@@ -63,7 +63,7 @@ pub(super) struct NewEmulatedMachine {
     pub(super) now: Duration,
 }
 
-/// Which time it is, and how long things take.
+/// The current time, and durations.
 #[derive(Clone)]
 pub(super) struct TimeContext {
     pub(super) now: Duration,
@@ -71,10 +71,10 @@ pub(super) struct TimeContext {
     pub(super) calendar: Calendar,
 }
 
-/// What is needed to show a Machine.
+/// The input for a Machine's JSON.
 pub(super) struct RenderContext<'a> {
     pub(super) times: TimeContext,
-    /// The app's volumes, where the platform fills in what a config leaves out.
+    /// The app's volumes, if the platform fills in defaults.
     pub(super) fills_in: Option<&'a [EmulatedVolume]>,
     pub(super) respells: bool,
 }
@@ -111,18 +111,18 @@ impl EmulatedMachine {
         self.state(now) == State::Destroyed
     }
 
-    /// Whether its id is forgotten.
+    /// Whether its id can no longer be read.
     pub(super) fn is_forgotten(&self, now: Duration, timings: &Timings) -> bool {
         let (state, since) = self.timeline.at(now);
         state == State::Destroyed && now >= since + timings.remembers_destroyed
     }
 
-    /// When it changes next by itself.
+    /// The time of the next scheduled change.
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
         self.timeline.next_change(now)
     }
 
-    /// When the state that it is in has begun.
+    /// When its current state began.
     pub(super) fn since(&self, now: Duration) -> Duration {
         self.timeline.at(now).1
     }
@@ -136,15 +136,14 @@ impl EmulatedMachine {
         volumes_of(&self.config)
     }
 
-    /// Follows this timeline from now on; what was before stays in its events and in the results of
-    /// its checks.
+    /// Replaces its timeline; earlier states remain in its events and check results.
     pub(super) fn set_timeline(&mut self, times: &TimeContext, timeline: Timeline) {
         self.old_results = self.checks(times.now, &times.timings, times.calendar);
         self.past = self.all_events(times.now);
         self.timeline = timeline;
     }
 
-    /// What happened to it, oldest first.
+    /// Its events, oldest first.
     fn all_events(&self, now: Duration) -> Vec<Event> {
         let mut events = self.past.clone();
         for (at, state) in self.timeline.begun(now) {
@@ -158,7 +157,7 @@ impl EmulatedMachine {
             if state != State::Stopped && ended.is_some() {
                 events.push(event(State::Stopped, ended));
             }
-            // Several turns within one moment, and a state that goes on, are one event.
+            // Several changes within one moment, and a state that continues, are one event.
             let last = events.last().map(|last| last.state);
             if last == Some(state) {
                 continue;
@@ -176,7 +175,7 @@ impl EmulatedMachine {
         events
     }
 
-    /// Its events as the platform shows them, newest first.
+    /// Its events as JSON, newest first.
     pub(super) fn events(&self, now: Duration, calendar: Calendar, most: usize) -> Vec<Value> {
         let happened = self.all_events(now);
         let numbered = happened.iter().enumerate().rev();
@@ -184,7 +183,7 @@ impl EmulatedMachine {
         shown.take(most).collect()
     }
 
-    /// Takes another config, which is a new version.
+    /// Sets a new config, which is a new version.
     pub(super) fn set_config(&mut self, config: Value, instance: String, now: Duration) {
         let config = std::mem::replace(&mut self.config, config);
         let instance = std::mem::replace(&mut self.instance, instance);
@@ -195,12 +194,12 @@ impl EmulatedMachine {
         self.updated_at = now;
     }
 
-    /// Takes the image that its tag names now.
+    /// Pulls the current image of its tag.
     pub(super) fn pull(&mut self, moved: Option<String>) {
         self.moved_image = moved;
     }
 
-    /// Its versions as the platform shows them, newest first.
+    /// Its versions as JSON, newest first.
     pub(super) fn versions(&self) -> Vec<Value> {
         let now = std::iter::once((&self.instance, &self.config));
         let before = self
@@ -212,7 +211,7 @@ impl EmulatedMachine {
         now.chain(before).map(shown).collect()
     }
 
-    /// The lease that holds now.
+    /// The current lease.
     pub(super) fn lease(&self, now: Duration) -> Option<&Lease> {
         let held = self.lease.as_ref().filter(|lease| lease.expires > now);
         held.filter(|_| !self.is_destroyed(now))
@@ -222,7 +221,7 @@ impl EmulatedMachine {
         self.lease = lease;
     }
 
-    /// The Machine as the platform shows it.
+    /// The Machine's JSON.
     pub(super) fn render(&self, light: &RenderContext<'_>) -> Value {
         let (now, calendar) = (light.times.now, light.times.calendar);
         let mut shown = Map::new();
@@ -298,7 +297,7 @@ impl EmulatedMachine {
     }
 }
 
-/// How many events a Machine is shown with.
+/// How many events a Machine's JSON includes.
 const EVENTS_SHOWN: usize = 5;
 
 pub(super) fn group_of(config: &Value) -> Option<&str> {
@@ -313,7 +312,7 @@ pub(super) fn volumes_of(config: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|mount| mount.get("volume")?.as_str())
 }
 
-/// The names under which the platform reports a config's checks (docs/platform/machines-api.md 16, 21).
+/// The platform's names for a config's checks (docs/platform/machines-api.md 16, 21).
 fn check_names(config: &Value) -> Vec<String> {
     let top = config.get("checks").and_then(Value::as_object);
     let mut names: Vec<String> = top.into_iter().flat_map(Map::keys).cloned().collect();
@@ -332,7 +331,7 @@ fn check_names(config: &Value) -> Vec<String> {
     names
 }
 
-/// An address of the private network, the same for the whole life of a Machine: three groups are of its id.
+/// A private address that never changes: three of its groups come from the Machine's id.
 fn private_ip(id: &str) -> String {
     let group = |from: usize| {
         let digits = id.get(from..from + 4).unwrap_or_default();

@@ -1,10 +1,10 @@
-//! A deterministic simulation of the Machines platform: apps, Machines with their lifecycle, checks,
-//! volumes, and the ways in which calls go wrong.
+//! A deterministic simulation of the Machines platform: apps, Machines with their lifecycle, checks, volumes,
+//! and faults.
 //!
-//! Time comes in through a [`Clock`] and ids from a seed, so the same calls at the same times give the
-//! same world. Nothing here waits, runs a thread or opens a socket: what a Machine is doing is worked
-//! out from its timeline when somebody looks. Start at [`World`], whose methods are the endpoints; go
-//! on to [`Fault`] for what can be scripted and to [`Operator`] for changes by other hands.
+//! Time comes from a [`Clock`] and ids from a seed, so the same calls at the same times give the same result.
+//! Nothing waits, runs a thread or opens a socket; a Machine's state is computed from its timeline on each
+//! read. Start at [`World`], whose methods are the endpoints; [`Fault`] scripts faults, and [`Operator`]
+//! makes changes by other people and tools.
 
 mod actions;
 mod app;

@@ -1,4 +1,4 @@
-//! What other people and other tools do to an app while nobody asks Aeroform.
+//! Changes by other people and tools.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use super::lifecycle::{ExitsAfter, State, Timeline};
 use super::machine::{EmulatedMachine, NewEmulatedMachine};
 use super::simulation::World;
 
-/// The hand of somebody else. What it does takes no time, meets no fault and stands in no log; a
-/// Machine that is not there is left alone.
+/// Makes changes as another user. They take no time, meet no faults and are not logged; a Machine that does
+/// not exist is ignored.
 pub struct Operator<'a> {
     world: &'a mut World,
     app: &'a str,
@@ -18,7 +18,7 @@ impl<'a> Operator<'a> {
         Self { world, app }
     }
 
-    /// Every Machine that is not destroyed, as the platform shows it, lists that lag or not.
+    /// Every Machine that is not destroyed, as JSON, without list lag.
     pub fn machines(&self) -> Vec<Value> {
         let Some(app) = self.world.apps.get(self.app) else {
             return Vec::new();
@@ -31,7 +31,7 @@ impl<'a> Operator<'a> {
             .collect()
     }
 
-    /// Every volume, as the platform shows it, lists that lag or not.
+    /// Every volume, as JSON, without list lag.
     pub fn volumes(&self) -> Vec<Value> {
         let Some(app) = self.world.apps.get(self.app) else {
             return Vec::new();
@@ -46,13 +46,13 @@ impl<'a> Operator<'a> {
             .collect()
     }
 
-    /// How many Machines the app ever had, destroyed ones included.
+    /// How many Machines the app ever had, including destroyed ones.
     pub fn created_count(&self) -> usize {
         let app = self.world.apps.get(self.app);
         app.map_or(0, |app| app.records().len())
     }
 
-    /// Makes a started Machine of this name with this config, as another tool would; gives its id.
+    /// Creates a started Machine with this name and config, as another tool would; returns its id.
     pub fn add(&mut self, name: &str, region: &str, config: Value) -> Option<String> {
         let now = self.world.now();
         let id = self.world.draw()[..14].to_owned();
@@ -71,8 +71,8 @@ impl<'a> Operator<'a> {
         Some(id)
     }
 
-    /// Copies a Machine, its metadata included, under a new name: `fly machine clone`. For each volume the
-    /// copy has an empty one like it.
+    /// Copies a Machine with its metadata under a new name: `fly machine clone`. The copy gets an empty
+    /// volume for each volume.
     pub fn clone_machine(&mut self, id: &str) -> Option<String> {
         let mut record = self.world.apps.get(self.app)?.record(id)?.clone();
         let held: Vec<String> = record.volumes().map(str::to_owned).collect();
@@ -95,12 +95,12 @@ impl<'a> Operator<'a> {
         self.set_resting_state(id, State::Destroyed);
     }
 
-    /// Lets a Machine's process end for good.
+    /// Makes a Machine's process exit for good.
     pub fn fail(&mut self, id: &str) {
         self.set_resting_state(id, State::Failed);
     }
 
-    /// Lets a Machine's process end with this code from now on, as the fault would.
+    /// Makes a Machine's process exit with this code from now on, like the fault.
     pub fn exit(&mut self, id: &str, exits: ExitsAfter) {
         let times = self.world.times();
         if let Some(record) = self.record(id) {
@@ -125,41 +125,41 @@ impl<'a> Operator<'a> {
         self.set_resting_state(id, State::Suspended);
     }
 
-    /// Takes a Machine out of the proxy's rotation, or puts it back.
+    /// Cordons or uncordons a Machine.
     pub fn cordon(&mut self, id: &str, out: bool) {
         if let Some(record) = self.record(id) {
             record.cordoned = out;
         }
     }
 
-    /// Takes a Machine's host away, or brings it back.
+    /// Sets whether a Machine's host responds.
     pub fn set_host_unreachable(&mut self, id: &str, unreachable: bool) {
         if let Some(app) = self.world.apps.get_mut(self.app) {
             app.set_host_unreachable(id, unreachable, false);
         }
     }
 
-    /// Moves a Machine to another host: each of its volumes is forked under a new id, and the old ones stay
-    /// with no Machine. Nothing else of it changes but its version.
+    /// Moves a Machine to another host: each volume is forked with a new id, and the old ones become
+    /// unattached. Otherwise only its version changes.
     pub fn migrate(&mut self, id: &str) {
         self.world.migrate(self.app, id);
     }
 
-    /// Takes a Machine's host away; what it ran is still told as an incomplete config.
+    /// Makes a Machine's host unreachable; its config is still shown as an incomplete one.
     pub fn host_in_part(&mut self, id: &str) {
         if let Some(app) = self.world.apps.get_mut(self.app) {
             app.set_host_unreachable(id, true, true);
         }
     }
 
-    /// Lets a Machine's checks pass from now on: what they ask for is there again.
+    /// Makes a Machine's checks pass from now on.
     pub fn fix_checks(&mut self, id: &str) {
         if let Some(record) = self.record(id) {
             record.checks_never_pass = false;
         }
     }
 
-    /// Changes a Machine's config under a new instance: `fly machine update`.
+    /// Changes a Machine's config with a new instance: `fly machine update`.
     pub fn update(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
         let instance = self.world.draw_instance();
         let now = self.world.now();
@@ -171,8 +171,7 @@ impl<'a> Operator<'a> {
         self.pull(id);
     }
 
-    /// Pushes another image under this tag: Machines that run are not touched, and whoever takes the image
-    /// from now on gets this digest.
+    /// Pushes another image under this tag: running Machines keep theirs, later pulls get this digest.
     pub fn push(&mut self, image: &str, digest: &str) {
         let (image, digest) = (image.to_owned(), digest.to_owned());
         self.world.moved_tags.insert(image, digest);

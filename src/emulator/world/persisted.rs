@@ -1,4 +1,4 @@
-//! The world as rows of text, for whoever keeps it, and back.
+//! Converts the world to rows of text for storage, and back.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,27 +10,27 @@ use super::simulation::World;
 /// An app, or one of its Machines.
 pub(super) type ChangedItem = (String, Option<String>);
 
-/// One row to be kept.
+/// One row to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersistedRow {
     /// The app.
     pub app: String,
-    /// One of its Machines; none for the app itself.
+    /// One of its Machines; `None` for the app itself.
     pub machine: Option<String>,
-    /// The Machine's place in the order of lists.
+    /// The Machine's position in lists.
     pub position: u64,
-    /// What it is; none for an app that is there no more, with its Machines.
+    /// Its JSON; `None` for a deleted app with its Machines.
     pub text: Option<String>,
 }
 
 impl World {
-    /// Notes that this app, or this Machine of it, may be another now.
+    /// Marks this app or Machine as changed.
     pub(super) fn mark_changed(&mut self, app: &str, machine: Option<&str>) {
         self.changed
             .insert((app.to_owned(), machine.map(str::to_owned)));
     }
 
-    /// What may have changed since this was asked last, and how many ids were drawn in all.
+    /// The changes since the last call, and the number of ids drawn in total.
     pub fn take_changes(&mut self) -> (Vec<PersistedRow>, u64) {
         let changed = std::mem::take(&mut self.changed);
         let rows = changed.into_iter().filter_map(|(name, machine)| {
@@ -50,16 +50,16 @@ impl World {
         (rows.collect(), self.drawn)
     }
 
-    /// Takes back changes that could not be kept: they are to be kept with the next ones.
+    /// Puts back changes that could not be stored.
     pub fn requeue_changes(&mut self, rows: Vec<PersistedRow>) {
         let rows = rows.into_iter();
         self.changed.extend(rows.map(|row| (row.app, row.machine)));
     }
 
-    /// Takes up what was kept: apps first, then their Machines in order.
+    /// Restores stored rows: apps first, then their Machines in order.
     ///
     /// # Errors
-    /// The reason why a row is none of ours.
+    /// Why a row is invalid.
     pub fn restore(&mut self, rows: &[PersistedRow], drawn: u64) -> Result<(), String> {
         for row in rows {
             let text = row.text.as_deref().unwrap_or_default();

@@ -1,13 +1,13 @@
-//! What the platform adds to a config when it shows it, and what it spells another way: as recorded answers of
-//! 2024 to 2026 have it (docs/platform/machines-api.md 15.3, 15.4, 15.6, 15.8; docs/platform/fly-toml.md 3.7).
+//! The defaults and spellings in configs shown by the platform, from responses recorded 2024 to 2026
+//! (docs/platform/machines-api.md 15.3, 15.4, 15.6, 15.8; docs/platform/fly-toml.md 3.7).
 //!
-//! What was sent is kept as it came; only what is shown is filled in.
+//! The stored config stays as received; only the shown one is filled in.
 
 use serde_json::{Map, Value, json};
 
 use super::app::EmulatedVolume;
 
-/// The config as it is shown: with the platform's defaults, and with what it knows of these volumes.
+/// The config as shown: with the platform's defaults and properties of these volumes.
 pub(super) fn fill_defaults(config: &Value, disks: &[EmulatedVolume]) -> Value {
     let mut config = config.clone();
     let Some(fields) = config.as_object_mut() else {
@@ -33,7 +33,7 @@ pub(super) fn fill_defaults(config: &Value, disks: &[EmulatedVolume]) -> Value {
     config
 }
 
-/// Adds to a config what it does not say. A list of one entry is added to every entry that is there.
+/// Adds missing fields to a config. A list with one entry is added to every existing entry.
 pub(super) fn fill_missing(config: &mut Value, added: &Value) {
     match (config, added) {
         (Value::Object(config), Value::Object(added)) => {
@@ -58,7 +58,7 @@ pub(super) fn fill_missing(config: &mut Value, added: &Value) {
     }
 }
 
-/// Turns lists around whose order means nothing, and spells durations as Go does: `90s` is `1m30s`.
+/// Reverses lists whose order has no meaning, and formats durations like Go: `90s` becomes `1m30s`.
 pub(super) fn respell(config: &mut Value) {
     let Some(fields) = config.as_object_mut() else {
         return;
@@ -84,7 +84,7 @@ pub(super) fn respell(config: &mut Value) {
     }
 }
 
-/// Of a table its own fields, and of a map of tables theirs.
+/// Reformats a table's own fields, or the fields of a map's tables.
 fn respell_all(value: &mut Value) {
     respell(value);
     if let Some(entries) = value.as_object_mut() {
@@ -92,7 +92,7 @@ fn respell_all(value: &mut Value) {
     }
 }
 
-/// Only what is not there; `null` is not there either.
+/// Sets only a missing field; `null` counts as missing.
 fn fill(fields: &mut Map<String, Value>, key: &str, default: Value) {
     if fields.get(key).is_none_or(Value::is_null) {
         fields.insert(key.to_owned(), default);
@@ -116,7 +116,7 @@ fn restart(fields: &mut Map<String, Value>) {
 
 fn service(service: &mut Map<String, Value>) {
     service.entry("force_instance_key").or_insert(Value::Null);
-    // Both spellings may be sent, and these are answered.
+    // Both spellings are accepted, and these are shown.
     let shown = match service.get("autostop").and_then(Value::as_str) {
         Some("off") => false,
         Some("stop") => true,

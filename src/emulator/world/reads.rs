@@ -1,4 +1,4 @@
-//! The endpoints that only read (docs/platform/machines-api.md 3, 4, 10).
+//! Endpoints that only read (docs/platform/machines-api.md 3, 4, 10).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl World {
         })
     }
 
-    /// `GET /apps/{app}/machines`: in order of creation, without destroyed ones.
+    /// `GET /apps/{app}/machines`: in the order of creation, without destroyed ones.
     pub fn list(&mut self, app: &str) -> Answer {
         self.list_filtered(app, &ListFilter::default())
     }
@@ -41,16 +41,16 @@ impl World {
         self.serve_machine_call("get", app, id, |world, _| world.inspect(app, id))
     }
 
-    /// `GET …/wait`, answered with the Machine as it is now: whoever waits looks again with
-    /// [`World::inspect`] until it is as wanted.
+    /// `GET …/wait`, returns the Machine's current JSON; the caller polls [`World::inspect`] until the state
+    /// is reached.
     pub fn wait(&mut self, app: &str, id: &str) -> Answer {
         self.serve_machine_call("wait", app, id, |world, _| world.inspect(app, id))
     }
 
-    /// What `GET …/machines/{id}` would answer, without a call: no fault, no latency, no log.
+    /// The result of `GET …/machines/{id}` without a call: no fault, no latency, no log.
     ///
     /// # Errors
-    /// 404 for an app or Machine that is not there, or not any more.
+    /// 404 for an app or Machine that does not exist.
     pub fn inspect(&self, app: &str, id: &str) -> Result<Value, Refusal> {
         let now = self.now();
         let found = self.require_app(app)?;
@@ -78,7 +78,7 @@ impl World {
         })
     }
 
-    /// `GET …/ps`: Machines run nothing here, so nothing runs in them.
+    /// `GET …/ps`: empty, since Machines run nothing here.
     pub fn processes(&mut self, app: &str, id: &str) -> Answer {
         self.serve_machine_call("ps", app, id, |world, _| {
             world.inspect(app, id)?;
@@ -105,18 +105,18 @@ impl World {
     }
 }
 
-/// Which Machines a list is to have, and how much of them.
+/// Filters of a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListFilter {
-    /// Destroyed ones too.
+    /// Include destroyed Machines.
     pub deleted: bool,
-    /// Only of this region.
+    /// Only this region.
     pub region: Option<String>,
-    /// Only in one of these states; none means any.
+    /// Only these states; empty means any.
     pub states: Vec<String>,
-    /// Only with these values in their metadata.
+    /// Only Machines with these metadata values.
     pub metadata: BTreeMap<String, String>,
-    /// Without config, checks and events.
+    /// Omit config, checks and events.
     pub summary: bool,
 }
 

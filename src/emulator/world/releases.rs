@@ -1,4 +1,4 @@
-//! Releases, which the platform keeps on another host (docs/platform/machines-api.md 14).
+//! Releases, which the platform serves from another host (docs/platform/machines-api.md 14).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::clock::Calendar;
 use super::reads::app_call;
 use super::simulation::{Answer, Refusal, World};
 
-/// A release as it was registered.
+/// A registered release.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Release {
     id: String,
@@ -68,7 +68,7 @@ impl World {
             });
             let release = releases.find(|(_, release)| release.id == id);
             let (app, release) = release.ok_or_else(|| Refusal::new(404, "release not found"))?;
-            // The call names no app, so only here is known which one is to be kept.
+            // The call names no app, so it is marked as changed here.
             world.changed.insert((app.clone(), None));
             if let Some(status) = body.get("status").and_then(Value::as_str) {
                 status.clone_into(&mut release.status);

@@ -1,4 +1,4 @@
-//! The world itself: what every call passes through (faults, the log, latency) and what tests look at.
+//! The simulation: what every call passes through (faults, the log, latency), and inspection for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,28 +19,26 @@ use super::machine::{EmulatedMachine, RenderContext, TimeContext};
 use super::operator::Operator;
 use super::persisted::ChangedItem;
 
-/// The whole platform, on one clock and one seed.
+/// The emulated platform, with one clock and one seed.
 #[derive(Clone)]
 pub struct World {
     clock: Arc<dyn Clock>,
     seed: String,
-    /// How long things take; may be changed at any time and holds for what begins after.
+    /// Durations; a change applies to what begins afterwards.
     pub timings: Timings,
-    /// Whether a second Machine of a name is refused. The platform is said to do so, and nobody may
-    /// rely on it alone (rule 4).
+    /// Whether a second Machine with a name is refused. The platform is said to do so, but clients must not
+    /// depend on it (rule 4).
     pub unique_names: bool,
-    /// Whether shown configs have what the platform adds by itself (`restart`, `guest`, `dns`, sizes of volumes).
+    /// Whether shown configs include the platform's defaults (`restart`, `guest`, `dns`, sizes of volumes).
     pub fills_in: bool,
-    /// What the platform adds besides to every config that is sent to it, where that is not said: defaults that
-    /// nobody has heard of yet. A list has one entry, which is added to every entry that was sent.
+    /// Further defaults that the platform adds to every received config, as unknown new fields. A list with
+    /// one entry is added to every received entry.
     pub extra_defaults: Value,
-    /// Whether shown configs have lists in another order and durations in another spelling than they were sent in,
-    /// where that means nothing.
+    /// Whether shown configs reorder lists and respell durations where that has no meaning.
     pub respells: bool,
-    /// In how many zones of a region volumes of one name can lie apart; none: always in one more. How many
-    /// the platform has is not documented.
+    /// The number of zones per region; `None` is unlimited. The platform's number is undocumented.
     pub zones: Option<u32>,
-    /// The digests of images whose tags have moved, by name. Not kept with the world: a Machine keeps its own.
+    /// The digests of moved tags, by image name. Not stored: each Machine stores its own digest.
     pub(super) moved_tags: BTreeMap<String, String>,
     pub(super) calendar: Calendar,
     limits: Option<Limits>,
@@ -52,34 +50,34 @@ pub struct World {
     log: Vec<LoggedCall>,
 }
 
-/// What comes with a call beside its body.
+/// Properties of the caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The lease that the caller says it holds.
+    /// The nonce of the caller's lease.
     pub nonce: Option<String>,
-    /// Who calls, as leases name their owner.
+    /// The caller's name, for leases.
     pub owner: Option<String>,
 }
 
-/// What an endpoint answers, and after how long.
+/// The response of an endpoint, and its latency.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The body, or the refusal.
+    /// The body or the refusal.
     pub result: Result<Value, Refusal>,
-    /// The work is done at once; the caller hears of it only after this.
+    /// The call takes effect at once; its caller gets the response after this delay.
     pub delay: Duration,
 }
 
-/// An answer that is not a success.
+/// An unsuccessful response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status; 0 when the connection ends without an answer.
+    /// HTTP status; 0 if the connection closes without a response.
     pub status: u16,
-    /// The `error` of the body.
+    /// The `error` field of the body.
     pub message: String,
-    /// The word in its `status`, where the platform has one for it.
+    /// The `status` field of the body, if the platform defines one.
     pub kind: Option<&'static str>,
-    /// Whether the body is the envelope of the lease endpoints.
+    /// Whether the body uses the envelope of the lease endpoints.
     pub enveloped: bool,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
@@ -107,21 +105,21 @@ impl Refusal {
     }
 }
 
-/// One call that came in, whatever came of it.
+/// One received call, whatever its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedCall {
-    /// When.
+    /// The time.
     pub at: Duration,
-    /// Its action, by the names of [`Fault::on`].
+    /// Its action; see [`Fault::on`].
     pub action: &'static str,
-    /// The Machine's id; of a create its name.
+    /// The Machine's id; for a create its name.
     pub machine: Option<String>,
     /// The Machine's group.
     pub group: Option<String>,
 }
 
 impl World {
-    /// An empty world whose ids come from this seed.
+    /// An empty simulation with seeded ids.
     pub fn new(seed: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -144,8 +142,7 @@ impl World {
         }
     }
 
-    /// The same world once more: from here on the two have nothing in common but their past. The
-    /// clock must say the time that this world has now.
+    /// An independent copy. The clock must show this simulation's current time.
     #[must_use]
     pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -154,17 +151,17 @@ impl World {
         }
     }
 
-    /// From now on the world's time began at this moment, in seconds since 1970.
+    /// Sets the calendar time of the beginning, in seconds since 1970.
     pub fn begin_at(&mut self, seconds: i64) {
         self.calendar.beginning = seconds;
     }
 
-    /// Refuses what comes faster than the platform allows, or does not any more.
+    /// Enables or disables the platform's rate limits.
     pub fn limit_rates(&mut self, limited: bool) {
         self.limits = limited.then(Limits::default);
     }
 
-    /// What comes with the next call.
+    /// Sets the caller of the next call.
     pub fn as_caller(&mut self, bearer: Caller) -> &mut Self {
         self.caller = bearer;
         self
@@ -174,14 +171,14 @@ impl World {
         &self.caller
     }
 
-    /// Adds an app without Machines, or begins it anew under a new id; gives the id.
+    /// Adds an app without Machines, or recreates it with a new id; returns the id.
     pub fn add_app(&mut self, name: &str) -> String {
         let id = self.draw()[..16].to_owned();
         self.apps.insert(name.to_owned(), App::new(id.clone()));
         id
     }
 
-    /// Adds a volume that no Machine has; gives its id. Nothing when there is no such app.
+    /// Adds an unattached volume and returns its id; `None` if the app does not exist.
     pub fn add_volume(
         &mut self,
         app: &str,
@@ -203,43 +200,43 @@ impl World {
         self.faults.add(fault)
     }
 
-    /// How often it happened.
+    /// How often it fired.
     pub fn fired(&self, fault: FaultId) -> u32 {
         self.faults.fired(fault)
     }
 
-    /// Lets no scripted fault happen any more; those that come later do.
+    /// Removes all scripted faults.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
     }
 
-    /// Every call so far, in order.
+    /// All calls, in order.
     pub fn log(&self) -> &[LoggedCall] {
         &self.log
     }
 
-    /// How many calls of this action came in.
+    /// How many calls of this action were received.
     pub fn count(&self, action: &str) -> usize {
         self.log.iter().filter(|call| call.action == action).count()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the log.
     pub fn clear_log(&mut self) {
         self.log.clear();
     }
 
-    /// The hand of somebody else in this app: no fault touches it and the log does not show it.
+    /// Makes changes in this app as another user, without faults and log.
     pub fn operator<'a>(&'a mut self, app: &'a str) -> Operator<'a> {
         Operator::new(self, app)
     }
 
-    /// When this Machine changes next by itself.
+    /// When this Machine's next scheduled change happens.
     pub fn next_change(&self, app: &str, id: &str) -> Option<Duration> {
         let record = self.apps.get(app)?.record(id)?;
         record.next_change(self.now())
     }
 
-    /// Now, by the world's clock.
+    /// The simulation's current time.
     pub fn now(&self) -> Duration {
         self.clock.now()
     }
@@ -252,7 +249,7 @@ impl World {
         }
     }
 
-    /// What is needed to show Machines of this app.
+    /// The input for the JSON of this app's Machines.
     pub(super) fn render_context<'a>(&self, app: &'a App) -> RenderContext<'a> {
         RenderContext {
             times: self.times(),
@@ -261,12 +258,12 @@ impl World {
         }
     }
 
-    /// A Machine of this app as the platform shows it.
+    /// The JSON of a Machine of this app.
     pub(super) fn render(&self, app: &App, record: &EmulatedMachine) -> Value {
         record.render(&self.render_context(app))
     }
 
-    /// What the tag of this config's image names now, if somebody has moved it.
+    /// The digest of this config's image if its tag was moved.
     pub(super) fn moved_image(&self, config: &Value) -> Option<String> {
         let image = config.get("image")?.as_str()?;
         self.moved_tags.get(image).cloned()
@@ -279,13 +276,13 @@ impl World {
         HEXLOWER.encode(&hash[..16])
     }
 
-    /// A new instance id: 26 characters, rising with each draw as the platform's do.
+    /// A new instance id: 26 characters that increase with each draw, like the platform's.
     pub(super) fn draw_instance(&mut self) -> String {
         let rest = BASE32_NOPAD.encode(self.draw().as_bytes());
         format!("01{:08}{}", self.drawn, &rest[..16])
     }
 
-    /// Passes one call through log, limits and faults to its work.
+    /// Passes one call through log, limits and faults to its implementation.
     pub(super) fn serve(
         &mut self,
         call: &FaultSubject<'_>,
@@ -356,7 +353,8 @@ impl World {
         }
     }
 
-    /// What a liar answers: the Machine as it is, or the bare success of calls that show none.
+    /// The response of a call with false success: the Machine as it is, or the plain success of calls that
+    /// return none.
     fn false_success(&self, call: &FaultSubject<'_>) -> Value {
         let app = self.apps.get(call.app);
         let found = app.and_then(|app| Some((app, app.record(call.id?)?)));
@@ -376,7 +374,7 @@ impl World {
         self.apps.get_mut(app).ok_or_else(missing)
     }
 
-    /// The state of a Machine that can still be acted upon.
+    /// The state of a Machine, unless it is destroyed.
     pub(super) fn require_active_state(&self, app: &str, id: &str) -> Result<State, Refusal> {
         let now = self.now();
         self.require_app(app)?
@@ -387,7 +385,7 @@ impl World {
     }
 }
 
-/// What faults make of a call.
+/// The combined effect of faults on a call.
 #[derive(Default)]
 struct FaultedCall {
     script: StartOverrides,
@@ -395,11 +393,11 @@ struct FaultedCall {
     replaced_outcome: Option<ReplacedOutcome>,
     refusal_after: Option<Refusal>,
     leased: Option<Duration>,
-    /// Fields that the answer lacks.
+    /// Fields that the response omits.
     omitted: Vec<String>,
 }
 
-/// The answer without these fields; of a list each entry.
+/// The response without these fields; for a list, each entry.
 fn without(mut answer: Value, fields: &[String]) -> Value {
     let entries = match &mut answer {
         Value::Array(entries) => entries.as_mut_slice(),
@@ -411,7 +409,7 @@ fn without(mut answer: Value, fields: &[String]) -> Value {
     answer
 }
 
-/// What happens in place of the work.
+/// What happens instead of the call.
 enum ReplacedOutcome {
     Refused(Refusal),
     Empty,
@@ -511,7 +509,7 @@ impl FaultedCall {
     }
 }
 
-/// What the platform says where there is no room (docs/platform/machines-api.md 1.7).
+/// The platform's response if there is no capacity (docs/platform/machines-api.md 1.7).
 fn no_room(action: &str, message: Option<String>) -> Refusal {
     let usual =
         "could not reserve resource for machine: insufficient CPUs available to fulfill request";

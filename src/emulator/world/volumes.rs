@@ -1,4 +1,4 @@
-//! The endpoints of volumes (docs/platform/machines-api.md 10).
+//! Endpoints of volumes (docs/platform/machines-api.md 10).
 
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ impl World {
         })
     }
 
-    /// `PUT …/volumes/{id}/extend`: it only grows.
+    /// `PUT …/volumes/{id}/extend`: the size can only grow.
     pub fn extend_volume(&mut self, app: &str, id: &str, body: &Value) -> Answer {
         let wanted = body.get("size_gb").and_then(Value::as_u64);
         let mut answer = self.serve_volume_call("extend-volume", app, id, |disk| {
@@ -73,7 +73,7 @@ impl World {
         answer
     }
 
-    /// `DELETE …/volumes/{id}`: only one that no Machine has.
+    /// `DELETE …/volumes/{id}`: only an unattached one.
     pub fn delete_volume(&mut self, app: &str, id: &str) -> Answer {
         self.serve(&app_call("delete-volume", app), |world, _| {
             let mut shown = world.render_volume(app, id)?;

@@ -1,6 +1,6 @@
-//! The checks of a Machine: which there are, where they go, and running them while it runs.
+//! The checks of a Machine: their targets, and running them.
 //!
-//! A failing check is shown and restarts nothing, as on the platform.
+//! A failing check is reported and restarts nothing, as on the platform.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -21,8 +21,7 @@ use crate::env::Env;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_GRACE: Duration = Duration::from_secs(1);
-/// How often a check runs that has not passed since the start: whoever waits for a server that needs
-/// half a second shall not wait for a whole interval.
+/// The interval until the first success after a start, so that a gate need not wait for a full interval.
 const STARTUP_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One check with its target.
@@ -31,18 +30,18 @@ struct CheckTarget {
     name: String,
     check: Check,
     port: Option<u16>,
-    /// The port is the Machine's own.
+    /// The port is the Machine's own port.
     is_own: bool,
 }
 
-/// What one run of one check found.
+/// The result of one run of a check.
 #[derive(Debug)]
 pub(super) struct CheckResult {
     index: usize,
     result: Result<String, String>,
 }
 
-/// The checks of one running process. Dropping it ends them.
+/// The checks of one running process; dropping it stops them.
 #[derive(Debug)]
 pub(super) struct Checks {
     targets: Vec<CheckTarget>,
@@ -53,7 +52,7 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// Those of a Machine that does not run: none.
+    /// No checks, for a Machine that is not running.
     pub(super) fn none() -> Self {
         Self::run(Vec::new())
     }
@@ -79,7 +78,7 @@ impl Checks {
         }
     }
 
-    /// The next finding; never, when there are no checks.
+    /// Waits for the next result; forever if there are no checks.
     pub(super) async fn next(&mut self) -> CheckResult {
         match self.results.recv().await {
             Some(finding) => finding,
@@ -87,7 +86,7 @@ impl Checks {
         }
     }
 
-    /// Takes a finding over into the statuses and says whether the check passed.
+    /// Updates the statuses with a result; returns whether the check passed.
     pub(super) fn apply_result(&mut self, finding: CheckResult) -> bool {
         let grace = duration(self.targets[finding.index].check.grace_period.as_deref());
         let in_grace = self.since.elapsed() < grace.unwrap_or(DEFAULT_GRACE);
@@ -117,9 +116,8 @@ fn not_yet_run(planned: &CheckTarget) -> CheckStatus {
     }
 }
 
-/// Top-level checks by their name and services' checks, which have none, by what they do. A check on
-/// a service's internal port, or on none, goes to the Machine's own port: that is where its process
-/// was told to listen.
+/// Top-level checks by name; service checks, which have no name, by what they do. A check of a service's
+/// internal port, or without a port, uses the Machine's own port, where its process listens.
 fn check_targets(record: &LocalRecord) -> Vec<CheckTarget> {
     let services: Vec<_> = record.config.services.iter().flatten().collect();
     let internal: BTreeSet<u16> = services.iter().filter_map(|s| s.internal_port).collect();
@@ -175,7 +173,7 @@ fn duration(text: Option<&str>) -> Option<Duration> {
 
 async fn repeat(index: usize, planned: CheckTarget, findings: mpsc::Sender<CheckResult>) {
     let interval = duration(planned.check.interval.as_deref()).unwrap_or(DEFAULT_INTERVAL);
-    // An interval of nothing would be a loop without a pause.
+    // A zero interval would be a busy loop.
     let interval = interval.max(Duration::from_millis(100));
     let mut has_passed = false;
     loop {

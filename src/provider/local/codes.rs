@@ -1,4 +1,4 @@
-//! The codes that only provider `local` answers with: what can be wrong with processes and files.
+//! Error codes of provider `local`, about processes and files.
 
 use crate::core::code::codes;
 

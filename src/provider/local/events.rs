@@ -1,5 +1,5 @@
-//! What wakes a supervisor: its children, its provider, time, its checks. Output of the Machine is
-//! moved to the log on the way and wakes nobody.
+//! The events of a supervisor: its children, signals, timers, checks. It also copies the Machine's output to
+//! the log.
 
 use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
@@ -12,50 +12,49 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::checks::{CheckResult, Checks};
 use super::log::LogWriter;
 
-/// How often a supervisor looks at its folder without being woken: soon enough for a folder that was
-/// removed under it or a provider that died between wish and wake, rare enough to cost nothing.
+/// How often a supervisor checks its folder without a signal, in case the folder was removed or the provider
+/// died before signalling.
 const RECORD_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What happened.
+/// An event.
 #[derive(Debug)]
 pub(super) enum SupervisorEvent {
-    /// Some child ended.
+    /// A child process exited.
     Child,
     /// The record may have changed.
     CheckRecord,
-    /// Somebody asks the supervisor to end.
+    /// The supervisor received a signal to stop.
     Terminate,
     /// A check has run.
     Check(CheckResult),
-    /// The deadline has come.
+    /// The deadline has passed.
     Deadline,
 }
 
-/// Everything that a supervisor listens to.
+/// All sources of events.
 #[derive(Debug)]
 pub(super) struct SupervisorEvents {
     child: Signal,
     wake: Signal,
     terminate: Signal,
     interrupt: Signal,
-    /// A limit on the size of files loses log lines, like a full disk, and must not kill.
+    /// Ignores SIGXFSZ: a file size limit loses log lines, like a full disk, and must not kill.
     _limit: Signal,
     record_poll: Interval,
     output: Option<Receiver>,
     log: LogWriter,
-    /// The checks of the process that runs.
+    /// The checks of the running process.
     pub(super) checks: Checks,
 }
 
 impl SupervisorEvents {
-    /// Begins to listen. From here on no signal of these ends the process.
+    /// Installs the signal handlers; from here on these signals do not end the process.
     pub(super) fn listen(log: LogWriter) -> io::Result<Self> {
         let mut look = interval(RECORD_POLL_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             child: signal(SignalKind::child())?,
-            // The wake-up of the provider is the hangup, so that a terminal that closes is one look
-            // too many and nothing else.
+            // The provider signals with SIGHUP, so that a closing terminal only causes an extra check.
             wake: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -67,7 +66,7 @@ impl SupervisorEvents {
         })
     }
 
-    /// The next event, at the latest the deadline.
+    /// The next event, at the latest at the deadline.
     pub(super) async fn next(&mut self, deadline: Option<Instant>) -> SupervisorEvent {
         loop {
             tokio::select! {
@@ -85,27 +84,27 @@ impl SupervisorEvents {
         }
     }
 
-    /// Takes the output of a new process over into the log.
+    /// Copies a new process's output to the log.
     pub(super) fn attach_output(&mut self, output: PipeReader) -> io::Result<()> {
         self.drain();
         self.output = Some(Receiver::from_owned_fd(OwnedFd::from(output))?);
         Ok(())
     }
 
-    /// Moves what is there now and lets go of the pipe: a process that escaped may hold the other end
-    /// for ever.
+    /// Copies the available output and closes the pipe; an escaped process may hold the other end open
+    /// forever.
     pub(super) fn drain(&mut self) {
         while self.move_output() {}
         self.output = None;
         self.ignore_log_error(LogWriter::finish);
     }
 
-    /// Writes a line of the supervisor's own into the log.
+    /// Writes a supervisor message to the log.
     pub(super) fn log_line(&mut self, text: &str) {
         self.ignore_log_error(|log| log.say(text));
     }
 
-    /// Moves one piece and says whether there may be more.
+    /// Copies one chunk; returns whether there may be more.
     fn move_output(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         let Some(output) = &self.output else {
@@ -144,7 +143,7 @@ async fn sleep_until_deadline(deadline: Option<Instant>) {
 
 async fn readable(output: Option<&Receiver>) {
     match output {
-        // An error shows itself again when it is read.
+        // The following read reports the error.
         Some(output) => drop(output.readable().await),
         None => std::future::pending().await,
     }

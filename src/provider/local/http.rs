@@ -1,15 +1,14 @@
-//! One plain HTTP request to this computer, as much as a health check needs.
+//! A minimal HTTP client for health checks on this computer.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::core::fleet::schema::Check;
 
-/// As much of an answer as is read: the head and the beginning of the body.
+/// The part of a response that is read: the head and the start of the body.
 const MAX_RESPONSE_BYTES: u64 = 4096;
 
-/// Sends the check's request and says what came back: `Ok` with the status line for 2xx, else what is
-/// wrong, with the beginning of the body.
+/// Sends the check's request. `Ok` with the status line for 2xx, else the problem with the start of the body.
 pub(super) async fn probe(stream: &mut TcpStream, check: &Check) -> Result<String, String> {
     let said = |error: std::io::Error| error.to_string();
     stream
@@ -18,7 +17,7 @@ pub(super) async fn probe(stream: &mut TcpStream, check: &Check) -> Result<Strin
         .map_err(said)?;
     let mut answer = Vec::new();
     let mut limited = stream.take(MAX_RESPONSE_BYTES);
-    // A server that closes hard after its answer has answered none the less.
+    // A connection reset after a response does not invalidate the response.
     if let Err(error) = limited.read_to_end(&mut answer).await
         && answer.is_empty()
     {
@@ -62,7 +61,7 @@ fn request(check: &Check) -> String {
     request
 }
 
-/// A line end in a header would begin another one.
+/// Removes line ends, which would start another header.
 fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }

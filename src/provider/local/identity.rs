@@ -1,24 +1,23 @@
-//! Which process a remembered number means: a pid alone is used again, with the boot and the start
-//! time it is one process for ever.
+//! Identifies processes beyond their pid, which the system reuses: boot id, pid and start time.
 
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::procfs;
 
-/// One process, for ever.
+/// The identity of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProcessIdentity {
-    /// The kernel's id of the boot in which it ran.
+    /// The kernel's boot id.
     pub(super) boot: String,
-    /// Its number in that boot.
+    /// The pid in that boot.
     pub(super) pid: i32,
     /// Clock ticks from boot to its start.
     pub(super) start: u64,
 }
 
 impl ProcessIdentity {
-    /// This process's own.
+    /// The identity of this process.
     pub(super) fn own() -> Self {
         let pid = rustix::process::getpid();
         Self::of(pid).unwrap_or_else(|| Self {
@@ -28,7 +27,7 @@ impl ProcessIdentity {
         })
     }
 
-    /// That of a process that exists now.
+    /// The identity of an existing process.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         let stat = procfs::stat(pid.as_raw_pid())?;
         Some(Self {
@@ -38,12 +37,12 @@ impl ProcessIdentity {
         })
     }
 
-    /// Whether it ran since the computer was started last.
+    /// Whether it belongs to the current boot.
     pub(super) fn is_of_this_boot(&self) -> bool {
         self.boot == procfs::boot_id()
     }
 
-    /// Whether it runs now; a zombie does not.
+    /// Whether it is running; a zombie is not.
     pub(super) fn is_alive(&self) -> bool {
         self.is_of_this_boot()
             && procfs::stat(self.pid)

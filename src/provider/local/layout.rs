@@ -1,6 +1,6 @@
-//! Where things lie, and how they are written: whole, by rename, for their owner only.
+//! Paths of files, and how they are written: atomically by rename, readable only for their owner.
 //!
-//! Knows paths and the file system; knows nothing of what the files mean.
+//! It does not interpret the files.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -41,8 +41,8 @@ impl AppDir {
         MachineDir(self.0.join("machines").join(id.as_str()))
     }
 
-    /// The ids of all Machines that have a record, readable or not, in order. Folders that begin with
-    /// a dot are being made or removed.
+    /// The ids of all Machines with a record, readable or not, sorted. Folders whose names begin with a dot
+    /// are being created or removed.
     pub(super) fn machine_ids(&self) -> io::Result<Vec<MachineId>> {
         let entries = match fs::read_dir(self.0.join("machines")) {
             Ok(entries) => entries,
@@ -63,11 +63,11 @@ impl AppDir {
         Ok(ids)
     }
 
-    /// Makes a Machine's folder with this record in it: whole or not at all.
+    /// Creates a Machine's folder with this record atomically.
     pub(super) fn make_machine<T: Serialize>(&self, id: &MachineId, record: &T) -> io::Result<()> {
         let parent = self.0.join("machines");
-        // Whoever makes a Machine holds the app's lock, so a draft that is there has lost its maker; a
-        // folder on its way out may have as well.
+        // Creating a Machine requires the app's lock, so an existing draft belongs to a dead process; a
+        // folder being removed may too.
         for entry in fs::read_dir(&parent)?.flatten() {
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
                 let _ = fs::remove_dir_all(entry.path());
@@ -110,7 +110,7 @@ impl MachineDir {
         self.0.join("log.1")
     }
 
-    /// Removes the folder: first out of sight by one rename, so that a crash leaves nothing half.
+    /// Removes the folder: first renames it, so that a crash leaves no partial folder.
     pub(super) fn discard(&self) -> io::Result<()> {
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
         let gone = self.0.with_file_name(format!(".gone-{name}"));
@@ -122,12 +122,12 @@ impl MachineDir {
     }
 }
 
-/// Makes a folder and those above it, for the owner only.
+/// Creates a folder and its parents, only for the owner.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Opens a file that is locked or written, for the owner only.
+/// Opens a file for locking or writing, only for the owner.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -138,15 +138,15 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Whether a file must survive a crash of the computer.
+/// Whether a file must survive a power failure.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Durability {
     Yes,
-    /// After a crash of the computer nothing in it is true any more.
+    /// After a power failure its content is obsolete anyway.
     No,
 }
 
-/// Writes a file whole: temporary, rename. One writer per file, so the temporary name is fixed.
+/// Writes a file atomically. Each file has one writer, so the temporary name is fixed.
 pub(super) fn write_json<T: Serialize>(
     path: &Path,
     value: &T,
@@ -172,7 +172,7 @@ pub(super) fn write_json<T: Serialize>(
     Ok(())
 }
 
-/// Reads a file that [`write_json`] wrote; none if there is none.
+/// Reads a file written by [`write_json`]; `None` if it does not exist.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),

@@ -1,6 +1,6 @@
-//! The log file of one Machine: lines with their time, a cap, one older file.
+//! The log file of one Machine: timestamped lines, a size limit, one rotated file.
 //!
-//! The supervisor writes it, nobody else does; [`super::logs`] reads it.
+//! Only the supervisor writes it; [`super::logs`] reads it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use super::layout::MachineDir;
 use crate::env::Env;
 
-/// A line longer than this is broken, so that output without line ends cannot fill memory.
+/// Longer lines are split, so that output without line ends cannot fill memory.
 const LONGEST_LINE: usize = 8 * 1024;
 
 /// Writes a Machine's log.
@@ -23,8 +23,8 @@ pub(super) struct LogWriter {
 }
 
 impl LogWriter {
-    /// Goes on with the log in this folder. It and the older one together hold at most twice `cap`
-    /// bytes and a line.
+    /// Opens the log in this folder for appending. It and the rotated file have at most twice `cap` bytes and
+    /// one line.
     pub(super) fn open(dir: &MachineDir, cap: u64) -> io::Result<Self> {
         let file = append_to(dir)?;
         Ok(Self {
@@ -36,7 +36,7 @@ impl LogWriter {
         })
     }
 
-    /// Takes output as it comes and writes the lines that it completes.
+    /// Takes output and writes the complete lines.
     pub(super) fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -53,7 +53,7 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Writes what has no line end yet, as its writer will not go on.
+    /// Writes an incomplete last line.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if self.partial.is_empty() {
             return Ok(());
@@ -61,7 +61,7 @@ impl LogWriter {
         self.finish_line()
     }
 
-    /// Writes a line of the supervisor's own.
+    /// Writes a supervisor message.
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
         self.finish()?;
         self.write(format!("aeroform: {text}").as_bytes())
@@ -87,7 +87,7 @@ impl LogWriter {
             self.file = append_to(&self.dir)?;
             self.written = 0;
         }
-        // One write per line, so that a reader meets whole lines but for the last.
+        // One write per line, so that a reader sees only complete lines, except the last.
         self.file.write_all(&line)?;
         self.written += size;
         Ok(())

@@ -1,6 +1,6 @@
-//! Reading logs: the lines of one or many Machines, merged by their time, as they are or as they come.
+//! Reads the logs of one or more Machines, merged by time, with or without following.
 //!
-//! Only reads. A line that is being written is taken up when it is whole.
+//! It only reads, and it skips a line until it is complete.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,13 +17,13 @@ use super::snapshot::snapshot;
 use crate::core::fleet::{AppName, GroupName, MachineId};
 use crate::provider::{LogLine, LogQuery, LogScope, LogSink, ProviderError};
 
-/// How often a followed log is looked at.
+/// How often a followed log is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How much of one log is read at a time.
 const READ_CHUNK: u64 = 1024 * 1024;
 
-/// Sends what there is, and with `follow` what comes, until the sink has enough. Following one Machine
-/// ends when that Machine is gone.
+/// Sends existing lines, and with `follow` new ones, until the sink stops. Following one Machine ends when
+/// that Machine is removed.
 pub(super) async fn stream_logs(
     provider: &LocalProvider,
     app: &AppName,
@@ -52,7 +52,7 @@ pub(super) async fn stream_logs(
     }
 }
 
-/// The last lines of one Machine's output, for an error that has to say what happened.
+/// The last lines of one Machine's output, for error messages.
 pub(super) fn last_lines(dir: &MachineDir, count: usize) -> Vec<String> {
     let mut texts: Vec<String> = LogReader::default()
         .read(dir)
@@ -64,7 +64,7 @@ pub(super) fn last_lines(dir: &MachineDir, count: usize) -> Vec<String> {
     texts.split_off(texts.len().saturating_sub(count))
 }
 
-/// All lines that were not read yet, by time.
+/// All unread lines, sorted by time.
 fn collect(
     provider: &LocalProvider,
     app: &AppName,
@@ -91,7 +91,7 @@ fn collect(
         }
         let reader = readers.entry(id.clone()).or_default();
         let group: GroupName = now.record.group;
-        // A log that cannot be read now is read later; the others go on.
+        // A log that cannot be read now is retried later; others continue.
         for (at, text) in reader.read(&dir).unwrap_or_default() {
             lines.push(LogLine {
                 machine: id.clone(),
@@ -101,7 +101,7 @@ fn collect(
             });
         }
     }
-    // Times are written with one width, so that they compare as text; equal ones keep their order.
+    // Times have a fixed width, so they compare as text; equal times keep their order.
     lines.sort_by(|a, b| a.at.cmp(&b.at));
     Ok(lines)
 }
@@ -117,7 +117,7 @@ fn matches_query(provider: &LocalProvider, query: &LogQuery, record: &LocalRecor
     }
 }
 
-/// How far one Machine's log was read.
+/// The position in one Machine's log.
 #[derive(Debug, Default)]
 struct LogReader {
     position: Option<LogPosition>,
@@ -130,8 +130,8 @@ struct LogPosition {
 }
 
 impl LogReader {
-    /// Every whole line after the last one that was read. A log that was turned over in between is
-    /// read to its end first; one that was turned over twice has lost lines.
+    /// All complete lines after the last one read. After a rotation the rotated file is read to its end
+    /// first; after two rotations lines are lost.
     fn read(&mut self, dir: &MachineDir) -> io::Result<Vec<(String, String)>> {
         let mut lines = Vec::new();
         let newest = inode(&dir.log())?;
@@ -161,8 +161,8 @@ fn inode(path: &std::path::Path) -> io::Result<Option<u64>> {
     }
 }
 
-/// Reads whole lines from there on and says where the next one begins. A file that is another one by
-/// now is left for the next time.
+/// Reads complete lines from a position; returns the next position. A file replaced meanwhile is left for the
+/// next time.
 fn read_from(
     path: &std::path::Path,
     inode: u64,

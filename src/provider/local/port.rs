@@ -1,4 +1,4 @@
-//! Which port a Machine gets: one that no other Machine of the app has and that nothing listens on.
+//! Chooses a Machine's port: one that no other Machine of the app has and no process listens on.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -9,26 +9,26 @@ use super::procfs;
 use super::record::LocalRecord;
 use crate::provider::{ErrorClass, ProviderError};
 
-/// Enough of a command line to know it by.
+/// The length of a command line in messages.
 const LONGEST_COMMAND: usize = 80;
 
-/// A port, and why it is not the one that was wanted.
+/// A port, and a note if it is not the requested one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PortAssignment {
     pub(super) port: u16,
     pub(super) remark: Option<String>,
 }
 
-/// The ports of one moment.
+/// The ports in use at one moment.
 pub(super) struct Ports<'a> {
-    /// Where the app's ports begin.
+    /// The app's first port.
     base: u16,
     others: &'a [LocalRecord],
     listening: BTreeSet<u16>,
 }
 
 impl<'a> Ports<'a> {
-    /// Looks at what listens now. `others` are all Machines of the app but the one that wants a port.
+    /// Checks which ports are in use. `others` are all other Machines of the app.
     pub(super) fn of(base: u16, others: &'a [LocalRecord]) -> Self {
         Self {
             base,
@@ -37,8 +37,8 @@ impl<'a> Ports<'a> {
         }
     }
 
-    /// The wanted port if it is free, else the next one that is. A race with a process that takes it a
-    /// moment later is lost: then the Machine's own process says so in its log.
+    /// The requested port if it is free, else the next free one. If another process takes it a moment later,
+    /// the Machine's own process reports that in its log.
     pub(super) fn assign(&self, wanted: u16) -> Result<PortAssignment, ProviderError> {
         let Some(why) = self.conflict_reason(wanted) else {
             return Ok(PortAssignment {
@@ -53,7 +53,7 @@ impl<'a> Ports<'a> {
         })
     }
 
-    /// The lowest free port from this one on; where there is none, from the base on.
+    /// The lowest free port from this one on; if there is none, from the base on.
     pub(super) fn lowest(&self, first: u16) -> Result<u16, ProviderError> {
         let borne: BTreeSet<u16> = self.others.iter().filter_map(|other| other.port).collect();
         let first = first.max(self.base);
@@ -63,8 +63,7 @@ impl<'a> Ports<'a> {
             .ok_or_else(no_free_port)
     }
 
-    /// The same for a Machine that has this port already and is about to start: what its own processes
-    /// listen on is free for it.
+    /// The same for a Machine that has this port and is about to start; its own processes may listen on it.
     pub(super) fn reassign_if_taken(
         &self,
         own: &LocalRecord,
@@ -102,7 +101,7 @@ impl<'a> Ports<'a> {
         })
     }
 
-    /// What listens on any address would be in the way of a process that wants all of them.
+    /// Tries all addresses, because any listener would block a process that binds to all of them.
     fn bind_error(&self, port: u16) -> Option<ErrorKind> {
         if self.listening.contains(&port) {
             return Some(ErrorKind::AddrInUse);
@@ -118,7 +117,7 @@ fn no_free_port() -> ProviderError {
         .hint("stop what uses the ports, or set `AEROFORM_LOCAL_PORTS` to a lower number")
 }
 
-/// Process and command of whoever listens there, where the system shows it.
+/// The process and command that listens there, if the system shows it.
 fn port_holder(port: u16) -> Option<String> {
     let inodes = procfs::listeners(port);
     if inodes.is_empty() {

@@ -1,4 +1,4 @@
-//! The main process of a Machine: what is run, where and with which environment. No shell.
+//! Starts the main process of a Machine: command, folder and environment. No shell is used.
 
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
@@ -9,8 +9,7 @@ use rustix::process::Pid;
 use super::record::LocalRecord;
 use crate::core::fleet::MachineConfig;
 
-/// What a Machine takes over from the environment of whoever started its supervisor; nothing else
-/// comes through, no token of the person who applies above all.
+/// The variables that a Machine inherits; no others, above all no tokens of the user.
 const INHERITED: [&str; 11] = [
     "HOME",
     "LANG",
@@ -25,13 +24,13 @@ const INHERITED: [&str; 11] = [
     "XDG_RUNTIME_DIR",
 ];
 
-/// Whether a variable comes through to Machines.
+/// Whether Machines inherit a variable.
 pub(super) fn is_inherited(key: &str) -> bool {
     INHERITED.contains(&key) || key.starts_with("LC_")
 }
 
-/// The words that are run: `exec`, else `entrypoint` and `cmd`. Empty when the image's own command
-/// would run, of which there is none here.
+/// The command to run: `exec`, else `entrypoint` and `cmd`. Empty if only the image's command is configured,
+/// which does not exist here.
 pub(super) fn command_words(config: &MachineConfig) -> Vec<String> {
     let init = config.init.clone().unwrap_or_default();
     let exec = init.exec.unwrap_or_default();
@@ -43,8 +42,8 @@ pub(super) fn command_words(config: &MachineConfig) -> Vec<String> {
     words
 }
 
-/// Starts the main process in a process group of its own. Its output and its errors come through the
-/// one pipe, so that they keep their order.
+/// Starts the main process in its own process group. Its stdout and stderr share a pipe, so that their order
+/// is kept.
 pub(super) fn start(record: &LocalRecord) -> Result<(Pid, PipeReader), String> {
     let words = command_words(&record.config);
     let Some((program, arguments)) = words.split_first() else {
@@ -70,7 +69,7 @@ pub(super) fn start(record: &LocalRecord) -> Result<(Pid, PipeReader), String> {
     Ok((Pid::from_child(&child), reader))
 }
 
-/// What the provider sets; it comes after the config's own, which therefore can override none of it.
+/// Variables set by the provider; they override the config's.
 fn machine_environment(record: &LocalRecord) -> Vec<(&'static str, String)> {
     let configured = record.config.env.as_ref();
     let primary = configured

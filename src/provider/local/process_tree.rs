@@ -1,14 +1,14 @@
-//! Which processes belong to a Machine.
+//! Finds the processes of a Machine.
 //!
-//! Answers from one look at all processes; whoever wants none left must look again until none is
-//! found, since processes fork while one looks.
+//! Each call inspects the processes once. To end all of them, call again until none is found, since processes
+//! may fork meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::ProcessIdentity;
 use super::procfs::{self, Stat};
 
-/// One process as it was seen.
+/// A process as observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ProcessRef {
     pub(super) pid: i32,
@@ -16,35 +16,34 @@ pub(super) struct ProcessRef {
 }
 
 impl ProcessRef {
-    /// Whether the number still means the process that was seen.
+    /// Whether the pid is still the same process.
     pub(super) fn is_same_process(self) -> bool {
         procfs::stat(self.pid).is_some_and(|stat| stat.start == self.start)
     }
 }
 
-/// Everything that descends from this process, itself left out. Zombies count: they are somebody's
-/// children that were not reaped yet. Complete for a subreaper, to which orphans of its tree come.
+/// All descendants of this process, without itself. Includes zombies that were not reaped. Complete for a
+/// subreaper, which inherits orphans.
 pub(super) fn descendants(root: i32) -> Vec<ProcessRef> {
     let all = procfs::processes();
     let found = descendant_pids(&all, &BTreeSet::from([root]));
     to_process_refs(&all, found.iter().filter(|pid| **pid != root))
 }
 
-/// What a dead supervisor left behind: the members of its session, every process whose environment
-/// has these marks, and all their descendants. Zombies do not count, since others must reap them.
+/// The processes of a dead supervisor: members of its session, processes with these marks in their
+/// environment, and all their descendants. Excludes zombies, which other processes must reap.
 pub(super) fn orphans(predecessor: Option<&ProcessIdentity>, marks: &[String]) -> Vec<ProcessRef> {
     let own = rustix::process::getpid().as_raw_pid();
     let all = procfs::processes();
-    // Dead, but perhaps not reaped: where nobody reaps orphans (a container without an init), it stays
-    // a zombie for ever.
+    // It may stay a zombie forever if nothing reaps orphans (a container without an init).
     let is_dead = |identity: &ProcessIdentity| {
         all.get(&identity.pid)
             .is_none_or(|stat| stat.is_zombie() && stat.start == identity.start)
     };
     let session = predecessor
         .filter(|identity| identity.is_of_this_boot() && is_dead(identity))
-        // The kernel gives a number to nobody while a session of that number has members, so members
-        // of a session without a leader are the ones that the leader left.
+        // The kernel reuses no pid while a session of that number has members, so members of a session
+        // without a leader belong to the dead leader.
         .map(|identity| identity.pid);
     let roots: BTreeSet<i32> = all
         .values()

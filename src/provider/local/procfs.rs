@@ -1,5 +1,5 @@
-//! What the kernel says of processes and sockets. The only file that knows the layout of /proc; where
-//! there is none, nothing is known and everything answers empty.
+//! Reads processes and sockets from /proc; no other module knows its layout. On systems without /proc all
+//! results are empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
-/// One line of /proc/PID/stat, as far as it is needed.
+/// The used fields of /proc/PID/stat.
 #[derive(Debug, Clone)]
 pub(super) struct Stat {
     pub(super) pid: i32,
@@ -18,13 +18,13 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    /// Whether it has ended and only waits to be reaped.
+    /// Whether it has exited and waits to be reaped.
     pub(super) fn is_zombie(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
-    /// The command's name stands in parentheses and may hold any character, parentheses and line ends
-    /// included, so fields are counted from the last one on.
+    /// The command's name is in parentheses and may contain any character, so fields are counted from the
+    /// last parenthesis.
     fn parse(text: &str) -> Option<Self> {
         let pid = text.split_once(' ')?.0.parse().ok()?;
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
@@ -38,7 +38,7 @@ impl Stat {
     }
 }
 
-/// The kernel's id of this boot; empty where it has none.
+/// The kernel's boot id; empty if there is none.
 pub(super) fn boot_id() -> String {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
@@ -49,13 +49,13 @@ pub(super) fn boot_id() -> String {
     .clone()
 }
 
-/// One process; none if there is none.
+/// One process, if it exists.
 pub(super) fn stat(pid: i32) -> Option<Stat> {
     let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
     Stat::parse(&String::from_utf8_lossy(&bytes))
 }
 
-/// Every process that can be seen, by pid.
+/// Every visible process, by pid.
 pub(super) fn processes() -> BTreeMap<i32, Stat> {
     pids().filter_map(|pid| Some((pid, stat(pid)?))).collect()
 }
@@ -67,8 +67,7 @@ fn pids() -> impl Iterator<Item = i32> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Whether the environment that a process was started with has all of these `KEY=value` entries.
-/// False where it cannot be read.
+/// Whether a process was started with all of these `KEY=value` entries; false if that cannot be read.
 pub(super) fn has_environment(pid: i32, entries: &[String]) -> bool {
     let Ok(bytes) = fs::read(format!("/proc/{pid}/environ")) else {
         return false;
@@ -80,7 +79,7 @@ pub(super) fn has_environment(pid: i32, entries: &[String]) -> bool {
     })
 }
 
-/// Whether some process was started with exactly these words after its program's name.
+/// Whether a process was started with exactly these arguments.
 pub(super) fn is_run_with(words: &[&OsStr]) -> bool {
     let mut line = Vec::new();
     for word in words {
@@ -96,7 +95,7 @@ pub(super) fn is_run_with(words: &[&OsStr]) -> bool {
     })
 }
 
-/// The command line of a process, in one line.
+/// The command line of a process, on one line.
 pub(super) fn command(pid: i32) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
@@ -112,13 +111,13 @@ pub(super) fn listeners(port: u16) -> Vec<String> {
         .collect()
 }
 
-/// The ports from this one on that something listens on; none where the system does not say.
+/// The ports in use from this one on; empty if the system does not report them.
 pub(super) fn listening_from(first: u16) -> BTreeSet<u16> {
     let all = listening().into_iter().map(|(port, _)| port);
     all.filter(|port| *port >= first).collect()
 }
 
-/// Port and inode of every TCP socket that listens.
+/// Port and inode of every listening TCP socket.
 fn listening() -> Vec<(u16, String)> {
     const LISTEN: &str = "0A";
     let mut sockets = Vec::new();
@@ -138,7 +137,7 @@ fn listening() -> Vec<(u16, String)> {
     sockets
 }
 
-/// The processes that have one of these sockets open, as far as their files may be looked at.
+/// The processes that have one of these sockets open, as far as their files are readable.
 pub(super) fn socket_holders(inodes: &[String]) -> Vec<i32> {
     let wanted: Vec<String> = inodes.iter().map(|i| format!("socket:[{i}]")).collect();
     pids()

@@ -1,6 +1,6 @@
-//! The provider's face: describe, list, get, call, wait, logs.
+//! The provider: describe, list, get, call, wait, logs.
 //!
-//! Reads files and writes wishes; no process is touched here.
+//! It reads files and writes desired states; it touches no process.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,29 +22,29 @@ use crate::core::fleet::{
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
-/// How often a Machine is looked at while something is awaited.
+/// How often a Machine is polled while waiting.
 const POLL: Duration = Duration::from_millis(100);
-/// Bytes after which a Machine's log is turned over; one older file is kept.
+/// The size at which a Machine's log is rotated, bytes; one rotated file is kept.
 const LOG_CAP: u64 = 10 * 1024 * 1024;
 
-/// Where a [`LocalProvider`] works.
+/// The configuration of a [`LocalProvider`].
 #[derive(Debug, Clone)]
 pub struct LocalConfig {
-    /// The folder that holds one folder per app (`<state dir>/local`).
+    /// The folder with one folder per app (`<state dir>/local`).
     pub dir: PathBuf,
-    /// The folder in which Machines run.
+    /// The working folder of Machines.
     pub project: PathBuf,
     /// The program that supervises when called with `__supervise DIR`: this executable.
     pub program: PathBuf,
 }
 
-/// Runs Machines as processes on this computer. Several may work on one folder at the same time, in
-/// one process or in many.
+/// Runs Machines as processes on this computer. Several providers, in one or more processes, may share a
+/// folder.
 #[derive(Debug)]
 pub struct LocalProvider {
     pub(super) root: PathBuf,
     pub(super) project: PathBuf,
-    /// The same with links resolved: the folder that its Machines belong to.
+    /// The project folder of its Machines, symlinks resolved.
     pub(super) canonical_project: PathBuf,
     pub(super) supervisors: Supervisors,
     pub(super) log_cap: u64,
@@ -52,14 +52,14 @@ pub struct LocalProvider {
 }
 
 impl LocalProvider {
-    /// A provider; touches nothing yet.
+    /// Creates a provider; touches no files yet.
     pub fn new(config: LocalConfig) -> Self {
         let LocalConfig {
             dir,
             project,
             program,
         } = config;
-        // Supervisors work in another folder than whoever starts them.
+        // Supervisors run in another folder.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let project = absolute(project);
         Self {
@@ -72,15 +72,15 @@ impl LocalProvider {
         }
     }
 
-    /// The same with another first port for apps that it meets for the first time.
+    /// Sets the first port for new apps.
     #[must_use]
     pub fn first_port(mut self, port: u16) -> Self {
         self.first_port = port;
         self
     }
 
-    /// The same with another cap of the logs of Machines that it makes, bytes. A log and its older
-    /// file together hold at most twice that and one line.
+    /// Sets the log size limit of new Machines, bytes. A log and its rotated file have at most twice that and
+    /// one line.
     #[must_use]
     pub fn log_cap(mut self, bytes: u64) -> Self {
         self.log_cap = bytes;
@@ -115,8 +115,8 @@ impl LocalProvider {
         ids.map_err(|error| self.app_error(app, &error))
     }
 
-    /// Why it is in vain to wait for a Machine to start or to settle: it is at rest, or starts and ends
-    /// over and over. Its last output is the hint.
+    /// The error if a Machine can no longer start or settle: it is stopped, or it restarts repeatedly. Its
+    /// last output is the hint.
     fn unreachable_state_error(&self, app: &AppName, machine: &Machine) -> Option<ProviderError> {
         let (code, what) = match machine.state {
             MachineState::Failed => (answers::MACHINE_FAILED, "failed"),
@@ -144,8 +144,8 @@ impl LocalProvider {
         })
     }
 
-    /// Sees to it that somebody is at work on what a Machine waits for: whoever wished it may have died
-    /// before he started a supervisor. Where one lives or is on its way, this only waits for its word.
+    /// Ensures that a supervisor works on the desired state, since the process that set it may have died
+    /// before starting one. If one lives or is starting, this only waits for its acknowledgement.
     async fn ensure_supervisor(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
         match self.snapshot(app, id) {
             Ok((dir, now)) if now.needs_supervisor() => {
@@ -177,7 +177,7 @@ impl Provider for LocalProvider {
         LOCAL.name
     }
 
-    /// Counts the folders with a record, readable or not, so that damaged ones are missed.
+    /// Counts all folders with a record, readable or not, so that damaged ones are noticed.
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
         let scope = scope::load_or_create(&self.root, &self.app_dir(app), self.first_port)
             .map_err(|error| self.app_error(app, &error))?;
@@ -197,7 +197,7 @@ impl Provider for LocalProvider {
         })
     }
 
-    /// Leaves out Machines whose record cannot be read; [`Self::get`] says why.
+    /// Skips Machines whose record cannot be read; [`Self::get`] reports why.
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
         self.supervisors.reap();
         let dir = self.app_dir(app);
@@ -218,15 +218,15 @@ impl Provider for LocalProvider {
         Ok(self.snapshot(app, id)?.1.machine())
     }
 
-    /// Returns when the Machine's supervisor has seen what is wanted; a destroy, when all of it is
-    /// gone. Dropped before that, the wish stands and comes true by itself where a supervisor lives.
+    /// Returns when the Machine's supervisor has acknowledged the desired state; for a destroy, when nothing
+    /// is left. If dropped earlier, the desired state remains, and a living supervisor applies it.
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         self.execute_call(app, call).await
     }
 
-    /// Ends early when the Machine cannot get there by itself. A Machine whose policy is never to
-    /// restart counts as started once it has ended well. One that was asked to run and that nobody has
-    /// started is started.
+    /// Returns early if the Machine cannot reach the state by itself. With a restart policy of `no`, a
+    /// Machine counts as started once it has exited cleanly. A Machine that should run and has no supervisor
+    /// gets one.
     async fn wait(
         &self,
         app: &AppName,
@@ -303,7 +303,7 @@ fn as_destroyed(machine: Machine) -> Machine {
     }
 }
 
-/// A Machine of which nothing is left but its id.
+/// A placeholder for a destroyed Machine.
 fn destroyed_machine(id: &MachineId) -> Machine {
     Machine {
         id: id.clone(),

@@ -1,8 +1,7 @@
-//! The two files that provider and supervisor speak through, each with one writer.
+//! The two files that connect provider and supervisor; each has one writer.
 //!
-//! The record says what is wanted and is written by the provider under the app's lock; the status says
-//! what is so and is written by the supervisor. `wish` ties them together: a status obeys exactly the
-//! wish that it names.
+//! The provider writes the record (the desired state) under the app's lock; the supervisor writes the status
+//! (the actual state). The generation connects them: a status names the generation that it has applied.
 
 use std::path::PathBuf;
 
@@ -14,7 +13,7 @@ use crate::core::fleet::{
     Stamps,
 };
 
-/// What is wanted of one Machine.
+/// The desired state of one Machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LocalRecord {
     pub(super) id: MachineId,
@@ -31,46 +30,45 @@ pub(super) struct LocalRecord {
     pub(super) port: Option<u16>,
     pub(super) created_at: String,
     pub(super) cordoned: bool,
-    /// Where its processes run.
+    /// The working folder of its processes.
     pub(super) project: PathBuf,
-    /// The project folder that it belongs to, links resolved; none in records of a version that did not
-    /// write it.
+    /// Its project folder, symlinks resolved; missing in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) folder: Option<PathBuf>,
-    /// Bytes after which its log is turned over.
+    /// The size at which its log is rotated, bytes.
     pub(super) log_cap: u64,
-    /// Rises with every change of what is wanted.
+    /// Increases with every change of the desired state.
     #[serde(rename = "wish")]
     pub(super) generation: u64,
     #[serde(rename = "wanted")]
     pub(super) desired_state: DesiredState,
-    /// Who wished it: as long as that process lives, it may be about to start a supervisor. None where
-    /// the system does not say.
+    /// The process that changed it: while that lives, it may be about to start a supervisor. `None` if the
+    /// system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) writer: Option<ProcessIdentity>,
 }
 
-/// What its supervisor is to bring about.
+/// The desired state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum DesiredState {
-    /// Run it, by its restart policy.
+    /// Running, under its restart policy.
     Running,
-    /// Have nothing of it left.
+    /// Stopped: no process is left.
     Stopped,
-    /// Have nothing of it left, at once, its folder included.
+    /// Destroyed at once, with its folder.
     Destroyed,
 }
 
 impl LocalRecord {
-    /// A new wish.
+    /// Sets a new desired state and generation.
     pub(super) fn set_desired_state(&mut self, wanted: DesiredState) {
         self.generation += 1;
         self.desired_state = wanted;
         self.writer = ProcessIdentity::of(rustix::process::getpid());
     }
 
-    /// The entries by which its processes are known again whatever became of their parents.
+    /// Environment entries that identify its processes, whatever happened to their parents.
     pub(super) fn process_markers(&self) -> [(&'static str, String); 2] {
         [
             ("FLY_MACHINE_ID", self.id.to_string()),
@@ -79,35 +77,35 @@ impl LocalRecord {
     }
 }
 
-/// What is so.
+/// The actual state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct LocalStatus {
-    /// The wish that this obeys.
+    /// The generation that this status has applied.
     #[serde(rename = "wish")]
     pub(super) observed_generation: u64,
     pub(super) state: MachineState,
-    /// Whoever wrote this.
+    /// The supervisor that wrote this.
     pub(super) supervisor: ProcessIdentity,
     /// The main process, while it runs.
     pub(super) main: Option<ProcessIdentity>,
     /// Restarts since the last start.
     pub(super) restarts: u32,
-    /// How the main process ended last.
+    /// The last exit of the main process.
     pub(super) last_exit: Option<ProcessExit>,
-    /// For people.
+    /// A detail for people.
     pub(super) detail: Option<String>,
     pub(super) checks: Vec<CheckStatus>,
-    /// Nothing of it was left when this was written, and its writer changes nothing any more.
+    /// No process was left when this was written, and its writer changes nothing more.
     pub(super) is_final: bool,
 }
 
-/// How a process ended.
+/// How a process exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ProcessExit {
-    /// By itself, with this code.
+    /// With this code.
     Code(i32),
-    /// By this signal.
+    /// Killed by this signal.
     Signal(i32),
 }
 
@@ -116,7 +114,7 @@ impl ProcessExit {
         self == Self::Code(0)
     }
 
-    /// The same for the rest of the program; the code of a signal is the one that a shell gives.
+    /// The exit for the rest of the program; a signal gets the code that a shell uses.
     pub(super) fn to_machine_exit(
         self,
         restarting: bool,

@@ -1,7 +1,6 @@
-//! Calls: each is one change of one record under the app's lock, then a supervisor is told.
+//! Executes calls: each changes one record under the app's lock, then notifies a supervisor.
 //!
-//! The change is the one rename of the record; before it nothing has happened, after it everything
-//! that is left to do follows from the record.
+//! The atomic rename of the record is the change; all remaining work follows from the record.
 
 use std::fs::{File, TryLockError};
 use std::time::Duration;
@@ -24,18 +23,18 @@ use crate::env::Env;
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, ProviderError};
 
-/// How long a call waits for other calls of its app. Each holds the lock for a few file writes.
+/// How long a call waits for the app's lock; each call holds it for a few file writes.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a destroy waits for the folder to go once everything was killed.
+/// How long a destroy waits for the folder to disappear after all processes were killed.
 const DESTROY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a change of a record asks for afterwards.
+/// What a change of a record requires afterwards.
 enum FollowUp {
-    /// Nothing; only the record changed, or nothing did.
+    /// Nothing.
     Nothing,
-    /// A supervisor has to see it.
+    /// Notify a supervisor.
     Notify,
-    /// The same, and the Machine's port has to be free: nothing of it runs now.
+    /// Notify a supervisor, and ensure that the Machine's port is free, because nothing of it runs.
     Start,
 }
 
@@ -165,7 +164,7 @@ impl LocalProvider {
             } else {
                 DesiredState::Running
             });
-            // A stopped Machine that stays stopped needs nobody to tell.
+            // A stopped Machine that stays stopped needs no supervisor.
             Ok(match (call.skip_launch, now.state) {
                 (true, MachineState::Stopped) => FollowUp::Nothing,
                 (false, MachineState::Stopped | MachineState::Failed) => FollowUp::Start,
@@ -178,7 +177,7 @@ impl LocalProvider {
     async fn start(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
         let start = |record: &mut LocalRecord, now: &Machine| {
             match now.state {
-                // Woken all the same: whoever wished this may have died before he woke anybody.
+                // Notified again, because the process that set this state may have died before notifying.
                 MachineState::Started | MachineState::Starting | MachineState::Replacing => {
                     return Ok(FollowUp::Notify);
                 }
@@ -206,7 +205,7 @@ impl LocalProvider {
             let class = ErrorClass::Invalid;
             return Err(ProviderError::new(class, answers::NOT_STOPPED, message));
         }
-        // A supervisor may be on its way to what was wished and not yet seen: that one has to be told.
+        // A supervisor may be working on an earlier, unacknowledged state; it must be notified.
         let is_expected =
             now.record.desired_state == DesiredState::Running && !now.is_acknowledged();
         if now.is_at_rest() && !is_expected {
@@ -246,7 +245,7 @@ impl LocalProvider {
         self.edit_record(app, id, cordon).await
     }
 
-    /// Changes one record and has a supervisor see it if the change says so.
+    /// Changes one record, and notifies a supervisor if needed.
     async fn edit_record(
         &self,
         app: &AppName,
@@ -276,8 +275,8 @@ impl LocalProvider {
         self.receipt(app, id, remark)
     }
 
-    /// Gives a Machine that is about to start another port where somebody else has taken its own, and says
-    /// so. What is left of its own processes is cleared away before it starts.
+    /// Assigns another port to a Machine about to start if another process uses its port, and reports that.
+    /// Remaining processes of the Machine itself are killed before its start.
     fn ensure_port(
         &self,
         app: &AppName,
@@ -309,14 +308,14 @@ impl LocalProvider {
         })
     }
 
-    /// The app's lock, for a Machine that is there.
+    /// The lock of the app of an existing Machine.
     async fn lock_app_of(
         &self,
         app: &AppName,
         dir: &AppDir,
         id: &MachineId,
     ) -> Result<File, ProviderError> {
-        // Without its folder there is no app to lock, and asking must not make one.
+        // Without the Machine's folder there is nothing to lock, and a read must not create it.
         if !dir.machine(id).path().exists() {
             return Err(not_found(id));
         }
@@ -327,7 +326,7 @@ impl LocalProvider {
         let file = open_private(&dir.lock()).map_err(|error| self.app_error(app, &error))?;
         let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
-            // Never a blocking lock: who holds it may be another task of this thread.
+            // Never blocks: the holder may be another task on this thread.
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(self.app_error(app, &error)),
@@ -347,7 +346,7 @@ fn save(dir: &MachineDir, record: &LocalRecord) -> Result<(), ProviderError> {
         .map_err(|error| io_error("write", dir, &error))
 }
 
-/// Every record of the app that can be read.
+/// Every readable record of the app.
 fn records(dir: &AppDir) -> std::io::Result<Vec<LocalRecord>> {
     let ids = dir.machine_ids()?;
     Ok(ids
@@ -382,7 +381,7 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
     }
 }
 
-/// Processes can be halted, but their connections would break while they hold memory and ports.
+/// Halted processes would lose their connections but keep memory and ports.
 fn cannot_suspend() -> ProviderError {
     let message = "provider `local` cannot suspend: a suspended process would keep its port";
     ProviderError::new(ErrorClass::Invalid, codes::NO_SUSPEND, message)

@@ -1,18 +1,18 @@
-//! What happens when the main process has ended: pure decisions over the restart policy.
+//! Decides what to do after the main process exits, by the restart policy; pure functions.
 
 use std::time::Duration;
 
 use super::record::ProcessExit;
 use crate::core::fleet::schema::Restart;
 
-/// A process that was up for so long has proven itself: retries and backoff begin anew.
+/// After this uptime, retries and backoff are reset.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
-/// What the platform grants under `on-failure` when nothing is written (docs/platform/machines-api.md 3).
+/// The platform's default for `on-failure` (docs/platform/machines-api.md 3).
 const DEFAULT_RETRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// When to start again.
+/// When to restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RestartPolicy {
     Always,
@@ -23,25 +23,25 @@ enum RestartPolicy {
 /// What to do after an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RestartDecision {
-    /// Start again after this pause.
+    /// Restart after this delay.
     Restart(Duration),
-    /// It has done its work.
+    /// Done; no restart.
     Done,
-    /// It is given up.
+    /// Give up.
     GiveUp,
 }
 
-/// The restarts of one start.
+/// The restarts since one start.
 #[derive(Debug, Clone)]
 pub(super) struct Restarts {
     policy: RestartPolicy,
     in_a_row: u32,
-    /// All since the start, for people.
+    /// Total since the start, for people.
     pub(super) total: u32,
 }
 
 impl Restarts {
-    /// Under this policy; absent and unknown ones mean `on-failure`, as on the platform.
+    /// Reads the policy; an absent or unknown one means `on-failure`, as on the platform.
     pub(super) fn from_config(restart: Option<&Restart>) -> Self {
         let policy = match restart.and_then(|restart| restart.policy.as_deref()) {
             Some("always") => RestartPolicy::Always,
@@ -59,7 +59,7 @@ impl Restarts {
         }
     }
 
-    /// Decides, and counts the restart that it decides on.
+    /// Decides, and counts the restart if there is one.
     pub(super) fn decide_after_exit(&mut self, exit: ProcessExit, up: Duration) -> RestartDecision {
         if up >= STABLE_AFTER {
             self.in_a_row = 0;

@@ -1,7 +1,7 @@
-//! The scope of an app: which incarnation of it this is, and where its ports begin.
+//! The scope of an app: its id, and its first port.
 //!
-//! Made once, at first need, under a lock of the whole root, so that two first questions agree and two
-//! apps never share a block of ports while there are free ones.
+//! Created on first use, under a lock of the root folder, so that concurrent first uses agree and two apps
+//! share no block of ports while there are free ones.
 
 use std::fs;
 use std::io;
@@ -14,22 +14,22 @@ use super::layout::{
 };
 use crate::core::fleet::Lineage;
 
-/// The first port of the first app, where nothing else is said.
+/// The first port of the first app, unless configured.
 pub(super) const FIRST_PORT: u16 = 8100;
-/// How far apart two apps' first ports are. An app with more Machines runs into the next block, and a
-/// port that is taken is then refused by name.
+/// The distance between the first ports of two apps. An app with more Machines uses the next block, and used
+/// ports are skipped.
 const PORT_BLOCK: u16 = 100;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Scope {
     /// The id; becomes the lineage.
     pub(super) id: Lineage,
-    /// Where the app's ports begin.
+    /// The app's first port.
     pub(super) port_base: u16,
 }
 
-/// The scope of this app, made if there is none; the first app's ports begin at `first_port`. A crash leaves it whole or absent.
+/// Loads the scope of this app or creates it atomically; the first app's ports begin at `first_port`.
 pub(super) fn load_or_create(root: &Path, app: &AppDir, first_port: u16) -> io::Result<Scope> {
     if let Some(scope) = read_json(&app.scope())? {
         return Ok(scope);

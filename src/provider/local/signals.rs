@@ -1,8 +1,8 @@
-//! Signals by name, and sending them to exactly the process that was meant.
+//! Signals by name, and sending them safely to one process.
 
 use rustix::process::{Pid, Signal};
 
-/// The signal that fly.toml calls so; none for a name that there is not.
+/// The signal with this name in fly.toml, if there is one.
 pub(super) fn by_name(name: &str) -> Option<Signal> {
     let name = name.to_ascii_uppercase();
     Some(match name.strip_prefix("SIG").unwrap_or(&name) {
@@ -22,16 +22,16 @@ pub(super) fn by_name(name: &str) -> Option<Signal> {
     })
 }
 
-/// Sends a signal to a process if it still is the one that `still_meant` recognises. The handle is
-/// taken before the question is asked, so a number that was used again is never hit.
+/// Sends a signal if the process is still the one that `still_meant` recognises. The handle is opened before
+/// the check, so a reused pid is never signalled.
 #[cfg(target_os = "linux")]
 pub(super) fn send_if(pid: i32, signal: Signal, still_meant: impl Fn() -> bool) {
     use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
     let Some(number) = Pid::from_raw(pid) else {
         return;
     };
-    // A process that is gone needs no signal, and one that may not be signalled is reported by the
-    // caller, which finds it still there.
+    // An exited process needs no signal; if it may not be signalled, the caller finds it still alive and
+    // reports it.
     if let Ok(handle) = pidfd_open(number, PidfdFlags::empty())
         && still_meant()
     {
@@ -39,7 +39,7 @@ pub(super) fn send_if(pid: i32, signal: Signal, still_meant: impl Fn() -> bool) 
     }
 }
 
-/// The same where there are no process handles: asked first, sent then.
+/// The same without process handles: checks, then sends.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send_if(pid: i32, signal: Signal, still_meant: impl Fn() -> bool) {
     if let Some(number) = Pid::from_raw(pid)

@@ -1,6 +1,6 @@
-//! From record, status and lock to the Machine as it is now.
+//! Derives a Machine's current state from record, status and lock.
 //!
-//! Only looks: it signals nothing, repairs nothing and writes nothing.
+//! It only reads.
 
 use std::io;
 use std::sync::Arc;
@@ -22,25 +22,26 @@ pub(super) struct MachineSnapshot {
     pub(super) record: LocalRecord,
     pub(super) status: Option<LocalStatus>,
     pub(super) supervisor: SupervisorPresence,
-    /// A supervisor that has not spoken yet is on its way, or will be in a moment.
+    /// A supervisor is starting or will be started in a moment.
     is_supervisor_expected: bool,
 }
 
-/// How long whoever wishes something may take to start a supervisor before the Machine counts as
-/// failed. A record with a writer that has died counts at once.
+/// How long the start of a supervisor may take before the Machine counts as failed. If the record's writer
+/// has died, it counts at once.
 const SUPERVISOR_START_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a look is repeated that met a change.
+/// How often a read is repeated if the files changed meanwhile.
 const MAX_READ_ATTEMPTS: u32 = 5;
 
-/// Whether a supervisor lives.
+/// Whether a supervisor is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SupervisorPresence {
     None,
-    /// One does; its number where the kernel can say it.
+    /// Alive, with its pid if the kernel reports it.
     Alive(Option<Pid>),
 }
 
-/// Who holds the lock in this folder. Asking takes nothing, so it can never be in a supervisor's way.
+/// The supervisor that holds the lock of this folder. The check acquires no lock, so it cannot block a
+/// supervisor.
 pub(super) fn find_supervisor(dir: &MachineDir) -> io::Result<SupervisorPresence> {
     if !dir.lock().exists() {
         return Ok(SupervisorPresence::None);
@@ -54,12 +55,12 @@ pub(super) fn find_supervisor(dir: &MachineDir) -> io::Result<SupervisorPresence
     )
 }
 
-/// Reads one Machine's files; none if it has no record.
+/// Reads one Machine's files; `None` if it has no record.
 pub(super) fn snapshot(dir: &MachineDir) -> io::Result<Option<MachineSnapshot>> {
     let mut now = read(dir)?;
-    // A supervisor writes only while it holds the lock, and its last word is final. So a status that is
-    // not final, without a keeper before and after it was read, is that of a dead one; anything else
-    // was a moment of change and is looked at again.
+    // A supervisor writes only while it holds the lock, and its last status is final. So a status that is not
+    // final, without a supervisor before and after the read, belongs to a dead one; otherwise something
+    // changed, and the read is repeated.
     for _ in 0..MAX_READ_ATTEMPTS {
         match &now {
             Some(seen) if seen.supervisor == SupervisorPresence::None && !seen.is_at_rest() => {}
@@ -78,7 +79,7 @@ pub(super) fn snapshot(dir: &MachineDir) -> io::Result<Option<MachineSnapshot>> 
 
 fn read(dir: &MachineDir) -> io::Result<Option<MachineSnapshot>> {
     let keeper = find_supervisor(dir)?;
-    // A status that cannot be read says as much as none.
+    // An unreadable status counts as missing.
     let status = read_json(&dir.status()).unwrap_or_default();
     let Some(record) = read_json(&dir.record())? else {
         return Ok(None);
@@ -95,11 +96,11 @@ fn read(dir: &MachineDir) -> io::Result<Option<MachineSnapshot>> {
     Ok(Some(snapshot))
 }
 
-/// Whether somebody sees to a wish that no supervisor has seen: who wished it lives and has not had
-/// the time to start one, or the one that he started is coming up.
+/// Whether a supervisor for an unacknowledged state is starting, or its writer is alive and has had little
+/// time to start one.
 fn is_supervisor_expected(dir: &MachineDir, record: &LocalRecord) -> bool {
     let written = std::fs::metadata(dir.record()).and_then(|found| found.modified());
-    // A record from the future is one from before the clock was set back: its age is not known.
+    // A record from the future was written before the clock was set back; its age is unknown.
     let is_fresh = written.is_ok_and(|at| {
         at.elapsed()
             .map_or(true, |age| age < SUPERVISOR_START_TIMEOUT)
@@ -109,19 +110,19 @@ fn is_supervisor_expected(dir: &MachineDir, record: &LocalRecord) -> bool {
 }
 
 impl MachineSnapshot {
-    /// Whether the supervisor has seen what is wanted now.
+    /// Whether the supervisor has acknowledged the current desired state.
     pub(super) fn is_acknowledged(&self) -> bool {
         self.status
             .as_ref()
             .is_some_and(|status| status.observed_generation == self.record.generation)
     }
 
-    /// Nothing of it runs, proven by its last supervisor or because it never ran.
+    /// Nothing of it is running: its last supervisor recorded that, or it never ran.
     pub(super) fn is_at_rest(&self) -> bool {
         self.supervisor == SupervisorPresence::None && (self.status.is_none() || self.is_final())
     }
 
-    /// Whether it should run and nobody has seen that yet, alive or dead.
+    /// Whether it should run and no supervisor has acknowledged that.
     pub(super) fn needs_supervisor(&self) -> bool {
         self.supervisor == SupervisorPresence::None
             && self.record.desired_state == DesiredState::Running
@@ -171,8 +172,8 @@ impl MachineSnapshot {
         }
     }
 
-    /// What its files say of its process, newest first. A supervisor counts the restarts of one wish and
-    /// remembers the last exit; every wish is a new beginning.
+    /// Process events derived from its files, newest first. A supervisor counts the restarts of one
+    /// generation and stores the last exit.
     fn events(&self) -> Vec<ProcessEvent> {
         let (record, status) = (&self.record, self.status.as_ref());
         let event = |kind: u64, number: u32, what| ProcessEvent {
@@ -190,7 +191,7 @@ impl MachineSnapshot {
         let Some(exit) = status.last_exit else {
             return vec![started(0), changed];
         };
-        // A process that runs is one restart further than the exit before it.
+        // A running process is one restart after that exit.
         let runs = status.main.is_some();
         let before = status.restarts.saturating_sub(u32::from(runs));
         let restarting = runs || status.state == MachineState::Starting;
@@ -203,7 +204,7 @@ impl MachineSnapshot {
         }
     }
 
-    /// The Machine as the rest of the program sees it.
+    /// Converts it to a Machine.
     pub(super) fn machine(&self) -> Machine {
         let record = &self.record;
         let (state, detail) = self.state();
@@ -215,7 +216,7 @@ impl MachineSnapshot {
             .filter(|main| main.is_alive())
             .map(|main| main.pid);
         let supervisor = match self.supervisor {
-            // One that has written its last word is on its way out.
+            // A supervisor that wrote its final status is about to exit.
             SupervisorPresence::Alive(pid) if !(self.is_acknowledged() && self.is_final()) => {
                 pid.map(Pid::as_raw_pid)
             }

@@ -1,8 +1,8 @@
-//! The process that keeps one Machine: starts, restarts, checks, logs and stops it, until it is at
-//! rest, and ends then.
+//! The supervisor process of one Machine: starts, restarts, checks, logs and stops it, and exits when the
+//! Machine is stopped.
 //!
-//! It obeys the record and decides nothing beyond the restart policy. Start at [`supervise`]; the life
-//! of the Machine is in [`Supervisor::run`], its end in [`stop`].
+//! It follows the record and decides only by the restart policy. Start at [`supervise`]; [`Supervisor::run`]
+//! runs the Machine, [`stop`] ends it.
 
 mod stop;
 
@@ -29,12 +29,12 @@ use super::restart::{RestartDecision, Restarts};
 use crate::core::fleet::MachineState;
 use stop::{StopMode, StopRule};
 
-/// A process that lives so long, or passes a check, is started; one that ends before was none.
+/// A process that lives this long or passes a check counts as started.
 const STARTED_AFTER: Duration = Duration::from_millis(500);
 
-/// Keeps the Machine whose folder this is; the hidden `__supervise DIR` of the program calls it.
-/// Returns when the Machine is at rest, its folder is gone, or another supervisor keeps it. Killed, it
-/// leaves its processes running and a status that is not final: its successor finds and ends them.
+/// Supervises the Machine of this folder; called by the hidden command `__supervise DIR`. Returns when the
+/// Machine is stopped, its folder is removed, or another supervisor has it. If killed, it leaves its
+/// processes running and a status that is not final; its successor kills them.
 pub fn supervise(dir: &Path) -> ExitCode {
     match run_supervisor(&MachineDir::at(dir)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,7 +43,7 @@ pub fn supervise(dir: &Path) -> ExitCode {
 }
 
 fn run_supervisor(dir: &MachineDir) -> io::Result<()> {
-    // Fails only for the leader of a process group, which then already stands apart.
+    // Fails only for a process group leader, which is already separate.
     let _ = rustix::process::setsid();
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -54,10 +54,10 @@ fn run_supervisor(dir: &MachineDir) -> io::Result<()> {
         .enable_all()
         .build()?
         .block_on(async {
-            // Listen first, lock then: whoever sees the lock may send a signal.
+            // Listen before locking, because any process that sees the lock may send a signal.
             let events = SupervisorEvents::listen(LogWriter::open(dir, record.log_cap)?)?;
-            // Opened once and never again by this process: a lock of this kind goes with the first of
-            // its files that is closed.
+            // Opened only once in this process: closing any handle of the file would release this kind of
+            // lock.
             let lock = open_private(&dir.lock())?;
             match fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::AGAIN | Errno::ACCESS) => return Ok(()),
@@ -80,13 +80,13 @@ struct Supervisor {
     events: SupervisorEvents,
     record: LocalRecord,
     status: LocalStatus,
-    /// What is so could not be written; it is tried again at every look.
+    /// The status could not be written; it is retried at every check.
     status_unwritten: bool,
-    /// The written status says that processes of this supervisor may run: without it, nobody would look
-    /// for them after its death.
+    /// The written status says that this supervisor may have processes; without it, nothing would look for
+    /// them after its death.
     status_written: bool,
     main: Option<MainProcess>,
-    /// How what runs is to be stopped: as it was started, whatever is wanted by now.
+    /// How to stop the running process: as configured at its start.
     stop_rule: StopRule,
 }
 
@@ -95,17 +95,17 @@ struct MainProcess {
     since: Instant,
 }
 
-/// Why nothing runs any more, or shall not.
+/// Why the Machine is no longer running, or should not be.
 enum SupervisionEnd {
-    /// It came to rest by itself or was asked to, and nothing of it is left.
+    /// It stopped by itself or on request, and no process is left.
     Rest(MachineState, Option<String>),
-    /// Something else is wanted.
+    /// The desired state changed.
     DesiredStateChanged,
-    /// Its folder is gone.
+    /// Its folder was removed.
     FolderRemoved,
 }
 
-/// What a look at the folder found.
+/// The result of a check of the folder.
 #[derive(PartialEq)]
 enum RecordCheck {
     Unchanged,
@@ -139,7 +139,7 @@ impl Supervisor {
         }
     }
 
-    /// Brings about what the record wants, until that is rest.
+    /// Applies the record until the Machine is stopped.
     async fn run_until_at_rest(&mut self) {
         loop {
             self.acknowledge();
@@ -169,7 +169,7 @@ impl Supervisor {
                 SupervisionEnd::DesiredStateChanged => {}
                 SupervisionEnd::FolderRemoved => {
                     self.stop_all_processes(StopMode::Immediate).await;
-                    // Whatever stays behind is hidden by its name and holds nothing that runs.
+                    // Any remainder is hidden by its name and contains nothing that runs.
                     let _ = self.dir.discard();
                     return;
                 }
@@ -177,7 +177,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs the main process by its restart policy.
+    /// Runs the main process under its restart policy.
     async fn run(&mut self) -> SupervisionEnd {
         let mut restarts = Restarts::from_config(self.record.config.restart.as_ref());
         self.stop_rule = StopRule::of(&self.record.config);
@@ -224,8 +224,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts nothing before the status that names this supervisor is written. A full disk is waited
-    /// out.
+    /// Starts nothing before the status with this supervisor is written; waits while the disk is full.
     async fn wait_until_status_written(&mut self) -> Option<SupervisionEnd> {
         while !self.status_written {
             let event = self.events.next(None).await;
@@ -252,7 +251,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Waits for the main process to end; says how, and how long it was up.
+    /// Waits until the main process exits; returns the exit and the uptime.
     async fn wait_for_exit(&mut self) -> Result<(ProcessExit, Duration), SupervisionEnd> {
         loop {
             let since = self
@@ -285,7 +284,7 @@ impl Supervisor {
         }
     }
 
-    /// Lets time pass before a restart.
+    /// Waits before a restart.
     async fn wait_before_restart(&mut self, pause: Duration) -> Option<SupervisionEnd> {
         let deadline = Instant::now() + pause;
         loop {
@@ -302,7 +301,7 @@ impl Supervisor {
         }
     }
 
-    /// What an event from outside means for the Machine that runs.
+    /// Handles an external event for a running Machine.
     async fn handle_event(&mut self, event: &SupervisorEvent) -> Option<SupervisionEnd> {
         match event {
             SupervisorEvent::Terminate => {
@@ -323,7 +322,7 @@ impl Supervisor {
         }
     }
 
-    /// Reaps everything that ended; says how the main process did, if it was among that.
+    /// Reaps all exited children; returns the exit of the main process if it is among them.
     fn reap(&mut self) -> Option<ProcessExit> {
         let mut exit = None;
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
@@ -338,7 +337,7 @@ impl Supervisor {
         exit
     }
 
-    /// Reads the record again and takes over what is wanted; writes what could not be written.
+    /// Reads the record again, applies a changed desired state, and retries failed writes.
     fn reload_record(&mut self) -> RecordCheck {
         if self.status_unwritten {
             self.write();
@@ -352,12 +351,12 @@ impl Supervisor {
                 self.record = record;
                 RecordCheck::Changed
             }
-            // A record that cannot be read now changes nothing.
+            // A record that cannot be read changes nothing.
             Ok(Some(_)) | Err(_) => RecordCheck::Unchanged,
         }
     }
 
-    /// What became of this wish while something else was waited for.
+    /// Whether the desired state changed since this generation.
     fn changed_since(&mut self, wish: u64) -> Option<SupervisionEnd> {
         match self.reload_record() {
             RecordCheck::FolderRemoved => Some(SupervisionEnd::FolderRemoved),
@@ -367,7 +366,7 @@ impl Supervisor {
         }
     }
 
-    /// Says that what is wanted was seen. What checks found and how often it ended before count no more.
+    /// Acknowledges the desired state; resets check results and restart counts.
     fn acknowledge(&mut self) {
         self.events.checks = Checks::none();
         self.status.restarts = 0;
@@ -413,8 +412,7 @@ impl Supervisor {
         self.write();
     }
 
-    /// Without its folder there is nobody to tell, and the next look finds that it is gone; without
-    /// room on the disk, the next look tries again.
+    /// A failed write is retried at the next check: the folder may be removed or the disk full.
     fn write(&mut self) {
         let written = write_json(&self.dir.status(), &self.status, Durability::No);
         self.status_unwritten = written.is_err();

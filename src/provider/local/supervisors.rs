@@ -1,7 +1,7 @@
-//! Getting a wish to a supervisor: waking the one that lives, or starting one.
+//! Notifies the supervisor of a Machine, or starts one.
 //!
-//! Knows nothing of what is wished. A supervisor that dies on the way is started again a few times; a
-//! caller that dies on the way leaves a record that the supervisor's own look, or the next call, finds.
+//! A supervisor that dies is restarted a few times. If the caller dies, the supervisor's own check or the
+//! next call finds the record.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,11 +19,11 @@ use super::{process, signals};
 use crate::env::Env;
 use crate::provider::{ErrorClass, ProviderError};
 
-/// A supervisor that was woken answers in milliseconds; on a computer that is overloaded, later.
+/// A supervisor responds within milliseconds, on an overloaded computer later.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_STARTS: u32 = 3;
 
-/// Starts supervisors and reaps those that have ended.
+/// Starts supervisors and reaps those that exited.
 #[derive(Debug)]
 pub(super) struct Supervisors {
     program: PathBuf,
@@ -38,8 +38,7 @@ impl Supervisors {
         }
     }
 
-    /// Lets the system forget supervisors of ours that have ended; those that outlive us become
-    /// somebody else's children.
+    /// Reaps our exited supervisors; those that outlive us are inherited by another process.
     pub(super) fn reap(&self) {
         self.started
             .lock()
@@ -47,8 +46,8 @@ impl Supervisors {
             .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 
-    /// Returns once a supervisor has seen this wish, or the folder is gone. An error of class
-    /// `Unknown` when none answers: the wish is written and may yet come true.
+    /// Returns once a supervisor has acknowledged this generation, or the folder is removed. If none
+    /// responds, an error of class `Unknown`: the desired state is written and may still be applied.
     pub(super) async fn notify_and_wait(
         &self,
         dir: &MachineDir,
@@ -90,17 +89,17 @@ impl Supervisors {
         }
     }
 
-    /// Whether the supervisor of this number still runs and may be about to take the lock.
+    /// Whether the supervisor with this pid is running and may be about to take the lock.
     fn is_starting(&self, pid: Option<u32>) -> bool {
         self.reap();
         let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         started.iter().any(|child| Some(child.id()) == pid)
     }
 
-    /// Starts a supervisor that has nothing of ours but what Machines inherit.
+    /// Starts a supervisor that inherits only what Machines inherit.
     fn start(&self, dir: &MachineDir) -> Result<u32, ProviderError> {
-        // What this program inherited itself (a lock of the script that runs it, a pipe of a test
-        // runner) must not live as long as a Machine does.
+        // Inherited file handles (a script's lock, a test runner's pipe) must not stay open as long as a
+        // Machine.
         close_fds::set_fds_cloexec_threadsafe(3, &[]);
         let env = Env::from_process();
         let inherited = env.vars().filter(|(key, _)| process::is_inherited(key));
@@ -141,7 +140,7 @@ fn no_answer_error(dir: &MachineDir) -> ProviderError {
     .hint("read the file `log` in that folder")
 }
 
-/// The error for a file of a Machine or an app that the system refuses.
+/// The error for an inaccessible file of a Machine or an app.
 pub(super) fn io_error(what: &str, dir: &MachineDir, error: &io::Error) -> ProviderError {
     let place = dir.path().display();
     if error.kind() == io::ErrorKind::InvalidData || error.kind() == io::ErrorKind::UnexpectedEof {

@@ -1,4 +1,4 @@
-//! Stopping until nothing is left: what belongs to this supervisor, and what a dead one left behind.
+//! Stops all processes of this supervisor, and those that a dead supervisor left.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use crate::core::fleet::normalise::parse_duration;
 use crate::provider::local::record::{DesiredState, LocalStatus};
 use crate::provider::local::{events::SupervisorEvent, process_tree, signals};
 
-/// The platform's own wait before it kills.
+/// The platform's default timeout before it kills.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often the tree is looked at while it ends. The end of a grandchild wakes nobody else.
+/// How often the process tree is checked while stopping; the exit of a grandchild causes no event.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Pauses between two rounds of killing. A process that the kernel holds on to (a dead disk) is waited
-/// for as long as it takes, and not at the price of a busy processor.
+/// The first pause between two rounds of killing. A process that the kernel blocks (a dead disk) is waited
+/// for without using the CPU.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// How a Machine is stopped, by its config.
+/// How to stop a Machine, from its config.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StopRule {
     signal: Signal,
     timeout: Duration,
 }
 
-/// How much time a stop grants.
+/// How much time a stop allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum StopMode {
-    /// Its own signal and timeout, then death.
+    /// The Machine's signal and timeout, then kill.
     Graceful,
-    /// Death.
+    /// Kill.
     Immediate,
 }
 
@@ -53,9 +53,9 @@ impl StopRule {
 }
 
 impl Supervisor {
-    /// Ends everything that descends from here. The main process and its process group get the
-    /// Machine's own signal, as from a terminal; what it leaves behind gets `SIGTERM` and the rest of
-    /// the timeout; what is there then is killed. Returns when nothing is left.
+    /// Stops all descendants. The main process and its group get the Machine's own signal, as from a
+    /// terminal; other processes get `SIGTERM` and the rest of the timeout; then all are killed. Returns when
+    /// none is left.
     pub(super) async fn stop_all_processes(&mut self, manner: StopMode) {
         if manner == StopMode::Graceful {
             self.send_stop_signals().await;
@@ -67,7 +67,7 @@ impl Supervisor {
             match &self.main {
                 None if left.is_empty() => break,
                 None => {}
-                // Where the system does not show processes, the group is all there is to be killed.
+                // On systems that do not show processes, only the group can be killed.
                 Some(main) => drop(kill_process_group(main.pid, Signal::KILL)),
             }
             send_all(&left, Signal::KILL);
@@ -81,7 +81,7 @@ impl Supervisor {
     async fn send_stop_signals(&mut self) {
         let deadline = Instant::now() + self.stop_rule.timeout;
         if let Some(main) = &self.main {
-            // It leads its group until it is reaped, so the number means it. It may be gone already.
+            // It leads its group until it is reaped, so its pid is valid; it may have exited.
             let _ = kill_process_group(main.pid, self.stop_rule.signal);
         }
         let mut asked_the_rest = false;
@@ -109,7 +109,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether what is wanted by now leaves no time for a gentle stop.
+    /// Whether a newer desired state requires an immediate kill.
     fn must_kill_now(&mut self) -> bool {
         match self.reload_record() {
             RecordCheck::FolderRemoved => true,
@@ -121,7 +121,7 @@ impl Supervisor {
         }
     }
 
-    /// Kills what a supervisor that died left behind, before anything else is done.
+    /// Kills the processes that a dead supervisor left, before anything else.
     pub(super) async fn kill_orphans(&mut self, predecessor: Option<&LocalStatus>) {
         let marks: Vec<String> = self
             .record
