@@ -142,7 +142,7 @@ fn what_does_not_answer_has_a_hint_and_nothing_was_changed() {
         (
             bad.as_str(),
             "answered 502",
-            "has trouble, or is not the Machines API: see `FLY_FLAPS_BASE_URL`",
+            "reports an error or is not the Machines API: check `FLY_FLAPS_BASE_URL`",
         ),
     ];
     let verbs = [
@@ -250,7 +250,7 @@ fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
     ] {
         let typed = [args, &["-a", "shopp"]].concat();
         let shown = flat(&run(&sandbox, &platform, &typed));
-        let hint = "hint: did you mean `shop`? Otherwise `fly apps create shopp` makes it";
+        let hint = "hint: did you mean `shop`? Otherwise `fly apps create shopp` creates it";
         assert!(shown.contains(hint), "{args:?}: {shown}");
     }
     let far = flat(&run(&sandbox, &platform, &["status", "-a", "ledger"]));

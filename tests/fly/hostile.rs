@@ -198,7 +198,7 @@ async fn a_config_that_is_not_understood_is_said_and_the_machine_stays_visible()
         ),
         (
             json!({"env": {"A": {"B": 1}}}),
-            "`env.A` is a map and not text",
+            "`env.A` is a map, not text",
         ),
         (
             json!({"stop_config": {"timeout": -1}}),
