@@ -11,7 +11,7 @@ const MINUTE: u64 = 60 * SECOND;
 config_struct!(
     /// A top-level check (`fly.MachineCheck`) or, without `kind`, a service's check.
     Check {
-        /// Time after a start in which failures do not count; Go duration (`10s`).
+        /// Time after a start in which failures are ignored; Go duration (`10s`).
         grace_period: String = field(Deploy, InPlace)
             .empty_is_absent()
             .spelt(Spelling::Clamped(0, MINUTE))
@@ -21,7 +21,7 @@ config_struct!(
             .found_by(&["name"])
             .any_order()
             .toml(Toml::Key("headers", Form::Headers)),
-        /// Time between two checks; Go duration.
+        /// Time between two runs; Go duration.
         interval: String = field(Deploy, InPlace)
             .empty_is_absent()
             .spelt(Spelling::Clamped(SECOND, MINUTE))
@@ -40,7 +40,7 @@ config_struct!(
         path: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("path", Form::Plain)),
-        /// Port; a service's check takes the service's internal port.
+        /// Port; the default of a service check is the service's internal port.
         port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
             .default(PlatformDefault::OfService("internal_port"))
@@ -50,12 +50,12 @@ config_struct!(
             .empty_is_absent()
             .default(PlatformDefault::Text("http"))
             .toml(Toml::Key("protocol", Form::Plain)),
-        /// Time until one check counts as failed; Go duration.
+        /// Timeout of one run; Go duration.
         timeout: String = field(Deploy, InPlace)
             .empty_is_absent()
             .spelt(Spelling::Clamped(SECOND, MINUTE))
             .toml(Toml::Key("timeout", Form::Duration)),
-        /// Server name for TLS.
+        /// TLS server name.
         tls_server_name: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("tls_server_name", Form::Plain)),
@@ -72,7 +72,7 @@ config_struct!(
     Header {
         /// Header name.
         name: String = field(Deploy, InPlace),
-        /// Its values.
+        /// Header values.
         values: Vec<String> = field(Deploy, InPlace).secret(Secret::ByName),
     }
 );

@@ -1,5 +1,5 @@
-//! CPU and memory of a Machine, and what is run on it. What a written size replaces says
-//! [`crate::core::fleet::overlay`].
+//! CPU and memory of a Machine, and its command. [`crate::core::fleet::overlay`] decides what a written size
+//! replaces.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::config_struct;
 use super::spec::{Form, Less, PlatformDefault, Spelling, Toml, field};
 
 config_struct!(
-    /// CPU and memory of a Machine. Its fields are replaced where a size is written.
+    /// CPU and memory of a Machine. A written size replaces these fields.
     Guest {
         /// `shared` or `performance`.
         cpu_kind: String = field(Deploy, InPlace)
@@ -32,13 +32,13 @@ config_struct!(
             .empty_is_absent()
             .less(Less::Number)
             .toml(Toml::Key("gpus", Form::Plain)),
-        /// Dedicated host.
+        /// Dedicated host id.
         host_dedication_id: String = field(Deploy, Replace)
             .empty_is_absent()
             .toml(Toml::Key("host_dedication_id", Form::Plain)),
         /// Kernel arguments.
         kernel_args: Vec<String> = field(Deploy, InPlace).toml(Toml::Key("kernel_args", Form::Plain)),
-        /// Upper limit of memory, MiB.
+        /// Maximum memory, MiB.
         max_memory_mb: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("max_memory_mb", Form::Plain)),
@@ -48,17 +48,17 @@ config_struct!(
             .default(PlatformDefault::Number(256))
             .less(Less::Number)
             .toml(Toml::Key("memory", Form::Memory)),
-        /// `never`, `always`, `restart`; some answers have a number, hence a value.
+        /// `never`, `always` or `restart`; some responses have a number.
         persist_rootfs: Value = field(Deploy, InPlace)
             .empty_is_absent()
             .spelt(Spelling::PersistRootfs)
             .toml(Toml::Key("persist_rootfs", Form::Plain)),
-        /// What its host has to have; carried.
+        /// Required host features; kept.
         required_host_features: Value = field(Platform, InPlace),
     }
 );
 config_struct!(
-    /// What is run.
+    /// The command and its environment.
     Init {
         /// Arguments that replace the image's CMD.
         cmd: Vec<String> = field(Deploy, InPlace).toml(Toml::At("[processes]", "", Form::Command)),

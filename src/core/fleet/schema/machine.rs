@@ -1,4 +1,4 @@
-//! The config itself, and its small tables.
+//! The config of a Machine, and its small tables.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use super::{CARRIED, Check, Guest, Init, Mount, Service, config_struct};
 use crate::core::fleet::normalise::{is_bookkeeping, is_standby_stamp};
 
 config_struct!(
-    /// The whole configuration of one Machine. Absent and `null` mean the same everywhere.
+    /// The configuration of one Machine. Absent and `null` mean the same everywhere.
     MachineConfig {
         /// Destroy the Machine when it exits.
         auto_destroy: bool = field(Platform, InPlace).empty_is_absent(),
-        /// Extra cache drive; carried.
+        /// Extra cache drive; unknown fields kept.
         cache_drive: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
-        /// Top-level checks by name.
+        /// Top-level checks, by name.
         checks: BTreeMap<String, Check> = field(Deploy, InPlace).toml(Toml::Table("[checks.*]")),
-        /// Containers (beta); carried.
+        /// Containers (beta); unknown fields kept.
         containers: Vec<Value> = field(Platform, InPlace).found_by(&["name"]),
-        /// The proxy never starts it by itself.
+        /// The proxy never starts the Machine.
         disable_machine_autostart: bool = field(Platform, InPlace).empty_is_absent(),
-        /// Resolver settings; carried.
+        /// DNS settings; unknown fields kept.
         dns: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
         /// Environment variables.
         env: BTreeMap<String, String> = field(Deploy, InPlace)
@@ -43,7 +43,7 @@ config_struct!(
             .toml(Toml::At("[build]", "image", Form::ByHand)),
         /// Command, entrypoint, swap.
         init: Init = field(Platform, InPlace),
-        /// Free text by key. What runs and releases write here is bookkeeping.
+        /// Metadata. Keys that runs and releases write are bookkeeping.
         metadata: BTreeMap<String, String> = field(Platform, InPlace)
             .secret(Secret::ByName)
             .stamps(is_bookkeeping),
@@ -53,11 +53,11 @@ config_struct!(
         mounts: Vec<Mount> = field(Deploy, Replace)
             .found_by(&["name"])
             .toml(Toml::Table("[[mounts]]")),
-        /// Processes (beta); carried.
+        /// Processes (beta); unknown fields kept.
         processes: Vec<Value> = field(Platform, InPlace).holds(Kind::Any),
         /// What happens when the process exits.
         restart: Restart = field(Deploy, InPlace).toml(Toml::Table("[[restart]]")),
-        /// Root file system; carried.
+        /// Root file system; unknown fields kept.
         rootfs: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
         /// Run on a schedule (`hourly`, `daily`, …).
         schedule: String = field(Platform, InPlace).empty_is_absent(),
@@ -66,21 +66,21 @@ config_struct!(
             .found_by(&["internal_port", "protocol"])
             .any_order()
             .toml(Toml::Table("[[services]]")),
-        /// Legacy size name; carried.
+        /// Legacy size name; kept.
         size: String = field(Platform, InPlace).empty_is_absent(),
-        /// Starts without waiting for checks; carried.
+        /// Start without waiting for checks; kept.
         skip_health_checks: Value = field(Platform, InPlace).empty_is_absent(),
-        /// Terms of a spot Machine; carried.
+        /// Spot Machine settings; unknown fields kept.
         spot: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
-        /// Machines that this one stands by for.
+        /// The Machines that it is a standby for.
         standbys: Vec<String> = field(Platform, Bookkeeping),
-        /// Static files served by the proxy; the first of several may win.
+        /// Static files served by the proxy; the first match wins.
         statics: Vec<Static> = field(Deploy, InPlace)
             .found_by(&["url_prefix", "guest_path"])
             .toml(Toml::Table("[[statics]]")),
         /// Signal and timeout of a stop.
         stop_config: StopConfig = field(Deploy, InPlace),
-        /// Volumes of containers (beta); carried.
+        /// Volumes of containers (beta); unknown fields kept.
         volumes: Vec<Value> = field(Platform, InPlace).found_by(&["name"]),
     }
 );
@@ -89,15 +89,15 @@ config_struct!(
     File {
         /// Absolute path inside the Machine.
         guest_path: String = field(Deploy, InPlace).toml(Toml::Key("guest_path", Form::Plain)),
-        /// Reference to a file in an image config.
+        /// File in an image config.
         image_config: String = field(Deploy, InPlace).empty_is_absent(),
-        /// Mode bits.
+        /// Permission bits.
         mode: u32 = field(Deploy, InPlace).empty_is_absent(),
         /// Content, base64.
         raw_value: String = field(Deploy, InPlace)
             .secret(Secret::Always)
             .toml(Toml::Key("raw_value", Form::ByHand)),
-        /// Secret whose value is the content.
+        /// Name of the secret with the content.
         secret_name: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("secret_name", Form::Plain)),
@@ -110,7 +110,7 @@ config_struct!(
         https: bool = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("https", Form::Plain)),
-        /// Path.
+        /// HTTP path.
         path: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("path", Form::Plain)),
@@ -123,14 +123,14 @@ config_struct!(
 config_struct!(
     /// What happens when the process exits.
     Restart {
-        /// Spot price bid; carried.
+        /// Spot price bid; kept.
         gpu_bid_price: Value = field(Platform, InPlace),
-        /// Restarts before it is given up (`on-failure`).
+        /// Maximum restarts (`on-failure`).
         max_retries: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .default(PlatformDefault::Number(10))
             .toml(Toml::Key("retries", Form::Plain)),
-        /// `no`, `always`, `on-failure`, `spot-price`. Absent means `on-failure` to the platform.
+        /// `no`, `always`, `on-failure` or `spot-price`; absent means `on-failure`.
         policy: String = field(Deploy, InPlace)
             .empty_is_absent()
             .default(PlatformDefault::Text("on-failure"))
@@ -142,11 +142,11 @@ config_struct!(
     Static {
         /// Folder inside the Machine.
         guest_path: String = field(Deploy, InPlace).toml(Toml::Key("guest_path", Form::Plain)),
-        /// File that answers for a folder.
+        /// File served for a folder.
         index_document: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("index_document", Form::Plain)),
-        /// Bucket.
+        /// Tigris bucket.
         tigris_bucket: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("tigris_bucket", Form::Plain)),
@@ -157,7 +157,7 @@ config_struct!(
 config_struct!(
     /// Signal and timeout of a stop.
     StopConfig {
-        /// Signal name (`SIGINT`); the platform's default is SIGINT.
+        /// Signal name; the platform's default is SIGINT.
         signal: String = field(Deploy, InPlace)
             .empty_is_absent()
             .default(PlatformDefault::Text("SIGINT"))

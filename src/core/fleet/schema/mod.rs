@@ -1,11 +1,11 @@
-//! The table of config fields: the only place that names one.
+//! The table of config fields; no other code names them.
 //!
-//! A Machine's configuration has the platform's own names (schema `fly.MachineConfig`). Each field is one
-//! row: its type, who owns it, what its change forces, what is the same as what, whether it is a secret,
-//! and where it stands in fly.toml. The structs are made of the rows, and so is everything that has to
-//! treat fields differently; those functions take the table as an argument.
+//! A Machine's configuration uses the platform's names (schema `fly.MachineConfig`). Each field is one row:
+//! its type, owner, the effect of a change, equal values, whether it is secret, and its location in fly.toml.
+//! The rows generate the structs, and all functions that treat fields differently take the table as an
+//! argument.
 //!
-//! Every level carries the fields that we do not know (`other`) through untouched.
+//! Unknown fields are kept at every level (`other`).
 
 mod check;
 mod guest;
@@ -35,14 +35,14 @@ pub use spec::{
     Spelling, Table, Toml, Typed, UNKNOWN, field,
 };
 
-/// Fields that the platform has and we do not know; they are carried, never shown, never dropped.
+/// Unknown fields of the platform; kept, never shown, never dropped.
 pub type Other = BTreeMap<String, Value>;
 
-/// The table of the whole config.
+/// The table of the config.
 pub const CONFIG: &Table = MachineConfig::TABLE;
 
-/// A struct of optional fields and the table of its rows. Every row says what is known of its field in one
-/// expression of [`spec::Spec`], which cannot be made without owner and effect.
+/// Generates a struct of optional fields and its table of rows. Each row has one [`spec::Spec`] expression,
+/// which requires owner and effect.
 macro_rules! config_struct {
     ($(#[doc = $about:literal])* $name:ident {
         $($(#[doc = $doc:literal])* $field:ident : $ty:ty = $spec:expr),* $(,)?
@@ -52,7 +52,7 @@ macro_rules! config_struct {
         #[serde(default)]
         pub struct $name {
             $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$ty>,)*
-            /// Unknown fields, carried.
+            /// Unknown fields, kept.
             #[serde(flatten)]
             pub other: $crate::core::fleet::schema::Other,
         }
@@ -83,7 +83,7 @@ macro_rules! config_struct {
             }
         }
 
-        /// As JSON, without a secret: what is printed while something is looked for ends up in logs.
+        /// JSON without secrets, because debug output ends up in logs.
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 let mut tree = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
@@ -98,7 +98,7 @@ macro_rules! config_struct {
 use config_struct;
 
 impl Service {
-    /// Whether the proxy stops Machines that have nothing to do.
+    /// Whether the proxy stops idle Machines.
     pub fn has_autostop(&self) -> bool {
         let stops = |value: &Value| !matches!(value.as_str(), Some("off")) && *value != false;
         self.autostop.as_ref().is_some_and(stops)
@@ -106,23 +106,23 @@ impl Service {
 }
 
 impl MachineConfig {
-    /// Whether any service is written.
+    /// Whether there is any service.
     pub fn has_services(&self) -> bool {
         self.services.as_ref().is_some_and(|s| !s.is_empty())
     }
 
-    /// The size that is written; a guest that only names a host says none.
+    /// The size, if one is written; a guest that only names a host has none.
     pub fn explicit_size(&self) -> Option<&Guest> {
         let says = |guest: &&Guest| guest.cpus.or(guest.memory_mb).is_some();
         self.guest.as_ref().filter(says)
     }
 
-    /// Whether any mount is written.
+    /// Whether there is any mount.
     pub fn has_mounts(&self) -> bool {
         self.mounts.as_ref().is_some_and(|m| !m.is_empty())
     }
 
-    /// Whether any check, top-level or of a service, is written.
+    /// Whether there is any check, top-level or of a service.
     pub fn has_checks(&self) -> bool {
         self.checks.as_ref().is_some_and(|c| !c.is_empty())
             || self
@@ -132,15 +132,15 @@ impl MachineConfig {
                 .any(|s| s.checks.as_ref().is_some_and(|c| !c.is_empty()))
     }
 
-    /// The config as a JSON tree; fields that are absent do not appear.
+    /// The config as JSON, without absent fields.
     pub fn to_value(&self) -> Value {
         serde_json::to_value(self).expect("a config of strings, numbers and maps always serialises")
     }
 
-    /// Reads a config as a platform wrote it, by the one rule of [`super::lenient`].
+    /// Parses a platform's config with the conversions of [`super::lenient`].
     ///
     /// # Errors
-    /// What cannot be understood, by its place; no value is repeated.
+    /// The problem and its path; values are not repeated.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Ok(config) = serde_json::from_str(text) {
             return Ok(config);
@@ -161,10 +161,10 @@ impl MachineConfig {
         })
     }
 
-    /// Reads a config from a JSON tree.
+    /// Converts a JSON tree.
     ///
     /// # Errors
-    /// When a field that we know has another type than the platform's schema gives it.
+    /// A known field has another type than the platform's schema.
     pub fn from_value(value: Value) -> Result<Self, serde_json::Error> {
         serde_json::from_value(value)
     }

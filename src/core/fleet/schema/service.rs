@@ -14,7 +14,7 @@ config_struct!(
     Service {
         /// Start a stopped Machine on a request.
         autostart: bool = field(Deploy, InPlace).toml(Toml::Key("auto_start_machines", Form::Plain)),
-        /// `false`, `true` (stop) or `"suspend"` on the wire, hence a value.
+        /// `false`, `true` (stop) or `"suspend"`.
         autostop: Value = field(Deploy, InPlace)
             .spelt(Spelling::Autostop)
             .toml(Toml::Key("auto_stop_machines", Form::ByHand)),
@@ -23,15 +23,15 @@ config_struct!(
             .found_by(&["type", "path", "method", "protocol", "port"])
             .any_order()
             .toml(Toml::Table("[[services.*_checks]]")),
-        /// Load limits.
+        /// Concurrency limits.
         concurrency: Concurrency = field(Deploy, InPlace).toml(Toml::Table("[services.concurrency]")),
-        /// Where it runs, in words.
+        /// Description of the instance to route to.
         force_instance_description: String = field(Deploy, InPlace).empty_is_absent(),
-        /// Where it runs.
+        /// Key of the instance to route to.
         force_instance_key: String = field(Deploy, InPlace).empty_is_absent(),
         /// Port that the app listens on.
         internal_port: u16 = field(Deploy, InPlace).toml(Toml::Key("internal_port", Form::ByHand)),
-        /// Machines that autostop leaves running in the primary region.
+        /// Machines that autostop keeps running in the primary region.
         min_machines_running: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("min_machines_running", Form::Plain)),
@@ -48,13 +48,13 @@ config_struct!(
     }
 );
 config_struct!(
-    /// Load limits of a service.
+    /// Concurrency limits of a service.
     Concurrency {
-        /// No more than this.
+        /// Maximum load.
         hard_limit: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("hard_limit", Form::Plain)),
-        /// Others are preferred above this.
+        /// Load above which other Machines are preferred.
         soft_limit: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .default(PlatformDefault::Number(20))
@@ -69,7 +69,7 @@ config_struct!(
 config_struct!(
     /// An external port or range.
     Port {
-        /// End of a range.
+        /// Last port of a range.
         end_port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("end_port", Form::ByHand)),
@@ -85,7 +85,7 @@ config_struct!(
         http_options: Value = field(Deploy, InPlace)
             .holds(Kind::Section(HttpOptions::TABLE))
             .toml(Toml::Key("http_options", Form::Plain)),
-        /// The port.
+        /// Port.
         port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("port", Form::ByHand)),
@@ -93,7 +93,7 @@ config_struct!(
         proxy_proto_options: Value = field(Deploy, InPlace)
             .holds(Kind::Section(ProxyProtoOptions::TABLE))
             .toml(Toml::Key("proxy_proto_options", Form::Plain)),
-        /// Start of a range.
+        /// First port of a range.
         start_port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("start_port", Form::ByHand)),
@@ -106,33 +106,33 @@ config_struct!(
 config_struct!(
     /// HTTP options of a port.
     HttpOptions {
-        /// Compress answers.
+        /// Compress responses.
         compress: bool = field(Deploy, InPlace)
             .toml(Toml::Key("compress", Form::Plain)),
-        /// Speak HTTP/2 without TLS to the app.
+        /// Use HTTP/2 without TLS to the app.
         h2_backend: bool = field(Deploy, InPlace)
             .toml(Toml::Key("h2_backend", Form::Plain)),
-        /// Seconds for the headers of a request.
+        /// Timeout for request headers, seconds.
         headers_read_timeout: u32 = field(Deploy, InPlace)
             .toml(Toml::Key("headers_read_timeout", Form::Plain)),
-        /// Seconds without traffic.
+        /// Timeout without traffic, seconds.
         idle_timeout: u32 = field(Deploy, InPlace)
             .toml(Toml::Key("idle_timeout", Form::Plain)),
-        /// Which requests are replayed without asking the app again.
+        /// Requests that are replayed from a cache.
         replay_cache: Vec<ReplayCache> = field(Deploy, InPlace)
             .found_by(&["path_prefix", "type", "name"])
             .toml(Toml::Key("replay_cache", Form::Plain)),
-        /// What is done to answers.
+        /// Changes to responses.
         response: HttpResponse = field(Deploy, InPlace).toml(Toml::Key("response", Form::Plain)),
     }
 );
 config_struct!(
-    /// What is done to answers.
+    /// Changes to responses.
     HttpResponse {
-        /// Headers by name: a text or several set it, `false` takes it away.
+        /// Headers by name: a text or a list sets it, `false` removes it.
         headers: BTreeMap<String, Value> = field(Deploy, InPlace)
             .toml(Toml::Key("headers", Form::Plain)),
-        /// No header of the proxy's.
+        /// Add none of the proxy's headers.
         pristine: bool = field(Deploy, InPlace)
             .toml(Toml::Key("pristine", Form::Plain)),
     }
@@ -140,7 +140,7 @@ config_struct!(
 config_struct!(
     /// A rule of the replay cache.
     ReplayCache {
-        /// A request may ask for no cache.
+        /// Requests may bypass the cache.
         allow_bypass: bool = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("allow_bypass", Form::Plain)),
@@ -148,11 +148,11 @@ config_struct!(
         name: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("name", Form::Plain)),
-        /// For which paths.
+        /// Path prefix.
         path_prefix: String = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("path_prefix", Form::Plain)),
-        /// For how long.
+        /// Lifetime, seconds.
         ttl_seconds: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("ttl_seconds", Form::Plain)),
@@ -165,12 +165,12 @@ config_struct!(
 config_struct!(
     /// TLS options of a port.
     TlsOptions {
-        /// Protocols that are offered.
+        /// Offered protocols.
         alpn: Vec<String> = field(Deploy, InPlace).toml(Toml::Key("alpn", Form::Plain)),
-        /// A certificate of the platform's own making.
+        /// Use a self-signed certificate of the platform.
         default_self_signed: bool = field(Deploy, InPlace)
             .toml(Toml::Key("default_self_signed", Form::Plain)),
-        /// Versions that are taken.
+        /// Accepted TLS versions.
         versions: Vec<String> = field(Deploy, InPlace).toml(Toml::Key("versions", Form::Plain)),
     }
 );

@@ -1,20 +1,20 @@
-//! What a row of the table of config fields can say.
+//! The properties that a row of the table of config fields can have.
 //!
-//! A row is data: which functions make what of it stands in [`crate::core::fleet::normalise`] (one spelling),
-//! [`crate::core::fleet::overlay`] (what a Machine gets), [`crate::core::fleet::computed`] (what of a Machine
-//! is nobody's change) and [`crate::core::fleet::diff`].
+//! A row is only data. [`crate::core::fleet::normalise`] (one spelling), [`crate::core::fleet::overlay`] (a
+//! Machine's config), [`crate::core::fleet::computed`] (what the platform adds) and
+//! [`crate::core::fleet::diff`] use it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The rows of one table of the config, in the order of the platform's own schema.
+/// The rows of one table of the config, in the order of the platform's schema.
 #[derive(Debug)]
 pub struct Table {
-    /// Its name, as the struct that is made of it.
+    /// The name of its struct.
     pub name: &'static str,
-    /// What it is.
+    /// Its documentation.
     pub doc: &'static str,
     /// Its fields.
     pub rows: &'static [Row],
@@ -23,185 +23,184 @@ pub struct Table {
 /// One field.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// Its key, as the platform writes it.
+    /// The platform's key.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// Its documentation, one line.
     pub doc: &'static str,
     /// The type of the struct's field.
     pub(super) typed: Kind,
-    /// Everything else.
+    /// All other properties.
     pub spec: Spec,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// `true` or `false`.
     Flag,
-    /// A whole number, at most this one.
+    /// A whole number with this maximum.
     Number(u64),
     /// A text.
     Text,
     /// A list of texts.
     Texts,
-    /// Texts by a name of the author's.
+    /// A map from any name to a text.
     TextMap,
-    /// Anything that the platform takes.
+    /// Any value.
     Any,
     /// A table.
     Section(&'static Table),
     /// A list of tables.
     List(&'static Table),
-    /// Tables by a name of the author's.
+    /// A map from any name to a table.
     Entries(&'static Table),
 }
 
-/// What is known of a field besides its name and type. Owner and effect have to be said: see [`field`].
+/// The properties of a field besides name and type. Owner and effect are required: see [`field`].
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Spec {
-    /// Who decides about it where no file writes it.
+    /// The owner.
     pub owner: Owner,
-    /// What changing it forces.
+    /// What a change forces.
     pub effect: Effect,
-    /// What is the same as what.
+    /// Which values are equal.
     pub equals: Equals,
     /// Whether its value is shown.
     pub secret: Secret,
-    /// Where it stands in fly.toml.
+    /// Its location in fly.toml.
     pub toml: Toml,
-    /// Which values of it are less than others: a change to less is a class of its own.
+    /// Which changes reduce it; they are reported separately.
     pub less: Less,
-    /// The keys by which the entries of a list are found again.
+    /// The keys that identify the entries of a list.
     pub found_by: &'static [&'static str],
     /// Which keys of a map are bookkeeping.
     pub stamps: Option<fn(&str) -> bool>,
-    /// Where the type of the struct's field says less than is known.
+    /// The type, if the struct's field is less specific.
     holds: Option<Kind>,
 }
 
-/// Who decides about a field where no file writes it.
+/// Who decides about a field that no file writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// `fly deploy` rebuilds it: what no file writes goes.
+    /// `fly deploy` rebuilds it: unwritten values are removed.
     Deploy,
-    /// The platform, or whoever set it there: it stays, unless we sent it.
+    /// The platform or another tool: unwritten values are kept unless Aeroform sent them.
     Platform,
-    /// It stays, even if we sent it once: what runs goes on running as it is.
+    /// Unwritten values are kept even if Aeroform sent them: the running value stays.
     Running,
 }
 
-/// What the change of a field forces (docs/platform/fly-toml.md 9).
+/// What a change of a field forces (docs/platform/fly-toml.md 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// Nothing: it is outside of everything that is compared (rules 1, 2).
+    /// Nothing: it is not compared (rules 1, 2).
     Bookkeeping,
     /// A new version of the same Machine.
     InPlace,
-    /// Another Machine.
+    /// A replacement of the Machine.
     Replace,
 }
 
-/// Which values mean the same.
+/// Which values are equal.
 #[derive(Debug, Clone, Copy)]
 pub struct Equals {
-    /// `false`, 0 and the empty text are the same as nothing, on both sides.
+    /// `false`, 0 and the empty text equal an absent field, on both sides.
     pub empty_is_absent: bool,
-    /// The spellings of one value, on both sides.
+    /// Equal spellings, on both sides.
     pub spelling: Spelling,
-    /// Another order of a list is the same list.
+    /// The order of the list has no meaning.
     pub any_order: bool,
-    /// What the platform fills in: on a Machine it is the same as silence in the files, but not the other
-    /// way round.
+    /// The platform's default: on a Machine it equals an absent field in the files, but not the reverse.
     pub default: PlatformDefault,
 }
 
-/// The spellings that one value has.
+/// Which spellings of a value are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
-    /// One.
+    /// Only identical values.
     AsIs,
     /// A Go duration: `60s` is `1m0s`.
     Duration,
-    /// The same; in a service the platform keeps it between these numbers of nanoseconds.
+    /// A duration that the platform clamps in services, to these nanoseconds.
     Clamped(u64, u64),
-    /// A reference with a digest is the same with and without a tag.
+    /// An image with a digest equals itself with and without a tag.
     Image,
-    /// Letters of either case.
+    /// Case has no meaning.
     AnyCase,
-    /// `false` or `off`, `true` or `stop`, `suspend`; off is the same as nothing.
+    /// `false` or `off`, `true` or `stop`, `suspend`; off equals absent.
     Autostop,
-    /// A word, or its number.
+    /// A word or its number.
     PersistRootfs,
 }
 
-/// A value that the platform fills in.
+/// The platform's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlatformDefault {
-    /// None that is known.
+    /// None known.
     Nothing,
-    /// This text, in its normal spelling.
+    /// This text, in normalised spelling.
     Text(&'static str),
     /// This number.
     Number(u64),
-    /// The value that the enclosing service has under this key.
+    /// The value of this key in the enclosing service.
     OfService(&'static str),
 }
 
 /// Whether a value is shown (rule 37).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secret {
-    /// Unless its form gives it away.
+    /// Yes, unless it contains a recognisable secret.
     No,
-    /// Where its name looks secret, or its form gives it away.
+    /// Not if its name looks secret or it contains a recognisable secret.
     ByName,
     /// Never.
     Always,
 }
 
-/// Which values are less than others.
+/// Which changes reduce a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Less {
     /// None.
     Nothing,
-    /// The smaller number.
+    /// To a smaller number.
     Number,
-    /// The second word after the first.
+    /// From the first word to the second.
     Words(&'static str, &'static str),
 }
 
-/// Where a field stands in fly.toml.
+/// The location of a field in fly.toml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toml {
     /// Nowhere.
     Nowhere,
-    /// Under this key of the table that its section is.
+    /// This key in the section's table.
     Key(&'static str, Form),
-    /// In another table, under this key; at the top level where the header is empty.
+    /// This key in another table; an empty header is the top level.
     At(&'static str, &'static str, Form),
     /// In this table, under its own name.
     Named(&'static str),
-    /// It is this table.
+    /// The field is this table.
     Table(&'static str),
 }
 
-/// How a value is written in fly.toml.
+/// The format of a value in fly.toml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As it is.
+    /// The same as in the config.
     Plain,
-    /// Not as it is in the config: read by hand.
+    /// Another format, converted by its own code.
     ByHand,
     /// A number of MiB (`1gb`).
     Memory,
     /// A duration.
     Duration,
-    /// A list of words as one command line, under the group's name.
+    /// A command line, under the group's name.
     Command,
     /// A restart policy: the platform's `no` is `never`.
     Policy,
-    /// The list of headers as a table of them.
+    /// A table of headers.
     Headers,
 }
 
@@ -212,7 +211,7 @@ const NO_EQUALS: Equals = Equals {
     default: PlatformDefault::Nothing,
 };
 
-/// A field of this owner, whose change forces this.
+/// A field with this owner and effect.
 pub const fn field(owner: Owner, effect: Effect) -> Spec {
     Spec {
         owner,
@@ -228,61 +227,61 @@ pub const fn field(owner: Owner, effect: Effect) -> Spec {
 }
 
 impl Spec {
-    /// `false`, 0 and the empty text are the same as nothing.
+    /// `false`, 0 and the empty text equal an absent field.
     pub const fn empty_is_absent(mut self) -> Self {
         self.equals.empty_is_absent = true;
         self
     }
 
-    /// Its values have more than one spelling.
+    /// Sets which spellings are equal.
     pub const fn spelt(mut self, spelling: Spelling) -> Self {
         self.equals.spelling = spelling;
         self
     }
 
-    /// What the platform fills in.
+    /// Sets the platform's default.
     pub const fn default(mut self, default: PlatformDefault) -> Self {
         self.equals.default = default;
         self
     }
 
-    /// Its entries are the same in another order.
+    /// The order of its entries has no meaning.
     pub const fn any_order(mut self) -> Self {
         self.equals.any_order = true;
         self
     }
 
-    /// Its entries are found again by these keys.
+    /// Sets the keys that identify its entries.
     pub const fn found_by(mut self, keys: &'static [&'static str]) -> Self {
         self.found_by = keys;
         self
     }
 
-    /// Which of its keys are bookkeeping.
+    /// Sets which of its keys are bookkeeping.
     pub const fn stamps(mut self, is_stamp: fn(&str) -> bool) -> Self {
         self.stamps = Some(is_stamp);
         self
     }
 
-    /// Whether its values are shown.
+    /// Sets whether its values are shown.
     pub const fn secret(mut self, secret: Secret) -> Self {
         self.secret = secret;
         self
     }
 
-    /// Which values are less.
+    /// Sets which changes reduce it.
     pub const fn less(mut self, less: Less) -> Self {
         self.less = less;
         self
     }
 
-    /// Where it stands in fly.toml.
+    /// Sets its location in fly.toml.
     pub const fn toml(mut self, toml: Toml) -> Self {
         self.toml = toml;
         self
     }
 
-    /// What it holds, where the type of the struct's field says less.
+    /// Sets the type, if the struct's field is less specific.
     pub const fn holds(mut self, kind: Kind) -> Self {
         self.holds = Some(kind);
         self
@@ -290,7 +289,7 @@ impl Spec {
 }
 
 impl Row {
-    /// The row of a field of this name; `r#` in front of it is Rust's business.
+    /// A row with this name; removes Rust's `r#`.
     pub(super) const fn new(
         name: &'static str,
         doc: &'static str,
@@ -310,7 +309,7 @@ impl Row {
         }
     }
 
-    /// What it holds.
+    /// Its type.
     pub const fn kind(&self) -> Kind {
         match self.spec.holds {
             Some(kind) => kind,
@@ -320,29 +319,29 @@ impl Row {
 }
 
 impl Table {
-    /// The row of a key.
+    /// The row with this key.
     pub fn row(&self, key: &str) -> Option<&'static Row> {
         self.rows.iter().find(|row| row.name == key)
     }
 }
 
-/// A field that we do not know: the platform's, whatever it holds.
+/// An unknown field; it belongs to the platform.
 pub const UNKNOWN: Row = Row::new("", "", Kind::Any, field(Owner::Platform, Effect::InPlace));
 
-/// A table of which we know no field.
+/// A table without known fields.
 pub const CARRIED: Table = Table {
     name: "Carried",
     doc: "Fields that are carried.",
     rows: &[],
 };
 
-/// A type that a field of a config struct can have.
+/// A type of config fields.
 pub trait Typed {
-    /// What it holds.
+    /// Its field type.
     const KIND: Kind;
 }
 
-/// A struct that is made of rows.
+/// A struct generated from rows.
 pub trait Section {
     /// Its rows.
     const TABLE: &'static Table;
