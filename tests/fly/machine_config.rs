@@ -1,7 +1,7 @@
 //! `machine_config` with every field of the table and with keys that nobody knows: what of it reaches the
 //! platform, and that nothing is left to do afterwards.
 
-use aeroform::core::fleet::schema::{CONFIG, Effect, Kind, Owner, Row, Table};
+use aeroform::core::fleet::schema::{CONFIG, Effect, FieldType, Owner, FieldRow, Table};
 use aeroform::core::fleet::{MachineConfig, StoredConfig};
 use aeroform::core::state;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use crate::runs::{FlyFixture, wanted};
 const UNKNOWN: &str = "not_known_to_us";
 
 /// A value for this row, with everything that it can hold.
-fn sample(row: &Row) -> Value {
+fn sample(row: &FieldRow) -> Value {
     match (row.name, row.kind()) {
         ("autostop", _) => json!("suspend"),
         ("autostart", _) => json!(false),
@@ -27,15 +27,15 @@ fn sample(row: &Row) -> Value {
         ("containers", _) => {
             json!([{"name": "app", "image": "x:1", UNKNOWN: 1}, {"name": "side", "image": "y:1"}])
         }
-        (_, Kind::Flag) => json!(true),
-        (_, Kind::Number(_)) => json!(7),
-        (_, Kind::Text) => json!("x"),
-        (_, Kind::Texts) => json!(["x", "y"]),
-        (_, Kind::TextMap) => json!({"KEY": "x"}),
-        (_, Kind::Any) => json!({"x": [1, {"y": true}]}),
-        (_, Kind::Section(table)) => whole(table),
-        (_, Kind::List(table)) => json!([whole(table)]),
-        (_, Kind::Entries(table)) => json!({"one": whole(table)}),
+        (_, FieldType::Flag) => json!(true),
+        (_, FieldType::Number(_)) => json!(7),
+        (_, FieldType::Text) => json!("x"),
+        (_, FieldType::Texts) => json!(["x", "y"]),
+        (_, FieldType::TextMap) => json!({"KEY": "x"}),
+        (_, FieldType::Any) => json!({"x": [1, {"y": true}]}),
+        (_, FieldType::Section(table)) => whole(table),
+        (_, FieldType::List(table)) => json!([whole(table)]),
+        (_, FieldType::Entries(table)) => json!({"one": whole(table)}),
     }
 }
 
@@ -75,7 +75,7 @@ fn is_replaced(path: &str) -> bool {
     match (top, row) {
         ("image", _) => true,
         ("init", Some(row)) => {
-            let Kind::Section(table) = row.kind() else {
+            let FieldType::Section(table) = row.kind() else {
                 unreachable!()
             };
             let inner = steps.next().and_then(|key| table.row(key));

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use aeroform::core::fleet::Desired;
-use aeroform::core::fleet::schema::{CONFIG, Kind, Owner, Row, Spelling, Table};
+use aeroform::core::fleet::schema::{CONFIG, FieldRow, FieldType, Owner, Spelling, Table};
 use aeroform::core::plan::Plan;
 use serde_json::{Map, Value, json};
 
@@ -168,7 +168,7 @@ fn machine_config(dice: &mut Random) -> Option<Value> {
 }
 
 /// A value of this row, and another one where that is another value to the platform.
-fn values(table: &Table, row: &Row) -> Option<[Value; 2]> {
+fn values(table: &Table, row: &FieldRow) -> Option<[Value; 2]> {
     let timed = matches!(
         row.spec.equals.spelling,
         Spelling::Duration | Spelling::Clamped(..)
@@ -189,13 +189,13 @@ fn values(table: &Table, row: &Row) -> Option<[Value; 2]> {
         ("Check", "type", _) => [json!("tcp"), json!("http")],
         ("Concurrency", "type", _) => [json!("requests"), json!("connections")],
         _ if timed => [json!("13s"), json!("17s")],
-        (_, _, Kind::Flag) => [json!(true), json!(false)],
-        (_, _, Kind::Number(_)) => [json!(77), json!(78)],
-        (_, _, Kind::Text) => [json!("one"), json!("two")],
-        (_, _, Kind::Texts) => [json!(["one"]), json!(["two"])],
-        (_, _, Kind::TextMap) => [json!({"ONE": "1"}), json!({"ONE": "2"})],
-        (_, _, Kind::Any) => [json!({"one": 1}), json!({"one": 2})],
-        (_, _, Kind::Section(_) | Kind::List(_) | Kind::Entries(_)) => return None,
+        (_, _, FieldType::Flag) => [json!(true), json!(false)],
+        (_, _, FieldType::Number(_)) => [json!(77), json!(78)],
+        (_, _, FieldType::Text) => [json!("one"), json!("two")],
+        (_, _, FieldType::Texts) => [json!(["one"]), json!(["two"])],
+        (_, _, FieldType::TextMap) => [json!({"ONE": "1"}), json!({"ONE": "2"})],
+        (_, _, FieldType::Any) => [json!({"one": 1}), json!({"one": 2})],
+        (_, _, FieldType::Section(_) | FieldType::List(_) | FieldType::Entries(_)) => return None,
     })
 }
 
@@ -226,7 +226,7 @@ fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Random) {
         .filter(|row| !UNCOMPARED_FIELDS.contains(&row.name))
     {
         match (row.kind(), fields.get_mut(row.name)) {
-            (Kind::Section(inner), there) => {
+            (FieldType::Section(inner), there) => {
                 let mut own = there
                     .and_then(|there| there.as_object().cloned())
                     .unwrap_or_default();
@@ -240,12 +240,12 @@ fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Random) {
                     fields.insert(row.name.to_owned(), own.into());
                 }
             }
-            (Kind::List(inner), Some(Value::Array(entries))) => {
+            (FieldType::List(inner), Some(Value::Array(entries))) => {
                 for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
                     strew(inner, entry, dice);
                 }
             }
-            (Kind::Entries(inner), Some(Value::Object(entries))) => {
+            (FieldType::Entries(inner), Some(Value::Object(entries))) => {
                 for entry in entries.values_mut().filter_map(Value::as_object_mut) {
                     strew(inner, entry, dice);
                 }
@@ -331,11 +331,11 @@ impl ConfigEdit {
 }
 
 /// One more entry of a list, like the last one under another name.
-fn another(row: &Row, entries: &[Value]) -> Option<Value> {
+fn another(row: &FieldRow, entries: &[Value]) -> Option<Value> {
     let mut more = entries.last()?.as_object()?.clone();
     let key = row
         .spec
-        .found_by
+        .entry_keys
         .iter()
         .find(|key| more.contains_key(**key))?;
     let name = match more[*key] {
@@ -411,13 +411,13 @@ fn touches(
             Owner::Running | Owner::Platform => inner.sent.is_some(),
         };
         match (row.kind(), there) {
-            (Kind::Section(within), there) => {
+            (FieldType::Section(within), there) => {
                 let there = there.cloned().unwrap_or_else(|| json!({}));
                 touches(within, &there, &place, inner, found);
             }
-            (Kind::List(within), Some(Value::Array(entries))) => {
+            (FieldType::List(within), Some(Value::Array(entries))) => {
                 for (at, entry) in entries.iter().enumerate() {
-                    let of = inner.entry(row.spec.found_by, entry);
+                    let of = inner.entry(row.spec.entry_keys, entry);
                     let place = format!("{place}/{at}");
                     touches(within, entry, &place, of, found);
                     found.push(ConfigEdit::new(place, None, of.sent.is_some()));
@@ -426,14 +426,14 @@ fn touches(
                 let place = format!("{place}/{}", entries.len());
                 found.extend(more.map(|more| ConfigEdit::new(place, Some(more), own)));
             }
-            (Kind::Entries(within), Some(Value::Object(entries))) => {
+            (FieldType::Entries(within), Some(Value::Object(entries))) => {
                 for (name, entry) in entries {
                     let place = format!("{place}/{name}");
                     touches(within, entry, &place, inner.at(name), found);
                     found.push(ConfigEdit::new(place, None, inner.at(name).sent.is_some()));
                 }
             }
-            (Kind::TextMap, Some(Value::Object(entries))) => {
+            (FieldType::TextMap, Some(Value::Object(entries))) => {
                 let stamped = |name: &String| row.spec.stamps.is_some_and(|is| is(name));
                 for name in entries.keys().filter(|name| !stamped(name)) {
                     let sent = inner.at(name).sent.is_some();

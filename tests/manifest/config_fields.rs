@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aeroform::core::fleet::MachineConfig;
-use aeroform::core::fleet::schema::{CONFIG, Kind, Section as _, Table, Toml};
+use aeroform::core::fleet::schema::{CONFIG, FieldType, Section as _, Table, Toml};
 use aeroform::core::manifest::config_fields::{page, schema};
 use aeroform::core::manifest::reference::{KeySupport, sections};
 use serde_json::{Value, json};
@@ -28,8 +28,8 @@ fn the_page_and_the_schema_of_a_config_are_what_the_rows_say() {
 fn rows(table: &Table, found: &mut Vec<String>) {
     for row in table.rows {
         match row.spec.toml {
-            Toml::Key(key, _) | Toml::At(_, key, _) => found.push(key.to_owned()),
-            Toml::Named(_) => found.push(row.name.to_owned()),
+            Toml::Key(key, _) | Toml::InTable(_, key, _) => found.push(key.to_owned()),
+            Toml::TableOfName(_) => found.push(row.name.to_owned()),
             Toml::Table(_) | Toml::Nowhere => {}
         }
         // The keys of tables inside a table are no sections of the page.
@@ -37,7 +37,9 @@ fn rows(table: &Table, found: &mut Vec<String>) {
             continue;
         }
         match row.kind() {
-            Kind::Section(inner) | Kind::List(inner) | Kind::Entries(inner) => rows(inner, found),
+            FieldType::Section(inner) | FieldType::List(inner) | FieldType::Entries(inner) => {
+                rows(inner, found)
+            }
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::list_entries::{entry_names, pair_entries};
-use super::schema::{CONFIG, Kind, Owner, PlatformDefault, Row, Section, Service, Table};
+use super::schema::{CONFIG, FieldRow, FieldType, Owner, PlatformDefault, Section, Service, Table};
 use super::{Lineage, StoredConfig, digest, normalise};
 
 /// The fields that the platform computed on Machines with one config, by path. `/` separates the segments,
@@ -252,7 +252,7 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
 
     fn field(
         &mut self,
-        row: &Row,
+        row: &FieldRow,
         value: &Value,
         other: Option<&Value>,
         service: EnclosingService<'_>,
@@ -262,17 +262,21 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
         match (row.kind(), value) {
             // An unwritten field keeps its value.
             (_, _) if row.spec.owner == Owner::Running && other.is_none() => {}
-            (Kind::Section(table), Value::Object(there)) => {
+            (FieldType::Section(table), Value::Object(there)) => {
                 let other = other.and_then(Value::as_object).unwrap_or(&empty);
                 self.section(table, there, other, service);
             }
-            (Kind::Entries(_) | Kind::TextMap, Value::Object(there)) => {
+            (FieldType::Entries(_) | FieldType::TextMap, Value::Object(there)) => {
                 let other = section(other).unwrap_or_default();
                 for (name, value) in there {
                     self.inside(name, PathSegment::Key(name.clone()), |walk| {
                         match (row.kind(), value, other.get(name)) {
                             (_, value, None) => walk.extra(row, value, false),
-                            (Kind::Entries(table), Value::Object(a), Some(Value::Object(b))) => {
+                            (
+                                FieldType::Entries(table),
+                                Value::Object(a),
+                                Some(Value::Object(b)),
+                            ) => {
                                 walk.section(table, a, b, service);
                             }
                             (_, _, Some(_)) => {}
@@ -280,7 +284,7 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
                     });
                 }
             }
-            (Kind::List(table), Value::Array(there)) => {
+            (FieldType::List(table), Value::Array(there)) => {
                 let none = Vec::new();
                 let other = other.and_then(Value::as_array).unwrap_or(&none);
                 self.list(row, table, there, other, service);
@@ -295,13 +299,13 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
 
     fn list(
         &mut self,
-        row: &Row,
+        row: &FieldRow,
         table: &Table,
         there: &[Value],
         other: &[Value],
         service: EnclosingService<'_>,
     ) {
-        let keys = row.spec.found_by;
+        let keys = row.spec.entry_keys;
         let found = pair_entries(keys, other, there);
         let (names, other_names) = (entry_names(keys, there), entry_names(keys, other));
         for (at, (value, pair)) in there.iter().zip(found).enumerate() {
@@ -318,7 +322,7 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
         }
     }
 
-    fn extra(&mut self, row: &Row, value: &Value, is_default: bool) {
+    fn extra(&mut self, row: &FieldRow, value: &Value, is_default: bool) {
         (self.on_extra)(ExtraField {
             path: join_path(self.path.iter().map(String::as_str)),
             at: &self.at,
@@ -329,7 +333,7 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
     }
 }
 
-fn is_default(row: &Row, value: &Value, service: EnclosingService<'_>) -> bool {
+fn is_default(row: &FieldRow, value: &Value, service: EnclosingService<'_>) -> bool {
     match row.spec.equals.default {
         PlatformDefault::Nothing => false,
         PlatformDefault::Text(text) => value.as_str() == Some(text),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::computed::{ComputedFields, without_computed};
 use super::list_entries::{entry_names, pair_entries};
-use super::schema::{CONFIG, Effect, Kind, Less, Row, Secret, Table, UNKNOWN};
+use super::schema::{CONFIG, Effect, FieldRow, FieldType, SecretRule, ShrinkRule, Table, UNKNOWN};
 use super::secret::{self, HIDDEN, is_secret_name};
 use super::{Lineage, MachineConfig, normalise};
 
@@ -156,11 +156,17 @@ impl DiffCollector {
         }
     }
 
-    fn field(&mut self, row: &Row, old: Option<&Value>, new: Option<&Value>, whole: AbsentTable) {
+    fn field(
+        &mut self,
+        row: &FieldRow,
+        old: Option<&Value>,
+        new: Option<&Value>,
+        whole: AbsentTable,
+    ) {
         let empty = Value::Object(Map::new());
         // At the top level a missing table equals an empty one, so its fields are reported one by one.
         let (old, new) = match row.kind() {
-            Kind::Section(_) | Kind::Entries(_) | Kind::TextMap
+            FieldType::Section(_) | FieldType::Entries(_) | FieldType::TextMap
                 if whole == AbsentTable::PerField =>
             {
                 (Some(old.unwrap_or(&empty)), Some(new.unwrap_or(&empty)))
@@ -168,24 +174,28 @@ impl DiffCollector {
             _ => (old, new),
         };
         match (row.kind(), old, new) {
-            (Kind::Section(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
+            (FieldType::Section(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
                 self.section(table, a, b, AbsentTable::OneChange);
             }
-            (Kind::Entries(_) | Kind::TextMap, Some(Value::Object(a)), Some(Value::Object(b))) => {
+            (
+                FieldType::Entries(_) | FieldType::TextMap,
+                Some(Value::Object(a)),
+                Some(Value::Object(b)),
+            ) => {
                 self.entries(row, a, b);
             }
             // Whether a value is secret depends on the name beside it.
-            (Kind::List(table), _, _) if has_named_secrets(table) => {
+            (FieldType::List(table), _, _) if has_named_secrets(table) => {
                 self.push_change(row, old, new);
             }
-            (Kind::List(table), Some(Value::Array(a)), Some(Value::Array(b))) => {
+            (FieldType::List(table), Some(Value::Array(a)), Some(Value::Array(b))) => {
                 self.list(row, table, a, b);
             }
             (_, old, new) => self.push_change(row, old, new),
         }
     }
 
-    fn entries(&mut self, row: &Row, before: &Map<String, Value>, after: &Map<String, Value>) {
+    fn entries(&mut self, row: &FieldRow, before: &Map<String, Value>, after: &Map<String, Value>) {
         let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
         keys.sort();
         keys.dedup();
@@ -196,7 +206,7 @@ impl DiffCollector {
             }
             self.path.push(key.clone());
             match (row.kind(), old, new) {
-                (Kind::Entries(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
+                (FieldType::Entries(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
                     self.section(table, a, b, AbsentTable::OneChange);
                 }
                 (_, old, new) => self.push_change(row, old, new),
@@ -205,8 +215,8 @@ impl DiffCollector {
         }
     }
 
-    fn list(&mut self, row: &Row, table: &Table, before: &[Value], after: &[Value]) {
-        let keys = row.spec.found_by;
+    fn list(&mut self, row: &FieldRow, table: &Table, before: &[Value], after: &[Value]) {
+        let keys = row.spec.entry_keys;
         let pairs = pair_entries(keys, before, after);
         let (old_names, new_names) = (entry_names(keys, before), entry_names(keys, after));
         let told = self.changes.len();
@@ -237,7 +247,7 @@ impl DiffCollector {
         }
     }
 
-    fn push_change(&mut self, row: &Row, before: Option<&Value>, after: Option<&Value>) {
+    fn push_change(&mut self, row: &FieldRow, before: Option<&Value>, after: Option<&Value>) {
         let name = self.path.last().map_or("", String::as_str);
         let by_form = |value: Option<&Value>| {
             value
@@ -245,21 +255,21 @@ impl DiffCollector {
                 .is_some_and(secret::text_has_secret)
         };
         let hidden = match row.spec.secret {
-            Secret::Always => true,
-            Secret::ByName if matches!(row.kind(), Kind::TextMap) => {
+            SecretRule::Always => true,
+            SecretRule::ByName if matches!(row.kind(), FieldType::TextMap) => {
                 is_secret_name(name) || by_form(before) || by_form(after)
             }
-            Secret::ByName | Secret::No => by_form(before) || by_form(after),
+            SecretRule::ByName | SecretRule::No => by_form(before) || by_form(after),
         };
         // An entry reported as one value may contain fields that must not be shown.
         let brings = |table: &Table| {
             table
                 .rows
                 .iter()
-                .any(|row| row.spec.secret == Secret::Always)
+                .any(|row| row.spec.secret == SecretRule::Always)
         };
         let whole = match row.kind() {
-            Kind::List(table) => self.path.len() == 1 && brings(table),
+            FieldType::List(table) => self.path.len() == 1 && brings(table),
             _ => false,
         };
         let show = |value: Option<&Value>| match value {
@@ -267,7 +277,7 @@ impl DiffCollector {
             Some(Value::Array(_)) if whole => Some(Value::from(HIDDEN)),
             Some(value) => {
                 let mut value = value.clone();
-                secret::replace(&mut value, &mut |_, _| HIDDEN.to_owned());
+                secret::replace_secrets(&mut value, &mut |_, _| HIDDEN.to_owned());
                 Some(value)
             }
             None => None,
@@ -322,20 +332,21 @@ fn all_with_lf(value: &Value) -> Value {
 }
 
 fn has_named_secrets(table: &Table) -> bool {
-    let named =
-        |row: &Row| row.spec.secret == Secret::ByName && !matches!(row.kind(), Kind::TextMap);
+    let named = |row: &FieldRow| {
+        row.spec.secret == SecretRule::ByName && !matches!(row.kind(), FieldType::TextMap)
+    };
     table.rows.iter().any(named)
 }
 
-fn is_smaller(row: &Row, before: Option<&Value>, after: Option<&Value>) -> bool {
+fn is_smaller(row: &FieldRow, before: Option<&Value>, after: Option<&Value>) -> bool {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
-    match row.spec.less {
-        Less::Nothing => false,
-        Less::Number => match (number(before), number(after)) {
+    match row.spec.shrinks_by {
+        ShrinkRule::Nothing => false,
+        ShrinkRule::Number => match (number(before), number(after)) {
             (Some(before), Some(after)) => after < before,
             _ => false,
         },
-        Less::Words(more, less) => {
+        ShrinkRule::Words(more, less) => {
             before.and_then(Value::as_str) == Some(more)
                 && after.and_then(Value::as_str) == Some(less)
         }

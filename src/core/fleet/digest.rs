@@ -43,7 +43,7 @@ impl StoredConfig {
     /// This config without the cleartext that an earlier version left in it; `None` if there is none.
     pub(super) fn redacted(&self, lineage: &Lineage) -> Option<Self> {
         let mut tree = self.0.clone();
-        secret::replace(&mut tree, &mut |name, text| {
+        secret::replace_secrets(&mut tree, &mut |name, text| {
             if is_hidden(text) {
                 text.to_owned()
             } else {
@@ -111,7 +111,7 @@ fn is_hidden(text: &str) -> bool {
 
 /// Replaces every secret value in a config tree with its hidden form.
 pub(super) fn hide_secrets(mut tree: Value, lineage: &Lineage) -> Value {
-    secret::replace(&mut tree, &mut |name, text| {
+    secret::replace_secrets(&mut tree, &mut |name, text| {
         hidden_value(lineage, name, text)
     });
     tree

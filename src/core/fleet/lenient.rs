@@ -16,20 +16,20 @@ const DURATIONS: &[&str] = &["grace_period", "interval", "timeout"];
 /// A schema type that can convert equivalent values.
 pub(super) trait Lenient {
     /// Converts the value to the schema's type if it has the same meaning; else adds a problem.
-    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>);
+    fn coerce(value: &mut Value, at: &ValuePath<'_>, problems: &mut Vec<String>);
 }
 
 /// The path of a value in a config.
-pub(super) enum Path<'a> {
+pub(super) enum ValuePath<'a> {
     /// The config itself.
     Root,
     /// A field or map entry.
-    Key(&'a Path<'a>, &'a str),
+    Key(&'a ValuePath<'a>, &'a str),
     /// A list entry.
-    Index(&'a Path<'a>, usize),
+    Index(&'a ValuePath<'a>, usize),
 }
 
-impl Path<'_> {
+impl ValuePath<'_> {
     fn text(&self) -> String {
         match self {
             Self::Root => String::new(),
@@ -65,11 +65,11 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 impl Lenient for Value {
-    fn mend(_: &mut Value, _: &Path<'_>, _: &mut Vec<String>) {}
+    fn coerce(_: &mut Value, _: &ValuePath<'_>, _: &mut Vec<String>) {}
 }
 
 impl Lenient for String {
-    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+    fn coerce(value: &mut Value, at: &ValuePath<'_>, problems: &mut Vec<String>) {
         match value {
             Value::String(_) => {}
             Value::Number(_) if at.is_duration() => match as_whole_number(value) {
@@ -86,7 +86,7 @@ impl Lenient for String {
 }
 
 impl Lenient for bool {
-    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+    fn coerce(value: &mut Value, at: &ValuePath<'_>, problems: &mut Vec<String>) {
         let truth = match value {
             Value::Bool(truth) => Some(*truth),
             Value::String(text) => text.parse().ok(),
@@ -128,7 +128,7 @@ fn integral(number: &Number) -> Option<u64> {
 macro_rules! whole_numbers {
     ($($ty:ty),*) => {$(
         impl Lenient for $ty {
-            fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+            fn coerce(value: &mut Value, at: &ValuePath<'_>, problems: &mut Vec<String>) {
                 match as_whole_number(value).and_then(|number| <$ty>::try_from(number).ok()) {
                     Some(number) => *value = number.into(),
                     None if value.is_number() => {
@@ -144,7 +144,7 @@ macro_rules! whole_numbers {
 whole_numbers!(u16, u32);
 
 impl<T: Lenient> Lenient for Vec<T> {
-    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+    fn coerce(value: &mut Value, at: &ValuePath<'_>, problems: &mut Vec<String>) {
         if is_empty_map(value) {
             *value = Value::Array(Vec::new());
         }
@@ -153,13 +153,13 @@ impl<T: Lenient> Lenient for Vec<T> {
         };
         items.retain(|item| !item.is_null());
         for (index, item) in items.iter_mut().enumerate() {
-            T::mend(item, &Path::Index(at, index), problems);
+            T::coerce(item, &ValuePath::Index(at, index), problems);
         }
     }
 }
 
 impl<T: Lenient> Lenient for BTreeMap<String, T> {
-    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+    fn coerce(value: &mut Value, at: &ValuePath<'_>, problems: &mut Vec<String>) {
         if is_empty_list(value) {
             *value = Value::Object(serde_json::Map::new());
         }
@@ -168,17 +168,17 @@ impl<T: Lenient> Lenient for BTreeMap<String, T> {
         };
         entries.retain(|_, entry| !entry.is_null());
         for (key, entry) in entries {
-            T::mend(entry, &Path::Key(at, key), problems);
+            T::coerce(entry, &ValuePath::Key(at, key), problems);
         }
     }
 }
 
 /// Converts the fields of a struct, each by its own type; removes `null`.
-pub(super) fn fields(
+pub(super) fn coerce_fields(
     value: &mut Value,
-    at: &Path<'_>,
+    at: &ValuePath<'_>,
     problems: &mut Vec<String>,
-    known: &[(&str, Mend)],
+    known: &[(&str, CoerceFn)],
 ) {
     if is_empty_list(value) {
         *value = Value::Object(serde_json::Map::new());
@@ -187,15 +187,15 @@ pub(super) fn fields(
         return problems.push(at.problem("a map", value));
     };
     fields.retain(|key, field| !field.is_null() || !known.iter().any(|(name, _)| name == key));
-    for (name, mend) in known {
+    for (name, coerce) in known {
         if let Some(field) = fields.get_mut(*name) {
-            mend(field, &Path::Key(at, name), problems);
+            coerce(field, &ValuePath::Key(at, name), problems);
         }
     }
 }
 
 /// Converts one field.
-pub(super) type Mend = fn(&mut Value, &Path<'_>, &mut Vec<String>);
+pub(super) type CoerceFn = fn(&mut Value, &ValuePath<'_>, &mut Vec<String>);
 
 fn is_empty_map(value: &Value) -> bool {
     value.as_object().is_some_and(serde_json::Map::is_empty)

@@ -7,7 +7,9 @@
 use serde_json::{Map, Value};
 
 use super::MachineConfig;
-use super::schema::{CONFIG, Effect, Kind, Row, Section, Service, Spelling, Table, UNKNOWN};
+use super::schema::{
+    CONFIG, Effect, FieldRow, FieldType, Section, Service, Spelling, Table, UNKNOWN,
+};
 
 /// Metadata keys that are bookkeeping, never configuration (rule 1).
 pub fn is_bookkeeping(key: &str) -> bool {
@@ -69,30 +71,30 @@ fn normalise_section(table: &Table, map: &mut Map<String, Value>, inside: CheckS
 }
 
 /// Normalises a field's value; returns whether anything is left of it.
-fn normalise_field(row: &Row, value: &mut Value, inside: CheckScope) -> bool {
+fn normalise_field(row: &FieldRow, value: &mut Value, inside: CheckScope) -> bool {
     let spec = &row.spec;
     if spec.effect == Effect::Bookkeeping {
         return false;
     }
     match (row.kind(), &mut *value) {
-        (Kind::Section(table), Value::Object(map)) => normalise_section(table, map, inside),
-        (Kind::Entries(table), Value::Object(map)) => {
+        (FieldType::Section(table), Value::Object(map)) => normalise_section(table, map, inside),
+        (FieldType::Entries(table), Value::Object(map)) => {
             for entry in map.values_mut() {
                 normalise_entry(table, entry, inside);
             }
         }
-        (Kind::List(table), Value::Array(entries)) => {
+        (FieldType::List(table), Value::Array(entries)) => {
             for entry in &mut *entries {
                 normalise_entry(table, entry, inside);
             }
             if spec.equals.any_order {
-                sort(entries, spec.found_by);
+                sort(entries, spec.entry_keys);
             }
         }
-        (Kind::TextMap, Value::Object(map)) => {
+        (FieldType::TextMap, Value::Object(map)) => {
             map.retain(|key, _| !spec.stamps.is_some_and(|is_stamp| is_stamp(key)));
         }
-        (Kind::Texts, Value::Array(texts)) if spec.equals.any_order => {
+        (FieldType::Texts, Value::Array(texts)) if spec.equals.any_order => {
             texts.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
         }
         (_, value) => {

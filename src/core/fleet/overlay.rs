@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::list_entries::match_entries;
-use super::schema::{CONFIG, Kind, Owner, Row, Table, UNKNOWN};
+use super::schema::{CONFIG, FieldRow, FieldType, Owner, Table, UNKNOWN};
 use super::{MachineConfig, StoredConfig, normalise};
 
 /// The config for a Machine: `template` laid over the existing config. A key in `sent`, the config sent last,
@@ -75,14 +75,14 @@ fn restrict_section(
 ) -> Map<String, Value> {
     let both = existing.iter().filter_map(|(key, there)| {
         let row = table.row(key).unwrap_or(&UNKNOWN);
-        let part = restrict_value(row.kind(), row.spec.found_by, there, template.get(key)?);
+        let part = restrict_value(row.kind(), row.spec.entry_keys, there, template.get(key)?);
         Some((key.clone(), part))
     });
     both.collect()
 }
 
 /// Keeps the part of one value that `template` writes; list entries are matched by their names.
-fn restrict_value(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -> Value {
+fn restrict_value(kind: FieldType, keys: &[&str], existing: &Value, template: &Value) -> Value {
     let entry = |table: &'static Table, there: &Value, written: &Value| match (there, written) {
         (Value::Object(there), Value::Object(written)) => {
             restrict_section(table, there, written).into()
@@ -90,19 +90,23 @@ fn restrict_value(kind: Kind, keys: &[&str], existing: &Value, template: &Value)
         (there, _) => there.clone(),
     };
     match (kind, existing, template) {
-        (Kind::Section(table), _, _) => entry(table, existing, template),
-        (Kind::Entries(_) | Kind::TextMap, Value::Object(there), Value::Object(written)) => {
+        (FieldType::Section(table), _, _) => entry(table, existing, template),
+        (
+            FieldType::Entries(_) | FieldType::TextMap,
+            Value::Object(there),
+            Value::Object(written),
+        ) => {
             let both = there.iter().filter_map(|(key, value)| {
                 let written = written.get(key)?;
                 let part = match kind {
-                    Kind::Entries(table) => entry(table, value, written),
+                    FieldType::Entries(table) => entry(table, value, written),
                     _ => value.clone(),
                 };
                 Some((key.clone(), part))
             });
             both.collect::<Map<_, _>>().into()
         }
-        (Kind::List(table), Value::Array(there), Value::Array(written)) => {
+        (FieldType::List(table), Value::Array(there), Value::Array(written)) => {
             let found = match_entries(keys, written, there);
             let pairs = written.iter().zip(found);
             pairs
@@ -165,7 +169,11 @@ fn overlay_section(
 }
 
 /// What remains of a field that is not desired.
-fn value_if_unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option<Value> {
+fn value_if_unwanted(
+    row: &FieldRow,
+    existing: Option<&Value>,
+    sent: Option<&Value>,
+) -> Option<Value> {
     let stays = |sent: Option<&Value>| match row.spec.owner {
         Owner::Deploy => false,
         Owner::Platform => sent.is_none(),
@@ -173,12 +181,14 @@ fn value_if_unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) 
     };
     match (row.kind(), existing) {
         // Deploy-owned fields of a table are removed, and the table too if nothing else remains.
-        (Kind::Section(table), Some(Value::Object(old))) if row.spec.owner != Owner::Running => {
+        (FieldType::Section(table), Some(Value::Object(old)))
+            if row.spec.owner != Owner::Running =>
+        {
             let left =
                 overlay_section(table, Some(old), sent, &Map::new(), UnwantedLeaves::ByOwner);
             (!left.is_empty() || old.is_empty()).then(|| left.into())
         }
-        (Kind::TextMap, Some(Value::Object(old))) if row.spec.owner == Owner::Platform => {
+        (FieldType::TextMap, Some(Value::Object(old))) if row.spec.owner == Owner::Platform => {
             let ours = |key: &String| sent.is_some_and(|sent| sent.get(key).is_some());
             let left = old.iter().filter(|(key, _)| !ours(key));
             let left: Map<_, _> = left
@@ -191,7 +201,7 @@ fn value_if_unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) 
 }
 
 fn overlay_field(
-    row: &Row,
+    row: &FieldRow,
     existing: Option<&Value>,
     sent: Option<&Value>,
     wanted: &Value,
@@ -205,7 +215,7 @@ fn overlay_field(
             new => new.clone(),
         };
     match (row.kind(), wanted) {
-        (Kind::Section(table), Value::Object(new)) => {
+        (FieldType::Section(table), Value::Object(new)) => {
             let old = existing.and_then(Value::as_object);
             // Without `[[vm]]` the size is kept, whoever set it; only `host_dedication_id` is applied.
             let leaves = if row.spec.owner == Owner::Running && has_no_size(wanted) {
@@ -215,7 +225,7 @@ fn overlay_field(
             };
             overlay_section(table, old, sent, new, leaves).into()
         }
-        (Kind::Entries(table), Value::Object(new)) => new
+        (FieldType::Entries(table), Value::Object(new)) => new
             .iter()
             .map(|(key, new)| {
                 let old = existing.and_then(|old| old.get(key));
@@ -224,11 +234,11 @@ fn overlay_field(
             })
             .collect::<Map<_, _>>()
             .into(),
-        (Kind::List(table), Value::Array(new)) => {
+        (FieldType::List(table), Value::Array(new)) => {
             let items =
                 |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
             let (old, sent) = (items(existing), items(sent));
-            let keys = row.spec.found_by;
+            let keys = row.spec.entry_keys;
             let (in_old, in_sent) = (
                 match_entries(keys, new, &old),
                 match_entries(keys, new, &sent),
@@ -242,7 +252,7 @@ fn overlay_field(
                 .collect::<Vec<_>>()
                 .into()
         }
-        (Kind::TextMap, Value::Object(new)) => {
+        (FieldType::TextMap, Value::Object(new)) => {
             let mut result = match value_if_unwanted(row, existing, sent) {
                 Some(Value::Object(left)) => left,
                 _ => Map::new(),

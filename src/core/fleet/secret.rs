@@ -30,7 +30,7 @@ pub fn is_cleartext_secret(name: &str, value: &str) -> bool {
 
 /// Replaces every secret value in a config or a part of one, at any depth: variables, file contents, headers,
 /// and texts with recognisable secrets. `with` gets the name and the value.
-pub fn replace(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
+pub fn replace_secrets(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
     replace_under("", value, with);
 }
 

@@ -1,13 +1,13 @@
-//! The fields of a Machine's config as a page for people and as a JSON Schema, printed from the rows of the table.
+//! Generates docs/machine-config.md and the JSON Schema of a Machine's config from the table of fields.
 //!
-//! They are what `machine_config` takes, and what the state file and the JSON of a plan name.
+//! `machine_config`, the state file and the JSON of a plan use these fields.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
 use crate::core::fleet::schema::{
-    CONFIG, Effect, Form, Kind, Owner, PlatformDefault, Row, Spelling, Table, Toml,
+    CONFIG, Effect, FieldRow, FieldType, Form, Owner, PlatformDefault, Spelling, Table, Toml,
 };
 
 const ABOUT: &str = "\
@@ -53,10 +53,15 @@ fn section(page: &mut String, table: &Table, title: &str, path: &str) {
     }
     for row in table.rows {
         let (inner, list) = match row.kind() {
-            Kind::Section(inner) => (inner, ""),
-            Kind::List(inner) => (inner, "[]"),
-            Kind::Entries(inner) => (inner, ".NAME"),
-            Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => {
+            FieldType::Section(inner) => (inner, ""),
+            FieldType::List(inner) => (inner, "[]"),
+            FieldType::Entries(inner) => (inner, ".NAME"),
+            FieldType::Flag
+            | FieldType::Number(_)
+            | FieldType::Text
+            | FieldType::Texts
+            | FieldType::TextMap
+            | FieldType::Any => {
                 continue;
             }
         };
@@ -67,22 +72,22 @@ fn section(page: &mut String, table: &Table, title: &str, path: &str) {
     }
 }
 
-fn type_text(row: &Row) -> &'static str {
+fn type_text(row: &FieldRow) -> &'static str {
     match (row.kind(), row.spec.equals.spelling) {
         (_, Spelling::Duration | Spelling::Clamped(..)) => "duration",
-        (Kind::Flag, _) => "true or false",
-        (Kind::Number(_), _) => "number",
-        (Kind::Text, _) => "string",
-        (Kind::Texts, _) => "list of strings",
-        (Kind::TextMap, _) => "strings by name",
-        (Kind::Any, _) => "any value",
-        (Kind::Section(_), _) => "table",
-        (Kind::List(_), _) => "list of tables",
-        (Kind::Entries(_), _) => "tables by name",
+        (FieldType::Flag, _) => "true or false",
+        (FieldType::Number(_), _) => "number",
+        (FieldType::Text, _) => "string",
+        (FieldType::Texts, _) => "list of strings",
+        (FieldType::TextMap, _) => "strings by name",
+        (FieldType::Any, _) => "any value",
+        (FieldType::Section(_), _) => "table",
+        (FieldType::List(_), _) => "list of tables",
+        (FieldType::Entries(_), _) => "tables by name",
     }
 }
 
-fn owner_text(row: &Row) -> &'static str {
+fn owner_text(row: &FieldRow) -> &'static str {
     match row.spec.owner {
         Owner::Deploy => "deploy",
         Owner::Platform => "platform",
@@ -90,7 +95,7 @@ fn owner_text(row: &Row) -> &'static str {
     }
 }
 
-fn change_text(row: &Row) -> &'static str {
+fn change_text(row: &FieldRow) -> &'static str {
     match row.spec.effect {
         Effect::Bookkeeping => "bookkeeping",
         Effect::InPlace => "in place",
@@ -98,19 +103,19 @@ fn change_text(row: &Row) -> &'static str {
     }
 }
 
-fn fly_toml_text(row: &Row) -> String {
+fn fly_toml_text(row: &FieldRow) -> String {
     match row.spec.toml {
         Toml::Nowhere => String::new(),
         Toml::Key(key, _) => format!("`{key}`"),
-        Toml::At("", key, _) => format!("`{key}` at the top"),
-        Toml::At(header, "", Form::Command) => format!("`{header}`, under the group's name"),
-        Toml::At(header, key, _) => format!("`{key}` in `{header}`"),
-        Toml::Named(header) => format!("`{}` in `{header}`", row.name),
+        Toml::InTable("", key, _) => format!("`{key}` at the top"),
+        Toml::InTable(header, "", Form::Command) => format!("`{header}`, under the group's name"),
+        Toml::InTable(header, key, _) => format!("`{key}` in `{header}`"),
+        Toml::TableOfName(header) => format!("`{}` in `{header}`", row.name),
         Toml::Table(header) => format!("`{header}`"),
     }
 }
 
-fn equivalent_text(row: &Row) -> String {
+fn equivalent_text(row: &FieldRow) -> String {
     let equals = row.spec.equals;
     let mut all: Vec<String> = Vec::new();
     if equals.empty_is_absent {
@@ -155,25 +160,27 @@ fn table_schema(table: &Table) -> Value {
     json!({"type": "object", "properties": fields})
 }
 
-/// What the platform shows as `null` is as good as no field.
-fn row_schema(row: &Row) -> Value {
+/// The platform shows an absent field as `null`.
+fn row_schema(row: &FieldRow) -> Value {
     let mut schema = match row.kind() {
-        Kind::Flag => json!({"type": ["boolean", "null"]}),
-        Kind::Number(most) => json!({"type": ["integer", "null"], "minimum": 0, "maximum": most}),
-        Kind::Text => json!({"type": ["string", "null"]}),
-        Kind::Texts => json!({"type": ["array", "null"], "items": {"type": "string"}}),
-        Kind::TextMap => {
+        FieldType::Flag => json!({"type": ["boolean", "null"]}),
+        FieldType::Number(most) => {
+            json!({"type": ["integer", "null"], "minimum": 0, "maximum": most})
+        }
+        FieldType::Text => json!({"type": ["string", "null"]}),
+        FieldType::Texts => json!({"type": ["array", "null"], "items": {"type": "string"}}),
+        FieldType::TextMap => {
             json!({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
         }
-        Kind::Any => json!({}),
-        Kind::Section(inner) => {
+        FieldType::Any => json!({}),
+        FieldType::Section(inner) => {
             let mut table = table_schema(inner);
             table["type"] = json!(["object", "null"]);
             table
         }
-        Kind::List(inner) => json!({"type": ["array", "null"], "items": table_schema(inner)}),
-        Kind::Entries(inner) if inner.rows.is_empty() => json!({"type": ["object", "null"]}),
-        Kind::Entries(inner) => {
+        FieldType::List(inner) => json!({"type": ["array", "null"], "items": table_schema(inner)}),
+        FieldType::Entries(inner) if inner.rows.is_empty() => json!({"type": ["object", "null"]}),
+        FieldType::Entries(inner) => {
             json!({"type": ["object", "null"], "additionalProperties": table_schema(inner)})
         }
     };

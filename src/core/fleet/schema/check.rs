@@ -3,7 +3,7 @@
 use super::Effect::InPlace;
 use super::Owner::Deploy;
 use super::config_struct;
-use super::spec::{Form, PlatformDefault, Secret, Spelling, Toml, field};
+use super::spec::{Form, PlatformDefault, SecretRule, Spelling, Toml, field};
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -14,17 +14,17 @@ config_struct!(
         /// Time after a start in which failures are ignored; Go duration (`10s`).
         grace_period: String = field(Deploy, InPlace)
             .empty_is_absent()
-            .spelt(Spelling::Clamped(0, MINUTE))
+            .spelling(Spelling::Clamped(0, MINUTE))
             .toml(Toml::Key("grace_period", Form::Duration)),
         /// Request headers.
         headers: Vec<Header> = field(Deploy, InPlace)
-            .found_by(&["name"])
+            .entry_keys(&["name"])
             .any_order()
             .toml(Toml::Key("headers", Form::Headers)),
         /// Time between two runs; Go duration.
         interval: String = field(Deploy, InPlace)
             .empty_is_absent()
-            .spelt(Spelling::Clamped(SECOND, MINUTE))
+            .spelling(Spelling::Clamped(SECOND, MINUTE))
             .toml(Toml::Key("interval", Form::Duration)),
         /// `informational` or `readiness`.
         kind: String = field(Deploy, InPlace)
@@ -33,7 +33,7 @@ config_struct!(
         /// HTTP method.
         method: String = field(Deploy, InPlace)
             .empty_is_absent()
-            .spelt(Spelling::AnyCase)
+            .spelling(Spelling::AnyCase)
             .default(PlatformDefault::Text("GET"))
             .toml(Toml::Key("method", Form::Plain)),
         /// HTTP path.
@@ -53,7 +53,7 @@ config_struct!(
         /// Timeout of one run; Go duration.
         timeout: String = field(Deploy, InPlace)
             .empty_is_absent()
-            .spelt(Spelling::Clamped(SECOND, MINUTE))
+            .spelling(Spelling::Clamped(SECOND, MINUTE))
             .toml(Toml::Key("timeout", Form::Duration)),
         /// TLS server name.
         tls_server_name: String = field(Deploy, InPlace)
@@ -73,6 +73,6 @@ config_struct!(
         /// Header name.
         name: String = field(Deploy, InPlace),
         /// Header values.
-        values: Vec<String> = field(Deploy, InPlace).secret(Secret::ByName),
+        values: Vec<String> = field(Deploy, InPlace).secret(SecretRule::ByName),
     }
 );

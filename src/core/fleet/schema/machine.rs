@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Effect::{Bookkeeping, InPlace, Replace};
 use super::Owner::{Deploy, Platform, Running};
-use super::spec::{Form, Kind, PlatformDefault, Secret, Spelling, Toml, field};
-use super::{CARRIED, Check, Guest, Init, Mount, Service, config_struct};
+use super::spec::{FieldType, Form, PlatformDefault, SecretRule, Spelling, Toml, field};
+use super::{Check, Guest, Init, Mount, OPAQUE_TABLE, Service, config_struct};
 use crate::core::fleet::normalise::{is_bookkeeping, is_standby_stamp};
 
 config_struct!(
@@ -16,54 +16,54 @@ config_struct!(
         /// Destroy the Machine when it exits.
         auto_destroy: bool = field(Platform, InPlace).empty_is_absent(),
         /// Extra cache drive; unknown fields kept.
-        cache_drive: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
+        cache_drive: Value = field(Platform, InPlace).field_type(FieldType::Section(&OPAQUE_TABLE)),
         /// Top-level checks, by name.
         checks: BTreeMap<String, Check> = field(Deploy, InPlace).toml(Toml::Table("[checks.*]")),
         /// Containers (beta); unknown fields kept.
-        containers: Vec<Value> = field(Platform, InPlace).found_by(&["name"]),
+        containers: Vec<Value> = field(Platform, InPlace).entry_keys(&["name"]),
         /// The proxy never starts the Machine.
         disable_machine_autostart: bool = field(Platform, InPlace).empty_is_absent(),
         /// DNS settings; unknown fields kept.
-        dns: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
+        dns: Value = field(Platform, InPlace).field_type(FieldType::Section(&OPAQUE_TABLE)),
         /// Environment variables.
         env: BTreeMap<String, String> = field(Deploy, InPlace)
-            .secret(Secret::ByName)
+            .secret(SecretRule::ByName)
             .stamps(is_standby_stamp)
             .toml(Toml::Table("[env]")),
         /// Files written into the Machine.
         files: Vec<File> = field(Deploy, InPlace)
-            .found_by(&["guest_path"])
+            .entry_keys(&["guest_path"])
             .any_order()
             .toml(Toml::Table("[[files]]")),
         /// CPU and memory.
         guest: Guest = field(Running, InPlace).toml(Toml::Table("[[vm]]")),
         /// Image reference.
         image: String = field(Running, InPlace)
-            .spelt(Spelling::Image)
-            .toml(Toml::At("[build]", "image", Form::ByHand)),
+            .spelling(Spelling::Image)
+            .toml(Toml::InTable("[build]", "image", Form::Manual)),
         /// Command, entrypoint, swap.
         init: Init = field(Platform, InPlace),
         /// Metadata. Keys that runs and releases write are bookkeeping.
         metadata: BTreeMap<String, String> = field(Platform, InPlace)
-            .secret(Secret::ByName)
+            .secret(SecretRule::ByName)
             .stamps(is_bookkeeping),
         /// Prometheus endpoint.
         metrics: Metrics = field(Deploy, InPlace).toml(Toml::Table("[metrics]")),
         /// Mounted volumes (at most one on Fly).
         mounts: Vec<Mount> = field(Deploy, Replace)
-            .found_by(&["name"])
+            .entry_keys(&["name"])
             .toml(Toml::Table("[[mounts]]")),
         /// Processes (beta); unknown fields kept.
-        processes: Vec<Value> = field(Platform, InPlace).holds(Kind::Any),
+        processes: Vec<Value> = field(Platform, InPlace).field_type(FieldType::Any),
         /// What happens when the process exits.
         restart: Restart = field(Deploy, InPlace).toml(Toml::Table("[[restart]]")),
         /// Root file system; unknown fields kept.
-        rootfs: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
+        rootfs: Value = field(Platform, InPlace).field_type(FieldType::Section(&OPAQUE_TABLE)),
         /// Run on a schedule (`hourly`, `daily`, …).
         schedule: String = field(Platform, InPlace).empty_is_absent(),
         /// Network services.
         services: Vec<Service> = field(Deploy, InPlace)
-            .found_by(&["internal_port", "protocol"])
+            .entry_keys(&["internal_port", "protocol"])
             .any_order()
             .toml(Toml::Table("[[services]]")),
         /// Legacy size name; kept.
@@ -71,17 +71,17 @@ config_struct!(
         /// Start without waiting for checks; kept.
         skip_health_checks: Value = field(Platform, InPlace).empty_is_absent(),
         /// Spot Machine settings; unknown fields kept.
-        spot: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
+        spot: Value = field(Platform, InPlace).field_type(FieldType::Section(&OPAQUE_TABLE)),
         /// The Machines that it is a standby for.
         standbys: Vec<String> = field(Platform, Bookkeeping),
         /// Static files served by the proxy; the first match wins.
         statics: Vec<Static> = field(Deploy, InPlace)
-            .found_by(&["url_prefix", "guest_path"])
+            .entry_keys(&["url_prefix", "guest_path"])
             .toml(Toml::Table("[[statics]]")),
         /// Signal and timeout of a stop.
         stop_config: StopConfig = field(Deploy, InPlace),
         /// Volumes of containers (beta); unknown fields kept.
-        volumes: Vec<Value> = field(Platform, InPlace).found_by(&["name"]),
+        volumes: Vec<Value> = field(Platform, InPlace).entry_keys(&["name"]),
     }
 );
 config_struct!(
@@ -95,8 +95,8 @@ config_struct!(
         mode: u32 = field(Deploy, InPlace).empty_is_absent(),
         /// Content, base64.
         raw_value: String = field(Deploy, InPlace)
-            .secret(Secret::Always)
-            .toml(Toml::Key("raw_value", Form::ByHand)),
+            .secret(SecretRule::Always)
+            .toml(Toml::Key("raw_value", Form::Manual)),
         /// Name of the secret with the content.
         secret_name: String = field(Deploy, InPlace)
             .empty_is_absent()
@@ -161,12 +161,12 @@ config_struct!(
         signal: String = field(Deploy, InPlace)
             .empty_is_absent()
             .default(PlatformDefault::Text("SIGINT"))
-            .toml(Toml::At("", "kill_signal", Form::Plain)),
+            .toml(Toml::InTable("", "kill_signal", Form::Plain)),
         /// Go duration; the platform's default is `5s`.
         timeout: String = field(Deploy, InPlace)
             .empty_is_absent()
-            .spelt(Spelling::Duration)
+            .spelling(Spelling::Duration)
             .default(PlatformDefault::Text("5s"))
-            .toml(Toml::At("", "kill_timeout", Form::Duration)),
+            .toml(Toml::InTable("", "kill_timeout", Form::Duration)),
     }
 );

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::lenient::{Lenient, Path};
+use super::lenient::{Lenient, ValuePath};
 
 pub use check::{Check, Header};
 pub use guest::{Guest, Init};
@@ -31,8 +31,8 @@ pub use service::{
     TlsOptions,
 };
 pub use spec::{
-    CARRIED, Effect, Equals, Form, Kind, Less, Owner, PlatformDefault, Row, Secret, Section, Spec,
-    Spelling, Table, Toml, Typed, UNKNOWN, field,
+    Effect, Equivalence, FieldRow, FieldSpec, FieldType, Form, OPAQUE_TABLE, Owner,
+    PlatformDefault, SecretRule, Section, ShrinkRule, Spelling, Table, Toml, Typed, UNKNOWN, field,
 };
 
 /// Unknown fields of the platform; kept, never shown, never dropped.
@@ -41,7 +41,7 @@ pub type Other = BTreeMap<String, Value>;
 /// The table of the config.
 pub const CONFIG: &Table = MachineConfig::TABLE;
 
-/// Generates a struct of optional fields and its table of rows. Each row has one [`spec::Spec`] expression,
+/// Generates a struct of optional fields and its table of rows. Each row has one [`spec::FieldSpec`] expression,
 /// which requires owner and effect.
 macro_rules! config_struct {
     ($(#[doc = $about:literal])* $name:ident {
@@ -61,7 +61,7 @@ macro_rules! config_struct {
             const TABLE: &'static $crate::core::fleet::schema::Table = &$crate::core::fleet::schema::Table {
                 name: stringify!($name),
                 doc: concat!($($about),*),
-                rows: &[$($crate::core::fleet::schema::Row::new(
+                rows: &[$($crate::core::fleet::schema::FieldRow::new(
                     stringify!($field),
                     concat!($($doc),*),
                     <$ty as $crate::core::fleet::schema::Typed>::KIND,
@@ -71,15 +71,15 @@ macro_rules! config_struct {
         }
 
         impl $crate::core::fleet::lenient::Lenient for $name {
-            fn mend(
+            fn coerce(
                 value: &mut serde_json::Value,
-                at: &$crate::core::fleet::lenient::Path<'_>,
+                at: &$crate::core::fleet::lenient::ValuePath<'_>,
                 problems: &mut Vec<String>,
             ) {
-                use $crate::core::fleet::lenient::{self, Lenient, Mend};
-                let known = [$((stringify!($field), <$ty as Lenient>::mend as Mend)),*];
-                let raw = known.map(|(name, mend)| (name.trim_start_matches("r#"), mend));
-                lenient::fields(value, at, problems, &raw);
+                use $crate::core::fleet::lenient::{self, Lenient, CoerceFn};
+                let known = [$((stringify!($field), <$ty as Lenient>::coerce as CoerceFn)),*];
+                let raw = known.map(|(name, coerce)| (name.trim_start_matches("r#"), coerce));
+                lenient::coerce_fields(value, at, problems, &raw);
             }
         }
 
@@ -87,7 +87,7 @@ macro_rules! config_struct {
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 let mut tree = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
-                $crate::core::fleet::secret::replace(&mut tree, &mut |_, _| {
+                $crate::core::fleet::secret::replace_secrets(&mut tree, &mut |_, _| {
                     $crate::core::fleet::secret::HIDDEN.to_owned()
                 });
                 write!(f, "{} {tree}", stringify!($name))
@@ -148,7 +148,7 @@ impl MachineConfig {
         let no_json = |_| "not valid JSON, or nested too deeply".to_owned();
         let mut tree: Value = serde_json::from_str(text).map_err(no_json)?;
         let mut problems = Vec::new();
-        Self::mend(&mut tree, &Path::Root, &mut problems);
+        Self::coerce(&mut tree, &ValuePath::Root, &mut problems);
         if problems.is_empty() {
             let other = |_| "it does not match the platform's schema".to_owned();
             return Self::from_value(tree).map_err(other);

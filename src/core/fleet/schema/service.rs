@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Effect::InPlace;
 use super::Owner::Deploy;
-use super::spec::{Form, Kind, PlatformDefault, Spelling, Toml, field};
+use super::spec::{FieldType, Form, PlatformDefault, Spelling, Toml, field};
 use super::{Check, config_struct};
 
 config_struct!(
@@ -16,11 +16,11 @@ config_struct!(
         autostart: bool = field(Deploy, InPlace).toml(Toml::Key("auto_start_machines", Form::Plain)),
         /// `false`, `true` (stop) or `"suspend"`.
         autostop: Value = field(Deploy, InPlace)
-            .spelt(Spelling::Autostop)
-            .toml(Toml::Key("auto_stop_machines", Form::ByHand)),
+            .spelling(Spelling::Autostop)
+            .toml(Toml::Key("auto_stop_machines", Form::Manual)),
         /// Checks of this service.
         checks: Vec<Check> = field(Deploy, InPlace)
-            .found_by(&["type", "path", "method", "protocol", "port"])
+            .entry_keys(&["type", "path", "method", "protocol", "port"])
             .any_order()
             .toml(Toml::Table("[[services.*_checks]]")),
         /// Concurrency limits.
@@ -30,14 +30,14 @@ config_struct!(
         /// Key of the instance to route to.
         force_instance_key: String = field(Deploy, InPlace).empty_is_absent(),
         /// Port that the app listens on.
-        internal_port: u16 = field(Deploy, InPlace).toml(Toml::Key("internal_port", Form::ByHand)),
+        internal_port: u16 = field(Deploy, InPlace).toml(Toml::Key("internal_port", Form::Manual)),
         /// Machines that autostop keeps running in the primary region.
         min_machines_running: u32 = field(Deploy, InPlace)
             .empty_is_absent()
             .toml(Toml::Key("min_machines_running", Form::Plain)),
         /// External ports.
         ports: Vec<Port> = field(Deploy, InPlace)
-            .found_by(&["port", "start_port"])
+            .entry_keys(&["port", "start_port"])
             .any_order()
             .toml(Toml::Table("[[services.ports]]")),
         /// `tcp` or `udp`.
@@ -72,7 +72,7 @@ config_struct!(
         /// Last port of a range.
         end_port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
-            .toml(Toml::Key("end_port", Form::ByHand)),
+            .toml(Toml::Key("end_port", Form::Manual)),
         /// Redirect http to https.
         force_https: bool = field(Deploy, InPlace)
             .empty_is_absent()
@@ -83,23 +83,23 @@ config_struct!(
             .toml(Toml::Key("handlers", Form::Plain)),
         /// HTTP options.
         http_options: Value = field(Deploy, InPlace)
-            .holds(Kind::Section(HttpOptions::TABLE))
+            .field_type(FieldType::Section(HttpOptions::TABLE))
             .toml(Toml::Key("http_options", Form::Plain)),
         /// Port.
         port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
-            .toml(Toml::Key("port", Form::ByHand)),
+            .toml(Toml::Key("port", Form::Manual)),
         /// Proxy protocol options.
         proxy_proto_options: Value = field(Deploy, InPlace)
-            .holds(Kind::Section(ProxyProtoOptions::TABLE))
+            .field_type(FieldType::Section(ProxyProtoOptions::TABLE))
             .toml(Toml::Key("proxy_proto_options", Form::Plain)),
         /// First port of a range.
         start_port: u16 = field(Deploy, InPlace)
             .empty_is_absent()
-            .toml(Toml::Key("start_port", Form::ByHand)),
+            .toml(Toml::Key("start_port", Form::Manual)),
         /// TLS options.
         tls_options: Value = field(Deploy, InPlace)
-            .holds(Kind::Section(TlsOptions::TABLE))
+            .field_type(FieldType::Section(TlsOptions::TABLE))
             .toml(Toml::Key("tls_options", Form::Plain)),
     }
 );
@@ -120,7 +120,7 @@ config_struct!(
             .toml(Toml::Key("idle_timeout", Form::Plain)),
         /// Requests that are replayed from a cache.
         replay_cache: Vec<ReplayCache> = field(Deploy, InPlace)
-            .found_by(&["path_prefix", "type", "name"])
+            .entry_keys(&["path_prefix", "type", "name"])
             .toml(Toml::Key("replay_cache", Form::Plain)),
         /// Changes to responses.
         response: HttpResponse = field(Deploy, InPlace).toml(Toml::Key("response", Form::Plain)),

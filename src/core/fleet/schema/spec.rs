@@ -17,25 +17,25 @@ pub struct Table {
     /// Its documentation.
     pub doc: &'static str,
     /// Its fields.
-    pub rows: &'static [Row],
+    pub rows: &'static [FieldRow],
 }
 
 /// One field.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub struct FieldRow {
     /// The platform's key.
     pub name: &'static str,
     /// Its documentation, one line.
     pub doc: &'static str,
     /// The type of the struct's field.
-    pub(super) typed: Kind,
+    pub(super) typed: FieldType,
     /// All other properties.
-    pub spec: Spec,
+    pub spec: FieldSpec,
 }
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum FieldType {
     /// `true` or `false`.
     Flag,
     /// A whole number with this maximum.
@@ -59,25 +59,25 @@ pub enum Kind {
 /// The properties of a field besides name and type. Owner and effect are required: see [`field`].
 #[derive(Debug, Clone, Copy)]
 #[must_use]
-pub struct Spec {
+pub struct FieldSpec {
     /// The owner.
     pub owner: Owner,
     /// What a change forces.
     pub effect: Effect,
     /// Which values are equal.
-    pub equals: Equals,
+    pub equals: Equivalence,
     /// Whether its value is shown.
-    pub secret: Secret,
+    pub secret: SecretRule,
     /// Its location in fly.toml.
     pub toml: Toml,
     /// Which changes reduce it; they are reported separately.
-    pub less: Less,
+    pub shrinks_by: ShrinkRule,
     /// The keys that identify the entries of a list.
-    pub found_by: &'static [&'static str],
+    pub entry_keys: &'static [&'static str],
     /// Which keys of a map are bookkeeping.
     pub stamps: Option<fn(&str) -> bool>,
     /// The type, if the struct's field is less specific.
-    holds: Option<Kind>,
+    field_type: Option<FieldType>,
 }
 
 /// Who decides about a field that no file writes.
@@ -105,7 +105,7 @@ pub enum Effect {
 
 /// Which values are equal.
 #[derive(Debug, Clone, Copy)]
-pub struct Equals {
+pub struct Equivalence {
     /// `false`, 0 and the empty text equal an absent field, on both sides.
     pub empty_is_absent: bool,
     /// Equal spellings, on both sides.
@@ -150,7 +150,7 @@ pub enum PlatformDefault {
 
 /// Whether a value is shown (rule 37).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secret {
+pub enum SecretRule {
     /// Yes, unless it contains a recognisable secret.
     No,
     /// Not if its name looks secret or it contains a recognisable secret.
@@ -161,7 +161,7 @@ pub enum Secret {
 
 /// Which changes reduce a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Less {
+pub enum ShrinkRule {
     /// None.
     Nothing,
     /// To a smaller number.
@@ -178,9 +178,9 @@ pub enum Toml {
     /// This key in the section's table.
     Key(&'static str, Form),
     /// This key in another table; an empty header is the top level.
-    At(&'static str, &'static str, Form),
+    InTable(&'static str, &'static str, Form),
     /// In this table, under its own name.
-    Named(&'static str),
+    TableOfName(&'static str),
     /// The field is this table.
     Table(&'static str),
 }
@@ -191,7 +191,7 @@ pub enum Form {
     /// The same as in the config.
     Plain,
     /// Another format, converted by its own code.
-    ByHand,
+    Manual,
     /// A number of MiB (`1gb`).
     Memory,
     /// A duration.
@@ -204,7 +204,7 @@ pub enum Form {
     Headers,
 }
 
-const NO_EQUALS: Equals = Equals {
+const IDENTICAL_ONLY: Equivalence = Equivalence {
     empty_is_absent: false,
     spelling: Spelling::AsIs,
     any_order: false,
@@ -212,21 +212,21 @@ const NO_EQUALS: Equals = Equals {
 };
 
 /// A field with this owner and effect.
-pub const fn field(owner: Owner, effect: Effect) -> Spec {
-    Spec {
+pub const fn field(owner: Owner, effect: Effect) -> FieldSpec {
+    FieldSpec {
         owner,
         effect,
-        equals: NO_EQUALS,
-        secret: Secret::No,
+        equals: IDENTICAL_ONLY,
+        secret: SecretRule::No,
         toml: Toml::Nowhere,
-        less: Less::Nothing,
-        found_by: &[],
+        shrinks_by: ShrinkRule::Nothing,
+        entry_keys: &[],
         stamps: None,
-        holds: None,
+        field_type: None,
     }
 }
 
-impl Spec {
+impl FieldSpec {
     /// `false`, 0 and the empty text equal an absent field.
     pub const fn empty_is_absent(mut self) -> Self {
         self.equals.empty_is_absent = true;
@@ -234,7 +234,7 @@ impl Spec {
     }
 
     /// Sets which spellings are equal.
-    pub const fn spelt(mut self, spelling: Spelling) -> Self {
+    pub const fn spelling(mut self, spelling: Spelling) -> Self {
         self.equals.spelling = spelling;
         self
     }
@@ -252,8 +252,8 @@ impl Spec {
     }
 
     /// Sets the keys that identify its entries.
-    pub const fn found_by(mut self, keys: &'static [&'static str]) -> Self {
-        self.found_by = keys;
+    pub const fn entry_keys(mut self, keys: &'static [&'static str]) -> Self {
+        self.entry_keys = keys;
         self
     }
 
@@ -264,14 +264,14 @@ impl Spec {
     }
 
     /// Sets whether its values are shown.
-    pub const fn secret(mut self, secret: Secret) -> Self {
+    pub const fn secret(mut self, secret: SecretRule) -> Self {
         self.secret = secret;
         self
     }
 
     /// Sets which changes reduce it.
-    pub const fn less(mut self, less: Less) -> Self {
-        self.less = less;
+    pub const fn shrinks_by(mut self, rule: ShrinkRule) -> Self {
+        self.shrinks_by = rule;
         self
     }
 
@@ -282,19 +282,19 @@ impl Spec {
     }
 
     /// Sets the type, if the struct's field is less specific.
-    pub const fn holds(mut self, kind: Kind) -> Self {
-        self.holds = Some(kind);
+    pub const fn field_type(mut self, kind: FieldType) -> Self {
+        self.field_type = Some(kind);
         self
     }
 }
 
-impl Row {
+impl FieldRow {
     /// A row with this name; removes Rust's `r#`.
     pub(super) const fn new(
         name: &'static str,
         doc: &'static str,
-        typed: Kind,
-        spec: Spec,
+        typed: FieldType,
+        spec: FieldSpec,
     ) -> Self {
         let bytes = name.as_bytes();
         let name = match bytes {
@@ -310,8 +310,8 @@ impl Row {
     }
 
     /// Its type.
-    pub const fn kind(&self) -> Kind {
-        match self.spec.holds {
+    pub const fn kind(&self) -> FieldType {
+        match self.spec.field_type {
             Some(kind) => kind,
             None => self.typed,
         }
@@ -320,25 +320,30 @@ impl Row {
 
 impl Table {
     /// The row with this key.
-    pub fn row(&self, key: &str) -> Option<&'static Row> {
+    pub fn row(&self, key: &str) -> Option<&'static FieldRow> {
         self.rows.iter().find(|row| row.name == key)
     }
 }
 
 /// An unknown field; it belongs to the platform.
-pub const UNKNOWN: Row = Row::new("", "", Kind::Any, field(Owner::Platform, Effect::InPlace));
+pub const UNKNOWN: FieldRow = FieldRow::new(
+    "",
+    "",
+    FieldType::Any,
+    field(Owner::Platform, Effect::InPlace),
+);
 
 /// A table without known fields.
-pub const CARRIED: Table = Table {
-    name: "Carried",
-    doc: "Fields that are carried.",
+pub const OPAQUE_TABLE: Table = Table {
+    name: "Opaque",
+    doc: "A table without known fields.",
     rows: &[],
 };
 
 /// A type of config fields.
 pub trait Typed {
     /// Its field type.
-    const KIND: Kind;
+    const KIND: FieldType;
 }
 
 /// A struct generated from rows.
@@ -349,29 +354,29 @@ pub trait Section {
 
 macro_rules! typed {
     ($($ty:ty => $kind:expr),* $(,)?) => {
-        $(impl Typed for $ty { const KIND: Kind = $kind; })*
+        $(impl Typed for $ty { const KIND: FieldType = $kind; })*
     };
 }
 typed!(
-    bool => Kind::Flag,
-    u16 => Kind::Number(65_535),
-    u32 => Kind::Number(4_294_967_295),
-    String => Kind::Text,
-    Value => Kind::Any,
-    Vec<String> => Kind::Texts,
-    Vec<Value> => Kind::List(&CARRIED),
-    BTreeMap<String, String> => Kind::TextMap,
-    BTreeMap<String, Value> => Kind::Entries(&CARRIED),
+    bool => FieldType::Flag,
+    u16 => FieldType::Number(65_535),
+    u32 => FieldType::Number(4_294_967_295),
+    String => FieldType::Text,
+    Value => FieldType::Any,
+    Vec<String> => FieldType::Texts,
+    Vec<Value> => FieldType::List(&OPAQUE_TABLE),
+    BTreeMap<String, String> => FieldType::TextMap,
+    BTreeMap<String, Value> => FieldType::Entries(&OPAQUE_TABLE),
 );
 
 impl<T: Section> Typed for T {
-    const KIND: Kind = Kind::Section(T::TABLE);
+    const KIND: FieldType = FieldType::Section(T::TABLE);
 }
 
 impl<T: Section> Typed for Vec<T> {
-    const KIND: Kind = Kind::List(T::TABLE);
+    const KIND: FieldType = FieldType::List(T::TABLE);
 }
 
 impl<T: Section> Typed for BTreeMap<String, T> {
-    const KIND: Kind = Kind::Entries(T::TABLE);
+    const KIND: FieldType = FieldType::Entries(T::TABLE);
 }

@@ -163,20 +163,22 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
 }
 
 /// The row of a path, and whether that field alone identifies the entry.
-fn row_of(table: &Table, path: &str) -> Option<(&'static Row, bool)> {
+fn row_of(table: &Table, path: &str) -> Option<(&'static FieldRow, bool)> {
     let mut steps = path.split('.').filter(|step| *step != "*").peekable();
     let mut table = table.rows;
     let mut keys: &[&str] = &[];
     loop {
         let step = steps.next()?;
-        let row: &'static Row = table.iter().find(|row| row.name == step)?;
+        let row: &'static FieldRow = table.iter().find(|row| row.name == step)?;
         if steps.peek().is_none() {
             return Some((row, keys == [step] || keys.len() == 2 && keys[0] == step));
         }
-        let (Kind::Section(inner) | Kind::List(inner) | Kind::Entries(inner)) = row.kind() else {
+        let (FieldType::Section(inner) | FieldType::List(inner) | FieldType::Entries(inner)) =
+            row.kind()
+        else {
             return None;
         };
-        (table, keys) = (inner.rows, row.spec.found_by);
+        (table, keys) = (inner.rows, row.spec.entry_keys);
     }
 }
 
@@ -190,7 +192,7 @@ fn zero(value: &Value) -> Value {
 }
 
 /// The paths of all rows; service checks count once, since they share a table.
-fn paths(table: &'static Table, above: &str, found: &mut BTreeMap<String, &'static Row>) {
+fn paths(table: &'static Table, above: &str, found: &mut BTreeMap<String, &'static FieldRow>) {
     for row in table.rows {
         let path = match above {
             "" => row.name.to_owned(),
@@ -198,11 +200,17 @@ fn paths(table: &'static Table, above: &str, found: &mut BTreeMap<String, &'stat
         };
         found.insert(path.clone(), row);
         match row.kind() {
-            Kind::Section(inner) => paths(inner, &path, found),
-            Kind::List(_) if path == "services.checks" || path == "services.*.checks" => {}
-            Kind::List(inner) | Kind::Entries(inner) => paths(inner, &format!("{path}.*"), found),
-            Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => {
+            FieldType::Section(inner) => paths(inner, &path, found),
+            FieldType::List(_) if path == "services.checks" || path == "services.*.checks" => {}
+            FieldType::List(inner) | FieldType::Entries(inner) => {
+                paths(inner, &format!("{path}.*"), found)
             }
+            FieldType::Flag
+            | FieldType::Number(_)
+            | FieldType::Text
+            | FieldType::Texts
+            | FieldType::TextMap
+            | FieldType::Any => {}
         }
     }
 }
@@ -226,8 +234,8 @@ fn each_row_has_a_case_that_holds() {
 }
 
 /// The table with one row changed, or removed if `new` is `None`; it leaks memory, which a test may.
-fn mutated(table: &'static Table, row: &'static Row, new: Option<Row>) -> &'static Table {
-    let rows: Vec<Row> = table
+fn mutated(table: &'static Table, row: &'static FieldRow, new: Option<FieldRow>) -> &'static Table {
+    let rows: Vec<FieldRow> = table
         .rows
         .iter()
         .filter_map(|one| {
@@ -236,13 +244,13 @@ fn mutated(table: &'static Table, row: &'static Row, new: Option<Row>) -> &'stat
             }
             let inside = |inner: &'static Table| mutated(inner, row, new);
             let kind = match one.kind() {
-                Kind::Section(inner) => Kind::Section(inside(inner)),
-                Kind::List(inner) => Kind::List(inside(inner)),
-                Kind::Entries(inner) => Kind::Entries(inside(inner)),
+                FieldType::Section(inner) => FieldType::Section(inside(inner)),
+                FieldType::List(inner) => FieldType::List(inside(inner)),
+                FieldType::Entries(inner) => FieldType::Entries(inside(inner)),
                 other => other,
             };
-            Some(Row {
-                spec: one.spec.holds(kind),
+            Some(FieldRow {
+                spec: one.spec.field_type(kind),
                 ..*one
             })
         })
@@ -253,8 +261,8 @@ fn mutated(table: &'static Table, row: &'static Row, new: Option<Row>) -> &'stat
     }))
 }
 
-fn changed(row: &Row) -> Vec<(&'static str, Option<Row>)> {
-    let with = |change: &dyn Fn(&mut Spec)| {
+fn changed(row: &FieldRow) -> Vec<(&'static str, Option<FieldRow>)> {
+    let with = |change: &dyn Fn(&mut FieldSpec)| {
         let mut row = *row;
         change(&mut row.spec);
         Some(row)
@@ -262,7 +270,7 @@ fn changed(row: &Row) -> Vec<(&'static str, Option<Row>)> {
     let mut all = vec![("left out", None)];
     for owner in [Owner::Deploy, Owner::Platform, Owner::Running] {
         // The fields of a nested table have their own owners.
-        let by_leaves = matches!(row.kind(), Kind::Section(_))
+        let by_leaves = matches!(row.kind(), FieldType::Section(_))
             && owner != Owner::Running
             && row.spec.owner != Owner::Running;
         if owner != row.spec.owner && !by_leaves && row.spec.effect != Effect::Bookkeeping {
@@ -270,12 +278,16 @@ fn changed(row: &Row) -> Vec<(&'static str, Option<Row>)> {
         }
     }
     for effect in [Effect::Bookkeeping, Effect::InPlace, Effect::Replace] {
-        let by_leaves = matches!(row.kind(), Kind::Section(_)) && effect != Effect::Bookkeeping;
+        let by_leaves =
+            matches!(row.kind(), FieldType::Section(_)) && effect != Effect::Bookkeeping;
         if effect != row.spec.effect && !by_leaves {
             all.push(("another effect", with(&|spec| spec.effect = effect)));
         }
     }
-    let leaf = matches!(row.kind(), Kind::Flag | Kind::Number(_) | Kind::Text);
+    let leaf = matches!(
+        row.kind(),
+        FieldType::Flag | FieldType::Number(_) | FieldType::Text
+    );
     if leaf && row.spec.effect != Effect::Bookkeeping {
         let is = row.spec.equals.empty_is_absent;
         all.push(("empty", with(&|spec| spec.equals.empty_is_absent = !is)));

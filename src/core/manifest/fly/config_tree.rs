@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::core::fleet::normalise::parse_duration;
-use crate::core::fleet::schema::{Kind, Row, Spelling, Table};
+use crate::core::fleet::schema::{FieldRow, FieldType, Spelling, Table};
 
 /// The same with the keys of the table as it has them: flyctl knows them in any case.
 pub(super) fn in_lower_case(table: &Table, mut tree: Value) -> Value {
@@ -21,12 +21,12 @@ pub(super) fn in_lower_case(table: &Table, mut tree: Value) -> Value {
             continue;
         };
         let inner = match (row.kind(), there) {
-            (Kind::Section(table), there) => in_lower_case(table, there),
-            (Kind::List(table), Value::Array(items)) => items
+            (FieldType::Section(table), there) => in_lower_case(table, there),
+            (FieldType::List(table), Value::Array(items)) => items
                 .into_iter()
                 .map(|item| in_lower_case(table, item))
                 .collect(),
-            (Kind::Entries(table), Value::Object(entries)) => entries
+            (FieldType::Entries(table), Value::Object(entries)) => entries
                 .into_iter()
                 .map(|(name, entry)| (name, in_lower_case(table, entry)))
                 .collect(),
@@ -39,7 +39,7 @@ pub(super) fn in_lower_case(table: &Table, mut tree: Value) -> Value {
 
 /// The first field whose value flyctl's structs do not take, and what they take.
 pub(super) fn misfit(table: &Table, tree: &Value, path: &str) -> Option<String> {
-    let written = |row: &&Row| tree.get(row.name).is_some_and(|value| !value.is_null());
+    let written = |row: &&FieldRow| tree.get(row.name).is_some_and(|value| !value.is_null());
     table.rows.iter().filter(written).find_map(|row| {
         let path = match path {
             "" => row.name.to_owned(),
@@ -51,22 +51,22 @@ pub(super) fn misfit(table: &Table, tree: &Value, path: &str) -> Option<String> 
 }
 
 /// The first misfit inside of a value that is of the right type itself; else what the field takes.
-fn inside(row: &Row, value: &Value, path: &str) -> Result<Option<String>, &'static str> {
+fn inside(row: &FieldRow, value: &Value, path: &str) -> Result<Option<String>, &'static str> {
     match (row.kind(), value) {
-        (Kind::Section(table), Value::Object(_)) => Ok(misfit(table, value, path)),
-        (Kind::Section(_), _) => Err("a table"),
-        (Kind::List(table), Value::Array(items)) if items.iter().all(is_table) => {
+        (FieldType::Section(table), Value::Object(_)) => Ok(misfit(table, value, path)),
+        (FieldType::Section(_), _) => Err("a table"),
+        (FieldType::List(table), Value::Array(items)) if items.iter().all(is_table) => {
             let mut items = items.iter().enumerate();
             Ok(items.find_map(|(at, item)| misfit(table, item, &format!("{path}[{at}]"))))
         }
-        (Kind::List(_), _) => Err("a list of tables"),
+        (FieldType::List(_), _) => Err("a list of tables"),
         // Of these the values may be anything.
-        (Kind::Entries(table), Value::Object(_)) if table.rows.is_empty() => Ok(None),
-        (Kind::Entries(table), Value::Object(entries)) if entries.values().all(is_table) => {
+        (FieldType::Entries(table), Value::Object(_)) if table.rows.is_empty() => Ok(None),
+        (FieldType::Entries(table), Value::Object(entries)) if entries.values().all(is_table) => {
             let mut entries = entries.iter();
             Ok(entries.find_map(|(name, entry)| misfit(table, entry, &format!("{path}.{name}"))))
         }
-        (Kind::Entries(_), _) => Err("a table of tables"),
+        (FieldType::Entries(_), _) => Err("a table of tables"),
         (kind, value) => match leaf(row.spec.equals.spelling, kind, value) {
             Some(takes) => Err(takes),
             None => Ok(None),
@@ -79,7 +79,7 @@ fn is_table(value: &Value) -> bool {
 }
 
 /// What a leaf takes, where this is no value of it.
-fn leaf(spelling: Spelling, kind: Kind, value: &Value) -> Option<&'static str> {
+fn leaf(spelling: Spelling, kind: FieldType, value: &Value) -> Option<&'static str> {
     let is_text = |known: &[&str]| value.as_str().is_some_and(|text| known.contains(&text));
     let (fits, takes) = match (spelling, kind) {
         (Spelling::Duration | Spelling::Clamped(..), _) => (
@@ -96,19 +96,19 @@ fn leaf(spelling: Spelling, kind: Kind, value: &Value) -> Option<&'static str> {
             value.is_u64() || is_text(&["", "never", "always", "restart"]),
             "\"never\", \"always\" or \"restart\"",
         ),
-        (_, Kind::Flag) => (value.is_boolean(), "true or false"),
-        (_, Kind::Number(most)) => (
+        (_, FieldType::Flag) => (value.is_boolean(), "true or false"),
+        (_, FieldType::Number(most)) => (
             value.as_u64().is_some_and(|number| number <= most),
             "a whole number",
         ),
-        (_, Kind::Text) => (value.is_string(), "a text"),
-        (_, Kind::Texts) => (
+        (_, FieldType::Text) => (value.is_string(), "a text"),
+        (_, FieldType::Texts) => (
             value
                 .as_array()
                 .is_some_and(|all| all.iter().all(Value::is_string)),
             "a list of texts",
         ),
-        (_, Kind::TextMap) => (
+        (_, FieldType::TextMap) => (
             value
                 .as_object()
                 .is_some_and(|all| all.values().all(Value::is_string)),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::core::fleet::MachineConfig;
-use crate::core::fleet::schema::{CONFIG, Kind, Owner};
+use crate::core::fleet::schema::{CONFIG, FieldType, Owner};
 use crate::core::scrub;
 
 use super::super::codes;
@@ -129,7 +129,7 @@ fn overridden_fields(config: &MachineConfig) -> Vec<String> {
             continue;
         };
         match (row.spec.owner, row.kind()) {
-            (Owner::Platform, Kind::Section(table)) => {
+            (Owner::Platform, FieldType::Section(table)) => {
                 let ours = table
                     .rows
                     .iter()
@@ -138,7 +138,7 @@ fn overridden_fields(config: &MachineConfig) -> Vec<String> {
                 found.extend(ours.map(|inner| format!("{}.{}", row.name, inner.name)));
             }
             // Without a `[[vm]]` the size counts.
-            (Owner::Platform, _) | (Owner::Running, Kind::Section(_)) => {}
+            (Owner::Platform, _) | (Owner::Running, FieldType::Section(_)) => {}
             (Owner::Deploy | Owner::Running, _) => found.push(row.name.to_owned()),
         }
     }

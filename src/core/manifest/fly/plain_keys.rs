@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::core::fleet::schema::{Form, Kind, Row, Section, Table, Toml};
+use crate::core::fleet::schema::{FieldRow, FieldType, Form, Section, Table, Toml};
 
 use super::super::fields::Fields;
 use super::super::value::{Node, Value as Written};
@@ -41,31 +41,31 @@ fn tree(fields: &mut Fields<'_, '_>, table: &Table) -> Map<String, Value> {
     found
 }
 
-fn value(fields: &mut Fields<'_, '_>, key: &'static str, row: &Row) -> Option<Value> {
+fn value(fields: &mut Fields<'_, '_>, key: &'static str, row: &FieldRow) -> Option<Value> {
     match row.kind() {
-        Kind::Flag => fields.boolean(key).map(Value::from),
-        Kind::Number(most) => {
+        FieldType::Flag => fields.boolean(key).map(Value::from),
+        FieldType::Number(most) => {
             let beyond = u32::try_from(most).map_or(u32::MAX, |most| most.saturating_add(1));
             fields.integer(key, 0..beyond).map(|at| at.value.into())
         }
-        Kind::Text => fields.text(key).map(Value::from),
-        Kind::Texts => fields.strings(key).map(|list| {
+        FieldType::Text => fields.text(key).map(Value::from),
+        FieldType::Texts => fields.strings(key).map(|list| {
             let texts = list.into_iter().map(|at| Value::from(at.value));
             texts.collect()
         }),
-        Kind::Section(inner) => table(fields, key, inner),
-        Kind::List(inner) => fields.has(key).then(|| {
+        FieldType::Section(inner) => table(fields, key, inner),
+        FieldType::List(inner) => fields.has(key).then(|| {
             let tables = fields.tables(key).into_iter();
             tables.map(|table| read_table(table, inner)).collect()
         }),
-        Kind::Entries(_) | Kind::TextMap => fields.table(key).map(|names| {
+        FieldType::Entries(_) | FieldType::TextMap => fields.table(key).map(|names| {
             let entries = names.entries().into_iter();
             entries
                 .map(|(name, _, node)| (name.to_owned(), json(node)))
                 .collect::<Map<_, _>>()
                 .into()
         }),
-        Kind::Any => fields.take(key).map(json),
+        FieldType::Any => fields.take(key).map(json),
     }
 }
 

@@ -51,7 +51,7 @@ pub fn group_config<'a>(
 ) -> GroupConfig<'a> {
     let mut config = group.config_for(ConfigBase::default(), &[], &[]).to_value();
     if secrets == SecretDisplay::Hidden {
-        secret::replace(&mut config, &mut |_, _| HIDDEN.to_owned());
+        secret::replace_secrets(&mut config, &mut |_, _| HIDDEN.to_owned());
     }
     GroupConfig { name, config }
 }

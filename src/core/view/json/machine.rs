@@ -67,7 +67,7 @@ struct KnownMachineDocument<'a> {
 pub fn detail<'a>(app: &'a AppName, view: &'a MachineView) -> MachineDetailDocument<'a> {
     let config = view.config.as_ref().map(|config| {
         let mut tree = config.to_value();
-        secret::replace(&mut tree, &mut |_, _| HIDDEN.to_owned());
+        secret::replace_secrets(&mut tree, &mut |_, _| HIDDEN.to_owned());
         tree
     });
     let state = view.known.as_ref().map(|known| KnownMachineDocument {

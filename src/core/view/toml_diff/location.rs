@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::core::fleet::schema::{CONFIG, Form, Kind, Row, Table, Toml};
+use crate::core::fleet::schema::{CONFIG, FieldRow, FieldType, Form, Table, Toml};
 use crate::core::fleet::{FieldChange, GroupName};
 
 /// Heads the fields that fly.toml has no word for.
@@ -23,11 +23,11 @@ pub(super) struct TomlLocation {
     /// How its value is written.
     pub(super) form: Form,
     /// The change is of a whole table or list of tables: the row of it.
-    pub(super) table: Option<&'static Row>,
+    pub(super) table: Option<&'static FieldRow>,
 }
 
 /// How the header of a table is written; `*` in it stands for the name of the entry, or for its type.
-pub(super) fn header_of(row: &Row, name: &str) -> Option<String> {
+pub(super) fn header_of(row: &FieldRow, name: &str) -> Option<String> {
     let Toml::Table(header) = row.spec.toml else {
         return None;
     };
@@ -38,10 +38,17 @@ pub(super) fn header_of(row: &Row, name: &str) -> Option<String> {
 }
 
 /// The row of a table, or of a list or map of them.
-pub(super) fn table_of(row: &Row) -> Option<&'static Table> {
+pub(super) fn table_of(row: &FieldRow) -> Option<&'static Table> {
     match row.kind() {
-        Kind::Section(table) | Kind::List(table) | Kind::Entries(table) => Some(table),
-        Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => None,
+        FieldType::Section(table) | FieldType::List(table) | FieldType::Entries(table) => {
+            Some(table)
+        }
+        FieldType::Flag
+        | FieldType::Number(_)
+        | FieldType::Text
+        | FieldType::Texts
+        | FieldType::TextMap
+        | FieldType::Any => None,
     }
 }
 
@@ -49,7 +56,7 @@ pub(super) fn table_of(row: &Row) -> Option<&'static Table> {
 pub(super) fn key_of<'k>(table: &Table, key: &'k str) -> (&'k str, Form) {
     match table.row(key).map(|row| row.spec.toml) {
         Some(Toml::Key(name, form)) => (name, form),
-        Some(Toml::At(..) | Toml::Named(_) | Toml::Table(_) | Toml::Nowhere) | None => {
+        Some(Toml::InTable(..) | Toml::TableOfName(_) | Toml::Table(_) | Toml::Nowhere) | None => {
             (key, Form::Plain)
         }
     }
@@ -95,22 +102,22 @@ fn in_table(
         })
     };
     match (row.spec.toml, row.kind(), rest) {
-        (Toml::Table(_), Kind::TextMap, [key]) => Some(TomlLocation {
+        (Toml::Table(_), FieldType::TextMap, [key]) => Some(TomlLocation {
             header: header_of(row, ""),
             ..here(key, Form::Plain)?
         }),
-        (Toml::Table(_), Kind::Section(_) | Kind::List(_), [])
-        | (Toml::Table(_), Kind::List(_), [_]) => whole(""),
-        (Toml::Table(_), Kind::Section(table), rest) => {
+        (Toml::Table(_), FieldType::Section(_) | FieldType::List(_), [])
+        | (Toml::Table(_), FieldType::List(_), [_]) => whole(""),
+        (Toml::Table(_), FieldType::Section(table), rest) => {
             let header = header_of(row, "");
             in_table(group, table, rest, header.as_deref(), which)
         }
-        (Toml::Table(_), Kind::Entries(_), [name]) => whole(name),
-        (Toml::Table(_), Kind::Entries(table), [name, rest @ ..]) => {
+        (Toml::Table(_), FieldType::Entries(_), [name]) => whole(name),
+        (Toml::Table(_), FieldType::Entries(table), [name, rest @ ..]) => {
             let header = header_of(row, name);
             in_table(group, table, rest, header.as_deref(), which)
         }
-        (Toml::Table(text), Kind::List(table), [entry, rest @ ..]) => {
+        (Toml::Table(text), FieldType::List(table), [entry, rest @ ..]) => {
             let (kind, name) = if text.contains('*') {
                 entry.split_once(' ').unwrap_or((entry, ""))
             } else {
@@ -132,7 +139,7 @@ fn in_table(
         (Toml::Key(key, form), _, []) => here(key, form),
         // A table inside a table, on one line.
         (Toml::Key(key, _), _, rest) => here(&format!("{key}.{}", rest.join(".")), Form::Plain),
-        (Toml::At(header, key, form), _, _) => Some(TomlLocation {
+        (Toml::InTable(header, key, form), _, _) => Some(TomlLocation {
             header: Some(header.to_owned()).filter(|header| !header.is_empty()),
             which: None,
             key: match key {
@@ -142,11 +149,11 @@ fn in_table(
             form,
             table: None,
         }),
-        (Toml::Named(header), _, _) => Some(TomlLocation {
+        (Toml::TableOfName(header), _, _) => Some(TomlLocation {
             header: Some(header.to_owned()),
             ..here(row.name, Form::Plain)?
         }),
-        (Toml::Nowhere, Kind::Section(table), [_, ..]) if header.is_none() => {
+        (Toml::Nowhere, FieldType::Section(table), [_, ..]) if header.is_none() => {
             in_table(group, table, rest, header, which)
         }
         (Toml::Nowhere | Toml::Table(_), _, _) => {

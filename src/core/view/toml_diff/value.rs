@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::location::{header_of, key_of, table_of};
-use crate::core::fleet::schema::{CARRIED, Form, Row, Toml};
+use crate::core::fleet::schema::{FieldRow, Form, OPAQUE_TABLE, Toml};
 
 /// The value as fly.toml would have it, still as data.
 pub(super) fn to_form(form: Form, value: &Value) -> Value {
@@ -14,7 +14,7 @@ pub(super) fn to_form(form: Form, value: &Value) -> Value {
         (Form::Headers, Value::Array(headers)) => headers_table(headers),
         (
             Form::Plain
-            | Form::ByHand
+            | Form::Manual
             | Form::Memory
             | Form::Duration
             | Form::Command
@@ -135,14 +135,14 @@ fn string(text: &str) -> String {
 
 /// A table, or a list of them, as lines with their depth; the keys that say which entry it is first, then
 /// plain keys, then tables.
-pub(super) fn table_lines(row: &Row, name: &str, value: &Value) -> Vec<(usize, String)> {
+pub(super) fn table_lines(row: &FieldRow, name: &str, value: &Value) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     push_table(row, name, value, 0, &mut lines);
     lines
 }
 
 fn push_table(
-    row: &Row,
+    row: &FieldRow,
     name: &str,
     value: &Value,
     depth: usize,
@@ -155,9 +155,9 @@ fn push_table(
             }
         }
         Value::Object(fields) => {
-            let table = table_of(row).unwrap_or(&CARRIED);
+            let table = table_of(row).unwrap_or(&OPAQUE_TABLE);
             // `[[services.http_checks]]` says the type already.
-            let by_header = match (row.spec.toml, row.spec.found_by) {
+            let by_header = match (row.spec.toml, row.spec.entry_keys) {
                 (Toml::Table(header), [first, ..]) if header.contains('*') => Some(*first),
                 _ => None,
             };
@@ -171,7 +171,7 @@ fn push_table(
                 .iter()
                 .filter(|(field, _)| inner(field).is_none() && by_header != Some(field.as_str()))
                 .collect();
-            own.sort_by_key(|(field, _)| !row.spec.found_by.contains(&field.as_str()));
+            own.sort_by_key(|(field, _)| !row.spec.entry_keys.contains(&field.as_str()));
             for (field, value) in own {
                 let (shown, form) = key_of(table, field);
                 let text = format!("{} = {}", key(shown), literal(&to_form(form, value)));
