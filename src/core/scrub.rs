@@ -88,8 +88,8 @@ impl TokenScrubber {
             stride: GRAM,
             ..Self::default()
         };
-        for (bytes, least) in forms {
-            scrub.stride = scrub.stride.min(least + 1 - GRAM);
+        for (bytes, min_match) in forms {
+            scrub.stride = scrub.stride.min(min_match + 1 - GRAM);
             for (at, gram) in bytes.windows(GRAM).enumerate() {
                 let gram = gram.try_into().expect("a window has its length");
                 let places = scrub.grams.entry(gram).or_default();
@@ -97,7 +97,7 @@ impl TokenScrubber {
             }
             scrub.needles.push(Needle {
                 bytes,
-                min_match: least,
+                min_match: min_match,
             });
         }
         scrub
@@ -185,7 +185,8 @@ impl TokenScrubber {
     }
 }
 
-fn floor_char_boundary(text: &str, at: usize) -> usize {
+/// The nearest character boundary at or before this byte.
+pub(crate) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -231,9 +232,9 @@ fn encodings_of(token: &str, length: usize) -> impl Iterator<Item = (Vec<u8>, us
         ));
     }
     forms.push((HEXLOWER.encode(token.as_bytes()).into_bytes(), 2 * piece));
-    forms.into_iter().filter_map(|(bytes, least)| {
-        let least = least.min(bytes.len());
-        (least >= GRAM).then_some((bytes, least))
+    forms.into_iter().filter_map(|(bytes, min_match)| {
+        let min_match = min_match.min(bytes.len());
+        (min_match >= GRAM).then_some((bytes, min_match))
     })
 }
 
@@ -427,7 +428,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_without_a_word_of_it() {
-        for (why, told) in [
+        for (why, expected) in [
             (
                 "invalid type: string \"FlyV1 fm2_x, expected y\", expected u64 at line 1 column 20",
                 "expected u64 at line 1 column 20",
@@ -445,7 +446,7 @@ mod tests {
                 "a value does not match the type of its field",
             ),
         ] {
-            assert_eq!(describe_parse_error(why), told);
+            assert_eq!(describe_parse_error(why), expected);
         }
     }
 

@@ -54,8 +54,10 @@ pub fn parse_faults(text: &str) -> Result<Vec<Fault>, String> {
 impl FaultEntry {
     fn fault(&self) -> Result<Fault, String> {
         if !ACTIONS.contains(&self.on.as_str()) {
-            let (odd, all) = (&self.on, ACTIONS.join(", "));
-            return Err(format!("there is no action `{odd}`; the actions are {all}"));
+            let (unknown, all) = (&self.on, ACTIONS.join(", "));
+            return Err(format!(
+                "there is no action `{unknown}`; the actions are {all}"
+            ));
         }
         let mut fault = Fault::on(&self.on, self.effect()?);
         if let Some(group) = &self.group {
@@ -129,7 +131,7 @@ impl FaultEntry {
             "host-migration" => FaultEffect::Migrates,
             "host-silent" => FaultEffect::HostUnreachable { in_part: false },
             "lease-held" => FaultEffect::LeaseHeld(self.lasts(20)?),
-            odd => return Err(format!("there is no effect `{odd}`")),
+            unknown => return Err(format!("there is no effect `{unknown}`")),
         })
     }
 

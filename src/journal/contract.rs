@@ -204,11 +204,11 @@ pub fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
     assert_eq!(open_runs(bench, "l"), []);
 }
 
-/// Beginning a run deletes old closed runs and never an open one; `kept` counts the stored runs of a lineage,
+/// Beginning a run deletes old closed runs and never an open one; `stored_runs` counts the stored runs of a lineage,
 /// including closed ones.
 pub fn old_closed_runs_are_forgotten_and_open_ones_are_not(
     bench: &dyn JournalFixture,
-    kept: &dyn Fn(&str) -> usize,
+    stored_runs: &dyn Fn(&str) -> usize,
 ) -> Result<(), JournalError> {
     let journal = bench.open();
     journal.begin_run(&run_row("open", "l"))?;
@@ -221,7 +221,7 @@ pub fn old_closed_runs_are_forgotten_and_open_ones_are_not(
         journal.mark_run(&run.run, RunStatus::Closed)?;
     }
     assert_eq!(names(&open_runs(bench, "l")), ["open"]);
-    assert_eq!(kept("l"), MAX_KEPT_RUNS as usize + 1);
-    assert_eq!(kept("other"), 1);
+    assert_eq!(stored_runs("l"), MAX_KEPT_RUNS as usize + 1);
+    assert_eq!(stored_runs("other"), 1);
     Ok(())
 }

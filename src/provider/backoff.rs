@@ -12,11 +12,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays from `first` on, at most `most`.
-    pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
+    /// Delays from `first` on, at most `max`.
+    pub fn new(first: Duration, max: Duration, seed: u64) -> Self {
         Self {
             initial: first,
-            max: most,
+            max,
             seed,
         }
     }
@@ -37,12 +37,12 @@ impl Backoff {
 
     /// The delay after the n-th failed try, counted from 0: between half and all of the exponential delay.
     pub fn delay(&self, tries: u32) -> Duration {
-        let whole = self
+        let full = self
             .initial
             .saturating_mul(1 << tries.min(16))
             .min(self.max);
         let share = splitmix64(self.seed.wrapping_add(u64::from(tries))) % 1000;
-        whole / 2 + whole.mul_f64(share_of(share)) / 2
+        full / 2 + full.mul_f64(share_of(share)) / 2
     }
 }
 
@@ -65,9 +65,9 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_most_and_repeat_for_a_seed() {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2), 7);
-        for (tries, whole) in [(0, 100), (1, 200), (3, 800), (9, 2000), (60, 2000)] {
+        for (tries, full) in [(0, 100), (1, 200), (3, 800), (9, 2000), (60, 2000)] {
             let pause = backoff.delay(tries).as_millis();
-            assert!((whole / 2..=whole).contains(&pause), "{tries}: {pause}");
+            assert!((full / 2..=full).contains(&pause), "{tries}: {pause}");
             assert_eq!(pause, backoff.delay(tries).as_millis());
         }
         assert_ne!(backoff.delay(0), backoff.with_salt(1).delay(0));

@@ -135,8 +135,8 @@ impl ContractContext<'_> {
     }
 
     async fn volumes(&self) -> Result<Vec<Volume>, String> {
-        let answer = self.provider.list(&self.app).await;
-        let listing = answer.map_err(|error| format!("list failed: {error}"))?;
+        let result = self.provider.list(&self.app).await;
+        let listing = result.map_err(|error| format!("list failed: {error}"))?;
         Ok(listing.volumes)
     }
 
@@ -145,8 +145,8 @@ impl ContractContext<'_> {
     }
 
     async fn create(&self, call: CreateCall) -> Result<Machine, String> {
-        let answer = self.call(Call::Create(Box::new(call))).await;
-        answer
+        let result = self.call(Call::Create(Box::new(call))).await;
+        result
             .map_err(|error| format!("create failed: {error}"))?
             .ok_or_else(|| "a create answered without the Machine".to_owned())
     }
@@ -159,27 +159,27 @@ impl ContractContext<'_> {
 
     async fn expect_ok(&self, call: Call) -> Verdict {
         let action = call.action();
-        let answer = self.call(call).await;
-        answer
+        let result = self.call(call).await;
+        result
             .map(drop)
             .map_err(|error| format!("{action} failed: {error}"))
     }
 
     async fn get(&self, id: &MachineId) -> Result<Machine, String> {
-        let answer = self.provider.get(&self.app, id).await;
-        answer.map_err(|error| format!("get failed: {error}"))
+        let result = self.provider.get(&self.app, id).await;
+        result.map_err(|error| format!("get failed: {error}"))
     }
 
     async fn list(&self) -> Result<Vec<Machine>, String> {
-        let answer = self.provider.list(&self.app).await;
-        let listing = answer.map_err(|error| format!("list failed: {error}"))?;
+        let result = self.provider.list(&self.app).await;
+        let listing = result.map_err(|error| format!("list failed: {error}"))?;
         let live = listing.machines.into_iter();
         Ok(live.filter(|machine| !machine.state.is_gone()).collect())
     }
 
     async fn wait(&self, id: &MachineId, until: WaitUntil) -> Result<Machine, String> {
-        let answer = self.provider.wait(&self.app, id, until, PATIENCE).await;
-        answer.map_err(|error| format!("wait for {until:?} failed: {error}"))
+        let result = self.provider.wait(&self.app, id, until, PATIENCE).await;
+        result.map_err(|error| format!("wait for {until:?} failed: {error}"))
     }
 
     async fn clear(&self) -> Verdict {
@@ -191,6 +191,6 @@ impl ContractContext<'_> {
     }
 }
 
-fn ensure(so: bool, what: &str) -> Verdict {
-    if so { Ok(()) } else { Err(what.to_owned()) }
+fn ensure(holds: bool, what: &str) -> Verdict {
+    if holds { Ok(()) } else { Err(what.to_owned()) }
 }

@@ -157,9 +157,9 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     let waits = Notify::new();
-    let mut told = Vec::new();
+    let mut holders = Vec::new();
     let mut waiting = |by: Option<&Holder>| {
-        told.push(by.cloned());
+        holders.push(by.cloned());
         waits.notify_one();
     };
     let waiter = holder("bo");
@@ -168,9 +168,12 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
         held.release().await.expect("it lets go");
     });
     assert!(taken.expect("it was let go").is_held());
-    assert_eq!(told.first(), Some(&Some(holder("ana"))));
-    let named = told.iter().filter(|by| **by == Some(holder("ana"))).count();
-    assert_eq!(named, 1, "one holder is told of once: {told:?}");
+    assert_eq!(holders.first(), Some(&Some(holder("ana"))));
+    let named = holders
+        .iter()
+        .filter(|by| **by == Some(holder("ana")))
+        .count();
+    assert_eq!(named, 1, "one holder is told of once: {holders:?}");
 }
 
 /// Reading and writing do not need the lock.

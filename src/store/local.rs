@@ -137,7 +137,7 @@ impl StateStore for LocalStore {
     ) -> Result<Box<dyn StateLock>, StoreError> {
         // `None` is a deadline beyond the clock's range.
         let deadline = Instant::now().checked_add(patience.max(MIN_PATIENCE));
-        let mut told: Option<Option<Holder>> = None;
+        let mut shown_holder: Option<Option<Holder>> = None;
         loop {
             let taken = self.try_lock(holder);
             if let Some(lock) = taken.map_err(|source| self.error("lock", source))? {
@@ -154,9 +154,9 @@ impl StateStore for LocalStore {
                     holder: other.map(Box::new),
                 });
             }
-            if patience > MIN_PATIENCE && told.as_ref() != Some(&other) {
+            if patience > MIN_PATIENCE && shown_holder.as_ref() != Some(&other) {
                 waiting(other.as_ref());
-                told = Some(other);
+                shown_holder = Some(other);
             }
             tokio::time::sleep(
                 left.map_or(LOCK_POLL_INTERVAL, |left| left.min(LOCK_POLL_INTERVAL)),

@@ -173,7 +173,7 @@ impl StateStore for MemoryStore {
         waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
         let deadline = Instant::now().checked_add(patience);
-        let mut told = None;
+        let mut shown_holder = None;
         loop {
             let other = {
                 let mut place = self.inner();
@@ -194,9 +194,9 @@ impl StateStore for MemoryStore {
                     holder: Some(Box::new(other)),
                 });
             }
-            if told.as_ref() != Some(&other) {
+            if shown_holder.as_ref() != Some(&other) {
                 waiting(Some(&other));
-                told = Some(other);
+                shown_holder = Some(other);
             }
             tokio::time::sleep(LOCK_POLL_INTERVAL).await;
         }

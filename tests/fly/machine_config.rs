@@ -1,7 +1,7 @@
 //! `machine_config` with every field of the table and with keys that nobody knows: what of it reaches the
 //! platform, and that nothing is left to do afterwards.
 
-use aeroform::core::fleet::schema::{CONFIG, Effect, FieldType, Owner, FieldRow, Table};
+use aeroform::core::fleet::schema::{CONFIG, Effect, FieldRow, FieldType, Owner, Table};
 use aeroform::core::fleet::{MachineConfig, StoredConfig};
 use aeroform::core::state;
 use serde_json::{Map, Value, json};

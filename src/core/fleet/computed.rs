@@ -121,7 +121,7 @@ pub fn parse_path(text: &str) -> Vec<String> {
 /// The actual config, normalised, without the fields that the other side lacks and that are no change.
 pub fn without_computed<'t>(
     table: &Table,
-    there: &'t Value,
+    actual: &'t Value,
     other: &Value,
     filled: &ComputedFields,
     lineage: &Lineage,
@@ -129,17 +129,17 @@ pub fn without_computed<'t>(
     // Both trees have the same shape, so one path addresses both.
     let hidden = filled
         .has_hidden()
-        .then(|| digest::hide_secrets(there.clone(), lineage));
+        .then(|| digest::hide_secrets(actual.clone(), lineage));
     let mut places = Vec::new();
-    visit_extra_fields(table, hidden.as_ref().unwrap_or(there), other, |extra| {
+    visit_extra_fields(table, hidden.as_ref().unwrap_or(actual), other, |extra| {
         if extra.is_default || filled.has(&extra.path, Some(extra.value)) {
             places.push(extra.at.to_vec());
         }
     });
     if places.is_empty() {
-        return Cow::Borrowed(there);
+        return Cow::Borrowed(actual);
     }
-    let mut left = there.clone();
+    let mut left = actual.clone();
     for place in places.iter().rev() {
         remove_at(&mut left, place);
     }
@@ -194,18 +194,18 @@ fn remove_at(tree: &mut Value, place: &[PathSegment]) {
 
 fn visit_extra_fields(
     table: &Table,
-    there: &Value,
+    actual: &Value,
     other: &Value,
-    tell: impl FnMut(ExtraField<'_>),
+    on_extra: impl FnMut(ExtraField<'_>),
 ) {
     let empty = Map::new();
     let mut walk = ExtraFieldVisitor {
         path: Vec::new(),
         at: Vec::new(),
-        on_extra: tell,
+        on_extra: on_extra,
     };
-    if let Value::Object(there) = there {
-        walk.section(table, there, other.as_object().unwrap_or(&empty), None);
+    if let Value::Object(actual) = actual {
+        walk.section(table, actual, other.as_object().unwrap_or(&empty), None);
     }
 }
 
@@ -222,17 +222,17 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
     fn section(
         &mut self,
         table: &Table,
-        there: &Map<String, Value>,
+        actual: &Map<String, Value>,
         other: &Map<String, Value>,
         service: EnclosingService<'_>,
     ) {
         let service = if table.name == Service::TABLE.name {
-            Some(there)
+            Some(actual)
         } else {
             service
         };
         // An unknown field belongs to the platform, whatever its value.
-        let known = there
+        let known = actual
             .iter()
             .filter_map(|(key, value)| Some((key, table.row(key)?, value)));
         for (key, row, value) in known {
@@ -262,13 +262,13 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
         match (row.kind(), value) {
             // An unwritten field keeps its value.
             (_, _) if row.spec.owner == Owner::Running && other.is_none() => {}
-            (FieldType::Section(table), Value::Object(there)) => {
+            (FieldType::Section(table), Value::Object(actual)) => {
                 let other = other.and_then(Value::as_object).unwrap_or(&empty);
-                self.section(table, there, other, service);
+                self.section(table, actual, other, service);
             }
-            (FieldType::Entries(_) | FieldType::TextMap, Value::Object(there)) => {
+            (FieldType::Entries(_) | FieldType::TextMap, Value::Object(actual)) => {
                 let other = section(other).unwrap_or_default();
-                for (name, value) in there {
+                for (name, value) in actual {
                     self.inside(name, PathSegment::Key(name.clone()), |walk| {
                         match (row.kind(), value, other.get(name)) {
                             (_, value, None) => walk.extra(row, value, false),
@@ -284,10 +284,10 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
                     });
                 }
             }
-            (FieldType::List(table), Value::Array(there)) => {
+            (FieldType::List(table), Value::Array(actual)) => {
                 let none = Vec::new();
                 let other = other.and_then(Value::as_array).unwrap_or(&none);
-                self.list(row, table, there, other, service);
+                self.list(row, table, actual, other, service);
             }
             (_, value) if other.is_none() => {
                 let is_default = is_default(row, value, service);
@@ -301,14 +301,14 @@ impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
         &mut self,
         row: &FieldRow,
         table: &Table,
-        there: &[Value],
+        actual: &[Value],
         other: &[Value],
         service: EnclosingService<'_>,
     ) {
         let keys = row.spec.entry_keys;
-        let found = pair_entries(keys, other, there);
-        let (names, other_names) = (entry_names(keys, there), entry_names(keys, other));
-        for (at, (value, pair)) in there.iter().zip(found).enumerate() {
+        let found = pair_entries(keys, other, actual);
+        let (names, other_names) = (entry_names(keys, actual), entry_names(keys, other));
+        for (at, (value, pair)) in actual.iter().zip(found).enumerate() {
             let name = pair.map_or(&names[at], |pair| &other_names[pair]);
             self.inside(name, PathSegment::Index(at), |walk| {
                 match (value, pair.map(|pair| &other[pair])) {

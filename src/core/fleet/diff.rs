@@ -74,16 +74,16 @@ pub fn required_changes(
 /// without the drift.
 pub fn drift_changes(
     back: &Value,
-    there: &Value,
+    actual: &Value,
     filled: &ComputedFields,
     lineage: &Lineage,
 ) -> Vec<FieldChange> {
-    if back == there {
+    if back == actual {
         return Vec::new();
     }
-    let (back, there) = (normalise::renormalise(back), normalise::renormalise(there));
-    let there = without_computed(CONFIG, &there, &back, filled, lineage);
-    diff_by_table(CONFIG, &back, &there)
+    let (back, actual) = (normalise::renormalise(back), normalise::renormalise(actual));
+    let actual = without_computed(CONFIG, &actual, &back, filled, lineage);
+    diff_by_table(CONFIG, &back, &actual)
 }
 
 /// The differing fields of two stored configs, whichever version wrote them.
@@ -219,7 +219,7 @@ impl DiffCollector {
         let keys = row.spec.entry_keys;
         let pairs = pair_entries(keys, before, after);
         let (old_names, new_names) = (entry_names(keys, before), entry_names(keys, after));
-        let told = self.changes.len();
+        let count_before = self.changes.len();
         for (at, old) in before.iter().enumerate() {
             let new = pairs.iter().position(|pair| *pair == Some(at));
             self.path
@@ -241,7 +241,7 @@ impl DiffCollector {
             self.push_change(row, None, Some(new));
             self.path.pop();
         }
-        if self.changes.len() == told {
+        if self.changes.len() == count_before {
             // The order of this list matters (the first of several entries may win); other lists are sorted.
             self.push_change(row, Some(&before.into()), Some(&after.into()));
         }

@@ -8,23 +8,23 @@ use serde_json::Value;
 /// only fills in keys that the desired one leaves out. The platform may have computed such a key.
 pub(super) fn match_entries(
     keys: &[&str],
-    wanted: &[Value],
+    desired: &[Value],
     items: &[Value],
 ) -> Vec<Option<usize>> {
     let names = entry_names(keys, items);
     let places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
-    let mut found: Vec<Option<usize>> = entry_names(keys, wanted)
+    let mut found: Vec<Option<usize>> = entry_names(keys, desired)
         .iter()
         .map(|name| places.get(name.as_str()).copied())
         .collect();
     let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
     let mut left: Vec<usize> = (0..items.len()).filter(|at| !taken.contains(at)).collect();
-    for (wanted, found) in wanted.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
+    for (desired, found) in desired.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
         let fits = |at: &usize| {
-            let said = |key: &&str| wanted.get(*key).filter(|value| !value.is_null());
+            let value_of = |key: &&str| desired.get(*key).filter(|value| !value.is_null());
             let mut all = keys
                 .iter()
-                .filter_map(|key| Some((key, said(key)?)))
+                .filter_map(|key| Some((key, value_of(key)?)))
                 .peekable();
             all.peek().is_some() && all.all(|(key, value)| items[*at].get(*key) == Some(value))
         };
@@ -99,11 +99,11 @@ mod tests {
     #[test]
     fn an_entry_is_the_one_of_its_name_else_one_that_says_nothing_else() {
         let keys = ["port", "protocol"];
-        let there = [
+        let items = [
             json!({"port": 80, "protocol": "tcp"}),
             json!({"port": 80, "protocol": "udp"}),
         ];
-        let found = |wanted: &[Value]| match_entries(&keys, wanted, &there);
+        let found = |desired: &[Value]| match_entries(&keys, desired, &items);
         assert_eq!(found(&[json!({"port": 80, "protocol": "udp"})]), [Some(1)]);
         assert_eq!(
             found(&[json!({"port": 80}), json!({"port": 80})]),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::exit::{self, Exit, ProcessEvent};
 use super::{
     AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
-    ReleaseStamp, RunId, VolumeId, normalise,
+    ReleaseStamp, RunId, VolumeId, WaitUntil, normalise,
 };
 
 /// One Machine as its provider reports it.
@@ -110,13 +110,13 @@ impl Machine {
 
     /// Its config for overlaying or comparing with this desired image. The image that keeps running is named
     /// by digest, because the tag may have moved. A desired tag is compared with the tag that was sent.
-    pub fn resolved_config(&self, wanted: Option<&str>) -> Option<Cow<'_, MachineConfig>> {
+    pub fn resolved_config(&self, desired_image: Option<&str>) -> Option<Cow<'_, MachineConfig>> {
         let config = self.config.as_deref()?;
-        let same = |wanted: &str| {
-            let digest = wanted.split_once('@').map(|(_, digest)| digest);
+        let same = |desired_image: &str| {
+            let digest = desired_image.split_once('@').map(|(_, digest)| digest);
             digest.is_some() && digest == self.image_digest.as_deref()
         };
-        let pinned = self.image().filter(|_| wanted.is_none_or(same));
+        let pinned = self.image().filter(|_| desired_image.is_none_or(same));
         Some(match pinned {
             Some(image) if config.image.as_ref() != Some(&image) => Cow::Owned(MachineConfig {
                 image: Some(image),
@@ -246,6 +246,16 @@ impl MachineState {
             Self::Started | Self::Stopped | Self::Suspended | Self::Failed | Self::Destroyed => {
                 false
             }
+        }
+    }
+
+    /// Whether it is the state that a wait waits for.
+    pub fn has_reached(self, until: WaitUntil) -> bool {
+        match until {
+            WaitUntil::Started => self == Self::Started,
+            WaitUntil::Stopped => matches!(self, Self::Stopped | Self::Suspended),
+            WaitUntil::Destroyed => self == Self::Destroyed,
+            WaitUntil::Settled => !self.is_transient(),
         }
     }
 

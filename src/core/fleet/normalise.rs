@@ -124,9 +124,9 @@ fn canonical_spelling(spelling: Spelling, value: &Value, inside: CheckScope) -> 
         (Spelling::Clamped(0, _), Value::String(text)) if parse_duration(text) == Some(0) => {
             Some(Value::Null)
         }
-        (Spelling::Clamped(least, most), Value::String(text)) => {
+        (Spelling::Clamped(min, max), Value::String(text)) => {
             let clamped = |nanos: u64| match inside {
-                CheckScope::Service => nanos.clamp(least, most),
+                CheckScope::Service => nanos.clamp(min, max),
                 CheckScope::Machine => nanos,
             };
             Some(format_duration(clamped(parse_duration(text)?)).into())

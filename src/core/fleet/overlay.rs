@@ -18,30 +18,30 @@ pub fn config_for(
     sent: Option<&StoredConfig>,
 ) -> MachineConfig {
     let existing = existing.map_or_else(|| Value::Object(Map::new()), MachineConfig::to_value);
-    let mut wanted = template.to_value();
-    normalise::drop_empty(&mut wanted);
-    keep_unnamed_mounts(&existing, &mut wanted);
-    let tree = overlay_by_table(CONFIG, &existing, sent.map(StoredConfig::tree), &wanted);
+    let mut desired = template.to_value();
+    normalise::drop_empty(&mut desired);
+    keep_unnamed_mounts(&existing, &mut desired);
+    let tree = overlay_by_table(CONFIG, &existing, sent.map(StoredConfig::tree), &desired);
     MachineConfig::from_value(tree)
         .expect("laying two configs over each other keeps every field's type")
 }
 
 /// Keeps a mount without a name as it is, except for the fields that extend its volume
 /// (docs/platform/fly-toml.md 9).
-fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
+fn keep_unnamed_mounts(existing: &Value, desired: &mut Value) {
     let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let unnamed = items(&existing["mounts"]).into_iter();
     let unnamed = unnamed.filter(|mount| mount["name"].as_str().is_none_or(str::is_empty));
-    let Some(Value::Array(mounts)) = wanted.get_mut("mounts") else {
+    let Some(Value::Array(mounts)) = desired.get_mut("mounts") else {
         return;
     };
-    for (mount, there) in mounts
+    for (mount, current) in mounts
         .iter_mut()
         .filter_map(Value::as_object_mut)
         .zip(unnamed)
     {
         for key in ["name", "path"] {
-            match there.get(key) {
+            match current.get(key) {
                 Some(value) => mount.insert(key.to_owned(), value.clone()),
                 None => mount.remove(key),
             };
@@ -61,11 +61,13 @@ pub fn stored_config_for(
 /// Keeps only the existing keys that `template` writes, for adopting a Machine. An unwritten field never
 /// enters the state, because its later absence would become a removal (rule 10).
 pub fn restrict_to_template(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
-    let kept = match (existing.tree(), template.tree()) {
-        (Value::Object(there), Value::Object(written)) => restrict_section(CONFIG, there, written),
+    let restricted = match (existing.tree(), template.tree()) {
+        (Value::Object(current), Value::Object(written)) => {
+            restrict_section(CONFIG, current, written)
+        }
         (_, _) => Map::new(),
     };
-    StoredConfig::from_tree(Value::Object(kept))
+    StoredConfig::from_tree(Value::Object(restricted))
 }
 
 fn restrict_section(
@@ -73,9 +75,9 @@ fn restrict_section(
     existing: &Map<String, Value>,
     template: &Map<String, Value>,
 ) -> Map<String, Value> {
-    let both = existing.iter().filter_map(|(key, there)| {
+    let both = existing.iter().filter_map(|(key, current)| {
         let row = table.row(key).unwrap_or(&UNKNOWN);
-        let part = restrict_value(row.kind(), row.spec.entry_keys, there, template.get(key)?);
+        let part = restrict_value(row.kind(), row.spec.entry_keys, current, template.get(key)?);
         Some((key.clone(), part))
     });
     both.collect()
@@ -83,20 +85,20 @@ fn restrict_section(
 
 /// Keeps the part of one value that `template` writes; list entries are matched by their names.
 fn restrict_value(kind: FieldType, keys: &[&str], existing: &Value, template: &Value) -> Value {
-    let entry = |table: &'static Table, there: &Value, written: &Value| match (there, written) {
-        (Value::Object(there), Value::Object(written)) => {
-            restrict_section(table, there, written).into()
+    let entry = |table: &'static Table, current: &Value, written: &Value| match (current, written) {
+        (Value::Object(current), Value::Object(written)) => {
+            restrict_section(table, current, written).into()
         }
-        (there, _) => there.clone(),
+        (current, _) => current.clone(),
     };
     match (kind, existing, template) {
         (FieldType::Section(table), _, _) => entry(table, existing, template),
         (
             FieldType::Entries(_) | FieldType::TextMap,
-            Value::Object(there),
+            Value::Object(current),
             Value::Object(written),
         ) => {
-            let both = there.iter().filter_map(|(key, value)| {
+            let both = current.iter().filter_map(|(key, value)| {
                 let written = written.get(key)?;
                 let part = match kind {
                     FieldType::Entries(table) => entry(table, value, written),
@@ -106,11 +108,11 @@ fn restrict_value(kind: FieldType, keys: &[&str], existing: &Value, template: &V
             });
             both.collect::<Map<_, _>>().into()
         }
-        (FieldType::List(table), Value::Array(there), Value::Array(written)) => {
-            let found = match_entries(keys, written, there);
+        (FieldType::List(table), Value::Array(current), Value::Array(written)) => {
+            let found = match_entries(keys, written, current);
             let pairs = written.iter().zip(found);
             pairs
-                .filter_map(|(written, at)| Some(entry(table, there.get(at?)?, written)))
+                .filter_map(|(written, at)| Some(entry(table, current.get(at?)?, written)))
                 .collect::<Vec<_>>()
                 .into()
         }
@@ -123,11 +125,11 @@ pub fn overlay_by_table(
     table: &Table,
     existing: &Value,
     sent: Option<&Value>,
-    wanted: &Value,
+    desired: &Value,
 ) -> Value {
     let empty = Map::new();
-    let (existing, wanted) = (existing.as_object(), wanted.as_object().unwrap_or(&empty));
-    overlay_section(table, existing, sent, wanted, UnwantedLeaves::ByOwner).into()
+    let (existing, desired) = (existing.as_object(), desired.as_object().unwrap_or(&empty));
+    overlay_section(table, existing, sent, desired, UnwantedLeaves::ByOwner).into()
 }
 
 /// What happens to the fields of a section that is not desired.
@@ -141,27 +143,27 @@ fn overlay_section(
     table: &Table,
     existing: Option<&Map<String, Value>>,
     sent: Option<&Value>,
-    wanted: &Map<String, Value>,
+    desired: &Map<String, Value>,
     leaves: UnwantedLeaves,
 ) -> Map<String, Value> {
     let mut result = Map::new();
-    let mut keys: Vec<&String> = wanted.keys().collect();
+    let mut keys: Vec<&String> = desired.keys().collect();
     keys.extend(
         existing
             .into_iter()
             .flat_map(Map::keys)
-            .filter(|key| !wanted.contains_key(*key)),
+            .filter(|key| !desired.contains_key(*key)),
     );
     for key in keys {
         let row = table.row(key).unwrap_or(&UNKNOWN);
         let old = existing.and_then(|existing| existing.get(key));
         let sent = sent.and_then(|sent| sent.get(key));
-        let laid = match wanted.get(key) {
+        let merged = match desired.get(key) {
             None if leaves == UnwantedLeaves::Keep => old.cloned(),
             None => value_if_unwanted(row, old, sent),
             Some(new) => Some(overlay_field(row, old, sent, new)),
         };
-        if let Some(value) = laid {
+        if let Some(value) = merged {
             result.insert(key.clone(), value);
         }
     }
@@ -204,7 +206,7 @@ fn overlay_field(
     row: &FieldRow,
     existing: Option<&Value>,
     sent: Option<&Value>,
-    wanted: &Value,
+    desired: &Value,
 ) -> Value {
     let entry =
         |table: &'static Table, old: Option<&Value>, sent: Option<&Value>, new: &Value| match new {
@@ -214,11 +216,11 @@ fn overlay_field(
             }
             new => new.clone(),
         };
-    match (row.kind(), wanted) {
+    match (row.kind(), desired) {
         (FieldType::Section(table), Value::Object(new)) => {
             let old = existing.and_then(Value::as_object);
             // Without `[[vm]]` the size is kept, whoever set it; only `host_dedication_id` is applied.
-            let leaves = if row.spec.owner == Owner::Running && has_no_size(wanted) {
+            let leaves = if row.spec.owner == Owner::Running && has_no_size(desired) {
                 UnwantedLeaves::Keep
             } else {
                 UnwantedLeaves::ByOwner
@@ -260,7 +262,7 @@ fn overlay_field(
             result.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
             result.into()
         }
-        (_, wanted) => wanted.clone(),
+        (_, desired) => desired.clone(),
     }
 }
 
@@ -310,13 +312,13 @@ mod tests {
             "services": [{"internal_port": 80, "protocol": "tcp", "platform_default": 7,
                 "concurrency": {"type": "requests", "soft_limit": 5}}]
         }));
-        let wanted = config(json!({
+        let desired = config(json!({
             "env": {"KEEP": "2"}, "restart": {"policy": "always"},
             "services": [{"internal_port": 80, "protocol": "tcp", "concurrency": {"type": "requests"}}]
         }));
         let before = sent(json!({"restart": {"policy": "always", "max_retries": 3},
             "services": [{"internal_port": 80, "protocol": "tcp", "concurrency": {"soft_limit": 5}}]}));
-        let result = config_for(&wanted, Some(&existing), Some(&before));
+        let result = config_for(&desired, Some(&existing), Some(&before));
         assert_eq!(
             lines(&diff_configs(&existing, &result)),
             [
@@ -362,13 +364,13 @@ mod tests {
                 "persist_rootfs": "never"},
             "containers": [{"name": "app", "image": "old", "new_thing": 1}, {"name": "gone"}]
         }));
-        let wanted = config(json!({
+        let desired = config(json!({
             "files": [{"guest_path": "/a", "secret_name": "S"}],
             "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256},
             "containers": [{"name": "app"}]
         }));
         assert_eq!(
-            config_for(&wanted, Some(&existing), None).to_value(),
+            config_for(&desired, Some(&existing), None).to_value(),
             json!({
                 "files": [{"guest_path": "/a", "secret_name": "S"}],
                 "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256},
@@ -383,17 +385,17 @@ mod tests {
             {"internal_port": 80, "protocol": "udp", "platform": 1},
             {"internal_port": 80, "protocol": "tcp", "platform": 2,
                 "checks": [{"type": "http", "path": "/", "method": "GET", "new": 3}]}]}));
-        let wanted = config(json!({"services": [
+        let desired = config(json!({"services": [
             {"internal_port": 80, "checks": [{"type": "http", "path": "/"}]},
             {"internal_port": 80, "protocol": "udp"}]}));
-        let result = config_for(&wanted, Some(&existing), None);
+        let result = config_for(&desired, Some(&existing), None);
         let services = result.to_value()["services"].clone();
         assert_eq!(services[0]["platform"], 2);
         assert_eq!(services[0]["checks"][0]["new"], 3);
         assert_eq!(services[0]["checks"][0].get("method"), None);
         assert_eq!(services[1]["platform"], 1);
         // Overlaying is idempotent.
-        assert_eq!(config_for(&wanted, Some(&result), None), result);
+        assert_eq!(config_for(&desired, Some(&result), None), result);
     }
 
     #[test]
@@ -406,15 +408,15 @@ mod tests {
 
     #[test]
     fn adopting_remembers_nothing_that_only_the_platform_has_in_lists_either() {
-        let there = sent(
+        let current = sent(
             json!({"env": {"A": "1", "B": "2"}, "schedule": "daily", "services": [
             {"internal_port": 80, "autostart": true, "platform": 1},
             {"internal_port": 81, "autostart": true}]}),
         );
-        let wanted = sent(json!({"env": {"A": "3"}, "services": [
+        let desired = sent(json!({"env": {"A": "3"}, "services": [
             {"internal_port": 80, "autostart": false}]}));
-        let kept = sent(json!({"env": {"A": "1"}, "services": [
+        let restricted = sent(json!({"env": {"A": "1"}, "services": [
             {"internal_port": 80, "autostart": true}]}));
-        assert_eq!(restrict_to_template(&wanted, &there), kept);
+        assert_eq!(restrict_to_template(&desired, &current), restricted);
     }
 }

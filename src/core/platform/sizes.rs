@@ -164,14 +164,14 @@ pub fn check_size(guest: &Guest) -> Option<SizeViolation> {
 }
 
 fn check_memory(rules: &CpuKindRules, cpus: u32, mb: u32) -> Option<SizeViolation> {
-    let (least, most) = (cpus * rules.min_mb_per_cpu, cpus * rules.max_mb_per_cpu);
+    let (min, max) = (cpus * rules.min_mb_per_cpu, cpus * rules.max_mb_per_cpu);
     let kind = rules.kind.as_str();
-    let problem = if mb < least || mb > most {
+    let problem = if mb < min || mb > max {
         format!(
             "{cpus} {kind} CPU{} {} to {} of memory, not {}",
             if cpus == 1 { " takes" } else { "s take" },
-            format_memory(least),
-            format_memory(most),
+            format_memory(min),
+            format_memory(max),
             format_memory(mb)
         )
     } else if mb.is_multiple_of(rules.step_mb) {
@@ -183,11 +183,11 @@ fn check_memory(rules: &CpuKindRules, cpus: u32, mb: u32) -> Option<SizeViolatio
             format_memory(mb)
         )
     };
-    let below = (mb / rules.step_mb * rules.step_mb).clamp(least, most);
-    let above = (below + rules.step_mb).clamp(least, most);
+    let below = (mb / rules.step_mb * rules.step_mb).clamp(min, max);
+    let above = (below + rules.step_mb).clamp(min, max);
     let mut help = match (below, above) {
-        _ if mb < least => format!("the minimum is {}", format_memory_toml(least)),
-        _ if mb > most => format!("the maximum is {}", format_memory_toml(most)),
+        _ if mb < min => format!("the minimum is {}", format_memory_toml(min)),
+        _ if mb > max => format!("the maximum is {}", format_memory_toml(max)),
         (below, above) => format!(
             "the nearest are {} and {}",
             format_memory_toml(below),
@@ -205,7 +205,7 @@ fn check_memory(rules: &CpuKindRules, cpus: u32, mb: u32) -> Option<SizeViolatio
         part: SizeField::Memory,
         problem,
         help,
-        only_flyctl: (least..=most).contains(&mb) && mb.is_multiple_of(MIN_STEP_MB),
+        only_flyctl: (min..=max).contains(&mb) && mb.is_multiple_of(MIN_STEP_MB),
     })
 }
 
@@ -254,7 +254,7 @@ mod tests {
         })
     }
 
-    fn said(kind: &str, cpus: u32, memory_mb: u32) -> String {
+    fn describe(kind: &str, cpus: u32, memory_mb: u32) -> String {
         let found = of(kind, cpus, memory_mb).unwrap();
         format!("{}; {}", found.problem, found.help)
     }
@@ -281,13 +281,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_told_with_the_nearest_that_can() {
-        insta::assert_snapshot!(said("fast", 1, 256), @"unknown CPU kind `fast`; the kinds are `shared` and `performance`");
-        insta::assert_snapshot!(said("shared", 3, 768), @"a VM cannot have 3 shared CPUs; the nearest are 2 and 4");
-        insta::assert_snapshot!(said("shared", 16, 4096), @"a VM cannot have 16 shared CPUs; the nearest is 8");
-        insta::assert_snapshot!(said("shared", 4, 256), @r#"4 shared CPUs take 1 GB to 8 GB of memory, not 256 MB; the minimum is "1gb"; 256 MB of memory fits `shared-cpu-1x`"#);
-        insta::assert_snapshot!(said("shared", 1, 4096), @r#"1 shared CPU takes 256 MB to 2 GB of memory, not 4 GB; the maximum is "2gb"; 4 GB of memory fits `shared-cpu-2x`"#);
-        insta::assert_snapshot!(said("shared", 1, 500), @r#"500 MB of memory is not a multiple of 256 MB; the nearest are "256mb" and "512mb""#);
-        insta::assert_snapshot!(said("performance", 1, 512), @r#"1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB; the minimum is "2gb""#);
+        insta::assert_snapshot!(describe("fast", 1, 256), @"unknown CPU kind `fast`; the kinds are `shared` and `performance`");
+        insta::assert_snapshot!(describe("shared", 3, 768), @"a VM cannot have 3 shared CPUs; the nearest are 2 and 4");
+        insta::assert_snapshot!(describe("shared", 16, 4096), @"a VM cannot have 16 shared CPUs; the nearest is 8");
+        insta::assert_snapshot!(describe("shared", 4, 256), @r#"4 shared CPUs take 1 GB to 8 GB of memory, not 256 MB; the minimum is "1gb"; 256 MB of memory fits `shared-cpu-1x`"#);
+        insta::assert_snapshot!(describe("shared", 1, 4096), @r#"1 shared CPU takes 256 MB to 2 GB of memory, not 4 GB; the maximum is "2gb"; 4 GB of memory fits `shared-cpu-2x`"#);
+        insta::assert_snapshot!(describe("shared", 1, 500), @r#"500 MB of memory is not a multiple of 256 MB; the nearest are "256mb" and "512mb""#);
+        insta::assert_snapshot!(describe("performance", 1, 512), @r#"1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB; the minimum is "2gb""#);
     }
 
     #[test]

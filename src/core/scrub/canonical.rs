@@ -65,7 +65,7 @@ pub(super) fn canonical(text: &str) -> Vec<MappedByte> {
 
 /// Decodes one level of escape sequences; `None` if there are none.
 fn decode_once(units: &[MappedByte]) -> Option<Vec<MappedByte>> {
-    let mut out = Vec::with_capacity(units.len());
+    let mut decoded = Vec::with_capacity(units.len());
     let mut changed = false;
     let mut at = 0;
     while at < units.len() {
@@ -76,18 +76,18 @@ fn decode_once(units: &[MappedByte]) -> Option<Vec<MappedByte>> {
             _ => None,
         };
         let Some((byte, length)) = sequence else {
-            out.push(units[at]);
+            decoded.push(units[at]);
             at += 1;
             continue;
         };
         changed = true;
         if let Some(byte) = byte {
             let (start, end) = (units[at].start, units[at + length - 1].end);
-            out.push(MappedByte { byte, start, end });
+            decoded.push(MappedByte { byte, start, end });
         }
         at += length;
     }
-    changed.then_some(out)
+    changed.then_some(decoded)
 }
 
 /// The decoded byte, if it is compared, and the length of the sequence.
@@ -102,14 +102,24 @@ fn ascii(code: u32) -> Option<u8> {
     }
 }
 
-/// A hex number with `least` to `most` digits; the byte in front belongs to the sequence.
-fn hex(units: &[MappedByte], from: usize, least: usize, most: usize) -> Option<Sequence> {
-    let (code, digits) = number(units, from, most, 16)?;
-    (digits >= least).then(|| (ascii(code), digits + 1))
+/// A hex number with `min_digits` to `max_digits` digits; the byte in front belongs to the sequence.
+fn hex(
+    units: &[MappedByte],
+    from: usize,
+    min_digits: usize,
+    max_digits: usize,
+) -> Option<Sequence> {
+    let (code, digits) = number(units, from, max_digits, 16)?;
+    (digits >= min_digits).then(|| (ascii(code), digits + 1))
 }
 
-fn number(units: &[MappedByte], from: usize, most: usize, radix: u32) -> Option<(u32, usize)> {
-    let digits = units[from.min(units.len())..].iter().take(most);
+fn number(
+    units: &[MappedByte],
+    from: usize,
+    max_digits: usize,
+    radix: u32,
+) -> Option<(u32, usize)> {
+    let digits = units[from.min(units.len())..].iter().take(max_digits);
     let mut code: u32 = 0;
     let mut count = 0;
     for unit in digits {

@@ -10,43 +10,47 @@ use super::server::Server;
 use crate::emulator::world::World;
 
 pub(super) async fn list(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let query = Query::parse(raw.as_deref());
     let slug = query.text("org_slug").unwrap_or_default();
-    desk.serve(&headers, StatusCode::OK, |world| world.list_apps(slug))
+    server
+        .serve(&headers, StatusCode::OK, |world| world.list_apps(slug))
         .await
 }
 
 pub(super) async fn create(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
     let created = StatusCode::CREATED;
-    desk.serve_body(&headers, created, &bytes, World::create_app)
+    server
+        .serve_body(&headers, created, &bytes, World::create_app)
         .await
 }
 
 pub(super) async fn read(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, StatusCode::OK, |world| world.app(&app))
+    server
+        .serve(&headers, StatusCode::OK, |world| world.app(&app))
         .await
 }
 
 pub(super) async fn delete(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let force = Query::parse(raw.as_deref()).is_set("force");
     let accepted = StatusCode::ACCEPTED;
-    desk.serve(&headers, accepted, |world| world.delete_app(&app, force))
+    server
+        .serve(&headers, accepted, |world| world.delete_app(&app, force))
         .await
 }

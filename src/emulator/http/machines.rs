@@ -23,227 +23,247 @@ type MachinePath = Path<(String, String)>;
 type MachineSubPath = Path<(String, String, String)>;
 
 pub(super) async fn list(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let query = Query::parse(raw.as_deref());
-    let wanted = ListFilter {
+    let filter = ListFilter {
         deleted: query.is_set("include_deleted"),
         region: query.text("region").map(str::to_owned),
         states: query.all("state").map(str::to_owned).collect(),
         metadata: query.with_prefix("metadata."),
         summary: query.is_set("summary"),
     };
-    desk.serve(&headers, OK, |world| world.list_filtered(&app, &wanted))
+    server
+        .serve(&headers, OK, |world| world.list_filtered(&app, &filter))
         .await
 }
 
 pub(super) async fn create(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    desk.serve_body(&headers, OK, &bytes, |world, body| world.create(&app, body))
+    server
+        .serve_body(&headers, OK, &bytes, |world, body| world.create(&app, body))
         .await
 }
 
 pub(super) async fn read(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.get(&app, &id)).await
+    server
+        .serve(&headers, OK, |world| world.get(&app, &id))
+        .await
 }
 
 pub(super) async fn update(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    desk.serve_body(&headers, OK, &bytes, |world, body| {
-        world.update(&app, &id, body)
-    })
-    .await
+    server
+        .serve_body(&headers, OK, &bytes, |world, body| {
+            world.update(&app, &id, body)
+        })
+        .await
 }
 
 pub(super) async fn destroy(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let query = Query::parse(raw.as_deref());
     let force = query.is_set("force") || query.is_set("kill");
-    desk.serve(&headers, OK, |world| world.destroy(&app, &id, force))
+    server
+        .serve(&headers, OK, |world| world.destroy(&app, &id, force))
         .await
 }
 
 pub(super) async fn act(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id, action)): MachineSubPath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
     match action.as_str() {
         "start" => {
-            desk.serve(&headers, OK, |world| world.start(&app, &id))
+            server
+                .serve(&headers, OK, |world| world.start(&app, &id))
                 .await
         }
         "stop" => {
-            desk.serve(&headers, OK, |world| world.stop(&app, &id))
+            server
+                .serve(&headers, OK, |world| world.stop(&app, &id))
                 .await
         }
         "suspend" => {
-            desk.serve(&headers, OK, |world| world.suspend(&app, &id))
+            server
+                .serve(&headers, OK, |world| world.suspend(&app, &id))
                 .await
         }
         "restart" => {
-            desk.serve(&headers, OK, |world| world.restart(&app, &id))
+            server
+                .serve(&headers, OK, |world| world.restart(&app, &id))
                 .await
         }
         "cordon" | "uncordon" => {
-            let out = action == "cordon";
-            desk.serve(&headers, OK, |world| world.cordon(&app, &id, out))
+            let cordoned = action == "cordon";
+            server
+                .serve(&headers, OK, |world| world.cordon(&app, &id, cordoned))
                 .await
         }
         "signal" => {
-            desk.serve_body(&headers, OK, &bytes, |world, body| {
-                let signal = body.get("signal");
-                let kills = signal.is_some_and(|s| s == "SIGKILL" || s == 9);
-                world.signal(&app, &id, kills)
-            })
-            .await
+            server
+                .serve_body(&headers, OK, &bytes, |world, body| {
+                    let signal = body.get("signal");
+                    let kills = signal.is_some_and(|s| s == "SIGKILL" || s == 9);
+                    world.signal(&app, &id, kills)
+                })
+                .await
         }
         _ => super::route_not_found().await,
     }
 }
 
 pub(super) async fn events(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     match Query::parse(raw.as_deref()).number("limit") {
         Ok(limit) => {
-            let most = usize::try_from(limit.unwrap_or(20).min(50)).unwrap_or(50);
-            desk.serve(&headers, OK, |world| world.events(&app, &id, most))
+            let limit = usize::try_from(limit.unwrap_or(20).min(50)).unwrap_or(50);
+            server
+                .serve(&headers, OK, |world| world.events(&app, &id, limit))
                 .await
         }
-        Err(refusal) => desk.answer(OK, Err(refusal)),
+        Err(refusal) => server.answer(OK, Err(refusal)),
     }
 }
 
 pub(super) async fn versions(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.versions(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.versions(&app, &id))
         .await
 }
 
 pub(super) async fn processes(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.processes(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.processes(&app, &id))
         .await
 }
 
 pub(super) async fn read_lease(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.read_lease(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.read_lease(&app, &id))
         .await
 }
 
 pub(super) async fn lease(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
     // The documentation has the ttl in the body, flyctl in the query (docs/platform/machines-api.md 7).
-    let asked = query::parse_body(&bytes).and_then(|body| {
+    let parsed = query::parse_body(&bytes).and_then(|body| {
         let written = body.get("ttl").and_then(Value::as_u64);
-        let asked = Query::parse(raw.as_deref()).number("ttl")?;
-        Ok((asked.or(written), body))
+        let parsed = Query::parse(raw.as_deref()).number("ttl")?;
+        Ok((parsed.or(written), body))
     });
-    match asked {
+    match parsed {
         Ok((ttl, body)) => {
             let why = body.get("description").and_then(Value::as_str);
             let ttl = ttl.map(Duration::from_secs);
-            desk.serve(&headers, StatusCode::CREATED, |world| {
-                world.lease(&app, &id, ttl, why.unwrap_or_default())
-            })
-            .await
+            server
+                .serve(&headers, StatusCode::CREATED, |world| {
+                    world.lease(&app, &id, ttl, why.unwrap_or_default())
+                })
+                .await
         }
-        Err(refusal) => desk.answer(OK, Err(refusal)),
+        Err(refusal) => server.answer(OK, Err(refusal)),
     }
 }
 
 pub(super) async fn release_lease(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.release_lease(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.release_lease(&app, &id))
         .await
 }
 
 pub(super) async fn read_metadata(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.read_metadata(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.read_metadata(&app, &id))
         .await
 }
 
 pub(super) async fn put_metadata(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     place: MachinePath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    write_metadata(&desk, place, &headers, &bytes, true).await
+    write_metadata(&server, place, &headers, &bytes, true).await
 }
 
 pub(super) async fn patch_metadata(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     place: MachinePath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    write_metadata(&desk, place, &headers, &bytes, false).await
+    write_metadata(&server, place, &headers, &bytes, false).await
 }
 
 async fn write_metadata(
-    desk: &Server,
+    server: &Server,
     Path((app, id)): MachinePath,
     headers: &HeaderMap,
     bytes: &Bytes,
-    whole: bool,
+    replace: bool,
 ) -> Response {
-    let asked = query::parse_body(bytes).and_then(|body| Ok((entries(&body)?, body)));
-    match asked {
+    let parsed = query::parse_body(bytes).and_then(|body| Ok((entries(&body)?, body)));
+    match parsed {
         Ok((entries, body)) => {
             let version = body.get("machine_version").and_then(Value::as_str);
-            desk.serve(headers, StatusCode::NO_CONTENT, |world| {
-                world.metadata_entries(&app, &id, &entries, version, whole)
-            })
-            .await
+            server
+                .serve(headers, StatusCode::NO_CONTENT, |world| {
+                    world.metadata_entries(&app, &id, &entries, version, replace)
+                })
+                .await
         }
-        Err(refusal) => desk.answer(OK, Err(refusal)),
+        Err(refusal) => server.answer(OK, Err(refusal)),
     }
 }
 
@@ -266,22 +286,22 @@ fn entries(body: &Value) -> Result<BTreeMap<String, Option<String>>, Refusal> {
 }
 
 pub(super) async fn read_entry(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id, key)): MachineSubPath,
     headers: HeaderMap,
 ) -> Response {
-    let all = desk
+    let all = server
         .call_world(&headers, |world| world.read_metadata(&app, &id))
         .await;
     let entry = all.and_then(|all| {
         let value = all.get(&key).cloned();
         value.ok_or_else(|| response::refusal(404, "not_found: metadata key not found"))
     });
-    desk.answer(OK, entry.map(|value| json!({ "value": value })))
+    server.answer(OK, entry.map(|value| json!({ "value": value })))
 }
 
 pub(super) async fn write_entry(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id, key)): MachineSubPath,
     headers: HeaderMap,
     bytes: Bytes,
@@ -293,22 +313,24 @@ pub(super) async fn write_entry(
     });
     match value {
         Ok(value) => {
-            desk.serve(&headers, StatusCode::NO_CONTENT, |world| {
-                world.metadata(&app, &id, &key, Some(&value))
-            })
-            .await
+            server
+                .serve(&headers, StatusCode::NO_CONTENT, |world| {
+                    world.metadata(&app, &id, &key, Some(&value))
+                })
+                .await
         }
-        Err(refusal) => desk.answer(OK, Err(refusal)),
+        Err(refusal) => server.answer(OK, Err(refusal)),
     }
 }
 
 pub(super) async fn delete_entry(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id, key)): MachineSubPath,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, StatusCode::NO_CONTENT, |world| {
-        world.metadata(&app, &id, &key, None)
-    })
-    .await
+    server
+        .serve(&headers, StatusCode::NO_CONTENT, |world| {
+            world.metadata(&app, &id, &key, None)
+        })
+        .await
 }

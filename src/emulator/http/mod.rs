@@ -23,7 +23,7 @@ use axum::routing::{get, patch, post, put};
 pub use server::Server;
 
 /// The API for this server's world.
-pub fn router(desk: Server) -> Router {
+pub fn router(server: Server) -> Router {
     let machine = "/v1/apps/{app}/machines/{id}";
     let volume = "/v1/apps/{app}/volumes/{id}";
     let under = |base: &str, rest: &str| format!("{base}/{rest}");
@@ -86,7 +86,7 @@ pub fn router(desk: Server) -> Router {
         .method_not_allowed_fallback(route_not_found)
         // The platform documents no limit.
         .layer(DefaultBodyLimit::disable())
-        .with_state(desk)
+        .with_state(server)
 }
 
 /// The API's response for an unknown path, before authentication.

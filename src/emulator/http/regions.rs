@@ -21,16 +21,17 @@ const REGIONS: [(&str, &str); 7] = [
     ("syd", "Sydney, Australia"),
 ];
 
-pub(super) async fn list(State(desk): State<Server>, headers: HeaderMap) -> Response {
-    desk.serve(&headers, StatusCode::OK, |_| {
-        let rows = REGIONS.map(|(code, name)| {
-            json!({"code": code, "name": name, "latitude": 0, "longitude": 0,
+pub(super) async fn list(State(server): State<Server>, headers: HeaderMap) -> Response {
+    server
+        .serve(&headers, StatusCode::OK, |_| {
+            let rows = REGIONS.map(|(code, name)| {
+                json!({"code": code, "name": name, "latitude": 0, "longitude": 0,
                 "gateway_available": true, "requires_paid_plan": false, "deprecated": false})
-        });
-        Answer {
-            result: Ok(json!({"Regions": rows, "Nearest": "iad"})),
-            delay: Duration::ZERO,
-        }
-    })
-    .await
+            });
+            Answer {
+                result: Ok(json!({"Regions": rows, "Nearest": "iad"})),
+                delay: Duration::ZERO,
+            }
+        })
+        .await
 }

@@ -13,50 +13,56 @@ use crate::emulator::world::World;
 const ROWS: u64 = 25;
 
 pub(super) async fn create(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
     let created = StatusCode::CREATED;
-    desk.serve_body(&headers, created, &bytes, World::create_release)
+    server
+        .serve_body(&headers, created, &bytes, World::create_release)
         .await
 }
 
 pub(super) async fn update(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(id): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    desk.serve_body(&headers, StatusCode::OK, &bytes, |world, body| {
-        world.update_release(&id, body)
-    })
-    .await
+    server
+        .serve_body(&headers, StatusCode::OK, &bytes, |world, body| {
+            world.update_release(&id, body)
+        })
+        .await
 }
 
 pub(super) async fn list(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     match Query::parse(raw.as_deref()).number("limit") {
         Ok(limit) => {
-            let most = usize::try_from(limit.unwrap_or(ROWS)).unwrap_or(usize::MAX);
-            desk.serve(&headers, StatusCode::OK, |world| world.releases(&app, most))
+            let limit = usize::try_from(limit.unwrap_or(ROWS)).unwrap_or(usize::MAX);
+            server
+                .serve(&headers, StatusCode::OK, |world| {
+                    world.releases(&app, limit)
+                })
                 .await
         }
-        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
+        Err(refusal) => server.answer(StatusCode::OK, Err(refusal)),
     }
 }
 
 pub(super) async fn current(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, StatusCode::OK, |world| {
-        world.current_release(&app)
-    })
-    .await
+    server
+        .serve(&headers, StatusCode::OK, |world| {
+            world.current_release(&app)
+        })
+        .await
 }

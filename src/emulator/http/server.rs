@@ -84,10 +84,10 @@ impl Server {
         headers: &HeaderMap,
         call: impl FnOnce(&mut World) -> Answer,
     ) -> Result<Value, Refusal> {
-        let bearer = parse_caller(headers)?;
+        let caller = parse_caller(headers)?;
         let answer = {
             let mut world = self.world();
-            let answer = call(world.as_caller(bearer));
+            let answer = call(world.as_caller(caller));
             self.save(&mut world)?;
             answer
         };

@@ -10,63 +10,70 @@ use super::server::Server;
 const OK: StatusCode = StatusCode::OK;
 
 pub(super) async fn list(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.volumes(&app)).await
+    server
+        .serve(&headers, OK, |world| world.volumes(&app))
+        .await
 }
 
 pub(super) async fn create(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    desk.serve_body(&headers, OK, &bytes, |world, body| {
-        world.create_volume(&app, body)
-    })
-    .await
+    server
+        .serve_body(&headers, OK, &bytes, |world, body| {
+            world.create_volume(&app, body)
+        })
+        .await
 }
 
 pub(super) async fn read(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.volume(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.volume(&app, &id))
         .await
 }
 
 pub(super) async fn update(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    desk.serve_body(&headers, OK, &bytes, |world, body| {
-        world.update_volume(&app, &id, body)
-    })
-    .await
+    server
+        .serve_body(&headers, OK, &bytes, |world, body| {
+            world.update_volume(&app, &id, body)
+        })
+        .await
 }
 
 pub(super) async fn extend(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    desk.serve_body(&headers, OK, &bytes, |world, body| {
-        world.extend_volume(&app, &id, body)
-    })
-    .await
+    server
+        .serve_body(&headers, OK, &bytes, |world, body| {
+            world.extend_volume(&app, &id, body)
+        })
+        .await
 }
 
 pub(super) async fn delete(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    desk.serve(&headers, OK, |world| world.delete_volume(&app, &id))
+    server
+        .serve(&headers, OK, |world| world.delete_volume(&app, &id))
         .await
 }

@@ -37,11 +37,11 @@ struct WaitRequest {
 impl WaitRequest {
     fn parse(query: &Query) -> Result<Self, Refusal> {
         let mut states: Vec<String> = query.all("state").map(str::to_owned).collect();
-        if let Some(odd) = states
+        if let Some(unknown) = states
             .iter()
             .find(|state| !STATES.contains(&state.as_str()))
         {
-            let message = format!("invalid_argument: invalid state '{odd}'");
+            let message = format!("invalid_argument: invalid state '{unknown}'");
             return Err(response::refusal(400, &message));
         }
         if states.is_empty() {
@@ -73,31 +73,31 @@ impl WaitRequest {
 }
 
 pub(super) async fn wait(
-    State(desk): State<Server>,
+    State(server): State<Server>,
     Path((app, id)): Path<(String, String)>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let result = match WaitRequest::parse(&Query::parse(raw.as_deref())) {
-        Ok(wanted) => wait_until_met(&desk, &app, &id, &headers, &wanted).await,
+        Ok(request) => wait_until_met(&server, &app, &id, &headers, &request).await,
         Err(refusal) => Err(refusal),
     };
-    desk.answer(StatusCode::OK, result)
+    server.answer(StatusCode::OK, result)
 }
 
 async fn wait_until_met(
-    desk: &Server,
+    server: &Server,
     app: &str,
     id: &str,
     headers: &HeaderMap,
-    wanted: &WaitRequest,
+    request: &WaitRequest,
 ) -> Result<Value, Refusal> {
-    let deadline = Instant::now() + wanted.at_most;
-    let mut shown = desk
+    let deadline = Instant::now() + request.at_most;
+    let mut shown = server
         .call_world(headers, |world| world.wait(app, id))
         .await?;
     loop {
-        if wanted.is_met(&shown) {
+        if request.is_met(&shown) {
             let event = shown.pointer("/events/0/id").cloned();
             return Ok(json!({
                 "ok": true, "state": shown["state"], "version": shown["instance_id"],
@@ -108,17 +108,17 @@ async fn wait_until_met(
             let current = shown["state"].as_str().unwrap_or_default();
             let message = format!(
                 "deadline_exceeded: machine failed to reach desired state, {}, currently {current}",
-                wanted.states.join(",")
+                request.states.join(",")
             );
             return Err(response::refusal(408, &message));
         }
         let pause = {
-            let world = desk.world();
+            let world = server.world();
             let own = world.next_change(app, id);
             own.map_or(POLL_INTERVAL, |at| at.saturating_sub(world.now()))
         };
         let pause = pause.clamp(Duration::from_millis(1), POLL_INTERVAL);
         sleep_until((Instant::now() + pause).min(deadline)).await;
-        shown = desk.world().inspect(app, id)?;
+        shown = server.world().inspect(app, id)?;
     }
 }

@@ -214,11 +214,11 @@ impl World {
     }
 
     /// `POST …/cordon` or `…/uncordon`.
-    pub fn cordon(&mut self, app: &str, id: &str, out: bool) -> Answer {
-        let action = if out { "cordon" } else { "uncordon" };
+    pub fn cordon(&mut self, app: &str, id: &str, cordoned: bool) -> Answer {
+        let action = if cordoned { "cordon" } else { "uncordon" };
         self.serve_machine_call(action, app, id, |world, _| {
             world.require_active_state(app, id)?;
-            world.record(app, id)?.cordoned = out;
+            world.record(app, id)?.cordoned = cordoned;
             Ok(json!({"ok": true}))
         })
     }
@@ -240,7 +240,7 @@ impl World {
         id: &str,
         entries: &BTreeMap<String, Option<String>>,
         version: Option<&str>,
-        whole: bool,
+        replace: bool,
     ) -> Answer {
         self.serve_machine_call("metadata", app, id, |world, _| {
             world.require_active_state(app, id)?;
@@ -248,7 +248,7 @@ impl World {
             if version.is_some_and(|version| version != record.instance) {
                 return Err(precondition_failed("machine version mismatch"));
             }
-            if whole {
+            if replace {
                 record.config["metadata"] = json!({});
             }
             world.write_metadata(app, id, entries.clone())?;
@@ -438,8 +438,8 @@ impl World {
         let volume = volumes_of(config).next();
         let mut disks = self.require_app(app)?.volumes.iter();
         let disk = volume.and_then(|volume| disks.find(|disk| disk.id == volume));
-        let there = disk.map(|disk| disk.region.as_str()).or(region);
-        Ok(there.unwrap_or("iad").to_owned())
+        let actual = disk.map(|disk| disk.region.as_str()).or(region);
+        Ok(actual.unwrap_or("iad").to_owned())
     }
 
     fn lease_new_machine(&mut self, record: &mut EmulatedMachine, ttl: Duration) -> String {

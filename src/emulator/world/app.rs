@@ -170,8 +170,8 @@ impl App {
             *many.entry(disk.zone).or_default() += 1;
         }
         let of = |zone: &u32| many.get(zone).copied().unwrap_or(0);
-        let most = zones.unwrap_or(u32::try_from(many.len()).unwrap_or(u32::MAX - 1) + 1);
-        let fewest = (1..=most).min_by_key(of)?;
+        let max_zones = zones.unwrap_or(u32::try_from(many.len()).unwrap_or(u32::MAX - 1) + 1);
+        let fewest = (1..=max_zones).min_by_key(of)?;
         (!unique || of(&fewest) == 0).then_some(fewest)
     }
 

@@ -67,7 +67,7 @@ impl World {
         ttl: Option<Duration>,
         description: &str,
     ) -> Answer {
-        let bearer = self.caller().clone();
+        let caller = self.caller().clone();
         self.serve_machine_call("lease", app, id, |world, _| {
             world.require_active_state(app, id)?;
             let (now, calendar) = (world.now(), world.calendar);
@@ -75,7 +75,7 @@ impl World {
             let record = world.record(app, id)?;
             let expires = now + ttl.unwrap_or(DEFAULT_TTL);
             let lease = match record.lease(now) {
-                Some(lease) if bearer.nonce.as_deref() == Some(lease.nonce.as_str()) => Lease {
+                Some(lease) if caller.nonce.as_deref() == Some(lease.nonce.as_str()) => Lease {
                     expires,
                     ..lease.clone()
                 },
@@ -85,7 +85,7 @@ impl World {
                 }
                 None => Lease {
                     nonce: drawn,
-                    owner: bearer.owner.unwrap_or_else(|| "somebody".to_owned()),
+                    owner: caller.owner.unwrap_or_else(|| "somebody".to_owned()),
                     description: description.to_owned(),
                     expires,
                 },
@@ -112,13 +112,13 @@ impl World {
 
     /// `DELETE …/lease`: requires the nonce.
     pub fn release_lease(&mut self, app: &str, id: &str) -> Answer {
-        let bearer = self.caller().clone();
+        let caller = self.caller().clone();
         self.serve_machine_call("release-lease", app, id, |world, _| {
             world.require_active_state(app, id)?;
             let now = world.now();
             let record = world.record(app, id)?;
             let lease = record.lease(now).ok_or_else(no_lease)?;
-            if bearer.nonce.as_deref() != Some(lease.nonce.as_str()) {
+            if caller.nonce.as_deref() != Some(lease.nonce.as_str()) {
                 return Err(Refusal::new(400, "invalid lease nonce").enveloped());
             }
             record.set_lease(None);

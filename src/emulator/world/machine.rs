@@ -176,11 +176,11 @@ impl EmulatedMachine {
     }
 
     /// Its events as JSON, newest first.
-    pub(super) fn events(&self, now: Duration, calendar: Calendar, most: usize) -> Vec<Value> {
+    pub(super) fn events(&self, now: Duration, calendar: Calendar, limit: usize) -> Vec<Value> {
         let happened = self.all_events(now);
         let numbered = happened.iter().enumerate().rev();
         let shown = numbered.map(|(number, event)| event.render(&self.id, number, calendar));
-        shown.take(most).collect()
+        shown.take(limit).collect()
     }
 
     /// Sets a new config, which is a new version.
@@ -222,8 +222,8 @@ impl EmulatedMachine {
     }
 
     /// The Machine's JSON.
-    pub(super) fn render(&self, light: &RenderContext<'_>) -> Value {
-        let (now, calendar) = (light.times.now, light.times.calendar);
+    pub(super) fn render(&self, context: &RenderContext<'_>) -> Value {
+        let (now, calendar) = (context.times.now, context.times.calendar);
         let mut shown = Map::new();
         for (key, text) in [
             ("id", self.id.as_str()),
@@ -241,7 +241,7 @@ impl EmulatedMachine {
             ("updated_at", calendar.seconds(self.updated_at).into()),
             (
                 "checks",
-                self.checks(now, &light.times.timings, calendar).into(),
+                self.checks(now, &context.times.timings, calendar).into(),
             ),
             ("events", self.events(now, calendar, EVENTS_SHOWN).into()),
             ("cordoned", self.cordoned.into()),
@@ -255,11 +255,11 @@ impl EmulatedMachine {
                 shown.insert("incomplete_config".to_owned(), self.config.clone());
             }
         } else {
-            let mut config = match light.fills_in {
+            let mut config = match context.fills_in {
                 Some(disks) => fill_defaults(&self.config, disks),
                 None => self.config.clone(),
             };
-            if light.respells {
+            if context.respells {
                 respell(&mut config);
             }
             let image = self.config.get("image").and_then(Value::as_str);

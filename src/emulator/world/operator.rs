@@ -23,11 +23,11 @@ impl<'a> Operator<'a> {
         let Some(app) = self.world.apps.get(self.app) else {
             return Vec::new();
         };
-        let light = self.world.render_context(app);
+        let context = self.world.render_context(app);
         let records = app.records().iter();
         records
-            .filter(|record| !record.is_destroyed(light.times.now))
-            .map(|record| record.render(&light))
+            .filter(|record| !record.is_destroyed(context.times.now))
+            .map(|record| record.render(&context))
             .collect()
     }
 
@@ -126,9 +126,9 @@ impl<'a> Operator<'a> {
     }
 
     /// Cordons or uncordons a Machine.
-    pub fn cordon(&mut self, id: &str, out: bool) {
+    pub fn cordon(&mut self, id: &str, cordoned: bool) {
         if let Some(record) = self.record(id) {
-            record.cordoned = out;
+            record.cordoned = cordoned;
         }
     }
 

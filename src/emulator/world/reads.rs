@@ -23,15 +23,15 @@ impl World {
     }
 
     /// The same with the platform's filters.
-    pub fn list_filtered(&mut self, app: &str, wanted: &ListFilter) -> Answer {
+    pub fn list_filtered(&mut self, app: &str, filter: &ListFilter) -> Answer {
         self.serve(&app_call("list", app), |world, _| {
             let found = world.require_app(app)?;
-            let light = world.render_context(found);
-            let now = light.times.now;
+            let context = world.render_context(found);
+            let now = context.times.now;
             let records = found.records().iter();
             Ok(records
-                .filter(|record| record.listed_from <= now && wanted.matches(record, now))
-                .map(|record| wanted.apply_summary(record.render(&light)))
+                .filter(|record| record.listed_from <= now && filter.matches(record, now))
+                .map(|record| filter.apply_summary(record.render(&context)))
                 .collect())
         })
     }
@@ -62,11 +62,11 @@ impl World {
     }
 
     /// `GET …/events`: newest first.
-    pub fn events(&mut self, app: &str, id: &str, most: usize) -> Answer {
+    pub fn events(&mut self, app: &str, id: &str, limit: usize) -> Answer {
         self.serve_machine_call("events", app, id, |world, _| {
             world.inspect(app, id)?;
             let (now, calendar) = (world.now(), world.calendar);
-            Ok(world.record(app, id)?.events(now, calendar, most).into())
+            Ok(world.record(app, id)?.events(now, calendar, limit).into())
         })
     }
 
@@ -129,7 +129,7 @@ impl ListFilter {
                 .region
                 .as_ref()
                 .is_none_or(|region| *region == record.region)
-            && (self.states.is_empty() || self.states.iter().any(|wanted| wanted == state))
+            && (self.states.is_empty() || self.states.iter().any(|filter| filter == state))
             && self
                 .metadata
                 .iter()

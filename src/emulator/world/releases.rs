@@ -78,10 +78,10 @@ impl World {
     }
 
     /// `GET /api/v1/apps/{app}/releases`: newest first.
-    pub fn releases(&mut self, app: &str, most: usize) -> Answer {
+    pub fn releases(&mut self, app: &str, limit: usize) -> Answer {
         self.serve(&app_call("releases", app), |world, _| {
             let calendar = world.calendar;
-            let releases = world.require_app(app)?.releases.iter().rev().take(most);
+            let releases = world.require_app(app)?.releases.iter().rev().take(limit);
             let shown: Vec<Value> = releases.map(|release| release.render(calendar)).collect();
             Ok(json!({"releases": shown}))
         })

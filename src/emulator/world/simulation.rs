@@ -162,8 +162,8 @@ impl World {
     }
 
     /// Sets the caller of the next call.
-    pub fn as_caller(&mut self, bearer: Caller) -> &mut Self {
-        self.caller = bearer;
+    pub fn as_caller(&mut self, caller: Caller) -> &mut Self {
+        self.caller = caller;
         self
     }
 

@@ -104,8 +104,8 @@ async fn scopes(s: &ContractContext<'_>) -> Verdict {
 
 async fn created(s: &ContractContext<'_>) -> Verdict {
     let call = s.create_call("web-a");
-    let answer = s.create(call.clone()).await?;
-    let found = s.wait(&answer.id, WaitUntil::Started).await?;
+    let result = s.create(call.clone()).await?;
+    let found = s.wait(&result.id, WaitUntil::Started).await?;
     ensure(found.state == MachineState::Started, "it is not started")?;
     ensure(found.name == call.name, "another name")?;
     ensure(found.group.as_ref() == Some(&call.group), "another group")?;
@@ -314,8 +314,8 @@ async fn not_found(s: &ContractContext<'_>) -> Verdict {
     ];
     for call in calls {
         let action = call.action();
-        let answer = s.call(call).await;
-        refused(answer, &ErrorClass::NotFound).map_err(|what| format!("{action}: {what}"))?;
+        let result = s.call(call).await;
+        refused(result, &ErrorClass::NotFound).map_err(|what| format!("{action}: {what}"))?;
     }
     let got = s.provider.get(&s.app, &id).await.map(Some);
     refused(got, &ErrorClass::NotFound)?;
@@ -376,12 +376,12 @@ async fn volumes(s: &ContractContext<'_>) -> Verdict {
     let described = s.provider.describe(&s.app).await.map_err(text)?;
     let call = ContractContext::volume_call();
     let create = Call::CreateVolume(Box::new(call.clone()));
-    let answer = s.provider.call(&s.app, &create).await;
+    let result = s.provider.call(&s.app, &create).await;
     if !described.capabilities.volumes {
-        ensure(answer.is_err(), "a provider without volumes made one")?;
+        ensure(result.is_err(), "a provider without volumes made one")?;
         return ensure(s.volumes().await?.is_empty(), "it lists a volume");
     }
-    let receipt = answer.map_err(|error| format!("create-volume failed: {error}"))?;
+    let receipt = result.map_err(|error| format!("create-volume failed: {error}"))?;
     let made = receipt
         .volume
         .ok_or("a create answered without the volume")?;
@@ -433,8 +433,8 @@ async fn logs(s: &ContractContext<'_>) -> Verdict {
     Ok(())
 }
 
-fn refused<T>(answer: Result<Option<T>, ProviderError>, class: &ErrorClass) -> Verdict {
-    match answer {
+fn refused<T>(result: Result<Option<T>, ProviderError>, class: &ErrorClass) -> Verdict {
+    match result {
         Ok(_) => Err("it was not refused".to_owned()),
         Err(error) if error.class == *class => Ok(()),
         Err(error) => Err(format!("refused as {:?}: {error}", error.class)),

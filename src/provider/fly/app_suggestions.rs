@@ -52,7 +52,9 @@ impl<T: Transport> FlyProvider<T> {
         let of_tokens = self
             .client
             .call_machines_api(ApiRequest::new(Method::Get, "/v1/tokens/current"));
-        let tokens = of_tokens.await.and_then(|told| told.parse::<Tokens>());
+        let tokens = of_tokens
+            .await
+            .and_then(|response| response.parse::<Tokens>());
         let tokens = tokens.map_or_else(|_| Vec::new(), |list| list.tokens);
         let mut slugs: BTreeSet<String> = tokens.into_iter().filter_map(|t| t.org_slug).collect();
         // Every user has this organisation, and user tokens name none.
@@ -63,9 +65,9 @@ impl<T: Transport> FlyProvider<T> {
         };
         let mut apps = Vec::new();
         for slug in slugs.iter().filter(is_slug).take(MAX_ORGANISATIONS) {
-            let ask = ApiRequest::new(Method::Get, format!("/v1/apps?org_slug={slug}"));
-            let told = self.client.call_machines_api(ask).await;
-            if let Ok(list) = told.and_then(|told| told.parse::<List>()) {
+            let request = ApiRequest::new(Method::Get, format!("/v1/apps?org_slug={slug}"));
+            let response = self.client.call_machines_api(request).await;
+            if let Ok(list) = response.and_then(|response| response.parse::<List>()) {
                 let names = list.apps.into_iter().map(|row| AppName::new(row.name));
                 apps.extend(names.filter_map(Result::ok));
             }

@@ -92,11 +92,11 @@ fn config_with_metadata(
     config: &MachineConfig,
     stamps: &Stamps,
     group: &GroupName,
-    kept: Metadata,
+    current: Metadata,
 ) -> Value {
     let mut config = config.clone();
     let metadata = config.metadata.get_or_insert_default();
-    metadata.extend(kept);
+    metadata.extend(current);
     metadata.extend(bookkeeping::to_metadata(stamps, Some(group)));
     bookkeeping::add_release_stamp(metadata);
     if let Some(watched) = config.standbys.as_ref().filter(|ids| !ids.is_empty()) {

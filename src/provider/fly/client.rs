@@ -126,29 +126,29 @@ impl<T: Transport> Client<T> {
     async fn send_with_progress(
         &self,
         request: Request,
-        asked: &str,
+        label: &str,
         at: &str,
         (patience, held): (Duration, Duration),
     ) -> Result<Response, TransportError> {
-        let answer = self.transport.send(request);
-        let Some(tell) = self
+        let response = self.transport.send(request);
+        let Some(report) = self
             .on_progress
             .as_ref()
             .filter(|_| patience == DEFAULT_TIMEOUT)
         else {
-            return answer.await;
+            return response.await;
         };
-        tokio::pin!(answer);
+        tokio::pin!(response);
         tokio::select! {
             biased;
-            answered = &mut answer => return answered,
+            answered = &mut response => return answered,
             () = sleep(held + SLOW_RESPONSE_AFTER) => {}
         }
         let seconds = patience.as_secs();
-        tell(&format!(
-            "waiting for the response to {asked} from {at}, at most {seconds} s"
+        report(&format!(
+            "waiting for the response to {label} from {at}, at most {seconds} s"
         ));
-        answer.await
+        response.await
     }
 
     async fn send(
@@ -157,7 +157,7 @@ impl<T: Transport> Client<T> {
         url: String,
         token: &str,
     ) -> Result<ApiResponse, ProviderError> {
-        let asked = ask.label();
+        let label = ask.label();
         let at = access::origin(&url);
         let mut headers = vec![("authorization", token.to_owned())];
         if let Some(nonce) = ask.nonce {
@@ -170,26 +170,26 @@ impl<T: Transport> Client<T> {
             body: ask.body.map(|body| body.to_string().into_bytes()),
             timeout: ask.timeout,
         };
-        if let Some(pace) = &self.rate_limiter {
-            pace.acquire().await;
+        if let Some(limiter) = &self.rate_limiter {
+            limiter.acquire().await;
         }
         let times = (ask.timeout, ask.expected_wait);
-        let mut error = match self.send_with_progress(request, &asked, &at, times).await {
+        let mut error = match self.send_with_progress(request, &label, &at, times).await {
             Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
                 if let Some(place) = token_fields::find_token_field(&ask.path, &body, &self.access)
                 {
-                    return Err(errors::token_in_response(&asked, &place));
+                    return Err(errors::token_in_response(&label, &place));
                 }
-                return Ok(ApiResponse { label: asked, body });
+                return Ok(ApiResponse { label, body });
             }
             Ok(mut refusal) => {
                 // Scrub before a long text is cut, perhaps inside the token.
-                let said = String::from_utf8_lossy(&refusal.body).into_owned();
-                refusal.body = self.access.scrub_token(said).into_bytes();
-                let error = errors::error_from_response(&asked, &refusal);
+                let text = String::from_utf8_lossy(&refusal.body).into_owned();
+                refusal.body = self.access.scrub_token(text).into_bytes();
+                let error = errors::error_from_response(&label, &refusal);
                 errors::with_outage_hint(error, refusal.status, &at, self.is_fly())
             }
-            Err(error) => errors::error_from_transport(&asked, &at, error, self.is_fly()),
+            Err(error) => errors::error_from_transport(&label, &at, error, self.is_fly()),
         };
         error.message = self.access.scrub_token(error.message);
         Err(error)

@@ -109,25 +109,25 @@ pub(in crate::provider) fn classify(
 }
 
 /// The error for an unsuccessful response.
-pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderError {
-    let said = parse_error_body(&answer.body);
-    let (class, code) = classify(answer.status, &said.text, answer.retry_after);
+pub(super) fn error_from_response(label: &str, response: &Response) -> ProviderError {
+    let error_body = parse_error_body(&response.body);
+    let (class, code) = classify(response.status, &error_body.text, response.retry_after);
     if class == ErrorClass::Conflict
-        && let Some(held) = lease_holder(&said.text)
+        && let Some(held) = lease_holder(&error_body.text)
     {
         return ProviderError::new(class, code, held);
     }
-    let mut message = format!("{asked} answered {}: {}", answer.status, said.text);
-    let too_long = answer
+    let mut message = format!("{label} answered {}: {}", response.status, error_body.text);
+    let too_long = response
         .retry_after
-        .filter(|pause| answer.status == 429 && *pause > FATAL_RETRY_DELAY);
+        .filter(|pause| response.status == 429 && *pause > FATAL_RETRY_DELAY);
     if let Some(pause) = too_long {
         message = format!(
             "{message}; it asks to wait {}, which is too long to wait",
             format_long_delay(pause)
         );
     }
-    if let Some(id) = &answer.request_id {
+    if let Some(id) = &response.request_id {
         message = format!("{message} (request {id})");
     }
     let error = ProviderError::new(class, code, message);
@@ -140,7 +140,7 @@ pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderErr
     if code == shared::IMAGE_NOT_FOUND {
         return error.hint("check the image's name and that it was pushed");
     }
-    match answer.status {
+    match response.status {
         401 => error.hint(
             "check that the token is valid and not expired, or `export FLY_API_TOKEN=$(fly auth token)`",
         ),
@@ -163,8 +163,8 @@ fn format_long_delay(pause: Duration) -> String {
 }
 
 /// Describes another client's lease: Machine, owner, expiry.
-fn lease_holder(said: &str) -> Option<String> {
-    let (id, rest) = said
+fn lease_holder(error_body: &str) -> Option<String> {
+    let (id, rest) = error_body
         .split_once("machine ID ")?
         .1
         .split_once(LEASE_HELD_PHRASE)?;
@@ -217,7 +217,7 @@ fn connection_hint(why: &str, fly: bool) -> &'static str {
 
 /// The error for a request without a response. `at` is the server's address.
 pub(super) fn error_from_transport(
-    asked: &str,
+    label: &str,
     at: &str,
     error: TransportError,
     fly: bool,
@@ -226,33 +226,33 @@ pub(super) fn error_from_transport(
         TransportError::NotSent(why) => ProviderError::new(
             ErrorClass::Transient,
             own::NO_CONNECTION,
-            format!("{asked}: cannot connect to {at}: {why}"),
+            format!("{label}: cannot connect to {at}: {why}"),
         )
         .hint(connection_hint(&why, fly)),
         // A retry would get the same response.
         TransportError::TooLarge(why) => ProviderError::new(
-            if asked.starts_with("GET ") {
+            if label.starts_with("GET ") {
                 ErrorClass::Fatal
             } else {
                 ErrorClass::Unknown
             },
             own::TOO_LARGE,
-            format!("the response to {asked} is too large: {why}"),
+            format!("the response to {label} is too large: {why}"),
         )
         .hint("check that `FLY_FLAPS_BASE_URL` is the Machines API"),
         TransportError::Lost(why) => ProviderError::new(
             ErrorClass::Unknown,
             own::CONNECTION_LOST,
-            format!("{asked} got an incomplete response from {at}: {why}"),
+            format!("{label} got an incomplete response from {at}: {why}"),
         )
         .hint("run the command again; if that does not help, check the platform's status page"),
     }
 }
 
 /// The error for a successful response with the token in a name that would be stored. `place` is the field.
-pub(super) fn token_in_response(asked: &str, place: &str) -> ProviderError {
-    let message = format!("the response to {asked} contains the token, in `{place}`");
-    let class = if asked.starts_with("GET ") {
+pub(super) fn token_in_response(label: &str, place: &str) -> ProviderError {
+    let message = format!("the response to {label} contains the token, in `{place}`");
+    let class = if label.starts_with("GET ") {
         ErrorClass::Fatal
     } else {
         ErrorClass::Unknown
@@ -264,11 +264,11 @@ pub(super) fn token_in_response(asked: &str, place: &str) -> ProviderError {
 
 /// The error for a successful response that cannot be parsed. The call may have taken effect.
 pub(in crate::provider) fn unreadable_response(
-    asked: &str,
+    label: &str,
     why: impl std::fmt::Display,
 ) -> ProviderError {
     let why = scrub::describe_parse_error(&why.to_string());
-    let message = format!("cannot parse the response to {asked}: {why}");
+    let message = format!("cannot parse the response to {label}: {why}");
     ProviderError::new(ErrorClass::Unknown, shared::UNREADABLE_ANSWER, message)
 }
 
@@ -306,12 +306,12 @@ mod tests {
     use super::*;
 
     fn class_of(status: u16, body: &str) -> (ErrorClass, &'static str) {
-        let answer = Response {
+        let response = Response {
             status,
             body: body.as_bytes().to_vec(),
             ..Response::default()
         };
-        let error = error_from_response("GET /x", &answer);
+        let error = error_from_response("GET /x", &response);
         (error.class, error.code)
     }
 
@@ -459,12 +459,12 @@ mod tests {
         ] {
             assert_eq!(class_of(status, body), (class, code), "{status} {body}");
         }
-        let answer = Response {
+        let response = Response {
             status: 403,
             body: br#"{"error":"over the allowed quota"}"#.to_vec(),
             ..Response::default()
         };
-        let hint = error_from_response("POST /x", &answer).hint.unwrap();
+        let hint = error_from_response("POST /x", &response).hint.unwrap();
         assert!(hint.contains("limit") && !hint.contains("token"), "{hint}");
     }
 
@@ -474,14 +474,14 @@ mod tests {
             r#"{"status":"error","message":"machine ID 1 lease currently held by ana@example.com, expires at 2026-01-02T03:04:05Z","code":"invalid"}"#,
             r#"{"error":"aborted: machine ID 1 lease currently held by ana@example.com, expires at 2026-01-02T03:04:05Z"}"#,
         ] {
-            let answer = Response {
+            let response = Response {
                 status: 409,
                 request_id: Some("01R".to_owned()),
                 body: body.as_bytes().to_vec(),
                 ..Response::default()
             };
             assert_eq!(
-                error_from_response("POST /v1/apps/shop/machines/1/lease", &answer).message,
+                error_from_response("POST /v1/apps/shop/machines/1/lease", &response).message,
                 "Machine 1 is leased by ana@example.com until 2026-01-02T03:04:05Z"
             );
         }
@@ -499,12 +499,12 @@ mod tests {
             (31_536_000 * 3, "3 years"),
             (u64::MAX, "1000000 years"),
         ] {
-            let answer = Response {
+            let response = Response {
                 status: 429,
                 retry_after: Some(Duration::from_secs(seconds)),
                 ..Response::default()
             };
-            let error = error_from_response("GET /x", &answer);
+            let error = error_from_response("GET /x", &response);
             assert_eq!(
                 (&error.class, error.code),
                 (&ErrorClass::Fatal, "rate_limited")
@@ -518,14 +518,14 @@ mod tests {
 
     #[test]
     fn a_message_names_the_call_the_status_and_the_request() {
-        let answer = Response {
+        let response = Response {
             status: 400,
             request_id: Some("01R".to_owned()),
             body: br#"{"error":"invalid config"}"#.to_vec(),
             ..Response::default()
         };
         assert_eq!(
-            error_from_response("POST /v1/apps/shop/machines", &answer).message,
+            error_from_response("POST /v1/apps/shop/machines", &response).message,
             "POST /v1/apps/shop/machines answered 400: invalid config (request 01R)"
         );
     }

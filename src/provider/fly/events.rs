@@ -146,13 +146,13 @@ mod tests {
             {"type": "launch", "status": "created", "source": "flyd"},
             7,
         ]);
-        let told: Vec<_> = parse_events(&shown)
+        let detail: Vec<_> = parse_events(&shown)
             .into_iter()
             .map(|event| (event.at, event.info))
             .collect();
         let at = |at: &str, info: &str| (at.to_owned(), Some(info.to_owned()));
         assert_eq!(
-            told,
+            detail,
             [
                 at("2023-11-14T22:13:20Z", "exit code 137, out of memory"),
                 at("1970-01-01T00:00:00Z", "exit code 0, asked for"),

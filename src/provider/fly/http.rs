@@ -69,26 +69,26 @@ impl Transport for HttpTransport {
             Method::Patch => reqwest::Method::PATCH,
             Method::Delete => reqwest::Method::DELETE,
         };
-        let mut asked = self
+        let mut builder = self
             .client(&request.url)
             .request(method, &request.url)
             .timeout(request.timeout);
         for (name, value) in request.headers {
-            asked = asked.header(name, value);
+            builder = builder.header(name, value);
         }
         if let Some(body) = request.body {
-            asked = asked.header(CONTENT_TYPE, "application/json").body(body);
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let answer = asked.send().await.map_err(to_transport_error)?;
-        let status = answer.status().as_u16();
+        let response = builder.send().await.map_err(to_transport_error)?;
+        let status = response.status().as_u16();
         let text = |headers: &HeaderMap, name: &str| {
             let value = headers.get(name)?.to_str().ok()?;
             Some(value.to_owned())
         };
-        let request_id = text(answer.headers(), "fly-request-id");
-        let retry_after = text(answer.headers(), RETRY_AFTER.as_str());
-        let date = text(answer.headers(), DATE.as_str());
-        let body = read_body(answer).await?;
+        let request_id = text(response.headers(), "fly-request-id");
+        let retry_after = text(response.headers(), RETRY_AFTER.as_str());
+        let date = text(response.headers(), DATE.as_str());
+        let body = read_body(response).await?;
         Ok(Response {
             status,
             retry_after: retry_after
@@ -100,7 +100,7 @@ impl Transport for HttpTransport {
 }
 
 /// Reads the body once into one buffer; lists of large apps have tens of megabytes.
-async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, TransportError> {
     let too_large = |n: usize| {
         (n > MAX_BODY).then(|| {
             TransportError::TooLarge(format!("the response has more than {} MB", MAX_BODY >> 20))
@@ -108,14 +108,18 @@ async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportEr
     };
     // The response had begun, so the request may have taken effect.
     let lost = |error: reqwest::Error| TransportError::Lost(error_chain(&error));
-    let said = answer
+    let content_length = response
         .content_length()
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    if let Some(error) = said.and_then(too_large) {
+    if let Some(error) = content_length.and_then(too_large) {
         return Err(error);
     }
-    let mut body = Vec::with_capacity(said.unwrap_or_default().min(MAX_PREALLOCATED_BODY));
-    while let Some(chunk) = answer.chunk().await.map_err(lost)? {
+    let mut body = Vec::with_capacity(
+        content_length
+            .unwrap_or_default()
+            .min(MAX_PREALLOCATED_BODY),
+    );
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
         if let Some(error) = too_large(body.len() + chunk.len()) {
             return Err(error);
         }

@@ -131,8 +131,8 @@ impl<T: Transport> FlyProvider<T> {
         struct Row {
             code: String,
         }
-        let ask = ApiRequest::new(Method::Get, "/v1/platform/regions");
-        let list: List = self.client.call_machines_api(ask).await?.parse()?;
+        let request = ApiRequest::new(Method::Get, "/v1/platform/regions");
+        let list: List = self.client.call_machines_api(request).await?.parse()?;
         let codes = list.regions.into_iter().map(|row| Region::new(row.code));
         Ok(codes.filter_map(Result::ok).collect())
     }
@@ -143,9 +143,10 @@ impl<T: Transport> FlyProvider<T> {
         app: &AppName,
         id: &MachineId,
     ) -> Result<ParsedMachine, ProviderError> {
-        let ask = ApiRequest::new(Method::Get, machine_path(app, id, ""));
-        let told = self.client.call_machines_api(ask).await;
-        told.map_err(|error| self.created.retry_if_just_created(app, id, error))?
+        let request = ApiRequest::new(Method::Get, machine_path(app, id, ""));
+        let response = self.client.call_machines_api(request).await;
+        response
+            .map_err(|error| self.created.retry_if_just_created(app, id, error))?
             .parse_with(wire::parse_machine)
     }
 
@@ -159,18 +160,18 @@ impl<T: Transport> FlyProvider<T> {
         body: Option<Value>,
     ) -> Result<super::client::ApiResponse, ProviderError> {
         let nonce = self.leases.nonce(app, id);
-        let ask = ApiRequest {
+        let request = ApiRequest {
             body,
             nonce: nonce.as_deref(),
             ..ApiRequest::new(method, machine_path(app, id, rest))
         };
-        let answer = self.client.call_machines_api(ask).await;
-        if let Err(error) = &answer
+        let response = self.client.call_machines_api(request).await;
+        if let Err(error) = &response
             && error.code == answers::LEASED.name()
         {
             self.leases.invalidate(app, id);
         }
-        answer
+        response
     }
 
     async fn create(&self, app: &AppName, call: &CreateCall) -> Result<Machine, ProviderError> {
@@ -179,13 +180,13 @@ impl<T: Transport> FlyProvider<T> {
             releases.get(&(app.clone(), call.group.clone())).cloned()
         };
         let body = body::create(call, inherited.unwrap_or_default(), Some(LEASE_TTL_S));
-        let ask = ApiRequest {
+        let request = ApiRequest {
             body: Some(body),
             ..ApiRequest::new(Method::Post, machines_path(app))
         };
         let read = self
             .client
-            .call_machines_api(ask)
+            .call_machines_api(request)
             .await?
             .parse_with(wire::parse_machine)?;
         self.created.insert(app, &read.machine.id);
@@ -208,10 +209,10 @@ impl<T: Transport> FlyProvider<T> {
             return Err(ProviderError::new(class, answers::CONFLICT, message));
         }
         let body = body::update(call, live.metadata);
-        let told = self
+        let response = self
             .send_machine_request(app, &call.id, Method::Post, "", Some(body))
             .await?;
-        Ok(told.parse_with(wire::parse_machine)?.machine)
+        Ok(response.parse_with(wire::parse_machine)?.machine)
     }
 
     async fn stamp(
@@ -220,27 +221,27 @@ impl<T: Transport> FlyProvider<T> {
         id: &MachineId,
         stamps: &crate::core::fleet::Stamps,
     ) -> Result<(), ProviderError> {
-        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/metadata"));
-        let live: Metadata = self.client.call_machines_api(ask).await?.parse()?;
+        let request = ApiRequest::new(Method::Get, machine_path(app, id, "/metadata"));
+        let live: Metadata = self.client.call_machines_api(request).await?.parse()?;
         // An empty text removes a key (docs/platform/machines-api.md 8).
         let entries: Metadata = body::stamp_changes(stamps, &live)
             .into_iter()
             .map(|(key, value)| (key, value.unwrap_or_default()))
             .collect();
-        let ask = ApiRequest {
+        let request = ApiRequest {
             body: Some(json!({ "metadata": entries })),
             ..ApiRequest::new(Method::Patch, machine_path(app, id, "/metadata"))
         };
-        self.client.call_machines_api(ask).await.map(drop)
+        self.client.call_machines_api(request).await.map(drop)
     }
 
     async fn list_machines(
         &self,
         app: &AppName,
     ) -> Result<(Vec<Machine>, Vec<String>), ProviderError> {
-        let ask = ApiRequest::new(Method::Get, machines_path(app));
-        let told = self.client.call_machines_api(ask).await?;
-        let (read, unreadable) = told.parse_with(wire::parse_machines)?;
+        let request = ApiRequest::new(Method::Get, machines_path(app));
+        let response = self.client.call_machines_api(request).await?;
+        let (read, unreadable) = response.parse_with(wire::parse_machines)?;
         self.remember_releases(app, &read);
         let machines = read.into_iter().map(|read| read.machine).collect();
         Ok((machines, unreadable))
@@ -248,11 +249,11 @@ impl<T: Transport> FlyProvider<T> {
 
     fn remember_releases(&self, app: &AppName, read: &[ParsedMachine]) {
         let mut newest: BTreeMap<&GroupName, (u64, Metadata)> = BTreeMap::new();
-        for one in read {
-            let Some(group) = &one.machine.group else {
+        for machine in read {
+            let Some(group) = &machine.machine.group else {
                 continue;
             };
-            let release = body::release_metadata(&one.metadata);
+            let release = body::release_metadata(&machine.metadata);
             let version = release.get("fly_release_version");
             let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
             let known = newest.get(group).map_or(0, |(known, _)| *known);
@@ -271,20 +272,20 @@ impl<T: Transport> FlyProvider<T> {
         app: &AppName,
         call: &VolumeCall,
     ) -> Result<Volume, ProviderError> {
-        let ask = ApiRequest {
+        let request = ApiRequest {
             body: Some(body::create_volume(call)),
             ..ApiRequest::new(Method::Post, volumes_path(app))
         };
-        let told = self.client.call_machines_api(ask).await?;
-        let shown: Value = told.parse()?;
-        wire::parse_volume(&shown).ok_or_else(|| told.unreadable("not a volume"))
+        let response = self.client.call_machines_api(request).await?;
+        let shown: Value = response.parse()?;
+        wire::parse_volume(&shown).ok_or_else(|| response.unreadable("not a volume"))
     }
 
     async fn list_volumes(&self, app: &AppName) -> Result<Vec<Volume>, ProviderError> {
-        let ask = ApiRequest::new(Method::Get, volumes_path(app));
-        let told = self.client.call_machines_api(ask).await?;
-        let shown: Value = told.parse()?;
-        wire::parse_volumes(&shown).map_err(|why| told.unreadable(why))
+        let request = ApiRequest::new(Method::Get, volumes_path(app));
+        let response = self.client.call_machines_api(request).await?;
+        let shown: Value = response.parse()?;
+        wire::parse_volumes(&shown).map_err(|why| response.unreadable(why))
     }
 
     async fn request_lease(
@@ -296,12 +297,12 @@ impl<T: Transport> FlyProvider<T> {
         // The documentation has the ttl in the body, flyctl in the query (docs/platform/machines-api.md 7).
         let rest = format!("/lease?ttl={LEASE_TTL_S}");
         let body = json!({"ttl": LEASE_TTL_S, "description": why});
-        let told = self
+        let response = self
             .send_machine_request(app, id, Method::Post, &rest, Some(body))
             .await?;
-        let answer: LeaseResponse = told.parse()?;
-        let nonce = answer.into_data().nonce.filter(|nonce| !nonce.is_empty());
-        nonce.ok_or_else(|| told.unreadable("the lease has no nonce"))
+        let lease: LeaseResponse = response.parse()?;
+        let nonce = lease.into_data().nonce.filter(|nonce| !nonce.is_empty());
+        nonce.ok_or_else(|| response.unreadable("the lease has no nonce"))
     }
 
     /// Adds the lease's holder to an error.
@@ -311,12 +312,12 @@ impl<T: Transport> FlyProvider<T> {
         id: &MachineId,
         mut error: ProviderError,
     ) -> ProviderError {
-        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/lease"));
-        let told = self.client.call_machines_api(ask).await;
-        let why = told
-            .and_then(|told| told.parse::<LeaseResponse>())
+        let request = ApiRequest::new(Method::Get, machine_path(app, id, "/lease"));
+        let response = self.client.call_machines_api(request).await;
+        let why = response
+            .and_then(|response| response.parse::<LeaseResponse>())
             .ok()
-            .and_then(|answer| answer.into_data().reason());
+            .and_then(|response| response.into_data().reason());
         if let Some(why) = why {
             error.message = format!("{}: {why}", error.message);
         }
@@ -338,15 +339,15 @@ impl<T: Transport> Provider for FlyProvider<T> {
     }
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        let ask = ApiRequest::new(Method::Get, format!("/v1/apps/{app}"));
-        let told = match self.client.call_machines_api(ask).await {
+        let request = ApiRequest::new(Method::Get, format!("/v1/apps/{app}"));
+        let response = match self.client.call_machines_api(request).await {
             Err(error) if error.class == ErrorClass::NotFound => {
                 return Err(error.hint(self.suggest_apps(app).await));
             }
-            told => told?,
+            response => response?,
         };
-        let shown: Value = told.parse()?;
-        let scope = wire::parse_scope(app, &shown).map_err(|why| told.unreadable(why))?;
+        let shown: Value = response.parse()?;
+        let scope = wire::parse_scope(app, &shown).map_err(|why| response.unreadable(why))?;
         // Fly documents its limits (docs/platform/machines-api.md 1.5); other servers report them in
         // responses.
         let documented = self.client.is_fly();
@@ -467,9 +468,9 @@ impl<T: Transport> Provider for FlyProvider<T> {
         if self.leases.nonce(app, id).is_some() {
             return Ok(None);
         }
-        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/lease"));
-        let lease = match self.client.call_machines_api(ask).await {
-            Ok(told) => told.parse::<LeaseResponse>()?.into_data(),
+        let request = ApiRequest::new(Method::Get, machine_path(app, id, "/lease"));
+        let lease = match self.client.call_machines_api(request).await {
+            Ok(response) => response.parse::<LeaseResponse>()?.into_data(),
             Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -497,11 +498,11 @@ impl<T: Transport> Provider for FlyProvider<T> {
         let Some(nonce) = self.leases.release(app, id) else {
             return Ok(());
         };
-        let ask = ApiRequest {
+        let request = ApiRequest {
             nonce: Some(&nonce),
             ..ApiRequest::new(Method::Delete, machine_path(app, id, "/lease"))
         };
-        match self.client.call_machines_api(ask).await {
+        match self.client.call_machines_api(request).await {
             Err(error) if !matches!(error.class, ErrorClass::NotFound | ErrorClass::Invalid) => {
                 Err(error)
             }
@@ -535,8 +536,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
         app: &AppName,
         id: &MachineId,
     ) -> Result<Vec<MachineEvent>, ProviderError> {
-        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/events?limit=20"));
-        let shown: Value = self.client.call_machines_api(ask).await?.parse()?;
+        let request = ApiRequest::new(Method::Get, machine_path(app, id, "/events?limit=20"));
+        let shown: Value = self.client.call_machines_api(request).await?.parse()?;
         Ok(events::parse_events(&shown))
     }
 

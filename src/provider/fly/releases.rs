@@ -37,8 +37,10 @@ impl<T: Transport> FlyProvider<T> {
         app: &AppName,
     ) -> Result<Option<Release>, ProviderError> {
         let path = format!("/api/v1/apps/{app}/releases/current");
-        let told = self.call_releases_api(Method::Get, path, None).await?;
-        told.map(|told| parse_release(&told)).transpose()
+        let response = self.call_releases_api(Method::Get, path, None).await?;
+        response
+            .map(|response| parse_release(&response))
+            .transpose()
     }
 
     pub(super) async fn new_release(
@@ -54,10 +56,12 @@ impl<T: Transport> FlyProvider<T> {
             body["definition"] = definition.clone();
         }
         let path = "/api/v1/releases".to_owned();
-        let told = self
+        let response = self
             .call_releases_api(Method::Post, path, Some(body))
             .await?;
-        told.map(|told| parse_release(&told)).transpose()
+        response
+            .map(|response| parse_release(&response))
+            .transpose()
     }
 
     pub(super) async fn send_release_status(
@@ -67,8 +71,8 @@ impl<T: Transport> FlyProvider<T> {
     ) -> Result<(), ProviderError> {
         let path = format!("/api/v1/releases/{id}");
         let body = json!({"status": status.as_str()});
-        let told = self.call_releases_api(Method::Patch, path, Some(body));
-        told.await.map(drop)
+        let response = self.call_releases_api(Method::Patch, path, Some(body));
+        response.await.map(drop)
     }
 
     async fn call_releases_api(
@@ -77,13 +81,13 @@ impl<T: Transport> FlyProvider<T> {
         path: String,
         body: Option<Value>,
     ) -> Result<Option<ApiResponse>, ProviderError> {
-        let ask = ApiRequest {
+        let request = ApiRequest {
             body,
             timeout: RELEASES_TIMEOUT,
             ..ApiRequest::new(method, path)
         };
-        match self.client.call_releases_api(ask).await {
-            Ok(told) => Ok(Some(told)),
+        match self.client.call_releases_api(request).await {
+            Ok(response) => Ok(Some(response)),
             Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) if error.code == NO_ACCESS.name() => Ok(None),
             Err(mut error) => {
@@ -100,10 +104,11 @@ impl<T: Transport> FlyProvider<T> {
     }
 }
 
-fn parse_release(told: &ApiResponse) -> Result<Release, ProviderError> {
-    let tree: Value = told.parse()?;
+fn parse_release(response: &ApiResponse) -> Result<Release, ProviderError> {
+    let tree: Value = response.parse()?;
     let shown = tree.get("release").unwrap_or(&tree).clone();
-    let shown: ReleaseJson = serde_json::from_value(shown).map_err(|why| told.unreadable(why))?;
+    let shown: ReleaseJson =
+        serde_json::from_value(shown).map_err(|why| response.unreadable(why))?;
     // The id becomes part of a path.
     let id = match &shown.id {
         Value::String(id) => id.clone(),
@@ -112,7 +117,7 @@ fn parse_release(told: &ApiResponse) -> Result<Release, ProviderError> {
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if id.is_empty() || !id.chars().all(plain) {
-        return Err(told.unreadable("the release has no id"));
+        return Err(response.unreadable("the release has no id"));
     }
     Ok(Release {
         id,

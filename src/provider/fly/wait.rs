@@ -9,7 +9,7 @@ use super::client::ApiRequest;
 use super::provider::{FlyProvider, machine_path};
 use super::transport::{Method, Transport};
 use super::wire;
-use crate::core::fleet::{AppName, Machine, MachineId, MachineState, WaitUntil};
+use crate::core::fleet::{AppName, Machine, MachineId, WaitUntil};
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, ProviderError, codes};
 
@@ -34,7 +34,7 @@ impl<T: Transport> FlyProvider<T> {
                 return Err(wait_timeout_error(last.as_ref()));
             };
             let pause = match looked {
-                Ok(machine) if has_reached(machine.state, until) => return Ok(machine),
+                Ok(machine) if machine.state.has_reached(until) => return Ok(machine),
                 Ok(machine) => {
                     let in_vain = !machine.state.is_transient();
                     last = Some(machine);
@@ -79,25 +79,16 @@ impl<T: Transport> FlyProvider<T> {
         let left = deadline.saturating_duration_since(Instant::now());
         let seconds = left.as_secs().clamp(1, MAX_SINGLE_WAIT_S);
         let path = machine_path(app, id, &format!("/wait?{states}&timeout={seconds}"));
-        let ask = ApiRequest {
+        let request = ApiRequest {
             expected_wait: Duration::from_secs(seconds),
             ..ApiRequest::new(Method::Get, path)
         };
-        match self.client.call_machines_api(ask).await {
+        match self.client.call_machines_api(request).await {
             Ok(_) => {}
             Err(error) if error.code == codes::TIMED_OUT.name() => {}
             Err(error) => return Err(self.created.retry_if_just_created(app, id, error)),
         }
         Ok(self.read(app, id).await?.machine)
-    }
-}
-
-fn has_reached(state: MachineState, until: WaitUntil) -> bool {
-    match until {
-        WaitUntil::Started => state == MachineState::Started,
-        WaitUntil::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
-        WaitUntil::Destroyed => state == MachineState::Destroyed,
-        WaitUntil::Settled => !state.is_transient(),
     }
 }
 

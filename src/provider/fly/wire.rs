@@ -152,7 +152,7 @@ fn repair_fields(text: &str) -> Result<String, String> {
     let mut fields = serde_json::Map::new();
     for (key, raw) in rows {
         let value: Result<Value, _> = serde_json::from_str(raw.get());
-        let kept = match (key.as_str(), value) {
+        let converted = match (key.as_str(), value) {
             // Keeps an unreadable config visible as such.
             ("config", Err(_)) => Some(Value::String(String::new())),
             (_, Err(_)) => None,
@@ -163,7 +163,7 @@ fn repair_fields(text: &str) -> Result<String, String> {
             ("checks", Ok(value)) => Some(Value::Array(repair_checks(&value))),
             (_, Ok(value)) => lenient::as_text(&value).map(Value::String),
         };
-        fields.extend(kept.map(|value| (key, value)));
+        fields.extend(converted.map(|value| (key, value)));
     }
     Ok(Value::Object(fields).to_string())
 }
@@ -462,8 +462,8 @@ mod tests {
             );
             read.machine.image_digest
         };
-        let told = digest(json!({"repository": "shop", "tag": "1", "digest": "sha256:0a"}));
-        assert_eq!(told.as_deref(), Some("sha256:0a"));
+        let parsed = digest(json!({"repository": "shop", "tag": "1", "digest": "sha256:0a"}));
+        assert_eq!(parsed.as_deref(), Some("sha256:0a"));
         for none in [
             Value::Null,
             json!({}),

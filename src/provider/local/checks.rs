@@ -81,23 +81,23 @@ impl Checks {
     /// Waits for the next result; forever if there are no checks.
     pub(super) async fn next(&mut self) -> CheckResult {
         match self.results.recv().await {
-            Some(finding) => finding,
+            Some(result) => result,
             None => std::future::pending().await,
         }
     }
 
     /// Updates the statuses with a result; returns whether the check passed.
-    pub(super) fn apply_result(&mut self, finding: CheckResult) -> bool {
-        let grace = duration(self.targets[finding.index].check.grace_period.as_deref());
+    pub(super) fn apply_result(&mut self, result: CheckResult) -> bool {
+        let grace = duration(self.targets[result.index].check.grace_period.as_deref());
         let in_grace = self.since.elapsed() < grace.unwrap_or(DEFAULT_GRACE);
-        let status = &mut self.statuses[finding.index];
-        let passed = finding.result.is_ok();
-        status.status = match finding.result {
+        let status = &mut self.statuses[result.index];
+        let passed = result.result.is_ok();
+        status.status = match result.result {
             Ok(_) => CheckState::Passing,
             Err(_) if in_grace => CheckState::Warning,
             Err(_) => CheckState::Critical,
         };
-        status.output = finding.result.unwrap_or_else(|failure| failure);
+        status.output = result.result.unwrap_or_else(|failure| failure);
         status.updated_at = Env::precise_now();
         passed
     }

@@ -75,7 +75,7 @@ impl SupervisorEvents {
                 _ = self.terminate.recv() => return SupervisorEvent::Terminate,
                 _ = self.interrupt.recv() => return SupervisorEvent::Terminate,
                 _ = self.record_poll.tick() => return SupervisorEvent::CheckRecord,
-                finding = self.checks.next() => return SupervisorEvent::Check(finding),
+                result = self.checks.next() => return SupervisorEvent::Check(result),
                 () = sleep_until_deadline(deadline) => return SupervisorEvent::Deadline,
                 () = readable(self.output.as_ref()) => {
                     self.move_output();

@@ -15,15 +15,15 @@ pub(super) async fn probe(stream: &mut TcpStream, check: &Check) -> Result<Strin
         .write_all(request(check).as_bytes())
         .await
         .map_err(said)?;
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut limited = stream.take(MAX_RESPONSE_BYTES);
     // A connection reset after a response does not invalidate the response.
-    if let Err(error) = limited.read_to_end(&mut answer).await
-        && answer.is_empty()
+    if let Err(error) = limited.read_to_end(&mut response).await
+        && response.is_empty()
     {
         return Err(said(error));
     }
-    let text = String::from_utf8_lossy(&answer);
+    let text = String::from_utf8_lossy(&response);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let line = head.lines().next().unwrap_or_default();
     let Some((version, status)) = line.split_once(' ') else {

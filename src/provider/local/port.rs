@@ -39,14 +39,14 @@ impl<'a> Ports<'a> {
 
     /// The requested port if it is free, else the next free one. If another process takes it a moment later,
     /// the Machine's own process reports that in its log.
-    pub(super) fn assign(&self, wanted: u16) -> Result<PortAssignment, ProviderError> {
-        let Some(why) = self.conflict_reason(wanted) else {
+    pub(super) fn assign(&self, requested: u16) -> Result<PortAssignment, ProviderError> {
+        let Some(why) = self.conflict_reason(requested) else {
             return Ok(PortAssignment {
-                port: wanted,
+                port: requested,
                 remark: None,
             });
         };
-        let port = self.lowest(wanted.saturating_add(1))?;
+        let port = self.lowest(requested.saturating_add(1))?;
         Ok(PortAssignment {
             port,
             remark: Some(format!("{why}: the Machine gets port {port}")),

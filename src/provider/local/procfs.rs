@@ -139,7 +139,7 @@ fn listening() -> Vec<(u16, String)> {
 
 /// The processes that have one of these sockets open, as far as their files are readable.
 pub(super) fn socket_holders(inodes: &[String]) -> Vec<i32> {
-    let wanted: Vec<String> = inodes.iter().map(|i| format!("socket:[{i}]")).collect();
+    let links: Vec<String> = inodes.iter().map(|i| format!("socket:[{i}]")).collect();
     pids()
         .filter(|pid| {
             let files = fs::read_dir(format!("/proc/{pid}/fd"))
@@ -147,7 +147,7 @@ pub(super) fn socket_holders(inodes: &[String]) -> Vec<i32> {
                 .flatten();
             files.flatten().any(|file| {
                 fs::read_link(file.path())
-                    .is_ok_and(|target| wanted.iter().any(|w| target.as_os_str() == w.as_str()))
+                    .is_ok_and(|target| links.iter().any(|w| target.as_os_str() == w.as_str()))
             })
         })
         .collect()

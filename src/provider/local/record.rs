@@ -62,9 +62,9 @@ pub(super) enum DesiredState {
 
 impl LocalRecord {
     /// Sets a new desired state and generation.
-    pub(super) fn set_desired_state(&mut self, wanted: DesiredState) {
+    pub(super) fn set_desired_state(&mut self, state: DesiredState) {
         self.generation += 1;
-        self.desired_state = wanted;
+        self.desired_state = state;
         self.writer = ProcessIdentity::of(rustix::process::getpid());
     }
 

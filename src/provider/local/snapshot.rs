@@ -135,10 +135,10 @@ impl MachineSnapshot {
 
     fn state(&self) -> (MachineState, Option<String>) {
         let status = self.status.as_ref();
-        let said = status.and_then(|status| status.detail.clone());
+        let detail = status.and_then(|status| status.detail.clone());
         match (self.supervisor, status) {
             (SupervisorPresence::Alive(_), Some(status)) if self.is_acknowledged() => {
-                (status.state, said)
+                (status.state, detail)
             }
             (SupervisorPresence::Alive(_), _) => match self.record.desired_state {
                 DesiredState::Running if status.is_some_and(|status| !status.is_final) => {
@@ -157,7 +157,7 @@ impl MachineSnapshot {
                 (MachineState::Failed, Some(why.to_owned()))
             }
             (SupervisorPresence::None, Some(status)) if self.is_acknowledged() => {
-                (status.state, said)
+                (status.state, detail)
             }
             (SupervisorPresence::None, _) => match self.record.desired_state {
                 DesiredState::Running if self.is_supervisor_expected => {

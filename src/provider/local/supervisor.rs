@@ -146,9 +146,9 @@ impl Supervisor {
             let end = match self.record.desired_state {
                 DesiredState::Running => self.run().await,
                 DesiredState::Stopped => {
-                    let wish = self.record.generation;
+                    let generation = self.record.generation;
                     self.stop_all_processes(StopMode::Graceful).await;
-                    self.changed_since(wish)
+                    self.changed_since(generation)
                         .unwrap_or(SupervisionEnd::Rest(MachineState::Stopped, None))
                 }
                 DesiredState::Destroyed => SupervisionEnd::FolderRemoved,
@@ -197,9 +197,9 @@ impl Supervisor {
             };
             self.status.last_exit = Some(exit);
             self.forget_main(MachineState::Stopping);
-            let wish = self.record.generation;
+            let generation = self.record.generation;
             self.stop_all_processes(StopMode::Graceful).await;
-            if let Some(end) = self.changed_since(wish) {
+            if let Some(end) = self.changed_since(generation) {
                 return end;
             }
             match restarts.decide_after_exit(exit, up) {
@@ -267,8 +267,8 @@ impl Supervisor {
                     }
                 }
                 SupervisorEvent::Deadline => self.set_state(MachineState::Started, None),
-                SupervisorEvent::Check(finding) => {
-                    let passed = self.events.checks.apply_result(finding);
+                SupervisorEvent::Check(result) => {
+                    let passed = self.events.checks.apply_result(result);
                     let state = match self.status.state {
                         MachineState::Starting if passed => MachineState::Started,
                         state => state,
@@ -306,12 +306,12 @@ impl Supervisor {
         match event {
             SupervisorEvent::Terminate => {
                 self.set_state(MachineState::Stopping, None);
-                let wish = self.record.generation;
+                let generation = self.record.generation;
                 self.stop_all_processes(StopMode::Graceful).await;
                 self.status.last_exit = None;
                 let detail = "its supervisor received a signal to stop".to_owned();
                 let rest = SupervisionEnd::Rest(MachineState::Stopped, Some(detail));
-                Some(self.changed_since(wish).unwrap_or(rest))
+                Some(self.changed_since(generation).unwrap_or(rest))
             }
             SupervisorEvent::CheckRecord => match self.reload_record() {
                 RecordCheck::Unchanged => None,
@@ -357,12 +357,11 @@ impl Supervisor {
     }
 
     /// Whether the desired state changed since this generation.
-    fn changed_since(&mut self, wish: u64) -> Option<SupervisionEnd> {
+    fn changed_since(&mut self, generation: u64) -> Option<SupervisionEnd> {
         match self.reload_record() {
             RecordCheck::FolderRemoved => Some(SupervisionEnd::FolderRemoved),
-            RecordCheck::Unchanged | RecordCheck::Changed => {
-                (self.record.generation != wish).then_some(SupervisionEnd::DesiredStateChanged)
-            }
+            RecordCheck::Unchanged | RecordCheck::Changed => (self.record.generation != generation)
+                .then_some(SupervisionEnd::DesiredStateChanged),
         }
     }
 

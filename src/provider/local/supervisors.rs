@@ -51,7 +51,7 @@ impl Supervisors {
     pub(super) async fn notify_and_wait(
         &self,
         dir: &MachineDir,
-        wish: u64,
+        generation: u64,
     ) -> Result<(), ProviderError> {
         let deadline = Instant::now() + ACKNOWLEDGE_TIMEOUT;
         let mut woken = None;
@@ -61,7 +61,7 @@ impl Supervisors {
             let Some(now) = snapshot(dir).map_err(|error| io_error("read", dir, &error))? else {
                 return Ok(());
             };
-            if now.record.generation != wish || now.is_acknowledged() {
+            if now.record.generation != generation || now.is_acknowledged() {
                 return Ok(());
             }
             match now.supervisor {

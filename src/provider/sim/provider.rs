@@ -73,9 +73,9 @@ impl SimProvider {
 
     async fn call_world(
         &self,
-        ask: impl FnOnce(&mut World) -> Answer,
+        endpoint: impl FnOnce(&mut World) -> Answer,
     ) -> Result<Value, ProviderError> {
-        let answer = ask(&mut self.world());
+        let answer = endpoint(&mut self.world());
         if !answer.delay.is_zero() {
             tokio::time::sleep(answer.delay).await;
         }
@@ -216,7 +216,7 @@ impl Provider for SimProvider {
                 }
                 looked => translate::machine(&looked?)?,
             };
-            if has_reached(machine.state, until) {
+            if machine.state.has_reached(until) {
                 return Ok(machine);
             }
             if is_unreachable(machine.state, until) || Instant::now() >= deadline {
@@ -265,16 +265,7 @@ impl Provider for SimProvider {
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-fn has_reached(state: MachineState, until: WaitUntil) -> bool {
-    match until {
-        WaitUntil::Started => state == MachineState::Started,
-        WaitUntil::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
-        WaitUntil::Destroyed => state == MachineState::Destroyed,
-        WaitUntil::Settled => !state.is_transient(),
-    }
-}
-
 /// Whether a Machine in this state cannot reach the target by itself.
 fn is_unreachable(state: MachineState, until: WaitUntil) -> bool {
-    !has_reached(state, until) && !state.is_transient()
+    !state.has_reached(until) && !state.is_transient()
 }

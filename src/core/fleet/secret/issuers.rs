@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::patterns::MAX_SCAN_LEN;
+use crate::core::scrub::floor_char_boundary;
+
 /// A prefix, and the minimum number of characters after it; with fewer it may start a normal word.
 const TOKEN_PREFIXES: [(&str, usize); 77] = [
     ("fm1_", 12),
@@ -91,9 +94,6 @@ const WEBHOOKS: [&str; 4] = [
     "discordapp.com/api/webhooks/",
 ];
 
-/// How much of a word is looked at; hostile texts are long, and have many beginnings of words.
-const MAX_SCAN_LEN: usize = 256;
-
 /// The parts of a text that have an issuer's prefix.
 pub(super) fn find_issuer_tokens(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -109,8 +109,8 @@ pub(super) fn find_issuer_tokens(text: &str) -> Vec<Range<usize>> {
         let rest = &text[at..];
         let end = if has_token_prefix(rest) {
             // A trailing full stop ends the sentence and not the token.
-            let whole = &rest[..prefix_len(rest, is_token_char)];
-            Some((0, whole.trim_end_matches('.').len()))
+            let token = &rest[..prefix_len(rest, is_token_char)];
+            Some((0, token.trim_end_matches('.').len()))
         } else if let Some(key) = rest.strip_prefix("FlyV1 ") {
             let end = prefix_len(key, |c| is_token_char(c) || c == ',');
             (end >= 8).then_some((6, 6 + end))
@@ -145,11 +145,11 @@ fn has_token_prefix(rest: &str) -> bool {
     {
         return false;
     }
-    let short = &rest[..super::patterns::floor_char_boundary(rest, MAX_SCAN_LEN)];
+    let short = &rest[..floor_char_boundary(rest, MAX_SCAN_LEN)];
     let body = &short[..prefix_len(short, is_token_char)];
     let marked = TOKEN_PREFIXES
         .iter()
-        .any(|(mark, least)| body.starts_with(mark) && body.len() >= mark.len() + least);
+        .any(|(mark, min_len)| body.starts_with(mark) && body.len() >= mark.len() + min_len);
     marked || is_cloud_key(body) || is_jwt(body) || is_plain_sk(body) || is_sendgrid(body)
 }
 

@@ -11,6 +11,7 @@ use super::HIDDEN;
 use super::issuers;
 use super::name::{NameHint, classify_name};
 use super::value::{is_placeholder, is_random, is_secret};
+use crate::core::scrub::floor_char_boundary;
 
 /// The ranges of the secrets in a text, sorted and disjoint.
 pub fn find_secrets(text: &str) -> Vec<Range<usize>> {
@@ -355,16 +356,7 @@ fn random_words(text: &str) -> Vec<Range<usize>> {
 
 /// The number of bytes to scan around a separator. Longer texts are no name, URL or password, and hostile
 /// input has many separators.
-const MAX_SCAN_LEN: usize = 256;
-
-/// The nearest character boundary at or before this byte.
-pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
+pub(super) const MAX_SCAN_LEN: usize = 256;
 
 /// The nearest character boundary at or after this byte.
 fn ceil_char_boundary(text: &str, at: usize) -> usize {

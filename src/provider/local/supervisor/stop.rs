@@ -56,8 +56,8 @@ impl Supervisor {
     /// Stops all descendants. The main process and its group get the Machine's own signal, as from a
     /// terminal; other processes get `SIGTERM` and the rest of the timeout; then all are killed. Returns when
     /// none is left.
-    pub(super) async fn stop_all_processes(&mut self, manner: StopMode) {
-        if manner == StopMode::Graceful {
+    pub(super) async fn stop_all_processes(&mut self, mode: StopMode) {
+        if mode == StopMode::Graceful {
             self.send_stop_signals().await;
         }
         let mut pause = FIRST_PAUSE;
