@@ -144,7 +144,7 @@ fn random_bytes() -> Vec<u8> {
     assert_eq!(
         filled,
         Ok(bytes.len()),
-        "the kernel answers 16 random bytes whole"
+        "the kernel returns 16 random bytes at once"
     );
     bytes
 }

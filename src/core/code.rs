@@ -1,11 +1,11 @@
 //! Stable codes of errors and warnings, each with its row of docs/errors.md.
 //!
 //! Only [`codes!`] creates codes; each module lists its own in a file `codes.rs`. Exit codes are decided
-//! elsewhere, by [`Ends`]. A code never changes its meaning.
+//! elsewhere, by [`ExitClass`]. A code never changes its meaning.
 
 /// How a command ends after this code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
+pub enum ExitClass {
     /// It continues; the code is a warning.
     Not,
     /// A general error.
@@ -32,7 +32,7 @@ pub struct Code(&'static Entry);
 #[derive(PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
-    pub(crate) ends: Ends,
+    pub(crate) exit_class: ExitClass,
     pub(crate) message: &'static str,
     pub(crate) cause: &'static str,
     pub(crate) hint: &'static str,
@@ -50,8 +50,8 @@ impl Code {
     }
 
     /// How a command ends after this code.
-    pub const fn exit_class(self) -> Ends {
-        self.0.ends
+    pub const fn exit_class(self) -> ExitClass {
+        self.0.exit_class
     }
 
     /// The message, with `…` for values.
@@ -79,13 +79,13 @@ impl std::fmt::Debug for Code {
 /// Declares the codes of a module: name, exit class, message, cause and hint. Defines a constant for each,
 /// and the list `ALL`.
 macro_rules! codes {
-    ($($constant:ident $name:literal $ends:ident: $message:literal, $cause:literal, $hint:literal;)+) => {
+    ($($constant:ident $name:literal $exit_class:ident: $message:literal, $cause:literal, $hint:literal;)+) => {
         $(
             #[doc = concat!("`", $name, "`: ", $cause, ".")]
             pub const $constant: $crate::core::code::Code =
                 $crate::core::code::Code::declared(&$crate::core::code::Entry {
                     name: $name,
-                    ends: $crate::core::code::Ends::$ends,
+                    exit_class: $crate::core::code::ExitClass::$exit_class,
                     message: $message,
                     cause: $cause,
                     hint: $hint,

@@ -107,7 +107,7 @@ pub fn results_come_back_in_the_order_of_recording(
     };
     let failed = Outcome::Failed {
         code: "conflict".to_owned(),
-        message: "somebody was faster".to_owned(),
+        message: "another run came first".to_owned(),
         hint: Some("try again".to_owned()),
     };
     let because = StepId(7);

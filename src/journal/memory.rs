@@ -101,12 +101,12 @@ impl MemoryRows {
         );
         if self.dead || before {
             self.dead |= crash;
-            return Err(failed("a test asked for this failure"));
+            return Err(failed("a failure injected by a test"));
         }
         work(&mut self.runs)?;
         self.dead |= crash;
         match fault {
-            Some(_) => Err(failed("a test asked for this failure")),
+            Some(_) => Err(failed("a failure injected by a test")),
             None => Ok(()),
         }
     }
@@ -153,7 +153,7 @@ impl Journal for MemoryJournal {
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
         let rows = self.inner();
         if rows.dead {
-            return Err(failed("a test asked for this failure"));
+            return Err(failed("a failure injected by a test"));
         }
         let open = |run: &&OpenRun| run.row.lineage == *lineage && run.status != RunStatus::Closed;
         Ok(rows.runs.iter().filter(open).cloned().collect())
@@ -162,7 +162,7 @@ impl Journal for MemoryJournal {
     fn releases(&self, lineage: &Lineage) -> Result<BTreeMap<String, RunId>, JournalError> {
         let rows = self.inner();
         if rows.dead {
-            return Err(failed("a test asked for this failure"));
+            return Err(failed("a failure injected by a test"));
         }
         let of_lineage = rows.runs.iter().filter(|run| run.row.lineage == *lineage);
         let registered = of_lineage.flat_map(|run| {

@@ -53,7 +53,7 @@ codes! {
         "Stop it first.";
     NO_ROOM "no_room" Error:
         "… could not reserve resource for machine: …",
-        "The Machine's host has not enough capacity, or accepts no deploys for now. The Machine cannot move to another host: its volume is on this one, or the region is full.",
+        "The Machine's host does not have enough capacity, or accepts no deploys for now. The Machine cannot move to another host: its volume is on this one, or the region is full.",
         "Apply again later, or with a smaller size or another region.";
     QUOTA "quota" Error:
         "… over the allowed quota",

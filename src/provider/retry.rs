@@ -1,7 +1,7 @@
-//! Retries: the one loop that repeats an operation, and the table of its policies.
+//! Retries: one loop that repeats an operation, and a table of policies.
 //!
-//! Each caller says which of its failures may pass and which policy they fall under. What is done with a pause is
-//! the caller's, too: a step of an apply stops it on a cancel and reports it, a read sleeps.
+//! Each caller classifies its errors and selects their policy. The caller also handles the pause: a step of
+//! an apply reports it and stops on a cancel, a read only sleeps.
 
 use std::time::Duration;
 
@@ -10,66 +10,66 @@ use tokio::time::{Instant, sleep};
 use super::backoff::Backoff;
 use super::{ErrorClass, ProviderError, codes};
 
-/// Longest pause that is believed: a number that no clock can be set by is no answer.
+/// The longest `Retry-After` that counts; longer ones are treated as errors of the server.
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How often, how long apart and how long in all an operation is repeated.
+/// How often and how long an operation is repeated.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// Its name in this table. Failures under one name are counted together.
+    /// The policy's name; failures under one name are counted together.
     pub name: &'static str,
-    /// Tries at most, the first one included.
+    /// The maximum of tries, including the first.
     pub max_tries: u32,
-    /// The time between two tries.
+    /// The pause between tries.
     pub pause: Pause,
-    /// What a Retry-After does to that time.
+    /// How `Retry-After` changes the pause.
     pub retry_after: RetryAfter,
-    /// The time in all, counted from the first try.
+    /// The total time, from the first try.
     pub deadline: Deadline,
 }
 
-/// The time between two tries.
+/// The pause between tries.
 #[derive(Debug, Clone, Copy)]
 pub enum Pause {
-    /// The same each time.
+    /// Constant.
     Every(Duration),
     /// Doubled each time, with jitter.
     Doubling {
-        /// The first one.
+        /// The first pause.
         first: Duration,
-        /// The longest one.
+        /// The longest pause.
         longest: Duration,
     },
 }
 
-/// What a Retry-After of the provider does.
+/// How `Retry-After` changes the pause.
 #[derive(Debug, Clone, Copy)]
 pub enum RetryAfter {
     /// It replaces the policy's pause.
     Replaces,
-    /// It replaces the policy's pause; a longer one than this ends the retries.
+    /// It replaces the policy's pause; one longer than this ends the retries.
     ReplacesUpTo(Duration),
-    /// The policy's pause is added to it; a longer one than this ends the retries.
+    /// The policy's pause is added to it; one longer than this ends the retries.
     ExtendsUpTo(Duration),
 }
 
-/// How long an operation is repeated in all.
+/// The total time of an operation.
 #[derive(Debug, Clone, Copy)]
 pub enum Deadline {
-    /// Only the number of tries counts.
+    /// Only the number of tries is limited.
     None,
-    /// The pause before the last try is cut short, so that the last try is made at the deadline.
+    /// The last pause is shortened, so that the last try is at the deadline.
     LastTryAt(Duration),
-    /// No pause ends at the deadline or after it.
+    /// A pause that would end at or after the deadline ends the retries.
     EveryTryBefore(Duration),
-    /// No pause begins after the deadline; one that the provider has asked for is waited out.
+    /// No pause begins after the deadline; a `Retry-After` is waited out.
     EveryPauseFrom(Duration),
 }
 
 const NO_COUNT: u32 = u32::MAX;
 
-/// A call that changes something, or one of a step's reads, after a failure that may pass. Used by `apply` and by the
-/// verbs of single Machines.
+/// A mutating call, or a step's read, after an error that may pass; for `apply` and commands on single
+/// Machines.
 pub const CALL: RetryPolicy = RetryPolicy {
     name: "call",
     max_tries: 6,
@@ -81,7 +81,7 @@ pub const CALL: RetryPolicy = RetryPolicy {
     deadline: Deadline::None,
 };
 
-/// The same after a rate limit, which says nothing against the call itself.
+/// The same after a rate limit, which is not the call's own failure.
 pub const CALL_RATE_LIMIT: RetryPolicy = RetryPolicy {
     name: "call, rate limited",
     max_tries: NO_COUNT,
@@ -89,15 +89,15 @@ pub const CALL_RATE_LIMIT: RetryPolicy = RetryPolicy {
     ..CALL
 };
 
-/// A wait for a Machine that was not answered; its deadline is the wait's own.
+/// A wait for a Machine without a response; it has the wait's own deadline.
 const WAIT: RetryPolicy = RetryPolicy {
     name: "wait",
     max_tries: NO_COUNT,
     ..CALL
 };
 
-/// An image that the registry does not have: one that was pushed a moment ago is there in less than 10 s
-/// (docs/platform/machines-api.md 20a).
+/// A missing image: an image that was just pushed appears in less than 10 s (docs/platform/machines-api.md
+/// 20a).
 pub const IMAGE_PUSH: RetryPolicy = RetryPolicy {
     name: "image push",
     max_tries: NO_COUNT,
@@ -106,8 +106,8 @@ pub const IMAGE_PUSH: RetryPolicy = RetryPolicy {
     ..CALL
 };
 
-/// A read outside of a step. Nothing is said meanwhile, so a limit that ends late is an error. The deadline is for
-/// all tries: a server that accepts and never answers would otherwise use up the time of each.
+/// A read outside of a step. No progress is shown, so a long rate limit is an error. The deadline covers all
+/// tries, for a server that accepts connections and never responds.
 pub const READ: RetryPolicy = RetryPolicy {
     name: "read",
     max_tries: 6,
@@ -119,11 +119,11 @@ pub const READ: RetryPolicy = RetryPolicy {
     deadline: Deadline::EveryTryBefore(READ_DEADLINE),
 };
 
-/// How long a read may take with all its tries.
+/// The total time of a read.
 pub const READ_DEADLINE: Duration = Duration::from_secs(90);
 
-/// A read that is repeated after a rate limit only: the newest release, which another host keeps, and the list that
-/// logs are made of.
+/// A read that is repeated only after a rate limit: the newest release, on another host, and the list for
+/// logs.
 pub const READ_RATE_LIMIT: RetryPolicy = RetryPolicy {
     name: "read, rate limited",
     max_tries: 6,
@@ -132,15 +132,15 @@ pub const READ_RATE_LIMIT: RetryPolicy = RetryPolicy {
     deadline: Deadline::None,
 };
 
-/// The registration of a release, its end, and the search for one whose registration was not answered: as often as
-/// flyctl tries.
+/// Registering a release, setting its status, and searching for one after a lost response; as many tries as
+/// flyctl's.
 pub const RELEASE: RetryPolicy = RetryPolicy {
     name: "release",
     max_tries: 3,
     ..CALL
 };
 
-/// A lease that somebody else holds.
+/// A lease held by another client.
 pub const LEASE: RetryPolicy = RetryPolicy {
     name: "lease",
     max_tries: NO_COUNT,
@@ -149,7 +149,7 @@ pub const LEASE: RetryPolicy = RetryPolicy {
     deadline: Deadline::LastTryAt(Duration::from_secs(30)),
 };
 
-/// What a failure is answered with: another try under this policy.
+/// The decision to retry under this policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     policy: RetryPolicy,
@@ -158,12 +158,12 @@ pub struct Retry {
 }
 
 impl RetryPolicy {
-    /// Another try.
+    /// Retries.
     pub fn retry(self) -> Retry {
         self.retry_after(None)
     }
 
-    /// Another try, after the time that the provider has asked for.
+    /// Retries after the provider's `Retry-After`.
     pub fn retry_after(self, asked: Option<Duration>) -> Retry {
         Retry {
             policy: self,
@@ -172,7 +172,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The same policy with another time in all.
+    /// The same policy with another total time.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self {
@@ -183,13 +183,13 @@ impl RetryPolicy {
 }
 
 impl Retry {
-    /// The same with the jitter of this seed.
+    /// The same policy with this jitter seed.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// The pause after so many failed tries; none when it was the last one.
+    /// The pause after this many failed tries; `None` after the last one.
     fn pause(&self, failed: u32, elapsed: Duration) -> Option<Duration> {
         let policy = &self.policy;
         if failed >= policy.max_tries {
@@ -225,26 +225,26 @@ impl Retry {
     }
 }
 
-/// A failure and the pause before the next try.
+/// A failed try, and the pause before the next one.
 #[derive(Debug)]
 pub struct FailedTry<E> {
-    /// Why the try failed.
+    /// The error.
     pub error: E,
-    /// How many tries have failed under this policy.
+    /// The number of failed tries under this policy.
     pub failed: u32,
-    /// The time until the next try.
+    /// The pause until the next try.
     pub pause: Duration,
-    /// The time until the policy's deadline.
+    /// The time left until the policy's deadline.
     pub left: Option<Duration>,
     /// The policy.
     pub policy: RetryPolicy,
 }
 
-/// Repeats an operation as long as `policy` allows it for the failure at hand. `on_wait` lets the pause pass, and
-/// ends the retries with the error that it returns.
+/// Repeats an operation while `policy` returns a retry for its error. `on_wait` waits for the pause; its
+/// error ends the retries.
 ///
 /// # Errors
-/// The last failure, or the error of `on_wait`.
+/// The last error, or the error of `on_wait`.
 pub async fn retry<T, E>(
     policy: impl Fn(&E) -> Option<Retry>,
     mut operation: impl AsyncFnMut() -> Result<T, E>,
@@ -296,7 +296,7 @@ impl Deadline {
     }
 }
 
-/// Sleeps for the pause: the `on_wait` of a caller that reports nothing.
+/// Sleeps for the pause; the `on_wait` of callers that report nothing.
 ///
 /// # Errors
 /// Never.
@@ -305,8 +305,8 @@ pub async fn sleep_between<E>(failed: FailedTry<E>) -> Result<(), E> {
     Ok(())
 }
 
-/// Which policy the failure of a call falls under. One whose answer was lost, or that met something else at work, is
-/// repeated by nobody who has not looked at the Machine again.
+/// The policy for a call's error. After a lost response or a conflict, the caller must read the Machine
+/// before it repeats the call, so there is none.
 pub fn of_call(error: &ProviderError) -> Option<Retry> {
     match error.class {
         ErrorClass::RateLimited(asked) => Some(CALL_RATE_LIMIT.retry_after(asked)),
@@ -323,7 +323,7 @@ pub fn of_call(error: &ProviderError) -> Option<Retry> {
     }
 }
 
-/// Which policy the failure of a read falls under: a read can be repeated whatever came of it.
+/// The policy for a read's error; reads are safe to repeat.
 pub fn of_read(error: &ProviderError) -> Option<Retry> {
     match error.class {
         ErrorClass::RateLimited(asked) => Some(READ.retry_after(asked)),
@@ -336,7 +336,7 @@ pub fn of_read(error: &ProviderError) -> Option<Retry> {
     }
 }
 
-/// Which policy the failure of a wait falls under, which may take so long in all.
+/// The policy for a wait's error, with the wait's total time.
 pub fn of_wait(error: &ProviderError, at_most: Duration) -> Option<Retry> {
     match error.class {
         ErrorClass::Unknown | ErrorClass::RateLimited(_) => Some(WAIT.within(at_most).retry()),
@@ -349,7 +349,7 @@ pub fn of_wait(error: &ProviderError, at_most: Duration) -> Option<Retry> {
     }
 }
 
-/// The same of a read that is repeated after a rate limit only.
+/// The policy for a read that is repeated only after a rate limit.
 pub fn of_rate_limited_read(error: &ProviderError) -> Option<Retry> {
     match error.class {
         ErrorClass::RateLimited(asked) => Some(READ_RATE_LIMIT.retry_after(asked)),

@@ -173,7 +173,7 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
         .iter()
         .filter(|by| **by == Some(holder("ana")))
         .count();
-    assert_eq!(named, 1, "one holder is told of once: {holders:?}");
+    assert_eq!(named, 1, "a holder is reported once: {holders:?}");
 }
 
 /// Reading and writing do not need the lock.

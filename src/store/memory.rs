@@ -141,7 +141,7 @@ fn refused(what: &'static str) -> StoreError {
     StoreError::Io {
         what,
         place: LOCATION.to_owned(),
-        source: std::io::Error::other("a test asked for this failure"),
+        source: std::io::Error::other("a failure injected by a test"),
     }
 }
 

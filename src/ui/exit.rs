@@ -1,6 +1,6 @@
 //! The exit codes: one table, one match. docs/exit-codes.md says the same and a test compares them.
 
-use crate::core::code::Ends;
+use crate::core::code::ExitClass;
 
 /// How the program ends. Scripts may rely on the numbers; they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,17 +103,17 @@ impl Exit {
     }
 }
 
-impl From<Ends> for Exit {
-    fn from(ends: Ends) -> Self {
-        match ends {
-            Ends::Not => Self::Done,
-            Ends::Error => Self::Error,
-            Ends::Incomplete => Self::Incomplete,
-            Ends::Stale => Self::Stale,
-            Ends::Locked => Self::Locked,
-            Ends::Refused => Self::Refused,
-            Ends::Bug => Self::Bug,
-            Ends::Interrupted => Self::Interrupted,
+impl From<ExitClass> for Exit {
+    fn from(class: ExitClass) -> Self {
+        match class {
+            ExitClass::Not => Self::Done,
+            ExitClass::Error => Self::Error,
+            ExitClass::Incomplete => Self::Incomplete,
+            ExitClass::Stale => Self::Stale,
+            ExitClass::Locked => Self::Locked,
+            ExitClass::Refused => Self::Refused,
+            ExitClass::Bug => Self::Bug,
+            ExitClass::Interrupted => Self::Interrupted,
         }
     }
 }

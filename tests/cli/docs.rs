@@ -7,7 +7,7 @@ use std::path::Path;
 
 use aeroform::cli::args::Cli;
 use aeroform::cli::codes::CODE_TABLES;
-use aeroform::core::code::{Code, Ends};
+use aeroform::core::code::{Code, ExitClass};
 use aeroform::ui::Exit;
 use clap::{Arg, Command, CommandFactory};
 
@@ -87,7 +87,7 @@ fn errors() -> String {
 
 fn exit_of(code: Code) -> String {
     match code.exit_class() {
-        Ends::Not => String::new(),
+        ExitClass::Not => String::new(),
         ends => Exit::from(ends).code().to_string(),
     }
 }

@@ -120,7 +120,7 @@ fn integral(number: &Number) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it is whole and in range"
+        reason = "it is an integer and in range"
     )]
     fits.then_some(float as u64)
 }

@@ -16,7 +16,7 @@ pub(super) const ALL: &[(&str, Clause)] = &[
         Box::pin(scopes(s))
     }),
     (
-        "a created Machine is what was asked for, by id and in the list",
+        "a created Machine has the requested config, by id and in the list",
         |s| Box::pin(created(s)),
     ),
     (
@@ -70,11 +70,9 @@ pub(super) const ALL: &[(&str, Clause)] = &[
     ("a wait that is not fulfilled ends as transient", |s| {
         Box::pin(wait_in_vain(s))
     }),
-    ("fields that nobody knows are carried", |s| {
-        Box::pin(carried(s))
-    }),
+    ("unknown fields are kept", |s| Box::pin(carried(s))),
     (
-        "a volume, where there are any, is made as it was asked for and is one Machine's at a time",
+        "a volume is created as requested and belongs to one Machine at a time",
         |s| Box::pin(volumes(s)),
     ),
     (

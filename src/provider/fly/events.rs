@@ -124,7 +124,7 @@ impl EventJson {
             parts.push("out of memory".to_owned());
         }
         if is("requested_stop") {
-            parts.push("asked for".to_owned());
+            parts.push("requested".to_owned());
         }
         Some(parts.join(", "))
     }
@@ -155,7 +155,7 @@ mod tests {
             detail,
             [
                 at("2023-11-14T22:13:20Z", "exit code 137, out of memory"),
-                at("1970-01-01T00:00:00Z", "exit code 0, asked for"),
+                at("1970-01-01T00:00:00Z", "exit code 0, requested"),
                 at("1970-01-01T00:00:00Z", "moved to another host"),
             ]
         );

@@ -475,7 +475,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
             Err(error) => return Err(error),
         };
         let owner = lease.owner.as_deref().filter(|owner| !owner.is_empty());
-        let owner = owner.unwrap_or("somebody");
+        let owner = owner.unwrap_or("another client");
         let until = lease.end().map(|end| format!(" until {end}"));
         let why = lease.reason().map(|why| format!(": {why}"));
         let (until, why) = (until.unwrap_or_default(), why.unwrap_or_default());

@@ -206,12 +206,12 @@ async fn connect_and_ask(planned: &CheckTarget) -> Result<String, String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| {
-            let told = if planned.is_own {
+            let port_note = if planned.is_own {
                 ", which the process gets as `PORT`"
             } else {
                 ""
             };
-            format!("cannot connect to port {port}{told}: {error}")
+            format!("cannot connect to port {port}{port_note}: {error}")
         })?;
     let check = &planned.check;
     if check.protocol.as_deref() == Some("https") {
