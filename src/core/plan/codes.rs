@@ -252,7 +252,7 @@ codes! {
         "Machines of this run show a field that was not sent to them: the platform fills it in. It is no change and no drift as long as its value stays.",
         "Nothing; write the line in fly.toml to decide about it yourself.";
     KEPT_BY_PLATFORM "kept_by_platform" Not:
-        "… was removed from …, and the platform has put it back",
+        "… was removed from …, and the platform added it again",
         "fly.toml does not say it, an update took it away, and the Machines have it again with the same value.",
         "Write the value that you want in fly.toml.";
     PROTECTS "protects" Not:
