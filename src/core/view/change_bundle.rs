@@ -1,18 +1,18 @@
-//! Machines that undergo the very same thing, and the kinds of things.
+//! Machines with the same change, and the kinds of changes.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::core::fleet::{FieldChange, GroupName, MachineId, Region, VolumeId};
 use crate::core::plan::{Branch, Change, Removal};
 
-/// Machines that undergo the same.
+/// Machines with the same change.
 #[derive(Debug)]
 pub struct ChangeBundle<'a> {
     /// What.
     pub kind: ChangeKind<'a>,
     /// The fields that change.
     pub fields: &'a [FieldChange],
-    /// What else may happen instead.
+    /// Alternatives that may happen instead.
     pub branches: &'a [Branch],
     /// The Machines, in the plan's order.
     pub machines: Vec<MachineChange<'a>>,
@@ -21,36 +21,36 @@ pub struct ChangeBundle<'a> {
 /// What happens to one Machine.
 #[derive(Debug, Clone, Copy)]
 pub struct MachineChange<'a> {
-    /// The change; of a replacement, the new half.
+    /// The change; of a replacement, its create.
     pub change: &'a Change,
-    /// The old half of a replacement.
+    /// The destroy of a replacement.
     pub old: Option<&'a Change>,
 }
 
-/// Kinds of change as people see them, in the order in which they are shown.
+/// Kinds of change, in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeKind<'a> {
-    /// Waited for: nobody has seen its last change work.
+    /// Waited for: its last change was never seen healthy.
     Wait,
-    /// Started again, for the same reason.
+    /// Started again for the same reason.
     Start,
-    /// Taken into the state.
+    /// Recorded in the state.
     Adopt,
-    /// Dropped from the state.
+    /// Removed from the state.
     Forget,
     /// Moved from that group.
     Move(&'a GroupName),
     /// Updated in place.
     Update,
-    /// Another Machine takes its place.
+    /// Replaced by a new Machine.
     Replace(ReplaceOrder),
     /// Made.
     Create(NewMachineRole),
-    /// Gone for good.
+    /// Destroyed.
     Destroy(RemovalReason),
 }
 
-/// Which half of a replacement comes first.
+/// Order of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReplaceOrder {
     /// The new Machine.
@@ -62,31 +62,31 @@ pub enum ReplaceOrder {
 /// What a new Machine is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NewMachineRole {
-    /// It does the work.
+    /// A primary Machine.
     Primary,
-    /// It stands by.
+    /// A standby.
     Standby,
 }
 
-/// Why a Machine goes; [`Removal`] in an order.
+/// Why a Machine is destroyed; [`Removal`] in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RemovalReason {
-    /// Another Machine took its place, and no step of this plan makes that one.
+    /// Already replaced by a Machine that no step of this plan creates.
     Replaced,
-    /// Named by a person.
+    /// Chosen by the user.
     ChosenByUser,
-    /// Its region has too many.
+    /// Its region has too many Machines.
     Rebalanced,
-    /// Its group has too many.
+    /// Its group has too many Machines.
     CountLowered,
-    /// Its group goes.
+    /// Its group is removed.
     GroupRemoved,
-    /// The app goes.
+    /// The app is destroyed.
     AppDestroyed,
 }
 
 impl ChangeBundle<'_> {
-    /// The Machines by region: the old one of a replacement.
+    /// The Machines by region.
     pub fn by_region(&self) -> BTreeMap<&Region, Vec<&MachineChange<'_>>> {
         let mut regions: BTreeMap<&Region, Vec<&MachineChange<'_>>> = BTreeMap::new();
         for item in &self.machines {
@@ -95,7 +95,7 @@ impl ChangeBundle<'_> {
         regions
     }
 
-    /// The reasons that its Machines give, each once, with how many give it.
+    /// The distinct reasons, with counts.
     pub fn reasons(&self) -> Vec<(&str, usize)> {
         let mut counts: HashMap<&str, usize> = HashMap::new();
         let mut order = Vec::new();
@@ -115,7 +115,7 @@ impl ChangeBundle<'_> {
 }
 
 impl MachineChange<'_> {
-    /// The id by which people know the Machine: of a replacement, the old one's.
+    /// The Machine's id; of a replacement, the old one's.
     pub fn id(&self) -> Option<&MachineId> {
         self.old
             .and_then(|old| old.machine.id.as_ref())
@@ -123,14 +123,14 @@ impl MachineChange<'_> {
             .or(self.change.replaces())
     }
 
-    /// The volumes that it leaves unattached.
+    /// Volumes that it leaves unattached.
     pub fn unattached_volumes(&self) -> &[VolumeId] {
         self.old.unwrap_or(self.change).left_volumes()
     }
 }
 
 impl RemovalReason {
-    /// The reason as it is ordered.
+    /// Converts a removal.
     pub(super) fn from_removal(removal: Removal) -> Self {
         match removal {
             Removal::GroupRemoved => Self::GroupRemoved,

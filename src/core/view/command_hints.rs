@@ -1,14 +1,12 @@
-//! Commands of this program inside texts for people: each is shown with the flags in use, so that it can be
-//! pasted as it is.
+//! Adds the flags in use to commands inside messages, so that they can be pasted.
 
 use std::borrow::Cow;
 
-/// How a text names the program.
+/// How a message names the program.
 const PROGRAM_MARK: &str = "`aeroform";
 
-/// The text with every command of the program begun as this run was: `aeroform plan` becomes
-/// `aeroform -C shop plan`. A command that has flags before its verb stays, for it names what it means; so
-/// does one that is only reported (`run 7f3k (…)`, the holder of a lock).
+/// The text with the flags of this run in every command: `aeroform plan` becomes `aeroform -C shop plan`. A command
+/// with flags before its verb is kept, and so is one that is only reported (`run 7f3k (…)`, the holder of a lock).
 pub fn expand_commands<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
     if program == "aeroform" || !text.contains(PROGRAM_MARK) {
         return Cow::Borrowed(text);
@@ -32,7 +30,7 @@ pub fn expand_commands<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
     Cow::Owned(shown)
 }
 
-/// The same in a finished JSON text, where texts for people are: under these keys, alone or in a list.
+/// The same in serialised JSON, in the strings and lists of strings under these keys.
 pub fn expand_commands_in_json<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
     const TEXT_KEYS: [&str; 9] = [
         "message",
@@ -73,7 +71,7 @@ pub fn expand_commands_in_json<'t>(text: &'t str, program: &str) -> Cow<'t, str>
     Cow::Owned(shown)
 }
 
-/// Where a string of JSON ends that begins here, its closing quote not counted.
+/// The end of the JSON string that starts here, without its closing quote.
 fn json_string_end(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate() {
@@ -84,11 +82,11 @@ fn json_string_end(text: &str) -> usize {
             _ => {}
         }
     }
-    // A finished text has none without an end.
+    // Serialised JSON closes every string.
     text.len().saturating_sub(1)
 }
 
-/// Whether what stands behind a command says who has run it, or since when somebody does.
+/// Whether the text after a command says who runs it, or since when.
 fn is_reported(command: &str) -> bool {
     let behind = command.split_once('`').map_or("", |(_, behind)| behind);
     behind.starts_with(" by ") || behind.starts_with(", since ")

@@ -1,5 +1,4 @@
-//! Shows people what is wrong with a manifest, with the line and a caret. What programs get is
-//! [`super::json::validate`].
+//! Prints diagnostics of a manifest with line and caret. For programs see [`super::json::validate`].
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -10,10 +9,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use crate::core::escape::{safe, safe_lines};
 use crate::core::manifest::{Diagnostic, Diagnostics, Severity, SourceLocation};
 
-/// Most diagnostics that are shown at once.
+/// Maximum diagnostics shown.
 const MAX_SHOWN: usize = 20;
 
-/// Writes the first twenty, errors before warnings, and how many there are. Each sentence is one line.
+/// Writes the first twenty, errors before warnings, and the total. Sentences do not wrap.
 pub fn render(
     diagnostics: &Diagnostics,
     color: bool,
@@ -23,7 +22,7 @@ pub fn render(
     render_wrapped(diagnostics, color, width, usize::MAX, out)
 }
 
-/// The same where snippets are cut at `width` and sentences wrap at `sentences`.
+/// The same, with snippets truncated at `width` and sentences wrapped at `sentences`.
 pub fn render_wrapped(
     diagnostics: &Diagnostics,
     color: bool,
@@ -54,8 +53,8 @@ pub fn render_wrapped(
     Ok(())
 }
 
-/// The renderer begins the line of another place with `:::`, which a CI runner takes for the beginning of a command;
-/// where it names no place the line says nothing.
+/// The renderer starts the line of another location with `:::`, which a CI runner would read as a command. A line
+/// without a location is dropped.
 fn replace_ci_command_marks(text: &str) -> String {
     let mut lines: Vec<Cow<'_, str>> = Vec::new();
     for line in text.lines() {
@@ -70,7 +69,7 @@ fn replace_ci_command_marks(text: &str) -> String {
     lines.join("\n")
 }
 
-/// `2 errors, 1 warning`; empty when there is nothing.
+/// `2 errors, 1 warning`; empty without any.
 pub fn count_text(errors: usize, warnings: usize) -> String {
     let part = |count: usize, word: &str| match count {
         0 => None,
@@ -81,8 +80,7 @@ pub fn count_text(errors: usize, warnings: usize) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The text with line breaks between words, so that no terminal makes one within a word. What stands between
-/// backquotes is to be copied, and stays on one line.
+/// Wraps the text between words. Text between backquotes is for copying and stays on one line.
 fn wrapped(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
     if text.lines().all(|line| line.chars().count() <= width) {
         return text;
@@ -107,7 +105,7 @@ fn wrapped(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
     lines.collect::<Vec<_>>().join("\n").into()
 }
 
-/// How long the first word is with all that has to stand beside it: to the one that closes the quotation that it opens.
+/// Length of the first word, including a quotation that starts in it.
 fn unbroken(rest: &str) -> usize {
     let mut open = false;
     let mut length = 0;
@@ -142,8 +140,7 @@ fn annotation_group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
         .iter()
         .map(|place| (AnnotationKind::Context, place));
     for (kind, place) in primary.chain(others) {
-        // The renderer counts columns in what it is given: of a line that is shown in part, it
-        // would count wrong.
+        // The renderer would count columns wrong in a line that is shown in part.
         group = if is_truncated(place) {
             let origin = Origin::path(safe(&place.file))
                 .line(place.line)

@@ -1,7 +1,6 @@
-//! The shape in which people read drift: the Machines of a group that differ in the same way, and come
-//! to the same end, together.
+//! Drift grouped for display: Machines of a group with the same difference and the same resolution.
 //!
-//! Pure grouping, no words and no layout. What becomes of a difference is read off the plan's steps.
+//! Only groups; the views write the texts. The resolution follows from the plan's steps.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,27 +10,26 @@ use crate::core::plan::{Action, Change, Drift, DriftKind, Plan, PlanMode};
 /// Machines that differ from the state in the same way.
 #[derive(Debug)]
 pub struct DriftBundle<'a> {
-    /// How.
+    /// The kind of drift.
     pub kind: DriftKind,
     /// Their group.
     pub group: &'a GroupName,
-    /// What the plan does with the fields that differ; none where it was not asked, or the
-    /// Machine goes.
+    /// What the plan does with the fields; none for other modes, or if the Machine is destroyed.
     pub resolution: Option<DriftResolution>,
-    /// The fields that differ, sent → there.
+    /// The drifted fields, sent → actual.
     pub fields: &'a [FieldChange],
     /// The Machines, by region.
     pub machines: Vec<&'a Drift>,
 }
 
-/// What a plan does with fields that somebody else changed.
+/// What a plan does with drifted fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriftResolution {
-    /// They become what they were.
+    /// They get their old values.
     Reverted,
-    /// Some of them are changed, or to something else than what they were.
+    /// Some are changed, or get other values than the old ones.
     ChangedFurther,
-    /// They stay as they are.
+    /// They are kept.
     Kept,
 }
 
@@ -50,15 +48,15 @@ pub(super) fn drift_bundles(plan: &Plan) -> Vec<DriftBundle<'_>> {
         .collect();
     let mut bundles: BTreeMap<_, DriftBundle<'_>> = BTreeMap::new();
     for drift in &plan.drift {
-        let asked = plan.mode == PlanMode::Normal && drift.kind == DriftKind::Changed;
-        let fate = asked.then(|| drift_resolution(drift, &steps)).flatten();
+        let is_open = plan.mode == PlanMode::Normal && drift.kind == DriftKind::Changed;
+        let resolution = is_open.then(|| drift_resolution(drift, &steps)).flatten();
         let same = serde_json::to_string(&drift.changes).expect("plain data always serialises");
         let bundle = bundles
-            .entry((&drift.group, kind_rank(drift.kind), fate, same))
+            .entry((&drift.group, kind_rank(drift.kind), resolution, same))
             .or_insert_with(|| DriftBundle {
                 kind: drift.kind,
                 group: &drift.group,
-                resolution: fate,
+                resolution,
                 fields: &drift.changes,
                 machines: Vec::new(),
             });
@@ -90,13 +88,14 @@ fn drift_resolution(
     if matches!(step.action, Action::Destroy { .. }) {
         return None;
     }
-    let again = |field: &FieldChange| step.changes.iter().find(|change| change.path == field.path);
-    let is_back = |field: &FieldChange| {
-        again(field).is_some_and(|change| field.hidden || change.after == field.before)
+    let change_of =
+        |field: &FieldChange| step.changes.iter().find(|change| change.path == field.path);
+    let is_reverted = |field: &FieldChange| {
+        change_of(field).is_some_and(|change| field.hidden || change.after == field.before)
     };
-    Some(if drift.changes.iter().all(is_back) {
+    Some(if drift.changes.iter().all(is_reverted) {
         DriftResolution::Reverted
-    } else if drift.changes.iter().any(|field| again(field).is_some()) {
+    } else if drift.changes.iter().any(|field| change_of(field).is_some()) {
         DriftResolution::ChangedFurther
     } else {
         DriftResolution::Kept

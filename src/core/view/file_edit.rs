@@ -1,4 +1,4 @@
-//! Edits of files as the lines that change, for every kind of view.
+//! File edits as changed lines, for all views.
 
 use similar::{ChangeTag, TextDiff};
 
@@ -7,30 +7,30 @@ use crate::core::fleet::secret::patterns;
 /// One file before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEdit {
-    /// Its path as people are shown it.
+    /// Its path for display.
     pub path: String,
-    /// What it says; none where it is new.
+    /// Its content before; none for a new file.
     pub before: Option<String>,
-    /// What it is to say.
+    /// Its content after.
     pub after: String,
 }
 
-/// Lines around a change that are shown with it.
+/// Context lines around a change.
 const CONTEXT_LINES: usize = 1;
 
 /// A line of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// Only before.
+    /// Removed.
     Removed,
-    /// Only afterwards.
+    /// Added.
     Added,
-    /// In both.
+    /// Unchanged.
     Unchanged,
 }
 
 impl FileEdit {
-    /// The lines that change, in pieces, each with little around it; without their line ends.
+    /// The changed lines with context, in hunks, without line ends.
     pub(super) fn hunks(&self) -> Vec<Vec<(LineKind, String)>> {
         let before = self.before.as_deref().unwrap_or_default();
         let diff = TextDiff::from_lines(before, self.after.as_str());
@@ -55,7 +55,7 @@ impl FileEdit {
     }
 }
 
-/// Blank lines that do not change say nothing at the ends of a piece.
+/// Removes unchanged blank lines from both ends of a hunk.
 fn trim_unchanged_blank_lines(mut lines: Vec<(LineKind, String)>) -> Vec<(LineKind, String)> {
     let says =
         |(side, text): &(LineKind, String)| *side != LineKind::Unchanged || !text.trim().is_empty();

@@ -1,15 +1,14 @@
-//! Diagnostics as workflow commands of GitHub Actions, which it shows beside the lines of a pull request.
+//! Diagnostics as workflow commands of GitHub Actions, shown on the lines of a pull request.
 //!
-//! The one place that writes such commands on purpose; [`super::escape`] is what keeps everybody else from
-//! writing one by accident.
+//! The only place that writes such commands; [`super::escape`] prevents accidental ones.
 
 use std::fmt::{self, Write};
 
 use crate::core::manifest::{Diagnostics, Severity, SourceLocation};
 use crate::core::view::escape;
 
-/// Writes one command per diagnostic, errors first: of each kind GitHub keeps ten per step and drops the
-/// rest. `path` turns a file as it is shown into its path from the top of the repository.
+/// Writes one command per diagnostic, errors first: GitHub keeps ten of each kind per step. `path` maps a displayed
+/// file to its path in the repository.
 pub fn render_annotations(
     diagnostics: &Diagnostics,
     path: impl Fn(&str) -> String,
@@ -58,7 +57,7 @@ fn location_properties(place: &SourceLocation, path: impl Fn(&str) -> String) ->
     )
 }
 
-/// The text of a message: hazards are shown, line ends stay as GitHub writes them.
+/// Escapes a message; line ends are encoded as GitHub expects.
 fn escape_data(text: &str) -> String {
     let lines: Vec<String> = text
         .split('\n')
@@ -67,7 +66,7 @@ fn escape_data(text: &str) -> String {
     lines.join("%0A")
 }
 
-/// The value of a property, in which colons and commas mean something.
+/// Escapes a property, including colons and commas.
 fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,5 +1,4 @@
-//! One line of a terminal view: labelled pieces of text that are escaped, wrapped and painted here
-//! and nowhere else, so that no view can forget to.
+//! One line of a terminal view. Escapes, wraps and colours labelled pieces of text, so that views need not.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,10 +10,10 @@ use super::escape;
 use super::line_wrapper::{COMMAND_SPACE, LineWrapper, UNBREAKABLE_SPACE, prefix_within};
 use super::style::{Label, Style};
 
-/// Both sides of an arrow belong together.
+/// An arrow does not wrap.
 const ARROW: &str = "\u{1}→\u{1}";
 
-/// A line in the making. Everything pushed is taken for foreign text.
+/// A line under construction. Every pushed text is escaped.
 #[derive(Debug, Clone)]
 pub struct Line {
     indent: usize,
@@ -22,16 +21,16 @@ pub struct Line {
     pieces: Vec<(Label, String)>,
 }
 
-/// Pieces without a place to break between them.
+/// Pieces without a possible line break between them.
 struct Word<'a> {
-    /// Blanks before it on the same line.
+    /// Spaces before it on the same line.
     gap: usize,
     width: usize,
     pieces: Vec<(Label, Cow<'a, str>)>,
 }
 
 impl Line {
-    /// A line that begins after so many blanks and goes on two blanks further in.
+    /// A line with this indent; wrapped lines are indented two more columns.
     pub fn new(indent: usize) -> Self {
         Self {
             indent,
@@ -40,14 +39,14 @@ impl Line {
         }
     }
 
-    /// Where it goes on when it wraps.
+    /// Sets the indent of wrapped lines.
     #[must_use]
     pub fn hang(mut self, columns: usize) -> Self {
         self.hang = columns;
         self
     }
 
-    /// The same line further in.
+    /// Indents it further.
     #[must_use]
     pub fn indented(mut self, columns: usize) -> Self {
         self.indent += columns;
@@ -76,7 +75,7 @@ impl Line {
         }
     }
 
-    /// Adds a piece that is not broken at its blanks, but for those at its start.
+    /// Adds a piece that does not break at its spaces, except at its start.
     pub fn add_unbroken(&mut self, label: Label, text: impl AsRef<str>) {
         let text = escape::safe(text.as_ref());
         let body = text.trim_start_matches(' ');
@@ -88,19 +87,19 @@ impl Line {
         self.pieces.push((label, lead + &glued));
     }
 
-    /// Fills up with blanks to this column.
+    /// Pads with spaces to this column.
     #[must_use]
     pub fn pad_to_column(self, column: usize) -> Self {
         let missing = column.saturating_sub(self.width());
         self.plain(" ".repeat(missing))
     }
 
-    /// Whether nothing was pushed.
+    /// Whether it has no text.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// Columns that it takes when it does not wrap, its indent included.
+    /// Its columns without wrapping, including the indent.
     pub fn width(&self) -> usize {
         self.indent
             + self
@@ -113,7 +112,7 @@ impl Line {
     /// Writes it, wrapped at the style's width, with its line end.
     pub fn write(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
         let width = style.width.max(1);
-        // A deep indent on a narrow terminal would leave no room to read in.
+        // A deep indent would leave no space on a narrow terminal.
         let hang = self.hang.min(width / 3);
         let mut pen = LineWrapper::new(style, hang, out);
         pen.blanks(self.indent.min(width / 2));
@@ -130,7 +129,7 @@ impl Line {
         pen.end_line()
     }
 
-    /// The pieces with commands as they are typed here, and never broken.
+    /// The pieces with commands expanded and unbreakable.
     fn prepared_pieces(&self, style: &Style) -> Vec<(Label, Cow<'_, str>)> {
         let pieces = self.pieces.iter();
         pieces
@@ -146,7 +145,7 @@ impl Line {
     }
 }
 
-/// The text with every blank between two backticks as one that does not break; none where there is none.
+/// The text with unbreakable spaces between backticks; none if nothing changes.
 fn with_unbreakable_commands(text: &str) -> Option<String> {
     let ends: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
     let spans = || ends.chunks_exact(2).map(|span| span[0]..span[1]);
@@ -199,8 +198,7 @@ fn split_words<'t>(pieces: &'t [(Label, Cow<'t, str>)]) -> Vec<Word<'t>> {
     words
 }
 
-/// The text cut to so many columns, with `…` where something is missing. Escaped first, so that the
-/// columns are those that will be seen.
+/// Escapes the text and truncates it to so many columns, ending in `…`.
 pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     let text = escape::safe(text);
     if text.width() <= columns {
@@ -210,20 +208,20 @@ pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
-/// Columns of the text as it will be seen.
+/// Columns of the escaped text.
 pub fn display_width(text: &str) -> usize {
     escape::safe(text).width()
 }
 
-/// A sheet to write lines on.
+/// Writes lines with one style.
 pub struct LineWriter<'a> {
-    /// How.
+    /// The style.
     pub style: &'a Style,
     out: &'a mut dyn fmt::Write,
 }
 
 impl<'a> LineWriter<'a> {
-    /// A sheet that ends up in this writer.
+    /// Writes to `out`.
     pub fn new(style: &'a Style, out: &'a mut dyn fmt::Write) -> Self {
         Self { style, out }
     }

@@ -1,4 +1,4 @@
-//! Writing a line: where it wraps, what is painted together, and that no wrapped line becomes a command.
+//! Wraps and colours one line, and prevents a wrapped line from becoming a CI command.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::escape;
 use super::style::{Label, Style};
 
-/// Stands for a blank at which a line must not break; escaped text never has it.
+/// A space at which a line must not break; escaped text never contains this character.
 pub(super) const UNBREAKABLE_SPACE: char = '\u{1}';
 
-/// The same inside of a command, which is not broken even where it is longer than a line: it could not be pasted.
+/// The same inside a command, which never breaks, even if it is longer than a line: it could not be pasted.
 pub(super) const COMMAND_SPACE: char = '\u{2}';
 
-/// Where the next character goes.
+/// Writes text at a column, with wrapping.
 pub(super) struct LineWrapper<'a> {
     style: &'a Style,
     out: &'a mut dyn fmt::Write,
     width: usize,
     hang: usize,
     column: usize,
-    /// Nothing but blanks on this line yet.
+    /// This line has only spaces so far.
     at_line_start: bool,
-    /// Blanks that are written once something follows them.
+    /// Spaces that are written before the next text.
     pending_blanks: usize,
-    /// Text of one label that is painted at once.
+    /// Text of one label, written at once.
     pending_text: (Label, String),
 }
 
 impl<'a> LineWrapper<'a> {
-    /// At the start of a line; later lines begin at `hang`.
+    /// Starts a line; wrapped lines begin at `hang`.
     pub(super) fn new(style: &'a Style, hang: usize, out: &'a mut dyn fmt::Write) -> Self {
         Self {
             style,
@@ -43,7 +43,7 @@ impl<'a> LineWrapper<'a> {
         }
     }
 
-    /// Whether so many more columns fit; at the start of a line there is nowhere better.
+    /// Whether so many columns fit; true at the start of a line.
     pub(super) fn fits(&self, columns: usize) -> bool {
         self.at_line_start || self.column + columns <= self.width
     }
@@ -54,13 +54,13 @@ impl<'a> LineWrapper<'a> {
         self.out.write_char('\n')
     }
 
-    /// So many blanks, if anything follows them.
+    /// Adds spaces, if text follows.
     pub(super) fn blanks(&mut self, n: usize) {
         self.column += n;
         self.pending_blanks += n;
     }
 
-    /// Goes on on the next line.
+    /// Continues on the next line.
     pub(super) fn new_line(&mut self) -> fmt::Result {
         self.flush()?;
         self.out.write_char('\n')?;
@@ -101,8 +101,8 @@ impl<'a> LineWrapper<'a> {
         Ok(())
     }
 
-    /// Writes a piece of a word. Where it is longer than a line it goes on beyond its end, or is cut there at a blank
-    /// that does not break, or anywhere if the style wants that.
+    /// Writes a piece of a word. A piece longer than a line overflows, or breaks at an unbreakable space, or anywhere if
+    /// the style says so.
     pub(super) fn write(&mut self, label: Label, text: &str) -> fmt::Result {
         let mut rest = text;
         loop {
@@ -116,14 +116,14 @@ impl<'a> LineWrapper<'a> {
             }
             let room = self.width.saturating_sub(self.column);
             let end = match (prefix_within(rest, room), self.at_line_start) {
-                // One character at least, or a very narrow terminal would never see the end.
+                // At least one character, or the loop would not end on a very narrow terminal.
                 (0, true) => rest.chars().next().map_or(0, char::len_utf8),
                 (end, _) => end,
             };
             let (head, tail) = rest.split_at(end);
             let (head, tail) = match tail {
                 "" => (head, tail),
-                // Cut at a blank after all, which then belongs to neither line.
+                // Drop the space at the break.
                 tail => (
                     head.trim_end_matches(UNBREAKABLE_SPACE),
                     tail.trim_start_matches(UNBREAKABLE_SPACE),

@@ -1,4 +1,4 @@
-//! One Machine with everything that is known of it: the data of `aeroform machine status`.
+//! The data of `aeroform machine status`.
 
 use crate::core::fleet::{FieldChange, KnownMachine, Machine, MachineConfig, MachineEvent};
 use crate::core::view::status::MachineStatus;
@@ -6,22 +6,22 @@ use crate::core::view::status::MachineStatus;
 /// One Machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MachineView {
-    /// What there is to say of every Machine.
+    /// The fields of every Machine.
     pub status: MachineStatus,
-    /// Its config without bookkeeping; none where its host does not answer.
+    /// Its config without bookkeeping; none if its host is unreachable.
     pub config: Option<MachineConfig>,
-    /// The Machines that it stands by for.
+    /// Its primaries, for a standby.
     pub standby_for: Vec<crate::core::fleet::MachineId>,
-    /// What it has gone through, newest first.
+    /// Its events, newest first.
     pub events: Vec<MachineEvent>,
-    /// What the state says of it.
+    /// Its record in the state.
     pub known: Option<KnownMachine>,
-    /// Fields that differ from what was sent, sent → there.
+    /// Drifted fields, sent → actual.
     pub drift: Vec<FieldChange>,
 }
 
 impl MachineView {
-    /// Joins what is there with what is remembered.
+    /// Joins the Machine with its record in the state.
     pub fn of(
         machine: &Machine,
         known: Option<KnownMachine>,

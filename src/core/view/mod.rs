@@ -1,8 +1,7 @@
-//! Saying: from a plan, an event or a snapshot to text for a terminal and JSON for programs.
+//! Plans, events and snapshots as text for a terminal and JSON for programs.
 //!
-//! Pure: takes data and a writer; prints nothing itself and knows neither terminal nor environment.
-//! Decides nothing either: whatever a view says stands in the data. Start at [`terminal`] for people
-//! and at [`json`] for programs; [`escape`] is what every foreign text passes on its way out.
+//! Pure: takes data and a writer, and knows neither terminal nor environment. Views decide nothing. Start at
+//! [`terminal`] and [`json`]; [`escape`] makes untrusted text safe to print.
 
 pub mod change_bundle;
 pub mod command_hints;

@@ -1,35 +1,35 @@
-//! Which command does what a run has left undone, as it can be pasted.
+//! The command that continues an unfinished run.
 
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{GroupName, MachineId, OnFailure};
 use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested, RestartScope};
 
-/// The command that goes on where a run has ended before its plan was done.
+/// The command that continues an unfinished run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NextCommand {
-    /// The verb with what it takes, without the program and its flags for the project.
+    /// The verb with its arguments, without the program and the project flags.
     pub command: String,
-    /// What it does of what is left.
+    /// What it does with the remaining changes.
     pub continuation: Continuation,
-    /// The flags in use that change how a plan is made, each after a space.
+    /// The planning flags in use, each after a space.
     pub options: String,
     /// The same without the image.
     pub options_without_image: String,
 }
 
-/// What a command does of what a run has left.
+/// What a command does with the remaining changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Continuation {
-    /// It was typed before, and does it.
+    /// It is the command that was run, and does them.
     #[default]
     SameCommand,
-    /// It does it, and is another than was typed.
+    /// It is another command, and does them.
     OtherCommand,
-    /// It starts over, with what is done as well.
+    /// It starts over, including what is already done.
     StartsOver,
 }
 
-/// The flags of a command line that ask for this, quoted for a shell.
+/// The flags for this request, quoted for a shell.
 pub fn request_flags(requested: &Requested) -> Vec<String> {
     let mut words = Vec::new();
     let mut add = |flag: &str, value: &str| words.push(format!("{flag} {}", shell_word(value)));
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn every_flag_in_use_is_written() {
         let id = |text: &str| MachineId::new(text).unwrap();
-        let asked = Requested {
+        let requested = Requested {
             replace: [id("b"), id("a")].into(),
             restart: RestartScope::All,
             clone_source: None,
@@ -109,7 +109,7 @@ mod tests {
             steady_ms: Some(1500),
         };
         assert_eq!(
-            with_leading_spaces(&request_flags(&asked)),
+            with_leading_spaces(&request_flags(&requested)),
             " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command never \
              --strategy rolling --steady 1500ms --on-failure group"
         );

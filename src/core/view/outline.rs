@@ -1,8 +1,6 @@
-//! The shape in which people read a plan: by group, and within a group one entry for all Machines that
-//! undergo the very same thing.
+//! A plan grouped for display: by group, and within a group one entry for all Machines with the same change.
 //!
-//! Pure grouping, no words and no layout: the terminal and other views for people are written from it.
-//! Takes time in proportion to the plan.
+//! Only groups; the views write the texts. Takes linear time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,16 +11,16 @@ use super::drift_bundle::{self, DriftBundle};
 use crate::core::fleet::{FieldChange, GroupName, MachineId};
 use crate::core::plan::{Action, Branch, Change, GroupChange, GroupVerdict, Plan, Removal, StepId};
 
-/// A plan as people read it.
+/// A plan grouped for display.
 #[derive(Debug)]
 pub struct Outline<'a> {
-    /// Groups with something to say, those that go last.
+    /// Groups with changes; removed groups last.
     pub sections: Vec<Section<'a>>,
-    /// Drift, the same differences together.
+    /// Drift, grouped by equal differences.
     pub drift: Vec<DriftBundle<'a>>,
 }
 
-/// What happens to one group.
+/// The changes of one group.
 #[derive(Debug)]
 pub struct Section<'a> {
     /// Its name.
@@ -31,13 +29,12 @@ pub struct Section<'a> {
     pub group: Option<&'a GroupChange>,
     /// Its changes, destroys last.
     pub bundles: Vec<ChangeBundle<'a>>,
-    /// Whether the world was asked: without it, what is left behind is only what the state remembers of
-    /// Machines that are chosen at apply.
+    /// Whether the provider was read. If not, detached volumes are those that the state records.
     pub online: bool,
 }
 
 impl<'a> Outline<'a> {
-    /// Reads a plan.
+    /// Groups a plan.
     pub fn of(plan: &'a Plan) -> Self {
         let mut sections: BTreeMap<&GroupName, Section<'a>> = plan
             .groups
@@ -92,7 +89,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the whole group goes.
+    /// Whether the group is removed.
     pub fn is_removed(&self) -> bool {
         self.group
             .is_some_and(|group| group.verdict == GroupVerdict::Removed)
@@ -102,7 +99,7 @@ impl<'a> Section<'a> {
         self.group.map_or(0, |group| verdict_rank(group.verdict))
     }
 
-    /// The kind that all its changes are, if they are all of one.
+    /// The kind of its changes, if all have the same one.
     pub fn only_kind(&self) -> Option<ChangeKind<'a>> {
         let first = self.bundles.first()?.kind;
         self.bundles
@@ -112,7 +109,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The order in which groups are read: what is there and changes, what is new, what goes, what stays.
+/// The display order of groups: changed, added, removed, unchanged.
 pub fn verdict_rank(verdict: GroupVerdict) -> u8 {
     match verdict {
         GroupVerdict::Changed => 0,
@@ -122,7 +119,7 @@ pub fn verdict_rank(verdict: GroupVerdict) -> u8 {
     }
 }
 
-/// The changes of a plan with the halves of replacements put together.
+/// The changes of a plan, with the two steps of a replacement joined.
 fn machine_changes(
     plan: &Plan,
 ) -> impl Iterator<Item = (ChangeKind<'_>, &[FieldChange], MachineChange<'_>)> {
@@ -208,7 +205,7 @@ fn machine_changes(
     })
 }
 
-/// A text that is equal for equal changes; field values are JSON and have no hash of their own.
+/// A text that is equal for equal changes; JSON values cannot be hashed.
 fn grouping_key(fields: &[FieldChange], branches: &[Branch]) -> String {
     if fields.is_empty() && branches.is_empty() {
         return String::new();

@@ -1,15 +1,15 @@
-//! Numbers and short phrases as every view says them.
+//! Numbers and short phrases that all views share.
 
 use std::fmt::Write;
 
 use crate::core::fleet::AppNameSource;
 
-/// Where an app's name came from, beside that name; nothing where fly.toml says it.
+/// The source of an app's name, to print after it; empty for fly.toml.
 pub(super) fn app_name_source(named_by: Option<&AppNameSource>) -> String {
     named_by.map_or_else(String::new, |by| format!(" ({by})"))
 }
 
-/// A number with thousands set apart (`10,000`).
+/// A number with a thousands separator (`10,000`).
 pub fn group_digits(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -31,13 +31,13 @@ pub fn join_with_and(items: &[String]) -> String {
     }
 }
 
-/// A number and what it counts (`1 Machine`, `12 Machines`).
+/// A number with its noun (`1 Machine`, `12 Machines`).
 pub fn count_noun(n: usize, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {noun}{s}", group_digits(n))
 }
 
-/// A before and an after (`2 → 4`), or the one number when nothing changes.
+/// `2 → 4`, or one number if nothing changes.
 pub fn before_after(before: u32, after: u32) -> String {
     let text = group_digits(before as usize);
     if before == after {
@@ -47,7 +47,7 @@ pub fn before_after(before: u32, after: u32) -> String {
     }
 }
 
-/// Ports as short as they can be written (`port 8100`, `ports 8100-8103, 8110`).
+/// Ports with ranges (`port 8100`, `ports 8100-8103, 8110`).
 pub fn port_ranges(ports: &[u16]) -> String {
     let mut sorted = ports.to_vec();
     sorted.sort_unstable();
@@ -69,7 +69,7 @@ pub fn port_ranges(ports: &[u16]) -> String {
     text
 }
 
-/// Cents as dollars (`$14.20`, `$1,024`); whole dollars have no cents once there are a thousand of them.
+/// Cents as dollars (`$14.20`, `$1,024`); no cents from a thousand dollars.
 pub fn format_dollars(cents: i64) -> String {
     let amount = cents.unsigned_abs();
     let whole = group_digits(usize::try_from(amount / 100).unwrap_or(usize::MAX));
@@ -83,7 +83,7 @@ pub fn format_dollars(cents: i64) -> String {
     format!("{sign}${text}")
 }
 
-/// A span of time for people (`4s`, `5m`, `1m 30s`, `800ms`).
+/// A duration (`4s`, `5m`, `1m 30s`, `800ms`).
 pub fn human_duration(ms: u64) -> String {
     let seconds = ms / 1000;
     match (seconds / 60, seconds % 60) {

@@ -1,4 +1,4 @@
-//! A run as views tell it: the running count of its steps, and what its end is told from.
+//! The data of a run for views: counts of its steps, and its report.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,27 @@ use crate::core::plan::{
     StepResult, Work,
 };
 
-/// How many steps have ended how.
+/// Counts of step outcomes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Changes that the run has.
+    /// Changes of the run.
     pub total: usize,
-    /// Ended as planned.
+    /// Completed.
     pub done: usize,
-    /// Failed for certain.
+    /// Failed.
     pub failed: usize,
-    /// May or may not have happened.
+    /// Unconfirmed: may or may not have happened.
     pub unknown: usize,
-    /// Not begun because of another step.
+    /// Not started because of another step.
     pub skipped: usize,
-    /// Not begun because the run or its pool stopped.
+    /// Not started because the run or its pool stopped.
     pub not_started: usize,
-    /// The Machines that steps have made so far.
+    /// Machines created so far.
     created: BTreeMap<StepId, MachineId>,
 }
 
 impl Tally {
-    /// The count of results, barriers left out.
+    /// Counts the outcomes, without barriers.
     pub fn of<'a>(plan: &Plan, outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
         let mut tally = Self::default();
         for (step, outcome) in plan.steps.iter().zip(outcomes) {
@@ -42,7 +42,7 @@ impl Tally {
         tally
     }
 
-    /// Counts an event of a run of this plan.
+    /// Counts an event of this plan's run.
     pub fn record(&mut self, plan: &Plan, event: &Event) {
         match event {
             Event::Started { steps, .. } => self.total = *steps,
@@ -73,33 +73,33 @@ impl Tally {
         }
     }
 
-    /// The Machine that this step has made.
+    /// The Machine that this step created.
     pub fn created_machine(&self, step: StepId) -> Option<&MachineId> {
         self.created.get(&step)
     }
 
-    /// How many have ended.
+    /// Steps that have an outcome.
     pub fn finished(&self) -> usize {
         self.done + self.failed + self.unknown + self.skipped + self.not_started
     }
 
-    /// How many were not begun.
+    /// Steps that did not start.
     pub fn not_started_total(&self) -> usize {
         self.skipped + self.not_started
     }
 
-    /// How many were begun and have ended. It rises by one with each of them.
+    /// Steps that started and ended. Each of them adds one.
     pub fn executed(&self) -> usize {
         self.done + self.failed + self.unknown
     }
 
-    /// Whether all of them ended as planned.
+    /// Whether all completed.
     pub fn is_complete(&self) -> bool {
         self.done == self.total
     }
 }
 
-/// The change that a step makes; a barrier makes none.
+/// The change of a step; none for a barrier.
 pub fn step_change(plan: &Plan, step: StepId) -> Option<&Change> {
     match &plan.steps.get(step.0 as usize)?.work {
         Work::Change(change) => Some(change),
@@ -107,33 +107,32 @@ pub fn step_change(plan: &Plan, step: StepId) -> Option<&Change> {
     }
 }
 
-/// Everything that the end of a run is told from.
+/// The data of a run's report.
 #[derive(Debug, Clone, Copy)]
 pub struct RunReport<'a> {
-    /// What was carried out.
+    /// The plan.
     pub plan: &'a Plan,
-    /// What came of each step, by its index.
+    /// The result of each step, by index.
     pub results: &'a [StepResult],
-    /// How it ended.
+    /// Its outcome.
     pub outcome: RunOutcome,
-    /// What the verification afterwards found, one sentence each.
+    /// Findings of the verification, one sentence each.
     pub findings: &'a [String],
-    /// What there is to say of what is done, for people.
+    /// Remarks about completed changes.
     pub remarks: &'a [String],
-    /// What the platform was seen to add by itself.
+    /// Fields that the platform added.
     pub additions: &'a [Addition],
-    /// What others have changed of the run's own work since, one sentence each.
+    /// Changes of others since to this run's Machines, one sentence each.
     pub overtaken: &'a [String],
-    /// What became of the state file.
+    /// What happened to the state file.
     pub state: &'a StateOutcome,
-    /// What serves what now; none where no run was begun.
+    /// The versions that run now; none if no run started.
     pub partial_rollout: Option<&'a PartialRollout>,
-    /// How the program was started, up to the verb (`aeroform -C shop`): what is printed to be typed
-    /// must work where it is read.
+    /// How the program was started, up to the verb (`aeroform -C shop`), for commands in messages.
     pub program: &'a str,
     /// The verb.
     pub verb: &'a str,
-    /// The command that goes on from here; none where nothing can be left.
+    /// The command that continues; none if nothing can remain.
     pub next_command: Option<&'a NextCommand>,
 }
 
@@ -143,13 +142,13 @@ impl<'a> RunReport<'a> {
         Tally::of(self.plan, self.results.iter().map(|result| &result.outcome))
     }
 
-    /// What a refresh was to take in and could not, since fly.toml has to say it, and what a destroy leaves.
+    /// Changes that a refresh cannot record because fly.toml must set them, and Machines that a destroy leaves.
     pub(super) fn remaining_notes(&self) -> Vec<&'a str> {
         let notes = self.plan.remaining(self.verb);
         notes.map(|note| note.message.as_str()).collect()
     }
 
-    /// Updates whose Machines' hosts had no room, with the Machines that took their places.
+    /// Updates on hosts without room, with the Machines that replaced theirs.
     pub(super) fn replaced_machines(
         &self,
     ) -> impl Iterator<Item = (&'a Change, &'a Machine)> + use<'a> {
@@ -157,7 +156,7 @@ impl<'a> RunReport<'a> {
         results.filter_map(|(change, result)| Some((change, replacement_machine(result)?)))
     }
 
-    /// The changes with what came of them.
+    /// The changes with their outcomes.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&Change, &Outcome)> {
         let results = self.results();
         results.map(|(change, result)| (change, &result.outcome))
@@ -173,7 +172,7 @@ impl<'a> RunReport<'a> {
     }
 }
 
-/// The Machine that took the place of one whose host had no room.
+/// The Machine that replaced one whose host had no room.
 pub(super) fn replacement_machine(result: &StepResult) -> Option<&Machine> {
     let made = result
         .replace_fallback

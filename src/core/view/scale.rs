@@ -1,4 +1,4 @@
-//! How many Machines of which size each group has and is to have, and where: the facts of `scale show`.
+//! The data of `scale show`: actual and desired counts, sizes and regions.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::core::plan::{GroupChange, Plan};
 pub struct ScaleView {
     /// The app.
     pub app: AppName,
-    /// Whether the provider was asked; without it "is there" is what the state knows.
+    /// Whether the provider was read; if not, actual values come from the state.
     pub online: bool,
-    /// In order of their names.
+    /// Sorted by name.
     pub groups: Vec<GroupScale>,
 }
 
@@ -22,9 +22,9 @@ pub struct ScaleView {
 pub struct GroupScale {
     /// Its name.
     pub name: GroupName,
-    /// What is there.
+    /// The actual values.
     pub actual: ScaleCounts,
-    /// What the files want; none where they cannot be read.
+    /// The desired values; none if the manifests cannot be read.
     pub desired: Option<ScaleCounts>,
 }
 
@@ -35,16 +35,16 @@ pub struct ScaleCounts {
     pub count: u32,
     /// `shared` or `performance`.
     pub cpu_kind: Option<String>,
-    /// CPUs of one.
+    /// CPUs per Machine.
     pub cpus: Option<u32>,
-    /// MB of one.
+    /// Memory per Machine in MB.
     pub memory_mb: Option<u32>,
-    /// Machines per region; no region with none.
+    /// Machines per region, without empty regions.
     pub regions: BTreeMap<Region, u32>,
 }
 
 impl ScaleView {
-    /// Puts the two beside each other. A plan knows both.
+    /// Actual and desired values, from a plan.
     pub fn of(desired: &Desired, plan: &Plan, observed: Option<&Observed>) -> Self {
         let groups = plan.groups.iter().map(|group| {
             let guest = observed.and_then(|observed| first_guest(observed, &group.name));
@@ -68,7 +68,7 @@ impl ScaleView {
         }
     }
 
-    /// What there is, where no file says what is wanted. Machines of nobody's known group are not counted.
+    /// Actual values only, without manifests. Machines without a managed group are not counted.
     pub fn from_known(known: &Known, observed: Option<&Observed>) -> Self {
         let mut groups: BTreeMap<&GroupName, ScaleCounts> = BTreeMap::new();
         let mut count = |group, region: &Region| {
@@ -121,7 +121,7 @@ impl ScaleCounts {
     }
 }
 
-/// The size of the group's first Machine stands for all, as it does for Fly.
+/// The size of the group's first Machine, as flyctl shows it.
 fn first_guest<'o>(observed: &'o Observed, name: &GroupName) -> Option<&'o Guest> {
     let machines = observed.machines.values();
     let mut its = machines.filter(|machine| machine.group.as_ref() == Some(name));

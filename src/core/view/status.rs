@@ -1,7 +1,6 @@
-//! What is there, beside what is wanted and what is remembered: the data of `aeroform status`.
+//! The data of `aeroform status`: actual Machines with desired counts and the state's records.
 //!
-//! Joins three things by Machine id and by group. Says nothing; see [`super::terminal::status()`] and
-//! [`super::json::status`].
+//! Joins them by Machine id and by group. The views are [`super::terminal::status()`] and [`super::json::status`].
 
 use std::collections::BTreeMap;
 
@@ -12,46 +11,45 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{DriftKind, Note, Plan, Summary, codes};
 
-/// One app's Machines as they are.
+/// The status of one app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusView {
     /// The app.
     pub app: AppName,
-    /// Where the app's name came from; none where fly.toml says it.
+    /// The source of the app's name; none for fly.toml.
     pub named_by: Option<AppNameSource>,
     /// The provider by name.
     pub provider: String,
     /// Serial of the state; none without one.
     pub serial: Option<u64>,
-    /// Groups that are wanted or have Machines, by name.
+    /// Groups that are desired or have Machines, by name.
     pub groups: Vec<GroupStatus>,
-    /// Machines by group, region and id; Machines of no group come last.
+    /// Machines by group, region and id; without a group last.
     pub machines: Vec<MachineStatus>,
-    /// Machines that the state has and the provider has not.
+    /// Machines of the state that the provider does not have.
     pub missing: Vec<MissingMachineStatus>,
-    /// Machines of the same app that belong to other project folders and are left alone, by folder and id.
+    /// Machines of the same app that belong to other project folders, by folder and id.
     pub other_project_machines: Vec<OtherProjectMachine>,
-    /// The last run that the state lists.
+    /// The last run in the state.
     pub last_run: Option<RunRecord>,
-    /// That nobody can say whether the app has no Machine, and groups of which nothing runs although they want
-    /// Machines.
+    /// Warnings: the app may have Machines that are not listed, and groups without a running Machine.
     pub warnings: Vec<Note>,
-    /// What a plan says now; none where nobody planned.
+    /// Totals of a plan; none without a plan.
     pub plan_totals: Option<PlanTotals>,
 }
 
-/// What a plan made of the same look says, in numbers.
+/// Totals of a plan from the same snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTotals {
     /// Machines whose fields were changed outside.
     pub changed: usize,
-    /// Machines that are known and gone.
+    /// Machines of the state that are gone.
     pub missing: usize,
     /// Machines that the state does not list.
     pub added: usize,
-    /// What an apply would do.
+    /// The planned changes.
     pub summary: Summary,
-    /// Why it would not, in how many points.
+    /// Number of refusals.
     pub refusals: usize,
 }
 
@@ -60,19 +58,19 @@ pub struct PlanTotals {
 pub struct GroupStatus {
     /// Its name.
     pub name: GroupName,
-    /// How many are wanted, standbys included; none when nobody wrote it or no manifest was read.
+    /// The desired count with standbys; none if no manifest sets it.
     pub desired_count: Option<u32>,
-    /// How many there are, standbys included.
+    /// Actual Machines with standbys.
     pub actual: u32,
-    /// How many of those are started.
+    /// Started Machines.
     pub started: u32,
-    /// How many of those are started and pass every check that they report.
+    /// Started Machines whose checks all pass.
     pub healthy: u32,
-    /// Whether the manifests want it; true as well when none was read.
+    /// Whether the manifests have it; true without manifests.
     pub is_desired: bool,
-    /// How many there are in each region, standbys included.
+    /// Machines per region, with standbys.
     pub regions: BTreeMap<Region, u32>,
-    /// How many there are of each release, where that is told.
+    /// Machines per release, where known.
     pub releases: BTreeMap<u64, u32>,
 }
 
@@ -95,36 +93,36 @@ pub struct MachineStatus {
     pub state: MachineState,
     /// Its checks.
     pub checks: Vec<CheckStatus>,
-    /// Its process.
+    /// Its process id.
     pub pid: Option<u32>,
-    /// Where it answers.
+    /// Its address.
     pub address: Option<String>,
     /// Restarts since its last start.
     pub restarts: u32,
-    /// What a person should know.
+    /// A remark for people.
     pub detail: Option<String>,
-    /// It stands by for others.
+    /// Whether it is a standby.
     pub standby: bool,
-    /// Taken out of the proxy's rotation.
+    /// Whether Fly Proxy sends it no requests.
     pub cordoned: bool,
-    /// Whether its host answers.
+    /// The status of its host.
     pub host: HostStatus,
-    /// The release that changed it last, where that is told.
+    /// The release that changed it last, where known.
     pub release: Option<u64>,
-    /// Its image, where its config can be read; foreign text.
+    /// Its image, if its config can be read; untrusted text.
     pub image: Option<String>,
-    /// CPU and memory (`shared-cpu-1x:256MB`), where its config says them.
+    /// CPU and memory (`shared-cpu-1x:256MB`), if its config has them.
     pub size: Option<String>,
     /// Its volumes.
     pub volumes: Vec<VolumeId>,
-    /// When it was made, RFC 3339; empty where nobody says.
+    /// When it was created, RFC 3339; empty if unknown.
     pub created_at: String,
-    /// The other project folder that it belongs to, where it does not belong to this one.
+    /// The project folder that it belongs to, if not this one.
     pub other_project: Option<String>,
-    /// Whether the state has it.
+    /// Whether it is in the state.
     pub known: bool,
-    /// Whether it counts for its group, as it does for a plan: what belongs to a release or a console, and what
-    /// was taken out of the state, does not.
+    /// Whether it counts for its group, as in a plan: not if it belongs to a release command or a console, or was removed
+    /// from the state.
     pub counts_for_group: bool,
     /// Who manages it.
     pub management: Management,
@@ -133,7 +131,7 @@ pub struct MachineStatus {
 /// A Machine that belongs to another project folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherProjectMachine {
-    /// That folder.
+    /// The folder.
     pub project: String,
     /// Its id.
     pub id: MachineId,
@@ -145,7 +143,7 @@ pub struct OtherProjectMachine {
     pub state: MachineState,
 }
 
-/// A Machine that is remembered and not there.
+/// A Machine of the state that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingMachineStatus {
     /// Its id.
@@ -159,7 +157,7 @@ pub struct MissingMachineStatus {
 }
 
 impl StatusView {
-    /// Joins what this provider showed with what is wanted and remembered, where those are at hand.
+    /// Joins the provider's snapshot with manifests and state, if available.
     pub fn of(
         provider: &str,
         desired: Option<&Desired>,
@@ -208,7 +206,7 @@ impl StatusView {
         }
     }
 
-    /// The same beside a plan that was made of the same look.
+    /// Adds the totals of a plan from the same snapshot.
     #[must_use]
     pub fn with_plan(mut self, plan: &Plan) -> Self {
         let of = |kind| plan.drift.iter().filter(|drift| drift.kind == kind).count();
@@ -227,13 +225,13 @@ impl StatusView {
 }
 
 impl StatusView {
-    /// Whether an empty list is all that says that the app has no Machine.
+    /// Whether an empty list is the only evidence that the app has no Machine.
     pub fn is_unconfirmed(&self) -> bool {
         let code = codes::FLEET_VANISHED.name();
         self.warnings.iter().any(|note| note.code == code)
     }
 
-    /// Only this group's. What an apply would do, and to whom, is the whole app's and left out.
+    /// Only this group, without the plan's totals, which are for the app.
     #[must_use]
     pub fn for_group(mut self, group: &GroupName) -> Self {
         self.groups.retain(|there| there.name == *group);
@@ -250,11 +248,11 @@ impl StatusView {
 }
 
 impl MachineStatus {
-    /// What is to be said of this Machine.
+    /// The status of this Machine.
     pub fn of(machine: &Machine, known: Option<&Known>) -> Self {
         let config = machine.config.as_ref();
         let record = known.and_then(|known| known.machines.get(&machine.id));
-        // What cannot be read of a Machine the state says, as for a plan (rule 9).
+        // The state provides what cannot be read of a Machine, as in a plan (rule 9).
         let unread = record.filter(|_| config.is_none());
         let standby_for = unread.filter(|_| machine.standby_for.is_empty());
         let standby_for = standby_for.map_or(&machine.standby_for, |record| &record.standby_for);
@@ -300,14 +298,14 @@ impl MachineStatus {
         }
     }
 
-    /// Whether it is started and passes every check that it reports.
+    /// Whether it is started and all its checks pass.
     pub fn is_healthy(&self) -> bool {
         self.state == MachineState::Started
             && self.host == HostStatus::Ok
             && self.checks.iter().all(|c| c.status == CheckState::Passing)
     }
 
-    /// Whether a person should look at it: not running although nothing says that it should not.
+    /// Whether it needs attention, such as an unexpected stop.
     pub fn needs_attention(&self) -> bool {
         let resting = self.standby || self.state.is_gone();
         let stopped = matches!(self.state, MachineState::Stopped | MachineState::Suspended);
@@ -352,8 +350,8 @@ fn group_statuses(
     missing: &[MissingMachineStatus],
 ) -> Vec<GroupStatus> {
     let mut groups: BTreeMap<&GroupName, GroupStatus> = BTreeMap::new();
-    let wanted = desired.into_iter().flat_map(|desired| &desired.groups);
-    let names = wanted
+    let desired_groups = desired.into_iter().flat_map(|desired| &desired.groups);
+    let names = desired_groups
         .map(|(name, _)| name)
         .chain(machines.iter().filter_map(|m| m.group.as_ref()))
         .chain(missing.iter().map(|m| &m.group));

@@ -1,21 +1,21 @@
-//! What a piece of text is, and in one table how that looks.
+//! Labels of text, and one table of their colours.
 //!
-//! Views name labels and never colours. Colour only underlines: every view reads the same without.
+//! Views use labels, never colours. Output without colours has the same meaning.
 
 use std::fmt;
 
-/// How a terminal view is written. Whoever detects the terminal fills it in; views only obey.
+/// How a terminal view is written. `ui` fills it in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// Write ANSI colours.
     pub color: bool,
     /// Columns; lines wrap there. `usize::MAX` never wraps.
     pub width: usize,
-    /// Every id, reason and value, nothing collapsed or cut.
+    /// Show every id, reason and value, without truncation.
     pub verbose: bool,
-    /// How commands of this program begin (`aeroform -C shop`), so that they can be pasted.
+    /// How the program was started (`aeroform -C shop`), for commands in messages.
     pub program: &'static str,
-    /// Cut words that are longer than a line, where every line has to be one row of a screen.
+    /// Break words longer than a line, where every line must be one row of a screen.
     pub cut_words: bool,
 }
 
@@ -24,27 +24,27 @@ pub struct Style {
 pub enum Label {
     /// Ordinary text.
     Plain,
-    /// A heading or a name that the eye looks for.
+    /// A heading or an important name.
     Strong,
-    /// Beside the point: context, unchanged things.
+    /// Context and unchanged things.
     Dim,
-    /// Something comes.
+    /// Something is created.
     Create,
-    /// The very part of a line that comes.
+    /// The added part of a line.
     CreateEmphasis,
     /// Something changes.
     Change,
-    /// Something goes.
+    /// Something is destroyed.
     Destroy,
-    /// The very part of a line that goes.
+    /// The removed part of a line.
     DestroyEmphasis,
     /// What to do next, and paths.
     Hint,
-    /// The word `error` and what is refused.
+    /// The word `error`, and refusals.
     Error,
     /// The word `warning`.
     Warning,
-    /// It is well.
+    /// Success.
     Success,
 }
 
@@ -68,7 +68,7 @@ impl Label {
 }
 
 impl Style {
-    /// Writes text that is safe already.
+    /// Writes text that is already escaped.
     pub(super) fn paint(&self, label: Label, text: &str, out: &mut dyn fmt::Write) -> fmt::Result {
         if self.color && label != Label::Plain && !text.is_empty() {
             write!(out, "{}", label.ansi_style().style(text))

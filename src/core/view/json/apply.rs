@@ -54,10 +54,10 @@ pub enum EventLine<'a> {
         /// Which.
         #[serde(flatten)]
         step: StepRef<'a>,
-        /// Why.
+        /// The cause.
         cause: &'a str,
     },
-    /// The provider did something otherwise than planned.
+    /// The provider did something that was not planned.
     StepRemark {
         /// Which.
         #[serde(flatten)]
@@ -82,13 +82,13 @@ pub enum EventLine<'a> {
         /// Milliseconds after which it goes on.
         up_to_ms: u64,
     },
-    /// A signal came.
+    /// Whether a signal interrupted it.
     Interrupted {
         /// Changes that were sent and are not confirmed.
         sent: Unconfirmed,
-        /// Calls whose answers are waited for.
+        /// Calls without a response yet.
         unanswered: usize,
-        /// Milliseconds after which they are not waited for any more; none without a limit.
+        /// Milliseconds until the wait ends; none without a limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         up_to_ms: Option<u64>,
     },
@@ -148,7 +148,7 @@ pub struct FinishedLine<'a> {
     unpublished: Option<UnpublishedCopy<'a>>,
 }
 
-/// A Machine whose host had no room, and the one that took its place.
+/// A Machine whose host had no room, and the one that replaced it.
 #[derive(Debug, Serialize)]
 struct ReplacedMachine<'a> {
     group: &'a GroupName,
@@ -157,7 +157,7 @@ struct ReplacedMachine<'a> {
     by: MachineRef,
 }
 
-/// A field that the platform has added by itself.
+/// A field that the platform added.
 #[derive(Debug, Serialize)]
 struct AddedField<'a> {
     code: &'a str,
@@ -201,7 +201,7 @@ struct UnpublishedCopy<'a> {
 #[serde(rename_all = "lowercase")]
 enum FinishedStatus {
     Complete,
-    /// What was to be done is done, and fly.toml has to say the rest.
+    /// Completed, but fly.toml must set the rest.
     Incomplete,
     Failed,
     Overtaken,
@@ -258,7 +258,7 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
     })
 }
 
-/// The first line of an apply that has nothing to do and so never becomes a run.
+/// The first line of an apply without changes, which starts no run.
 pub fn empty_run_line(plan: &Plan) -> EventLine<'_> {
     EventLine::Started {
         format_version: FORMAT_VERSION,

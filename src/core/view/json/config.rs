@@ -7,12 +7,12 @@ use super::FORMAT_VERSION;
 use crate::core::fleet::secret::HIDDEN;
 use crate::core::fleet::{AppName, ConfigBase, DesiredGroup, GroupName, secret};
 
-/// Whether values that look secret are told.
+/// Whether values that look secret are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretDisplay {
-    /// `(hidden)` stands for them.
+    /// Shown as `(hidden)`.
     Hidden,
-    /// As they are written.
+    /// Shown as written.
     Shown,
 }
 
@@ -42,8 +42,7 @@ pub fn config<'a>(app: &'a AppName, groups: Vec<GroupConfig<'a>>) -> ConfigDocum
     }
 }
 
-/// One group's config as it is sent, keys in order of the alphabet. The contents of files are hidden with
-/// the secrets: many of them are some.
+/// One group's config as sent, with sorted keys. Contents of files are hidden like secrets, which they often are.
 pub fn group_config<'a>(
     name: &'a GroupName,
     group: &DesiredGroup,

@@ -6,7 +6,7 @@ use super::FORMAT_VERSION;
 use crate::core::fleet::AppName;
 use crate::core::plan::{Drift, Note, Plan};
 
-/// What differs between the state and the world.
+/// Drift between state and provider.
 #[derive(Debug, Serialize)]
 pub struct DriftDocument<'a> {
     format_version: u32,
@@ -18,7 +18,7 @@ pub struct DriftDocument<'a> {
     warnings: Vec<&'a Note>,
 }
 
-/// The document of the drift that a plan has seen.
+/// The document of a plan's drift.
 pub fn drift(plan: &Plan) -> DriftDocument<'_> {
     DriftDocument {
         format_version: FORMAT_VERSION,

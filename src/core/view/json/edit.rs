@@ -1,5 +1,4 @@
-//! What an edit changes in the files, for programs: the one document of `--plan-only` and `--edit-only`,
-//! and the line before those of the apply.
+//! The changes of an edit to the files: the document of `--plan-only` and `--edit-only`, and the first line of an apply.
 
 use serde::Serialize;
 use similar::TextDiff;
@@ -17,14 +16,14 @@ pub struct EditDocument<'a> {
     event: &'static str,
     format_version: u32,
     app: &'a AppName,
-    /// Whether the files have been written; before an apply they have not.
+    /// Whether the files were written; not yet before an apply.
     written: bool,
     files: Vec<FileDiff<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanDocument<'a>>,
 }
 
-/// What changes in a file.
+/// The changes of a file.
 #[derive(Debug, Serialize)]
 pub(super) struct FileDiff<'a> {
     path: &'a str,
@@ -33,8 +32,7 @@ pub(super) struct FileDiff<'a> {
     diff: String,
 }
 
-/// The document of an edit, with the plan that follows where nothing else is going to show it. No file is
-/// an edit that changes nothing.
+/// The document of an edit, with its plan if nothing else prints it. Without files, the edit changes nothing.
 pub fn edit<'a>(
     app: &'a AppName,
     files: &'a [FileEdit],

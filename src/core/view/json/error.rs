@@ -32,8 +32,7 @@ impl<'a> ErrorDocument<'a> {
     }
 }
 
-/// The document of an error: its stable code, what happened, what caused it, nearest cause first, and
-/// what to do, and the exit code that it ends with.
+/// The document of an error: its stable code, message, causes (nearest first), hint and exit code.
 pub fn error<'a>(
     code: &'a str,
     message: &'a str,

@@ -15,7 +15,7 @@ pub struct LogDocument<'a> {
     text: &'a str,
 }
 
-/// The document of a log line: whose, of which group, when (RFC 3339) and what.
+/// The document of a log line: Machine, group, time (RFC 3339) and text.
 pub fn log<'a>(
     machine: &'a MachineId,
     group: Option<&'a GroupName>,

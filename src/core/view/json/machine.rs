@@ -1,4 +1,4 @@
-//! `machine list`, `machine status`, and what the verbs that act at once tell of each Machine.
+//! `machine list`, `machine status`, and results of verbs that act on Machines directly.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub struct MachineDetailDocument<'a> {
     format_version: u32,
     app: &'a AppName,
     machine: MachineDocument<'a>,
-    /// As it is sent, without bookkeeping; what looks secret is hidden.
+    /// As sent, without bookkeeping; values that look secret are hidden.
     config: Option<Value>,
     standby_for: &'a [MachineId],
     events: &'a [MachineEvent],
@@ -92,7 +92,7 @@ pub fn detail<'a>(app: &'a AppName, view: &'a MachineView) -> MachineDetailDocum
     }
 }
 
-/// What was done to one Machine.
+/// The result of a verb for one Machine.
 #[derive(Debug, Serialize)]
 pub struct ActionDocument<'a> {
     format_version: u32,
@@ -120,7 +120,7 @@ impl MachineCondition {
     }
 }
 
-/// The document of what was done.
+/// The document of a result.
 pub fn action<'a>(action: &'a str, before: &Machine, after: &'a Machine) -> ActionDocument<'a> {
     ActionDocument {
         format_version: FORMAT_VERSION,

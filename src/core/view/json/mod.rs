@@ -1,8 +1,7 @@
-//! For programs: every command's output as data, with a version and a schema in docs/schemas.
+//! JSON output of every command, with a version and a schema in docs/schemas.
 //!
-//! One file per command. A type here is a promise to readers, kept apart from our own types on purpose:
-//! those may change. No value of a secret and no digest of one is in any of them. Turn a document into
-//! text with [`to_line()`] and nothing else.
+//! One file per command. These types are a stable interface, separate from internal types, which may change. None
+//! contains a secret or its digest. Serialise a document with [`to_line()`] only.
 
 pub mod apply;
 pub mod config;
@@ -25,5 +24,5 @@ pub mod version;
 
 pub use serialize::{to_line, to_pretty};
 
-/// Version of every document in here; rises when a reader could break.
+/// Version of these documents; raised by incompatible changes.
 pub const FORMAT_VERSION: u32 = 1;

@@ -14,7 +14,7 @@ use crate::core::plan::{
     Summary, Verb,
 };
 
-/// A plan. Barriers, pools, pins and fences are the executor's and not in here.
+/// A plan, without barriers, pools, preconditions and expected Machines, which only the executor needs.
 #[derive(Debug, Serialize)]
 pub struct PlanDocument<'a> {
     format_version: u32,

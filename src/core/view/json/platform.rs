@@ -25,7 +25,7 @@ struct VmSizeRow {
     memory_mb: u32,
     max_memory_mb: u32,
     memory_step_mb: u32,
-    /// With the memory that it brings, always running.
+    /// With its default memory, always running.
     #[serde(skip_serializing_if = "Option::is_none")]
     cents_per_month: Option<i64>,
 }
@@ -48,10 +48,10 @@ struct RegionRow {
     price_ratio: Option<f64>,
 }
 
-/// The region that prices of sizes are told of.
+/// The region of the listed prices of sizes.
 pub const PRICE_REGION: &str = "iad";
 
-/// What a size costs in a month in [`PRICE_REGION`], in cents; none where no price is known.
+/// Monthly price of a size in [`PRICE_REGION`] in cents; none if unknown.
 pub fn monthly_cents(size: &VmSize) -> Option<i64> {
     let region = Region::new(PRICE_REGION).expect("`iad` is a region");
     Some(prices::machine_price(&size.guest(), &region)?.cents())

@@ -1,5 +1,5 @@
-//! From a document to one line of text that is safe to print: whatever the escaper would show becomes
-//! a JSON escape, so that a reader gets the very value back.
+//! Serialises a document to one line that is safe to print: hazardous characters become JSON escapes, so that a reader
+//! gets the same value back.
 
 use std::io;
 
@@ -31,7 +31,7 @@ pub fn to_pretty(document: &impl Serialize) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-/// A form whose strings have the hazards escaped.
+/// A formatter that escapes hazardous characters.
 struct EscapingFormatter<F>(F);
 
 impl<F: Formatter> Formatter for EscapingFormatter<F> {

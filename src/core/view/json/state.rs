@@ -1,4 +1,4 @@
-//! `state list --json`, `state show --json`, `state push --json`, and the state after a change by hand.
+//! `state list --json`, `state show --json`, `state push --json`, and the state after a manual change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +114,7 @@ pub fn push(place: &str, serial: u64) -> StatePush<'_> {
     }
 }
 
-/// The state after one Machine was taken out of it, or in.
+/// The state after one Machine was removed from it or added to it.
 #[derive(Debug, Serialize)]
 pub struct KnownMachineChange<'a> {
     format_version: u32,
@@ -164,8 +164,7 @@ fn known_machine_row<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> KnownM
     }
 }
 
-/// The digest of a hidden value stands in the state file to show that the value changed; it is never
-/// printed (rule 37).
+/// The state file has digests of hidden values to detect changes; they are never printed (rule 37).
 fn hide_digests(value: &Value) -> Value {
     match value {
         Value::String(text) if text.starts_with(HIDDEN_PREFIX) => Value::from(HIDDEN),

@@ -12,7 +12,7 @@ use crate::core::fleet::{
 use crate::core::plan::{Note, Summary};
 use crate::core::view::status::{MachineStatus, OtherProjectMachine, StatusView};
 
-/// One app's Machines as they are.
+/// The status of one app.
 #[derive(Debug, Serialize)]
 pub struct StatusDocument<'a> {
     format_version: u32,

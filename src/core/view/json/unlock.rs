@@ -11,7 +11,7 @@ pub struct UnlockDocument<'a> {
     holder: Option<LockHolder<'a>>,
 }
 
-/// Who holds a lock, as far as they could write it down.
+/// The holder of a lock, as far as recorded.
 #[derive(Debug, Serialize)]
 pub struct LockHolder<'a> {
     /// Person or pipeline.

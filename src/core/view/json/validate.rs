@@ -15,7 +15,7 @@ pub struct ValidateDocument<'a> {
 }
 
 impl ValidateDocument<'_> {
-    /// The same where so many more were found, and are not among the diagnostics.
+    /// The same counts for diagnostics beyond the listed ones.
     #[must_use]
     pub fn with_more(mut self, more: usize) -> Self {
         self.more = (more > 0).then_some(more);
@@ -32,7 +32,7 @@ pub struct DiagnosticDocument<'a> {
     pub code: &'a str,
     /// What, for people.
     pub message: &'a str,
-    /// What stands at the place.
+    /// Label of the location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
     /// The file as it is shown to people.
@@ -54,7 +54,7 @@ pub struct DiagnosticDocument<'a> {
 /// Another place.
 #[derive(Debug, Serialize)]
 pub struct LocationDocument<'a> {
-    /// What stands there.
+    /// Label of the location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
     /// The file as it is shown to people.
@@ -100,9 +100,9 @@ impl<'a> From<&'a manifest::Diagnostic> for DiagnosticDocument<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing can be planned.
+    /// An error: no plan is possible.
     Error,
-    /// It works, and probably not as meant.
+    /// A warning.
     Warning,
 }
 

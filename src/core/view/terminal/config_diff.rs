@@ -9,10 +9,10 @@ use crate::core::view::phrases;
 use crate::core::view::style::Label;
 use crate::core::view::toml_diff::{self, DiffLine, DiffPart};
 
-/// Lines of one difference that are shown.
+/// Maximum lines per difference.
 const MAX_LINES: usize = 40;
 
-/// Writes the changes with headers at this indent; signs stand two columns before it.
+/// Writes the changes with headers at this indent; signs are two columns to the left.
 pub(super) fn render_diff(
     group: &GroupName,
     http_service: Option<&str>,
@@ -59,7 +59,7 @@ pub(super) fn render_diff(
     Ok(())
 }
 
-/// Writes what the changes lead to, without signs: a config instead of a difference.
+/// Writes the new values without signs: a config instead of a difference.
 pub(super) fn render_values(
     group: &GroupName,
     changes: &[FieldChange],
@@ -117,7 +117,7 @@ fn diff_line(
     match line {
         DiffLine::Changed { key, before, after } => {
             let used = text_at + display_width(key) + 3;
-            // Cut what will be seen, or an escape could be torn apart and a line grow too long.
+            // Truncate the escaped text, or an escape could be split and a line become too long.
             let (before, after) = (escape::safe(before), escape::safe(after));
             let (before, after) = toml_diff::highlight_difference(&before, &after, room(used));
             let side = |sign, label, emphasis, parts: &[DiffPart]| {

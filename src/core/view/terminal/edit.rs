@@ -1,4 +1,4 @@
-//! What an edit changes in the files, before the plan that follows from it.
+//! The changes of an edit to the files.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::core::view::file_edit::{FileEdit, LineKind};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::{Label, Style};
 
-/// Writes the lines that change, file by file, and an empty line after each.
+/// Writes the changed lines of each file, followed by an empty line.
 pub fn edits(files: &[FileEdit], style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     for file in files {

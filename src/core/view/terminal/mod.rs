@@ -1,7 +1,6 @@
-//! For people at a terminal: what is about to happen, what is happening, what came of it, what is.
+//! Views for terminals: plan, progress, report and status.
 //!
-//! Each view takes data, a [`Style`](super::Style) and a writer. Destroys and refusals come last, next
-//! to the prompt.
+//! Each view takes data, a [`Style`](super::Style) and a writer. Destroys and refusals come last, next to the prompt.
 
 mod config_diff;
 pub mod edit;

@@ -1,4 +1,4 @@
-//! What Fly offers, as tables.
+//! Fly's VM sizes and regions as tables.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::core::view::line::{Line, LineWriter, display_width};
 use crate::core::view::phrases;
 use crate::core::view::style::{Label, Style};
 
-/// Writes the sizes that are sold.
+/// Writes the sizes on sale.
 pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     let sold = sizes::all().filter(|size| size.gpu.is_none());
@@ -55,7 +55,7 @@ pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     page.line(&Line::new(0).hang(0).push(Label::Dim, text))
 }
 
-/// Writes rows under their heads, every column as wide as it needs, and an empty line.
+/// Writes a table, and an empty line.
 pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
@@ -72,7 +72,7 @@ pub(super) fn table<const N: usize>(
         let mut line = Line::new(0);
         let mut column = 0;
         for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            // Blanks behind the last cell are nobody's.
+            // No padding after the last cell.
             if !cell.is_empty() {
                 line = line.pad_to_column(column);
             }

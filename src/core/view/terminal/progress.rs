@@ -1,4 +1,4 @@
-//! One line for each thing that happens while a plan is carried out.
+//! One line per event of an apply.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use crate::core::view::phrases;
 use crate::core::view::run_report::{Tally, step_change};
 use crate::core::view::style::{Label, Style};
 
-/// A change in a few words, for a line or a progress bar (`~ web 148ed599c14189 gru`). A Machine is named by its id
-/// as soon as it has one, which is `made` for a new one, and before that by its name.
-pub fn subject(change: &Change, made: Option<&MachineId>) -> Line {
+/// A change in short, for a line or a progress bar (`~ web 148ed599c14189 gru`). Uses the Machine's id, which is
+/// `created_id` for a new Machine, and its name before it has one.
+pub fn subject(change: &Change, created_id: Option<&MachineId>) -> Line {
     let (symbol, label) = symbol(&change.action);
     Line::new(0)
         .push(label, symbol)
@@ -23,7 +23,7 @@ pub fn subject(change: &Change, made: Option<&MachineId>) -> Line {
                 .machine
                 .id
                 .as_ref()
-                .or(made)
+                .or(created_id)
                 .map_or(change.machine.name.as_str(), MachineId::as_str),
         )
         .plain(" ")
@@ -42,7 +42,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
     }
 }
 
-/// What is being done, and what was done.
+/// The verb while it runs, and once it is done.
 fn action_verbs(action: &Action) -> (&'static str, &'static str) {
     match action {
         Action::Create { .. } => ("creating", "created"),
@@ -56,8 +56,8 @@ fn action_verbs(action: &Action) -> (&'static str, &'static str) {
     }
 }
 
-/// What happens to a step, after its subject: `waits for check http, at most 30s`. None for the
-/// beginning and end of a barrier and for what the count says already.
+/// The event of a step, without its subject: `waits for check http, at most 30s`. None for events that the count
+/// already shows.
 pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
     let (doing, done) = action_verbs(&change.action);
     Some(match what {
@@ -84,7 +84,7 @@ pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, Stri
     })
 }
 
-/// `3 updates were sent and are not confirmed; the next apply checks them`, and which answers are waited for.
+/// `3 updates were sent and are not confirmed; the next apply checks them`, and how many responses are pending.
 fn unconfirmed_text(stopping: &InFlight) -> String {
     let Unconfirmed {
         create,
@@ -126,7 +126,7 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
     text
 }
 
-/// Writes an event as one line; nothing for what needs no line of its own.
+/// Writes an event as one line; nothing for events without one.
 pub fn event(
     plan: &Plan,
     event: &Event,
@@ -178,7 +178,7 @@ pub fn event(
                 let count = format!("  {}/{}", tally.executed(), tally.total);
                 line.add(Label::Dim, count);
             }
-            // The hint of a failure stands once, in the report.
+            // The report prints the hint of a failure.
             page.line(&line)
         }
     }

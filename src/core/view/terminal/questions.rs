@@ -1,4 +1,4 @@
-//! The words of what is asked before a plan is carried out; asking is the ui's.
+//! Texts of the approval prompts; `ui` shows them.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use crate::core::plan::{Revert, TypedConfirmation};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::{Label, Style};
 
-/// What is asked when y answers it.
+/// Prompt for y or n.
 pub const CONFIRM_APPLY: &str = "Apply this plan?";
 
-/// What is asked where files change and no Machine does.
+/// Prompt where only files change.
 pub const CONFIRM_WRITE: &str = "Write this?";
 
-/// Writes what a typed name answers: what goes, and which name.
+/// Writes the effect that a typed name approves.
 pub fn question(typed: &TypedConfirmation, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     let line = Line::new(0)
@@ -21,7 +21,7 @@ pub fn question(typed: &TypedConfirmation, style: &Style, out: &mut dyn fmt::Wri
     page.line(&line)
 }
 
-/// Writes what a typed release number answers: what is taken back.
+/// Writes the revert that a typed release number approves.
 pub fn release_question(revert: &Revert, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     let line = Line::new(0)
@@ -30,12 +30,12 @@ pub fn release_question(revert: &Revert, style: &Style, out: &mut dyn fmt::Write
     page.line(&line)
 }
 
-/// The prompt at which a release number is typed.
+/// The prompt for a release number.
 pub fn release_prompt(number: &str) -> String {
     format!("Type the release's number, {number}, to continue")
 }
 
-/// The prompt at which it is typed.
+/// The prompt for a name.
 pub fn prompt(typed: &TypedConfirmation) -> String {
     let what = match &typed.group {
         Some(_) => "the group's name",

@@ -1,4 +1,4 @@
-//! The end of an apply: what is so, what is not, what nobody knows, and what to do next.
+//! The report of an apply: failures, unconfirmed changes, result and next steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::core::view::run_report::{RunReport, Tally, replacement_machine};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::toml_diff::{self, TomlLines};
 
-/// Steps of one kind of failure that are listed.
+/// Maximum steps listed per cause.
 const MAX_LISTED: usize = 8;
 
 /// Writes the report.
@@ -46,7 +46,7 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
     next_steps(report, page)
 }
 
-/// Who took whose place because a host had no room.
+/// Machines that replaced others because a host had no room.
 fn replaced_machines(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let replaced: Vec<_> = report.replaced_machines().collect();
     if replaced.is_empty() {
@@ -79,7 +79,7 @@ fn more_line(more: usize, page: &mut LineWriter<'_>) -> fmt::Result {
     page.line(&Line::new(4).push(Label::Dim, text))
 }
 
-/// Failures of one cause together: 400 Machines that fail alike are one failure to a person.
+/// Failures, grouped by cause.
 fn failures(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     type Failed<'r> = Vec<(&'r Change, Option<&'r MachineId>)>;
     let mut causes: BTreeMap<(&str, &str, Option<&str>), Failed<'_>> = BTreeMap::new();
@@ -128,7 +128,7 @@ fn unknowns(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// The Machine that a step has left, where it has one.
+/// The Machine of a step, if there is one.
 fn created_machine(result: &StepResult) -> Option<&MachineId> {
     result.machine.as_ref().map(|machine| &machine.id)
 }
@@ -139,13 +139,13 @@ fn subjects(changes: &[(&Change, Option<&MachineId>)], page: &mut LineWriter<'_>
     } else {
         MAX_LISTED
     };
-    for (change, made) in changes.iter().take(limit) {
-        page.line(&subject(change, *made).indented(4))?;
+    for (change, created_id) in changes.iter().take(limit) {
+        page.line(&subject(change, *created_id).indented(4))?;
     }
     more_line(changes.len().saturating_sub(limit), page)
 }
 
-/// What was not begun, counted by group.
+/// Steps that did not start, counted by group.
 fn unstarted_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for (change, outcome) in report.outcomes() {
@@ -171,9 +171,9 @@ fn unstarted_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Re
     page.line(&line)
 }
 
-/// What the platform has added by itself, each field once, with the line of fly.toml that decides about it.
+/// Fields that the platform added, each once, with the line of fly.toml that sets it.
 fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
-    let mut told: BTreeMap<(bool, &str, TomlLines), (BTreeSet<&str>, usize)> = BTreeMap::new();
+    let mut grouped: BTreeMap<(bool, &str, TomlLines), (BTreeSet<&str>, usize)> = BTreeMap::new();
     for addition in report.additions {
         let code = addition.code().name();
         let key = (
@@ -181,11 +181,11 @@ fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
             code,
             toml_diff::lines_for_addition(addition),
         );
-        let (groups, machines) = told.entry(key).or_default();
+        let (groups, machines) = grouped.entry(key).or_default();
         groups.insert(addition.group.as_str());
         *machines += addition.machines;
     }
-    for ((kept, code, written), (groups, machines)) in told {
+    for ((is_readded, code, written), (groups, machines)) in grouped {
         let groups: Vec<&str> = groups.into_iter().collect();
         let of = format!(
             "{} of {}",
@@ -193,7 +193,7 @@ fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
             groups.join(", ")
         );
         let text = written.text();
-        let line = if kept {
+        let line = if is_readded {
             let text = format!(" {text} was removed from {of}, and the platform added it again ");
             Line::new(0).push(Label::Warning, "warning:").plain(text)
         } else {
@@ -203,7 +203,7 @@ fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
         page.line(&line.push(Label::Dim, format!("({code})")))?;
         let hint = if written.config_only {
             "it is kept; fly.toml has no key for it"
-        } else if kept {
+        } else if is_readded {
             "it is kept until fly.toml sets another value"
         } else {
             "it is kept; set it in fly.toml to choose the value"
@@ -339,13 +339,13 @@ fn completed(tally: &Tally) -> String {
     )
 }
 
-/// What serves what: `now: web: 1 on v2 (failing), 5 on v1; worker: 3 on v1, not started`.
+/// The versions that run: `now: web: 1 on v2 (failing), 5 on v1; worker: 3 on v1, not started`.
 fn serving(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let Some(left) = report.partial_rollout.filter(|_| !is_done(report)) else {
         return Ok(());
     };
-    let of_any = |group: &&GroupVersions| !group.versions.is_empty();
-    let groups: Vec<&GroupVersions> = left.groups.iter().filter(of_any).collect();
+    let has_versions = |group: &&GroupVersions| !group.versions.is_empty();
+    let groups: Vec<&GroupVersions> = left.groups.iter().filter(has_versions).collect();
     if groups.is_empty() || report.tally().not_started_total() == report.tally().total {
         return Ok(());
     }
@@ -405,7 +405,7 @@ fn is_done(report: &RunReport<'_>) -> bool {
     report.outcome == RunOutcome::Complete || tally.done == tally.total
 }
 
-/// Which command does what from here.
+/// The commands that continue or roll back.
 fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     if report.outcome == RunOutcome::Overtaken {
         let text = format!(
@@ -417,7 +417,7 @@ fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
     if is_done(report) {
         return Ok(());
     }
-    let Some(again) = report.next_command else {
+    let Some(next_command) = report.next_command else {
         return Ok(());
     };
     let program = report.program;
@@ -427,15 +427,15 @@ fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
         .outcomes()
         .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
     if conflict {
-        let options = &again.options;
+        let options = &next_command.options;
         let text = format!(
             "`{program} plan{options}` shows the remaining changes, and which changes of others they would revert"
         );
         return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
     }
     let applies = begun.filter(|_| report.plan.mode == PlanMode::Normal && report.verb == "apply");
-    let command = &again.command;
-    let on = match again.continuation {
+    let command = &next_command.command;
+    let forward = match next_command.continuation {
         Continuation::StartsOver => {
             format!("`{program} {command}` starts over, including the Machines already done")
         }
@@ -447,12 +447,12 @@ fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
         }
         Continuation::OtherCommand => format!("`{program} {command}` does the rest"),
     };
-    let back = applies.and_then(|left| rollback_command(report, again, left));
-    let text = back.map_or_else(|| on.clone(), |back| format!("{on}; {back}"));
+    let back = applies.and_then(|left| rollback_command(report, next_command, left));
+    let text = back.map_or_else(|| forward.clone(), |back| format!("{forward}; {back}"));
     page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
 }
 
-/// The command that takes a run back.
+/// The command that rolls back.
 fn rollback_command(
     report: &RunReport<'_>,
     next_command: &NextCommand,

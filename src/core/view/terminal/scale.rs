@@ -1,4 +1,4 @@
-//! `scale show`, with the columns of Fly's.
+//! `scale show`, with the columns of `fly scale show`.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::scale::{GroupScale, ScaleCounts, ScaleView};
 use crate::core::view::style::{Label, Style};
 
-/// Writes a line per group; what the files want otherwise stands behind an arrow.
+/// Writes a line per group; desired values follow an arrow.
 pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     let mut title = Line::new(0).push(Label::Strong, view.app.as_str());
@@ -24,11 +24,11 @@ pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
 fn row(group: &GroupScale) -> [String; 6] {
     let both = |of: &dyn Fn(&ScaleCounts) -> String| {
         let actual = of(&group.actual);
-        let wanted = group.desired.as_ref().map_or_else(|| actual.clone(), of);
-        if actual == wanted {
+        let desired = group.desired.as_ref().map_or_else(|| actual.clone(), of);
+        if actual == desired {
             actual
         } else {
-            format!("{actual} → {wanted}")
+            format!("{actual} → {desired}")
         }
     };
     let some = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -42,7 +42,7 @@ fn row(group: &GroupScale) -> [String; 6] {
     ]
 }
 
-/// `yyz(2),ams`, as Fly writes them.
+/// `yyz(2),ams`, as flyctl prints them.
 fn regions(scale: &ScaleCounts) -> String {
     let regions = scale.regions.iter().map(|(region, n)| match n {
         1 => region.as_str().to_owned(),

@@ -1,27 +1,27 @@
-//! The columns of a table: how wide, and which go first on a narrow terminal.
+//! The columns of a table: widths, and which columns a narrow terminal drops first.
 
 use std::fmt;
 
 use crate::core::view::line::{Line, LineWriter, display_width, truncate};
 use crate::core::view::style::Label;
 
-/// The widest that a column gets whose values may be cut.
+/// Maximum width of a column that may be truncated.
 const MAX_COLUMN_WIDTH: usize = 30;
 
-/// A row's cells with their labels, in the order of the heads.
+/// A row's cells with their labels, in the order of the columns.
 pub(super) type Cells<const N: usize> = [(Label, String); N];
 
-/// The head of a column.
+/// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     pub(super) name: &'static str,
-    /// The lower, the longer the column stays on a narrow terminal; those below 2 always do.
+    /// Columns with higher ranks are dropped first on a narrow terminal; below 2, never.
     pub(super) drop_rank: u8,
-    /// Its values are there to be copied: never cut.
+    /// Its values are for copying and never truncated.
     pub(super) never_truncated: bool,
 }
 
-/// A column whose values may be cut.
+/// A column whose values may be truncated.
 pub(super) const fn cuttable_column(name: &'static str, rank: u8) -> Column {
     Column {
         name,
@@ -30,7 +30,7 @@ pub(super) const fn cuttable_column(name: &'static str, rank: u8) -> Column {
     }
 }
 
-/// A column whose values are there to be copied.
+/// A column whose values are for copying.
 pub(super) const fn full_column(name: &'static str, rank: u8) -> Column {
     Column {
         name,
@@ -39,15 +39,15 @@ pub(super) const fn full_column(name: &'static str, rank: u8) -> Column {
     }
 }
 
-/// Widths of the columns that fit.
+/// Columns that fit, with their widths.
 pub(super) struct ColumnLayout<const N: usize> {
     heads: [Column; N],
-    /// Width of each column; zero leaves it out.
+    /// Width of each column; zero drops it.
     widths: [usize; N],
 }
 
 impl<const N: usize> ColumnLayout<N> {
-    /// As wide as the rows need and the terminal allows.
+    /// Widths that the rows need, within the terminal's width.
     pub(super) fn fit<'a>(
         heads: [Column; N],
         rows: impl Iterator<Item = &'a Cells<N>>,
@@ -60,7 +60,7 @@ impl<const N: usize> ColumnLayout<N> {
             }
         }
         for (width, head) in widths.iter_mut().zip(heads) {
-            // A column without a single value is left out.
+            // A column without any value is dropped.
             if *width > 0 {
                 *width = (*width).max(head.name.len());
             }
@@ -83,12 +83,12 @@ impl<const N: usize> ColumnLayout<N> {
         table
     }
 
-    /// Whether a column was left out.
+    /// Whether a column was dropped.
     pub(super) fn is_dropped(&self, column: usize) -> bool {
         self.widths[column] == 0
     }
 
-    /// Whether the columns that stay have room.
+    /// Whether the remaining columns fit.
     pub(super) fn fits(&self, width: usize) -> bool {
         self.width() <= width
     }

@@ -1,4 +1,4 @@
-//! From changes to lines, those of one table together.
+//! Turns changes into lines, grouped by table.
 
 use serde_json::Value;
 
@@ -11,14 +11,14 @@ use crate::core::fleet::{FieldChange, GroupName};
 pub struct DiffBlock {
     /// The table's header (`[[vm]]`); none for top-level keys.
     pub header: Option<String>,
-    /// Which of several (`internal_port 8080 tcp`), where the header alone does not say.
+    /// Identifies one of several tables (`internal_port 8080 tcp`).
     pub which: Option<String>,
     /// The lines.
     pub lines: Vec<DiffLine>,
 }
 
 impl DiffBlock {
-    /// Whether it stands in the table of another one (`[[services.ports]]` in `[[services]]`).
+    /// Whether it is nested in another table (`[[services.ports]]` in `[[services]]`).
     fn is_inside(&self, outer: &Self) -> bool {
         let name = |block: &Self| {
             let header = block.header.as_deref()?;
@@ -40,14 +40,14 @@ pub enum DiffLine {
     Changed {
         /// The key.
         key: String,
-        /// Its value as it is.
+        /// Its value before.
         before: String,
-        /// Its value as it becomes.
+        /// Its value after.
         after: String,
     },
-    /// A whole line that goes, so deep in its table.
+    /// A removed line, with its depth.
     Removed(usize, String),
-    /// A whole line that comes, so deep in its table.
+    /// An added line, with its depth.
     Added(usize, String),
     /// A key whose values are not shown.
     Hidden {
@@ -60,8 +60,8 @@ pub enum DiffLine {
     Reordered(String),
 }
 
-/// The changes of a Machine of this group, those of one table together. `http_service` is the service
-/// that is written as such (`8080 tcp`).
+/// The changes of a Machine of this group, grouped by table. `http_service` is the service that `[http_service]`
+/// defines (`8080 tcp`).
 pub fn blocks(
     group: &GroupName,
     http_service: Option<&str>,
@@ -100,7 +100,7 @@ pub fn blocks(
     ranked.into_iter().map(|(_, block)| block).collect()
 }
 
-/// The order of blocks: top-level keys stand before the first table, as they must in a TOML file.
+/// The order of blocks: top-level keys come before the first table, as in TOML.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum BlockRank {
     TopLevel,
@@ -120,7 +120,7 @@ impl BlockRank {
     }
 }
 
-/// The lines that say that there is less CPU or memory than before.
+/// Lines for lowered CPU or memory.
 pub fn lowered_resources(group: &GroupName, changes: &[FieldChange]) -> Vec<String> {
     location::with_size_names(changes)
         .iter()
@@ -175,7 +175,7 @@ fn lines(place: &TomlLocation, change: &FieldChange) -> Vec<DiffLine> {
     }
     let text = |v: &Value| value::literal(&value::to_form(place.form, v));
     match (&change.before, &change.after) {
-        // What differs is a part that is not shown.
+        // Only hidden parts differ.
         (Some(before), Some(after)) if text(before) == text(after) => vec![DiffLine::Hidden {
             key,
             what: "changed",

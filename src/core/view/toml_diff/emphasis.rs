@@ -1,4 +1,4 @@
-//! Which part of a changed value is the change.
+//! Marks the changed part of a value.
 
 use similar::{ChangeTag, TextDiff};
 
@@ -7,15 +7,14 @@ use similar::{ChangeTag, TextDiff};
 pub struct DiffPart {
     /// The text.
     pub text: String,
-    /// Whether the other side has something else here.
+    /// Whether the other value differs here.
     pub differs: bool,
 }
 
-/// Above this many characters a value is not compared inside: nobody reads such a line closely, and
-/// the comparison would take long.
+/// Longer values are not compared in detail: it would be slow, and nobody reads such a line closely.
 const MAX_COMPARED: usize = 4_096;
 
-/// Blank or not, a run of letters and digits, or a single other character.
+/// A word, a run of spaces, or a single other character.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut start = 0;
@@ -34,7 +33,7 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// Both values in parts. Where too little is common, all of it is the change and nothing is marked.
+/// Both values in parts. If they have too little in common, nothing is marked.
 fn compare(before: &str, after: &str) -> (Vec<DiffPart>, Vec<DiffPart>) {
     let plain = |text: &str| {
         vec![DiffPart {
@@ -48,7 +47,7 @@ fn compare(before: &str, after: &str) -> (Vec<DiffPart>, Vec<DiffPart>) {
     let (old, new) = (tokens(before), tokens(after));
     // No deadline: what is shown must not depend on how fast the machine is.
     let diff = TextDiff::from_slices(&old, &new);
-    // Two quotes and an equals sign are always common; half of the text must be.
+    // Quotes are always common, so at least half of the text must be.
     let common: usize = diff
         .iter_all_changes()
         .filter(|c| c.tag() == ChangeTag::Equal)
@@ -82,8 +81,8 @@ fn push(parts: &mut Vec<DiffPart>, text: &str, differs: bool) {
     }
 }
 
-/// Both values in parts, cut to so many characters around the first difference, so that two long
-/// values that differ at their ends do not look the same.
+/// Both values in parts, truncated to so many characters around the first difference, so that long values that
+/// differ at their ends do not look equal.
 pub fn highlight_difference(
     before: &str,
     after: &str,
@@ -99,11 +98,11 @@ pub fn highlight_difference(
         .zip(after.chars())
         .take_while(|(a, b)| a == b)
         .count();
-    // A few characters before the difference say where it is.
+    // Keep a few characters before the difference as context.
     let start = if common + 8 < room {
         0
     } else {
-        // Where both end soon after the difference, more of what comes before it has room.
+        // If both end soon after the difference, more fits before it.
         (common - room / 3).min(longest + 1 - room)
     };
     compare(&window(before, start, room), &window(after, start, room))

@@ -1,14 +1,14 @@
-//! The service that stands in fly.toml as `[http_service]`: two ports of the config are lines of one
-//! table there (docs/platform/fly-toml.md 4.1).
+//! Changes of the service that fly.toml has as `[http_service]`: two ports of the config are one table there
+//! (docs/platform/fly-toml.md 4.1).
 
 use serde_json::{Map, Value};
 
 use super::blocks::{DiffBlock, DiffLine};
 use crate::core::fleet::FieldChange;
 
-/// The changes with those of this service told as changes of `[http_service]`.
+/// The changes, with those of this service as changes of `[http_service]`.
 pub(super) fn as_http_service(changes: &[FieldChange], name: &str) -> Vec<FieldChange> {
-    let mut told: Vec<FieldChange> = Vec::with_capacity(changes.len());
+    let mut result: Vec<FieldChange> = Vec::with_capacity(changes.len());
     for change in &changes.iter().flat_map(split_services).collect::<Vec<_>>() {
         let change = match change.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["services", service] if service == name => FieldChange {
@@ -27,15 +27,15 @@ pub(super) fn as_http_service(changes: &[FieldChange], name: &str) -> Vec<FieldC
             }
             _ => change.clone(),
         };
-        // Options of http stand on both ports and once in the table.
-        if !told.contains(&change) {
-            told.push(change);
+        // HTTP options are on both ports, but once in the table.
+        if !result.contains(&change) {
+            result.push(change);
         }
     }
-    told
+    result
 }
 
-/// All services that come or go at once, each as a change of its own.
+/// Splits a change of the list of services into one change per service.
 fn split_services(change: &FieldChange) -> Vec<FieldChange> {
     let entries = match (change.path.as_slice(), &change.before, &change.after) {
         ([all], None, Some(Value::Array(entries))) | ([all], Some(Value::Array(entries)), None)
@@ -58,7 +58,7 @@ fn split_services(change: &FieldChange) -> Vec<FieldChange> {
     entries.collect()
 }
 
-/// A whole service as the table that made it.
+/// A service as its `[http_service]` table.
 fn http_service_table(service: &Value) -> Value {
     let Some(fields) = service.as_object() else {
         return service.clone();
@@ -80,7 +80,7 @@ fn http_service_table(service: &Value) -> Value {
     table.into()
 }
 
-/// A block of lines of this service under the headers that people wrote.
+/// A block of this service under its headers in fly.toml.
 pub(super) fn rename_block(mut block: DiffBlock, service: &str) -> DiffBlock {
     block.header = block.header.map(|header| rename_header(&header));
     block.which = block.which.and_then(|which| {

@@ -1,5 +1,5 @@
-//! Where a field of a Machine's config stands in fly.toml (docs/platform/fly-toml.md 3 to 7, read
-//! backwards). A field that fly.toml has no word for is named by its path in the config.
+//! The location in fly.toml of a field of a Machine's config (the inverse of docs/platform/fly-toml.md 3 to 7). A field
+//! without a key in fly.toml is named by its path in the config.
 
 use std::collections::BTreeSet;
 
@@ -8,25 +8,25 @@ use serde_json::Value;
 use crate::core::fleet::schema::{CONFIG, FieldRow, FieldType, Form, Table, Toml};
 use crate::core::fleet::{FieldChange, GroupName};
 
-/// Heads the fields that fly.toml has no word for.
+/// Header of fields without a key in fly.toml.
 pub(super) const CONFIG_ONLY: &str = "# in the Machine's config, not in fly.toml";
 
-/// A field's place.
+/// The location of a field.
 #[derive(Debug, Clone)]
 pub(super) struct TomlLocation {
-    /// The table that it stands in.
+    /// Its table.
     pub(super) header: Option<String>,
-    /// Which of several such tables.
+    /// Identifies one of several such tables.
     pub(super) which: Option<String>,
-    /// Its key there; of a whole table what its header needs besides.
+    /// Its key; of a table, the additional identification in its header.
     pub(super) key: String,
-    /// How its value is written.
+    /// The form of its value.
     pub(super) form: Form,
-    /// The change is of a whole table or list of tables: the row of it.
+    /// The row of the table, where a table or list of tables changes.
     pub(super) table: Option<&'static FieldRow>,
 }
 
-/// How the header of a table is written; `*` in it stands for the name of the entry, or for its type.
+/// The header of a table; `*` in it is the name of the entry, or its type.
 pub(super) fn header_of(row: &FieldRow, name: &str) -> Option<String> {
     let Toml::Table(header) = row.spec.toml else {
         return None;
@@ -52,7 +52,7 @@ pub(super) fn table_of(row: &FieldRow) -> Option<&'static Table> {
     }
 }
 
-/// What a key of a table is called in fly.toml, and how its value is written.
+/// The name of a key in fly.toml, and the form of its value.
 pub(super) fn key_of<'k>(table: &Table, key: &'k str) -> (&'k str, Form) {
     match table.row(key).map(|row| row.spec.toml) {
         Some(Toml::Key(name, form)) => (name, form),
@@ -62,7 +62,7 @@ pub(super) fn key_of<'k>(table: &Table, key: &'k str) -> (&'k str, Form) {
     }
 }
 
-/// Where this path of the config stands in fly.toml.
+/// The location in fly.toml of this path of the config.
 pub(super) fn locate(group: &GroupName, path: &[String]) -> TomlLocation {
     let steps: Vec<&str> = path.iter().map(String::as_str).collect();
     in_table(group, CONFIG, &steps, None, None).unwrap_or_else(|| TomlLocation {
@@ -92,7 +92,7 @@ fn in_table(
         })
     };
     let Some(row) = table.row(first) else {
-        // Inside a table that people write, what nobody knows stands by its own name.
+        // An unknown field in a known table keeps its name.
         return header.and_then(|_| here(&steps.join("."), Form::Plain));
     };
     let whole = |name: &str| {
@@ -162,8 +162,8 @@ fn in_table(
     }
 }
 
-/// The changes with kind and number of CPUs told as the size's name where both are known: people write
-/// `size = "shared-cpu-2x"`.
+/// The changes, with kind and number of CPUs joined to the name of a size where both are known
+/// (`size = "shared-cpu-2x"`).
 pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
     let find = |key: &str| {
         changes
@@ -206,8 +206,8 @@ pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
     folded
 }
 
-/// The changes with a check or a port that goes and the only one that comes in its place told as one
-/// that changes: which path a check asks for is what identifies it, and one line of fly.toml to people.
+/// The changes, with the removal and the addition of a single check or port joined to one change. The path identifies
+/// a check, so that another path is an addition and a removal.
 pub(super) fn merge_exchanges(
     changes: &[FieldChange],
     http_service: Option<&str>,
@@ -228,7 +228,7 @@ pub(super) fn merge_exchanges(
     told
 }
 
-/// The two changes that exchange one entry for another, where this is one of them.
+/// The two changes that replace one entry by another, if this is one of them.
 fn exchange<'c>(
     changes: &'c [FieldChange],
     change: &FieldChange,
@@ -248,14 +248,14 @@ fn exchange<'c>(
         return None;
     };
     let kind = |value: &Option<Value>| value.as_ref()?.get("type").cloned();
-    // Of services only the one in [http_service] is known to be the same with another port.
+    // Only the service of [http_service] is known to be the same with another port.
     if list.len() == 1 && comes.path.last().map(String::as_str) != http_service {
         return None;
     }
     (kind(&goes.before) == kind(&comes.after)).then_some((goes, comes))
 }
 
-/// The list of services, or of checks or ports of one, that a change is an entry of.
+/// The list of services, checks or ports that a changed entry belongs to.
 fn list_of(change: &FieldChange) -> Option<&[String]> {
     match change.path.as_slice() {
         [services, _, list, _]
@@ -268,8 +268,8 @@ fn list_of(change: &FieldChange) -> Option<&[String]> {
     }
 }
 
-/// The keys that differ between two entries, under the path of the one that goes; a service's under that
-/// of the one that comes, which is how it is written.
+/// The differing keys of two entries, under the path of the removed one; of a service, under the path of the added
+/// one, as fly.toml has it.
 fn fields(goes: &FieldChange, comes: &FieldChange) -> Vec<FieldChange> {
     let side = |value: &Option<Value>| match value {
         Some(Value::Object(fields)) => fields.clone(),

@@ -1,8 +1,7 @@
-//! Field changes in the language that people wrote: each change of a Machine's config as the lines of
-//! fly.toml that would be different.
+//! Changes of a Machine's config as changed lines of fly.toml.
 //!
-//! Data only, neither escaped nor laid out. Start at [`blocks()`]; `place` knows where a field stands in
-//! fly.toml, `http_service` how two ports are one table there, `value` how a value is written there, `emphasis` which part of a changed value is new.
+//! Data only, without escaping and layout. Start at [`blocks()`]. `location` finds a field's key in fly.toml,
+//! `http_service` joins two ports to one table, `value` writes values, `emphasis` marks the changed part of a value.
 
 mod blocks;
 mod emphasis;

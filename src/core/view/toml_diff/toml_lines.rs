@@ -1,4 +1,4 @@
-//! One field as it has to be written into fly.toml, on one line of text.
+//! One field as it is written in fly.toml, on one line.
 
 use serde_json::Value;
 
@@ -7,14 +7,14 @@ use super::location::CONFIG_ONLY;
 use crate::core::fleet::{Effect, FieldChange, GroupName};
 use crate::core::plan::Addition;
 
-/// Where an added field stands in fly.toml, and how it is written there.
+/// The line and table of an added field in fly.toml.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TomlLines {
-    /// The table (`[http_service]`), and which of several; none at the top level, or where fly.toml has no word.
+    /// The table (`[http_service]`) and its identification; none at the top level, or without a key in fly.toml.
     pub table: Option<String>,
-    /// The lines; only the key where the value is not known or not shown.
+    /// The lines; only the key if the value is unknown or hidden.
     pub lines: Vec<String>,
-    /// fly.toml has no word for it.
+    /// fly.toml has no key for it.
     pub config_only: bool,
 }
 
@@ -30,7 +30,7 @@ impl TomlLines {
     }
 }
 
-/// The place and the line of a field that the platform has added.
+/// The table and line of a field that the platform added.
 pub fn lines_for_addition(addition: &Addition) -> TomlLines {
     let Addition {
         group,
@@ -59,7 +59,7 @@ pub fn lines_for_addition(addition: &Addition) -> TomlLines {
     })
 }
 
-/// The same of each table that has a part in these changes.
+/// The same for each table with changes.
 pub fn lines_for_changes(
     group: &GroupName,
     http_service: Option<&str>,

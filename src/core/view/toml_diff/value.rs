@@ -1,11 +1,11 @@
-//! How values are written in fly.toml: literals, keys, command lines, whole tables.
+//! Writes values of fly.toml: literals, keys, command lines and tables.
 
 use serde_json::{Map, Value};
 
 use super::location::{header_of, key_of, table_of};
 use crate::core::fleet::schema::{FieldRow, Form, OPAQUE_TABLE, Toml};
 
-/// The value as fly.toml would have it, still as data.
+/// The value as in fly.toml, as data.
 pub(super) fn to_form(form: Form, value: &Value) -> Value {
     match (form, value) {
         (Form::Memory, Value::Number(mb)) => mb.as_u64().map_or_else(|| value.clone(), memory),
@@ -33,8 +33,8 @@ fn memory(mb: u64) -> Value {
     })
 }
 
-/// Words as a command line that splits into them again (google/shlex: in double quotes a backslash
-/// takes the next character literally).
+/// Quotes words for a command line that splits into them again (google/shlex: in double quotes a backslash makes any
+/// next character literal).
 fn command(words: &[Value]) -> String {
     let quoted: Vec<String> = words
         .iter()
@@ -84,7 +84,7 @@ pub(super) fn key(key: &str) -> String {
     }
 }
 
-/// A path into the config, which is no TOML key but reads like one.
+/// A path in the config, written like a TOML key.
 fn is_dotted_path(key: &str) -> bool {
     key.split('.')
         .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
@@ -111,7 +111,7 @@ pub(super) fn literal(value: &Value) -> String {
     }
 }
 
-/// The same without the quotes of a string, for a sentence.
+/// The same without quotes, for a sentence.
 pub(super) fn unquoted(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -133,8 +133,7 @@ fn string(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// A table, or a list of them, as lines with their depth; the keys that say which entry it is first, then
-/// plain keys, then tables.
+/// A table, or a list of tables, as lines with their depth: identifying keys first, then plain keys, then tables.
 pub(super) fn table_lines(row: &FieldRow, name: &str, value: &Value) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     push_table(row, name, value, 0, &mut lines);

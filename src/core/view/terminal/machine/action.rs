@@ -1,4 +1,4 @@
-//! What a verb did to a Machine, as one line.
+//! The effect of a verb on one Machine, as one line.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::status::cells::state_label;
 
-/// Writes the Machine and what it was and is.
+/// Writes the Machine with its states before and after.
 pub fn action(
     before: &Machine,
     after: &Machine,

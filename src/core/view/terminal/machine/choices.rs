@@ -1,4 +1,4 @@
-//! Machines to choose one from: the row of each says what people know it by.
+//! Rows of Machines to choose one from.
 
 use crate::core::view::line::LineWriter;
 use crate::core::view::status::MachineStatus;
@@ -8,7 +8,7 @@ use crate::core::view::terminal::table::{
     Cells, Column, ColumnLayout, cuttable_column, full_column,
 };
 
-/// Nobody reads heads above rows that move: the columns have none.
+/// The rows scroll, so the columns have no headings.
 const HEADS: [Column; 5] = [
     full_column("", 0),
     cuttable_column("", 3),
@@ -17,10 +17,10 @@ const HEADS: [Column; 5] = [
     cuttable_column("", 1),
 ];
 
-/// Where a row of a table begins.
+/// Indent of a table row.
 const INDENT: usize = 2;
 
-/// A row for each of these, in columns, without those that so many columns have no room for.
+/// A row for each Machine, without the columns that do not fit `width`.
 pub fn choices<'m>(machines: impl Iterator<Item = &'m MachineStatus>, width: usize) -> Vec<String> {
     let cells: Vec<_> = machines.map(cells).collect();
     let table = ColumnLayout::fit(HEADS, cells.iter(), width.saturating_add(INDENT));

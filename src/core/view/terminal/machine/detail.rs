@@ -1,5 +1,4 @@
-//! One Machine: what it is and does, its config in the language of fly.toml, its checks and events, and
-//! what the state says of it.
+//! The detail of one Machine: status, config in fly.toml syntax, checks, events and its record in the state.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::config_diff;
 use crate::core::view::terminal::status::cells::{self, remarks, state_label};
 
-/// Events that are shown.
+/// Maximum events shown.
 const MAX_EVENTS: usize = 10;
 
 /// Writes everything about one Machine.
@@ -20,7 +19,7 @@ pub fn detail(view: &MachineView, style: &Style, out: &mut dyn fmt::Write) -> fm
     facts(view, page)?;
     if let Some(config) = &view.config {
         title("Config", page)?;
-        // Of nothing at all every field differs: that is the config, with what is secret hidden.
+        // The difference from an empty config is the config, with secrets hidden.
         let fields = diff::diff_configs(&MachineConfig::default(), config);
         config_diff::render_values(&group(view), &fields, 2, page)?;
     }
@@ -33,7 +32,7 @@ pub fn detail(view: &MachineView, style: &Style, out: &mut dyn fmt::Write) -> fm
     Ok(())
 }
 
-/// Field names are told as fly.toml would write them for its group.
+/// The group for which fields are written as in fly.toml.
 fn group(view: &MachineView) -> GroupName {
     let own = view.status.group.clone();
     own.unwrap_or_else(|| GroupName::new("app").expect("`app` is a valid name"))

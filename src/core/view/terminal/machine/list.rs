@@ -1,4 +1,4 @@
-//! Every Machine as a row.
+//! A table of Machines.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ const HEADS: [Column; 10] = [
     cuttable_column("IMAGE", 8),
 ];
 
-/// Writes a row for each of these, and what the signs in it mean.
+/// Writes a row for each Machine, and a legend of the signs.
 pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     let machines = &view.machines;

@@ -1,5 +1,4 @@
-//! Machines one by one: all of them in a table or to choose from, one with everything, and what a verb did to
-//! one.
+//! Single Machines: a table, rows to choose from, the detail of one, and the result of a verb.
 
 mod action;
 mod choices;

@@ -1,4 +1,4 @@
-//! The last lines, next to the prompt: the counts, and whatever cannot be taken back.
+//! The last lines, next to the prompt: counts and irreversible changes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,17 +13,17 @@ use crate::core::view::outline::Outline;
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 
-/// Names that are listed in one sentence.
+/// Maximum names in one sentence.
 const MAX_NAMED: usize = 10;
 
-/// Writes them.
+/// Writes the last lines.
 pub(super) fn closing(
     plan: &Plan,
     outline: &Outline<'_>,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     if plan.changes().next().is_none() {
-        // What is refused may be the very thing that is wanted.
+        // With refusals, "no changes" could be wrong.
         if plan.refusals.is_empty() {
             page.line(&no_changes_line(plan))?;
         }
@@ -136,7 +136,7 @@ fn count_line(plan: &Plan) -> Line {
     line.plain(".")
 }
 
-/// How long it takes at least, where Machines that have to stay up for a while wait for each other.
+/// The minimum duration, if Machines wait for each other to stay up.
 fn minimum_duration(plan: &Plan) -> Option<String> {
     let longest = plan
         .groups
@@ -150,8 +150,7 @@ fn minimum_duration(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// What it changes in the bill, where that is known and not nothing; where a region is why it is not known,
-/// that.
+/// The change in cost, or the regions without a known price.
 fn cost_text(plan: &Plan) -> Option<String> {
     let Some(cost) = &plan.cost else {
         return unpriced_text(plan);
@@ -203,7 +202,7 @@ fn unpriced_text(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// Sentences on what cannot be taken back.
+/// Sentences about irreversible changes.
 fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
     if plan.mode == PlanMode::Destroy {
@@ -252,7 +251,7 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     texts
 }
 
-/// Groups that go, and those that stay in fly.toml and keep no Machine.
+/// Removed groups, and groups of fly.toml that keep no Machine.
 fn emptied_groups(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let named = |groups: &[&str], what: &str| {
         let s = if groups.len() == 1 { "" } else { "s" };

@@ -1,4 +1,4 @@
-//! New Machines: how many where, how big, on which ports, with which volumes.
+//! New Machines: counts per region, size, ports and volumes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 
-/// Ports that are listed one by one per region when they do not follow each other.
+/// Maximum separate port ranges per region.
 const MAX_PORTS: usize = 8;
 
-/// A text shorter than this is not broken.
+/// Texts shorter than this do not wrap.
 const MAX_UNBROKEN: usize = 24;
 
 /// Writes `+ 4 to create: 2 in gru, 2 in bog · shared-cpu-2x 1 GB`.
@@ -100,7 +100,7 @@ fn ports_and_volumes(items: &[&MachineChange<'_>], verbose: bool) -> String {
     texts.join(", ")
 }
 
-/// The volumes that replacements get beside what they leave, a line.
+/// Writes the volumes of replacements on one line.
 pub(super) fn replacement_volumes(
     bundle: &ChangeBundle<'_>,
     page: &mut LineWriter<'_>,
@@ -129,7 +129,7 @@ fn volume_texts(items: &[&MachineChange<'_>]) -> Vec<String> {
     texts
 }
 
-/// `with 2 new volumes data of 10 GB`, equal ones together.
+/// `with 2 new volumes data of 10 GB`, grouped by kind.
 fn new_volumes<'a>(all: impl Iterator<Item = &'a PlannedVolume>) -> Vec<String> {
     let mut many: BTreeMap<(&str, u32, bool), usize> = BTreeMap::new();
     for volume in all {
@@ -179,7 +179,7 @@ fn local_port(item: &MachineChange<'_>) -> Option<u16> {
     }
 }
 
-/// Which Machines the standbys stand by for, where they exist already.
+/// The primaries of the standbys.
 fn standby_targets(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut ids = Vec::new();
     let mut coming = 0_usize;

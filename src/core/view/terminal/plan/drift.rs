@@ -1,4 +1,4 @@
-//! What somebody else changed since the last apply.
+//! Drift: changes outside Aeroform since the last apply.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ use crate::core::view::phrases;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::config_diff;
 
-/// Ids that are listed per entry.
+/// Maximum ids per entry.
 const MAX_IDS: usize = 8;
 
-/// Writes what differs between the state and the world, and nothing of what would be done about it.
+/// Writes the differences between state and provider, without planned changes.
 pub fn drift_only(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     page.line(&full_plan::header(plan))?;
@@ -69,7 +69,7 @@ pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut LineWriter<'_
     page.blank()
 }
 
-/// Whose doing it is, as far as that is known.
+/// The heading, with who changed it if that is known.
 fn heading(plan: &Plan) -> Line {
     let line = Line::new(0);
     if plan.serial == 0 {
@@ -141,8 +141,8 @@ fn drift_entry(bundle: &DriftBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Resu
     config_diff::render_diff(bundle.group, None, bundle.fields, 10, page)
 }
 
-fn resolution_text(fate: Option<DriftResolution>) -> &'static str {
-    match fate {
+fn resolution_text(resolution: Option<DriftResolution>) -> &'static str {
+    match resolution {
         None => "changed",
         Some(DriftResolution::Reverted) => "changed, will be reverted by this plan",
         Some(DriftResolution::ChangedFurther) => "changed, will be changed further by this plan",

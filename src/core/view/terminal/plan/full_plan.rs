@@ -1,4 +1,4 @@
-//! The plan from its first line to its last.
+//! All parts of the plan in order.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     closing::closing(plan, &outline, page)
 }
 
-/// Which app, where, from which state and how much was looked at.
+/// App, provider, serial of the state, and how many Machines were read.
 pub(super) fn header(plan: &Plan) -> Line {
     let state = match plan.serial {
         0 => "no state yet".to_owned(),

@@ -11,11 +11,11 @@ use crate::core::view::outline::{self, Outline, Section};
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 
-/// A name longer than this is cut in the table; its section has it whole.
+/// Longer names are truncated in the table; the section has the full name.
 const MAX_NAME_WIDTH: usize = 24;
-/// Regions named in a line of the table.
+/// Maximum regions per row.
 const MAX_REGIONS: usize = 6;
-/// Groups without changes that are listed by name.
+/// Maximum unchanged groups listed.
 const MAX_UNCHANGED: usize = 12;
 
 /// Symbol and colour of a group's changes.
@@ -120,7 +120,7 @@ pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut LineWriter<'_
     page.blank()
 }
 
-/// What is so bad about the counts that it stands beside them.
+/// Warnings about a group's counts, shown in its row.
 fn count_warnings(plan: &Plan, group: &GroupChange) -> Vec<&'static str> {
     let of_group = |note: &&Note| note.group.as_ref() == Some(&group.name);
     let mut warnings = plan.warnings.iter().filter(of_group);
@@ -138,7 +138,7 @@ fn count_warnings(plan: &Plan, group: &GroupChange) -> Vec<&'static str> {
     found
 }
 
-/// What stands behind the counts.
+/// The text after the counts.
 fn group_detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
     let mut parts = Vec::new();
     match group.verdict {
@@ -162,7 +162,7 @@ fn group_detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>)
     parts.join(" · ")
 }
 
-/// Where its Machines come from, where `[[moved]]` brings some.
+/// The old groups of Machines that `[[moved]]` brings.
 fn moved_from_text(group: &GroupChange) -> Option<String> {
     let [others @ .., last] = &group.moved_from[..] else {
         return None;
@@ -174,7 +174,7 @@ fn moved_from_text(group: &GroupChange) -> Option<String> {
     })
 }
 
-/// Whether the state has Machines of it and the world has none.
+/// Whether the state has Machines of the group and the provider has none.
 fn is_all_missing(plan: &Plan, group: &GroupChange) -> bool {
     plan.drift
         .iter()
@@ -204,12 +204,12 @@ fn change_text(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) 
     "removed from fly.toml".to_owned()
 }
 
-/// Regions whose number of Machines changes.
+/// Regions whose counts change.
 fn region_changes(group: &GroupChange) -> Option<String> {
     if let Some((only, _)) = group.regions.first_key_value()
         && group.regions.len() == 1
     {
-        // The counts beside it say the rest.
+        // The row already has the counts.
         return (group.before != group.after).then(|| only.to_string());
     }
     let changed: Vec<String> = group
@@ -233,7 +233,7 @@ fn region_changes(group: &GroupChange) -> Option<String> {
     })
 }
 
-/// What the counts do not show: `4 to update, 2 to replace`.
+/// Changes that do not change counts: `4 to update, 2 to replace`.
 fn other_changes(section: &Section<'_>, moved: bool) -> Option<String> {
     let mut totals: Vec<(&str, usize)> = Vec::new();
     for bundle in &section.bundles {

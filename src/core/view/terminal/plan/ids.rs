@@ -1,4 +1,4 @@
-//! Which Machines, by region, as many as a person reads.
+//! Machine ids by region, limited in number.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use crate::core::view::line::{Line, LineWriter, display_width};
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 
-/// Ids that are listed per region and change.
+/// Maximum ids per region and change.
 const MAX_IDS: usize = 8;
-/// Regions that are listed when they do not fit on one line.
+/// Maximum regions listed on separate lines.
 const MAX_REGIONS: usize = 6;
 
-/// Writes `gru 148ed… 6e82… · bog 3d8d…` on one line, or a line per region where that is too long;
-/// nothing where no Machine has an id yet.
+/// Writes `gru 148ed… 6e82… · bog 3d8d…` on one line, or one line per region if that is too long. Writes nothing if no
+/// Machine has an id yet.
 pub(super) fn ids(
     bundle: &ChangeBundle<'_>,
     indent: usize,

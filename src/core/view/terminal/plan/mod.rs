@@ -1,8 +1,8 @@
-//! The plan as a person reads it before saying yes.
+//! The plan as text.
 //!
-//! Header, one line per group, drift, one section per group that changes (those that go last), what the
-//! state alone records, notes, warnings, refusals, and the closing counts. What takes long to read is
-//! collapsed; nothing that is destroyed, shrunk or left behind ever is without its count.
+//! Header, one line per group, drift, one section per changed group (removed groups last), changes of the state only,
+//! notes, warnings, refusals, and the closing counts. Long lists are collapsed, but everything that is destroyed,
+//! shrunk or detached is counted.
 
 mod closing;
 mod create;

@@ -1,4 +1,4 @@
-//! What the state alone records, what was held back, what to look at, and what refuses.
+//! Changes of the state only, notes, warnings and refusals.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 
-/// Remarks of one kind that are shown.
+/// Maximum notes per kind.
 const MAX_SHOWN: usize = 20;
 
-/// Writes every kind of remark that there is; refusals last.
+/// Writes all notes; refusals last.
 pub(super) fn remarks(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     render_notes(
         "written to the state, no Machine changes",
@@ -23,7 +23,7 @@ pub(super) fn remarks(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     render_notes("refused", Label::Error, &plan.refusals, page)
 }
 
-/// Writes the remarks of one kind.
+/// Writes the notes of one kind.
 pub(super) fn render_notes(
     word: &str,
     label: Label,
@@ -40,7 +40,7 @@ pub(super) fn render_notes(
     };
     for note in notes.iter().take(limit) {
         let mut line = Line::new(0).push(label, format!("{word}:")).plain(" ");
-        // A message that names its group in backticks need not be told twice.
+        // Some messages already name their group.
         if let Some(group) = &note.group
             && !note.message.contains(group.as_str())
         {
@@ -63,7 +63,7 @@ pub(super) fn render_notes(
     page.blank()
 }
 
-/// Writes a hint; what stands on lines of its own is there to be copied.
+/// Writes a hint; lines after the first are for copying.
 fn hint(text: &str, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut rows = text.lines();
     let first = rows.next().unwrap_or("");

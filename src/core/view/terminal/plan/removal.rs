@@ -1,4 +1,4 @@
-//! Machines that go: one line each, with what they do now and what they leave behind.
+//! Machines to destroy: one line each, with state and volumes that are detached.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::core::view::outline::Section;
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 
-/// Machines that are listed; more are counted.
+/// Maximum Machines listed; the rest is counted.
 const MAX_LISTED: usize = 50;
 
 /// Writes `- 2 to destroy` and the Machines.

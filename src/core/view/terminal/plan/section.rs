@@ -1,4 +1,4 @@
-//! What happens to one group.
+//! The changes of one group.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::core::view::style::Label;
 use crate::core::view::terminal::config_diff;
 use crate::core::view::toml_diff::{self, TomlLines};
 
-/// Distinct reasons that are shown for one entry.
+/// Maximum distinct reasons per entry.
 const MAX_REASONS: usize = 3;
-/// Places that are named of what goes although fly.toml never said it.
+/// Maximum removed fields named that fly.toml never set.
 const MAX_UNSENT: usize = 8;
-/// Machines of a replacement whose volumes are listed.
+/// Maximum replaced Machines whose volumes are listed.
 const MAX_UNATTACHED: usize = 50;
 
 /// Writes the group's section and an empty line after it.
@@ -122,7 +122,7 @@ fn entry(
     unattached_volumes(section, bundle, page)
 }
 
-/// What goes although no file of ours ever said it: how to keep it.
+/// A hint how to keep removed fields that the manifests never set.
 fn unsent_removals_hint(
     group: &GroupName,
     http_service: Option<&str>,
@@ -133,7 +133,7 @@ fn unsent_removals_hint(
     let unsent: Vec<FieldChange> = fields.iter().filter(|f| f.unsent).cloned().collect();
     let text = match unsent.len() {
         0 => return Ok(()),
-        // The lines with `-` are the ones to write.
+        // All removed lines are such fields.
         all if all == fields.iter().filter(goes).count() => {
             "fly.toml never set what is removed here; to keep a `-` line, add it to fly.toml"
                 .to_owned()
@@ -165,7 +165,7 @@ fn unsent_removals_hint(
     )
 }
 
-/// Whether the lines around it say why already: the fields that change, or the group that moves.
+/// Whether the lines around it already show the reason.
 fn is_explained(bundle: &ChangeBundle<'_>) -> bool {
     match bundle.kind {
         ChangeKind::Update => !bundle.fields.is_empty(),
@@ -178,15 +178,14 @@ fn is_explained(bundle: &ChangeBundle<'_>) -> bool {
     }
 }
 
-/// `~ 1 to start again: exited with code 1 after release v2`; where the Machines have different reasons, these
-/// follow on lines of their own.
+/// `~ 1 to start again: exited with code 1 after release v2`; different reasons follow on separate lines.
 fn with_reason(bundle: &ChangeBundle<'_>, what: &str) -> String {
     let n = phrases::group_digits(bundle.machines.len());
     let reason = shared_reason(bundle).map_or(String::new(), |reason| format!(": {reason}"));
     format!("~ {n} {what}{reason}")
 }
 
-/// The reason that all its Machines give, if it is one.
+/// The reason, if all its Machines have the same one.
 fn shared_reason<'a>(bundle: &ChangeBundle<'a>) -> Option<&'a str> {
     let mut reasons = bundle
         .machines
@@ -196,7 +195,7 @@ fn shared_reason<'a>(bundle: &ChangeBundle<'a>) -> Option<&'a str> {
     reasons.all(|reason| reason == first).then_some(first)
 }
 
-/// Why.
+/// The reasons.
 fn reasons(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let reasons = bundle.reasons();
     let limit = if page.style.verbose {
@@ -236,7 +235,7 @@ fn branches(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result
     Ok(())
 }
 
-/// Volumes that replacements leave.
+/// Volumes that replaced Machines leave unattached.
 fn unattached_volumes(
     section: &Section<'_>,
     bundle: &ChangeBundle<'_>,

@@ -1,4 +1,4 @@
-//! What is said of one Machine, in its row and below it.
+//! One Machine in its row, and the lines below it.
 
 use crate::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Management};
 use crate::core::view::line::{Line, truncate};
@@ -23,19 +23,19 @@ pub(super) const HEADS: [Column; 7] = [
     cuttable_column("RELEASE", 5),
 ];
 
-/// Places in [`HEADS`].
+/// Indices into [`HEADS`].
 pub(super) const REGION_COLUMN: usize = 1;
 const ADDRESS_COLUMN: usize = 4;
 
-/// Characters of a failing check's output that are shown.
+/// Maximum characters shown of a failing check's output.
 const MAX_OUTPUT: usize = 160;
 
-/// How much the column of checks says.
+/// What the column of checks shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::core::view::terminal) enum CheckNaming {
-    /// A single check by its name.
+    /// A single check with its name.
     Named,
-    /// Results only, where names have no room.
+    /// Results only.
     Results,
 }
 
@@ -79,7 +79,7 @@ pub(in crate::core::view::terminal) fn state_label(state: MachineState) -> Label
     }
 }
 
-/// The checks that say something of the Machine now: what passed before it came to rest says nothing.
+/// The checks that are current: a passing check of a stopped Machine is not.
 pub(in crate::core::view::terminal) fn current_checks(
     machine: &MachineStatus,
 ) -> Vec<&CheckStatus> {
@@ -101,8 +101,8 @@ pub(in crate::core::view::terminal) fn check_label(state: CheckState) -> Label {
     }
 }
 
-/// The verdict first, which no narrow column cuts: the result of one check before its name, the worst of
-/// several before their count.
+/// The result comes first, because a narrow column truncates the end: the result of one check before its name, the
+/// worst of several before their count.
 pub(in crate::core::view::terminal) fn checks_cell(
     machine: &MachineStatus,
     naming: CheckNaming,
@@ -137,7 +137,7 @@ pub(in crate::core::view::terminal) fn checks_cell(
     }
 }
 
-/// What does not fit into a column: what a person should know, and the columns that had no room.
+/// Lines below the row: remarks, and columns that did not fit.
 pub(super) fn detail_lines(
     machine: &MachineStatus,
     cells: &StatusCells,
@@ -201,7 +201,7 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
         return found;
     }
     match machine.management {
-        // The state says whose it is, whatever can be read of it.
+        // The state says who manages it, even if the Machine cannot be read.
         _ if machine.known && machine.counts_for_group => {}
         Management::Ours | Management::FlyLaunch if !machine.counts_for_group => {
             found.push((Label::Dim, "removed from the state, ignored".to_owned()));

@@ -1,4 +1,4 @@
-//! The status from its first line to its last.
+//! All parts of the status in order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::table;
 
-/// Machines of one group that are listed.
+/// Maximum Machines listed per group.
 const MAX_LISTED: usize = 16;
 /// The columns that fit.
 type StatusColumns = table::ColumnLayout<7>;
@@ -72,8 +72,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     other_projects(&view.other_project_machines, page)
 }
 
-/// The rows and their columns. Whether checks pass matters more than what they are called: the names go
-/// before the column does.
+/// The rows and their columns. The names of checks are dropped before the column of results.
 fn layout_rows(view: &StatusView, width: usize) -> (Vec<StatusRow<'_>>, StatusColumns) {
     let attempt = |naming| {
         let rows: Vec<StatusRow<'_>> = view
@@ -110,10 +109,12 @@ fn group_line(group: &GroupStatus) -> Line {
     let actual = phrases::group_digits(group.actual as usize);
     let (label, counts) = match group.desired_count {
         _ if !group.is_desired => (Label::Change, format!("{actual}, not in fly.toml")),
-        Some(wanted) if wanted == group.actual => (Label::Success, format!("{actual} of {actual}")),
-        Some(wanted) => (
+        Some(desired) if desired == group.actual => {
+            (Label::Success, format!("{actual} of {actual}"))
+        }
+        Some(desired) => (
             Label::Change,
-            format!("{actual} of {}", phrases::group_digits(wanted as usize)),
+            format!("{actual} of {}", phrases::group_digits(desired as usize)),
         ),
         None => (Label::Plain, actual),
     };
@@ -128,11 +129,11 @@ fn group_line(group: &GroupStatus) -> Line {
                 phrases::group_digits(group.started as usize)
             ),
         );
-    let sick = group.started.saturating_sub(group.healthy);
-    if sick > 0 {
+    let unhealthy = group.started.saturating_sub(group.healthy);
+    if unhealthy > 0 {
         line.add(
             Label::Destroy,
-            format!(" · {} unhealthy", phrases::group_digits(sick as usize)),
+            format!(" · {} unhealthy", phrases::group_digits(unhealthy as usize)),
         );
     }
     if group.regions.len() > 1 {
@@ -177,7 +178,7 @@ fn last_run(run: &RunRecord) -> Line {
         .push(Label::Dim, format!(" (run {})", run.run))
 }
 
-/// What a person should look at.
+/// Writes the warnings.
 pub(in crate::core::view::terminal) fn warnings(
     view: &StatusView,
     page: &mut LineWriter<'_>,
@@ -197,18 +198,18 @@ pub(in crate::core::view::terminal) fn warnings(
     Ok(())
 }
 
-/// What was changed outside, and what an apply would do.
+/// Drift, and the changes that an apply would make.
 fn closing(view: &StatusView, page: &mut LineWriter<'_>) -> fmt::Result {
     let Some(now) = &view.plan_totals else {
         return Ok(());
     };
     page.blank()?;
     let parts = |parts: &[(usize, &str)]| {
-        let said = parts.iter().filter(|(n, _)| *n > 0);
-        let said: Vec<String> = said
+        let shown = parts.iter().filter(|(n, _)| *n > 0);
+        let shown: Vec<String> = shown
             .map(|(n, what)| format!("{} {what}", phrases::group_digits(*n)))
             .collect();
-        said.join(", ")
+        shown.join(", ")
     };
     let drift = parts(&[
         (now.changed, "changed outside"),
@@ -248,7 +249,7 @@ fn closing(view: &StatusView, page: &mut LineWriter<'_>) -> fmt::Result {
     page.line(&line)
 }
 
-/// The rows of one group: of a large one those in trouble first, the rest as a count.
+/// The rows of one group. Of a large group, Machines that need attention come first, and the rest is counted.
 fn machines(
     mut own: Vec<&StatusRow<'_>>,
     table: &StatusColumns,

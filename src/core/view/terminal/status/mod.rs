@@ -1,7 +1,6 @@
-//! The status as a person reads it: per group what is wanted and there, then its Machines with what a
-//! person needs to reach them.
+//! The status: counts per group, then its Machines with their addresses.
 //!
-//! One screen: of a large group only those that need attention are listed, and the rest is counted.
+//! Of a large group, only Machines that need attention are listed; the rest is counted.
 
 pub(in crate::core::view::terminal) mod cells;
 mod full_status;

@@ -1,4 +1,4 @@
-//! Machines of the same app that belong to other project folders: named, and in no count.
+//! Machines of the same app that belong to other project folders: listed, not counted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use crate::core::view::phrases;
 use crate::core::view::status::OtherProjectMachine;
 use crate::core::view::style::Label;
 
-/// Ids that are named of one folder.
+/// Maximum ids per folder.
 const MAX_NAMED: usize = 8;
 
-/// A line for each folder, after a blank one; nothing where there is none.
+/// Writes an empty line, and one line per folder.
 pub(in crate::core::view::terminal) fn other_projects(
     all: &[OtherProjectMachine],
     page: &mut LineWriter<'_>,
