@@ -1,6 +1,6 @@
 //! The codes of mistakes in fly.toml and aeroform.toml.
 //!
-//! A mistake in fly.toml that flyctl overlooks is a warning; the rest ends the command.
+//! Mistakes in fly.toml that flyctl accepts are warnings; all others are errors.
 
 use crate::core::code::codes;
 

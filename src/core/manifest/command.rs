@@ -1,7 +1,7 @@
 //! Splits a command into words as Fly does (google/shlex; docs/platform/fly-toml.md 3.3).
 //!
-//! Not a POSIX shell: no variables, globs or operators, and inside double quotes a backslash makes
-//! *any* next character literal. What `sh` would do with the line is of no interest here.
+//! Not a POSIX shell: no variables, globs or operators, and inside double quotes a backslash makes *any* next
+//! character literal.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl fmt::Display for SplitError {
 
 impl std::error::Error for SplitError {}
 
-/// Where the reader stands.
+/// The state of the reader.
 #[derive(Clone, Copy, PartialEq)]
 enum SplitState {
     /// Between two words.

@@ -1,5 +1,4 @@
-//! Where fly.toml and aeroform.toml have to agree: groups that are named, moved and kept standing
-//! by.
+//! Checks that fly.toml and aeroform.toml agree: names of groups, moves, standbys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,7 +13,7 @@ use super::join::{ParsedManifests, group_count};
 use super::tree::{Located, ManifestFile};
 
 impl ParsedManifests<'_> {
-    /// Rule 15: a standby would never serve, and a service wants all Machines to.
+    /// Rule 15: a standby never serves, but all Machines of a service must.
     pub(super) fn check_standby(&self, settings: &GroupSettings, service: Range<usize>) {
         let (Some(aero), Some(standby)) = (self.aeroform_file, &settings.standby) else {
             return;
@@ -34,7 +33,7 @@ impl ParsedManifests<'_> {
         );
     }
 
-    /// A release command belongs to a new image, and without one an apply brings none.
+    /// A release command needs a new image.
     pub(super) fn check_release_command(&self) {
         let Some(command) = &self.document.deploy.release_command else {
             return;
@@ -50,7 +49,7 @@ impl ParsedManifests<'_> {
         );
     }
 
-    /// Fly starts no Machine that is not there.
+    /// Fly only starts Machines that exist.
     pub(super) fn check_min_running(
         &self,
         name: &GroupName,
@@ -79,7 +78,7 @@ impl ParsedManifests<'_> {
         });
     }
 
-    /// Rule 15: settings of a group that is not there are a slip, unless the group was renamed.
+    /// Rule 15: settings of an unknown group are a mistake, unless the group was renamed.
     pub(super) fn check_groups(&self, groups: &AppGroups) {
         let Some(aero) = self.aeroform_file else {
             return;

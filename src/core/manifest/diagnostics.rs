@@ -1,7 +1,7 @@
-//! What is wrong with a manifest, as data: severity, a stable code, words, places.
+//! Diagnostics of a manifest as data: severity, stable code, message, locations.
 //!
-//! Nothing here prints; `core::view::diagnostics` does. Text that came out of a file goes through
-//! `shown` before it stands in a message.
+//! `core::view::diagnostics` prints them. Text from a file is passed through `quote_text` before it becomes part of a
+//! message.
 
 use std::ops::Range;
 
@@ -9,19 +9,19 @@ use crate::core::code::Code;
 use crate::core::escape::safe;
 use crate::core::fleet::secret::patterns;
 
-/// How bad it is.
+/// Its severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing can be made of the manifest.
+    /// The manifest does not load.
     Error,
     /// The manifest still loads.
     Warning,
 }
 
-/// A spot in a file, with as much of its line as is worth showing.
+/// A location in a file, with an excerpt of its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The file, as shown to people.
+    /// The displayed path of the file.
     pub file: String,
     /// Byte range in the file.
     pub span: Range<usize>,
@@ -29,16 +29,16 @@ pub struct SourceLocation {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// The line, or the part of a long line around the spot; safe to print.
+    /// The line, or part of a long line; safe to print.
     pub excerpt: String,
-    /// Byte range of the spot in `excerpt`.
+    /// Byte range in `excerpt`.
     pub caret: Range<usize>,
-    /// What stands beside the caret.
+    /// Label of the caret.
     pub label: Option<String>,
 }
 
 impl SourceLocation {
-    /// The same spot without the rest of its line, in place of which stands `instead`.
+    /// The same location, with the rest of its line replaced by `instead`.
     pub(super) fn with_excerpt(mut self, instead: &str) -> Self {
         let spot = self.excerpt[self.caret].to_owned();
         self.caret = 0..spot.len();
@@ -47,25 +47,25 @@ impl SourceLocation {
     }
 }
 
-/// One thing that is wrong.
+/// One error or warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// Stable name of this kind of mistake (`unknown_key`).
+    /// Its stable code (`unknown_key`).
     pub code: &'static str,
     /// What is wrong and why.
     pub message: String,
-    /// Where; none when it is about a file as a whole or about something that is missing.
+    /// Its location; none if it concerns the whole file or something missing.
     pub location: Option<SourceLocation>,
-    /// Other places that take part in it.
+    /// Other related locations.
     pub related: Vec<SourceLocation>,
     /// What to do.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// A mistake that nothing can be made of.
+    /// An error, which prevents loading.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -77,7 +77,7 @@ impl Diagnostic {
         }
     }
 
-    /// Something to know that does not keep the manifest from loading.
+    /// A warning, with which the manifest still loads.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
@@ -85,21 +85,21 @@ impl Diagnostic {
         }
     }
 
-    /// Says where.
+    /// Sets the location.
     #[must_use]
     pub fn with_location(mut self, place: SourceLocation) -> Self {
         self.location = Some(place);
         self
     }
 
-    /// Names another place that takes part.
+    /// Adds a related location.
     #[must_use]
     pub fn with_related(mut self, place: SourceLocation) -> Self {
         self.related.push(place);
         self
     }
 
-    /// Says what to do.
+    /// Sets the help.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
@@ -107,10 +107,10 @@ impl Diagnostic {
     }
 }
 
-/// So many of each severity are kept; of more nobody reads, and they are only counted.
+/// Maximum diagnostics kept per severity; more are only counted.
 const MAX_KEPT: usize = 100;
 
-/// What was found in the manifests of one run: the first of each severity, and how many there are.
+/// Diagnostics of the manifests: the first of each severity, and total counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
@@ -131,7 +131,7 @@ impl Diagnostics {
         }
     }
 
-    /// Adds all of another collection, after what is here.
+    /// Appends another collection.
     pub fn extend(&mut self, other: Self) {
         let (errors, warnings) = (self.errors + other.errors, self.warnings + other.warnings);
         for item in other.items {
@@ -140,14 +140,14 @@ impl Diagnostics {
         (self.errors, self.warnings) = (errors, warnings);
     }
 
-    /// Those that are kept: errors first, each kind in the order of the files.
+    /// The kept diagnostics: errors first, each kind in the order of the files.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         let of = |severity| move |d: &&Diagnostic| d.severity == severity;
         let errors = self.items.iter().filter(of(Severity::Error));
         errors.chain(self.items.iter().filter(of(Severity::Warning)))
     }
 
-    /// Those of other kinds than these.
+    /// The diagnostics without these codes.
     #[must_use]
     pub fn without(&self, kinds: &[Code]) -> Self {
         let told = |item: &&Diagnostic| kinds.iter().all(|code| code.name() != item.code);
@@ -192,22 +192,22 @@ impl Diagnostics {
         self.items.insert(0, cause);
     }
 
-    /// How many errors.
+    /// The number of errors.
     pub fn errors(&self) -> usize {
         self.errors
     }
 
-    /// How many warnings.
+    /// The number of warnings.
     pub fn warnings(&self) -> usize {
         self.warnings
     }
 
-    /// How many are only counted.
+    /// The number that are counted but not kept.
     pub fn omitted(&self) -> usize {
         self.len() - self.items.len()
     }
 
-    /// Takes all that is quoted of a file out of what is said about it: places stay.
+    /// Removes quoted text of a file; locations are kept.
     pub(super) fn redact_excerpts(&mut self, file: &str) {
         for item in &mut self.items {
             let places = item.location.iter_mut().chain(&mut item.related);
@@ -228,12 +228,12 @@ impl Diagnostics {
         }
     }
 
-    /// Whether nothing can be made of the manifest.
+    /// Whether the manifest does not load.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -242,17 +242,17 @@ impl Diagnostics {
         self.errors + self.warnings
     }
 
-    /// Puts those of one file in the order in which a reader meets them.
+    /// Sorts the diagnostics of one file by location.
     pub(super) fn sort_by_location(&mut self) {
         self.items
             .sort_by_key(|d| d.location.as_ref().map_or(0, |place| place.span.start));
     }
 }
 
-/// Text out of a file, in backticks, short, and safe to print.
+/// Text from a file in backticks, shortened and safe to print.
 pub(super) fn quote_text(text: &str) -> String {
     const LONGEST: usize = 60;
-    // As much as is shown, and what would give a secret away that begins in it.
+    // More than is shown, so that a secret that starts in it is recognised.
     const ENOUGH: usize = 400;
     let enough = text
         .char_indices()

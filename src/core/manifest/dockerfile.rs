@@ -1,4 +1,4 @@
-//! The command that a Dockerfile's image would run, for a hint; reads no more of it than that.
+//! The command of a Dockerfile's image, for a hint.
 
 /// The command of the last stage as one line for fly.toml or aeroform.toml.
 pub(super) fn find_command(text: &str) -> Option<String> {
@@ -24,7 +24,7 @@ pub(super) fn find_command(text: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-/// The exec form is a JSON list; the shell form runs under a shell where it needs one.
+/// The exec form is a JSON list; the shell form gets a shell if it needs one.
 fn command_words(text: &str) -> Vec<String> {
     let text = text.trim();
     if let Ok(words) = serde_json::from_str::<Vec<String>>(text) {
@@ -36,7 +36,7 @@ fn command_words(text: &str) -> Vec<String> {
     vec![text.to_owned()]
 }
 
-/// A word as the splitter reads it back.
+/// A word quoted for the splitter.
 fn quoted(word: &str) -> String {
     if !word.is_empty() && !word.contains([' ', '\t', '\'', '"', '\\', '#']) {
         return word.to_owned();

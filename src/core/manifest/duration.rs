@@ -1,5 +1,4 @@
-//! Durations as fly.toml writes them: strings with units, and numbers whose unit depends on the
-//! key.
+//! Durations of fly.toml: strings with units, and numbers whose unit depends on the key.
 
 use crate::core::fleet::normalise::{format_duration, parse_duration};
 
@@ -10,14 +9,14 @@ use super::format::Format;
 use super::tree::Located;
 use super::value::{Node, Value};
 
-/// What a bare number means (docs/platform/fly-toml.md 13).
+/// The unit of a plain number (docs/platform/fly-toml.md 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberUnit {
     /// `kill_timeout`.
     Seconds,
     /// Checks of `[[services]]` and `[checks]`.
     Milliseconds,
-    /// Everything that flyctl does not patch; hardly ever what was meant.
+    /// All keys that flyctl does not patch; rarely intended.
     Nanoseconds,
 }
 
@@ -80,7 +79,7 @@ impl Fields<'_, '_> {
         Some(Located::new(nanos?, node.span()))
     }
 
-    /// flyctl's patches know the numbers of TOML and JSON; those of YAML have another type in Go.
+    /// flyctl patches numbers of TOML and JSON; those of YAML have another type in Go.
     fn number_in_yaml(&self, key: &str, node: &Node<'_>, text: &str, number: NumberUnit) {
         let unit = if number == NumberUnit::Seconds {
             "s"
@@ -118,7 +117,7 @@ impl Fields<'_, '_> {
         nanos
     }
 
-    /// A bare number where Fly counts nanoseconds is a mistake that nothing else would show.
+    /// Warns of a plain number that Fly reads as nanoseconds.
     fn warn_nanoseconds(&self, key: &str, node: &Node<'_>, number: NumberUnit, nanos: u64) {
         if number != NumberUnit::Nanoseconds || nanos == 0 {
             return;
@@ -141,7 +140,7 @@ impl Fields<'_, '_> {
     }
 }
 
-/// What a number most likely means: milliseconds, as Fly's docs write them, or a few seconds.
+/// The probable unit of a number: milliseconds, as in Fly's docs, or a few seconds.
 fn suggested_duration(number: u64) -> String {
     let unit = if number < 1000 {
         1_000_000_000
@@ -157,12 +156,12 @@ fn scaled(value: i64, number: NumberUnit) -> Option<u64> {
         NumberUnit::Milliseconds => 1_000_000,
         NumberUnit::Nanoseconds => 1,
     };
-    // A Go duration ends at 2^63 nanoseconds.
+    // The maximum Go duration is 2^63 nanoseconds.
     let nanos = u64::try_from(value).ok()?.checked_mul(unit)?;
     i64::try_from(nanos).is_ok().then_some(nanos)
 }
 
-/// A duration as the platform writes it.
+/// A duration in the platform's format.
 pub(super) fn to_platform_text(Located { value, .. }: Located<u64>) -> String {
     format_duration(value)
 }

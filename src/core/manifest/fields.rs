@@ -1,7 +1,6 @@
-//! The keys of one table, taken one by one with the type that each has.
+//! Reads the keys of one table, each with its type.
 //!
-//! Remembers which keys were asked for, so that whatever is left over is an unknown key, and the
-//! known ones are what a slip may have meant.
+//! Records which keys were read: all others are unknown, and the known ones are candidates for a suggestion.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,17 +12,17 @@ use super::reference::{self, FlySection, KeySupport};
 use super::tree::{Dialect, Located, ManifestFile};
 use super::value::{Node, Table, Value};
 
-/// The keys of one table, asked for one by one; [`Fields::report_unknown_keys`] reports the rest.
+/// The keys of one table, read one by one; [`Fields::report_unknown_keys`] reports the rest.
 pub(super) struct Fields<'f, 't> {
     pub(super) file: &'f ManifestFile<'f>,
-    /// Where the table is: its header, or the whole of an inline table.
+    /// The span of its header, or of an inline table.
     pub(super) span: Range<usize>,
-    /// Its path, as `services.ports`; empty for the file itself.
+    /// Its path (`services.ports`); empty for the file itself.
     name: String,
-    /// The path of its section in the reference, where that is another.
+    /// The path of its section in the reference, if different.
     section: Option<&'static str>,
     table: &'t Table<'t>,
-    /// Whether the keys of all tables above it are written in lower case.
+    /// Whether the keys of all parent tables are in lower case.
     patched: bool,
     /// The keys that are not in lower case, by their lower-case form.
     folded: BTreeMap<String, &'t str>,
@@ -84,12 +83,12 @@ impl<'f, 't> Fields<'f, 't> {
         }
     }
 
-    /// The value of a key, and from now on the key is known. `key` is in lower case.
+    /// Reads the value of a key and marks the key as known. `key` is in lower case.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'t Node<'t>> {
         Some(self.take_entry(key)?.1)
     }
 
-    /// The same with the key's own place.
+    /// The same with the key's span.
     pub(super) fn take_entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'t Node<'t>)> {
         self.requested.push(key);
         self.find(key)
@@ -103,12 +102,12 @@ impl<'f, 't> Fields<'f, 't> {
         Some(found).filter(|(_, node)| !node.is_null())
     }
 
-    /// The value of a key, which stays to be read.
+    /// The value of a key, without marking it as known.
     pub(super) fn peek(&self, key: &str) -> Option<(Range<usize>, &'t Node<'t>)> {
         self.find(key)
     }
 
-    /// Whether this is a key of the table that something comes of, and nobody has read it yet.
+    /// Whether this is a supported key of the table that was not read yet.
     pub(super) fn is_unread(&self, key: &str) -> bool {
         let listed = self.section().filter(|section| !section.keys.is_empty());
         let has = |section: &FlySection| {
@@ -136,14 +135,13 @@ impl<'f, 't> Fields<'f, 't> {
         self.file.string(&self.path(key), node)
     }
 
-    /// A string as it goes into a Machine's config: an empty one is none.
+    /// A string for a Machine's config; none if empty.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let text = self.string(key)?.value;
         (!text.is_empty()).then_some(text)
     }
 
-    /// The same where Fly documents the words that it takes; flyctl passes any on, so another is told and
-    /// taken.
+    /// The same where Fly documents the allowed values. flyctl passes on any value, so another one is only a warning.
     pub(super) fn documented_word(&mut self, key: &'static str, known: &[&str]) -> Option<String> {
         let text = self.string(key).filter(|at| !at.value.is_empty())?;
         self.warn_unknown_word(key, &text, known);
@@ -206,8 +204,8 @@ impl<'f, 't> Fields<'f, 't> {
         tables.map(|table| table.under_parent(self, key)).collect()
     }
 
-    /// The tables of a section that flyctl collects from its old names and its own, in that order. It looks
-    /// for names in lower case: a list under another spelling is ignored, and one table there is an error.
+    /// The tables of a section that flyctl collects from its old names and its current one, in that order. flyctl matches
+    /// lower case only: it ignores a list under another spelling and rejects a single table.
     pub(super) fn collect_tables(&mut self, old: &[&'static str], key: &'static str) -> Vec<Self> {
         let mut tables = Vec::new();
         for name in old.iter().chain([&key]) {
@@ -238,8 +236,8 @@ impl<'f, 't> Fields<'f, 't> {
         tables
     }
 
-    /// Whether a key that flyctl moves elsewhere is written as it looks for it, in lower case. Another spelling
-    /// is ignored, and said.
+    /// Whether a key that flyctl moves to another place is in lower case, as flyctl needs it. Warns of other spellings,
+    /// which flyctl ignores.
     pub(super) fn is_moved(&mut self, key: &'static str) -> bool {
         let is_moved = self.patches(key);
         if !is_moved && let Some((span, _)) = self.take_entry(key) {
@@ -256,18 +254,18 @@ impl<'f, 't> Fields<'f, 't> {
         is_moved
     }
 
-    /// Keys that are right and that nobody has to ask for.
+    /// Marks keys as known without reading them.
     pub(super) fn accept(&mut self, keys: &[&'static str]) {
         self.requested.extend(keys);
     }
 
-    /// The same fields as those of a section whose path has a name of the author's in it.
+    /// The same fields with the path of a section that contains a user-chosen name.
     pub(super) fn with_section(mut self, path: &'static str) -> Self {
         self.section = Some(path);
         self
     }
 
-    /// The names of the keys that a table of this path has; none where the keys are names of the author's.
+    /// The known keys of the table; none if users choose them.
     fn known_keys(&self) -> Option<Vec<&'static str>> {
         let names: Vec<&str> = match self.file.dialect {
             Dialect::Aeroform => {
@@ -281,7 +279,7 @@ impl<'f, 't> Fields<'f, 't> {
         (!names.is_empty()).then_some(names)
     }
 
-    /// The section of fly.toml that this table is.
+    /// The table's section of fly.toml.
     pub(super) fn section(&self) -> Option<&'static FlySection> {
         match self.file.dialect {
             Dialect::Aeroform => None,
@@ -291,15 +289,14 @@ impl<'f, 't> Fields<'f, 't> {
         }
     }
 
-    /// All entries, for a table whose keys are names; in the order of the file.
+    /// All entries in the order of the file, for a table whose keys are names.
     pub(super) fn entries(&self) -> Vec<(&'t str, Range<usize>, &'t Node<'t>)> {
         let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(_, span, _)| span.start);
         entries
     }
 
-    /// What to say of a key of the top level that a section has swallowed, which in TOML is every key below
-    /// its header.
+    /// A hint for a top-level key that is below a section's header, and so belongs to the section.
     fn misplaced_key_hint(&self, key: &str) -> Option<String> {
         let is_fly = !matches!(self.file.dialect, Dialect::Aeroform);
         (is_fly && !self.name.is_empty() && reference::section("")?.has_key(key)).then(|| {
@@ -310,8 +307,8 @@ impl<'f, 't> Fields<'f, 't> {
         })
     }
 
-    /// Warns of the names in a table of names that are keys of the top level or of `[http_service]`: lines
-    /// that slipped below a header. Of those that take tables nobody writes a line.
+    /// Warns of names in a table of names that are one-line keys of the top level or of `[http_service]`: lines below the
+    /// wrong header.
     pub(super) fn warn_misplaced_keys(&self) {
         for (name, span, _) in self.entries() {
             let found = [("", "the top level"), ("http_service", "`[http_service]`")]
@@ -341,7 +338,7 @@ impl<'f, 't> Fields<'f, 't> {
         }
     }
 
-    /// What to write in place of a key that other tools or older versions of the file have.
+    /// The replacement of a key of other tools or older versions.
     fn replacement_hint(&self, key: &str) -> Option<&'static str> {
         let section = self.section.unwrap_or(&self.name);
         Some(match (section, key) {
@@ -357,7 +354,7 @@ impl<'f, 't> Fields<'f, 't> {
         })
     }
 
-    /// Reports every key that is not known: that the reference does not list, or nobody asked for.
+    /// Reports every unknown key: not in the reference, or not read.
     pub(super) fn report_unknown_keys(self) {
         let listed = self.known_keys();
         if let Some(listed) = &listed {

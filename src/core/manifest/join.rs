@@ -1,4 +1,4 @@
-//! Puts fly.toml and aeroform.toml together; where they have to agree is in [`super::consistency`].
+//! Joins fly.toml and aeroform.toml; [`super::consistency`] checks that they agree.
 
 use std::collections::BTreeMap;
 
@@ -21,13 +21,13 @@ use super::settings::{Overrides, Settings};
 use super::tree::ManifestFile;
 use super::value::Table;
 
-/// Stands for the app of a file that is only validated and names none.
+/// Placeholder app of a file without `app` that is only validated.
 const UNNAMED_APP: &str = "unnamed";
 
 /// Both manifests, read.
 pub(super) struct ParsedManifests<'j> {
     pub(super) fly_file: &'j ManifestFile<'j>,
-    /// What it says, whatever it means.
+    /// Its raw content.
     pub(super) tree: &'j Table<'j>,
     pub(super) document: &'j FlyDocument,
     /// aeroform.toml, where there is one.
@@ -42,7 +42,7 @@ impl ParsedManifests<'_> {
         profile(&self.settings.provider)
     }
 
-    /// What is wanted; none when no app is named.
+    /// The desired state; none without an app.
     pub(super) fn desired(&self) -> Option<Desired> {
         let groups = AppGroups::of(&self.document.processes);
         let templates = templates(self.fly_file, self.document, &groups);
@@ -124,7 +124,7 @@ impl ParsedManifests<'_> {
         Some(self.document.app.as_ref()?.value.clone())
     }
 
-    /// Who said the app's name, where that was not fly.toml.
+    /// The source of the app's name, if not fly.toml.
     fn named_by(&self) -> Option<AppNameSource> {
         let app = self.overrides.app.as_ref()?;
         let by = self.overrides.app_source.clone();
@@ -142,7 +142,7 @@ impl ParsedManifests<'_> {
         flag.or_else(|| self.written_image()).cloned()
     }
 
-    /// What the files name.
+    /// The image of the manifests.
     fn written_image(&self) -> Option<&String> {
         let ours = self.aeroform.image.as_ref();
         ours.or(self.document.build.image.as_ref())
@@ -214,7 +214,7 @@ impl ParsedManifests<'_> {
         }
     }
 
-    /// The window in which a Machine must stay up, milliseconds. It lies within `wait_timeout`.
+    /// How long a Machine must stay up, in milliseconds; less than `wait_timeout`.
     fn steady(&self, settings: &GroupSettings) -> Option<u64> {
         let window = settings.steady.as_ref()?;
         let most = self.document.deploy.wait_timeout_s;

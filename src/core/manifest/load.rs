@@ -19,24 +19,23 @@ use super::suggest::closest;
 use super::tree::{Dialect, ManifestFile};
 use super::value::{Table, Value};
 
-/// Most bytes that the templates of all groups may come to: every group has its own copy of what
-/// fly.toml says to all of them.
+/// Maximum total size of all groups' templates: every group has a copy of what applies to all.
 const MAX_TEMPLATE_BYTES: usize = 128 << 20;
 
-/// The manifests as a whole.
+/// The loaded manifests.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// What is wanted; none when there is an error.
+    /// The desired state; none with an error.
     pub desired: Option<Desired>,
     /// Provider, fly.toml, state.
     pub settings: Settings,
-    /// Whether a flag or a file names an image, or fly.toml says how to build one.
+    /// Whether a flag or a file sets an image, or fly.toml has `[build]`.
     pub has_image: bool,
-    /// What was found, in both files.
+    /// Diagnostics of both files.
     pub diagnostics: Diagnostics,
 }
 
-/// Reads aeroform.toml alone: it says which fly.toml to read.
+/// Reads only aeroform.toml, which may name the fly.toml.
 pub fn settings(
     aeroform: Option<SourceFile<'_>>,
     overrides: &Overrides,
@@ -63,8 +62,7 @@ pub fn settings(
     (settings, file.into_diagnostics())
 }
 
-/// Reads both manifests. With only warnings there is a [`Loaded::desired`]; with an error there is
-/// none, and the diagnostics say everything that is wrong, not only the first.
+/// Reads both manifests. With an error there is no [`Loaded::desired`], and the diagnostics list all mistakes.
 pub fn load(
     fly: SourceFile<'_>,
     aeroform: Option<SourceFile<'_>>,
@@ -115,16 +113,16 @@ pub fn load(
     }
 }
 
-/// Both files, as far as they are text.
+/// Both files, if they are text.
 struct ParsedFiles<'f> {
     fly: Option<&'f ManifestFile<'f>>,
     aeroform: Option<&'f ManifestFile<'f>>,
-    /// Whether there is an aeroform.toml at all.
+    /// Whether there is an aeroform.toml.
     has_aeroform: bool,
 }
 
 impl ParsedFiles<'_> {
-    /// What is wanted, the settings, whether an image is named or built, and misspelt sections.
+    /// The desired state, the settings, whether an image is set or built, and misspelt sections.
     fn read(
         &self,
         overrides: &Overrides,
@@ -142,7 +140,7 @@ impl ParsedFiles<'_> {
         let has_image = overrides.image.is_some()
             || has_key(fly_tree.as_ref(), "build")
             || has_key(aero_tree.as_ref(), "image");
-        // Whoever has an image, or builds one, means Fly: processes of this computer have none.
+        // An image implies Fly: provider `local` has none.
         let usual = if has_image {
             FLY.name
         } else {
@@ -202,15 +200,14 @@ fn misspelt_sections(tree: &Table<'_>) -> Vec<MisspeltSection> {
     found
 }
 
-/// Whether a file says anything of this key, in whichever case flyctl takes it.
+/// Whether a file has this key, in any case.
 fn has_key(tree: Option<&Table<'_>>, key: &str) -> bool {
     let is_it = |name: &str| name.eq_ignore_ascii_case(key);
     let mut keys = tree.into_iter().flat_map(Table::iter);
     keys.any(|(name, _, node)| is_it(name) && !node.is_null())
 }
 
-/// Reads fly.toml and joins the two; where the syntax of one is broken, nothing is said of how they
-/// fit together.
+/// Reads fly.toml and joins both files, unless one has a syntax error.
 fn read_fly(
     file: &ManifestFile<'_>,
     tree: &Table<'_>,

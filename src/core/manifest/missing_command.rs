@@ -1,4 +1,4 @@
-//! A group without a command: on Fly it runs its image's own, with provider `local` there is none.
+//! A group without a command: on Fly the image has one, with provider `local` it is an error.
 
 use super::codes;
 use crate::core::fleet::quoting::{toml_key, toml_string};
@@ -9,14 +9,14 @@ use super::dockerfile;
 use super::fly::processes::Process;
 use super::join::ParsedManifests;
 
-/// Whether a config says by itself what to run.
+/// Whether a config has a command.
 pub(super) fn has_command(config: &MachineConfig) -> bool {
     let some = |words: &Option<Vec<String>>| words.as_ref().is_some_and(|words| !words.is_empty());
     let init = config.init.as_ref();
     init.is_some_and(|init| some(&init.exec) || some(&init.entrypoint) || some(&init.cmd))
 }
 
-/// What is missing, where, and the way out.
+/// The error for a missing command, with a fix.
 pub(super) fn missing_command(
     both: &ParsedManifests<'_>,
     name: &GroupName,
@@ -52,7 +52,7 @@ pub(super) fn missing_command(
     };
     let table = toml_key(name.as_str());
     let command = toml_string(command);
-    // Nobody chose `local` where there is no aeroform.toml.
+    // Without aeroform.toml, `local` is only the default.
     let elsewhere = if both.aeroform_file.is_none() {
         "\nor, for an app on Fly, start with `aeroform init --provider fly`"
     } else {

@@ -1,12 +1,10 @@
 //! The manifests: fly.toml and aeroform.toml, from text to
 //! [`Desired`](crate::core::fleet::Desired).
 //!
-//! Pure: text comes in, values and diagnostics go out; whoever calls reads the files and prints.
-//! fly.toml keeps the meaning that flyctl gives it (docs/platform/fly-toml.md). Nothing here
-//! counts or places Machines, that is the planner's business, and no input makes it panic.
+//! Pure: turns text into values and diagnostics; callers read files and print. fly.toml means what flyctl makes of it
+//! (docs/platform/fly-toml.md). The planner, not this module, counts and places Machines. No input causes a panic.
 //!
-//! Start at [`load()`]; `tree` is how a file is read, `fly` and `aeroform` what its keys mean,
-//! `join` what only both files together can tell.
+//! Start at [`load()`]. `tree` reads a file, `fly` and `aeroform` interpret keys, `join` combines both files.
 
 mod aeroform;
 pub mod aeroform_keys;

@@ -1,5 +1,4 @@
-//! Names out of a manifest: apps, groups, regions and Machines, with the rule that a wrong one
-//! breaks.
+//! Parses names of apps, groups, regions and Machines.
 
 use std::ops::Range;
 
@@ -34,7 +33,7 @@ pub(super) fn parse_machine(
     parse_name(file, "a Machine id", written, MachineId::new)
 }
 
-/// A region's code; one that is right but for its case is told so. On Fly it has to be one of Fly's.
+/// A region's code, with a hint for wrong case. On Fly it must be a region of Fly.
 pub(super) fn parse_region(file: &ManifestFile<'_>, written: Located<String>) -> Option<Region> {
     let error = match Region::new(written.value) {
         Ok(region) if file.runs_on_fly() => return require_fly_region(file, region, written.span),
@@ -69,7 +68,7 @@ fn require_fly_region(
             file.report(found.with_location(file.location(span, "")).help(help));
             return None;
         }
-        // Fly opens regions, and the list that comes with the program grows old.
+        // Fly opens regions, so the built-in list may be outdated.
         let message = format!("{code} is not in the list of Fly regions of {REGIONS_AS_OF}");
         let found = Diagnostic::warning(codes::UNKNOWN_REGION, message);
         file.report(found.with_location(file.location(span, "")).help(help));

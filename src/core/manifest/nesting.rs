@@ -1,18 +1,18 @@
-//! Refuses manifests that are nested so deeply that walking them could exhaust the stack.
+//! Refuses manifests that are nested so deeply that traversing them could exhaust the stack.
 //!
-//! The TOML parser limits arrays, inline tables and dotted keys one by one, but not their
-//! product: eighty inline tables whose keys have eighty parts each are 6,400 levels, and dropping
-//! such a tree recurses through all of them. One look at the text bounds the sum before anything is built.
+//! The TOML parser limits arrays, inline tables and dotted keys separately, but not their product: eighty inline
+//! tables whose keys have eighty parts each are 6,400 levels, and dropping such a tree recurses through all of them.
+//! A scan of the text limits the sum before parsing.
 
 use std::ops::Range;
 
-/// Most levels that a manifest may have; real ones have five.
+/// Maximum levels of a manifest; real ones have five.
 pub(super) const MAX_DEPTH: usize = 60;
 
-/// Where the text goes deeper than any manifest does.
+/// The location where the text exceeds the limit.
 pub(super) fn find_too_deep(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    // The dots of the keys that each open bracket stands under.
+    // Dots of the keys around each open bracket.
     let mut open: Vec<usize> = Vec::new();
     let mut below = 0;
     let mut dots = 0;
@@ -54,7 +54,7 @@ fn end_of_line(bytes: &[u8], from: usize) -> usize {
     newline.map_or(bytes.len(), |length| from + length)
 }
 
-/// Just behind the string that opens at `from`; one that is not closed ends with its line.
+/// The offset after the string that opens at `from`; an unclosed string ends with its line.
 fn end_of_string(bytes: &[u8], from: usize, quote: u8) -> usize {
     let long = bytes[from..].starts_with(&[quote; 3]);
     let mut at = from + if long { 3 } else { 1 };

@@ -1,5 +1,4 @@
-//! What has to be known of fly.toml before it is read for good: the app, and the files that it asks for.
-//! Nothing here can open one.
+//! Finds the app and the referenced files of a fly.toml before loading it. Opens no files.
 
 use crate::core::fleet::AppName;
 
@@ -8,8 +7,8 @@ use super::fly::containers::is_inline;
 use super::source::{Source, SourceFile};
 use super::tree::{Dialect, ManifestFile};
 
-/// The paths of the files whose content the manifest needs, as they are written; relative ones
-/// count from the folder of fly.toml. What is wrong with it is told by [`super::load()`].
+/// Paths of files that the manifest needs, as written; relative to the folder of fly.toml. [`super::load()`] reports
+/// mistakes.
 pub fn referenced_files(fly: SourceFile<'_>) -> Vec<String> {
     let Ok(source) = Source::read(fly) else {
         return Vec::new();
@@ -37,8 +36,8 @@ pub fn referenced_files(fly: SourceFile<'_>) -> Vec<String> {
     wanted
 }
 
-/// The app that fly.toml names, also where something else in it is wrong. Where its very syntax is broken
-/// and it is TOML, the one name that its lines before the first section give to `app`.
+/// The app of fly.toml, even if other parts are wrong. With a TOML syntax error, the only value of `app` before the
+/// first section.
 pub fn find_app_name(fly: SourceFile<'_>) -> Option<AppName> {
     let source = Source::read(fly).ok()?;
     let file = ManifestFile::new(&source, Dialect::Fly);

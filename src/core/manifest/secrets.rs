@@ -1,5 +1,4 @@
-//! Warns of secrets that stand in a manifest, wherever in it; `[env]` of fly.toml has a reader of its own, which
-//! judges by the names of variables as well.
+//! Warns of secrets anywhere in a manifest, except `[env]` of fly.toml, whose reader also checks names of variables.
 
 use std::ops::Range;
 
@@ -10,7 +9,7 @@ use super::diagnostics::{Diagnostic, quote_text};
 use super::tree::{Dialect, ManifestFile};
 use super::value::{Node, Table, Value};
 
-/// Warns of each key whose value is a secret or has one in it.
+/// Warns of each key whose value is or contains a secret.
 pub(super) fn warn_secrets(file: &ManifestFile<'_>, tree: &Table<'_>) {
     for (key, span, node) in tree.iter() {
         let has_reader = file.dialect != Dialect::Aeroform && key.eq_ignore_ascii_case("env");
@@ -53,9 +52,9 @@ fn scan_node(file: &ManifestFile<'_>, path: &str, key: &str, span: &Range<usize>
 
 fn is_secret(key: &str, text: &str) -> bool {
     match key {
-        // The content of a file, often encoded: most of them look random.
+        // The content of a file is often encoded and looks random.
         "raw_value" => !patterns::find_certain(text).is_empty(),
-        // It only names one.
+        // It is only the name of a secret.
         "secret_name" => patterns::has_secret(text),
         _ => secret::is_cleartext_secret(key, text) && !text.starts_with('$'),
     }
@@ -66,7 +65,7 @@ fn warn_secret(file: &ManifestFile<'_>, path: &str, span: Range<usize>) {
         "{} looks like or contains a secret, and anyone with this file can read it",
         quote_text(path)
     );
-    // Its line would show it once more, in a log that others read.
+    // Quoting its line would print the secret again, in a log that others read.
     let place = file.location(span, "").with_excerpt("(hidden)");
     file.report(
         Diagnostic::warning(codes::SECRET_IN_TEXT, message)

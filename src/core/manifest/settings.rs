@@ -1,5 +1,4 @@
-//! What has to be known before anything else is read: which provider, which fly.toml, where the
-//! state stands.
+//! Settings that are needed first: provider, path of fly.toml, location of the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,75 +7,74 @@ use crate::core::fleet::{AppName, Region};
 
 use super::aeroform::AeroformDocument;
 
-/// Where Machines run unless somebody says otherwise.
+/// The default provider.
 pub(super) const DEFAULT_PROVIDER: &str = LOCAL.name;
 
-/// Where Machines can run.
+/// All providers.
 pub const PROVIDERS: [&str; 2] = [FLY.name, LOCAL.name];
 
-/// Where the state file is.
+/// Location of the state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateLocation {
-    /// A path, from the folder of aeroform.toml.
+    /// A path, relative to the folder of aeroform.toml.
     Path(String),
-    /// A store elsewhere (`git+…`, `https://…`).
+    /// A remote store (`git+…`, `https://…`).
     Url(String),
 }
 
-/// What flags, and the folder beside the files, add to the manifests.
+/// Overrides by flags, and facts about the project folder.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// Beats `app`.
+    /// Overrides `app`.
     pub app: Option<AppName>,
-    /// What says so (`--app` unless named).
+    /// The source of `app` (`--app` unless set).
     pub app_source: Option<String>,
-    /// Beats `provider`.
+    /// Overrides `provider`.
     pub provider: Option<String>,
-    /// Where Machines run, where neither a flag nor aeroform.toml says so.
+    /// The provider if neither a flag nor aeroform.toml sets one.
     pub fallback_provider: Option<String>,
-    /// Beats every image in the files (rule 18).
+    /// Overrides every image in the files (rule 18).
     pub image: Option<String>,
     /// Unknown keys in fly.toml are errors.
     pub strict: bool,
-    /// The text of the Dockerfile beside fly.toml, if there is one; a hint quotes its command.
+    /// The Dockerfile next to fly.toml, if there is one; a hint quotes its command.
     pub dockerfile: Option<String>,
-    /// The files that fly.toml asks for ([`super::referenced_files`]), by path as it is written there.
+    /// Files that fly.toml references ([`super::referenced_files`]), by path as written.
     pub files: BTreeMap<String, LocalFile>,
-    /// Those of them that git ignores.
+    /// The files that git ignores.
     pub ignored: BTreeSet<String>,
-    /// Regions that the platform itself has named, beside those that are known here.
+    /// Regions that the platform reported, in addition to the built-in list.
     pub regions: BTreeSet<Region>,
-    /// Nothing will be done with it: an app without a name and a file that is missing, which a flag
-    /// or a build may yet supply, are only warned about.
+    /// Only validate: a missing app or file is a warning, because a flag or a build may supply it later.
     pub validate_only: bool,
 }
 
-/// What was found where fly.toml asks for a file.
+/// The result of reading a referenced file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalFile {
     /// Its content.
     Content(Vec<u8>),
-    /// There is none.
+    /// It does not exist.
     Missing,
-    /// It is not read, and why.
+    /// It was not read, with the reason.
     Refused(String),
 }
 
-/// The settings of aeroform.toml that are not about what is wanted.
+/// Settings of aeroform.toml that are not part of the desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Provider by name.
     pub provider: String,
-    /// Whether a flag or aeroform.toml names it.
+    /// Whether a flag or aeroform.toml sets it.
     pub is_provider_explicit: bool,
-    /// Path of fly.toml, from the folder of aeroform.toml, if it is written.
+    /// Path of fly.toml relative to aeroform.toml, if set.
     pub config: Option<String>,
-    /// Where the state stands, if it is written.
+    /// Location of the state, if set.
     pub state: Option<StateLocation>,
 }
 
 impl Settings {
-    /// Where the state of `app` stands.
+    /// Location of the state of `app`.
     pub fn state_location(&self, app: &AppName) -> StateLocation {
         let usual = || StateLocation::Path(format!("state/{app}.json"));
         self.state.clone().unwrap_or_else(usual)

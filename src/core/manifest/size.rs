@@ -1,12 +1,11 @@
-//! Sizes as fly.toml writes them: memory in binary units, volumes in decimal ones
-//! (docs/platform/fly-toml.md 6.4 and 7.1).
+//! Sizes of fly.toml: memory in binary units, volumes in decimal units (docs/platform/fly-toml.md 6.4 and 7.1).
 
 use super::fields::Fields;
 use super::tree::Located;
 use super::value::Value;
 
 impl Fields<'_, '_> {
-    /// A size as text, be it written as a string or as a number; an empty string is none.
+    /// A size as text, from a string or a number; none if empty.
     pub(super) fn size(&mut self, key: &'static str, like: &str) -> Option<Located<String>> {
         let node = self.take(key)?;
         let text = match node.get_ref() {
@@ -24,8 +23,7 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Memory in MiB: a bare whole number is MiB, a unit counts in powers of 1024, and what is less
-/// than one MiB is 0.
+/// Memory in MiB: a plain integer is MiB, units are powers of 1024, and less than one MiB is 0.
 pub fn memory_mb(text: &str) -> Option<u32> {
     if let Ok(mb) = text.parse::<u32>() {
         return Some(mb);
@@ -33,7 +31,7 @@ pub fn memory_mb(text: &str) -> Option<u32> {
     to_whole(bytes(text, 1024.0)? / (1024.0 * 1024.0))
 }
 
-/// A volume's size in GB: a bare whole number is GB, a unit counts in powers of 1000.
+/// A volume's size in GB: a plain integer is GB, units are powers of 1000.
 pub(super) fn gigabytes(text: &str) -> Option<u32> {
     if let Ok(gb) = text.parse::<u32>() {
         return Some(gb);

@@ -1,7 +1,7 @@
 //! The text of one manifest: bytes to UTF-8, byte offsets to lines, columns and excerpts.
 //!
-//! Knows nothing of TOML. Finding a place costs the logarithm of the number of lines and never the
-//! length of the line, so that a hostile file cannot make its own error report slow.
+//! Independent of TOML. Finding a location takes logarithmic time in the number of lines and is independent of their
+//! length, so that a hostile file cannot make error reports slow.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,24 +11,24 @@ use super::diagnostics::{Diagnostic, SourceLocation};
 use crate::core::escape::safe_excerpt;
 use crate::core::fleet::secret::patterns;
 
-/// A manifest as it was read.
+/// The bytes of a manifest.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceFile<'a> {
-    /// Its path as shown to people.
+    /// Its displayed path.
     pub path: &'a str,
     /// Its content.
     pub bytes: &'a [u8],
 }
 
-/// Most bytes of a line that are shown before a spot, of the spot, and after it.
+/// Maximum bytes of a line shown before, in and after a location.
 const CONTEXT: usize = 400;
 
-/// Beyond this column, columns count bytes: counting the characters of a line of a megabyte once
-/// for every mistake in it would take quadratic time.
+/// Beyond this column, columns count bytes: counting characters of a very long line for every mistake would take
+/// quadratic time.
 const MAX_COUNTED_COLUMN: usize = 16 * 1024;
 
-/// Whether a file is a manifest by its name, and may be quoted where it is wrong. Whoever names another one in
-/// aeroform.toml could have it printed otherwise, line by line.
+/// Whether a file has the name of a manifest, so that diagnostics may quote it. Otherwise aeroform.toml could name any
+/// file and have its lines printed.
 pub(super) fn is_manifest(path: &str) -> bool {
     const PRIVATE: [&str; 8] = [
         "secret",
@@ -55,7 +55,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Takes the bytes as UTF-8; where they are not, says where and goes no further.
+    /// Decodes UTF-8, or reports the first invalid byte.
     pub(super) fn read(file: SourceFile<'a>) -> Result<Self, Box<Diagnostic>> {
         let error = match std::str::from_utf8(file.bytes) {
             Ok(text) => return Ok(Self::from_text(file.path, Cow::Borrowed(text))),
@@ -92,12 +92,12 @@ impl<'a> Source<'a> {
         format!("{}:{}", self.path, self.line(offset))
     }
 
-    /// The byte offset at which a line, counted from 1, starts.
+    /// The byte offset of a line's start; lines count from 1.
     pub(super) fn line_start(&self, line: usize) -> usize {
         self.starts[line - 1]
     }
 
-    /// The text of a line, counted from 1, without its end.
+    /// The text of a line without its end; lines count from 1.
     pub(super) fn line_text(&self, line: usize) -> &str {
         let start = self.starts[line - 1];
         let end = self
@@ -108,7 +108,7 @@ impl<'a> Source<'a> {
         text.strip_suffix('\r').unwrap_or(text)
     }
 
-    /// The place of a byte range; whatever of it lies beyond its first line is left out.
+    /// The location of a byte range, limited to its first line.
     pub(super) fn location(&self, span: Range<usize>, label: Option<String>) -> SourceLocation {
         let start = self.char_boundary(span.start.min(self.text.len()));
         let line = self.line(start);
@@ -146,7 +146,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The same place without its line, for a mistake that is only counted.
+    /// The same location without its line, for a mistake that is only counted.
     pub(super) fn bare_location(&self, span: Range<usize>) -> SourceLocation {
         let start = self.char_boundary(span.start.min(self.text.len()));
         let line = self.line(start);

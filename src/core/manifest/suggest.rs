@@ -1,10 +1,9 @@
-//! "Did you mean": the closest of the words that would have been right.
+//! "Did you mean": the closest valid word.
 
-/// Words longer than this are no slip of the finger.
+/// Longer words are not typos.
 const MAX_WORD: usize = 64;
 
-/// The candidate that a person most likely meant by `word`, if one is close: at most a third of its
-/// letters differ, case aside; of several, the closest, and of equals the first.
+/// The closest candidate to `word`, ignoring case, if at most a third of its letters differ; of equal ones, the first.
 pub(super) fn closest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
@@ -15,7 +14,7 @@ pub(super) fn closest<'c>(
     let lower = word.to_lowercase();
     let allowed = (lower.chars().count() / 3).max(1);
     let distance = |candidate: &str| {
-        // The lengths alone differ by more: no need to look at the letters.
+        // Skip words whose lengths already differ too much.
         (candidate.len().abs_diff(lower.len()) <= 2 * allowed)
             .then(|| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()))
     };
@@ -28,7 +27,7 @@ pub(super) fn closest<'c>(
         .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean `x`?`, where something is close.
+/// `did you mean `x`?`, if a candidate is close.
 pub fn did_you_mean<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,

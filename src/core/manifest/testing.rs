@@ -1,4 +1,4 @@
-//! Short ways to a manifest for this module's tests.
+//! Helpers for this module's tests.
 
 use super::diagnostics::Diagnostics;
 use super::fields::Fields;

@@ -1,7 +1,6 @@
-//! One spanned tree of a manifest, and typed access to its values that reports what does not fit.
+//! The tree of a manifest with spans, and typed access to its values with diagnostics.
 //!
-//! Parses once and keeps the place of every key and value. Knows no key by name; how the keys of
-//! one table are taken is in [`super::fields`].
+//! Parses once and keeps the span of every key and value. Knows no keys; [`super::fields`] reads the keys of a table.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -19,13 +18,13 @@ use super::source::Source;
 use super::suggest::did_you_mean;
 use super::value::{Node, Table, Value};
 
-/// Most diagnostics of one file that are worth the search for a similar word.
+/// Maximum diagnostics of one file with a suggestion.
 const MAX_SUGGESTIONS: usize = 50;
 
-/// So many mistakes have their line quoted; fewer are kept.
+/// Maximum diagnostics with a quoted line; fewer are kept.
 const MAX_QUOTED: usize = 200;
 
-/// Whose rules a file obeys.
+/// The rules for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// flyctl reads it: keys match in any case, unknown ones are warned about.
@@ -36,7 +35,7 @@ pub(super) enum Dialect {
     Aeroform,
 }
 
-/// Something read, and where.
+/// A value with its span.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Located<T> {
     pub(super) value: T,
@@ -53,7 +52,7 @@ impl<T> Located<T> {
     }
 }
 
-/// A manifest that is being read, and what was found wrong with it.
+/// A manifest with its diagnostics.
 pub(super) struct ManifestFile<'s> {
     pub(super) source: &'s Source<'s>,
     pub(super) dialect: Dialect,
@@ -74,41 +73,40 @@ impl<'s> ManifestFile<'s> {
         }
     }
 
-    /// Says where the Machines of this file run; who says it first is believed.
+    /// Sets the provider; the first call wins.
     pub(super) fn set_provider(&self, provider: &str) {
         self.provider.get_or_init(|| provider.to_owned());
     }
 
-    /// Whether the platform's own lists of sizes and regions hold for it: elsewhere sizes are only
-    /// shown, and regions are names.
+    /// Whether Fly's sizes and regions apply; otherwise sizes are only shown, and regions are names.
     pub(super) fn runs_on_fly(&self) -> bool {
         self.provider
             .get()
             .is_some_and(|provider| profile(provider).has_fly_sizes)
     }
 
-    /// Says which regions the platform itself has named, beside those that are known here.
+    /// Sets the regions that the platform reported, in addition to the built-in list.
     pub(super) fn set_platform_regions(&self, regions: &BTreeSet<Region>) {
         self.regions.get_or_init(|| regions.clone());
     }
 
-    /// Whether the platform was asked for its regions.
+    /// Whether the platform's regions were read.
     pub(super) fn has_platform_regions(&self) -> bool {
         self.regions.get().is_some_and(|named| !named.is_empty())
     }
 
-    /// Whether the platform itself has named this region.
+    /// Whether the platform reported this region.
     pub(super) fn is_platform_region(&self, region: &Region) -> bool {
         let named = self.regions.get();
         named.is_some_and(|regions| regions.contains(region))
     }
 
-    /// How the file is written.
+    /// The file's format.
     pub(super) fn format(&self) -> Format {
         Format::of(self.source.path)
     }
 
-    /// The tree of the whole file; none when its syntax is broken, which is then reported.
+    /// The tree of the file; none after a syntax error, which is reported.
     pub(super) fn parse(&self) -> Option<Table<'_>> {
         format::parse(self)
     }
@@ -119,7 +117,7 @@ impl<'s> ManifestFile<'s> {
 
     pub(super) fn location(&self, span: Range<usize>, label: impl Into<String>) -> SourceLocation {
         let label = label.into();
-        // Looking through a long line for secrets costs too much for mistakes that nobody is shown.
+        // Searching long lines for secrets is too slow for diagnostics that are not shown.
         let found = self.diagnostics.borrow();
         if found.len() > MAX_QUOTED {
             return self.source.bare_location(span);
@@ -128,14 +126,14 @@ impl<'s> ManifestFile<'s> {
             .location(span, (!label.is_empty()).then_some(label))
     }
 
-    /// Everything found, in the order of the file.
+    /// All diagnostics, in the order of the file.
     pub(super) fn into_diagnostics(self) -> Diagnostics {
         let mut found = self.diagnostics.into_inner();
         found.sort_by_location();
         found
     }
 
-    /// A hint at what was meant; nothing once so much is wrong that nobody will read it.
+    /// A suggestion; none after many diagnostics.
     pub(super) fn suggestion<'c>(
         &self,
         word: &str,
@@ -147,7 +145,7 @@ impl<'s> ManifestFile<'s> {
         did_you_mean(word, candidates)
     }
 
-    /// Reports a value of another type than the key takes.
+    /// Reports a value of the wrong type.
     pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, expected: &str) {
         let found = node.get_ref().kind();
         self.report(
@@ -159,14 +157,14 @@ impl<'s> ManifestFile<'s> {
         );
     }
 
-    /// Reports a value that has the right type and cannot be.
+    /// Reports a value of the right type that is not allowed.
     pub(super) fn bad_value(&self, span: Range<usize>, message: String, help: Option<String>) {
         let diagnostic =
             Diagnostic::error(codes::BAD_VALUE, message).with_location(self.location(span, ""));
         self.report(Diagnostic { help, ..diagnostic });
     }
 
-    /// The text, where it can name an image.
+    /// The text, if it is a valid image reference.
     pub(super) fn image(&self, text: Located<String>) -> Option<Located<String>> {
         if is_valid_image_ref(&text.value) {
             return Some(text);
@@ -256,7 +254,7 @@ impl<'s> ManifestFile<'s> {
         Some(Fields::new(self, table, node.span(), key.to_owned()))
     }
 
-    /// The entries of a list of tables; one table alone counts as a list of one where `single`.
+    /// The entries of a list of tables; with `single`, one table is a list of one.
     pub(super) fn tables<'f, 't>(
         &'f self,
         key: &str,

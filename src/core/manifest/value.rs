@@ -1,13 +1,12 @@
-//! One spanned tree for every format that a manifest can be written in.
+//! The tree with spans for all formats of manifests.
 //!
-//! Numbers stay the text that was written, since which type a key takes is only known when it is
-//! asked for. How a text becomes such a tree is in [`super::format`].
+//! Numbers stay text, because the type of a key is known only when it is read. [`super::format`] builds the tree.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A value and where it stands.
+/// A value with its span.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'t> {
     value: Value<'t>,
@@ -17,7 +16,7 @@ pub(super) struct Node<'t> {
 /// A value of any type.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'t> {
-    /// `null` of JSON and YAML: as good as not written.
+    /// `null` of JSON and YAML: the same as missing.
     Null,
     String(Cow<'t, str>),
     Integer(Number<'t>),
@@ -36,7 +35,7 @@ pub(super) struct Number<'t> {
     radix: u32,
 }
 
-/// A table; its keys remember where they stand.
+/// A table with spans of its keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table<'t> {
     entries: BTreeMap<Cow<'t, str>, (Range<usize>, Node<'t>)>,
@@ -93,7 +92,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// The same as JSON; what is not written is not in it.
+    /// The same as JSON, without nulls.
     pub(super) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
@@ -113,8 +112,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Its own text and that of everything below it, with a little for each value: what copying it
-    /// costs.
+    /// The cost of a copy: the size of all text in it, plus a constant per value.
     pub(super) fn copy_cost(&self) -> usize {
         const NODE_COST: usize = 64;
         NODE_COST
@@ -163,7 +161,7 @@ impl<'t> Number<'t> {
         self.radix
     }
 
-    /// The whole number, where it fits.
+    /// The integer, if it fits.
     pub(super) fn as_i64(&self) -> Option<i64> {
         i64::from_str_radix(&self.text, self.radix).ok()
     }
@@ -177,7 +175,7 @@ impl<'t> Table<'t> {
         serde_json::Value::Object(entries.collect())
     }
 
-    /// Adds an entry; the place of the key that stood there before, if one did, which then goes.
+    /// Adds an entry; returns the span of the key that it replaces.
     pub(super) fn insert(
         &mut self,
         key: impl Into<Cow<'t, str>>,
@@ -188,7 +186,7 @@ impl<'t> Table<'t> {
         old.map(|(span, _)| span)
     }
 
-    /// A key's place and its value.
+    /// A key's span and its value.
     pub(super) fn get(&self, key: &str) -> Option<(Range<usize>, &Node<'t>)> {
         let (span, node) = self.entries.get(key)?;
         Some((span.clone(), node))
@@ -204,7 +202,7 @@ impl<'t> Table<'t> {
         self.entries.is_empty()
     }
 
-    /// Takes over what another table has and this one lacks.
+    /// Adds entries of another table that this one lacks.
     pub(super) fn merge_missing(&mut self, other: Self) {
         for (key, entry) in other.entries {
             self.entries.entry(key).or_insert(entry);

@@ -48,7 +48,7 @@ pub(super) struct TomlEntry {
     pub(super) value: TomlValue,
 }
 
-/// A value and where it stands.
+/// A value with its span.
 #[derive(Debug)]
 pub(super) enum TomlValue {
     Scalar(Range<usize>),

@@ -66,7 +66,7 @@ fn warn_variable(
             "{} looks like a secret, and anyone with this file can read it",
             quote_text(key)
         );
-        // Its line would show it once more, in a log that others read.
+        // Quoting its line would print the secret again, in a log that others read.
         let place = file.location(span, "").with_excerpt("(hidden)");
         file.report(
             Diagnostic::warning(codes::SECRET_IN_ENV, message)

@@ -212,20 +212,20 @@ pub(super) fn merge_exchanges(
     changes: &[FieldChange],
     http_service: Option<&str>,
 ) -> Vec<FieldChange> {
-    let mut told = Vec::with_capacity(changes.len());
+    let mut result = Vec::with_capacity(changes.len());
     for change in changes {
         let Some((goes, comes)) = exchange(changes, change, http_service) else {
-            told.push(change.clone());
+            result.push(change.clone());
             continue;
         };
-        // It is told where the first of the two stands.
+        // The joined change is at the position of the first of the two.
         let other = if change == goes { comes } else { goes };
-        let place = |wanted: &FieldChange| changes.iter().position(|one| one == wanted);
+        let place = |searched: &FieldChange| changes.iter().position(|one| one == searched);
         if place(change) < place(other) {
-            told.extend(fields(goes, comes));
+            result.extend(fields(goes, comes));
         }
     }
-    told
+    result
 }
 
 /// The two changes that replace one entry by another, if this is one of them.
