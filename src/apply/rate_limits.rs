@@ -8,15 +8,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::core::fleet::{Capabilities, MachineId};
+use crate::provider::retry::MAX_PAUSE;
 
 type BucketKey = (&'static str, Option<MachineId>);
 
 /// Most retries that are owed to a run at once. Each success pays one back, so that an outage ends a
 /// large run after about this many tries and not after several per step.
 const RETRY_BUDGET: u32 = 100;
-
-/// Longest pause that is believed: a number that no clock can be set by is no answer.
-const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The limits of one run.
 pub(super) struct RateLimits {

@@ -186,6 +186,38 @@ fn what_is_done_to_a_machine_is_done_under_its_lease_and_whoever_has_it_is_named
     assert_eq!(state(other).0, "started");
 }
 
+/// A conflict, a lost answer and a rate limit.
+#[test]
+fn a_start_is_repeated_for_the_same_failures_as_by_an_apply() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let faults = "\
+[[fault]]
+on = \"start\"
+effect = \"refuse\"
+status = 409
+
+[[fault]]
+on = \"start\"
+nth = 2
+effect = \"lose-before\"
+
+[[fault]]
+on = \"start\"
+nth = 3
+effect = \"rate-limited\"
+";
+    let platform = EmulatorProcess::with_faults(&sandbox, faults);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let machines = platform.machines();
+    let id = machines[0]["id"].as_str().unwrap();
+    run(&sandbox, &platform, &["machine", "stop", id]);
+    let started = run(&sandbox, &platform, &["machine", "start", id]);
+    assert!(started.starts_with("exit 0\n"), "{started}");
+    assert!(started.contains("started, was stopped"), "{started}");
+    assert!(started.contains("tries again: "), "{started}");
+    assert_eq!(platform.machines()[0]["state"], "started");
+}
+
 #[test]
 fn a_restart_reaches_machines_of_the_platform_as_a_new_version() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
