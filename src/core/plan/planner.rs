@@ -101,17 +101,9 @@ pub fn plan(
     };
     let history = observed.map(|observed| facts.unrecorded(observed, &digest));
     let history = history.unwrap_or_default();
-    let release_command = options.requested.release_command;
-    let rollout = (lineage, release_command);
-    let remarks = Remarks::join([
-        history.before,
-        facts.warnings(),
-        facts.refusals(),
-        facts.notes(),
-        rollout::check_rollout(&order.steps, desired, known, &decisions, rollout),
-        facts.records(),
-        history.after,
-    ]);
+    let rollout = (lineage, options.requested.release_command);
+    let rollout = rollout::check_rollout(&order.steps, desired, known, &decisions, rollout);
+    let remarks = facts.join_remarks(history.before, rollout, history.after);
     Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -177,6 +169,19 @@ struct UnrecordedRuns {
 }
 
 impl Facts<'_, '_> {
+    /// What all parts say, in the order of the plan.
+    fn join_remarks(&self, before: Remarks, rollout: Remarks, after: Remarks) -> Remarks {
+        Remarks::join([
+            before,
+            self.warnings(),
+            self.refusals(),
+            self.notes(),
+            rollout,
+            self.records(),
+            after,
+        ])
+    }
+
     /// Runs that the state does not list: what it takes over of them, and what it must not.
     fn unrecorded(&self, observed: &Observed, digest: &str) -> UnrecordedRuns {
         let (known, fleet, options) = (self.known, self.fleet, self.options);
