@@ -1,4 +1,4 @@
-//! What all steps of one run share.
+//! State shared by all steps of a run.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,38 +16,38 @@ use crate::core::fleet::{Lineage, MachineId, MachineName, Release, ReleaseStamp,
 use crate::core::plan::{Event, InFlight, StepId, Work};
 use crate::provider::backoff::Backoff;
 
-/// Steps that wait in line for the limit of creates while others have theirs: so many that none of what the
-/// limit allows is lost, and so few that they do not take the places of steps that need no such line.
+/// Maximum steps that wait for the create limit: enough to use the limit fully, and few enough not to take the
+/// permits of other steps.
 const MAX_QUEUED_CREATES: usize = 3;
 
-/// What all steps of a run share.
+/// State shared by all steps of a run.
 pub(super) struct ApplyContext<'a> {
     pub(super) input: RunInput<'a>,
     pub(super) cancel: Cancel,
-    /// Machines that steps of this run have made, for standbys that watch them.
+    /// Machines created by this run, for standbys that watch them.
     pub(super) created: RefCell<BTreeMap<StepId, MachineId>>,
-    /// The volumes of those Machines, made ones included.
+    /// Their volumes, including created ones.
     pub(super) created_volumes: RefCell<BTreeMap<StepId, Vec<VolumeId>>>,
-    /// What the platform was seen to add by itself.
+    /// Fields that the platform added by itself.
     pub(super) additions: PlatformAdditions,
-    /// Volumes that are made.
+    /// Volume pools for creates.
     pub(super) volume_pools: VolumePools,
-    /// Machines whose hosts had no room, with those that took their places.
+    /// Machines whose hosts had no capacity, with their replacements.
     pub(super) replace_fallbacks: RefCell<BTreeMap<MachineId, MachineId>>,
-    /// One branch at a time re-points standbys, for several may have to re-point the same.
+    /// Serialises the re-pointing of standbys, since several steps may re-point the same one.
     pub(super) repointing: Mutex<()>,
-    /// The release that Machines of this run are of, once it has a number.
+    /// The release of this run's Machines, once it has a number.
     pub(super) release: RefCell<Option<ReleaseStamp>>,
-    /// The platform's newest release, once a conflict has asked for it.
+    /// The platform's newest release, once a conflict has requested it.
     pub(super) newest_release: OnceCell<Option<Release>>,
-    /// Set once nothing new may be started.
+    /// Set once nothing new may start.
     pub(super) halt: RefCell<Option<Halt>>,
-    /// Names in the snapshot.
+    /// Machine names in the snapshot.
     pub(super) observed_names: BTreeMap<&'a MachineName, &'a MachineId>,
     pub(super) limits: RateLimits,
-    /// Steps that wait for the limit of creates, which all of an app share.
+    /// Steps that wait for the app's create limit.
     pub(super) queued_creates: Cell<usize>,
-    /// Steps whose calls have changed something, or may have, and that have not ended.
+    /// Unfinished steps whose calls have, or may have, changed something.
     pub(super) open_calls: RefCell<BTreeMap<StepId, CallState>>,
     pub(super) backoff: Backoff,
     pub(super) events: UnboundedSender<Event>,
@@ -91,32 +91,32 @@ impl<'a> ApplyContext<'a> {
         &self.input.observed.description.scope
     }
 
-    /// Notes whose place a new Machine has taken.
+    /// Records which Machine a new one replaces.
     pub(super) fn record_replacement(&self, old: &MachineId, new: MachineId) {
         self.replace_fallbacks.borrow_mut().insert(old.clone(), new);
     }
 
-    /// Whether a create that is begun now would only stand in line behind others.
+    /// Whether a create started now would only queue.
     pub(super) fn create_queue_is_full(&self) -> bool {
         self.queued_creates.get() >= MAX_QUEUED_CREATES
     }
 
-    /// Stands in line for the limit of creates until what is given is dropped.
+    /// Queues for the create limit until the guard is dropped.
     pub(super) fn join_create_queue(&self) -> CreateTicket<'_> {
         self.queued_creates.set(self.queued_creates.get() + 1);
         CreateTicket(&self.queued_creates)
     }
 
-    /// Nothing new is started from now on; the first reason is kept.
+    /// Stops the run; the first reason is kept.
     pub(super) fn halt(&self, why: Halt) {
         self.halt.borrow_mut().get_or_insert(why);
     }
 
-    /// What is left open when the run stops now.
+    /// Steps that remain open if the run stops now.
     pub(super) fn open_work(&self) -> InFlight {
         let mut left = InFlight {
             up_to_ms: self.cancel.grace().map(|grace| {
-                // Grace is given in whole seconds, and some of it has passed.
+                // Grace is in whole seconds, and part of it has passed.
                 u64::try_from(grace.as_millis().div_ceil(1000) * 1000).unwrap_or(u64::MAX)
             }),
             ..InFlight::default()
@@ -130,22 +130,22 @@ impl<'a> ApplyContext<'a> {
         left
     }
 
-    /// Whether no new call may be made.
+    /// Whether new calls are forbidden.
     pub(super) fn is_halted(&self) -> bool {
         self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
     }
 }
 
-/// How far the last call of a step has come.
+/// Progress of a step's last call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallState {
-    /// It is not answered yet.
+    /// No response yet.
     Unanswered,
-    /// It was answered.
+    /// Response received.
     Answered,
 }
 
-/// A place in line.
+/// A place in the queue.
 pub(super) struct CreateTicket<'a>(&'a Cell<usize>);
 
 impl Drop for CreateTicket<'_> {

@@ -1,4 +1,4 @@
-//! Cancelling a run: first start nothing new, then wait for nothing.
+//! Cancellation of a run: first start nothing new, then stop waiting.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// The side that cancels: whoever hears signals.
+/// The cancelling side: the signal handler.
 #[derive(Clone)]
 pub struct CancelHandle(Arc<Shared>);
 
-/// The side that is cancelled.
+/// The cancelled side.
 #[derive(Clone)]
 pub struct Cancel(Arc<Shared>);
 
@@ -20,26 +20,26 @@ struct Shared {
     changed: Notify,
 }
 
-/// How far it has come; it only ever rises.
+/// The level; it only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum CancelLevel {
     #[default]
     Running,
-    /// Start nothing new; calls in flight may be answered until then.
+    /// Start nothing new; calls in flight may complete until then.
     Stopping { until: Option<Instant> },
     /// Calls in flight count as unknown.
     Aborted,
 }
 
 impl CancelHandle {
-    /// A handle and what it cancels.
+    /// A handle and its token.
     pub fn new() -> (Self, Cancel) {
         let shared = Arc::new(Shared::default());
         (Self(Arc::clone(&shared)), Cancel(shared))
     }
 
-    /// Nothing new is started and waits are dropped at once. Calls in flight have `grace` until they
-    /// count as unknown; none means until [`CancelHandle::abort`]. The first call counts.
+    /// Starts nothing new and drops waits. Calls in flight have `grace` to complete, `None` for no limit, until
+    /// [`CancelHandle::abort`].
     pub fn stop(&self, grace: Option<Duration>) {
         let until = grace.map(|grace| Instant::now() + grace);
         self.raise(|level| match level {
@@ -48,7 +48,7 @@ impl CancelHandle {
         });
     }
 
-    /// Calls in flight count as unknown at once.
+    /// Calls in flight count as unknown immediately.
     pub fn abort(&self) {
         self.raise(|_| CancelLevel::Aborted);
     }
@@ -62,17 +62,17 @@ impl CancelHandle {
 }
 
 impl Cancel {
-    /// Something that is never cancelled.
+    /// A token that is never cancelled.
     pub fn never() -> Self {
         CancelHandle::new().1
     }
 
-    /// Whether nothing new is to be started.
+    /// Whether nothing new may start.
     pub fn is_stopping(&self) -> bool {
         self.level() != CancelLevel::Running
     }
 
-    /// Returns once nothing new is to be started.
+    /// Returns once nothing new may start.
     pub async fn stopping(&self) {
         self.until(|level| level != CancelLevel::Running).await;
     }
@@ -94,7 +94,7 @@ impl Cancel {
         }
     }
 
-    /// How long calls in flight are still waited for; none without a limit.
+    /// The remaining time for calls in flight; `None` without a limit.
     pub fn grace(&self) -> Option<Duration> {
         match self.level() {
             CancelLevel::Running | CancelLevel::Stopping { until: None } => None,
@@ -113,7 +113,7 @@ impl Cancel {
         loop {
             let changed = self.0.changed.notified();
             let mut changed = std::pin::pin!(changed);
-            // Enlisted before the level is read, so that a change between the two is not missed.
+            // Registered before the level is read, so that no change is missed.
             changed.as_mut().enable();
             if reached(self.level()) {
                 return;

@@ -1,34 +1,34 @@
-//! The codes of steps that fail for a reason of the run itself; what a provider answers keeps its own.
+//! The codes of steps that fail for a reason of the run; errors of a provider keep their own codes.
 
 use crate::core::code::codes;
 
 codes! {
     DESTROY_TIMEOUT "destroy_timeout" Incomplete:
         "Machine … is still …",
-        "It was told to go and is still there.",
+        "The platform accepted the call, but the Machine still exists.",
         "Run the command again.";
     GATE_TIMEOUT "gate_timeout" Incomplete:
         "Machine … was not ready within … s: …",
-        "It did not start or its checks did not pass in time.",
-        "Look at its logs: `aeroform logs ID`; `wait_timeout` in `[deploy]` gives it longer.";
+        "It did not start, or its checks did not pass in time.",
+        "Check its logs: `aeroform logs ID`; `wait_timeout` in `[deploy]` allows more time.";
     HOST_SILENT "host_silent" Incomplete:
-        "the host of … does not answer, its config cannot be read",
-        "An update has to begin from what is there.",
+        "the host of … is unreachable, so its config cannot be read",
+        "An update starts from the current config.",
         "Wait for the host, then run the command again.";
     PLAN_MISMATCH "plan_mismatch" Incomplete:
         "the plan …",
-        "The plan and the manifests do not belong together; a bug, or a file that was changed between the two.",
-        "Plan again; report it if it stays.";
+        "The plan does not match the manifests: a bug, or a file changed in between.",
+        "Plan again; report it if it happens again.";
     REVERTED "reverted" Incomplete:
-        "Machine … was updated and runs the version of before again",
-        "The platform took the new version and went back to the old one.",
-        "Look at the Machine with `aeroform machine status ID`, then apply again.";
+        "Machine … was updated but runs its previous version again",
+        "The platform accepted the new version and then restored the previous one.",
+        "Check the Machine with `aeroform machine status ID`, then apply again.";
     WRONG_REGION "wrong_region" Incomplete:
         "Machine … is in …, not …",
-        "The platform has made the Machine in another region than it was asked for.",
-        "Destroy it or let its region stand in aeroform.toml, then run `aeroform plan`.";
+        "The platform created the Machine in another region than requested.",
+        "Destroy it, or add its region to aeroform.toml, then run `aeroform plan`.";
     STOP_TIMEOUT "stop_timeout" Incomplete:
-        "Machine … was told to stop and is … after … s",
-        "It neither ends nor lets itself be stopped.",
-        "Run the command again; look at its logs.";
+        "Machine … was asked to stop and is … after … s",
+        "The Machine neither exits nor can be stopped.",
+        "Run the command again; check its logs.";
 }

@@ -1,4 +1,4 @@
-//! A Machine that is not as the plan saw it, and the release of somebody else that made it so.
+//! The error for a Machine that changed since the plan, with the other client's release.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::core::fleet::{Machine, Release};
 use crate::core::plan::releases;
 use crate::provider::codes;
 
-/// How long the platform is asked for a release that is only named in a hint.
+/// How long to wait for a release that is only named in a hint.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The end of a step whose Machine has changed since the plan.
+/// The error of a step whose Machine changed since the plan.
 pub(super) async fn conflict_error(
     shared: &ApplyContext<'_>,
     live: &Machine,
@@ -41,7 +41,7 @@ pub(super) async fn conflict_error(
         code: codes::CONFLICT.name().to_owned(),
         message,
         hint: Some(format!(
-            "{release}, has changed it: `aeroform plan` shows what an apply would undo"
+            "{release}, has changed it: `aeroform plan` shows what an apply would revert"
         )),
     }
 }

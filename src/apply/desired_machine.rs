@@ -1,4 +1,4 @@
-//! What one Machine is to be: derived from the manifests and the plan's choice, never chosen here.
+//! The desired config of one Machine, derived from manifests and plan; makes no choice.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{StandbyTarget, filled_of};
 
-/// The config and group that a Machine is to have.
+/// The desired config and group of a Machine.
 pub(super) struct DesiredMachine<'a> {
     shared: &'a ApplyContext<'a>,
     pub(super) group: &'a DesiredGroup,
@@ -25,8 +25,8 @@ pub(super) struct DesiredMachine<'a> {
 }
 
 impl<'a> DesiredMachine<'a> {
-    /// A Machine of this group. `id` is the one that exists, or that a new one begins as: what was sent to it
-    /// and is not wanted any more goes.
+    /// A Machine of this group. `id` is the existing Machine, or the template of a new one: fields that are no
+    /// longer desired are removed.
     pub(super) fn new(
         shared: &'a ApplyContext<'a>,
         name: &'a GroupName,
@@ -48,7 +48,7 @@ impl<'a> DesiredMachine<'a> {
         })
     }
 
-    /// The whole config, laid over the one that exists.
+    /// The desired config, merged into the existing one.
     pub(super) fn config_over(&self, existing: Option<&MachineConfig>) -> MachineConfig {
         let base = ConfigBase {
             existing,
@@ -58,7 +58,7 @@ impl<'a> DesiredMachine<'a> {
             .config_for(base, &self.volumes, &self.standby_for)
     }
 
-    /// The config that exists, as this is laid over it.
+    /// The existing config, as the base of the merge.
     pub(super) fn existing_config<'m>(
         &self,
         machine: &'m Machine,
@@ -66,8 +66,8 @@ impl<'a> DesiredMachine<'a> {
         machine.resolved_config(self.group.template.image.as_deref())
     }
 
-    /// Whether the Machine is down since a change of it that nobody has seen work, ended by itself and has
-    /// something to answer: with exit code 0 as well it is to run (rule 29).
+    /// Whether the Machine is down after a change that was never seen healthy, exited by itself, and has services or
+    /// checks: it must then run even after exit code 0 (rule 29).
     pub(super) fn must_come_up(&self, live: &Machine) -> bool {
         let job = &self.shared.input;
         let template = &self.group.template;
@@ -79,14 +79,13 @@ impl<'a> DesiredMachine<'a> {
         unproven && live.exited_by_itself() && (template.has_services() || template.has_checks())
     }
 
-    /// Whether a run of ours saw the Machine as it was meant to be: one that is `created` rests so then.
+    /// Whether one of our runs saw the Machine healthy; one that is `created` rests then.
     pub(super) fn is_settled(&self, live: &Machine) -> bool {
         let recorded = self.shared.input.known.machines.get(&live.id);
         recorded.is_some_and(|known| !known.unproven)
     }
 
-    /// Whether the Machine is so already: laying what is wanted over it changes nothing. What the
-    /// platform has added by itself is therefore no difference.
+    /// Whether merging changes nothing. Fields added by the platform are no difference.
     pub(super) fn matches(&self, machine: &Machine) -> bool {
         let Some(live) = self.existing_config(machine) else {
             return false;
@@ -99,8 +98,7 @@ impl<'a> DesiredMachine<'a> {
             && required_changes(&live, &self.config_over(Some(&live)), &filled, lineage).is_empty()
     }
 
-    /// What the platform was seen to add by itself to Machines of this config, or of the one that this
-    /// Machine had.
+    /// Fields that the platform added to Machines with this config, or with the Machine's previous one.
     fn known_additions(&self) -> ComputedFields {
         let remembered = self.stored_config();
         let mut filled = self.stored_additions(&remembered);
@@ -113,8 +111,7 @@ impl<'a> DesiredMachine<'a> {
         filled_of(known, [self.sent, Some(remembered)])
     }
 
-    /// What a call sends, for telling afterwards what the platform adds. `before` is the Machine that it
-    /// changes, or in whose place a new one comes.
+    /// The sent config, to detect platform additions. `before` is the changed or replaced Machine.
     pub(super) fn sent_config(
         &self,
         config: &MachineConfig,
@@ -130,15 +127,15 @@ impl<'a> DesiredMachine<'a> {
         }
     }
 
-    /// What the state remembers of it: the keys that the manifests write, and none of those that only
-    /// the platform has, which would become removals.
+    /// The config for the state: keys that the manifests write, without absent keys that only the platform
+    /// adds, which would become removals.
     pub(super) fn stored_config(&self) -> StoredConfig {
         let own = self.group.config_for(ConfigBase::default(), &[], &[]);
         StoredConfig::from_config(&own, &self.shared.input.observed.description.scope)
     }
 
-    /// The Machine that a call has answered. As long as nothing tells its config, it watches and mounts what was
-    /// sent to it (rule 9).
+    /// The Machine in a response. As long as its config is unknown, it watches and mounts what was sent (rule
+    /// 9).
     pub(super) fn complete_answer(&self, mut machine: Machine) -> Machine {
         if machine.config.is_none() {
             machine.standby_for.clone_from(&self.standby_for);
@@ -147,27 +144,27 @@ impl<'a> DesiredMachine<'a> {
         machine
     }
 
-    /// Whether it is made without being started.
+    /// Whether it is created without a start.
     pub(super) fn is_standby(&self) -> bool {
         !self.standby_for.is_empty()
     }
 
-    /// Whether the platform starts it when its time comes.
+    /// Whether the platform starts it on a schedule.
     pub(super) fn is_scheduled(&self) -> bool {
         self.group.template.schedule.is_some()
     }
 
-    /// The volumes that it is to have.
+    /// Its volumes.
     pub(super) fn volumes(&self) -> &[VolumeId] {
         &self.volumes
     }
 
-    /// The group's name.
+    /// Group name.
     pub(super) fn name(&self) -> &'a GroupName {
         self.name
     }
 
-    /// The bookkeeping of this run for a Machine of this group.
+    /// This run's metadata for a Machine of this group.
     pub(super) fn stamps(&self, launch: Option<&str>) -> Stamps {
         let job = &self.shared.input;
         Stamps {
@@ -188,15 +185,13 @@ fn as_set(ids: &[MachineId]) -> BTreeSet<&MachineId> {
     ids.iter().collect()
 }
 
-/// The launch id that a Machine may go on bearing: a stamp that its name contradicts was copied by
-/// another tool (rule 4).
+/// The launch id that a Machine keeps: one that contradicts its name was copied by another tool (rule 4).
 pub(super) fn own_launch_id(machine: &Machine) -> Option<&str> {
     let stamp = machine.stamps.launch.as_deref()?;
     (machine.name.launch_suffix() == Some(stamp)).then_some(stamp)
 }
 
-/// The ids of the Machines that a standby watches; those that this run makes, or puts in the place of others,
-/// were made before it.
+/// The Machines that a standby watches, with those created or replaced by this run.
 pub(super) fn watched_machines(
     shared: &ApplyContext<'_>,
     standbys: &[StandbyTarget],
@@ -212,7 +207,7 @@ pub(super) fn watched_machines(
     standbys.iter().map(id_of).collect()
 }
 
-/// The Machine that does the work of this one: itself, or the one that took its place.
+/// The Machine itself, or its replacement.
 pub(super) fn current_machine(shared: &ApplyContext<'_>, id: &MachineId) -> MachineId {
     shared
         .replace_fallbacks

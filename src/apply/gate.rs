@@ -1,4 +1,4 @@
-//! Waiting until a change is known to have worked (rule 29).
+//! Waits until a change is proven to work (rule 29).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineSta
 use crate::core::plan::GateKind;
 use crate::provider::codes as answers;
 
-/// What a Machine showed before its change: results of checks and events from then do not count.
+/// A Machine before its change: earlier check results and events do not count.
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
     instance: String,
     checks: BTreeMap<String, String>,
     events: BTreeSet<u64>,
-    /// No call of this run starts it: what it does from now on counts.
+    /// No call of this run starts it: everything from now on counts.
     runs: bool,
 }
 
@@ -31,8 +31,8 @@ impl Baseline {
         before
     }
 
-    /// Of a Machine that was changed by somebody else and has not started since, or that is only started:
-    /// what it shows is of before.
+    /// For a Machine that another client changed and that has not started since, or that is outdated: what it
+    /// shows is old.
     pub(super) fn before_start(machine: &Machine) -> Self {
         let mut before = Self {
             events: machine.events.iter().map(|event| event.id).collect(),
@@ -42,7 +42,7 @@ impl Baseline {
         before
     }
 
-    /// Of a Machine that is as wanted and is not touched: its checks count, and what it did before does not.
+    /// For an unchanged, up-to-date Machine: its check results count, earlier events do not.
     pub(super) fn of_unchanged(machine: &Machine) -> Self {
         Self {
             events: machine.events.iter().map(|event| event.id).collect(),
@@ -51,7 +51,7 @@ impl Baseline {
         }
     }
 
-    /// Results that stand there while the Machine is not started are of an older run as well.
+    /// Check results of a stopped Machine are from an earlier start.
     fn ignore_current_checks(&mut self, machine: &Machine) {
         for check in &machine.checks {
             self.checks
@@ -59,7 +59,7 @@ impl Baseline {
         }
     }
 
-    /// Whether the Machine has another version since.
+    /// Whether the Machine has a new version.
     pub(super) fn is_new_instance(&self) -> bool {
         !self.instance.is_empty()
     }
@@ -73,17 +73,17 @@ impl Baseline {
     }
 }
 
-/// One gate.
+/// A gate.
 pub(super) struct Gate<'a> {
     pub(super) id: &'a MachineId,
     pub(super) kind: GateKind,
     pub(super) at_most: Duration,
-    /// How long it must be up; within `at_most`.
+    /// How long it must stay up, within `at_most`.
     pub(super) steady: Duration,
     pub(super) before: Baseline,
 }
 
-/// Waits until the gate has passed; the Machine as last seen is in `progress` whatever happens.
+/// Waits for the gate; `progress` always has the last seen Machine.
 pub(super) async fn wait_for_gate(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -98,7 +98,7 @@ pub(super) async fn wait_for_gate(
     }
 }
 
-/// What its checks have to say.
+/// The state of its checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CheckPolicy {
     Any,
@@ -131,7 +131,7 @@ async fn wait_settled(
     }
 }
 
-/// Waits until it is up, has been so for long enough, and its checks pass, all at the same time.
+/// Waits until it is up, has been up long enough, and its checks pass, all at once.
 async fn wait_up(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -143,10 +143,10 @@ async fn wait_up(
     let mut watch = StabilityWatch::with_events(gate.steady, known, gate.before.runs);
     let mut told = None;
     let mut said = WAITS_TO_START.to_owned();
-    // The answer of the update shows the new version, if it shows any.
+    // The response of the update has the new version, if any.
     let answered = progress.machine.as_ref();
     let mut changed = answered.is_some_and(|machine| !gate.before.is_old_instance(machine));
-    // So are results of checks that came in between the last look and the call.
+    // So are check results between the last read and the call.
     if let Some(machine) = answered.filter(|machine| machine.state != MachineState::Started) {
         gate.before.ignore_current_checks(machine);
     }
@@ -220,7 +220,7 @@ async fn wait_up(
     }
 }
 
-/// The Machine as it is now; one that was not seen up yet is waited for by the provider, for a while.
+/// Reads the Machine; one that was not up yet is awaited by the provider for a while.
 async fn next_read(
     hands: &StepContext<'_>,
     gate: &Gate<'_>,
@@ -235,7 +235,7 @@ async fn next_read(
         match hands.wait(gate.id, WaitUntil::Started, until).await? {
             WaitResult::Reached(machine) => Some(*machine),
             WaitResult::Gone => None,
-            // It may have failed, or the provider may have given up early.
+            // It may have failed, or the provider stopped waiting early.
             WaitResult::NotYet(why) => {
                 *told = why;
                 hands.get(gate.id).await?
@@ -245,7 +245,7 @@ async fn next_read(
     look.ok_or_else(|| gone_error(gate.id))
 }
 
-/// The checks that do not pass yet; none where all of them do.
+/// The checks that do not pass yet; `None` if all pass.
 fn unhealthy_checks<'m>(
     before: &Baseline,
     machine: &'m Machine,
@@ -265,14 +265,13 @@ fn unhealthy_checks<'m>(
 const WAITS_TO_START: &str = "it to start";
 const WAITS_TO_STAY_UP: &str = "it to stay up";
 
-/// One wait of the provider's lasts so many looks.
+/// One provider wait replaces this many reads.
 const POLLS_PER_WAIT: u32 = 20;
 
-/// A Machine that is made without being started may stay `created` for good; one that is prepared is stopped
-/// sooner than this.
+/// A Machine created without a start may stay `created`; one in preparation is stopped sooner than this.
 pub(super) const CREATED_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to leave a Machine alone that is not started although the provider stopped waiting.
+/// How long to pause for a Machine that is not started although the provider stopped waiting.
 const NOT_YET_PAUSE: Duration = Duration::from_secs(1);
 
 fn poll_interval(hands: &StepContext<'_>) -> Duration {
@@ -282,8 +281,7 @@ fn poll_interval(hands: &StepContext<'_>) -> Duration {
     }
 }
 
-/// Keeps the Machine as last seen; one that is gone, has failed, or keeps ending does not come to stand
-/// by being waited for.
+/// Records the last seen Machine; fails if it is gone, failed, or keeps exiting, because waiting does not help.
 fn record_or_fail(progress: &mut StepProgress, machine: Machine) -> PartResult {
     if machine.state.is_gone() {
         return Err(gone_error(&machine.id));
@@ -312,11 +310,11 @@ fn bad_state_error(machine: &Machine, told: Option<&str>) -> StepError {
 fn gone_error(id: &MachineId) -> StepError {
     StepError::failed(
         answers::MACHINE_FAILED,
-        format!("Machine {id} was destroyed by somebody else while it was awaited"),
+        format!("Machine {id} was destroyed by another client while this run waited for it"),
     )
 }
 
-/// The step fails with how the process ended, and with its last output where the provider has that.
+/// The error with the process's exit and, if available, its last output.
 async fn failure_error(
     hands: &StepContext<'_>,
     failing: StabilityFailure,
@@ -344,20 +342,20 @@ fn logs_hint(id: &MachineId, told: Option<&str>) -> String {
     let logs = format!("`aeroform logs {id}`");
     match told {
         Some(told) => format!("{told}; more: {logs}"),
-        None => format!("look at its logs: {logs}"),
+        None => format!("check its logs: {logs}"),
     }
 }
 
-/// The platform took the update and has gone back to the version before it.
+/// The platform accepted the update and then restored the previous version.
 fn reverted_error(progress: &mut StepProgress, machine: Machine) -> StepError {
     let id = machine.id.clone();
     progress.machine = Some(machine);
     progress.sent_config = None;
     StepError::Failed {
         code: codes::REVERTED.name().to_owned(),
-        message: format!("Machine {id} was updated and runs the version of before again"),
+        message: format!("Machine {id} was updated but runs its previous version again"),
         hint: Some(format!(
-            "the new version could not be brought up; look at `aeroform machine status {id}`, then apply \
+            "the new version did not start; check `aeroform machine status {id}`, then apply \
              again"
         )),
     }
@@ -368,7 +366,7 @@ fn timeout_error(gate: &Gate<'_>, what: &str) -> StepError {
     StepError::Failed {
         code: codes::GATE_TIMEOUT.name().to_owned(),
         message: format!("Machine {id} was not ready within {seconds} s: {what}"),
-        hint: Some(format!("look at its logs: `aeroform logs {id}`")),
+        hint: Some(format!("check its logs: `aeroform logs {id}`")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writes results to the journal in batches: at most one commit every 50 ms, and one before the end.
+//! Writes results to the journal in batches: at most one commit per 50 ms, and one at the end.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::core::fleet::StoredConfig;
 use crate::core::plan::{Outcome, StepId, StepResult};
 use crate::journal::{Journal, JournalError, ResultRow, RunRow, RunStatus};
 
-/// Time between two commits: short enough that little has to be settled after a crash, long enough
-/// that ten thousand steps are not ten thousand fsyncs.
+/// Interval of commits: short enough that few calls must be settled after a crash, long enough that ten
+/// thousand steps are not ten thousand fsyncs.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The journal's side of one run.
+/// The journal of one run.
 pub(super) struct JournalRecorder<'a> {
     journal: &'a dyn Journal,
     run: &'a RunRow,
@@ -21,7 +21,7 @@ pub(super) struct JournalRecorder<'a> {
 }
 
 impl<'a> JournalRecorder<'a> {
-    /// Writes the intent. A crash before it leaves nothing, one after it an open run.
+    /// Writes the intent. A crash before it leaves nothing, a crash after it an open run.
     pub(super) fn begin(journal: &'a dyn Journal, run: &'a RunRow) -> Result<Self, JournalError> {
         journal.begin_run(run)?;
         Ok(Self {
@@ -32,8 +32,8 @@ impl<'a> JournalRecorder<'a> {
         })
     }
 
-    /// Notes what came of a step that was started. Not durable before the next commit: a crash in
-    /// between leaves a call that the next run settles by asking.
+    /// Records the result of a started step. It is durable with the next commit; a crash before that leaves a
+    /// call that the next run settles by reading.
     pub(super) fn record(&mut self, step: StepId, result: &StepResult) {
         let row = ResultRow {
             step,
@@ -43,17 +43,17 @@ impl<'a> JournalRecorder<'a> {
         };
         match &row.outcome {
             Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => self.rows.push(row),
-            // Nothing was called, so there is nothing to settle.
+            // Without a call there is nothing to settle.
             Outcome::Skipped { .. } | Outcome::NotStarted => {}
         }
     }
 
-    /// When the next commit is due, if anything waits for one.
+    /// The time of the next commit, if rows are waiting.
     pub(super) fn next_commit_at(&self) -> Option<Instant> {
         (!self.rows.is_empty()).then_some(self.next_commit)
     }
 
-    /// Commits what waits. After a failure the rows are kept for another try.
+    /// Commits waiting rows. After a failure they are kept for a retry.
     pub(super) fn commit(&mut self) -> Result<(), JournalError> {
         if self.rows.is_empty() {
             return Ok(());
@@ -64,7 +64,7 @@ impl<'a> JournalRecorder<'a> {
         Ok(())
     }
 
-    /// The last commit, and the mark that the run's calls are over.
+    /// The last commit, with the mark that all calls are done.
     pub(super) fn close(mut self) -> Result<(), JournalError> {
         self.commit()?;
         self.journal.mark_run(&self.run.run, RunStatus::Unpublished)

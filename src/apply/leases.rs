@@ -1,5 +1,4 @@
-//! The leases of a step: nobody else changes a Machine from before it is read until its gate has passed
-//! (rules 26, 27).
+//! The leases of a step: no other client changes a Machine between its read and its gate (rules 26, 27).
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,8 +15,7 @@ use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL};
 const LEASE_RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl StepContext<'_> {
-    /// Takes the lease of a Machine that is about to be read and changed. A Machine whose host does not
-    /// answer has none to give.
+    /// Acquires the lease of a Machine before it is read and changed. An unreachable host has no leases.
     pub(super) async fn acquire_lease(&self, id: &MachineId) -> PartResult {
         let job = &self.shared.input;
         let silent = |id| {
@@ -95,14 +93,14 @@ impl StepContext<'_> {
         }
     }
 
-    /// The create of this Machine has given its lease, too.
+    /// The create also returned its lease.
     pub(super) fn add_lease(&self, id: &MachineId) {
         if self.has_leases() {
             self.leased.borrow_mut().insert(id.clone());
         }
     }
 
-    /// Prolongs what is held for as long as this is not dropped.
+    /// Refreshes held leases until dropped.
     pub(super) async fn refresh_leases(&self) -> Infallible {
         let job = &self.shared.input;
         if !self.has_leases() {
@@ -112,18 +110,18 @@ impl StepContext<'_> {
             sleep(LEASE_REFRESH_INTERVAL).await;
             let held = self.leased.borrow().clone();
             for id in held {
-                // A lease that is lost shows in the next call; one that goes on needs no word.
+                // A lost lease fails the next call; other errors need no report.
                 let _ = job.provider.refresh_lease(&job.plan.app, &id).await;
             }
         }
     }
 
-    /// Lets go of all that is held, also after a cancel.
+    /// Releases all leases, also after a cancel.
     pub(super) async fn release_leases(&self) {
         let job = &self.shared.input;
         let held = std::mem::take(&mut *self.leased.borrow_mut());
         for id in held {
-            // What is not let go of ends by itself a few seconds later.
+            // An unreleased lease expires a few seconds later.
             let _ = timeout(
                 LEASE_RELEASE_TIMEOUT,
                 job.provider.release_lease(&job.plan.app, &id),

@@ -1,5 +1,4 @@
-//! Settling a create whose answer was lost: the Machine that answers the intent is the one that bears
-//! its name (rule 4).
+//! Settles a create without a response: the Machine with the intended name is the created one (rule 4).
 
 use std::time::Duration;
 
@@ -11,20 +10,19 @@ use crate::core::fleet::{Machine, MachineName, MachineState};
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
 
-/// How long a list may lack what exists.
+/// How long a list may lack an existing Machine.
 pub(super) const LIST_LAG: Duration = Duration::from_secs(10);
 
-/// Whether a Machine that is not in the list may still come up in it.
+/// Whether a missing Machine may still appear in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListPatience {
-    /// Ask once.
+    /// Read once.
     Once,
-    /// Ask until the list must have caught up.
+    /// Read until the list must be up to date.
     UntilListed,
 }
 
-/// The Machine of this name that is not on its way out. One that another project folder made meanwhile is
-/// not taken.
+/// The Machine with this name that is not being destroyed. A Machine of another project folder is an error.
 pub(super) async fn find_created(
     hands: &StepContext<'_>,
     name: &MachineName,
@@ -33,7 +31,7 @@ pub(super) async fn find_created(
     look(hands, name, patience, |machine| !machine.state.is_gone()).await
 }
 
-/// The Machine that has this name although it may be on its way out: the platform refuses the name until it is gone.
+/// The Machine with this name, even if it is being destroyed: the name is unavailable until it is gone.
 pub(super) async fn holder(
     hands: &StepContext<'_>,
     name: &MachineName,
@@ -86,9 +84,9 @@ fn name_taken_error(machine: &Machine) -> StepError {
     StepError::Failed {
         code: answers::ALREADY_EXISTS.name().to_owned(),
         message: format!(
-            "the name `{}` was taken meanwhile by Machine {} of `{folder}`",
+            "the name `{}` is now used by Machine {} of `{folder}`",
             machine.name, machine.id
         ),
-        hint: Some("run the command again: it takes another name".to_owned()),
+        hint: Some("run the command again, which uses another name".to_owned()),
     }
 }

@@ -1,12 +1,12 @@
 //! Carries out a plan.
 //!
-//! The plan has decided; here is no choice but the branches that it shows. One task owns all state
-//! and takes events, signals and the ends of steps one after another; no thread, no spawned task.
-//! Must not print, ask a person, read the environment or write the state file.
+//! The plan decides; this module only chooses among the branches in the plan. One task owns all state and
+//! handles events, signals and step results one after the other; there are no threads or spawned tasks. Must
+//! not print, prompt, read the environment or write the state file.
 //!
-//! Start at [`run()`]. It starts steps as [`Schedule`](schedule::Schedule) allows; each step is one
-//! of the fixed sequences in [`steps`], which reach the provider only through
-//! [`Hands`](step_context::StepContext), where limits, retries and cancellation live.
+//! Start at [`run()`]. It starts steps as [`Schedule`](schedule::Schedule) allows; each step is a fixed
+//! sequence in [`steps`], which calls the provider only through [`StepContext`](step_context::StepContext),
+//! where limits, retries and cancellation are.
 
 mod apply_context;
 mod cancel;

@@ -1,5 +1,4 @@
-//! Who has changed what a run had just changed: another run by its stamps, or a release of another tool
-//! (rule 31).
+//! Who changed a Machine after this run: another run, by its stamps, or another tool's release (rule 31).
 
 use std::time::Duration;
 
@@ -8,17 +7,17 @@ use tokio::time::timeout;
 use super::apply_context::ApplyContext;
 use crate::core::fleet::{Machine, Release};
 
-/// How long the newest release may take to be told: it only names a person.
+/// How long to wait for the newest release, which only names a user.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The app's newest release, if the platform answers in time.
+/// The app's newest release, if the platform responds in time.
 pub(super) async fn newest_release(shared: &ApplyContext<'_>) -> Option<Release> {
     let job = &shared.input;
     let asked = job.provider.newest_release(&job.plan.app);
     timeout(RELEASE_TIMEOUT, asked).await.ok()?.ok()?
 }
 
-/// That a Machine is not as this run made it, and by whom, as far as it says so itself.
+/// The message that a Machine changed after this run, and by whom if known.
 pub(super) fn describe_overtaken(
     shared: &ApplyContext<'_>,
     live: &Machine,
@@ -54,6 +53,6 @@ fn author(shared: &ApplyContext<'_>, live: &Machine, newest: Option<&Release>) -
             let by = user.map(|user| format!(" by {user}")).unwrap_or_default();
             format!("release v{}{by}", release.version)
         }
-        None => format!("somebody else (it is at version {})", live.instance),
+        None => format!("another client (it is at version {})", live.instance),
     }
 }

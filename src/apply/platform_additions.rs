@@ -1,8 +1,8 @@
-//! What the platform adds by itself to a config that this run sent (rule 10).
+//! Fields that the platform adds to a config that this run sent (rule 10).
 //!
-//! A config that anybody else writes makes another instance of the Machine. So what is read of a Machine at
-//! the instance that a call of this run made, and was not sent, comes from the platform. Every read of a
-//! Machine passes through [`PlatformAdditions::record_read`].
+//! Every config change creates a new instance of the Machine. So an unsent field, read at the instance that
+//! this run's call created, was added by the platform. Every read of a Machine passes through
+//! [`PlatformAdditions::record_read`].
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,45 +14,45 @@ use crate::core::fleet::{
     ComputedFields, ConfigDigest, Lineage, Machine, MachineConfig, MachineId, RunId, StoredConfig,
 };
 
-/// What this run has seen the platform add.
+/// Platform additions seen by this run.
 #[derive(Debug, Default)]
 pub(super) struct PlatformAdditions {
     machines: RefCell<BTreeMap<MachineId, SentMachine>>,
     configs: RefCell<BTreeMap<ConfigDigest, ComputedFields>>,
 }
 
-/// One Machine as a call of this run left it.
+/// A Machine after a call of this run.
 #[derive(Debug)]
 struct SentMachine {
     instance: String,
     /// The config that was sent.
     sent: StoredConfig,
-    /// The digest under which the state remembers that config.
+    /// Digest of the sent config in the state.
     digest: ConfigDigest,
-    /// What the call was to remove.
+    /// Fields that the call removes.
     removed: ComputedFields,
-    /// The config as last read.
+    /// The last read config.
     read: Option<Arc<MachineConfig>>,
     found: ComputedFields,
 }
 
-/// What a call sent.
+/// A sent config.
 #[derive(Debug)]
 pub(super) struct SentConfig {
-    /// The whole config.
+    /// The config.
     pub(super) config: MachineConfig,
-    /// The digest under which the state remembers it.
+    /// Its digest in the state.
     pub(super) digest: ConfigDigest,
-    /// What the Machine had before, and what was known then of the platform's additions to it.
+    /// The previous config, with its known platform additions.
     pub(super) before: Option<(Arc<MachineConfig>, ComputedFields)>,
-    /// The instance before.
+    /// The previous instance.
     pub(super) instance: String,
 }
 
 impl PlatformAdditions {
-    /// Takes the answer to a call of this run.
+    /// Records the response of a call of this run.
     pub(super) fn record_answer(&self, written: &SentConfig, answer: &Machine, lineage: &Lineage) {
-        // Without an instance nobody can tell who wrote a config.
+        // Without an instance the writer of a config is unknown.
         if answer.instance.is_empty() {
             return;
         }
@@ -73,8 +73,8 @@ impl PlatformAdditions {
         self.record_read(answer, lineage);
     }
 
-    /// Takes a Machine that was read after a call whose answer was lost, where that call made what is there: it
-    /// has this run's stamp, a new instance, and everything that was sent.
+    /// Records a Machine read after a call without a response, if that call succeeded: it has this run's stamp,
+    /// a new instance, and all sent fields.
     pub(super) fn record_lost_answer(
         &self,
         written: &SentConfig,
@@ -96,7 +96,7 @@ impl PlatformAdditions {
         }
     }
 
-    /// Looks at a Machine that was read.
+    /// Compares a read Machine with the sent config.
     pub(super) fn record_read(&self, machine: &Machine, lineage: &Lineage) {
         let mut machines = self.machines.borrow_mut();
         let Some(own) = machines.get_mut(&machine.id) else {
@@ -116,20 +116,20 @@ impl PlatformAdditions {
         configs.entry(own.digest.clone()).or_default().merge(&found);
     }
 
-    /// Whether this Machine is still at the instance that a call of this run made; none where no such is known.
+    /// Whether this Machine still has the instance of this run's call; `None` if this run did not write it.
     pub(super) fn is_at_sent_instance(&self, machine: &Machine) -> Option<bool> {
         let machines = self.machines.borrow();
         let own = machines.get(&machine.id)?;
         Some(own.instance == machine.instance)
     }
 
-    /// What was seen at Machines of this config.
+    /// Additions seen on Machines with this config.
     pub(super) fn for_config(&self, digest: &ConfigDigest) -> ComputedFields {
         let configs = self.configs.borrow();
         configs.get(digest).cloned().unwrap_or_default()
     }
 
-    /// What was seen at this Machine; none where this run wrote nothing to it.
+    /// Additions seen on this Machine; `None` if this run did not write it.
     pub(super) fn for_machine(&self, id: &MachineId) -> Option<MachineComputedFields> {
         let machines = self.machines.borrow();
         let own = machines.get(id)?;

@@ -1,5 +1,5 @@
-//! How fast the provider may be asked: one token bucket per (action, Machine), as it declares them,
-//! what it said with Retry-After, and how often a run may try again in all.
+//! Rate limits of calls: one token bucket per (action, Machine) as the provider declares, Retry-After, and the
+//! retry budget of a run.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,15 +8,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::core::fleet::{Capabilities, MachineId};
-use crate::provider::retry::MAX_PAUSE;
 
 type BucketKey = (&'static str, Option<MachineId>);
 
-/// Most retries that are owed to a run at once. Each success pays one back, so that an outage ends a
-/// large run after about this many tries and not after several per step.
+/// The retry budget. Each success returns one, so that an outage ends a large run after about this many retries
+/// instead of several per step.
 const RETRY_BUDGET: u32 = 100;
 
-/// The limits of one run.
+/// Longest accepted pause; a larger value is invalid.
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Limits of one run.
 pub(super) struct RateLimits {
     calls: (u32, u32),
     reads: (u32, u32),
@@ -29,8 +31,7 @@ struct Bucket {
     tokens: f64,
     refilled_at: Instant,
     blocked_until: Instant,
-    /// How far apart calls are kept since the provider has said that it was too fast, where it does not
-    /// say beforehand how fast it may be asked.
+    /// Spacing of calls after a rate limit error, if the provider declares no limit.
     pace: Duration,
 }
 
@@ -47,7 +48,7 @@ impl RateLimits {
         }
     }
 
-    /// Takes the right to one call and gives the time from which on it may be made.
+    /// Reserves a call and returns its earliest time.
     pub(super) fn reserve(&self, action: &'static str, id: Option<&MachineId>) -> Instant {
         let now = Instant::now();
         let key = (action, id.cloned());
@@ -78,7 +79,7 @@ impl RateLimits {
         (now + owed).max(bucket.blocked_until)
     }
 
-    /// The provider has said that it was too fast: nobody makes this call before then.
+    /// Handles a rate limit error: no call of this kind before then.
     pub(super) fn block(&self, action: &'static str, id: Option<&MachineId>, pause: Duration) {
         let now = Instant::now();
         let pause = pause.min(MAX_PAUSE);
@@ -99,7 +100,7 @@ impl RateLimits {
         *retries = (*retries + 1).min(RETRY_BUDGET);
     }
 
-    /// Whether the run may try once more.
+    /// Whether the run may retry once more.
     pub(super) fn take_retry(&self) -> bool {
         let mut retries = self.retries_left.borrow_mut();
         let may = *retries > 0;

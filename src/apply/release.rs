@@ -149,7 +149,9 @@ async fn register_with_retry(
         let registered = job.provider.register_release(&job.plan.app, &release);
         match registered.await {
             Ok(Some(release)) => Ok(release),
-            Ok(None) => Err(Unregistered::for_good("the platform takes none from us")),
+            Ok(None) => Err(Unregistered::for_good(
+                "the platform does not accept releases from this client",
+            )),
             Err(error) => Err(match error.class {
                 ErrorClass::Unknown => match find_registered(shared, planned, &error).await {
                     Ok(Some(found)) => return Ok(found),

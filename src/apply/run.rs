@@ -1,5 +1,5 @@
-//! The dispatcher: one task that owns all state and takes signals, events and ends of steps one after
-//! another, so that the same run gives the same events in the same order.
+//! The dispatcher: one task owns all state and handles signals, events and step results one after the other, so
+//! that equal runs give equal events.
 
 use std::pin::pin;
 
@@ -18,11 +18,10 @@ use super::verify::{Verification, verify};
 use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work, additions};
 use crate::journal::JournalError;
 
-/// Carries out the plan and verifies what it did. Every end is in the report; the state is the
-/// caller's to write.
+/// Executes the plan and verifies the result. Every outcome is in the report; the caller writes the state.
 ///
-/// A crash leaves an open run in the journal and Machines whose names say what they are for; a cancel
-/// leaves results for every step, those that were not begun included. Dropping the future is a crash.
+/// A crash leaves an open run in the journal and Machines with identifying names; a cancel leaves a result for
+/// every step, including those not started. Dropping the future is a crash.
 pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -> Report {
     events(&Event::Started {
         run: job.run.run.clone(),
@@ -127,7 +126,7 @@ impl Dispatcher<'_, '_> {
                 .recorder
                 .as_ref()
                 .and_then(JournalRecorder::next_commit_at);
-            // As long as something is always ready, a timer that is made anew each time never gets its turn.
+            // While something is always ready, a timer created in each iteration would never fire.
             if due.is_some_and(|due| due <= Instant::now()) {
                 self.commit();
                 continue;
@@ -199,7 +198,7 @@ impl Dispatcher<'_, '_> {
         }
     }
 
-    /// Settles what was never started and writes the last batch.
+    /// Closes steps that were never started and writes the last batch.
     fn close(&mut self) -> Vec<StepResult> {
         if self.shared.cancel.is_stopping() && !self.interrupted {
             self.interrupt();
@@ -231,7 +230,7 @@ impl Dispatcher<'_, '_> {
         }
     }
 
-    /// Passes on what is said while this goes on.
+    /// Forwards events while the future runs.
     async fn forward_events_during<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -246,7 +245,7 @@ impl Dispatcher<'_, '_> {
         }
     }
 
-    /// Passes on what steps have said up to now.
+    /// Forwards the events so far.
     fn forward_events(&mut self) {
         while let Ok(event) = self.receiver.try_recv() {
             (self.events)(&event);

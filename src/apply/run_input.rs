@@ -1,4 +1,4 @@
-//! What a run is given, and what it gives back.
+//! Input of a run.
 
 use crate::core::fleet::{Desired, Known, Observed, ReleaseStamp};
 use crate::core::plan::{Addition, Plan, StepResult};
@@ -6,38 +6,37 @@ use crate::journal::{Journal, RunRow};
 use crate::provider::Provider;
 use crate::store::StateLock;
 
-/// Everything that a run works with. The snapshot was taken under the lock and the plan was checked
-/// against it.
+/// Input of a run. The snapshot was read under the lock, and the plan was checked against it.
 #[derive(Clone, Copy)]
 pub struct RunInput<'a> {
-    /// What is done.
+    /// The plan.
     pub plan: &'a Plan,
-    /// What is wanted; every call is derived from it.
+    /// The desired state; every call is derived from it.
     pub desired: &'a Desired,
     /// The state before the run.
     pub known: &'a Known,
-    /// The snapshot that the plan stands on.
+    /// The snapshot of the plan.
     pub observed: &'a Observed,
-    /// Who carries out calls.
+    /// The provider.
     pub provider: &'a dyn Provider,
-    /// Where results are kept until the state is written.
+    /// The journal.
     pub journal: &'a dyn Journal,
-    /// The state's lock; once it is not held, no call is started.
+    /// The state's lock; no call is started without it.
     pub lock: &'a dyn StateLock,
-    /// The row that the journal gets before the first call.
+    /// The journal row to write before the first call.
     pub run: &'a RunRow,
     /// The serial that this run will write; Machines are stamped with it.
     pub serial: u64,
-    /// The commit that is applied, where it is known.
+    /// The applied commit, if known.
     pub commit: Option<&'a str>,
-    /// The rest.
+    /// Options.
     pub options: ApplyOptions,
 }
 
-/// How a plan is carried out.
+/// Options of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApplyOptions {
-    /// Most steps at once, over all pools.
+    /// Maximum concurrent steps over all pools.
     pub parallelism: usize,
 }
 
@@ -47,39 +46,38 @@ impl Default for ApplyOptions {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// What came of each step, in order of their ids.
+    /// Result of each step, by id.
     pub results: Vec<StepResult>,
     /// Whether it was cancelled.
     pub interrupted: bool,
-    /// What verification found to be otherwise than the results say, for people.
+    /// Differences found by verification, as text.
     pub findings: Vec<String>,
-    /// What there is to say of steps that are done, for people; not counted against the run.
+    /// Notes about completed steps, which are no errors.
     pub remarks: Vec<String>,
-    /// What the platform was seen to add by itself, as far as the state does not say so already.
+    /// Platform additions that the state does not list yet.
     pub additions: Vec<Addition>,
-    /// What others have changed of this run's own work since, and who; then the run is overtaken (rule 31).
+    /// Changes of other clients to this run's Machines since; the run is then overtaken.
     pub overtaken: Vec<String>,
-    /// Why the release could not be marked as ended, where it could not.
+    /// Why the release could not be marked as finished, if so.
     pub release_not_ended: Option<String>,
-    /// The release that the run made, registered or not.
+    /// The run's release, registered or not.
     pub release: Option<ReleaseStamp>,
-    /// Why nothing new was started from some moment on, where something other than a signal or a
-    /// failed step was the reason.
+    /// Why the run stopped starting steps, if not for a signal or a failed step.
     pub halted: Option<Halt>,
 }
 
-/// Why a run stopped starting things by itself.
+/// Why a run stopped by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Halt {
     /// The journal could not be written.
     Journal(String),
     /// The lock was lost.
     LockLost,
-    /// Another run is at work for something else.
+    /// Another run changes the app for another desired state.
     StateBehind(String),
-    /// The provider said that nothing will work until a person has looked.
+    /// The provider reported an error that needs manual action.
     Provider(String),
 }

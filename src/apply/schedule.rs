@@ -1,16 +1,16 @@
-//! Which step may run when: the graph of the plan, its pools and barriers, and what becomes of steps
-//! whose needs did not end in Done. Knows no provider and no time.
+//! Decides which step may run: the plan's graph, pools and barriers, and the result of steps whose dependencies
+//! failed. Knows no provider and no time.
 
 use std::collections::BTreeSet;
 
 use crate::core::fleet::{GroupName, OnFailure};
 use crate::core::plan::{Action, Outcome, Plan, Removal, StepId, Work};
 
-/// The state of every step of one run.
+/// The state of every step of a run.
 pub(super) struct Schedule<'a> {
     plan: &'a Plan,
     dependents: Vec<Vec<StepId>>,
-    /// Needs that have not ended yet, by step.
+    /// Open dependencies by step.
     open_needs: Vec<usize>,
     outcomes: Vec<Option<Outcome>>,
     pools: Vec<PoolState>,
@@ -28,15 +28,15 @@ struct PoolState {
     members: Vec<StepId>,
 }
 
-/// Whether creates are begun.
+/// Whether creates are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CreatePolicy {
     Allow,
-    /// They would only stand in line for a limit that all creates share.
+    /// They would only queue for the shared create limit.
     Defer,
 }
 
-/// Steps that ended without having been started, in the order in which that was settled.
+/// Steps that ended without a start, in order.
 pub(super) type Unstarted = Vec<(StepId, Outcome)>;
 
 fn step_index(step: StepId) -> usize {
@@ -46,7 +46,7 @@ fn step_index(step: StepId) -> usize {
 impl<'a> Schedule<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
         let count = plan.steps.len();
-        // Steps without a pool share one more, which has no size of its own.
+        // Steps without a pool share one without a size.
         let mut schedule = Self {
             plan,
             dependents: vec![Vec::new(); count],
@@ -74,8 +74,8 @@ impl<'a> Schedule<'a> {
         schedule
     }
 
-    /// The next step that may start, lowest id first; it counts as running from now on. Creates can be put
-    /// off so that they do not take the places of others.
+    /// The next step that may start, lowest id first; it then counts as running. Creates can be held back so
+    /// that they do not take the permits of other steps.
     pub(super) fn start(&mut self, parallelism: usize, creates: CreatePolicy) -> Option<StepId> {
         if self.halted || self.running >= parallelism.max(1) {
             return None;
@@ -91,14 +91,14 @@ impl<'a> Schedule<'a> {
         Some(step)
     }
 
-    /// Takes the end of a running step; gives the steps that will not be started because of it.
+    /// Records the result of a running step; returns the steps that will not start because of it.
     pub(super) fn finish(&mut self, step: StepId, outcome: Outcome) -> Unstarted {
         let pool = self.pool_of(step);
         self.running -= 1;
         self.pools[pool].running -= 1;
         let done = outcome == Outcome::Done;
         let fails = matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. });
-        // The first change is done with its last half: one that has destroyed has not yet created.
+        // A change is done with its last half: a destroy-first change has not created yet.
         self.pools[pool].any_done |= done && !self.continues_in_pool(step, pool);
         let mut unstarted = Vec::new();
         self.settle(step, outcome, &mut unstarted);
@@ -113,12 +113,12 @@ impl<'a> Schedule<'a> {
         unstarted
     }
 
-    /// Starts nothing from now on.
+    /// Stops starting steps.
     pub(super) fn halt(&mut self) {
         self.halted = true;
     }
 
-    /// Settles every step that was never started; called when none runs any more.
+    /// Closes every step that was never started, when none is running.
     pub(super) fn close(&mut self) -> Unstarted {
         let mut unstarted = Vec::new();
         for step in &self.plan.steps {
@@ -129,7 +129,7 @@ impl<'a> Schedule<'a> {
         unstarted
     }
 
-    /// What came of a step; every one has ended once [`Schedule::close`] was called.
+    /// The result of a step; every step has one after [`Schedule::close`].
     pub(super) fn outcome(&self, step: StepId) -> Option<&Outcome> {
         self.outcomes[step_index(step)].as_ref()
     }
@@ -158,7 +158,7 @@ impl<'a> Schedule<'a> {
         pool.map_or(none, |pool| (pool.0 as usize).min(none))
     }
 
-    /// Whether a step of the same pool continues this one, as the second half of a replacement does.
+    /// Whether a later step of the same pool continues this one, as the second half of a replacement.
     fn continues_in_pool(&self, step: StepId, pool: usize) -> bool {
         let mut dependents = self.dependents[step_index(step)].iter();
         dependents
@@ -171,7 +171,7 @@ impl<'a> Schedule<'a> {
         unready && self.outcomes[step_index(step)].is_none()
     }
 
-    /// The pool's changes that have not begun are not begun any more.
+    /// Cancels the pool's changes that have not started.
     fn stop_pool(&mut self, pool: usize, unstarted: &mut Unstarted) {
         for step in self.pools[pool].members.clone() {
             if self.is_wait(step, pool) && !self.is_half_done(step, pool) {
@@ -180,8 +180,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Nothing further of the release begins, in any group: neither what changes or takes away a Machine, nor a
-    /// Machine with the new config (rule 29).
+    /// Cancels the rest of the release in all groups: changes, removals, and new Machines with the new config
+    /// (rule 29).
     fn stop_release(&mut self, unstarted: &mut Unstarted) {
         for pool in 0..self.pools.len() {
             for step in self.pools[pool].members.clone() {
@@ -193,7 +193,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Whether a step is no part of a release that failed.
+    /// Whether a step is not part of a failed release.
     fn runs_after_failure(&self, step: StepId) -> bool {
         let Work::Change(change) = &self.plan.steps[step_index(step)].work else {
             return true;
@@ -205,13 +205,13 @@ impl<'a> Schedule<'a> {
             }
             | Action::Update { .. }
             | Action::Move { .. } => false,
-            // Those of the app that goes are of no release.
+            // The steps of a destroy have no release.
             Action::Destroy { removal, .. } => *removal == Removal::AppDestroyed,
             Action::Wait | Action::Start | Action::Adopt | Action::Forget => true,
         }
     }
 
-    /// Whether the first half of this change has begun: it is brought to its end, since half a replacement is a
+    /// Whether the first half of this change has started: it is completed, since half a change leaves one
     /// Machine too many or too few.
     fn is_half_done(&self, step: StepId, pool: usize) -> bool {
         self.plan.steps[step_index(step)].needs.iter().any(|need| {
@@ -229,14 +229,14 @@ impl<'a> Schedule<'a> {
         self.settle(step, outcome, unstarted);
     }
 
-    /// Notes an end and carries it on to whoever needs the step: Done releases, anything else skips.
+    /// Records a result and propagates it: Done releases dependent steps, anything else skips them.
     fn settle(&mut self, step: StepId, outcome: Outcome, unstarted: &mut Unstarted) {
         let mut ended = vec![(step, outcome)];
         let mut released = Vec::new();
         while let Some((step, outcome)) = ended.pop() {
             let skipped = match &outcome {
                 Outcome::Done => None,
-                // The root is what a person wants to know, not the barrier in between.
+                // Reports the root cause, not the barrier in between.
                 Outcome::Skipped { because } => Some(*because),
                 Outcome::Failed { .. } | Outcome::Unknown { .. } | Outcome::NotStarted => {
                     Some(step)
@@ -266,7 +266,7 @@ impl<'a> Schedule<'a> {
         self.mark_ready(released);
     }
 
-    /// Steps without open needs become ready; a barrier among them is done at once.
+    /// Steps without open dependencies become ready; a barrier completes immediately.
     fn mark_ready(&mut self, mut released: Vec<StepId>) {
         while let Some(step) = released.pop() {
             match self.plan.steps[step_index(step)].work {

@@ -1,7 +1,7 @@
-//! Whether a Machine that was started stays up (rule 29): pure, over what reads of it show, on our own clock.
+//! Whether a started Machine stays up (rule 29): pure, from reads of the Machine, on our own clock.
 //!
-//! Exits are counted from events that were not there before the call; by the platform's own count of restarts
-//! where the list does not reach back so far; and from the states seen where there are no events at all.
+//! Exits are counted from new events; if the list is too short, from the platform's restart count; without
+//! events, from the seen states.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use crate::core::fleet::{Exit, Machine, MachineState, ProcessEventKind};
 
-/// How long a Machine may be down after an exit of which the provider does not say whether it starts the
-/// Machine again.
+/// How long a Machine may be down after an exit if the provider does not say whether it restarts.
 const RESTART_GRACE: Duration = Duration::from_secs(5);
-/// One exit in the window may be a neighbour that was not there yet; a second one is no chance.
+/// One exit in the window may have an external cause, such as a dependency that is not up yet; a second one is
+/// a failure.
 const FAILING_EXITS: u32 = 2;
 
-/// The watch over one Machine from a call on.
+/// Watches one Machine from a call on.
 #[derive(Debug)]
 pub struct StabilityWatch {
     window: Duration,
-    /// Events that were there before the call, and those that were looked at since.
+    /// Known events: those before the call, and those already handled.
     seen_events: BTreeSet<u64>,
-    /// A start after the call was seen; what ended before it was the run before.
+    /// A start after the call was seen; earlier exits belong to the previous start.
     started: bool,
     exits: u32,
     last: Option<Exit>,
@@ -32,40 +32,40 @@ pub struct StabilityWatch {
     down_since: Option<Instant>,
 }
 
-/// What a look at the Machine says.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stability {
-    /// It is up, and has to stay so for this long; no time at all once it has been up for long enough.
+    /// It is up and must stay up for this long; zero once it has.
     Up(Duration),
-    /// It is not up, and may still come.
+    /// It is not up yet.
     Down,
-    /// It is down and was meant to be; what there is to say of it.
+    /// It is down but should be up, with the detail.
     AtRest(String),
     /// It does not stay up.
     Failed(StabilityFailure),
 }
 
-/// In which way a Machine does not stay up.
+/// How a Machine fails to stay up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StabilityFailure {
-    /// It ended and is not started again; how, where the provider tells.
+    /// It exited and is not restarted, with the exit if known.
     Exited(Option<Exit>),
-    /// It ended so many times, the last time like this.
+    /// It exited this many times, with the last exit.
     KeepsExiting(u32, Option<Exit>),
-    /// It ended with exit code 0 although it has services or checks.
+    /// It exited with code 0 although it has services or checks.
     ServiceExited(Exit),
 }
 
 impl StabilityWatch {
-    /// A watch over a Machine that is made, changed or started now. `before` is what it showed before the
-    /// call, none of a new one.
+    /// Watches a Machine that is created, changed or started now. `before` is the Machine before the call,
+    /// `None` for a new one.
     pub fn new(window: Duration, before: Option<&Machine>) -> Self {
         let marks = before.into_iter().flat_map(|machine| &machine.events);
         Self::with_events(window, marks.map(|event| event.id).collect(), false)
     }
 
-    /// The same with the events that were there before. `started` says that no call changes it: what it
-    /// does now counts.
+    /// The same with the earlier events. `started` means that no call changes it: everything from now on
+    /// counts.
     pub(super) fn with_events(window: Duration, judged: BTreeSet<u64>, started: bool) -> Self {
         Self {
             window,
@@ -85,7 +85,7 @@ impl StabilityWatch {
         self.was_up
     }
 
-    /// Takes in what the Machine shows now.
+    /// Records a read of the Machine.
     pub fn observe(&mut self, machine: &Machine, now: Instant) -> Stability {
         self.count_exits(machine);
         if let Some(failing) = self.too_many_exits() {
@@ -95,12 +95,12 @@ impl StabilityWatch {
             .last
             .filter(|exit| !exit.requested && exit.is_success());
         if let Some(exit) = ended {
-            // With a policy that always starts it again it may be up by now; its work was done.
+            // With an always-restart policy it may already be up again.
             return if serves(machine) {
                 Stability::Failed(StabilityFailure::ServiceExited(exit))
             } else {
                 Stability::AtRest(format!(
-                    "Machine {} ended by itself with exit code 0{}",
+                    "Machine {} exited with code 0{}",
                     machine.id,
                     self.too_soon_text()
                 ))
@@ -182,7 +182,7 @@ impl StabilityWatch {
         }
     }
 
-    /// Another version: what the one before did says nothing of it.
+    /// A new version: events of the previous one do not count.
     fn reset(&mut self) {
         self.exits = 0;
         self.last = None;
@@ -225,24 +225,24 @@ impl StabilityWatch {
         if self.window.is_zero() {
             return String::new();
         }
-        format!(" before it had been up for {:?}", self.window)
+        format!(" before it was up for {:?}", self.window)
     }
 }
 
-/// Whether it has something to answer, so that an end is no success.
+/// Whether it has services or checks, so that an exit is a failure.
 fn serves(machine: &Machine) -> bool {
     let config = machine.config.as_deref();
     config.is_some_and(|config| config.has_services() || config.has_checks())
 }
 
 impl StabilityFailure {
-    /// What to say of this Machine. The detail is what the provider says of its state.
+    /// The message; the detail comes from the provider.
     pub fn message(&self, machine: &Machine) -> String {
         let id = &machine.id;
         let detail = machine.detail.as_deref();
         match self {
             Self::Exited(Some(exit)) => {
-                format!("Machine {id} has failed: {exit}, and it is not started again")
+                format!("Machine {id} has failed: {exit}, and it is not restarted")
             }
             Self::Exited(None) if machine.state == MachineState::Failed => {
                 let why = detail.unwrap_or("it could not start");
@@ -257,13 +257,13 @@ impl StabilityFailure {
             Self::KeepsExiting(times, None) => {
                 format!("Machine {id} does not stay up: it ended {times} times")
             }
-            Self::ServiceExited(_) => format!(
-                "Machine {id} has failed: exit code 0, although it has services or checks to answer"
-            ),
+            Self::ServiceExited(_) => {
+                format!("Machine {id} has failed: exit code 0, although it has services or checks")
+            }
         }
     }
 
-    /// The code of it.
+    /// The error code.
     pub fn code(&self) -> crate::core::code::Code {
         match self {
             Self::Exited(_) | Self::ServiceExited(_) => crate::provider::codes::MACHINE_FAILED,

@@ -1,18 +1,18 @@
-//! The ways in which a step, a call or a wait ends other than as wished.
+//! How a step, a call or a wait ends without success.
 
 use crate::core::code::Code;
 use crate::core::fleet::Machine;
 use crate::provider::{ProviderError, codes};
 
-/// Why a step ends before it is done.
+/// Why a step ends early.
 #[derive(Debug)]
 pub(super) enum StepError {
-    /// Nothing may be started or waited for any more.
+    /// Cancelled.
     Halted {
-        /// What it was doing, for people.
+        /// What it was doing, as text.
         during: String,
     },
-    /// It is not so, for certain.
+    /// Certain failure.
     Failed {
         /// Stable code.
         code: String,
@@ -21,14 +21,14 @@ pub(super) enum StepError {
         /// What to do.
         hint: Option<String>,
     },
-    /// It may or may not be so.
+    /// Unknown outcome.
     Unknown {
-        /// What was not answered.
+        /// The call without a response.
         message: String,
     },
 }
 
-/// What a part of a step comes to.
+/// The result of a part of a step.
 pub(super) type PartResult<T = ()> = Result<T, StepError>;
 
 impl StepError {
@@ -45,7 +45,8 @@ impl StepError {
             code: codes::CONFLICT.name().to_owned(),
             message: message.into(),
             hint: Some(
-                "`aeroform plan` shows what is there now, and what an apply would undo".to_owned(),
+                "`aeroform plan` shows the current Machines and what an apply would revert"
+                    .to_owned(),
             ),
         }
     }
@@ -138,27 +139,27 @@ impl From<StepError> for PartError {
 /// Why a call gave no receipt.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// Something else was faster.
+    /// Another client was faster.
     Conflict(ProviderError),
     /// There is no such Machine.
     NotFound(ProviderError),
-    /// There is no room for it, on the Machine's host or in the region.
+    /// No capacity on the Machine's host or in the region.
     NoRoom(ProviderError),
-    /// The provider does not do this to a Machine in that state, or at all.
+    /// The provider does not support this call in that state, or at all.
     Invalid(ProviderError),
-    /// It may have happened; to be settled by asking.
+    /// It may have succeeded; a read decides.
     Unknown(ProviderError),
     /// The step ends.
     Step(StepError),
 }
 
-/// What waiting came to.
+/// The result of a wait.
 #[derive(Debug)]
 pub(super) enum WaitResult {
-    /// It is as wanted.
+    /// Reached.
     Reached(Box<Machine>),
     /// It is gone.
     Gone,
-    /// It is not, so far or in vain; with what the provider told beside that.
+    /// Not reached, with the provider's detail.
     NotYet(Option<String>),
 }

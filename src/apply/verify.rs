@@ -1,4 +1,4 @@
-//! Looking again after the run: exit 0 means it is so (rule 31).
+//! Verification after the run: exit 0 means that it succeeded (rule 31).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,28 +16,28 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult, forked_text};
 
-/// How often a Machine is read again that is not as it should be: reads may lag for a moment.
+/// Number of reads of a Machine that differs: reads may lag.
 const MAX_READS: u32 = 4;
-/// The pause between two looks.
+/// Pause between reads.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
-/// One exit after the gate may be chance; so many are none.
+/// One exit after the gate may be chance; this many are not.
 const FAILING_EXITS: usize = 2;
 
-/// What verification has to say, in order of steps.
+/// The result of verification, by step.
 #[derive(Debug, Default)]
 pub(super) struct Verification {
     pub(super) findings: Vec<String>,
     pub(super) remarks: Vec<String>,
     pub(super) overtaken: Vec<String>,
-    /// Steps that were done and whose Machines do not stay up.
+    /// Completed steps whose Machines do not stay up.
     pub(super) went_down: Vec<StepId>,
 }
 
 impl Verification {
-    /// Without the lock somebody else may change at any moment what would be looked at.
+    /// Without the lock another client may be changing the Machines.
     pub(super) fn skipped(results: &[StepResult]) -> Self {
         let is_done = |result: &StepResult| result.outcome == Outcome::Done;
-        let finding = "nothing was looked at again: the state's lock was lost".to_owned();
+        let finding = "nothing was verified: the state's lock was lost".to_owned();
         Self {
             findings: results
                 .iter()
@@ -50,24 +50,23 @@ impl Verification {
     }
 }
 
-/// How one touched Machine was found.
+/// The verification of one changed Machine.
 enum MachineVerdict {
     AsExpected,
-    /// It is as it should be, and there is something to say of it.
+    /// Correct, with a note.
     Remark(String),
-    /// Somebody else has changed it since.
+    /// Changed by another client since.
     ChangedSince(Box<Machine>),
-    /// It is as it should be but for its volumes: these, each in place of another.
+    /// Correct except for these volumes, each replacing another.
     OtherVolumes(Box<Machine>, Vec<(VolumeId, VolumeId)>),
     Mismatch(String),
-    /// It passed its gate, and does not run any more or does not stay up.
+    /// It passed its gate, but is down or does not stay up.
     Down(String),
-    /// A cancel came in between.
+    /// Cancelled.
     NotRead,
 }
 
-/// Reads every Machine again that a step claims to have changed, and looks for doubles of what was
-/// created.
+/// Reads every Machine again that a step changed, and looks for duplicates of created ones.
 pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) -> Verification {
     let done = shared.input.plan.changes().filter_map(|(step, change)| {
         let result = results.get(step.0 as usize)?;
@@ -118,8 +117,8 @@ pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) ->
     verified
 }
 
-/// A move to another host forks a Machine's volumes: it has new ones of the same names, and the old ones are left
-/// without a Machine. Other volumes than that are somebody's change.
+/// A move to another host forks a Machine's volumes: it has new ones with the same names, and the old ones have
+/// no Machine. Any other difference in volumes is another client's change.
 async fn accept_forked_volumes(
     shared: &ApplyContext<'_>,
     found: Vec<(StepId, MachineVerdict)>,
@@ -165,7 +164,7 @@ async fn verify_machine(
         | Action::Wait
         | Action::Start => seen.map(|machine| &machine.id),
         Action::Destroy { .. } => change.machine.id.as_ref(),
-        // One that was waited for.
+        // A Machine that the step waited for.
         Action::Adopt => seen.filter(|_| must_run(change)).map(|machine| &machine.id),
         Action::Forget => None,
     };
@@ -193,7 +192,7 @@ async fn verify_machine(
     }
 }
 
-/// Machines that others took the place of and that are there all the same.
+/// Replaced Machines that still exist.
 async fn replaced_but_present(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let changes = shared.input.plan.changes();
     let replaced = changes.filter_map(|(step, change)| {
@@ -220,7 +219,7 @@ async fn replaced_but_present(shared: &ApplyContext<'_>, results: &[StepResult])
     found
 }
 
-/// Standbys that were to watch the Machine that took another's place, and still watch the other.
+/// Standbys that should watch a replacement and still watch the replaced Machine.
 async fn standbys_not_repointed(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let steps = shared.input.plan.changes().filter_map(|(step, _)| {
         let instead = results.get(step.0 as usize)?.replace_fallback.as_ref()?;
@@ -241,7 +240,7 @@ async fn standbys_not_repointed(shared: &ApplyContext<'_>, results: &[StepResult
                 .find(|id| shared.replace_fallbacks.borrow().contains_key(*id))
         {
             found.push(format!(
-                "{id} was updated and still watches {old}, which was replaced"
+                "{id} was updated but still watches {old}, which was replaced"
             ));
         }
     }
@@ -286,7 +285,7 @@ fn judge(
         }
     };
     let Some(live) = live else {
-        return MachineVerdict::Mismatch(format!("{id} was changed and is gone"));
+        return MachineVerdict::Mismatch(format!("{id} was changed but no longer exists"));
     };
     if live.region.is_known() && live.region != change.region {
         return MachineVerdict::Mismatch(format!(
@@ -330,7 +329,7 @@ fn judge(
         pin.config.is_some() && precondition::mismatch(pin, live, lineage).is_none()
     }) {
         return MachineVerdict::Mismatch(format!(
-            "{id} was updated and has the config of before again"
+            "{id} was updated but has its previous config again"
         ));
     }
     let at_ours = shared.additions.is_at_sent_instance(live);
@@ -342,7 +341,7 @@ fn judge(
     }
 }
 
-/// Whether the change was to end with a Machine that runs, and that was waited for.
+/// Whether the change should end with a running Machine that the step waited for.
 fn must_run(change: &Change) -> bool {
     match change.gate {
         GateKind::Started | GateKind::Healthy => true,
@@ -350,19 +349,19 @@ fn must_run(change: &Change) -> bool {
     }
 }
 
-/// Whether a Machine that has the wanted config still does what it did when its step was done.
+/// Whether a Machine with the desired config still runs as it did when its step completed.
 fn check_still_up(window: Duration, seen: Option<&Machine>, live: &Machine) -> MachineVerdict {
     let id = &live.id;
     if live.state == MachineState::Failed {
         return MachineVerdict::Down(match live.last_exit() {
-            Some(exit) => format!("{id} was changed and has failed since: {exit}"),
-            None => format!("{id} was changed and has failed since"),
+            Some(exit) => format!("{id} was changed and then failed: {exit}"),
+            None => format!("{id} was changed and then failed"),
         });
     }
     let was = seen.map(|seen| seen.state);
     if was == Some(MachineState::Stopped) && live.state == MachineState::Started {
         return MachineVerdict::Remark(format!(
-            "{id} was down when its change was done, and somebody or the platform has started it since"
+            "{id} was stopped when its change completed, and was started since"
         ));
     }
     if was != Some(MachineState::Started) {
@@ -372,7 +371,7 @@ fn check_still_up(window: Duration, seen: Option<&Machine>, live: &Machine) -> M
     let known: BTreeSet<u64> = known.map(|event| event.id).collect();
     let new = |event: &&ProcessEvent| !known.contains(&event.id);
     let since: Vec<&ProcessEvent> = live.events.iter().filter(new).collect();
-    // What has something to answer has no end that would be a success.
+    // For a Machine with services or checks, no exit is a success.
     let config = live.config.as_deref();
     let serves = config.is_some_and(|config| config.has_services() || config.has_checks());
     let is_bad = |exit: &Exit| exit.is_crash() || serves && !exit.requested;
@@ -385,7 +384,7 @@ fn check_still_up(window: Duration, seen: Option<&Machine>, live: &Machine) -> M
     if since.len() == live.events.len()
         && let Some(last) = exit.filter(is_bad)
     {
-        // The list does not reach back so far: what the platform counts itself does.
+        // The event list is too short; the platform's own count is not.
         let before = seen.into_iter().flat_map(|seen| &seen.events);
         let before = before.filter_map(exit_of).map(|exit| exit.restarts);
         let before = before.max().unwrap_or(0);
@@ -394,19 +393,19 @@ fn check_still_up(window: Duration, seen: Option<&Machine>, live: &Machine) -> M
     match (live.state, exit) {
         (MachineState::Started, Some(exit)) if !window.is_zero() && crashes >= FAILING_EXITS => {
             MachineVerdict::Down(format!(
-                "{id} ended {crashes} times by itself after its change was done, last with {exit}"
+                "{id} ended {crashes} times after its change completed, last with {exit}"
             ))
         }
         (MachineState::Started, Some(exit)) if is_bad(&exit) => MachineVerdict::Remark(format!(
-            "{id} ended by itself after its change was done ({exit}) and was started again"
+            "{id} exited after its change completed ({exit}) and was started again"
         )),
         (MachineState::Started, _) => MachineVerdict::AsExpected,
         (MachineState::Suspending | MachineState::Suspended, _) => MachineVerdict::Remark(format!(
-            "{id} was suspended on request after its change was done"
+            "{id} was suspended on request after its change completed"
         )),
         (_, Some(exit)) if !exit.requested && exit.is_success() && !serves => {
             MachineVerdict::Remark(format!(
-                "{id} ended by itself with exit code 0 after its change was done"
+                "{id} exited with code 0 after its change completed"
             ))
         }
         (state, Some(exit)) if !exit.requested => {
@@ -430,7 +429,7 @@ fn exit_of(event: &ProcessEvent) -> Option<Exit> {
 
 fn down_verdict(id: &MachineId) -> MachineVerdict {
     MachineVerdict::Remark(format!(
-        "{id} was stopped on request after its change was done"
+        "{id} was stopped on request after its change completed"
     ))
 }
 
@@ -438,7 +437,7 @@ fn precondition_volumes(change: &Change) -> &[crate::core::fleet::VolumeId] {
     change.precondition.as_ref().map_or(&[], |pin| &pin.volumes)
 }
 
-/// Machines that bear the name of an intent beside the one that answers it.
+/// Machines with the name of a created one, in addition to it.
 async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let launches: BTreeMap<&str, Option<&MachineId>> = shared
         .input
@@ -476,7 +475,7 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
         Ok(listing) => listing,
         Err(StepError::Halted { .. }) => return Vec::new(),
         Err(StepError::Failed { message, .. } | StepError::Unknown { message }) => {
-            return vec![format!("doubles could not be looked for: {message}")];
+            return vec![format!("duplicates could not be checked: {message}")];
         }
     };
     let mut found: Vec<String> = listing
@@ -486,8 +485,12 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
         .filter_map(|machine| {
             let launch = machine.name.launch_suffix()?;
             let owner = (*launches.get(launch)?)?;
-            (*owner != machine.id)
-                .then(|| format!("{} ({}) is a double of {owner}", machine.id, machine.name))
+            (*owner != machine.id).then(|| {
+                format!(
+                    "{} ({}) is a duplicate of {owner}",
+                    machine.id, machine.name
+                )
+            })
         })
         .collect();
     found.sort();

@@ -7,7 +7,7 @@ use super::saved_plan;
 use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
-/// Shows the plan, asks, and carries it out; or carries out the plan of a file.
+/// Shows the plan, asks, and applies it; or applies a saved plan.
 pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
     let saved = args
         .plan
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit,
         saved,
         flags: &args.apply_flags,
     };
-    // A plan that was made with `--image` is of that image.
+    // A plan made with `--image` contains that image.
     let image = errand.requested.image.clone();
     let global = GlobalFlags {
         image: context.global.image.clone().or(image),

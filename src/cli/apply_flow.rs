@@ -1,7 +1,8 @@
-//! What `apply`, `destroy`, `refresh` and `import` share: look → show → refuse → ask → lock → look again → do → publish.
+//! The flow of `apply`, `destroy`, `refresh` and `import`: preview → show → refuse → ask → lock → preview again
+//! → execute → publish.
 //!
-//! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
-//! shown, and whatever was done is in the state before the program ends.
+//! The order matters: nothing is locked while the user decides, nothing is executed that was not shown, and
+//! every completed change is in the state before the program ends.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,29 +34,29 @@ use crate::run::{self, AppLease, Preview, ReleaseWait, RunContext, lease_wait_ca
 use crate::store::{Holder, StateLock, StoreError};
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
-/// How long a lease of somebody else is waited for, whatever the lock may wait.
+/// How long to wait for another client's lease at least, whatever `--lock-timeout` says.
 const APP_LEASE_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the answer to a lease that was asked for is waited for after an interrupt.
+/// How long to wait for the response to a pending lease request after an interrupt.
 const LEASE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is to be carried out.
+/// What to apply.
 pub(super) struct ApplyRequest<'a> {
-    /// The verb, for records.
+    /// The verb, for run records.
     pub(super) command: &'static str,
-    /// What it leads to.
+    /// The target of the plan.
     pub(super) aim: PlanMode,
-    /// What is asked for beyond what the manifests say.
+    /// Requests beyond the manifests.
     pub(super) requested: Requested,
-    /// The plan that was reviewed, where it was saved: the file is the approval.
+    /// The reviewed plan, if it was saved: the file counts as approval.
     pub(super) saved: Option<SavedPlan>,
-    /// How it is done.
+    /// Flags.
     pub(super) flags: &'a ApplyFlags,
 }
 
-/// Carries it out.
+/// Plans, asks and applies.
 pub(super) async fn run(context: &Context<'_>, errand: &ApplyRequest<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    // To take everything away nobody has to know what was wanted.
+    // A destroy does not need valid manifests.
     let session = if errand.aim == PlanMode::Destroy && errand.saved.is_none() {
         Session::open_lenient_online(context).await?
     } else {
@@ -81,8 +82,8 @@ pub(super) async fn run(context: &Context<'_>, errand: &ApplyRequest<'_>) -> Res
     work.run_flow(&mut signals, shown).await
 }
 
-/// Finds out before anything is shown whether a run could begin: whether the state's lock is free, and whether state
-/// and journal can be written. Says whether the lock was waited for.
+/// Checks before anything is shown that a run can start: the state's lock is free, and state and journal are
+/// writable. Returns whether it waited for the lock.
 pub(super) async fn check_can_begin(
     context: &Context<'_>,
     signals: &mut Signals,
@@ -108,21 +109,21 @@ pub(super) async fn check_can_begin(
     Ok(waited)
 }
 
-/// The manifests of a verb that edits them, and the look at the world that its edit was made for.
+/// Edited manifests, and the preview that they were edited for.
 pub(super) struct EditedManifests<'a> {
-    /// What both files say after the edit.
+    /// The session of the edited files.
     pub(super) session: &'a Session,
     /// The provider.
     pub(super) provider: &'a dyn Provider,
     /// The journal.
     pub(super) journal: &'a dyn Journal,
-    /// What follows from the edit.
+    /// The plan of the edited files.
     pub(super) shown: Preview,
-    /// What is written just before the first call (rule 35).
+    /// The edits, written just before the first call (rule 35).
     pub(super) edits: &'a FileEdits,
 }
 
-/// Carries out what follows from an edit, and writes the edit.
+/// Applies the plan of an edit and writes the edit.
 pub(super) async fn run_edited(
     context: &Context<'_>,
     signals: &mut Signals,
@@ -150,7 +151,7 @@ struct ApplyFlow<'a> {
     journal: &'a dyn Journal,
     allow: ApprovalFlags,
     edits: Option<&'a FileEdits>,
-    /// Somebody else was at work on the app when this began, and was waited for.
+    /// Whether this run waited for another client.
     waited: AtomicBool,
 }
 
@@ -178,11 +179,11 @@ impl ApplyFlow<'_> {
         }
         let patience = self.request.flags.lock_timeout;
         let begins = (self.request.command, patience);
-        // What is refused is not begun.
+        // A refused plan is not started.
         if shown.plan.refusals.is_empty()
             && check_can_begin(self.context, signals, self.session, self.journal, begins).await?
         {
-            // Whoever held the lock has changed something.
+            // The previous holder of the lock may have changed something.
             shown = self.preview(signals).await?;
         }
         if shown.plan.refusals.is_empty() && self.let_leases_end(signals, &shown).await? {
@@ -203,7 +204,7 @@ impl ApplyFlow<'_> {
         Ok(exit)
     }
 
-    /// Writes an edit that no Machine has to change for.
+    /// Writes an edit that needs no change of a Machine.
     async fn write_without_changes(
         &self,
         signals: &mut Signals,
@@ -216,9 +217,9 @@ impl ApplyFlow<'_> {
             if !ui.streams().can_ask() {
                 return Err(Failure::new(
                     codes::CONSENT_NEEDED,
-                    "the edit needs a yes, and there is no terminal to ask at; nothing was changed",
+                    "this edit needs approval and stdin is not a terminal; nothing was changed",
                 )
-                .hint("after a review of the edit add `--auto-approve`, or `--edit-only`"));
+                .hint("review the edit, then add `--auto-approve` or `--edit-only`"));
             }
             if !prompt::yes_or_no(ui, signals, CONFIRM_WRITE).await? {
                 ui.say("nothing was changed");
@@ -233,7 +234,7 @@ impl ApplyFlow<'_> {
         written?;
         formats::print(ui, CommandOutput::EndOfEmptyRun(&shown.plan));
         ui.say(&format!(
-            "wrote {}; no Machine had to change",
+            "wrote {}; no Machine needed a change",
             edits.names()
         ));
         Ok(Exit::Done)
@@ -242,7 +243,7 @@ impl ApplyFlow<'_> {
     async fn preview(&self, signals: &mut Signals) -> Result<Preview, Failure> {
         let doing = self.request.flags;
         let asked = self.request.requested.clone();
-        // A saved plan has its own; `--image` beside it is compared with that.
+        // A saved plan contains its own options; `--image` is compared with its image.
         let asked = match &self.request.saved {
             Some(_) => Requested {
                 image: self.context.global.image.clone(),
@@ -259,7 +260,7 @@ impl ApplyFlow<'_> {
             .await??)
     }
 
-    /// Refuses a saved plan that a run has carried out already.
+    /// Refuses a saved plan that was already applied.
     fn check_plan_unused(&self, look: &Preview) -> Result<(), Failure> {
         let saved = self.request.saved.as_ref();
         let Some(spent) = saved.and_then(|saved| saved.already_applied(&look.stored_state.known))
@@ -268,17 +269,15 @@ impl ApplyFlow<'_> {
         };
         let cause = match spent {
             AlreadyApplied::ByRun(run) => format!(
-                "run {} (`aeroform {}` by {}, {}) carried it out: {}",
+                "run {} (`aeroform {}` by {}, {}) applied it: {}",
                 run.run, run.command, run.by, run.at, run.outcome
             ),
-            AlreadyApplied::Unknown => {
-                "it is older than the runs that the state remembers".to_owned()
-            }
+            AlreadyApplied::Unknown => "it is older than the runs recorded in the state".to_owned(),
         };
-        let message = "cannot apply the saved plan: it was applied already";
+        let message = "cannot apply the saved plan: it was already applied";
         Err(Failure::new(codes::PLAN_SPENT, message)
             .cause(cause)
-            .hint("make another one with `aeroform plan --out FILE` and review it"))
+            .hint("create a new one with `aeroform plan --out FILE` and review it"))
     }
 
     fn run_context(&self) -> RunContext<'_> {
@@ -286,7 +285,7 @@ impl ApplyFlow<'_> {
             .run_context(self.context, self.provider, self.journal)
     }
 
-    /// Closes runs of which nothing is left to do. Whoever holds the lock settles its own.
+    /// Closes runs without remaining work. If another run holds the lock, it does this itself.
     async fn close_runs(&self, signals: &mut Signals, shown: &Preview) -> Result<(), Failure> {
         let left = shown.unfinished_release().is_some_and(|left| left.is_over);
         if shown.open_runs.is_empty() && !left {
@@ -314,7 +313,7 @@ impl ApplyFlow<'_> {
         Ok(settled?)
     }
 
-    /// Shows the plan, refuses what the guards refuse, and asks what is open.
+    /// Shows the plan, checks refusals, and asks for approval.
     async fn consent(&self, signals: &mut Signals, plan: &Plan) -> Result<Consent, Failure> {
         let ui = self.context.ui;
         views::plan_before_question(ui, plan);
@@ -325,7 +324,7 @@ impl ApplyFlow<'_> {
         consent::ask(ui, signals, plan, &self.allow).await
     }
 
-    /// Lets a release come to its end that somebody else has under way, and says whether there was one.
+    /// Waits for another client's release in progress; returns whether there was one.
     async fn wait_for_releases(
         &self,
         signals: &mut Signals,
@@ -340,8 +339,7 @@ impl ApplyFlow<'_> {
                 human_duration(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
             let (release, until) = (named_release(waiting.release), &waiting.presumed_over_at);
             let text = format!(
-                "waits for {release}, which is in progress, at most {limit} (until {until}); \
-                 `--no-wait-release` goes on without it"
+                "waiting up to {limit} (until {until}) for {release}, which is in progress; `--no-wait-release` skips this"
             );
             ui.talk(&escape::safe(&text));
         };
@@ -351,27 +349,26 @@ impl ApplyFlow<'_> {
         Ok(waited)
     }
 
-    /// Lets somebody else who holds a lease of this app come to an end before anything is shown or asked, and says
-    /// whether there was one.
+    /// Waits for another client's leases before anything is shown; returns whether there were any.
     async fn let_leases_end(&self, signals: &mut Signals, look: &Preview) -> Result<bool, Failure> {
         let ui = self.context.ui;
         let patience = self.request.flags.lock_timeout.max(APP_LEASE_PATIENCE);
         let mut waiting = |holder: &str| {
             let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            let text = format!("waits for a lease, at most {limit}: {holder}");
+            let text = format!("waiting up to {limit} for a lease: {holder}");
             ui.talk(&escape::safe(&text));
         };
         let ended = until_free(self.provider, look, patience, &mut waiting);
         let waited = signals.or_interrupted(Box::pin(ended)).await?;
         self.waited.fetch_or(waited == Ok(true), Ordering::Relaxed);
         waited.map_err(|holder| {
-            Failure::new(codes::APP_LEASED, "somebody else is at work on this app")
+            Failure::new(codes::APP_LEASED, "another client is changing this app")
                 .cause(&holder)
-                .hint("wait until that is done, or give `--lock-timeout`")
+                .hint("wait until it is done, or use `--lock-timeout`")
         })
     }
 
-    /// Refuses to go on beside a release that began after the last look at it.
+    /// Refuses to continue if a release started after the preview.
     fn check_no_new_release(&self, fresh: &Preview) -> Result<(), Failure> {
         let observed = fresh.observed.as_ref().filter(|_| {
             self.request.aim != PlanMode::RefreshOnly && !self.request.flags.no_wait_release
@@ -382,15 +379,15 @@ impl ApplyFlow<'_> {
             .map(|(release, _)| format!("{} has begun", named_release(release)));
         let stale = |begun| {
             stale_plan(
-                "the world has changed since the plan was shown",
+                "the Machines or the state changed since the plan was shown",
                 vec![begun],
             )
         };
         begun.map_or(Ok(()), |begun| Err(stale(begun)))
     }
 
-    /// Refuses to change what a run has made that was at work when this one began: whoever started this one
-    /// cannot have known of it, whatever the plan shows by now.
+    /// Refuses to change Machines of a run that was in progress when this run started: the user cannot have
+    /// known of them, whatever the plan shows now.
     fn check_no_conflicting_run(&self, fresh: &Preview) -> Result<(), Failure> {
         let adopted = &self.request.flags.recovery_flags.adopt_run;
         let waited = self.waited.load(Ordering::Relaxed);
@@ -401,7 +398,7 @@ impl ApplyFlow<'_> {
         Err(conflicting_run(taken, &machines))
     }
 
-    /// Keeps other computers away, too, where the platform has leases.
+    /// Takes the app's lease, which excludes other computers, if the platform has leases.
     async fn run_with_app_lease(
         &self,
         signals: &mut Signals,
@@ -409,8 +406,7 @@ impl ApplyFlow<'_> {
         lock: &dyn StateLock,
         run: RunId,
     ) -> Result<Exit, Failure> {
-        // While a person was thinking somebody else may have begun to deploy; with our anchor held that
-        // could not come to its end.
+        // Another client may have started a deploy while the user decided; our lease would block it.
         self.wait_for_releases(signals, reviewed).await?;
         let ui = self.context.ui;
         let by = self.context.env.user();
@@ -421,7 +417,7 @@ impl ApplyFlow<'_> {
             self.waited.fetch_or(conflict, Ordering::Relaxed);
             let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
             let text = format!(
-                "waits for {}, at most {limit}: {}",
+                "waiting up to {limit} for {}: {}",
                 lease_wait_cause(error),
                 error.message
             );
@@ -437,7 +433,7 @@ impl ApplyFlow<'_> {
         let taken = match signals.or_interrupted(&mut taking).await {
             Ok(taken) => taken,
             Err(interrupted) => {
-                // Whoever does not hear the answer cannot let go of what it gives.
+                // A lease whose response is not read cannot be released.
                 if let Ok(Ok(Some(anchor))) = timeout(LEASE_ANSWER_TIMEOUT, taking).await {
                     anchor.release_lease().await;
                 }
@@ -448,12 +444,12 @@ impl ApplyFlow<'_> {
             if error.class != ErrorClass::Conflict {
                 return Failure::from(error);
             }
-            let failure = Failure::new(codes::APP_LEASED, "somebody else is at work on this app");
+            let failure = Failure::new(codes::APP_LEASED, "another client is changing this app");
             let failure = failure.cause(&error.message);
             failure.hint(
-                error.hint.unwrap_or_else(|| {
-                    "wait until that is done, or give `--lock-timeout`".to_owned()
-                }),
+                error
+                    .hint
+                    .unwrap_or_else(|| "wait until it is done, or use `--lock-timeout`".to_owned()),
             )
         })?;
         let work = Box::pin(self.run_locked(signals, reviewed, lock, run));
@@ -469,7 +465,7 @@ impl ApplyFlow<'_> {
         ended
     }
 
-    /// Looks again, now that nobody else changes anything, and does it if it is still what was shown.
+    /// Previews again under the lock, and executes if the plan is unchanged.
     async fn run_locked(
         &self,
         signals: &mut Signals,
@@ -487,11 +483,13 @@ impl ApplyFlow<'_> {
             let ui = self.context.ui;
             let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
             if !may_ask || self.request.saved.is_some() {
-                let message = "the world has changed since the plan was shown";
+                let message = "the Machines or the state changed since the plan was shown";
                 let before = Some(&reviewed.plan);
                 return Err(stale_plan_since(message, differences, &fresh, before));
             }
-            ui.warn("the world has changed since the plan was shown; this is the plan now");
+            ui.warn(
+                "the Machines or the state changed since the plan was shown; this is the new plan",
+            );
             if self.consent(signals, &fresh.plan).await? == Consent::Denied {
                 ui.say("nothing was changed");
                 return Ok(Exit::Refused);
@@ -527,7 +525,7 @@ impl ApplyFlow<'_> {
         };
         edits.write()?;
         self.context.ui.mark_changing();
-        // The files say already what the verb said; said again it would be on top of that.
+        // The edit is already in the files; repeating the verb would apply it twice.
         let rest = "apply";
         let ran = run_and_report::execute_and_report(
             self.context,
@@ -549,7 +547,7 @@ impl ApplyFlow<'_> {
         Ok(exit)
     }
 
-    /// What became of the edit, where that is not as everybody expects.
+    /// Reports whether the edit was kept or reverted, if that is not obvious.
     fn report_file_edits(&self, edits: &FileEdits, exit: Exit, untouched: bool, options: &str) {
         let ui = self.context.ui;
         let names = edits.names();
@@ -557,11 +555,11 @@ impl ApplyFlow<'_> {
             ui.say(&format!("wrote {names}"));
         } else if untouched {
             ui.say(&format!(
-                "nothing was touched; the edit of {names} was taken back"
+                "nothing was changed; the edit of {names} was reverted"
             ));
         } else {
             ui.warn(&format!(
-                "the edit of {names} stays: what was done is in there; `aeroform apply{options}` does the rest"
+                "the edit of {names} is kept, because it describes the completed changes; continue with `aeroform apply{options}`"
             ));
         }
     }

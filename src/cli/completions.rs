@@ -1,8 +1,8 @@
-//! `aeroform completions SHELL`, and the answers to the script that it prints.
+//! `aeroform completions SHELL`, and the completion requests of its script.
 //!
-//! The script asks this program for words while a person types. The answers come from the manifests, the state
-//! file and the tables of Fly's regions and sizes: no process is started, nobody is asked, nothing is written.
-//! Whatever cannot be read completes nothing.
+//! The script runs this program while the user types. Completions come from the manifests, the state file and
+//! the tables of Fly's regions and sizes: nothing is started, requested or written. Input that cannot be read
+//! has no completions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -26,10 +26,10 @@ use crate::core::view::escape::safe;
 use crate::env::Env;
 use crate::ui::{ColorChoice, Exit, Loudness, OutputFormat, Ui};
 
-/// By this variable the script says which shell asks.
+/// The variable with the name of the requesting shell.
 const SHELL_VARIABLE: &str = "AEROFORM_COMPLETE";
 
-/// Prints the script that asks.
+/// Prints the script.
 pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
     let shells = Shells::builtins();
     let shell = shells.completer(&shell.to_string());
@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
     Exit::Done
 }
 
-/// Answers the script, where it is the one that asks.
+/// Completes words if the script runs the program.
 pub(super) fn answer(args: &[OsString], env: &Env) -> Option<Exit> {
     let shells = Shells::builtins();
     let shell = shells.completer(env.var(SHELL_VARIABLE)?)?;
@@ -68,12 +68,12 @@ fn complete_words(shell: &dyn EnvCompleter, ui: &Ui, env: &Env, typed: Vec<OsStr
     let mut command = with_completers(args::command(), &facts);
     command.build();
     let mut answer = Vec::new();
-    // A line that makes no sense completes nothing.
+    // An invalid command line has no completions.
     let _ = shell.write_complete(&mut command, typed, None, &mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The same command whose arguments know what may stand there, by the names of their values.
+/// Adds completers to arguments, by the names of their values.
 fn with_completers(command: Command, facts: &Arc<CompletionData>) -> Command {
     let subcommands: Vec<String> = command
         .get_subcommands()
@@ -95,7 +95,7 @@ fn with_completer(arg: Arg, facts: &Arc<CompletionData>) -> Arg {
     if kinds.is_empty() {
         return arg;
     }
-    // What stands before the group is typed as it stands there.
+    // A prefix such as `fly_process_group=` is completed with the group.
     let names = arg.get_value_names().into_iter().flatten();
     let before = { names }.find_map(|name| Some(format!("{}=", name.strip_suffix("=GROUP")?)));
     let before = before.unwrap_or_default();
@@ -106,7 +106,7 @@ fn with_completer(arg: Arg, facts: &Arc<CompletionData>) -> Arg {
     }))
 }
 
-/// What may stand at a place of the command line.
+/// A kind of completable value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ValueKind {
     Group,
@@ -129,7 +129,7 @@ impl ValueKind {
     }
 }
 
-/// What is known without asking anybody: names with a word about each.
+/// Names with a description, read offline.
 #[derive(Debug, Default)]
 struct CompletionData {
     groups: BTreeMap<String, String>,
@@ -137,7 +137,7 @@ struct CompletionData {
 }
 
 impl CompletionData {
-    /// Reads the files of the project that the typed words mean.
+    /// Reads the project that the typed flags select.
     fn of(ui: &Ui, env: &Env, typed: &[OsString]) -> Self {
         let folder = value_of(typed, "-C", "--chdir");
         if folder.is_some_and(|folder| std::env::set_current_dir(folder).is_err()) {
@@ -192,7 +192,7 @@ impl CompletionData {
             CompletionCandidate::new(word).help(about)
         };
         let named = |names: &BTreeMap<String, String>| {
-            // What cannot be printed cannot be typed either.
+            // Names with unprintable characters are left out.
             let pairs = names.iter().filter(|(word, _)| safe(word) == **word);
             pairs.map(|(word, about)| candidate(word, about)).collect()
         };
@@ -215,7 +215,7 @@ impl CompletionData {
     }
 }
 
-/// The value that was typed for a flag, whichever way.
+/// The value of a flag in any of its forms.
 fn value_of<'a>(typed: &'a [OsString], short: &str, long: &str) -> Option<&'a Path> {
     let mut words = typed.iter();
     while let Some(word) = words.next() {

@@ -1,6 +1,6 @@
-//! Who may say yes: a person at the terminal, or the flags of whoever runs this without one.
+//! Approval: by the user at a terminal, or by flags.
 //!
-//! What must be asked is the plan's business ([`crate::core::plan::required_approval`]); this only asks.
+//! [`crate::core::plan::required_approval`] decides what needs approval; this module asks.
 
 use std::str::FromStr;
 
@@ -15,13 +15,13 @@ use crate::ui::{Failure, Signals, Ui, prompt};
 /// One entry of `--allow-destroy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowDestroy {
-    /// Whatever the plan destroys.
+    /// Every destruction in the plan.
     All,
-    /// What it destroys of one group, at most so many Machines where a ceiling is given.
+    /// Destruction in one group, up to the ceiling if there is one.
     Group {
         /// The group.
         name: GroupName,
-        /// Most Machines.
+        /// Maximum number of Machines.
         ceiling: Option<u32>,
     },
 }
@@ -47,7 +47,7 @@ impl FromStr for AllowDestroy {
     }
 }
 
-/// What the flags allow together.
+/// The approval given by flags.
 pub(super) fn allow(doing: &ApplyFlags) -> ApprovalFlags {
     let mut allow = ApprovalFlags {
         auto_approve: doing.auto_approve,
@@ -65,17 +65,17 @@ pub(super) fn allow(doing: &ApplyFlags) -> ApprovalFlags {
     allow
 }
 
-/// What came of asking.
+/// The result of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Consent {
-    /// Go on.
+    /// Approved.
     Given,
-    /// A person said no.
+    /// Denied.
     Denied,
 }
 
-/// Asks whatever the flags leave open. A typed name, and the typed number of a release that is taken back,
-/// also answers the y/N of the same plan: nobody types it by accident. Without a terminal it fails and names the flags that would answer.
+/// Asks for the approval that the flags do not give. A typed name or release number also answers the y/N
+/// question of the same plan. Without a terminal it fails and names the missing flags.
 pub(super) async fn ask(
     ui: &Ui,
     signals: &mut Signals,
@@ -118,9 +118,9 @@ pub(super) async fn ask(
 fn needs_approval_error(open: &RequiredApproval) -> Failure {
     let failure = Failure::new(
         codes::CONSENT_NEEDED,
-        "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
+        "this plan needs approval and stdin is not a terminal; nothing was changed",
     )
-    .hint(format!("after a review of the plan add `{}`", open.flags()));
+    .hint(format!("review the plan, then add `{}`", open.flags()));
     let reverts = open.reverts.iter().map(Revert::describe);
     let typed = open.typed.iter().map(|typed| typed.why.clone());
     reverts.chain(typed).fold(failure, |failure, why| {

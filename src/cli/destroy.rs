@@ -6,7 +6,7 @@ use super::args::DestroyArgs;
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
-/// Takes the whole app away, by the same road as any other change.
+/// Plans and applies the destruction of every Machine.
 pub(super) async fn run(context: &Context<'_>, args: &DestroyArgs) -> Result<Exit, Failure> {
     let errand = ApplyRequest {
         command: "destroy",

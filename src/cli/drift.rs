@@ -1,4 +1,4 @@
-//! `aeroform drift`: what differs between the state and the world. Writes nothing and takes no lock.
+//! `aeroform drift`: differences between state and Machines. Writes nothing and takes no lock.
 
 use super::args::DriftArgs;
 use super::formats::{self, CommandOutput};
@@ -10,7 +10,7 @@ use crate::observe::ObserveError;
 use crate::run::RunError;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Looks, compares and says it.
+/// Reads the provider, compares and prints the drift.
 pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_lenient_online(context).await?;
@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
     })
 }
 
-/// Here one that has vanished is no plan that went stale.
+/// For this verb a vanished fleet is not a stale plan.
 fn observe_failure(error: RunError) -> Failure {
     match error {
         RunError::Observe(
@@ -46,7 +46,7 @@ fn observe_failure(error: RunError) -> Failure {
     }
 }
 
-/// An answer that lacks Machines, or is about another app, says nothing about drift.
+/// A response that lacks Machines, or of another app, says nothing about drift.
 fn check_drift_is_known(plan: &Plan) -> Result<(), Failure> {
     let unsure = [FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE];
     let note = plan
@@ -54,7 +54,7 @@ fn check_drift_is_known(plan: &Plan) -> Result<(), Failure> {
         .iter()
         .find(|note| unsure.iter().any(|code| code.name() == note.code));
     note.map_or(Ok(()), |note| {
-        // This verb takes nobody's word for what it cannot see; the one that writes the state does.
+        // This verb does not accept `--accept-missing`; `refresh`, which writes the state, does.
         let hint = note
             .hint
             .as_ref()
@@ -67,6 +67,6 @@ fn check_drift_is_known(plan: &Plan) -> Result<(), Failure> {
 }
 
 fn drift_unknown_error(why: &str, hint: Option<String>) -> Failure {
-    let failure = Failure::new(codes::CANNOT_TELL, "cannot tell what has drifted").cause(why);
+    let failure = Failure::new(codes::CANNOT_TELL, "cannot determine the drift").cause(why);
     Failure { hint, ..failure }
 }

@@ -1,9 +1,8 @@
-//! What every verb that edits the manifests shares: read → look → edit in memory → show → plan → consent →
+//! The flow of every verb that edits the manifests: read → preview → edit in memory → show → plan → approve →
 //! lock → write → apply.
 //!
-//! The files stay the truth: a verb only says which edits it means, and what happens to Machines is what
-//! the plan makes of the edited files. Nothing is written before consent, and just before the first call
-//! everything is (rule 35).
+//! A verb only chooses the edits; the plan of the edited files decides what happens to Machines. The files are
+//! written after approval, just before the first call (rule 35).
 
 use super::apply_flow::{self, ApplyRequest};
 use super::args::EditFlags;
@@ -22,15 +21,15 @@ use crate::provider::Provider;
 use crate::run::{self, Preview};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
-/// What a verb knows when it decides what to edit.
+/// What a verb can use to choose its edits.
 pub(super) struct EditContext<'a> {
-    /// What the files want before the edit.
+    /// The files before the edit.
     pub(super) desired: &'a Desired,
-    /// What the plan would make of that: how many Machines there are, and where.
+    /// The plan of these files: how many Machines exist, and where.
     pub(super) preview: &'a Preview,
 }
 
-/// Edits, plans, asks and applies, as far as the flags say. `command` is the verb as records name it.
+/// Edits, plans, asks and applies, depending on the flags. `command` is the verb for run records.
 pub(super) async fn run(
     context: &Context<'_>,
     command: &'static str,
@@ -39,11 +38,11 @@ pub(super) async fn run(
     edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
-    // What a run holds is large, and each verb would hold it by value.
+    // The future is large, and every verb would contain it.
     Box::pin(run_edit(context, command, args, (asks, asked_for), edits)).await
 }
 
-/// The same for edits that do not depend on what is there: with `--edit-only` nobody is asked.
+/// The same for edits that do not depend on existing Machines: `--edit-only` does not read the provider.
 pub(super) async fn run_without_context(
     context: &Context<'_>,
     command: &'static str,
@@ -71,9 +70,9 @@ async fn run_edit(
     if !asks && !args.plan_only && !args.edit_only {
         return Err(Failure::new(
             codes::NEEDS_REFRESH,
-            "without looking at the provider nothing is applied",
+            "`--refresh=false` cannot be combined with an apply",
         )
-        .hint("add `--plan-only` or `--edit-only`, or take `--refresh=false` away"));
+        .hint("add `--plan-only` or `--edit-only`, or remove `--refresh=false`"));
     }
     let asked_for = session::with_plan_options(context, &args.apply_flags.options, asked_for)?;
     let mut signals = Signals::listen()?;
@@ -136,13 +135,13 @@ async fn run_edit(
     after.carry_out(&mut signals, &errand, &world, shown).await
 }
 
-/// Who is asked and remembers, where anybody is.
+/// Provider and journal, if the verb is online.
 struct Backends {
     provider: Box<dyn Provider>,
     journal: SqliteJournal,
 }
 
-/// What there is before the edit.
+/// The project before the edit.
 struct BeforeEdit {
     session: Session,
     backends: Option<Backends>,
@@ -189,7 +188,7 @@ impl BeforeEdit {
         Ok((read, before))
     }
 
-    /// The manifests with these edits, in memory.
+    /// Applies the edits in memory.
     async fn apply_edits(
         &self,
         context: &Context<'_>,
@@ -200,7 +199,7 @@ impl BeforeEdit {
         let desired = &self.session.desired;
         let beginning = init::head(desired, &read.fly_path);
         let mut made = read.with_edits(desired, wanted, &beginning);
-        // Whether there is a region that is not known here, the platform itself says.
+        // The provider knows whether an unknown region exists.
         let lacks = made
             .as_ref()
             .is_ok_and(|(edited, _)| manifests::has_unknown_region(&edited.loaded.diagnostics));
@@ -214,7 +213,7 @@ impl BeforeEdit {
     }
 }
 
-/// What there is to do once the edit is made in memory.
+/// The project after the edit, in memory.
 struct AfterEdit<'a> {
     context: &'a Context<'a>,
     session: Session,
@@ -228,12 +227,12 @@ impl AfterEdit<'_> {
             .run_context(self.context, &*world.provider, &world.journal)
     }
 
-    /// Writes it, and leaves the rest to an apply.
+    /// Writes the edit without an apply.
     fn write_only(self) -> Result<Exit, Failure> {
         self.files.write()?;
         self.tell(true, None);
         self.context.ui.say(&format!(
-            "wrote {}; `aeroform apply` carries it out",
+            "wrote {}; apply it with `aeroform apply`",
             self.files.names()
         ));
         Ok(Exit::Done)
@@ -284,7 +283,7 @@ impl AfterEdit<'_> {
     }
 }
 
-/// Shows the edit, and where nothing else does, the plan that follows.
+/// Prints the edit, and the plan if no apply follows.
 fn tell(
     context: &Context<'_>,
     desired: &Desired,
@@ -307,17 +306,17 @@ fn tell(
     }
 }
 
-/// The files say so already. That is not to say that it is so.
+/// The files already contain the edit. The Machines may still differ.
 fn nothing_to_edit(context: &Context<'_>, plan: &Plan) -> Exit {
     let ui = context.ui;
     formats::print(ui, CommandOutput::NoEdit(&plan.app));
     if !plan.is_empty() {
-        ui.say("`aeroform plan` shows what is still to be done for them");
+        ui.say("`aeroform plan` shows the changes that are not applied yet");
     }
     Exit::Done
 }
 
-/// An edit that cannot be made: the person is told what to write instead.
+/// An edit that is not possible: prints the edit to make by hand.
 fn edit_error(ui: &Ui, error: EditError) -> Failure {
     let (failure, change) = match error {
         EditError::NotToml { path, change } => {
@@ -337,18 +336,18 @@ fn edit_error(ui: &Ui, error: EditError) -> Failure {
             change,
         } => {
             manifests::show_diagnostics(&diagnostics, ui);
-            let message = "this change would make the manifests invalid; nothing was changed";
+            let message = "this edit would make the manifests invalid; nothing was changed";
             let lines = indented(&change);
-            ui.talk(&format!("the change would have been:\n{lines}\n"));
+            ui.talk(&format!("the rejected edit:\n{lines}\n"));
             let failure = Failure {
                 diagnostics: diagnostics.iter().cloned().collect(),
                 ..Failure::new(codes::EDIT_INVALID, message)
             };
-            return failure.hint("ask for something else, or first change what stands against it");
+            return failure.hint("change the conflicting setting first, or use other values");
         }
     };
-    ui.talk(&format!("the change to make:\n{}\n", indented(&change)));
-    failure.hint("make the change by hand, then run `aeroform plan`")
+    ui.talk(&format!("the edit to make:\n{}\n", indented(&change)));
+    failure.hint("make this edit by hand, then run `aeroform plan`")
 }
 
 fn indented(change: &str) -> String {

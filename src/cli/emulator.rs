@@ -17,10 +17,10 @@ use crate::emulator::world::World;
 use crate::emulator::{TokioClock, faults};
 use crate::ui::{Exit, Failure, Signals};
 
-/// How long a Machine that has stopped cannot be started again: third parties saw some 400 ms.
+/// How long a stopped Machine cannot be started again: third parties measured about 400 ms.
 const RESTART_DELAY: Duration = Duration::from_millis(400);
 
-/// Serves until a signal ends it.
+/// Serves until a signal.
 pub(super) async fn run(context: &Context<'_>, args: &EmulatorArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let desk = build_server(context, args)?;
@@ -30,14 +30,14 @@ pub(super) async fn run(context: &Context<'_>, args: &EmulatorArgs) -> Result<Ex
             format!("cannot listen at {}", args.listen),
         )
         .cause(error)
-        .hint("name another address with `--listen`; port 0 takes a free one")
+        .hint("use another address with `--listen`; port 0 chooses a free port")
     };
     let listener = TcpListener::bind(args.listen).await.map_err(unable)?;
     let address = listener.local_addr().map_err(unable)?;
     let ui = context.ui;
     if !address.ip().is_loopback() {
         ui.warn(&format!(
-            "{address} can be reached by others, and any token is good here"
+            "{address} is reachable from other computers, and the emulator accepts any token"
         ));
     }
     let url = format!("http://{address}");
@@ -102,7 +102,7 @@ fn not_persisted_error(path: &Path, why: &str) -> Failure {
     Failure::new(
         codes::EMULATOR_DATA,
         format!(
-            "cannot keep the emulated platform in `{}`: {why}",
+            "cannot open the emulator's data file `{}`: {why}",
             path.display()
         ),
     )

@@ -1,8 +1,7 @@
-//! What a verb that only looks stands on where the manifests are missing or broken: a name, a provider and a
-//! state are enough for it.
+//! The fallback of read-only verbs for missing or broken manifests: app name, provider and state are enough.
 //!
-//! The name comes from `--app` or `FLY_APP`, else from whatever of fly.toml can be read, else from the one
-//! state file of the folder; the provider from `--provider`, the settings, or the state. Start at
+//! The name comes from `--app` or `FLY_APP`, then from the readable part of fly.toml, then from the only state
+//! file of the folder; the provider from `--provider`, the settings, or the state. Start at
 //! [`fallback_manifests`].
 
 use std::fs;
@@ -21,11 +20,11 @@ use crate::core::manifest::{
 use crate::core::state::{self, StateOwner};
 use crate::ui::{Failure, Ui};
 
-/// Takes what there is instead of the manifests, and says in one warning what is wrong with them.
+/// Builds the fallback, and prints one warning about the manifests.
 ///
 /// # Errors
-/// With `problem` itself where nothing says which app is meant, where it is about a flag, and where the settings
-/// may name a provider that cannot be read: Machines of another one are not what is asked for.
+/// `problem`, if the app is unknown or the error is about a flag, or if the settings may name a provider that
+/// cannot be read.
 pub(super) fn fallback_manifests(
     global: &GlobalFlags,
     ui: &Ui,
@@ -61,7 +60,7 @@ pub(super) fn fallback_manifests(
     if provider.is_none() && left.may_name_a_provider {
         return Err(left.no_provider(global, ui, problem.failure));
     }
-    // In any folder at all nobody expects a fly.toml.
+    // Without any manifest, a missing fly.toml needs no warning.
     let is_expected =
         left.settings_file.is_some() || global.config.is_some() || global.app.is_none();
     let is_missing = problem.failure.code == codes::NO_FLY_TOML.name();
@@ -69,7 +68,7 @@ pub(super) fn fallback_manifests(
         let mut text = problem.text();
         if !left.state_known {
             let place = place.display();
-            text = format!("{text}; the state is taken to be `{place}`");
+            text = format!("{text}; using the state `{place}`");
         }
         ui.warn(&text);
     }
@@ -88,16 +87,16 @@ pub(super) fn fallback_manifests(
     })
 }
 
-/// What is wrong with the manifests.
+/// Why the manifests are not usable.
 pub(super) struct ManifestProblem {
-    /// What a verb that needs them would end with.
+    /// The error of verbs that need them.
     pub(super) failure: Failure,
-    /// Whether an image is named or built, as far as they can be read.
+    /// Whether an image or `[build]` is set, as far as readable.
     pub(super) has_image: bool,
 }
 
 impl ManifestProblem {
-    /// The failure, with the first of the mistakes in it.
+    /// The failure with its first diagnostic.
     fn text(&self) -> String {
         let failure = &self.failure;
         let mut errors = failure
@@ -120,21 +119,21 @@ impl ManifestProblem {
     }
 }
 
-/// What can be read of the manifests and beside them.
+/// The readable facts about the project.
 struct PartialManifests {
     project: Project,
-    /// The app that fly.toml names, and fly.toml as people are shown it.
+    /// The app in fly.toml, and the path of fly.toml to show.
     named: Option<(String, AppName)>,
     settings: Settings,
-    /// The settings file, where there is one.
+    /// The settings file, if any.
     settings_file: Option<PathBuf>,
-    /// What is wrong with the settings.
+    /// Errors in the settings.
     found: Diagnostics,
-    /// Whether the settings may name a provider that cannot be read out of them.
+    /// Whether the settings may name a provider that cannot be read.
     may_name_a_provider: bool,
-    /// Whether the settings could say where the state is.
+    /// Whether the settings could set the state's path.
     state_known: bool,
-    /// Whether a state of the folder may say which app is meant.
+    /// Whether a state file of the folder may name the app.
     may_search: bool,
 }
 
@@ -184,7 +183,7 @@ impl PartialManifests {
         })
     }
 
-    /// That nothing says where the Machines are, with what is wrong in the place where it would stand.
+    /// The error that no provider is known.
     fn no_provider(&self, global: &GlobalFlags, ui: &Ui, problem: Failure) -> Failure {
         let program = global.program();
         let way = format!(
@@ -197,7 +196,7 @@ impl PartialManifests {
         manifests::invalid_manifests_error(&self.found).hint(way)
     }
 
-    /// The app that is meant, and what says so; nothing where nothing does.
+    /// The app and the source of its name, if known.
     fn app(
         &self,
         global: &GlobalFlags,
@@ -216,7 +215,7 @@ impl PartialManifests {
         if let Some((_, app)) = &self.named {
             return Ok(Some((app.clone(), None)));
         }
-        // A file that a flag names is of the app that it is of, and of no other.
+        // A file named by a flag belongs to its own app only.
         if !self.may_search {
             return Ok(None);
         }
@@ -235,8 +234,7 @@ impl PartialManifests {
             }
             (Some(last), false) => {
                 states.push(last);
-                let message =
-                    "several apps have a state here, and fly.toml does not say which is meant";
+                let message = "several apps have a state here, and fly.toml does not name the app";
                 let failure = Failure::new(codes::SEVERAL_APPS, message);
                 let failure = states.iter().fold(failure, |failure, (path, whose)| {
                     failure.cause(format!("`{}` is of `{}`", path.display(), whose.app))
@@ -247,7 +245,7 @@ impl PartialManifests {
         }
     }
 
-    /// The states that are where states of this folder are.
+    /// State files in the default folder.
     fn folder_states(&self) -> Vec<(PathBuf, StateOwner)> {
         let mut paths = match &self.settings.state {
             Some(StateLocation::Path(path)) => vec![self.project.path(path)],
@@ -272,14 +270,14 @@ impl PartialManifests {
             .collect()
     }
 
-    /// Whose state a file is, by its first line.
+    /// The owner of a state file, from its first line.
     fn owner_of(&self, path: &Path) -> Option<StateOwner> {
         let bytes = self.project.read(path).ok()??;
         state::read_owner(&String::from_utf8_lossy(&bytes))
     }
 }
 
-/// A fly.toml of which nobody can say which settings go with it.
+/// A fly.toml whose settings file is unknown.
 fn unpaired(config: Option<&Path>) -> Result<ManifestPair, Failure> {
     let (fly, by_flag) = match config {
         Some(file) if !file.is_dir() => (file.to_owned(), true),

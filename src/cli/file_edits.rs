@@ -1,4 +1,4 @@
-//! Edited manifests: in memory until consent, then written whole, and taken back where nothing came of it.
+//! Edited manifests: in memory until approval, then written completely, and reverted if no call was made.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::core::view::FileEdit;
 use crate::store::{remove_file_if_unchanged, replace_file_if_unchanged};
 use crate::ui::Failure;
 
-/// What is to be written, file by file; empty when the files say everything already.
+/// The edits per file; empty if the files already have them.
 #[derive(Debug, Default)]
 pub(super) struct FileEdits {
     files: Vec<EditedFile>,
@@ -17,9 +17,9 @@ pub(super) struct FileEdits {
 #[derive(Debug)]
 struct EditedFile {
     path: PathBuf,
-    /// As people are shown it.
+    /// Path to show.
     shown: String,
-    /// None where there is no such file yet.
+    /// `None` for a new file.
     before: Option<Vec<u8>>,
     after: String,
 }
@@ -38,7 +38,7 @@ impl FileEdits {
         self.files.is_empty()
     }
 
-    /// Their names, for a sentence.
+    /// The file names, for a sentence.
     pub(super) fn names(&self) -> String {
         let names: Vec<String> = self
             .files
@@ -63,7 +63,7 @@ impl FileEdits {
             .collect()
     }
 
-    /// Writes all of them, or none: each must still be what was read.
+    /// Writes all files or none; each must still be as it was read.
     pub(super) fn write(&self) -> Result<(), Failure> {
         for (at, file) in self.files.iter().enumerate() {
             let failure =
@@ -80,7 +80,7 @@ impl FileEdits {
         Ok(())
     }
 
-    /// Makes them what they were, but not one that somebody else has changed since.
+    /// Restores the files, except those that another program changed.
     pub(super) fn revert(&self) -> Result<(), Failure> {
         self.files.iter().try_for_each(EditedFile::revert)
     }
@@ -89,7 +89,7 @@ impl FileEdits {
 impl EditedFile {
     fn revert(&self) -> Result<(), Failure> {
         let done = match &self.before {
-            // What was read was taken for text, and so it was.
+            // The bytes were parsed as text before.
             Some(before) => {
                 let before = String::from_utf8_lossy(before);
                 replace_file_if_unchanged(&self.path, Some(self.after.as_bytes()), &before)
@@ -105,11 +105,11 @@ fn changed_error(file: &EditedFile) -> Failure {
     Failure::new(
         codes::FILE_CHANGED,
         format!(
-            "`{}` was changed by somebody else since it was read; nothing was changed",
+            "`{}` was changed by another program since it was read; nothing was changed",
             file.shown
         ),
     )
-    .hint("run the command again: it edits what is there now")
+    .hint("run the command again to edit the current file")
 }
 
 fn unwritable_error(file: &EditedFile, error: &io::Error) -> Failure {

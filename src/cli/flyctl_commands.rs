@@ -1,19 +1,16 @@
-//! The verbs of flyctl, Terraform and Nomad that this program does not have, and what says the same here.
+//! Verbs of flyctl, Terraform and Nomad that this program does not have, with the equivalent here.
 //!
-//! Only words for who types one of them; nothing here runs anything.
+//! Used only for the error message.
 
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// The verb, and what says the same here.
+/// Verb and equivalent.
 const EQUIVALENTS: [(&str, &str); 20] = [
-    (
-        "deploy",
-        "`aeroform apply`, with an image that is built: `--image REF`",
-    ),
-    ("launch", "`aeroform init`, beside a fly.toml"),
+    ("deploy", "`aeroform apply --image REF`, with a built image"),
+    ("launch", "`aeroform init`, next to a fly.toml"),
     ("up", "`aeroform apply`"),
     ("run", "`aeroform apply`"),
     ("down", "`aeroform destroy`"),
@@ -24,34 +21,37 @@ const EQUIVALENTS: [(&str, &str); 20] = [
     ("taint", "`aeroform machine replace ID`"),
     (
         "force-unlock",
-        "`aeroform unlock`, which says who holds the lock: it goes with that process",
+        "`aeroform unlock`, which shows the holder; the lock ends with its process",
     ),
     ("output", "`aeroform status --json`"),
     ("check", "`aeroform validate`"),
-    ("fmt", "nothing: aeroform changes no file that it need not"),
+    ("fmt", "not needed: aeroform preserves formatting"),
     (
         "releases",
-        "`fly releases`, which shows those of aeroform, too",
+        "`fly releases`, which lists Aeroform's releases too",
     ),
     ("secrets", "`fly secrets`, then `aeroform restart`"),
     ("volumes", "`fly volumes`"),
     ("ssh", "`fly ssh`"),
     ("apps", "`fly apps`"),
-    ("auth", "`fly auth`; the token is read from `FLY_API_TOKEN`"),
+    (
+        "auth",
+        "`fly auth`; Aeroform reads the token from `FLY_API_TOKEN`",
+    ),
 ];
 
-/// The same mistake, with what says the same here in the place of verbs that are spelt alike.
+/// Replaces clap's suggestion of similar verbs by the equivalent.
 pub(super) fn add_suggestion(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
     };
-    // A verb below another one is that one's to know.
+    // Only top-level verbs have an equivalent.
     let is_first = args.get(1).is_some_and(|first| *first == **verb);
     let same = EQUIVALENTS.iter().find(|(foreign, _)| foreign == verb);
     if let Some((_, here)) =
         same.filter(|_| is_first && error.kind() == ErrorKind::InvalidSubcommand)
     {
-        let tip = StyledStr::from(format!("here it is {here}"));
+        let tip = StyledStr::from(format!("in aeroform: {here}"));
         error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }

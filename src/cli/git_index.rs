@@ -1,19 +1,19 @@
-//! Which files git tracks, by the index of the work tree: starts no process and reads nothing outside (rule 38). A
-//! tracked file is not ignored, whatever the patterns say.
+//! Which files git tracks, from the index of the work tree: starts no process and reads nothing outside (rule
+//! 38). A tracked file is not ignored, whatever the patterns say.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The largest index that is read, bytes: one of a million files has about a tenth of it.
+/// Largest index that is read, in bytes; one with a million files has about a tenth.
 const MAX_INDEX_BYTES: u64 = 1 << 30;
-/// What stands before the name of an entry: ten numbers, an object id and flags.
+/// Bytes of an entry before its name: ten numbers, an object id and flags.
 const ENTRY_HEADER_BYTES: usize = 62;
-/// The flag of an entry that has two more bytes of flags.
+/// Marks an entry with two more bytes of flags.
 const EXTENDED_FLAG: u16 = 0x4000;
 
-/// Whether git tracks this file. Both paths are resolved; `root` is the top of the work tree. What cannot be told
-/// counts as not tracked: an index that is elsewhere (of a linked work tree), or of a form that is not known here.
+/// Whether git tracks this file. Both paths are resolved; `root` is the top of the work tree. Unknown counts as
+/// not tracked: an index elsewhere (linked work tree) or in an unknown format.
 pub(super) fn is_tracked(root: &Path, file: &Path) -> bool {
     let place = root.join(".git/index");
     let is_readable = fs::symlink_metadata(root.join(".git")).is_ok_and(|git| git.is_dir())
@@ -26,7 +26,7 @@ pub(super) fn is_tracked(root: &Path, file: &Path) -> bool {
     has_entry(&index, inside.as_os_str().as_bytes()).unwrap_or(false)
 }
 
-/// Whether an index has an entry of this name; none where it cannot be read.
+/// Whether an index has an entry with this name; `None` if it cannot be read.
 fn has_entry(index: &[u8], wanted: &[u8]) -> Option<bool> {
     let number = |at: usize| Some(u32::from_be_bytes(index.get(at..at + 4)?.try_into().ok()?));
     let (version, entries) = (number(4)?, number(8)?);
@@ -39,7 +39,7 @@ fn has_entry(index: &[u8], wanted: &[u8]) -> Option<bool> {
         let flags = u16::from_be_bytes(index.get(at + 60..at + 62)?.try_into().ok()?);
         let begin = at + ENTRY_HEADER_BYTES + if flags & EXTENDED_FLAG == 0 { 0 } else { 2 };
         let begin = if version == 4 {
-            // Only what differs from the name before.
+            // Version 4 stores only the difference from the previous name.
             let (cut, length) = parse_varint(index.get(begin..)?)?;
             name.truncate(name.len().checked_sub(cut)?);
             begin + length
@@ -57,14 +57,14 @@ fn has_entry(index: &[u8], wanted: &[u8]) -> Option<bool> {
         at = if version == 4 {
             end + 1
         } else {
-            // Filled up to a multiple of eight, with one zero at least.
+            // Padded to a multiple of eight, with at least one zero.
             at + (end - at + 1).next_multiple_of(8)
         };
     }
     Some(false)
 }
 
-/// A number as version 4 writes it, and its length.
+/// A variable-length number of version 4, and its length.
 fn parse_varint(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_usize;
     for (at, byte) in bytes.iter().enumerate().take(8) {
@@ -81,7 +81,7 @@ fn parse_varint(bytes: &[u8]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    /// An index of this version with these names, as git writes it.
+    /// An index of this version with these names, in git's format.
     fn index(version: u32, names: &[&str]) -> Vec<u8> {
         let mut bytes = b"DIRC".to_vec();
         bytes.extend(version.to_be_bytes());

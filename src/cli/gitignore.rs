@@ -1,13 +1,13 @@
-//! Which files of a project git ignores, by the patterns of its own work tree: starts no process and reads nothing
-//! outside (rule 38).
+//! Which files git ignores, by the patterns of the work tree: starts no process and reads nothing outside (rule
+//! 38).
 
 use std::path::{Path, PathBuf};
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// Whether git ignores this file. Both paths are resolved; `root` is the top of the work tree. Without a work tree
-/// nothing is ignored.
+/// Whether git ignores this file. Both paths are resolved; `root` is the top of the work tree. Without a work
+/// tree nothing is ignored.
 pub(super) fn is_ignored(root: &Path, file: &Path) -> bool {
     if !root.join(".git").exists() {
         return false;
@@ -20,7 +20,7 @@ pub(super) fn is_ignored(root: &Path, file: &Path) -> bool {
     let mut path = root.to_owned();
     let mut parts = inside.components().peekable();
     while let Some(part) = parts.next() {
-        // The deeper file of patterns has the last word.
+        // The deepest pattern file takes precedence.
         found.extend(load_patterns(&path, &path.join(".gitignore")));
         path.push(part);
         let is_dir = parts.peek().is_some();
@@ -32,7 +32,7 @@ pub(super) fn is_ignored(root: &Path, file: &Path) -> bool {
                 Match::Whitelist(_) => Some(false),
                 Match::None => None,
             });
-        // In a folder that is ignored nothing can be taken back.
+        // A file in an ignored folder cannot be re-included.
         if said == Some(true) {
             return true;
         }
@@ -40,15 +40,15 @@ pub(super) fn is_ignored(root: &Path, file: &Path) -> bool {
     false
 }
 
-/// The patterns of one file, which count from `folder`. One that cannot be read has none, as for git; one that
-/// is a link is none of the project.
+/// The patterns of one file, relative to `folder`. An unreadable file has none, like in git; a link is not part
+/// of the project.
 fn load_patterns(folder: &Path, file: &PathBuf) -> Option<Gitignore> {
     let is_file = std::fs::symlink_metadata(file).is_ok_and(|meta| meta.is_file());
     if !is_file {
         return None;
     }
     let mut builder = GitignoreBuilder::new(folder);
-    // Lines that are no patterns are left out, and the others count.
+    // Invalid lines are skipped.
     let _ = builder.add(file);
     builder.build().ok()
 }

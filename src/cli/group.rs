@@ -1,4 +1,4 @@
-//! `aeroform group`: groups that are added, renamed and removed.
+//! `aeroform group`: adds, renames and removes process groups.
 
 use super::args::GroupVerb as Args;
 use super::edit::{self, EditContext};
@@ -8,7 +8,7 @@ use crate::core::fleet::{Desired, GroupName, MovedGroup};
 use crate::core::manifest::edit::Edit;
 use crate::ui::{Exit, Failure};
 
-/// Does it.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Add {
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                         codes::LAST_GROUP,
                         format!("`{name}` is the only process group"),
                     )
-                    .hint("`aeroform destroy` takes the whole app; `aeroform scale count 0` its Machines"));
+                    .hint("use `aeroform destroy` to destroy all Machines, or `aeroform scale count 0` to keep the group without Machines"));
                 }
                 Ok(vec![Edit::RemoveGroup { group }])
             };
@@ -61,15 +61,15 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     }
 }
 
-/// Whether no Machine has the name still that another or a new group is to get: a rename that is written and not
-/// applied yet would be forgotten, and its Machines become the other group's.
+/// Checks that no Machine still has this name through a pending rename: the new group would take over its
+/// Machines.
 fn check_name_has_no_machines(
     ground: &EditContext<'_>,
     to: &GroupName,
     from: Option<&GroupName>,
 ) -> Result<(), Failure> {
     let moved = &ground.desired.moved;
-    // The way back is no way away.
+    // Renaming back is allowed.
     let away = |moved: &&MovedGroup| moved.from == *to && Some(&moved.to) != from;
     let Some(pending) = moved.iter().find(away) else {
         return Ok(());
@@ -85,7 +85,7 @@ fn check_name_has_no_machines(
     let next = &pending.to;
     Err(Failure::new(
         codes::GROUP_MOVES,
-        format!("Machines of group `{to}` are still to move to `{next}`"),
+        format!("Machines of group `{to}` have not moved to `{next}`"),
     )
     .hint(format!(
         "run `aeroform apply` first; then the name `{to}` is free"
@@ -98,7 +98,7 @@ fn check_name_is_free(desired: &Desired, name: &GroupName) -> Result<(), Failure
     }
     Err(Failure::new(
         codes::GROUP_EXISTS,
-        format!("there is a process group `{name}` already"),
+        format!("process group `{name}` already exists"),
     )
     .hint(format!("the groups are {}", list_groups(desired))))
 }

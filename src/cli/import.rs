@@ -1,4 +1,4 @@
-//! `aeroform import`: an app that is there already, as an aeroform.toml and a state.
+//! `aeroform import`: writes aeroform.toml and the state of an existing app.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::core::plan::{Action, Options, Plan, PlanMode, Requested, plan};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Writes both, and shows what fly.toml would change.
+/// Writes both files, and shows what fly.toml would change.
 pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit, Failure> {
     if let Some(id) = &args.id {
         return manual::import_machine(context, args, id).await;
@@ -67,7 +67,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
     show_remaining_plan(context).await
 }
 
-/// `import` is for apps on Fly, unless somebody says otherwise.
+/// `import` defaults to Fly.
 fn default_to_fly(global: &GlobalFlags) -> GlobalFlags {
     GlobalFlags {
         provider: Some(
@@ -94,7 +94,7 @@ async fn preview(
     Ok((found, observed))
 }
 
-/// What fly.toml itself would change, now that counts and regions are written down.
+/// Shows what fly.toml would change with the written counts and regions.
 async fn show_remaining_plan(context: &Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_online(context, Warnings::WithPlan).await?;
@@ -107,12 +107,12 @@ async fn show_remaining_plan(context: &Context<'_>) -> Result<Exit, Failure> {
         Requested::default(),
     );
     let look = signals.or_interrupted(ground.preview(&wishes)).await??;
-    context.ui.data("\nWhat the files would change now:\n\n");
+    context.ui.data("\nWhat the files would still change:\n\n");
     formats::print(context.ui, CommandOutput::Plan(&look.plan));
     Ok(Exit::Done)
 }
 
-/// The Machines that the plan adopts, by group.
+/// The adopted Machines by group.
 fn adopted_by_group<'a>(
     found: &Plan,
     observed: &'a Observed,
@@ -145,11 +145,11 @@ fn render_manifest(
         let app = &beginning.desired.app;
         return Err(Failure::new(
             codes::NOTHING_TO_IMPORT,
-            format!("app `{app}` has no Machine that could be imported"),
+            format!("app `{app}` has no Machine to import"),
         )
-        .hint("`aeroform init` begins anew; `aeroform status` shows what is there"));
+        .hint("use `aeroform init` for a new app; `aeroform status` lists the Machines"));
     }
-    // They count for their groups, and enter the state once their configs can be read.
+    // They count for their groups, and are added to the state once their configs can be read.
     for machine in observed.machines.values().filter(|m| m.config.is_none()) {
         let counts = matches!(machine.management, Management::Ours | Management::FlyLaunch);
         if let (true, Some(group)) = (counts, &machine.group) {
@@ -175,7 +175,7 @@ fn render_manifest(
     Ok(text)
 }
 
-/// The one image that runs.
+/// The only running image.
 fn running_image(groups: &BTreeMap<GroupName, Vec<&Machine>>) -> Result<String, Failure> {
     let images = groups.values().flatten();
     let images: BTreeSet<String> = images.filter_map(|machine| machine.image()).collect();
@@ -184,15 +184,15 @@ fn running_image(groups: &BTreeMap<GroupName, Vec<&Machine>>) -> Result<String, 
         return Ok(only.clone());
     }
     let message = match images.len() {
-        0 => "cannot pin the image that runs: no Machine tells it".to_owned(),
-        n => format!("cannot pin the image that runs: {n} different ones do"),
+        0 => "cannot pin the running image: no Machine reports its image".to_owned(),
+        n => format!("cannot pin the running image: {n} different images run"),
     };
     let failure = Failure::new(codes::NO_IMAGE_TO_PIN, message);
     let failure = images.iter().fold(failure, Failure::cause);
-    Err(failure.hint("say which with `--image`, or leave `--pin-image` away"))
+    Err(failure.hint("choose one with `--image`, or omit `--pin-image`"))
 }
 
-/// Exactly how many run where. Standbys stand beside them.
+/// The exact counts per region, without standbys.
 fn render_regions(machines: &[&Machine]) -> String {
     let is_standby = |machine: &&&Machine| !machine.standby_for.is_empty();
     let standbys = machines.iter().filter(is_standby).count();

@@ -1,4 +1,4 @@
-//! `aeroform init`: the first aeroform.toml, made from the fly.toml that is there.
+//! `aeroform init`: writes the first aeroform.toml for a fly.toml.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -12,6 +12,7 @@ use super::formats::{self, CommandOutput};
 use super::manifest_pair::{self, SettingsFile};
 use super::manifests::{self, Warnings};
 use super::project::read_file;
+use super::session;
 use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::manifest::aeroform_keys;
@@ -19,24 +20,24 @@ use crate::core::view::FileEdit;
 use crate::ui::list::{self, ChoiceList};
 use crate::ui::{Exit, Failure, Signals};
 
-/// Where Machines can run, what a first try needs first.
+/// Providers; the one for a first try is first.
 const PROVIDERS: [ProviderProfile; 2] = [LOCAL, FLY];
 
-/// The file that the line `#:schema` names, beside the aeroform.toml. Taplo and the editors built on it read that
-/// line. A file of this version is right where the computer is offline, and where this program is older or newer
-/// than what is published.
+/// The file that the line `#:schema` names, next to aeroform.toml; Taplo and editors built on it read that
+/// line. A local file works offline and matches this version.
 const SCHEMA: &str = "aeroform.schema.json";
 
-/// Where a first aeroform.toml is to stand, and what fly.toml alone says.
+/// The aeroform.toml to write, and the parsed fly.toml.
 pub(super) struct InitTarget {
     pub(super) desired: Desired,
+    has_image: bool,
     fly_toml: PathBuf,
     aeroform_toml: PathBuf,
     gitignore: PathBuf,
 }
 
-/// Writes it beside the fly.toml, and what git should ignore. Where nobody said where Machines are to run, a
-/// terminal asks.
+/// Writes aeroform.toml, its schema and the .gitignore entries. A terminal asks for the provider if it is not
+/// known.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let asked = choose_provider(context).await?;
     let global = GlobalFlags {
@@ -47,27 +48,28 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         global: &global,
         ..*context
     };
-    let beginning = find_target(context)?;
+    let target = find_target(context)?;
+    target.check_provider_known(context)?;
     context.ui.mark_changing();
-    let mut written = beginning.write(&render_manifest(&beginning.desired, &beginning.fly_toml))?;
-    written.extend(beginning.write_schema()?);
+    let mut written = target.write(&render_manifest(&target.desired, &target.fly_toml))?;
+    written.extend(target.write_schema()?);
     formats::print(
         context.ui,
         CommandOutput::Init {
-            app: &beginning.desired.app,
+            app: &target.desired.app,
             written: &written,
         },
     );
     Ok(Exit::Done)
 }
 
-/// What `--provider` says, or else a person at a terminal; no terminal means this computer.
+/// The provider from `--provider` or from the user at a terminal; `None` without a terminal.
 async fn choose_provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
     let (ui, flag) = (context.ui, &context.global.provider);
     if flag.is_some() || ui.format().is_for_programs() || !ui.streams().can_ask() {
         return Ok(flag.clone());
     }
-    // What stands in the way of any answer is better known before the question.
+    // Errors that no answer would solve come before the question.
     find_target(context)?;
     let mut signals = Signals::listen()?;
     let list = ChoiceList {
@@ -77,17 +79,14 @@ async fn choose_provider(context: &Context<'_>) -> Result<Option<String>, Failur
                 .map(|profile| format!("{:5}  {}", profile.name, profile.init_description))
                 .to_vec()
         },
-        fallback: Failure::new(
-            codes::NO_PROVIDER_NAMED,
-            "nothing says where the Machines run",
-        )
-        .hint("name one of these: `aeroform init --provider NAME`"),
+        fallback: Failure::new(codes::NO_PROVIDER_NAMED, "no provider is configured")
+            .hint("use `aeroform init --provider NAME`"),
     };
     let chosen = list::choose(ui, &mut signals, list).await?;
     Ok(Some(PROVIDERS[chosen].name.to_owned()))
 }
 
-/// Reads the fly.toml of a folder that has no aeroform.toml yet.
+/// Reads the fly.toml of a folder without an aeroform.toml.
 pub(super) fn find_target(context: &Context<'_>) -> Result<InitTarget, Failure> {
     let pair = manifest_pair::find_pair(context.global.config.as_deref())?;
     let ours = match &pair.settings {
@@ -101,9 +100,10 @@ pub(super) fn find_target(context: &Context<'_>) -> Result<InitTarget, Failure> 
     let fly = pair.fly.clone();
     let read = manifests::read_fly_toml(context, pair)?;
     read.check_names_app(context.global)?;
-    let desired = read.accept(context.ui, Warnings::WithPlan)?.desired;
+    let accepted = read.accept(context.ui, Warnings::WithPlan)?;
     Ok(InitTarget {
-        desired,
+        desired: accepted.desired,
+        has_image: accepted.has_image,
         fly_toml: fly,
         gitignore: ours.with_file_name(".gitignore"),
         aeroform_toml: ours,
@@ -111,7 +111,13 @@ pub(super) fn find_target(context: &Context<'_>) -> Result<InitTarget, Failure> 
 }
 
 impl InitTarget {
-    /// Writes the aeroform.toml, and what git should ignore; gives what has changed in which file.
+    /// Refuses to guess the provider. A fly.toml that is valid only for Fly was read for Fly: that is no guess.
+    fn check_provider_known(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let is_known = context.global.provider.is_some() || self.desired.provider == FLY.name;
+        session::check_provider_named(context, is_known, self.has_image, "")
+    }
+
+    /// Writes aeroform.toml and the .gitignore entries; returns the changed files.
     pub(super) fn write(&self, text: &str) -> Result<Vec<FileEdit>, Failure> {
         write_new(&self.aeroform_toml, text)?;
         let mut written = vec![FileEdit {
@@ -126,8 +132,8 @@ impl InitTarget {
         Ok(written)
     }
 
-    /// Writes the schema that editors read beside the aeroform.toml; nothing where it is there already, or where
-    /// another file has its name.
+    /// Writes the schema for editors next to aeroform.toml; does nothing if it is up to date, or if another
+    /// file has its name.
     fn write_schema(&self) -> Result<Option<FileEdit>, Failure> {
         let path = self.aeroform_toml.with_file_name(SCHEMA);
         let bytes = read_file(&path)?;
@@ -151,7 +157,7 @@ impl InitTarget {
     }
 }
 
-/// The first lines of an aeroform.toml beside this fly.toml.
+/// The first lines of an aeroform.toml for this fly.toml.
 pub(super) fn head(desired: &Desired, fly: &Path) -> String {
     let mut text = String::from(
         "# What fly.toml cannot say: how many Machines of each process group run, and where.\n\n",
@@ -168,8 +174,7 @@ pub(super) fn head(desired: &Desired, fly: &Path) -> String {
 
 fn render_manifest(desired: &Desired, fly: &Path) -> String {
     let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
-    // On Fly the Machines that exist say how many there are; a number written here would undo what
-    // `fly scale count` did (rule 7).
+    // On Fly the existing Machines define the counts; a written count would undo `fly scale count` (rule 7).
     if desired.profile().state_is_local {
         for (name, group) in &desired.groups {
             let (count, why) = default_count(group);
@@ -180,7 +185,7 @@ fn render_manifest(desired: &Desired, fly: &Path) -> String {
     text
 }
 
-/// What Fly itself gives a new group.
+/// Fly's default for a new group.
 fn default_count(group: &DesiredGroup) -> (u32, &'static str) {
     if group.template.has_mounts() {
         (1, "Fly's own choice for a group with a volume")
@@ -195,7 +200,7 @@ pub(super) fn toml_string(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
 }
 
-/// The state of local Machines means nothing on another computer; on Fly it is the team's.
+/// The state of local Machines is useless on other computers; on Fly it is shared by the team.
 fn gitignore_lines(provider: &str) -> &'static [&'static str] {
     if profile(provider).state_is_local {
         &["/state/"]
@@ -207,9 +212,9 @@ fn gitignore_lines(provider: &str) -> &'static [&'static str] {
 fn exists_error(path: &Path) -> Failure {
     Failure::new(
         codes::ALREADY_THERE,
-        format!("`{}` is there already", path.display()),
+        format!("`{}` already exists", path.display()),
     )
-    .hint("change it by hand, or move it away first; nothing was written")
+    .hint("edit it, or move it first; nothing was written")
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
@@ -224,7 +229,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Adds the lines that are not there yet; gives nothing where all are.
+/// Adds missing lines; returns `None` if there are none.
 fn add_to_gitignore(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
     let bytes = read_file(path)?;
     let there = bytes.as_deref().map(String::from_utf8_lossy);

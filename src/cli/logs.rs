@@ -1,4 +1,4 @@
-//! `aeroform logs`: what the Machines print.
+//! `aeroform logs`: prints the logs of Machines.
 
 use super::Context;
 use super::args::LogsArgs;
@@ -11,7 +11,7 @@ use crate::provider::retry;
 use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, Provider, ProviderError};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
-/// Prints lines until there are no more, the reader goes away, or a signal comes.
+/// Prints lines until the end, a closed pipe or a signal.
 pub(super) async fn run(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_lenient_online(context).await?;
@@ -43,13 +43,13 @@ pub(super) async fn run(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, 
     };
     tokio::select! {
         biased;
-        // Ctrl-C is how a person ends `-f`: nothing went wrong.
+        // Ctrl-C is the normal end of `-f`.
         _ = signals.next() => Ok(Exit::Interrupted),
         read = read => read,
     }
 }
 
-/// A group that is wanted or known, else a Machine by its id or name.
+/// Resolves a desired or known group, otherwise a Machine by id or name.
 async fn parse_source(
     session: &Session,
     provider: &dyn Provider,
@@ -74,7 +74,7 @@ async fn parse_source(
     let app = &session.desired.app;
     let listing = read_with_retry(|| provider.list(app)).await;
     let listing = of_app(provider, app, listing).await?;
-    // Neither the files nor the state need know of it.
+    // The Machine may be missing in files and state.
     let is_there = |group: &GroupName| {
         let mut machines = listing.machines.iter();
         machines.any(|machine| machine.group.as_ref() == Some(group))
@@ -87,7 +87,7 @@ async fn parse_source(
         .into_iter()
         .find(|machine| machine.id.as_str() == of || machine.name.as_str() == of)
         .map(|machine| LogScope::Machine(machine.id))
-        // The log of a Machine that is gone may still be there.
+        // The log of a destroyed Machine may still exist.
         .or_else(|| {
             let id = MachineId::new(of).ok()?;
             known
@@ -100,11 +100,11 @@ async fn parse_source(
                 codes::NO_SUCH_MACHINE,
                 format!("there is no group or Machine `{of}`"),
             )
-            .hint("`aeroform status` lists them")
+            .hint("`aeroform status` lists groups and Machines")
         })
 }
 
-/// An answer about an app. That there is no such app the description says better, with the name that was meant.
+/// Maps an error of the provider; a missing app gets the app description, which suggests a similar name.
 async fn of_app<T>(
     provider: &dyn Provider,
     app: &AppName,
@@ -116,7 +116,7 @@ async fn of_app<T>(
     answer
 }
 
-/// Says whose Machine it is, where another project folder made it.
+/// Refuses a Machine of another project folder.
 async fn say_folder(
     ui: &Ui,
     provider: &dyn Provider,

@@ -1,9 +1,9 @@
-//! Which settings file goes with which fly.toml: several apps may have their files in one folder, and counts
-//! that are written for one of them are never taken for another.
+//! Pairs a fly.toml with its settings file: a folder may have files of several apps, and the counts of one app
+//! must never be used for another.
 //!
-//! By name `fly.toml` goes with `aeroform.toml`, `fly.NAME.toml` with `aeroform.NAME.toml`, and `NAME.toml` with
-//! `NAME.aeroform.toml`, whether it is TOML, JSON or YAML; `config` in a settings file names another. Reads the
-//! settings files for their `config` alone. Start at [`find_pair`].
+//! `fly.toml` belongs to `aeroform.toml`, `fly.NAME.toml` to `aeroform.NAME.toml`, and `NAME.toml` to
+//! `NAME.aeroform.toml`, as TOML, JSON or YAML; `config` in a settings file names another one. Reads only
+//! `config` of the settings files. Start at [`find_pair`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use super::project::{AEROFORM_TOML, FLY_TOML, Project};
 use crate::core::manifest::{self, Overrides, SourceFile};
 use crate::ui::Failure;
 
-/// The endings of a fly.toml, in whatever language it is.
+/// The extensions of a fly.toml.
 const EXTENSIONS: [&str; 4] = ["toml", "json", "yaml", "yml"];
 
-/// A fly.toml and what goes with it.
+/// A fly.toml and its settings.
 #[derive(Debug, Clone)]
 pub(super) struct ManifestPair {
-    /// The folder of the settings, or of fly.toml where there are none.
+    /// The project: the folder of the settings, or of fly.toml.
     pub(super) project: Project,
-    /// The fly.toml, which need not be there.
+    /// The fly.toml, which may be missing.
     pub(super) fly: PathBuf,
-    /// A flag names it: it may lie anywhere.
+    /// Named by a flag, so any path is allowed.
     pub(super) by_flag: bool,
     /// Its settings.
     pub(super) settings: SettingsFile,
@@ -32,25 +32,25 @@ pub(super) struct ManifestPair {
 /// The settings file of a fly.toml.
 #[derive(Debug, Clone)]
 pub(super) enum SettingsFile {
-    /// This one.
+    /// The file.
     Found(PathBuf),
-    /// There is none, and this would be it.
+    /// There is none; its path would be this.
     Missing(PathBuf),
-    /// There are some, and none is for this fly.toml.
+    /// There are settings files, but none for this fly.toml.
     Unmatched(UnmatchedSettings),
 }
 
-/// Why none of the settings files is the one of a fly.toml.
+/// Why no settings file belongs to a fly.toml.
 #[derive(Debug, Clone)]
 pub(super) struct UnmatchedSettings {
     fly: PathBuf,
-    /// Where its settings would be.
+    /// The path of its settings.
     pub(super) default_path: PathBuf,
     why: String,
 }
 
 impl SettingsFile {
-    /// Where the settings are, or would be.
+    /// The path of the settings, existing or not.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Found(place) | Self::Missing(place) => place,
@@ -60,17 +60,17 @@ impl SettingsFile {
 }
 
 impl UnmatchedSettings {
-    /// For verbs that go on without settings. `init` is the command that writes the first ones of that fly.toml.
+    /// The warning for read-only verbs. `init` is the command that writes settings for that fly.toml.
     pub(super) fn warning(&self, init: &str) -> String {
         let (fly, why) = (self.fly.display(), &self.why);
         format!("`{fly}` has no settings: {why}; {}", self.hint(init))
     }
 
-    /// For verbs that would act without what the settings say.
+    /// The error for verbs that would ignore the settings.
     pub(super) fn refusal(&self, init: &str) -> Failure {
         let fly = self.fly.display();
         let message = format!(
-            "`{fly}` has no settings: provider, counts, `protect` and `max_destroy` would be dropped"
+            "`{fly}` has no settings: provider, counts, `protect` and `max_destroy` would be ignored"
         );
         Failure::new(codes::NO_SETTINGS, message)
             .cause(&self.why)
@@ -88,8 +88,7 @@ impl UnmatchedSettings {
     }
 }
 
-/// Finds the fly.toml and its settings from what `-c` says: a file, a folder, or nothing for the folder that
-/// the program was started in.
+/// Finds the fly.toml and its settings from `-c`: a file, a folder, or the current folder.
 pub(super) fn find_pair(config: Option<&Path>) -> Result<ManifestPair, Failure> {
     match config {
         Some(file) if !file.is_dir() => pair_of_file(file),
@@ -115,7 +114,7 @@ fn pair_of_file(fly: &Path) -> Result<ManifestPair, Failure> {
         SettingsFile::Missing(default_settings_path(fly))
     };
     let project = Project::open(folder_of(ours.path())).or_else(|gone| {
-        // Where the whole folder is missing, so is the file, and whoever reads it says so.
+        // A missing folder is reported when the file is read.
         Project::open(here).map_err(|_| gone)
     })?;
     Ok(ManifestPair {
@@ -133,7 +132,7 @@ fn pair_of_folder(folder: &Path) -> Result<ManifestPair, Failure> {
     let fly = fly.unwrap_or_else(|| folder.join(FLY_TOML));
     let is_main = main.path.exists();
     let ours = if is_main && (project.check_inside(&fly).is_err() || !fly.exists()) {
-        // Whoever reads fly.toml says what is wrong with it.
+        // Errors are reported when fly.toml is read.
         SettingsFile::Found(main.path)
     } else {
         let of_fly = fly.parent().unwrap_or(folder);
@@ -153,15 +152,15 @@ fn pair_of_folder(folder: &Path) -> Result<ManifestPair, Failure> {
     })
 }
 
-/// A settings file, as far as it says whose it is.
+/// A settings file and its pairing.
 struct SettingsCandidate {
     path: PathBuf,
-    /// The fly.toml that it names.
+    /// The fly.toml in its `config`.
     config: Option<PathBuf>,
 }
 
 impl SettingsCandidate {
-    /// One that cannot be read, or makes no sense, names none; whoever uses it says so.
+    /// An unreadable or invalid file has no `config`; its error is reported later.
     fn read(path: PathBuf) -> Self {
         let folder = path.parent().unwrap_or(Path::new(""));
         let bytes = Project::open(folder).and_then(|project| project.read(&path));
@@ -177,7 +176,7 @@ impl SettingsCandidate {
         Self { path, config }
     }
 
-    /// The fly.toml that it is for: the one that it names, else the one by its name.
+    /// The fly.toml that it belongs to, by `config` or by name.
     fn fly(&self) -> Result<PathBuf, Failure> {
         match &self.config {
             Some(fly) => Ok(fly.clone()),
@@ -185,7 +184,7 @@ impl SettingsCandidate {
         }
     }
 
-    /// The fly.toml that goes with it by name; TOML where there is more than that.
+    /// The fly.toml that belongs to it by name; TOML takes precedence.
     fn fly_toml_by_name(&self) -> Result<PathBuf, Failure> {
         let name = file_name(&self.path);
         let stem = match name.strip_suffix(".toml").unwrap_or(&name) {
@@ -214,13 +213,13 @@ impl SettingsCandidate {
             other.display()
         );
         Err(Failure::new(codes::SETTINGS_UNCLEAR, message).hint(format!(
-            "say which in `{place}`: `config = \"{}\"`",
+            "write in `{place}` which one: `config = \"{}\"`",
             file_name(&one)
         )))
     }
 }
 
-/// The settings of this fly.toml, looked for in these folders, its own first.
+/// The settings of this fly.toml, searched in these folders, its own first.
 fn settings_of(fly: &Path, folders: &[&Path]) -> Result<SettingsFile, Failure> {
     let to_be = default_settings_path(fly);
     let there: Vec<SettingsCandidate> = folders
@@ -256,7 +255,7 @@ fn settings_of(fly: &Path, folders: &[&Path]) -> Result<SettingsFile, Failure> {
         .iter()
         .filter(|file| is_same_file(folder_of(&file.path), folder_of(fly)));
     let mut beside: Vec<&SettingsCandidate> = beside.collect();
-    // What a person would have taken for its settings.
+    // A file that a user would expect to be its settings.
     beside.sort_by_key(|file| {
         let name = file_name(&file.path);
         (
@@ -297,7 +296,7 @@ fn describe_mismatch(
     ))
 }
 
-/// The other fly.toml beside an aeroform.toml that has no `config`, which it could be for as well.
+/// Another fly.toml that an aeroform.toml without `config` could belong to.
 fn other_fly_tomls(
     fly: &Path,
     main: &SettingsCandidate,
@@ -322,7 +321,7 @@ fn other_fly_tomls(
     others.filter(|path| !has_own(path)).collect()
 }
 
-/// The settings file that goes with a fly.toml by name.
+/// The settings file of a fly.toml by name.
 fn default_settings_path(fly: &Path) -> PathBuf {
     let name = file_name(fly);
     let stem = split_extension(&name).map_or(name.as_str(), |(stem, _)| stem);
@@ -342,12 +341,12 @@ fn is_settings(name: &str) -> bool {
     stem.is_some_and(|(stem, _)| is_one(stem))
 }
 
-/// Whether a fly.toml of this name is found by the name of its settings alone.
+/// Whether a fly.toml with this name is found without `config`.
 pub(super) fn is_found_by_name(fly: &Path) -> bool {
     split_extension(&file_name(fly)).is_some_and(|(_, ending)| ending == EXTENSIONS[0])
 }
 
-/// The files of a folder that a person may mean where there is no fly.toml.
+/// Candidates for a missing fly.toml.
 pub(super) fn candidates(folder: &Path) -> Vec<PathBuf> {
     let files = files_in(folder).into_iter();
     let is_one = |name: &str| {
@@ -371,7 +370,7 @@ fn settings_in(folder: &Path) -> Vec<SettingsCandidate> {
         .collect()
 }
 
-/// The files of a folder by name; nothing of one that cannot be listed, for what is needed of it is named.
+/// The file names of a folder; empty if it cannot be listed.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let listed = if folder == Path::new("") {
         Path::new(".")
@@ -396,7 +395,7 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Whether both are one file or folder.
+/// Whether both are the same file or folder.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let resolved = |path: &Path| {
         let path = if path == Path::new("") {
@@ -413,16 +412,17 @@ fn ambiguous_error(fly: &Path, one: &Path, other: &Path) -> Failure {
     let (fly, one, other) = (fly.display(), one.display(), other.display());
     let message = format!("`{one}` and `{other}` are both for `{fly}`");
     Failure::new(codes::SETTINGS_TWICE, message)
-        .hint("keep one of them, or let its `config` name another file")
+        .hint("keep one of them, or set its `config` to another file")
 }
 
 fn not_fly_toml_error(settings: &SettingsCandidate) -> Failure {
     let place = settings.path.display();
-    let message =
-        format!("`{place}` holds settings, and `-c` takes the fly.toml that they are for");
+    let message = format!("`{place}` is a settings file, and `-c` takes a fly.toml");
     match settings.fly() {
-        Ok(fly) => Failure::new(codes::SETTINGS_NAMED, message)
-            .hint(format!("that is `{0}`: `aeroform -c {0} …`", fly.display())),
+        Ok(fly) => Failure::new(codes::SETTINGS_NAMED, message).hint(format!(
+            "use its fly.toml: `aeroform -c {0} …`",
+            fly.display()
+        )),
         Err(unclear) => unclear,
     }
 }

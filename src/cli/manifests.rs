@@ -1,4 +1,4 @@
-//! Reads the two manifests of the project and says what is wrong with them.
+//! Reads fly.toml and aeroform.toml and reports their errors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,37 +25,37 @@ use crate::core::view::phrases::count_noun;
 use crate::provider::fly::Access;
 use crate::ui::{Failure, Ui};
 
-/// What was read, with everything that is wrong with it.
+/// Parsed manifests with their diagnostics.
 #[derive(Clone)]
 pub(super) struct Manifests {
     pub(super) project: Project,
-    /// The fly.toml, as people are shown it.
+    /// Path of fly.toml to show.
     pub(super) fly_path: PathBuf,
     pub(super) loaded: Loaded,
-    /// Whether a flag, aeroform.toml or the state says where Machines run.
+    /// Whether a flag, aeroform.toml or the state names the provider.
     provider_named: bool,
-    /// What to say where settings are beside fly.toml, and none is for it.
+    /// The warning that no settings file belongs to this fly.toml.
     without_settings: Option<String>,
     texts: ManifestTexts,
 }
 
-/// Manifests that nothing is wrong with.
+/// Manifests without errors.
 pub(super) struct ValidManifests {
     pub(super) project: Project,
     pub(super) desired: Desired,
     pub(super) settings: Settings,
-    /// Whether a flag, aeroform.toml or the state says where Machines run.
+    /// Whether a flag, aeroform.toml or the state names the provider.
     pub(super) provider_named: bool,
-    /// Whether an image is named or built.
+    /// Whether an image or `[build]` is set.
     pub(super) has_image: bool,
-    /// The settings file, where there is one.
+    /// The settings file, if any.
     pub(super) settings_file: Option<PathBuf>,
 }
 
-/// The two files as they were read, and what was added to them.
+/// Both files as read, and the overrides by flags and state.
 #[derive(Clone)]
 struct ManifestTexts {
-    /// Where aeroform.toml is or would be.
+    /// Path of aeroform.toml, existing or not.
     aeroform_path: PathBuf,
     aeroform_toml: Option<ManifestText>,
     fly_toml: ManifestText,
@@ -69,50 +69,50 @@ impl ManifestTexts {
     }
 }
 
-/// What the manifests are read for.
+/// Why the manifests are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
-    /// To do what they say.
+    /// To apply them.
     Run,
-    /// To show what that would be.
+    /// To plan.
     Plan,
-    /// To look at what there is, for which they need not be right.
+    /// To inspect Machines; they may be invalid.
     Inspect,
-    /// To show what they make of it.
+    /// To show the config that they define.
     Show,
-    /// To say what is wrong with them.
+    /// To validate them.
     Validate {
         /// Unknown keys are errors.
         strict: bool,
     },
 }
 
-/// What a plan says as well, where it matters to that plan; it is said once.
+/// Diagnostics that a plan repeats where they matter.
 const REPORTED_BY_PLANS: [Code; 3] = [
     manifest::codes::MIN_ABOVE_COUNT,
     manifest::codes::NEVER_STARTED_AGAIN,
     manifest::codes::PORT_OF_TWO_GROUPS,
 ];
 
-/// What a plan refuses where it needs it; other plans, and who only looks, have nothing to do with it.
+/// Diagnostics that a plan refuses where they matter; irrelevant to other plans and read-only verbs.
 const REFUSED_BY_PLANS: [Code; 3] = [
     manifest::codes::COMPOSE_NOT_READ,
     manifest::codes::RELEASE_COMMAND_WITHOUT_IMAGE,
     manifest::codes::STRATEGY_NOT_SUPPORTED,
 ];
 
-/// Which warnings about the manifests a verb shows: those that concern it.
+/// Which warnings a verb shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Warnings {
-    /// It shows a plan beside them.
+    /// Those that its plan does not repeat.
     WithPlan,
-    /// It writes an edit and shows no plan.
+    /// Those that matter to an edit without a plan.
     WithEdit,
-    /// It does nothing of what they are about.
+    /// None.
     Hidden,
 }
 
-/// A manifest with its name.
+/// A manifest with its path.
 #[derive(Clone)]
 struct ManifestText {
     shown: String,
@@ -135,12 +135,12 @@ impl ManifestText {
     }
 }
 
-/// Reads them, in two phases: aeroform.toml may say where fly.toml lies.
+/// Reads the manifests in two phases: aeroform.toml may name the path of fly.toml.
 pub(super) fn read(context: &Context<'_>, purpose: Purpose) -> Result<Manifests, Failure> {
     read_with_regions(context, purpose, BTreeSet::new())
 }
 
-/// The same with regions that the platform itself has named.
+/// The same with regions that the platform returned.
 pub(super) fn read_with_regions(
     context: &Context<'_>,
     purpose: Purpose,
@@ -169,7 +169,7 @@ pub(super) fn read_with_regions(
             provider_named = remembered.is_some();
             remembered
         }
-        // Nothing runs here, and whoever has only a fly.toml means Fly.
+        // Nothing is run, and an app with only a fly.toml is an app on Fly.
         Purpose::Show | Purpose::Validate { .. } => ours.is_none().then(|| FLY.name.to_owned()),
     };
     let texts = ManifestTexts {
@@ -200,7 +200,7 @@ pub(super) fn read_with_regions(
     Ok(read)
 }
 
-/// Reads fly.toml for whom there are no settings yet.
+/// Reads a fly.toml without settings.
 pub(super) fn read_fly_toml(
     context: &Context<'_>,
     pair: ManifestPair,
@@ -216,7 +216,7 @@ pub(super) fn read_fly_toml(
     Ok(read)
 }
 
-/// This program as it is typed for a fly.toml.
+/// The program with flags for this fly.toml, for messages.
 fn program(global: &GlobalFlags, fly: &Path) -> String {
     let config = Some(fly.to_owned());
     let global = GlobalFlags {
@@ -226,7 +226,7 @@ fn program(global: &GlobalFlags, fly: &Path) -> String {
     global.program()
 }
 
-/// The provider that the state of this app names.
+/// The provider in the state of this app.
 fn provider_from_state(
     global: &GlobalFlags,
     pair: &ManifestPair,
@@ -262,7 +262,7 @@ fn overrides(global: &GlobalFlags, purpose: Purpose) -> Result<Overrides, Failur
     })
 }
 
-/// That there is no such provider.
+/// The error for an unknown provider.
 pub(super) fn unknown_provider_error(name: &str) -> Failure {
     let meant = manifest::did_you_mean(name, PROVIDERS);
     let all = || "the providers are `local` and `fly`".to_owned();
@@ -270,7 +270,7 @@ pub(super) fn unknown_provider_error(name: &str) -> Failure {
     Failure::new(codes::UNKNOWN_PROVIDER, message).hint(meant.unwrap_or_else(all))
 }
 
-/// Reads the files that fly.toml names, and says which of them git ignores.
+/// Reads the files that fly.toml names, and which of them git ignores.
 fn load_local_files(
     overrides: &mut Overrides,
     project: &Project,
@@ -285,7 +285,7 @@ fn load_local_files(
     overrides.ignored = ignored.map(|(written, _)| written.clone()).collect();
 }
 
-/// The files that fly.toml names, from its own folder and inside the project.
+/// The files that fly.toml names, relative to its folder and inside the project.
 fn local_files(
     project: &Project,
     fly: &Path,
@@ -304,13 +304,13 @@ fn local_files(
         .collect()
 }
 
-/// The Dockerfile beside fly.toml. Only a hint quotes it, so one that cannot be read is none.
+/// The Dockerfile next to fly.toml, for hints only; errors count as missing.
 fn dockerfile(project: &Project, fly: &Path) -> Option<String> {
     let bytes = project.read(&fly.with_file_name("Dockerfile")).ok()??;
     String::from_utf8(bytes).ok()
 }
 
-/// The fly.toml of a pair.
+/// Reads the fly.toml of a pair.
 fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<ManifestText, Failure> {
     let path = &pair.fly;
     let bytes = if pair.by_flag {
@@ -322,7 +322,7 @@ fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<Manif
             }
             let program = program(global, path);
             failure.hint(format!(
-                "a manifest may only name files of its project; a flag may name any: `{program} …`"
+                "a manifest can only name files in its project; a flag can name any file: `{program} …`"
             ))
         })?
     };
@@ -334,7 +334,7 @@ fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<Manif
     }
 }
 
-/// What to say where there is one under another name, which is read only where it is named.
+/// The error that suggests a fly.toml with another name.
 fn other_fly_toml_error(global: &GlobalFlags, pair: &ManifestPair) -> Option<Failure> {
     let folder = pair.fly.parent().filter(|_| !pair.by_flag)?;
     let candidates = manifest_pair::candidates(folder);
@@ -362,10 +362,10 @@ fn missing_fly_toml_error(path: &Path) -> Failure {
         codes::NO_FLY_TOML,
         format!("there is no `{}`", path.display()),
     )
-    .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
+    .hint("run in the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
 }
 
-/// Whether a region is not on the list that comes with the program: the platform may have opened it since.
+/// Whether a region is not in the built-in list; the platform may have added it since.
 pub(super) fn has_unknown_region(found: &Diagnostics) -> bool {
     found
         .iter()
@@ -400,8 +400,8 @@ impl Manifests {
         }
     }
 
-    /// Reads them for Fly where nothing says where Machines run, they are not valid for this computer, and a token or
-    /// an image makes Fly likely.
+    /// Parses them for Fly if no provider is named, they are invalid for `local`, and a token or an image is
+    /// set.
     fn take_for_fly(&mut self, context: &Context<'_>) {
         let is_open = !self.provider_named && context.global.provider.is_none();
         if is_open && self.may_be_on_fly(context) && self.loaded.diagnostics.has_errors() {
@@ -410,14 +410,14 @@ impl Manifests {
         }
     }
 
-    /// Whether a token is set, or an image is named or built.
+    /// Whether a token, an image or `[build]` is set.
     fn may_be_on_fly(&self, context: &Context<'_>) -> bool {
         let token = Access::token_variable(|name| context.env.var(name));
         token.is_some() || self.loaded.has_image
     }
 
-    /// What writes the first settings of this fly.toml. It names Fly where the file is valid for Fly alone and nothing
-    /// else says so.
+    /// The command that writes the first settings. It names Fly if the file is valid only for Fly and nothing
+    /// else implies Fly.
     fn first_settings(&self, context: &Context<'_>) -> &'static str {
         let is_valid = |provider: Option<&str>| {
             let mut texts = self.texts.clone();
@@ -432,8 +432,7 @@ impl Manifests {
         }
     }
 
-    /// Refuses to write files that name another app than the chosen one: what is written for that one
-    /// would be done to the other by the next apply.
+    /// Refuses to edit files of another app than the chosen one: the next apply would change that app.
     pub(super) fn check_names_app(&self, global: &GlobalFlags) -> Result<(), Failure> {
         let desired = self.loaded.desired.as_ref();
         let named = desired.and_then(|desired| Some((desired, desired.app_name_source.as_ref()?)));
@@ -443,18 +442,19 @@ impl Manifests {
             return Ok(());
         };
         let (app, by) = (&desired.app, global.app_source());
-        let message =
-            format!("`{file}` is of app `{other}`, and {by} names `{app}`; nothing was changed");
+        let message = format!(
+            "`{file}` belongs to app `{other}`, and {by} names `{app}`; nothing was changed"
+        );
         let away = match global.app_variable {
             Some(variable) => format!("unset `{variable}`"),
-            None => "leave `--app` away".to_owned(),
+            None => "remove `--app`".to_owned(),
         };
         Err(Failure::new(codes::OTHER_APP, message).hint(format!(
-            "name the files of `{app}` with `-c FILE`; to change `{other}` {away}"
+            "use the files of `{app}` with `-c FILE`; to change `{other}`, {away}"
         )))
     }
 
-    /// What is wanted, if nothing is wrong; else what is wrong is shown. What is only odd is not told.
+    /// The desired state, or an error after the diagnostics were shown. Shows no warnings.
     pub(super) fn desired(&self, ui: &Ui) -> Result<&Desired, Failure> {
         let desired = self.loaded.desired.as_ref();
         desired
@@ -465,7 +465,7 @@ impl Manifests {
             })
     }
 
-    /// The same with edits made to the files, in memory alone, and what they change.
+    /// Applies edits in memory; returns the result and the file changes.
     pub(super) fn with_edits(
         self,
         before: &Desired,
@@ -504,7 +504,7 @@ impl Manifests {
         Ok((edited, changes))
     }
 
-    /// Shows what is wrong, and goes on only with what is right.
+    /// Shows the diagnostics; fails if there are errors.
     pub(super) fn accept(self, ui: &Ui, warnings: Warnings) -> Result<ValidManifests, Failure> {
         self.warn_without_settings(ui);
         let found = &self.loaded.diagnostics;
@@ -518,7 +518,7 @@ impl Manifests {
         self.accept_silently()
     }
 
-    /// The same without a word of what is only odd.
+    /// The same without showing warnings.
     pub(super) fn accept_silently(self) -> Result<ValidManifests, Failure> {
         let failure = self.failure();
         match self.loaded.desired {
@@ -538,7 +538,7 @@ impl Manifests {
         }
     }
 
-    /// What is wrong with them, where something is.
+    /// The problem, if there are errors.
     pub(super) fn problem(&self) -> Option<ManifestProblem> {
         let is_right = self.loaded.desired.is_some() && !self.loaded.diagnostics.has_errors();
         (!is_right).then(|| ManifestProblem {
@@ -547,25 +547,25 @@ impl Manifests {
         })
     }
 
-    /// Says that none of the settings is for this fly.toml, where that is so.
+    /// Warns if no settings file belongs to this fly.toml.
     pub(super) fn warn_without_settings(&self, ui: &Ui) {
         if let Some(text) = &self.without_settings {
             ui.warn(text);
         }
     }
 
-    /// Shows what is wrong.
+    /// Shows the diagnostics.
     pub(super) fn show_problems(&self, ui: &Ui) {
         show_diagnostics(&self.loaded.diagnostics, ui);
     }
 
-    /// That something is wrong.
+    /// The error for invalid manifests.
     pub(super) fn failure(&self) -> Failure {
         invalid_manifests_error(&self.loaded.diagnostics)
     }
 }
 
-/// That manifests with these mistakes cannot be used.
+/// The error for manifests with these diagnostics.
 pub(super) fn invalid_manifests_error(found: &Diagnostics) -> Failure {
     let errors = found
         .iter()

@@ -1,4 +1,4 @@
-//! `state rm` and `import ID`: one Machine leaves the state, or enters it. No Machine is touched.
+//! `state rm` and `import ID`: remove or add one Machine of the state. No Machine is changed.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::observe::observe;
 use crate::run::StoredState;
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
-/// Takes a Machine out; its id is left alone until it is imported.
+/// Removes a Machine from the state; its id is ignored until it is imported.
 pub(super) async fn remove_machine(
     context: &Context<'_>,
     session: &Session,
@@ -46,8 +46,8 @@ pub(super) async fn remove_machine(
     let (id, group, serial) = written?;
     released?;
     let more = format!(
-        "Machine {id} goes on running and is left alone; what group `{group}` lacks now is made anew.\n\
-         `aeroform import {id}` takes it back"
+        "Machine {id} keeps running and is no longer managed; the next apply creates what group `{group}` lacks.\n\
+         `aeroform import {id}` adds it again"
     );
     report(context, session, (&id, &group, serial), &more);
     Ok(())
@@ -65,14 +65,14 @@ fn find_known(known: &Known, wanted: &str) -> Result<(MachineId, GroupName, Line
     let ((id, machine), lineage) = found.ok_or_else(|| {
         Failure::new(
             codes::NO_SUCH_MACHINE,
-            format!("the state knows no Machine `{wanted}`"),
+            format!("the state has no Machine `{wanted}`"),
         )
-        .hint("`aeroform state list` lists them")
+        .hint("`aeroform state list` lists the Machines")
     })?;
     Ok((id.clone(), machine.group.clone(), lineage.clone()))
 }
 
-/// Takes a Machine in, after it was shown and somebody has said yes.
+/// Adds a Machine to the state, after approval.
 pub(super) async fn import_machine(
     context: &Context<'_>,
     args: &ImportArgs,
@@ -93,8 +93,7 @@ pub(super) async fn import_machine(
     if observed.other_projects.contains_key(&machine.id) {
         let folder = machine.project.as_deref().unwrap_or_default();
         ui.warn(&format!(
-            "Machine {} belongs to the project in `{folder}`: both would change it from now on, unless you \
-             run `aeroform -C {} state rm {}`",
+            "Machine {} belongs to the project in `{folder}`: both projects would manage it, unless you run `aeroform -C {} state rm {}`",
             machine.id,
             shell_word(folder),
             machine.id
@@ -133,20 +132,20 @@ pub(super) async fn import_machine(
     released?;
     let id = &machine.id;
     let more = format!(
-        "Machine {id} is one of group `{group}` now; `aeroform plan` shows what that changes"
+        "Machine {id} is now in group `{group}`; `aeroform plan` shows what an apply would change"
     );
     report(context, &session, (id, &group, serial), &more);
     Ok(Exit::Done)
 }
 
-/// Whether a person says yes to what was shown.
+/// Asks for approval.
 async fn confirm(ui: &Ui, signals: &mut Signals) -> Result<bool, Failure> {
     if ui.streams().can_ask() {
-        return prompt::yes_or_no(ui, signals, "Take it into the state?").await;
+        return prompt::yes_or_no(ui, signals, "Add it to the state?").await;
     }
-    let message = "the plan needs a yes, and there is no terminal to ask at; nothing was changed";
+    let message = "this plan needs approval and stdin is not a terminal; nothing was changed";
     let failure = Failure::new(codes::CONSENT_NEEDED, message);
-    Err(failure.hint("after a look at the Machine add `--auto-approve`"))
+    Err(failure.hint("check the Machine, then add `--auto-approve`"))
 }
 
 fn find_observed<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, Failure> {
@@ -157,8 +156,9 @@ fn find_observed<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine
     let mut machines = observed.all_machines();
     machines.find(is_it).ok_or_else(|| {
         let app = &observed.app;
-        let message = format!("app `{app}` has no such Machine `{wanted}`");
-        Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform status` lists them")
+        let message = format!("app `{app}` has no Machine `{wanted}`");
+        Failure::new(codes::NO_SUCH_MACHINE, message)
+            .hint("`aeroform status` lists groups and Machines")
     })
 }
 
@@ -167,16 +167,18 @@ fn check_importable(known: &Known, machine: &Machine) -> Result<(), Failure> {
         return Ok(());
     };
     let why = match why {
-        AdoptError::AlreadyKnown => "it is in it already",
-        AdoptError::Special => "another tool made it, for a release command, a console or a test",
-        AdoptError::Unreachable => "its host does not say what it is; try again later",
+        AdoptError::AlreadyKnown => "it is already in the state",
+        AdoptError::Special => {
+            "it was created by another tool, for a release command, a console or a test"
+        }
+        AdoptError::Unreachable => "its host is unreachable; try again later",
     };
     let id = &machine.id;
-    let message = format!("Machine {id} cannot be taken into the state: {why}");
+    let message = format!("Machine {id} cannot be added to the state: {why}");
     Err(Failure::new(codes::NOT_TO_BE_TAKEN, message))
 }
 
-/// A state of another incarnation of the app takes none of this one's Machines.
+/// Refuses a state of an earlier app with the same name.
 fn check_lineage(known: &Known, scope: &Lineage, desired: &Desired) -> Result<(), Failure> {
     if known
         .lineage
@@ -186,14 +188,14 @@ fn check_lineage(known: &Known, scope: &Lineage, desired: &Desired) -> Result<()
         return Ok(());
     }
     let app = &desired.app;
-    let message = format!("the state belongs to another incarnation of `{app}` than the one there");
+    let message = format!("the state belongs to an earlier app named `{app}`");
     Err(
         Failure::new(crate::core::plan::codes::OTHER_LINEAGE, message)
-            .hint("`aeroform plan` says what can be done about that"),
+            .hint("`aeroform plan` shows what to do"),
     )
 }
 
-/// The Machine in a line, as it is now.
+/// The Machine in one line.
 fn describe_machine(machine: &Machine, group: &GroupName) -> String {
     let mut parts = vec![
         format!(

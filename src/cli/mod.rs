@@ -1,7 +1,7 @@
-//! The verbs: one file each, glue only. Observe → plan → view → consent → apply → store.
+//! The verbs, one file each: observe → plan → view → approve → apply → store.
 //!
-//! Nothing is decided here that the plan could decide, and nothing is printed but through
-//! [`crate::ui`]. Start at [`main`]; [`args`] is the command line as data.
+//! Makes no decision that the plan could make, and prints only through [`crate::ui`]. Start at [`main`];
+//! [`args`] is the command line as data.
 
 pub mod args;
 pub mod codes;
@@ -68,24 +68,24 @@ use crate::provider::fly::TOKEN_VARS;
 use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, OutputFormat, Ui};
 
-/// What every verb gets.
+/// The context of every verb.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    /// Where its words go.
+    /// Output.
     pub(crate) ui: &'a Ui,
     /// Clock, ids, variables.
     pub(crate) env: &'a Env,
-    /// Flags that every verb has.
+    /// Flags of every verb.
     pub(crate) global: &'a GlobalFlags,
 }
 
-/// The whole program, given its arguments.
+/// The program with these arguments.
 pub fn main(args: &[OsString]) -> ExitCode {
     if let Some(dir) = supervisor_dir(args) {
         return supervise(dir);
     }
     let env = Env::from_process();
-    // Before the first word is printed.
+    // Before any output.
     scrub::install(TokenScrubber::new(
         TOKEN_VARS.iter().filter_map(|name| env.var(name)),
     ));
@@ -93,7 +93,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     answered.unwrap_or_else(|| run_command(args, &env)).into()
 }
 
-/// The program as people know it.
+/// Runs a command line.
 fn run_command(args: &[OsString], env: &Env) -> Exit {
     let cli = match parse(args, env) {
         Ok(cli) => cli,
@@ -108,7 +108,7 @@ fn run_command(args: &[OsString], env: &Env) -> Exit {
     .with_program(cli.global.program());
     ui.sanitize_panics();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| run_verb(&ui, env, &cli)))
-        .unwrap_or_else(|_| Err(Failure::bug("a part of the program gave up; see above")));
+        .unwrap_or_else(|_| Err(Failure::bug("internal error; see above")));
     let exit = ended.unwrap_or_else(|failure| {
         let failure = if cli.verb.needs_app() && !ui.has_changed() {
             failure.with_nothing_changed()
@@ -121,8 +121,8 @@ fn run_command(args: &[OsString], env: &Env) -> Exit {
     ui.finish(exit)
 }
 
-/// The folder of the local Machine that this process is to be the supervisor of. No verb of the command
-/// line: people never type it, and help and completions are theirs.
+/// The folder of the local Machine that this process supervises. Not a verb: users never type it, and help and
+/// completions do not list it.
 fn supervisor_dir(args: &[OsString]) -> Option<&Path> {
     match args {
         [_, verb, dir] if verb == "__supervise" => Some(Path::new(dir)),
@@ -130,7 +130,7 @@ fn supervisor_dir(args: &[OsString]) -> Option<&Path> {
     }
 }
 
-/// Reads the command line; help, version and mistakes end the program here.
+/// Parses the command line; help, version and usage errors end the program here.
 fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
     let mut command = args::command();
     command
@@ -152,7 +152,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
             } else {
                 ui.color_talk()
             };
-            // Colours of ours cannot be told from those that somebody typed.
+            // Typed escape sequences cannot be distinguished from our colours.
             let typed = args
                 .iter()
                 .all(|arg| arg.to_str().is_some_and(|arg| safe(arg) == arg));
@@ -172,7 +172,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
         })
 }
 
-/// `--color` of a command line that could not be read.
+/// `--color` of an invalid command line.
 fn color_flag(args: &[OsString]) -> ColorChoice {
     let mut words = args.iter().filter_map(|arg| arg.to_str());
     while let Some(word) = words.next() {
@@ -193,12 +193,16 @@ fn color_flag(args: &[OsString]) -> ColorChoice {
 fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
-            Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
+            Failure::new(
+                codes::CHDIR,
+                format!("cannot change to folder `{}`", dir.display()),
+            )
+            .cause(error)
         })?;
     }
     let global = match cli.global.clone().with_app_from_env(env) {
         Ok(global) => global,
-        // These are about no app.
+        // These verbs need no app.
         Err(_) if !cli.verb.needs_app() => cli.global.clone(),
         Err(error) => return Err(app_name_error(&error)),
     };
@@ -235,17 +239,22 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
 }
 
 fn app_name_error(error: &InvalidName) -> Failure {
-    let message = format!("`FLY_APP` is `{}`, which is no app name", error.text);
+    let message = format!(
+        "`FLY_APP` is `{}`, which is not a valid app name",
+        error.text
+    );
     Failure::new(codes::BAD_APP, message)
         .cause(error.rule)
         .hint("unset `FLY_APP`, or name the app with `--app`")
 }
 
-/// Runs a verb that waits for something, on this one thread.
+/// Runs an async verb on this thread.
 fn block_on(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(codes::RUNTIME, "cannot begin to work").cause(error))?;
+        .map_err(|error| {
+            Failure::new(codes::RUNTIME, "cannot start the async runtime").cause(error)
+        })?;
     runtime.block_on(verb)
 }

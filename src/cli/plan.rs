@@ -1,4 +1,4 @@
-//! `aeroform plan`: what apply would do. Changes nothing and takes no lock.
+//! `aeroform plan`: shows what apply would change. Changes nothing and takes no lock.
 
 use super::Context;
 use super::args::PlanArgs as Args;
@@ -11,10 +11,10 @@ use crate::core::plan::{DriftKind, Options, Plan, PlanMode, SavedPlan};
 use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Shows it, and saves it where that is asked for.
+/// Shows the plan, and saves it with `--out`.
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    // A path that cannot be written is better known before the work than after it.
+    // An unwritable path fails before the work.
     let out = args.out.as_deref().map(PlanFile::open).transpose()?;
     let warnings = if args.destroy {
         Warnings::Hidden
@@ -52,9 +52,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         let path = out.write(&SavedPlan::of(&look.plan))?;
         let path = shell_word(&path);
         let text = if look.plan.refusals.is_empty() {
-            format!("saved; `aeroform apply {path}` does exactly this")
+            format!("saved; `aeroform apply {path}` applies this plan")
         } else {
-            format!("saved to {path}; no apply carries it out while it is refused")
+            format!("saved to {path}; it cannot be applied while it is refused")
         };
         context.ui.say(&text);
     }
@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     })
 }
 
-/// Machines that come and go outside of us are one line of bookkeeping and no change (rule 15).
+/// Machines created or destroyed by other clients are bookkeeping, not changes (rule 15).
 fn detailed(plan: &Plan) -> Exit {
     let drifted = plan
         .drift

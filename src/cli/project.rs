@@ -1,9 +1,8 @@
-//! The project: where its two manifests lie, and the fence around it.
+//! The project folder, and the limit for paths in manifests.
 //!
-//! A manifest in a pull request must not make Aeroform read a file of the machine that it runs on:
-//! every path that a manifest names is resolved, links included, and must lie in the project (the
-//! enclosing git work tree, else the folder of aeroform.toml). A path that a flag names is the user's
-//! own word and may lie anywhere.
+//! A manifest in a pull request must not make Aeroform read other files of this computer: every path in a
+//! manifest is resolved, with links, and must be in the project (the enclosing git work tree, otherwise the
+//! folder of aeroform.toml). A path from a flag may be anywhere.
 
 use std::fs;
 use std::io;
@@ -15,20 +14,20 @@ use super::gitignore::is_ignored;
 use crate::core::view::escape::is_hazard;
 use crate::ui::Failure;
 
-/// The name of our own manifest.
+/// File name of our manifest.
 pub(super) const AEROFORM_TOML: &str = "aeroform.toml";
 
-/// The name of Fly's, unless somebody says otherwise.
+/// Default file name of Fly's manifest.
 pub(super) const FLY_TOML: &str = "fly.toml";
 
-/// The folder that holds aeroform.toml, or fly.toml where there is no aeroform.toml.
+/// The folder of aeroform.toml, or of fly.toml without an aeroform.toml.
 #[derive(Debug, Clone)]
 pub(super) struct Project {
-    /// As a person would write it from where they stand; empty for that very folder.
+    /// Relative to the current folder; empty for that folder.
     display_dir: PathBuf,
     /// Resolved.
     folder: PathBuf,
-    /// Resolved; nothing beyond it is read.
+    /// Resolved; the limit for reads.
     root: PathBuf,
 }
 
@@ -59,17 +58,17 @@ impl Project {
         })
     }
 
-    /// Its resolved folder, in which local Machines run.
+    /// Its resolved folder, the working directory of local Machines.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A path that is written relative to the project, as a person would write it from here.
+    /// A path relative to the project, as relative to the current folder.
     pub(super) fn path(&self, written: &str) -> PathBuf {
         self.display_dir.join(written)
     }
 
-    /// A path as it is shown, from the top of the repository: what a forge calls the file.
+    /// A path relative to the repository, as a forge shows it.
     pub(super) fn repository_path(&self, shown: &str) -> String {
         let resolved = fs::canonicalize(shown).ok();
         let inside = resolved
@@ -78,8 +77,7 @@ impl Project {
         inside.map_or_else(|| shown.to_owned(), |path| path.display().to_string())
     }
 
-    /// Refuses a path that leads out of the project. It need not exist: then the nearest folder above
-    /// it that does decides.
+    /// Refuses a path outside the project. For a missing file the nearest existing folder decides.
     pub(super) fn check_inside(&self, path: &Path) -> Result<(), Failure> {
         self.check_not_git(path)?;
         let (absolute, resolved) = resolve(&self.within_folder(path));
@@ -91,20 +89,20 @@ impl Project {
         }
         Err(Failure::new(
             codes::OUTSIDE_PROJECT,
-            format!("`{}` leads out of the project", path.display()),
+            format!("`{}` is outside the project", path.display()),
         )
         .cause(format!("the project is `{}`", self.root.display()))
-        .hint("a manifest may only name files of its project; a flag may name any"))
+        .hint("a manifest can only name files in its project; a flag can name any file"))
     }
 
-    /// The same path, from the resolved folder of the project: the way to that is the user's own word, and may
-    /// climb.
+    /// The path from the resolved project folder; the path to that folder comes from the user and may contain
+    /// `..`.
     fn within_folder(&self, path: &Path) -> PathBuf {
         let inside = path.strip_prefix(&self.display_dir);
         inside.map_or_else(|_| path.to_owned(), |path| self.folder.join(path))
     }
 
-    /// Refuses a path into a folder of git's own, whether or not there is such a file.
+    /// Refuses a path into a `.git` folder, existing or not.
     fn check_not_git(&self, path: &Path) -> Result<(), Failure> {
         let (absolute, resolved) = resolve(&self.within_folder(path));
         if !self.is_in_git_dir(&absolute) && !self.is_in_git_dir(&resolved) {
@@ -112,13 +110,13 @@ impl Project {
         }
         Err(Failure::new(
             codes::IN_GIT_FOLDER,
-            format!("`{}` is in a folder of git's own", path.display()),
+            format!("`{}` is in a `.git` folder", path.display()),
         )
-        .hint("what git keeps there, credentials among it, is for nobody else: name another file"))
+        .hint("use another file: a `.git` folder can contain credentials"))
     }
 
-    /// Whether a part of this path, from the top of the project on, is called `.git`. Some file systems take
-    /// other cases for the same, and leave out what cannot be seen.
+    /// Whether a component of this path inside the project is `.git`. Some file systems ignore case and
+    /// invisible characters.
     fn is_in_git_dir(&self, path: &Path) -> bool {
         let inside = path.strip_prefix(&self.root).unwrap_or(path);
         inside.components().any(|part| {
@@ -129,7 +127,7 @@ impl Project {
         })
     }
 
-    /// Whether git ignores this file, or the one that it is a link to. It ignores none that it tracks.
+    /// Whether git ignores this file or its link target, and does not track it.
     pub(super) fn is_ignored(&self, path: &Path) -> bool {
         let named = std::path::absolute(path).ok();
         let named = named.and_then(|path| {
@@ -141,7 +139,7 @@ impl Project {
         both.any(|path| is_ignored(&self.root, &path) && !is_tracked(&self.root, &path))
     }
 
-    /// Reads a file of the project; nothing when there is none.
+    /// Reads a file of the project; `None` if it is missing.
     pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         self.check_not_git(path)?;
         match fs::symlink_metadata(path) {
@@ -152,15 +150,14 @@ impl Project {
     }
 }
 
-/// A path from the root, as it is written and with links resolved; of one that does not exist the nearest folder
-/// above it that does.
+/// An absolute path, as written and with links resolved; for a missing one its nearest existing folder.
 fn resolve(path: &Path) -> (PathBuf, PathBuf) {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let resolved = absolute
         .ancestors()
         .find_map(|part| match fs::canonicalize(part) {
             Ok(resolved) => Some(resolved),
-            // A link to nowhere may lead anywhere by the time that it is followed.
+            // A dangling link may have another target when it is followed.
             Err(_) if fs::symlink_metadata(part).is_ok() => Some(PathBuf::from("/")),
             Err(_) => None,
         })
@@ -168,7 +165,7 @@ fn resolve(path: &Path) -> (PathBuf, PathBuf) {
     (absolute, resolved)
 }
 
-/// Reads an ordinary file; nothing when there is none. A device or a pipe could be read for ever.
+/// Reads a regular file; `None` if it is missing. A device or pipe could block forever.
 pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new(
@@ -180,7 +177,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(&error)),
-        Ok(meta) if !meta.is_file() => Err(failed(&"it is not an ordinary file")),
+        Ok(meta) if !meta.is_file() => Err(failed(&"it is not a regular file")),
         Ok(_) => fs::read(path).map(Some).map_err(|error| failed(&error)),
     }
 }

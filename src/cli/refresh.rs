@@ -1,4 +1,4 @@
-//! `aeroform refresh`: the state says what is there. No Machine changes.
+//! `aeroform refresh`: records the existing Machines in the state. No Machine is changed.
 
 use std::num::NonZeroUsize;
 
@@ -8,7 +8,7 @@ use super::args::{ApplyFlags, PlanOptions, RefreshArgs};
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
-/// Shows what differs, asks, and writes it down, by the same road as any other change.
+/// Shows the differences, asks, and writes the state.
 pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exit, Failure> {
     let doing = ApplyFlags {
         auto_approve: args.auto_approve,

@@ -1,4 +1,4 @@
-//! Why a plan that was shown is not carried out: it is refused, or it is not the plan any more.
+//! Errors for a plan that is not applied: refused, or out of date.
 
 use super::codes;
 use crate::core::fleet::{MachineId, Release};
@@ -8,8 +8,7 @@ use crate::core::plan::{AdoptedRun, Plan};
 use crate::run::Preview;
 use crate::ui::Failure;
 
-/// Refusals that no flag lifts end here; those that say that state and world do not belong together
-/// end as stale.
+/// Fails on refusals; those that say that the state belongs to another app count as stale.
 pub(super) fn check_refusals(plan: &Plan) -> Result<(), Failure> {
     let Some(first) = plan.refusals.first() else {
         return Ok(());
@@ -35,14 +34,14 @@ pub(super) fn check_refusals(plan: &Plan) -> Result<(), Failure> {
     Err(failure)
 }
 
-/// What was reviewed is not what is there now: what differs.
+/// The reviewed plan is out of date, with the differences.
 pub(super) fn stale_plan(message: &str, differences: Vec<String>) -> Failure {
-    let failure =
-        Failure::new(codes::STALE_PLAN, message).hint("run `aeroform plan` and review it again");
+    let failure = Failure::new(codes::STALE_PLAN, message)
+        .hint("run `aeroform plan` and review the new plan");
     differences.into_iter().fold(failure, Failure::cause)
 }
 
-/// The same, with what somebody else has released meanwhile, and what an apply would now take back of it.
+/// The same, with a release made since and what an apply would now revert of it.
 pub(super) fn stale_plan_since(
     message: &str,
     mut differences: Vec<String>,
@@ -65,23 +64,23 @@ pub(super) fn stale_plan_since(
     if reverts.is_empty() {
         failure
     } else {
-        failure.hint("`aeroform plan` shows what an apply would undo")
+        failure.hint("`aeroform plan` shows what an apply would revert")
     }
 }
 
-/// Another run was waited for, and the plan would change what it did to these Machines.
+/// This run waited for another one, and the plan would change that run's Machines.
 pub(super) fn conflicting_run(taken: &AdoptedRun, machines: &[&MachineId]) -> Failure {
     let (run, by) = (&taken.run, taken.by.as_deref().unwrap_or("somebody else"));
     let ids: Vec<&str> = machines.iter().map(|id| id.as_str()).collect();
     let failure = Failure::new(
         STATE_BEHIND,
-        format!("run {run} by {by} was at work on this app when this one began"),
+        format!("run {run} by {by} was in progress when this run started"),
     );
     let cause = format!(
-        "this plan would change what it did to {}, and the state does not list it",
+        "this plan would undo its changes to {}, which the state does not list",
         ids.join(" ")
     );
     failure.cause(cause).hint(format!(
-        "get the state file that has it (pull), or take over what it did with `--adopt-run {run}`"
+        "pull the state file that contains them, or adopt them with `--adopt-run {run}`"
     ))
 }

@@ -1,4 +1,4 @@
-//! `aeroform regions`: where a group's Machines are, as edits of `[groups.*]`.
+//! `aeroform regions`: edits the regions of a group in `[groups.*]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::core::plan::Requested;
 use crate::core::platform::regions;
 use crate::ui::{Exit, Failure};
 
-/// Does it.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Add(args) => {
@@ -83,7 +83,7 @@ fn add(args: &RegionsArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failur
     Ok(vec![edit])
 }
 
-/// Takes regions away, and keeps the number of Machines where that is asked.
+/// Removes regions; `drain` keeps the count.
 fn remove(
     context: &Context<'_>,
     args: &RegionsArgs,
@@ -117,7 +117,7 @@ fn remove(
     Ok(edits)
 }
 
-/// Where these groups are by the files, and where their Machines are.
+/// The regions of these groups in the files and of their Machines.
 fn regions_of<'a>(
     ground: &EditContext<'_>,
     names: impl Iterator<Item = &'a GroupName>,
@@ -146,8 +146,11 @@ fn unknown_region_error(region: &Region, known: &BTreeSet<Region>) -> Failure {
     let mut codes: BTreeSet<String> = known.iter().map(ToString::to_string).collect();
     codes.extend(regions::open_codes().map(str::to_owned));
     let meant = did_you_mean(region.as_str(), codes.iter().map(String::as_str));
-    failure
-        .hint(meant.unwrap_or_else(|| "`aeroform regions list` says where groups are".to_owned()))
+    failure.hint(
+        meant.unwrap_or_else(|| {
+            "`aeroform regions list` shows the regions of each group".to_owned()
+        }),
+    )
 }
 
 fn edit_without(
@@ -172,7 +175,7 @@ fn edit_without(
         if regions.is_empty() {
             return Err(last_region_error(&name));
         }
-        // A count that nobody wrote would follow the Machines that go.
+        // An unwritten count would drop with the removed Machines.
         let count = (keeps && wanted.count == Count::Unwritten).then_some(total);
         return Ok(Some(Edit::Regions {
             group: name,

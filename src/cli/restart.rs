@@ -7,7 +7,7 @@ use super::plan;
 use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
-/// Has the Machines that run start anew, by the same road as any other change.
+/// Plans and applies a restart of the running Machines.
 pub(super) async fn run(context: &Context<'_>, args: &RestartArgs) -> Result<Exit, Failure> {
     if args.plan_only {
         return plan::run(context, &args.plan()).await;

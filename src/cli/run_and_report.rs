@@ -1,4 +1,4 @@
-//! A run under the eyes of an operator: progress, signals, and what is said at its end.
+//! A run with progress, signals and a final report.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -23,11 +23,11 @@ use crate::store::StateLock;
 use crate::ui::progress::RunProgress;
 use crate::ui::{Exit, Failure, Signals, StopSignal, Ui};
 
-/// How long calls in flight have after SIGTERM or SIGHUP: a supervisor or a CI runner that sends them
-/// kills soon after.
+/// How long calls in flight may take after SIGTERM or SIGHUP: a supervisor or CI runner kills the process soon
+/// after.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RunExit {
     pub(super) exit: Exit,
@@ -35,7 +35,7 @@ pub(super) struct RunExit {
     pub(super) touched: bool,
 }
 
-/// Carries the plan out and reports. `rest` is the verb that does what is left once anything was touched.
+/// Executes the plan and reports. `rest` is the verb that continues after a partial run.
 pub(super) async fn execute_and_report(
     context: &Context<'_>,
     signals: &mut Signals,
@@ -75,8 +75,7 @@ fn has_touched(plan: &Plan, results: &[StepResult]) -> bool {
     })
 }
 
-/// Carries the plan out under a progress that is gone from the terminal when this returns, so that what
-/// is said afterwards stands where it was.
+/// Executes the plan with a progress display, which is cleared before this returns.
 async fn execute_with_progress(
     ui: &Ui,
     signals: &mut Signals,
@@ -123,9 +122,9 @@ fn report(
         ui.warn(error);
     }
     if let Some(spill) = &ended.unpublished {
-        // Standard error is the last place that is left.
+        // Standard error is the last resort.
         ui.warn(&format!(
-            "no copy of the state could be kept ({}); its text follows, save it under the name below",
+            "cannot save a copy of the state ({}); save the following text under the name below",
             spill.cause
         ));
         ui.talk(&spill.text);
@@ -136,12 +135,12 @@ fn report(
     if let Some(why) = &report.release_not_ended {
         let number = report.release.as_ref().map_or(0, |release| release.version);
         ui.warn(&format!(
-            "release v{number} could not be marked as ended, so other tools may take it for one in progress: {why}"
+            "release v{number} could not be marked as finished, so other tools may consider it in progress: {why}"
         ));
     }
     match &report.halted {
         None => {}
-        Some(Halt::LockLost) => ui.warn("nothing more was started: the state's lock was lost"),
+        Some(Halt::LockLost) => ui.warn("stopped: the state's lock was lost"),
         Some(Halt::Journal(why) | Halt::Provider(why) | Halt::StateBehind(why)) => {
             ui.warn(&format!("nothing more was started: {why}"));
         }
@@ -169,7 +168,7 @@ fn report(
     formats::print(ui, CommandOutput::Report(&told));
 }
 
-/// The command that does what is left, given the verb that does it and the one that was typed.
+/// The command that continues, from its verb and the typed command.
 fn next_command(
     context: &Context<'_>,
     look: &Preview,
@@ -205,7 +204,7 @@ fn next_command(
             let command = typed.render_without(&["replace", "restart"], &request_flags(&beyond));
             (command, Continuation::SameCommand)
         }
-        // The files say already what the verb said.
+        // The edit is already in the files.
         "apply" => (apply(), Continuation::OtherCommand),
         "machine replace" if beyond.replace.is_empty() => (apply(), Continuation::OtherCommand),
         "machine replace" => {
@@ -240,9 +239,9 @@ fn next_command(
     }
 }
 
-/// What was asked of how the plan is made, and so is asked of the next one.
+/// The plan options for the next command.
 fn repeated_flags(context: &Context<'_>, asked: &Requested) -> Requested {
-    // Where the next command is typed, the same variable is read again.
+    // The variable still applies to the next command.
     let variable = context.env.var("AEROFORM_STEADY");
     let by_variable = variable.and_then(|text| parse_steady(text).ok());
     Requested {
@@ -254,12 +253,12 @@ fn repeated_flags(context: &Context<'_>, asked: &Requested) -> Requested {
     }
 }
 
-/// The flags that ask the same of the next plan, each after a space.
+/// The same options as flags, each after a space.
 pub(super) fn flags_text(context: &Context<'_>, asked: &Requested) -> String {
     with_leading_spaces(&request_flags(&repeated_flags(context, asked)))
 }
 
-/// The Machines, by id and name, that others have replaced.
+/// Replaced Machines by id and name.
 fn replaced_machines(plan: &Plan, results: &[StepResult]) -> BTreeSet<MachineId> {
     let done = plan.changes().filter(|(id, _)| {
         let result = results.get(id.0 as usize);

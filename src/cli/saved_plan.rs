@@ -10,7 +10,7 @@ use super::project::read_file;
 use crate::core::plan::SavedPlan;
 use crate::ui::Failure;
 
-/// A file that a plan will be written to. One that was made for it and never written goes again.
+/// The target file of a plan. If it was created for the plan and nothing was written, it is deleted.
 #[derive(Debug)]
 pub(super) struct PlanFile {
     path: PathBuf,
@@ -19,7 +19,7 @@ pub(super) struct PlanFile {
 }
 
 impl PlanFile {
-    /// Opens it, without a change to what stands there.
+    /// Opens it without changing its content.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let mut options = OpenOptions::new();
         options.write(true).mode(0o600);
@@ -38,7 +38,7 @@ impl PlanFile {
         })
     }
 
-    /// Writes the plan and says where.
+    /// Writes the plan and prints the path.
     pub(super) fn write(mut self, plan: &SavedPlan) -> Result<String, Failure> {
         self.file
             .set_len(0)
@@ -53,7 +53,7 @@ impl PlanFile {
 impl Drop for PlanFile {
     fn drop(&mut self) {
         if self.created {
-            // An empty file that stays behind harms nobody.
+            // A remaining empty file does no harm.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn load_plan(path: &Path) -> Result<SavedPlan, Failure> {
             format!("cannot read the plan in `{shown}`"),
         )
         .cause(error)
-        .hint("make one with `aeroform plan --out FILE`")
+        .hint("create one with `aeroform plan --out FILE`")
     })
 }
 

@@ -1,4 +1,4 @@
-//! `aeroform scale`: Fly's verbs for how many, where and how large, as edits of the manifests.
+//! `aeroform scale`: count, regions and VM size, as edits of the manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::{Plan, Requested, ScaleAmount, ScaleError, ScaleRequest};
 use crate::ui::{Exit, Failure};
 
-/// Does it.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Count(args) => {
@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     }
 }
 
-/// The layout of each group that is named.
+/// The layout of each named group.
 fn count_edits(args: &ScaleCountArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
     let desired = ground.desired;
     let mut wanted: BTreeMap<GroupName, ScaleAmount> = BTreeMap::new();
@@ -53,11 +53,10 @@ fn count_edits(args: &ScaleCountArgs, ground: &EditContext<'_>) -> Result<Vec<Ed
             None => single_group(desired, args.group.as_ref())?,
         };
         if wanted.contains_key(&group) {
-            return Err(Failure::new(
-                codes::BAD_COUNT,
-                format!("group `{group}` is given two counts"),
-            )
-            .hint("name each group once"));
+            return Err(
+                Failure::new(codes::BAD_COUNT, format!("group `{group}` has two counts"))
+                    .hint("name each group once"),
+            );
         }
         wanted.insert(group, count.amount);
     }
@@ -95,13 +94,13 @@ fn layout(
     })
 }
 
-/// A count that is written means no standbys unless they are written, too (rule 15).
+/// A written count implies no standbys unless they are written too (rule 15).
 pub(super) fn standby_count(
     ground: &EditContext<'_>,
     name: &GroupName,
     after: &BTreeMap<Region, u32>,
 ) -> Option<u32> {
-    // A group that is not wanted any more is told nothing.
+    // A group with count 0 needs no standby setting.
     let group = ground.desired.groups.get(name)?;
     if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
         return None;
@@ -116,8 +115,8 @@ pub(super) fn standby_count(
     Some(planned.after.saturating_sub(primaries)).filter(|n| *n > 0 && planned.before > 0)
 }
 
-/// The primaries that a group has once the files as they are have been applied: what an edit does not name
-/// is what it would be without the edit.
+/// The primaries of a group after an apply of the current files: the base for regions that the edit does not
+/// name.
 pub(super) fn planned_primaries(
     desired: &Desired,
     plan: &Plan,
@@ -136,8 +135,8 @@ pub(super) fn planned_primaries(
     group.primaries.clone()
 }
 
-/// The regions of all groups in alphabetical order; of an app without Machines, those that are written, and
-/// else its primary one.
+/// The regions of all groups in alphabetical order; without Machines the written regions, otherwise the primary
+/// region.
 fn app_regions(desired: &Desired, plan: &Plan) -> Vec<Region> {
     let groups = desired.groups.keys();
     let mut regions: BTreeSet<Region> = groups
@@ -159,7 +158,7 @@ fn app_regions(desired: &Desired, plan: &Plan) -> Vec<Region> {
     regions.into_iter().collect()
 }
 
-/// The group of this name.
+/// Finds a group by name.
 pub(super) fn find_group(desired: &Desired, name: &str) -> Result<GroupName, Failure> {
     let found = desired.groups.keys().find(|group| group.as_str() == name);
     found.cloned().ok_or_else(|| {
@@ -171,7 +170,7 @@ pub(super) fn find_group(desired: &Desired, name: &str) -> Result<GroupName, Fai
     })
 }
 
-/// The group that is meant where only one can be: the one that a flag names, the only one, or `app`.
+/// The group from the flag, the only group, or `app`.
 pub(super) fn single_group(
     desired: &Desired,
     flag: Option<&GroupName>,
@@ -187,16 +186,16 @@ pub(super) fn single_group(
     app.cloned().ok_or_else(|| {
         Failure::new(
             codes::NEEDS_GROUP,
-            "there are several process groups, and none is named",
+            "the app has several process groups, and none is named",
         )
         .hint(format!(
-            "name one with `-g`, or write `GROUP=N`; the groups are {}",
+            "use `-g` or `GROUP=N`; the groups are {}",
             list_groups(desired)
         ))
     })
 }
 
-/// The groups, for a hint.
+/// The group names, for a hint.
 pub(super) fn list_groups(desired: &Desired) -> String {
     let names: Vec<String> = desired
         .groups
@@ -210,13 +209,15 @@ fn no_scale_error(name: &GroupName, error: &ScaleError) -> Failure {
     match error {
         ScaleError::TooFew { wanted, room } => Failure::new(
             codes::SCALE_FITS_NOT,
-            format!("group `{name}` cannot have {wanted} Machines there: the regions hold {room}"),
+            format!(
+                "group `{name}` cannot have {wanted} Machines in these regions: the limit is {room}"
+            ),
         )
-        .hint("name more regions with `--region`, or raise `--max-per-region`"),
+        .hint("add regions with `--region`, or raise `--max-per-region`"),
         ScaleError::NoRegion => Failure::new(
             codes::SCALE_FITS_NOT,
-            format!("group `{name}` cannot have Machines: there is no region to put them in"),
+            format!("group `{name}` cannot have Machines: no region is known for it"),
         )
-        .hint("name one with `--region`, or write `primary_region` in fly.toml"),
+        .hint("use `--region`, or write `primary_region` in fly.toml"),
     }
 }

@@ -1,4 +1,4 @@
-//! `aeroform scale show` and `aeroform regions list`: what there is, and beside it what the files want.
+//! `aeroform scale show` and `aeroform regions list`: current and desired counts, sizes and regions.
 
 use super::formats::{self, CommandOutput};
 use super::session::{self, Session};
@@ -10,7 +10,7 @@ use crate::observe::observe;
 use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Looks once and shows every group, or one.
+/// Shows every group, or one.
 pub(super) async fn run(
     context: &Context<'_>,
     asks: bool,

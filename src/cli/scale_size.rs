@@ -1,4 +1,4 @@
-//! `aeroform scale vm` and `aeroform scale memory`: a whole size for one group (rule 19).
+//! `aeroform scale vm` and `aeroform scale memory`: a complete size for one group (rule 19).
 
 use super::args::{ScaleMemoryArgs, ScaleVmArgs};
 use super::codes;
@@ -11,7 +11,7 @@ use crate::core::manifest::edit::{Edit, MachineSize};
 use crate::core::platform::sizes;
 use crate::ui::Failure;
 
-/// A size with a name.
+/// A size by name.
 pub(super) fn vm_edits(args: &ScaleVmArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
     let sold = || sizes::all().filter(|size| size.gpu.is_none());
     let Some(found) = sold().find(|size| size.name == args.size) else {
@@ -29,7 +29,7 @@ pub(super) fn vm_edits(args: &ScaleVmArgs, ground: &EditContext<'_>) -> Result<V
     )?])
 }
 
-/// Other memory for the CPUs that it has.
+/// New memory with the current CPUs.
 pub(super) fn memory_edits(
     args: &ScaleMemoryArgs,
     ground: &EditContext<'_>,
@@ -44,7 +44,7 @@ pub(super) fn memory_edits(
     Ok(vec![size_edit(group, size)?])
 }
 
-/// The sizes that somebody who wrote this may have meant: those of its kind, if it has one.
+/// Size names for a hint: those of the same CPU kind, or all.
 fn sizes_like(word: &str) -> String {
     let sold = || sizes::all().filter(|size| size.gpu.is_none());
     let is_of = |size: &&sizes::VmSize| word.starts_with(size.kind.as_str());
@@ -68,7 +68,7 @@ fn size_edit(group: GroupName, size: MachineSize) -> Result<Edit, Failure> {
     }
 }
 
-/// The group that a flag names, or the only one.
+/// The group from the flag, or the only one.
 fn target_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, Failure> {
     let mut names = desired.groups.keys();
     match (flag, names.next(), names.next()) {
@@ -76,19 +76,19 @@ fn target_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName
         (None, Some(only), None) => Ok(only.clone()),
         (None, _, _) => Err(Failure::new(
             codes::NEEDS_GROUP,
-            "there are several process groups, and none is named",
+            "the app has several process groups, and none is named",
         )
-        .hint(format!("name one with `-g`: {}", list_groups(desired)))),
+        .hint(format!("use `-g` with one of {}", list_groups(desired)))),
     }
 }
 
-/// Kind and number of a group's CPUs: what fly.toml says, else what its Machines have, else the default.
+/// CPU kind and number of a group: from fly.toml, otherwise from its Machines, otherwise the default.
 fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
     let written = ground.desired.groups[name].template.explicit_size();
     if has_gpu(ground, name) {
         return Err(Failure::new(
             codes::BAD_SIZE,
-            format!("the Machines of group `{name}` have GPUs, and a size of CPUs and memory would take them away"),
+            format!("the Machines of group `{name}` have GPUs, which a size of CPUs and memory would remove"),
         )
         .hint("write `memory` into its `[[vm]]` in fly.toml, and run `aeroform apply`"));
     }
@@ -100,14 +100,14 @@ fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Fai
     found.sort();
     found.dedup();
     let whole = format!(
-        "say it whole: `aeroform scale vm SIZE --memory MB -g {}`",
+        "set both: `aeroform scale vm SIZE --memory MB -g {}`",
         shell_word(name.as_str())
     );
     match found.as_slice() {
-        // What runs may be larger than what is usual.
+        // Running Machines may be larger than the default.
         [] if there.iter().any(Option::is_none) => Err(Failure::new(
             codes::CPUS_DIFFER,
-            format!("the CPUs of group `{name}` are not known, and fly.toml does not say which"),
+            format!("the CPUs of group `{name}` are not known, and fly.toml does not set them"),
         )
         .hint(whole)),
         [] => {
@@ -121,7 +121,7 @@ fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Fai
             Err(Failure::new(
                 codes::CPUS_DIFFER,
                 format!(
-                    "the Machines of group `{name}` have different CPUs, and fly.toml does not say which: {}",
+                    "the Machines of group `{name}` have different CPUs, and fly.toml does not set them: {}",
                     several.join(", ")
                 ),
             )
@@ -130,7 +130,7 @@ fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Fai
     }
 }
 
-/// The size of each of its Machines; none of one whose size cannot be seen.
+/// The size of each Machine of the group; `None` if unknown.
 fn machine_sizes(ground: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest>> {
     let (desired, look) = (ground.desired, ground.preview);
     let is_its = |id: &MachineId, group: &GroupName| desired.group_of(id, group) == *name;
@@ -150,13 +150,13 @@ fn machine_sizes(ground: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest
         let guest = known.sent_config(id)?.tree().get("guest")?;
         serde_json::from_value(guest.clone()).ok()
     });
-    // A process of this computer has no size but the one that is written.
+    // Local processes have only a written size.
     let is_sized = desired.profile().has_fly_sizes;
     sent.map(|guest| guest.or_else(|| (!is_sized).then(Guest::default)))
         .collect()
 }
 
-/// Whether fly.toml gives it GPUs or, where that says nothing of a size, its Machines have some.
+/// Whether the group has GPUs, from fly.toml or, without a size there, from its Machines.
 fn has_gpu(ground: &EditContext<'_>, name: &GroupName) -> bool {
     let written = ground.desired.groups[name].template.explicit_size();
     match written {

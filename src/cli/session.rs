@@ -1,4 +1,4 @@
-//! What most verbs begin with: the manifests, the state, the provider, and one look at the world.
+//! What most verbs start with: manifests, state, provider and a preview.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,24 +27,24 @@ use crate::run::{Preview, RunContext, RunError, StoredState};
 use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
 use crate::ui::{Failure, Signals, Ui};
 
-/// Everything that a verb works with.
+/// Everything a verb works with.
 pub(super) struct Session {
     pub(super) desired: Desired,
     pub(super) store: Box<dyn StateStore>,
-    /// The folder of the state file, where an unpublished copy goes.
+    /// The folder of the state file, also for unpublished copies.
     pub(super) state_folder: PathBuf,
     state_file: PathBuf,
     project: Project,
     provider_named: bool,
     has_image: bool,
-    /// The settings file, where there is one.
+    /// The settings file, if any.
     settings_file: Option<PathBuf>,
-    /// Whether the manifests say what is wanted; else they are missing or broken.
+    /// Whether the manifests are valid.
     has_manifests: bool,
 }
 
 impl Session {
-    /// Reads the manifests for what they are read for, and finds the state; asks nobody.
+    /// Reads the manifests and locates the state, offline.
     pub(super) fn open(
         context: &Context<'_>,
         purpose: Purpose,
@@ -53,8 +53,7 @@ impl Session {
         Self::from_manifests(context, manifests::read(context, purpose)?, warnings)
     }
 
-    /// The same for a verb that asks the provider anyway: a region that is not known here is right if
-    /// the platform itself names it.
+    /// The same, online: the provider can confirm regions that are not in the built-in list.
     pub(super) async fn open_online(
         context: &Context<'_>,
         warnings: Warnings,
@@ -62,7 +61,7 @@ impl Session {
         Self::open_online_for(context, Purpose::Run, warnings).await
     }
 
-    /// The same for what the manifests are read for.
+    /// The same for a given purpose.
     pub(super) async fn open_online_for(
         context: &Context<'_>,
         purpose: Purpose,
@@ -71,17 +70,17 @@ impl Session {
         Self::from_manifests(context, read_online(context, purpose).await?, warnings)
     }
 
-    /// For a verb that only looks, or takes everything away: where the manifests are missing or broken, a
-    /// name, a provider and a state are enough for it, and what is wrong with them is one warning.
+    /// For read-only verbs and `destroy`: with missing or broken manifests, app name, provider and state are
+    /// enough, and one warning says so.
     pub(super) fn open_lenient(context: &Context<'_>) -> Result<Self, Failure> {
         Self::lenient(context, manifests::read(context, Purpose::Inspect))
     }
 
-    /// The same for a verb that asks the provider anyway.
+    /// The same, online.
     pub(super) async fn open_lenient_online(context: &Context<'_>) -> Result<Self, Failure> {
         let read = match manifests::read(context, Purpose::Inspect) {
             Ok(read) if manifests::has_unknown_region(&read.loaded.diagnostics) => {
-                // Where nobody can be asked for regions, the verb goes on without.
+                // Without the provider's regions the verb continues.
                 let named = match fly_provider(context) {
                     Ok(fly) => fly.regions().await.unwrap_or_default(),
                     Err(_) => BTreeSet::new(),
@@ -111,31 +110,31 @@ impl Session {
         })
     }
 
-    /// What the manifests want; none where they are missing or broken.
+    /// The desired state, if the manifests are valid.
     pub(super) fn desired_if_valid(&self) -> Option<&Desired> {
         Some(&self.desired).filter(|_| self.has_manifests)
     }
 
-    /// Reads the state for a verb that can do without: where it cannot be read, that is a warning.
+    /// Reads the state; an unreadable state is only a warning.
     pub(super) async fn load_state_or_warn(&self, ui: &Ui) -> Option<Known> {
         match self.load_state().await {
             Ok(remembered) => Some(remembered.known),
             Err(failure) => {
                 let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
                 let causes: String = causes.collect();
-                let text = format!("{}{causes}; going on without the state", failure.message);
+                let text = format!("{}{causes}; continuing without the state", failure.message);
                 ui.warn(&text);
                 None
             }
         }
     }
 
-    /// That nothing is remembered of this app.
+    /// The empty state of this app.
     pub(super) fn empty_state(&self) -> Known {
         Known::empty(self.desired.app.clone(), &self.desired.provider)
     }
 
-    /// The session of manifests that were read already.
+    /// The session of parsed manifests.
     pub(super) fn from_manifests(
         context: &Context<'_>,
         manifests: Manifests,
@@ -144,7 +143,7 @@ impl Session {
         Self::from_valid(context, manifests.accept(context.ui, warnings)?)
     }
 
-    /// The same for manifests that are about to be edited: what is odd in them is told afterwards.
+    /// The same before an edit; warnings are shown after it.
     pub(super) fn from_manifests_before_edit(
         context: &Context<'_>,
         manifests: Manifests,
@@ -164,7 +163,7 @@ impl Session {
         } = accepted;
         let path = state_path(&project, &desired.app, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        // Where the person stands who reads it, not where `-C` went.
+        // Relative to the user's folder, not to that of `-C`.
         let stands = context.global.chdir.as_deref().unwrap_or(Path::new(""));
         let shown = stands.join(&path).display().to_string();
         Ok(Self {
@@ -180,8 +179,8 @@ impl Session {
         })
     }
 
-    /// Says which app may be meant, for a verb that asks no platform: where the one that an option or a variable
-    /// names has no state, and one of nearly this name has.
+    /// Suggests a similar app name, for offline verbs: if the app named by flag or variable has no state here
+    /// and a similar one has.
     pub(super) fn say_other_state(&self, context: &Context<'_>) {
         let app = self.desired.app.as_str();
         if context.global.app.is_none() || self.state_file.exists() {
@@ -206,8 +205,8 @@ impl Session {
         Ok(StoredState::read(&*self.store, &self.desired.app, &self.desired.provider).await?)
     }
 
-    /// Says what the journal has of runs that did not come to their end, beside a plan that therefore
-    /// may look odd. Only who holds the lock settles them.
+    /// Warns about unfinished runs in the journal, which may explain an unexpected plan. Only the holder of the
+    /// lock closes them.
     pub(super) async fn report_open_runs(&self, ui: &Ui, look: &Preview) -> Result<(), Failure> {
         let Some(last) = look.open_runs.last() else {
             return Ok(());
@@ -218,24 +217,24 @@ impl Session {
                 |holder| holder_name(&holder),
             );
             ui.warn(&format!(
-                "{who} is at work on `{}`: what is shown is of this moment",
+                "{who} is changing `{}`: this is only a snapshot",
                 look.plan.app
             ));
             return Ok(());
         }
         let row = &last.row;
         let what = match last.status {
-            RunStatus::Unpublished => "changed Machines and could not write the state",
-            RunStatus::Running | RunStatus::Closed => "did not come to its end",
+            RunStatus::Unpublished => "changed Machines but could not write the state",
+            RunStatus::Running | RunStatus::Closed => "did not finish",
         };
         ui.warn(&format!(
-            "run {} (`aeroform {}` by {}, {}) {what}; an apply takes over what it made",
+            "run {} (`aeroform {}` by {}, {}) {what}; the next apply adopts its changes",
             row.run, row.command, row.by, row.at
         ));
         Ok(())
     }
 
-    /// What a run of this session stands on.
+    /// The context of a run of this session.
     pub(super) fn run_context<'a>(
         &'a self,
         context: &'a Context<'_>,
@@ -256,7 +255,8 @@ impl Session {
             dir: state_dir(context)?.join("local"),
             project: self.project.folder().to_owned(),
             program: context.env.program().map_err(|error| {
-                Failure::new(codes::NO_PROGRAM, "cannot find this program's own file").cause(error)
+                Failure::new(codes::NO_PROGRAM, "cannot find the path of this executable")
+                    .cause(error)
             })?,
         });
         let Some(text) = context.env.var("AEROFORM_LOCAL_PORTS") else {
@@ -269,46 +269,26 @@ impl Session {
         let port = port.ok_or_else(|| {
             Failure::new(
                 codes::BAD_PORT,
-                format!("`AEROFORM_LOCAL_PORTS` is `{text}`, which is no port to begin at"),
+                format!("`AEROFORM_LOCAL_PORTS` is `{text}`, which is not a valid first port"),
             )
             .hint("set it to a number from 1024 to 60000, or unset it")
         })?;
         Ok(provider.first_port(port))
     }
 
-    /// Refuses to guess where Machines run where a guess could be wrong: with a token or an image at hand
-    /// an app is more likely on Fly than on this computer.
+    /// Refuses to guess the provider of an app that may be on Fly.
     pub(super) fn check_provider_named(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let token = Access::token_variable(|name| context.env.var(name));
-        let why = match token {
-            _ if self.provider_named => return Ok(()),
-            Some(variable) => format!("`{variable}` is set"),
-            None if self.has_image => "an image is named or built".to_owned(),
-            None => return Ok(()),
-        };
-        let writes = match &self.settings_file {
-            Some(file) => format!(
-                "; `provider = \"…\"` in `{}` writes it down",
-                file.display()
-            ),
+        let written = match &self.settings_file {
+            Some(file) => format!(", or write `provider = \"…\"` in `{}`", file.display()),
             None if self.has_manifests => {
-                format!("; `{} init` writes it down", context.global.program())
+                format!(", or run `{} init`", context.global.program())
             }
             None => String::new(),
         };
-        Err(Failure::new(
-            codes::NO_PROVIDER_NAMED,
-            "nothing says where the Machines run",
-        )
-        .cause(format!(
-            "no flag, aeroform.toml or state names a provider, and {why}"
-        ))
-        .hint(format!(
-            "`--provider fly` means Fly, `--provider local` processes of this computer{writes}"
-        )))
+        check_provider_named(context, self.provider_named, self.has_image, &written)
     }
 
-    /// The provider that is named.
+    /// The configured provider.
     pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
         self.check_provider_named(context)?;
         match self.desired.profile().kind {
@@ -319,7 +299,33 @@ impl Session {
     }
 }
 
-/// Reads the manifests for a verb that asks the provider anyway.
+/// Refuses to guess the provider: with a token or an image an app is more likely on Fly than on this computer.
+/// `written` tells where to write the provider.
+pub(super) fn check_provider_named(
+    context: &Context<'_>,
+    is_named: bool,
+    has_image: bool,
+    written: &str,
+) -> Result<(), Failure> {
+    let reason = match Access::token_variable(|name| context.env.var(name)) {
+        _ if is_named => return Ok(()),
+        Some(variable) => format!("`{variable}` is set"),
+        None if has_image => "an image or `[build]` is set".to_owned(),
+        None => return Ok(()),
+    };
+    Err(Failure::new(
+        codes::NO_PROVIDER_NAMED,
+        "no provider is configured",
+    )
+    .cause(format!(
+        "no flag, aeroform.toml or state names a provider, and {reason}"
+    ))
+    .hint(format!(
+        "use `--provider fly` for Fly or `--provider local` for processes on this computer{written}"
+    )))
+}
+
+/// Reads the manifests for a verb that reads the provider.
 pub(super) async fn read_online(
     context: &Context<'_>,
     purpose: Purpose,
@@ -334,7 +340,7 @@ pub(super) async fn read_online(
     manifests::read_with_regions(context, purpose, named)
 }
 
-/// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (rule 38).
+/// Fly, or another server with its API. Address and token never come from a manifest (rule 38).
 pub(super) fn fly_provider(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
     let access = Access::from_vars(|name| context.env.var(name)).map_err(refused)?;
@@ -346,7 +352,7 @@ pub(super) fn fly_provider(context: &Context<'_>) -> Result<FlyProvider<HttpTran
     })
 }
 
-/// What flags ask of the planner.
+/// Planner options from recovery flags.
 pub(super) fn planner_options(flags: &RecoveryFlags, aim: PlanMode, asked: Requested) -> Options {
     Options {
         mode: aim,
@@ -362,7 +368,7 @@ pub(super) fn planner_options(flags: &RecoveryFlags, aim: PlanMode, asked: Reque
     }
 }
 
-/// What is asked of the planner, with what flags and variables say about this plan on top.
+/// Adds plan options from flags and variables to a request.
 pub(super) fn with_plan_options(
     context: &Context<'_>,
     options: &PlanOptions,
@@ -372,7 +378,7 @@ pub(super) fn with_plan_options(
     if let (None, Some(text)) = (asked.steady_ms, context.env.var("AEROFORM_STEADY")) {
         let bad = |rule| {
             let message = format!(
-                "`AEROFORM_STEADY` is `{}`, which is no duration",
+                "`AEROFORM_STEADY` is `{}`, which is not a duration",
                 escape::safe(text)
             );
             Failure::new(codes::BAD_STEADY, message).hint(rule)
@@ -387,7 +393,7 @@ pub(super) fn journal(context: &Context<'_>) -> Result<SqliteJournal, Failure> {
     Ok(SqliteJournal::open(&state_dir(context)?)?)
 }
 
-/// Who holds the lock while this command runs.
+/// The lock holder entry of this command.
 pub(super) fn holder(context: &Context<'_>, command: &str, run: Option<String>) -> Holder {
     Holder {
         who: context.env.user(),
@@ -399,7 +405,7 @@ pub(super) fn holder(context: &Context<'_>, command: &str, run: Option<String>) 
     }
 }
 
-/// A holder as people name one.
+/// A lock holder as text.
 pub(super) fn holder_name(holder: &Holder) -> String {
     format!(
         "{} on {} (pid {}, `aeroform {}`, since {})",
@@ -407,7 +413,7 @@ pub(super) fn holder_name(holder: &Holder) -> String {
     )
 }
 
-/// Takes the state's lock and says who is waited for.
+/// Acquires the state's lock and reports the holder it waits for.
 pub(super) async fn lock_state(
     ui: &Ui,
     signals: &mut Signals,
@@ -419,14 +425,14 @@ pub(super) async fn lock_state(
         let who = holder.map_or_else(|| "another process".to_owned(), holder_name);
         let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         ui.talk(&format!(
-            "waits for the state's lock, held by {who}, at most {limit}"
+            "waiting up to {limit} for the state's lock, held by {who}"
         ));
     };
     let lock = store.lock(me, patience, &mut waiting);
     Ok(signals.or_interrupted(lock).await??)
 }
 
-/// Where the state is, by what the manifests say.
+/// The path of the state, from the settings.
 pub(super) fn state_path(
     project: &Project,
     app: &AppName,
@@ -437,7 +443,7 @@ pub(super) fn state_path(
         StateLocation::Url(url) => {
             return Err(Failure::new(
                 codes::STATE_URL,
-                format!("a state at `{url}` is not part of this version"),
+                format!("a state at `{url}` is not supported by this version"),
             )
             .hint("keep it in a file: `[state] path = \"state/….json\"` in aeroform.toml"));
         }
@@ -451,7 +457,7 @@ fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
     context.env.state_dir().ok_or_else(|| {
         Failure::new(
             codes::NO_HOME,
-            "there is no place for what belongs to this user",
+            "cannot find a folder for the state of this user",
         )
         .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
         .hint("set one of them")
@@ -471,7 +477,7 @@ impl From<RunError> for Failure {
                 let bug = Self::bug("the plan does not pass its own check; nothing was changed");
                 findings.into_iter().fold(bug, Self::cause)
             }
-            RunError::Offline => Self::bug("a plan that was made offline cannot be carried out"),
+            RunError::Offline => Self::bug("a plan made without the provider cannot be applied"),
         }
     }
 }
@@ -482,7 +488,7 @@ impl From<ObserveError> for Failure {
             ObserveError::Provider(error) => error.into(),
             ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. } => {
                 Self::new(FLEET_VANISHED, error.to_string())
-                    .hint("nothing is planned on such an answer; look again in a moment")
+                    .hint("this answer is not used for a plan; try again in a moment")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `aeroform show config`: what the manifests make of each group's Machines. Asks nobody.
+//! `aeroform show config`: prints the Machine config of each group, offline.
 
 use super::args::ShowConfigArgs;
 use super::codes;
@@ -11,7 +11,7 @@ use crate::core::fleet::Desired;
 use crate::core::view::json::config::{self, GroupConfig, SecretDisplay};
 use crate::ui::{Exit, Failure};
 
-/// Prints the config of each group, or of one.
+/// Prints the config of every group, or of one.
 pub(super) fn run(context: &Context<'_>, args: &ShowConfigArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
     let desired = manifests::read(context, Purpose::Show)?

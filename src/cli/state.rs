@@ -1,4 +1,4 @@
-//! `aeroform state`: the state file, looked at, changed by hand and published.
+//! `aeroform state`: lists, shows, edits and publishes the state.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::journal::{Journal, RunStatus};
 use crate::run::StoredState;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Does what is asked.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit, Failure> {
     let session = Session::open_lenient(context)?;
     session.say_other_state(context);
@@ -51,9 +51,9 @@ fn only_machine(mut known: Known, wanted: &str) -> Result<Known, Failure> {
     let Some(machine) = known.machines.values().next() else {
         return Err(Failure::new(
             codes::NO_SUCH_MACHINE,
-            format!("the state knows no Machine `{wanted}`"),
+            format!("the state has no Machine `{wanted}`"),
         )
-        .hint("`aeroform state list` lists them"));
+        .hint("`aeroform state list` lists the Machines"));
     };
     known.configs.retain(|digest, _| *digest == machine.config);
     known.releases.clear();
@@ -61,8 +61,7 @@ fn only_machine(mut known: Known, wanted: &str) -> Result<Known, Failure> {
     Ok(known)
 }
 
-/// Publishes the state of a run whose store refused it. Only a file that came from the very state that
-/// is there may be written over it.
+/// Publishes the state of a run that could not write it. The file must follow the current state.
 async fn push(
     context: &Context<'_>,
     session: &Session,
@@ -103,18 +102,18 @@ fn check_follows(pushed: &Known, there: &StoredState, place: &str) -> Result<(),
     }
     let (ours, theirs) = (pushed.serial, there.known.serial);
     let cause = if pushed.run == there.known.run && ours == theirs {
-        format!("`{place}` has this very run already")
+        format!("`{place}` already contains this run")
     } else {
         format!(
-            "the file has serial {ours} and comes from another state than `{place}`, at {theirs}"
+            "the file has serial {ours} and does not follow `{place}`, which has serial {theirs}"
         )
     };
     Err(Failure::new(
         codes::STATE_MOVED_ON,
-        "cannot publish this state: it does not follow the one there",
+        "cannot publish this state: it does not follow the current one",
     )
     .cause(cause)
-    .hint("run `aeroform plan`: it shows what that run made and the state does not list"))
+    .hint("run `aeroform plan`: it shows the Machines of that run that the state does not list"))
 }
 
 fn close_run(context: &Context<'_>, pushed: &Known) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! `aeroform status`: what is there now, once or again and again.
+//! `aeroform status`: shows the app once or repeatedly.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::observe::observe;
 use crate::provider::Provider;
 use crate::ui::{AlternateScreen, Exit, Failure, Signals, Ui};
 
-/// The longest pause after looks that failed.
+/// Longest interval after failed refreshes.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// Looks and shows it.
+/// Reads and shows the app.
 pub(super) async fn run(context: &Context<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_lenient_online(context).await?;
@@ -93,7 +93,7 @@ struct StatusWatch<'a> {
 }
 
 impl StatusWatch<'_> {
-    /// In place on the terminal. What was seen last stands there afterwards.
+    /// Refreshes in place on the terminal; the last view remains afterwards.
     async fn run_on_screen(
         &self,
         signals: &mut Signals,
@@ -137,7 +137,7 @@ impl StatusWatch<'_> {
         Ok(Exit::Interrupted)
     }
 
-    /// One after the other, where lines cannot be drawn again.
+    /// Prints one view after the other if the terminal cannot redraw.
     async fn run_as_lines(
         &self,
         signals: &mut Signals,
@@ -171,14 +171,14 @@ impl StatusWatch<'_> {
                 }
                 Err(failure) => {
                     failed += 1;
-                    ui.warn(&format!("could not look: {}", failure.message));
+                    ui.warn(&format!("refresh failed: {}", failure.message));
                 }
             }
         }
         Ok(Exit::Done)
     }
 
-    /// Twice as long after each look that failed: it may have failed because there were too many.
+    /// Doubles the interval after each failure, which may be a rate limit.
     fn pause(&self, failed: u32) -> Duration {
         let longer = self.every.saturating_mul(1 << failed.min(6));
         longer.min(MAX_PAUSE.max(self.every))
@@ -202,11 +202,11 @@ impl StatusWatch<'_> {
         let every = human_duration(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         let foot = match trouble {
             None => format!(
-                "{} · again in {every} · Ctrl-C ends",
+                "{} · refreshes every {every} · Ctrl-C to stop",
                 self.context.env.now()
             ),
             Some(failure) => format!(
-                "could not look, again in {every}: {}",
+                "refresh failed, next in {every}: {}",
                 escape::safe(&failure.message)
             ),
         };

@@ -1,4 +1,4 @@
-//! `aeroform unlock`: who holds the state's lock.
+//! `aeroform unlock`: shows who holds the state's lock.
 
 use super::Context;
 use super::formats::{self, CommandOutput};
@@ -7,8 +7,7 @@ use crate::store::LockStatus;
 use crate::ui::codes::LOCKED;
 use crate::ui::{Exit, Failure};
 
-/// Names the holder. The lock of a local state lives with its process, so there is never one to break:
-/// ending the process frees it.
+/// Prints the holder. A local lock ends with its process, so there is never a stale one to break.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let session = Session::open_lenient(context)?;
     session.say_other_state(context);
@@ -22,11 +21,11 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let who = match &status {
         LockStatus::Free => return Ok(Exit::Done),
         LockStatus::Held(_) if context.ui.format().is_for_programs() => return Ok(Exit::Locked),
-        LockStatus::Held(None) => "a process that did not say who it is".to_owned(),
+        LockStatus::Held(None) => "an unknown process".to_owned(),
         LockStatus::Held(Some(holder)) => session::holder_name(holder),
     };
     Err(
         Failure::new(LOCKED, format!("the lock of `{place}` is held by {who}"))
-            .hint("wait for it, or end that process: the lock goes with it"),
+            .hint("wait for it, or stop that process, which releases the lock"),
     )
 }

@@ -1,4 +1,4 @@
-//! `aeroform validate`: starts nothing, opens no socket, reads nothing outside the project.
+//! `aeroform validate`: offline, and reads nothing outside the project.
 
 use super::Context;
 use super::args::ValidateArgs;
@@ -6,7 +6,7 @@ use super::formats::{self, CommandOutput};
 use super::manifests::{self, Purpose};
 use crate::ui::{Exit, Failure};
 
-/// Says what is wrong, or that nothing is.
+/// Prints the diagnostics, or that the files are valid.
 pub(super) fn run(context: &Context<'_>, args: &ValidateArgs) -> Result<Exit, Failure> {
     let found = manifests::read(
         context,

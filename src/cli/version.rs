@@ -4,7 +4,7 @@ use super::Context;
 use super::formats::{self, CommandOutput};
 use crate::ui::Exit;
 
-/// Prints it.
+/// Prints the version.
 pub(super) fn run(context: &Context<'_>) -> Exit {
     let version = env!("CARGO_PKG_VERSION");
     formats::print(context.ui, CommandOutput::Version(version));

@@ -1,4 +1,4 @@
-//! Brings views to the streams.
+//! Writes views to the streams.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::core::plan::Plan;
 use crate::core::view::{Style, terminal};
 use crate::ui::{Loudness, Ui};
 
-/// How text for standard output is written.
+/// The style of standard output.
 pub(super) fn style(ui: &Ui) -> Style {
     Style {
         color: ui.color_data(),
@@ -18,14 +18,14 @@ pub(super) fn style(ui: &Ui) -> Style {
     }
 }
 
-/// Text of a view for standard output.
+/// Writes a view to standard output.
 pub(super) fn write_stdout(ui: &Ui, view: impl FnOnce(&Style, &mut String) -> fmt::Result) {
     let mut text = String::new();
     view(&style(ui), &mut text).expect("writing to a String cannot fail");
     ui.data(&text);
 }
 
-/// Text of a view for standard error.
+/// Writes a view to standard error.
 pub(super) fn write_stderr(ui: &Ui, view: impl FnOnce(&Style, &mut String) -> fmt::Result) {
     let style = Style {
         color: ui.color_talk(),

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::backoff::Backoff;
 use super::{ErrorClass, ProviderError, codes};
 
-/// The longest pause; a longer `Retry-After` is cut to it.
-pub const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest `Retry-After` that counts; longer ones are treated as errors of the server.
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often and how long an operation is repeated.
 #[derive(Debug, Clone, Copy)]

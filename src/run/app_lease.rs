@@ -1,6 +1,6 @@
-//! The anchor: the lease of one Machine for a whole run, so that a second run on another computer waits,
-//! and other tools meet it, too (rule 26). The state's lock guards one computer; this guards the app, as
-//! long as it has a Machine.
+//! The app's lease: the lease of one Machine for a complete run, so that a second run on another computer
+//! waits, and other tools are blocked too (rule 26). The state's lock protects one computer; this protects the
+//! app, while it has a Machine.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -14,14 +14,14 @@ use crate::core::plan::{Action, Change, StepId};
 use crate::provider::retry::{FailedTry, LEASE, retry, sleep_between};
 use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL, Provider, ProviderError};
 
-/// How often a lease is asked for that somebody else has.
+/// Interval of attempts to acquire a lease held by another client.
 const LEASE_POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// Of so many Machines that a plan changes is looked who holds their leases before it is shown. Each is a call.
+/// Number of changed Machines whose leases are checked before the plan is shown. Each check is a call.
 const LOOKED_AT: usize = 3;
-/// How long letting go may take; after it the platform lets go by itself.
+/// How long a release of the lease may take; after that it expires on the platform.
 const LEASE_RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A lease that is held for a run.
+/// A lease held for a run.
 pub struct AppLease<'a> {
     provider: &'a dyn Provider,
     app: &'a AppName,
@@ -29,11 +29,11 @@ pub struct AppLease<'a> {
 }
 
 impl<'a> AppLease<'a> {
-    /// Takes it; none where the provider has no leases, the plan changes nothing, or there is no Machine.
-    /// Somebody else's is waited out for so long, and `waiting` is told whose it is.
+    /// Acquires it; `None` if the provider has no leases, the plan changes nothing, or there is no suitable
+    /// Machine. Waits up to `patience` for another client's lease and calls `waiting`.
     ///
     /// # Errors
-    /// When it is held for longer, or the provider does not answer.
+    /// If it is held for longer, or the provider does not respond.
     pub async fn acquire(
         provider: &'a dyn Provider,
         look: &'a Preview,
@@ -49,10 +49,10 @@ impl<'a> AppLease<'a> {
         }
     }
 
-    /// Takes the lease of this Machine, on the same terms.
+    /// Acquires the lease of this Machine, in the same way.
     ///
     /// # Errors
-    /// When it is held for longer, or the provider does not answer.
+    /// If it is held for longer, or the provider does not respond.
     pub async fn acquire_machine(
         provider: &'a dyn Provider,
         app: &'a AppName,
@@ -88,18 +88,18 @@ impl<'a> AppLease<'a> {
         }
     }
 
-    /// Prolongs it for as long as this is not dropped.
+    /// Refreshes it until dropped.
     pub async fn refresh_lease(&self) -> Infallible {
         loop {
             sleep(LEASE_REFRESH_INTERVAL).await;
-            // A lease that is lost leaves every step its own.
+            // If it is lost, every step still has its own lease.
             let _ = self.provider.refresh_lease(self.app, &self.id).await;
         }
     }
 
-    /// Lets go of it.
+    /// Releases it.
     pub async fn release_lease(self) {
-        // What is not let go of ends by itself a few seconds later.
+        // An unreleased lease expires a few seconds later.
         let _ = timeout(
             LEASE_RELEASE_TIMEOUT,
             self.provider.release_lease(self.app, &self.id),
@@ -108,13 +108,13 @@ impl<'a> AppLease<'a> {
     }
 }
 
-/// Waits until nobody else holds the lease of a Machine that this plan would take: of its anchor, and of the first
-/// ones that it changes, since another run may hold one of those. `waiting` is told who does. Says whether somebody
-/// did, and gives who still does when the patience is over. Takes nothing, and where the platform does not answer the
-/// call that takes the lease finds that out.
+/// Waits until no other client holds the lease of a Machine that this plan would lease: its app lease, and the
+/// first Machines that it changes, since another run may hold one of those. `waiting` gets the holder. Returns
+/// whether it waited, or the holder after the patience is exceeded. Acquires nothing; errors of the platform
+/// are left to the call that acquires the lease.
 ///
 /// # Errors
-/// Who holds a lease for longer.
+/// The holder of a lease that was not released in time.
 pub async fn until_free(
     provider: &dyn Provider,
     look: &Preview,
@@ -149,7 +149,7 @@ pub async fn until_free(
     Ok(waited)
 }
 
-/// What keeps a lease from being had, for people.
+/// Why a lease is not available, as text.
 pub fn lease_wait_cause(error: &ProviderError) -> &'static str {
     match error.class {
         ErrorClass::RateLimited(_) => "the rate limit",
@@ -162,8 +162,8 @@ pub fn lease_wait_cause(error: &ProviderError) -> &'static str {
     }
 }
 
-/// The first Machine that runs and that the plan leaves alone; without one, the first that it changes. Never one
-/// that was taken out of the state to be left alone.
+/// The first running Machine that the plan does not change, otherwise the first that it changes. Never one that
+/// was removed from the state.
 fn choose_machine(look: &Preview) -> Option<MachineId> {
     let observed = look.observed.as_ref()?;
     if !observed.description.capabilities.leases || !look.plan.calls_provider() {

@@ -1,4 +1,4 @@
-//! What a run stands on, and one look at it: what is remembered, what is there, and what follows.
+//! The inputs of a run, and a preview: known state, observed Machines, and the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,91 +13,90 @@ use crate::observe::{ObserveError, observe};
 use crate::provider::Provider;
 use crate::store::{StateStore, StoreError, Version};
 
-/// Everything that a run stands on.
+/// Everything a run needs.
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
-    /// What is wanted.
+    /// The desired state.
     pub desired: &'a Desired,
-    /// Who carries out calls.
+    /// The provider.
     pub provider: &'a dyn Provider,
-    /// Where the state is kept.
+    /// The state store.
     pub store: &'a dyn StateStore,
-    /// Where a run is kept until its state is written.
+    /// The journal.
     pub journal: &'a dyn Journal,
     /// Clock, user, commit.
     pub env: &'a Env,
 }
 
-/// The state as it was read.
+/// The state as read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredState {
-    /// What it says.
+    /// Its content.
     pub known: Known,
-    /// To be named by the next write.
+    /// The version that the next write expects.
     pub version: Version,
-    /// Digest of the text; none when there is no state yet.
+    /// Digest of the text; `None` if there is no state yet.
     pub digest: Option<String>,
 }
 
-/// One look: what is remembered, what is there, and what follows.
+/// A preview: known state, observed Machines, and the plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
     /// The state.
     pub stored_state: StoredState,
-    /// The world; none when it was not asked.
+    /// The observed Machines; `None` offline.
     pub observed: Option<Observed>,
-    /// What follows.
+    /// The plan.
     pub plan: Plan,
-    /// Runs that the journal has and the state does not: under way, died, or not published.
+    /// Runs in the journal that are not in the state: in progress, crashed, or not published.
     pub open_runs: Vec<OpenRun>,
-    /// The releases that runs of this host have registered, closed runs included, each with its run.
+    /// Releases registered by runs of this host, closed runs included.
     pub registered_releases: BTreeMap<String, RunId>,
-    /// The saved plan that was reviewed instead of this look's own, where there is one; it is spent by
-    /// being carried out.
+    /// The reviewed saved plan, if one is applied.
     pub reviewed_plan: Option<SavedPlan>,
 }
 
-/// A release that a run of ours left behind as one in progress.
+/// A release that one of our runs left in progress.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnfinishedRelease<'a> {
-    /// Which.
+    /// The release.
     pub release: &'a Release,
-    /// How that run ended.
+    /// The outcome of that run.
     pub status: ReleaseStatus,
-    /// Whether that run is over for certain; else only who holds the app's lease knows it.
+    /// Whether that run has certainly ended; otherwise only the holder of the app's lease knows.
     pub is_over: bool,
 }
 
-/// Why there is nothing to stand on.
+/// Why there is no preview or run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The state's text could not be understood; it was left as it is.
+    /// The state's text is invalid; it was not changed.
     #[error("{error}")]
     State {
-        /// What is wrong with it.
+        /// The error.
         error: StateError,
-        /// Where it is.
+        /// Its location.
         place: String,
     },
     /// The store could not be read, written or locked.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The world could not be seen.
+    /// The provider could not be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
     /// The journal could not be read or written before the first call.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The plan does not pass its own check: a bug of ours, and nothing was changed.
+    /// The plan violates its own check: a bug; nothing was changed.
     #[error("the plan does not pass its own check")]
     InvalidPlan(Vec<Finding>),
-    /// The plan was made without asking the provider and cannot be carried out.
-    #[error("a plan that was made offline cannot be carried out")]
+    /// The plan was made offline and cannot be applied.
+    #[error("a plan made without the provider cannot be applied")]
     Offline,
 }
 
 impl StoredState {
-    /// Reads the state; no text is the state of an app that was never applied.
+    /// Reads the state; a missing file is the empty state.
     pub async fn read(
         store: &dyn StateStore,
         app: &AppName,
@@ -120,8 +119,8 @@ impl StoredState {
 }
 
 impl RunContext<'_> {
-    /// The runs that are not closed: those of this project folder where Machines belong to one, and those
-    /// of a version that did not tell folders apart.
+    /// Open runs of this project folder, if Machines belong to folders; also those of versions that did not
+    /// record the folder.
     pub(super) fn open_runs(&self, described: &Description) -> Result<Vec<OpenRun>, JournalError> {
         let own = described.journal_lineage();
         let mut runs = self.journal.open_runs(&described.scope)?;
@@ -131,8 +130,8 @@ impl RunContext<'_> {
         Ok(runs)
     }
 
-    /// Reads the state, looks at the world once, and plans. Runs that this host's journal has a record
-    /// of are taken over without being asked (rule 12).
+    /// Reads the state, observes once, and plans. Runs in this host's journal are adopted without a flag (rule
+    /// 12).
     pub async fn preview(&self, wishes: &Options) -> Result<Preview, RunError> {
         let app = &self.desired.app;
         let remembered = StoredState::read(self.store, app, &self.desired.provider).await?;
@@ -154,7 +153,7 @@ impl RunContext<'_> {
         })
     }
 
-    /// The same look with other wishes for the same world: nobody is asked again.
+    /// A new plan with other options for the same observation.
     pub fn replan(&self, at: &Preview, wishes: &Options) -> Result<Preview, RunError> {
         let mut options = wishes.clone();
         options.now = Some(self.env.unix_now());
@@ -169,13 +168,13 @@ impl RunContext<'_> {
         })
     }
 
-    /// Under the lock: what differs between a look that was shown and a fresh one, for people.
+    /// Under the lock: differences between a reviewed and a fresh preview.
     pub fn differences(shown: &Preview, fresh: &Preview) -> Vec<String> {
         SavedPlan::of(&shown.plan).differences(&fresh.plan)
     }
 
-    /// Under the lock: reads the plan a second time, and closes runs that the state has since passed, or
-    /// of which nothing is left to do, unread.
+    /// Under the lock: checks the plan, and closes runs that are recorded in the state or have nothing left to
+    /// do.
     pub fn check_and_close_runs(&self, fresh: &Preview) -> Result<(), RunError> {
         let (known, observed) = (&fresh.stored_state.known, fresh.observed.as_ref());
         let findings = check(&fresh.plan, self.desired, known, observed);
@@ -194,7 +193,7 @@ impl RunContext<'_> {
     }
 }
 
-/// What this host's journal has a record of (rule 12).
+/// What this host's journal records (rule 12).
 fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap<String, RunId>) {
     let runs = open.iter().map(|open| open.row.run.clone());
     options.own_runs.extend(runs);
@@ -202,13 +201,13 @@ fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap
 }
 
 impl Preview {
-    /// The releases that runs of this host have registered.
+    /// Releases registered by runs of this host.
     pub fn own_releases(&self) -> BTreeSet<String> {
         self.registered_releases.keys().cloned().collect()
     }
 
-    /// The newest release where a run of ours registered it and did not mark it as ended, and how that run
-    /// ended as far as the state tells. The journal of this host knows it, or a Machine bears its stamp.
+    /// The newest release, if one of our runs registered it, did not mark it as finished, and ended according
+    /// to state or journal.
     pub fn unfinished_release(&self) -> Option<UnfinishedRelease<'_>> {
         let observed = self.observed.as_ref()?;
         let release = observed
@@ -244,7 +243,7 @@ impl Preview {
         })
     }
 
-    /// Reads the state and plans from it alone.
+    /// Plans from the state only.
     pub async fn offline(
         desired: &Desired,
         store: &dyn StateStore,

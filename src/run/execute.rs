@@ -1,4 +1,4 @@
-//! One run: the journal first, then the calls, then the state.
+//! Executes a run: journal, calls, state.
 
 use std::path::Path;
 
@@ -10,38 +10,38 @@ use crate::core::state;
 use crate::journal::{JournalError, RunRow, RunStatus};
 use crate::store::{StateLock, write_copy};
 
-/// What is carried out, and as whom.
+/// The metadata of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunRequest<'a> {
-    /// The run.
+    /// The run's id.
     pub run: &'a RunId,
     /// The verb, for records.
     pub command: &'a str,
-    /// Most steps at once.
+    /// Maximum concurrent steps.
     pub parallelism: usize,
-    /// The folder in which a state that the store refuses is kept.
+    /// The folder for a state that the store refuses.
     pub copy_dir: &'a Path,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunResult {
-    /// Of its steps.
+    /// Of the steps.
     pub report: Report,
-    /// Of its state.
+    /// Of the state.
     pub state: StateOutcome,
-    /// The journal could not be told that the run is over; why.
+    /// Why the journal could not be closed.
     pub journal_failure: Option<String>,
-    /// The state could be kept nowhere.
+    /// The state could not be saved.
     pub unpublished: Option<UnpublishedState>,
 }
 
-/// A state that neither the store nor a copy beside it could keep.
+/// A state that could not be saved at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnpublishedState {
     /// Why there is no copy.
     pub cause: String,
-    /// The state's text, for whoever can still keep it.
+    /// The state's text.
     pub text: String,
 }
 
@@ -53,9 +53,8 @@ impl RunResult {
 }
 
 impl RunContext<'_> {
-    /// Carries out the plan of a look that was taken and prepared under this lock, and writes the state
-    /// whatever came of it. Dropping the future is a crash: the journal has the run open, and the
-    /// Machines' names say what they are for.
+    /// Executes the plan of a preview made under this lock, and writes the state for every result. Dropping the
+    /// future is a crash: journal and Machine names allow the next run to continue.
     pub async fn execute(
         &self,
         look: &Preview,
@@ -95,14 +94,14 @@ impl RunContext<'_> {
             },
         };
         let mut report = Box::pin(apply::run(job, cancel, events)).await;
-        // One of its own is newer, and nobody waits for the one before it.
+        // A newer release of this run exists, so nobody waits for the previous one.
         report
             .remarks
             .extend(left.filter(|_| report.release.is_none()));
         Ok(self.publish(look, errand, lineage, report).await)
     }
 
-    /// Writes the state and settles the run in the journal.
+    /// Writes the state and closes the run in the journal.
     async fn publish(
         &self,
         look: &Preview,
@@ -120,7 +119,7 @@ impl RunContext<'_> {
             StateOutcome::Unchanged | StateOutcome::Written { .. } => RunStatus::Closed,
             StateOutcome::Unpublished { .. } => RunStatus::Unpublished,
         };
-        // The state is what counts; a journal that cannot be written is no reason to fail now.
+        // The state is written; a journal error is only reported.
         let unmarked = self
             .mark_runs(errand.run, look, status)
             .err()
@@ -133,7 +132,7 @@ impl RunContext<'_> {
         }
     }
 
-    /// Marks the run; with it closed nothing is left of the ones before it, whose work it has taken over.
+    /// Marks the run; a closed run also closes earlier ones, whose work it adopted.
     fn mark_runs(
         &self,
         run: &RunId,
@@ -153,7 +152,7 @@ impl RunContext<'_> {
         Ok(())
     }
 
-    /// What the state says now: whatever is certain, however the run ended.
+    /// The new state: everything certain, however the run ended.
     fn next_state(
         &self,
         look: &Preview,
@@ -183,7 +182,7 @@ impl RunContext<'_> {
         )
     }
 
-    /// Writes it, or keeps a copy that `state push` publishes.
+    /// Writes the state, or saves a copy for `state push`.
     async fn write_state_or_copy(
         &self,
         look: &Preview,

@@ -1,9 +1,8 @@
-//! One run, from reading the world to publishing the state: read, preview, compare, execute, publish. What
-//! `apply` does without a word to anybody, so that tests drive exactly what the program drives.
+//! A run: read, preview, compare, execute, publish. The part of `apply` without output, so that tests run
+//! exactly what the program runs.
 //!
-//! Must not print, prompt or know flags. Decides nothing about Machines: that is the plan's, and the
-//! calls are [`crate::apply`]'s. Start at [`RunContext::preview`] and follow a [`Preview`] to
-//! [`RunContext::execute`].
+//! Must not print, prompt or know flags. Decisions about Machines belong to the plan, calls to
+//! [`crate::apply`]. Start at [`RunContext::preview`], then [`Preview`] and [`RunContext::execute`].
 
 mod app_lease;
 mod context;

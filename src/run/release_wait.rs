@@ -1,6 +1,6 @@
-//! A release that somebody else has begun and not ended: an apply lets it come to its end first, so that
-//! two do not change the same Machines at once. Another apply is met at its leases instead, and one that has
-//! died is not waited for: its release is ended for it.
+//! Waits for another client's release in progress before an apply, so that two do not change the same Machines
+//! at once. Another apply is blocked by leases instead, and a crashed one is not waited for: its release is
+//! marked as finished.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use crate::core::plan::{Action, AdoptedRun};
 use crate::env::Env;
 use crate::provider::Provider;
 
-/// How often is looked whether it is over.
+/// Polling interval.
 const RELEASE_POLL_INTERVAL: Duration = Duration::from_secs(3);
-/// How long saying that a release is over may take.
+/// How long marking a release as finished may take.
 const MARK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A release that is waited for.
+/// A release to wait for.
 #[derive(Debug)]
 pub struct ReleaseWait<'a> {
-    /// Which.
+    /// The release.
     pub release: &'a Release,
-    /// For how long at most.
+    /// Maximum wait.
     pub at_most: Duration,
-    /// When it is no longer believed to be under way, RFC 3339.
+    /// When it no longer counts as in progress, RFC 3339.
     pub presumed_over_at: String,
 }
 
-/// Waits until nobody else's release is under way, and tells of each that is waited for. Gives whether
-/// there was one, so that what was seen before it may be otherwise now. Reads only.
+/// Waits until no other client's release is in progress, and calls `waiting` for each. Returns whether there
+/// was one, which makes earlier observations stale. Read-only.
 pub async fn wait_for_releases(
     provider: &dyn Provider,
     look: &Preview,
@@ -65,7 +65,7 @@ pub async fn wait_for_releases(
                     told = Some((release.id.clone(), Instant::now() + at_most));
                 }
             }
-            // Whoever cannot tell keeps nobody from an apply.
+            // An error does not block an apply.
             Err(_) if told.is_none() => return false,
             Err(_) => {}
         }
@@ -81,9 +81,8 @@ pub async fn wait_for_releases(
 }
 
 impl RunContext<'_> {
-    /// Under the lock: says of the newest release, if a run of ours registered it and did not mark it as ended,
-    /// that it is over; gives why that could not be said. `anchored` says that no other run is at work, so that
-    /// a release whose run nobody has recorded is over, too.
+    /// Under the lock: marks the newest release as finished if one of our runs registered it and did not;
+    /// returns why this failed. With `anchored` a release of an unrecorded run counts as finished too.
     pub async fn end_unfinished_release(&self, look: &Preview, anchored: bool) -> Option<String> {
         let left = look
             .unfinished_release()
@@ -98,15 +97,15 @@ impl RunContext<'_> {
             Err(_) => "the platform did not answer".to_owned(),
         };
         Some(format!(
-            "{} could not be marked as ended: {why}",
+            "{} could not be marked as finished: {why}",
             release_name(left.release)
         ))
     }
 }
 
 impl Preview {
-    /// A run of somebody else that the state does not list, with those of its Machines that this plan would make
-    /// otherwise or destroy. A run that wanted the same, and one that is to be adopted, is none.
+    /// Another client's run that the state does not list, with its Machines that this plan would change or
+    /// destroy. Runs with the same desired state, and runs in `adopted`, are ignored.
     pub fn conflicting_run(&self, adopted: &[RunId]) -> Option<(&AdoptedRun, Vec<&MachineId>)> {
         let observed = self.observed.as_ref()?;
         let own = |run: &RunId| self.open_runs.iter().any(|open| open.row.run == *run);

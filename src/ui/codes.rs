@@ -1,11 +1,11 @@
-//! The codes of what this floor does itself, and those that it gives to the floors below.
+//! The codes of this module, and those for errors of the modules below.
 
 use crate::core::code::codes;
 
 codes! {
     BUG "bug" Bug:
         "…",
-        "Something that cannot be, unless the program is wrong.",
+        "An internal check failed: a bug in Aeroform.",
         "Report it with the message.";
     INTERRUPTED "interrupted" Interrupted:
         "interrupted; nothing was changed",
@@ -13,20 +13,20 @@ codes! {
         "Run the command again.";
     JOURNAL "journal" Error:
         "the journal …: …",
-        "It cannot be read or written, is damaged, or belongs to a newer version.",
-        "Do what the message says; nothing depends on the journal, it can be deleted.";
+        "The journal cannot be read or written, is damaged, or has a newer format.",
+        "Follow the message. The journal can be deleted; nothing depends on it.";
     LOCKED "locked" Locked:
         "the state is locked by …",
-        "Another command is at work on this app.",
-        "Wait for the holder that is named, or give `--lock-timeout`.";
+        "Another command is changing this app.",
+        "Wait for the holder, or use `--lock-timeout`.";
     NO_ANSWER "no_answer" Refused:
         "the question was not answered; nothing was changed",
-        "The terminal was closed, Ctrl-D was typed, or Esc at a list.",
-        "Answer it, or give the flag that answers.";
+        "The terminal was closed, Ctrl-D was pressed, or Esc in a list.",
+        "Answer the question, or use the flag for it.";
     OUTPUT "output" Error:
         "cannot write to standard output",
-        "The disk is full, or the device is gone. A reader that went away is no error.",
-        "Look at where the output goes.";
+        "The disk is full, or the device is gone. A closed pipe is not an error.",
+        "Check where the output goes.";
     SIGNALS "signals" Error:
         "cannot listen for signals",
         "The system refuses it.",
@@ -34,9 +34,9 @@ codes! {
     STATE_CHANGED "state_changed" Stale:
         "… was changed since it was read",
         "Another command wrote the state in between.",
-        "Run the command again: it reads the state anew.";
+        "Run the command again with the new state.";
     STATE_IO "state_io" Error:
         "cannot … …",
-        "The system refuses to read or write the state file.",
-        "Look at its permissions and the space there.";
+        "The state file cannot be read or written.",
+        "Check its permissions and free space.";
 }

@@ -1,5 +1,4 @@
-//! Whether a stream gets colour, and the few colours that the ui itself uses. Everything reads the
-//! same without colour.
+//! Whether a stream gets colour, and the colours of the ui's own text. Everything is readable without colour.
 
 use owo_colors::{OwoColorize, Style};
 
@@ -8,7 +7,7 @@ use crate::env::Env;
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ColorChoice {
-    /// Colour on a terminal, unless the environment says otherwise.
+    /// Colour on a terminal, unless the environment disables it.
     #[default]
     Auto,
     /// Colour everywhere.
@@ -18,8 +17,8 @@ pub enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// Whether a stream gets colour. The flag beats the environment; `NO_COLOR` beats
-    /// `CLICOLOR_FORCE`; without either a terminal that is not `dumb` gets it.
+    /// Whether a stream gets colour. The flag overrides the environment; `NO_COLOR` overrides `CLICOLOR_FORCE`;
+    /// otherwise a terminal that is not `dumb` gets it.
     pub fn resolve(self, env: &Env, is_terminal: bool) -> bool {
         match self {
             Self::Always => true,
@@ -35,24 +34,24 @@ impl ColorChoice {
     }
 }
 
-/// What a piece of the ui's own text is.
+/// The role of a piece of the ui's own text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextRole {
-    /// The word before an error.
+    /// The label of an error.
     Error,
-    /// The word before a warning.
+    /// The label of a warning.
     Warning,
     /// A hint or a path.
     Hint,
-    /// Something done.
+    /// Success.
     Good,
-    /// Something of little weight.
+    /// Secondary text.
     Dim,
     /// A question.
     Strong,
 }
 
-/// The text in its colour, or as it is.
+/// The text in its colour, if enabled.
 pub fn paint(text: &str, ink: TextRole, color: bool) -> String {
     if !color {
         return text.to_owned();

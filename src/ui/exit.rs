@@ -1,4 +1,4 @@
-//! The exit codes: one table, one match. docs/exit-codes.md says the same and a test compares them.
+//! The exit codes. A test compares this table with docs/exit-codes.md.
 
 use crate::core::code::ExitClass;
 
@@ -7,28 +7,28 @@ use crate::core::code::ExitClass;
 pub enum Exit {
     /// Done, or nothing to do.
     Done,
-    /// An error; nothing else says more.
+    /// An error without a more specific code.
     Error,
     /// Changes or drift are present (`--detailed-exitcode`).
     Changes,
-    /// An apply that is not complete, not verified or not published.
+    /// An apply that is incomplete, not verified or not published.
     Incomplete,
-    /// The plan or the state is older than the world.
+    /// The plan or the state is out of date.
     Stale,
-    /// Somebody else holds the state's lock.
+    /// Another process holds the state's lock.
     Locked,
-    /// Consent was not given, or a guard refuses.
+    /// The plan was not approved, or a guard refused it.
     Refused,
-    /// The command line is wrong.
+    /// A usage error.
     Usage,
-    /// A bug of Aeroform's own.
+    /// A bug in Aeroform.
     Bug,
-    /// A signal ended it.
+    /// Ended by a signal.
     Interrupted,
 }
 
 impl Exit {
-    /// Every way to end, in the order of the numbers.
+    /// Every exit, by number.
     pub const ALL: [Self; 10] = [
         Self::Done,
         Self::Error,
@@ -42,17 +42,17 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The number that the shell sees.
+    /// The exit code.
     pub fn code(self) -> u8 {
         self.row().0
     }
 
-    /// What it means, as docs/exit-codes.md writes it.
+    /// Its meaning in docs/exit-codes.md.
     pub fn meaning(self) -> &'static str {
         self.row().1
     }
 
-    /// What to do about it, as docs/exit-codes.md writes it.
+    /// Its advice in docs/exit-codes.md.
     pub fn advice(self) -> &'static str {
         self.row().2
     }
@@ -60,7 +60,7 @@ impl Exit {
     fn row(self) -> (u8, &'static str, &'static str) {
         match self {
             Self::Done => (0, "done, or no changes", "nothing"),
-            Self::Error => (1, "error", "read the message; nothing more is known"),
+            Self::Error => (1, "error", "read the message"),
             Self::Changes => (
                 2,
                 "changes or drift are present (only with `--detailed-exitcode`, of `plan` and `drift`)",
@@ -68,35 +68,34 @@ impl Exit {
             ),
             Self::Incomplete => (
                 3,
-                "the apply is not complete, not verified, or its state is not published",
+                "the apply is incomplete or not verified, or its state is not published",
                 "run `aeroform apply` again to do the rest; \
                  if a `state push` command was printed, run that first",
             ),
             Self::Stale => (
                 4,
-                "the plan or the state is older than the world",
-                "plan again and review it again",
+                "the plan or the state is out of date",
+                "create a new plan and review it",
             ),
             Self::Locked => (
                 5,
                 "the state is locked by somebody else",
-                "wait for the holder that the message names, or give `--lock-timeout`",
+                "wait for the holder that the message names, or use `--lock-timeout`",
             ),
             Self::Refused => (
                 6,
-                "consent was not given, or protect or policy refused \
-                 (with `plan --detailed-exitcode` also: the plan has refusals)",
-                "give the flag that the message names, or change the manifest",
+                "the plan was not approved, or protect or policy refused it (with `plan --detailed-exitcode` also: the plan has refusals)",
+                "use the flag that the message names, or change the manifest",
             ),
             Self::Usage => (64, "the command line is wrong", "see `aeroform help`"),
             Self::Bug => (
                 70,
-                "a bug in Aeroform, found by its own check; nothing was changed by that step",
+                "a bug in Aeroform, found by its own check; that step changed nothing",
                 "report it with the message",
             ),
             Self::Interrupted => (
                 130,
-                "interrupted by SIGINT, SIGTERM or SIGHUP; what was done is in the state",
+                "interrupted by SIGINT, SIGTERM or SIGHUP; completed changes are in the state",
                 "run the command again to do the rest",
             ),
         }

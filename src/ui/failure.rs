@@ -1,5 +1,4 @@
-//! The one error type at the edge. Libraries below know what went wrong; only here it gets its code,
-//! its hint and its exit code.
+//! The error type of the cli. Libraries report what happened; here the error gets its code, hint and exit code.
 
 use std::io;
 
@@ -29,14 +28,14 @@ pub struct Failure {
     pub hint: Option<String>,
     /// How the program ends.
     pub exit: Exit,
-    /// What is wrong with the manifests, where that is the reason. People have read it before.
+    /// Diagnostics of the manifests, if they are the reason. They were already printed.
     pub diagnostics: Vec<Diagnostic>,
-    /// The reason is trouble outside of this program, which may come in the middle of a change as well.
+    /// The reason is external, such as a full disk; it can occur in the middle of a change too.
     pub external: bool,
 }
 
 impl Failure {
-    /// A failure without cause and hint that ends as its code says.
+    /// A failure without cause and hint; the code defines the exit.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code: code.name(),
@@ -49,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// A failure because the system refused, with what to do where its reason says it.
+    /// A failure of the system, with a hint if its kind has one.
     pub fn from_io(code: Code, message: impl Into<String>, error: &io::Error) -> Self {
         let failure = Self {
             external: true,
@@ -61,8 +60,8 @@ impl Failure {
         }
     }
 
-    /// The same of a command that has not begun to change anything: where the reason leaves that open, it is
-    /// said.
+    /// Adds that nothing was changed, for a command that changed nothing, if an external reason leaves this
+    /// open.
     #[must_use]
     pub fn with_nothing_changed(mut self) -> Self {
         const SAID: &str = "nothing was changed";
@@ -73,26 +72,26 @@ impl Failure {
         self
     }
 
-    /// The same with one cause more, farther away than those it has.
+    /// Adds a more distant cause.
     #[must_use]
     pub fn cause(mut self, cause: impl std::fmt::Display) -> Self {
         self.causes.push(cause.to_string());
         self
     }
 
-    /// The same with a hint.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// A signal came before anything was changed.
+    /// A signal before the first change.
     pub fn interrupted() -> Self {
         Self::new(codes::INTERRUPTED, "interrupted; nothing was changed")
     }
 
-    /// A person was asked and did not answer.
+    /// A question that was not answered.
     pub fn no_answer() -> Self {
         Self::new(
             codes::NO_ANSWER,
@@ -100,13 +99,13 @@ impl Failure {
         )
     }
 
-    /// Something that cannot be, unless the program is wrong.
+    /// A bug in Aeroform.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(codes::BUG, message)
             .hint("this is a bug in Aeroform; please report it with this message")
     }
 
-    /// The text for people, with a line end.
+    /// The text with a line end.
     pub fn render(&self, style: &Style) -> String {
         let mut text = String::new();
         let page = &mut LineWriter::new(style, &mut text);
@@ -114,7 +113,7 @@ impl Failure {
             let mut rows = hint.lines();
             let first = Line::new(0).push(Label::Hint, "hint:").plain(" ");
             let first = rows.next().map(|row| first.plain(row));
-            // What stands on lines of its own is there to be copied.
+            // Further lines of a hint are there to be copied.
             first
                 .into_iter()
                 .chain(rows.map(|row| Line::new(2).plain(row)))
@@ -132,7 +131,7 @@ impl Failure {
         text
     }
 
-    /// The form for programs.
+    /// The JSON form.
     pub fn json(&self) -> impl Serialize {
         json::error::error(
             self.code,
@@ -156,9 +155,10 @@ impl From<StoreError> for Failure {
         let message = error.to_string();
         match error {
             StoreError::Changed { .. } => Self::new(codes::STATE_CHANGED, message)
-                .hint("run the command again: it reads the state anew"),
-            StoreError::Locked { .. } => Self::new(codes::LOCKED, message)
-                .hint("wait for it, or give `--lock-timeout=5m` to wait here"),
+                .hint("run the command again with the new state"),
+            StoreError::Locked { .. } => {
+                Self::new(codes::LOCKED, message).hint("wait for it, or use `--lock-timeout=5m`")
+            }
             StoreError::Io {
                 what,
                 place,
@@ -196,23 +196,21 @@ impl From<ProviderError> for Failure {
     }
 }
 
-/// What to do about a refusal of the system.
+/// The hint for an error of the system.
 fn io_hint(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::StorageFull => {
-            "the disk is full: make room there, and run the command again"
+            "the disk is full: free some space, then run the command again"
         }
         io::ErrorKind::QuotaExceeded => {
-            "this user may use no more of that disk: make room there, and run the command again"
+            "the disk quota is exceeded: free some space, then run the command again"
         }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "nothing can be written on that disk: work in a folder where that is possible"
-        }
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: use another folder",
         io::ErrorKind::PermissionDenied => {
-            "this user has no right to it: look at the owner and the mode of the file and of its folder"
+            "permission denied: check owner and mode of the file and its folder"
         }
-        io::ErrorKind::NotFound => "a folder of that path is missing: make it first",
-        io::ErrorKind::NotADirectory => "a part of that path is a file, and no folder",
+        io::ErrorKind::NotFound => "a folder in the path is missing: create it first",
+        io::ErrorKind::NotADirectory => "a part of the path is a file, not a folder",
         _ => return None,
     })
 }
@@ -242,7 +240,7 @@ mod tests {
         insta::assert_snapshot!(told(io::ErrorKind::StorageFull).render(&PLAIN), @r"
         error: cannot lock state/shop.json; nothing was changed
           caused by: no storage space
-        hint: the disk is full: make room there, and run the command again
+        hint: the disk is full: free some space, then run the command again
         ");
         for kind in [
             io::ErrorKind::ReadOnlyFilesystem,
@@ -259,7 +257,7 @@ mod tests {
 
     #[test]
     fn on_a_narrow_terminal_words_and_commands_stay_whole() {
-        let failure = Failure::new(codes::STATE_CHANGED, "the world has changed since the plan was shown")
+        let failure = Failure::new(codes::STATE_CHANGED, "the Machines or the state changed since the plan was shown")
             .hint("run `aeroform plan --out next.plan` and review it; then write\n[[moved]]\nfrom = \"a\"");
         let narrow = Style {
             width: 40,

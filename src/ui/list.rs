@@ -1,9 +1,8 @@
-//! A list of which a person chooses one row, drawn with keys and narrowed by what they type.
+//! A list to choose one row from, with keys and a filter.
 //!
-//! dialoguer reads the keys and draws, on a thread of its own; this keeps the terminal. Rows never wrap, since
-//! dialoguer counts lines and not what a terminal makes of them, and whatever ends the question, an answer, Esc,
-//! Ctrl-C or a signal from outside, the terminal is afterwards as it was. What one line answers is asked by
-//! [`super::prompt`].
+//! dialoguer reads the keys and draws, on its own thread; this module restores the terminal. Rows never wrap,
+//! because dialoguer counts its own lines. However the question ends (answer, Esc, Ctrl-C or a signal), the
+//! terminal is as before. For one-line questions see [`super::prompt`].
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -25,40 +24,40 @@ use super::{Failure, Signals, Ui};
 use crate::core::view::escape::safe;
 use crate::core::view::line::{display_width, truncate};
 
-/// What dialoguer writes before each row.
+/// dialoguer's prefix of a row.
 const MARKER_COLUMNS: usize = 2;
 
-/// Lines without which there is no list: the question, a row, and the line of the cursor.
+/// Minimum height of a list: the question, a row, and the line of the cursor.
 const MIN_LINES: u16 = 3;
 
-/// Columns that what is typed has beside a long question.
+/// Columns reserved for the filter next to a long question.
 const MIN_FILTER_COLUMNS: usize = 12;
 
-/// How long a key that was pressed at the very moment of a signal may take to be read.
+/// How long to wait for a key that was pressed together with a signal.
 const LAST_KEY_TIMEOUT: Duration = Duration::from_millis(50);
 
-const HELP: &str = "type to narrow, ↑ ↓ and Enter choose, Esc leaves";
+const HELP: &str = "type to filter, ↑ ↓ and Enter choose, Esc cancels";
 
-/// What may be chosen.
+/// A list to choose from.
 pub struct ChoiceList<'a> {
-    /// What is asked.
+    /// The question.
     pub question: &'a str,
-    /// The rows, each made for so many columns; those that are wider are cut.
+    /// The rows for a given width; longer ones are cut.
     pub rows: &'a dyn Fn(usize) -> Vec<String>,
-    /// What is said where no list can be drawn. The rows become its causes.
+    /// The error if no list can be drawn; the rows become its causes.
     pub fallback: Failure,
 }
 
 impl ChoiceList<'_> {
-    /// What is said where it cannot be drawn.
+    /// The error if it cannot be drawn.
     fn into_fallback(self) -> Failure {
         let rows = (self.rows)(usize::MAX);
         rows.into_iter().fold(self.fallback, Failure::cause)
     }
 }
 
-/// Asks which row is meant, and says which it is. Without a terminal that can draw lists, and on one that is too
-/// small to tell the rows apart, it fails and lists them.
+/// Asks for a row and returns its index. Without a terminal that can draw lists, or on one too small to
+/// distinguish the rows, it fails and lists them.
 pub async fn choose(
     ui: &Ui,
     signals: &mut Signals,
@@ -71,15 +70,15 @@ pub async fn choose(
     let keys = RawKeys::begin().map_err(|_| Failure::no_answer())?;
     loop {
         let (sender, mut answer) = oneshot::channel();
-        // Nobody listens any more once a signal came.
+        // After a signal the receiver is gone.
         std::thread::spawn(move || sender.send(sheet.pick()));
         let picked = tokio::select! {
             biased;
             _ = signals.next() => {
                 over.store(true, Ordering::SeqCst);
                 keys.end();
-                // The thread waits for a key and ends with the program. If one was just pressed, it sets the modes of
-                // the terminal once more, and `keys` has to end after that.
+                // The thread waits for a key and ends with the program. If a key was just pressed, it sets the
+                // terminal modes once more, and `keys` must be dropped after that.
                 let _ = tokio::time::timeout(LAST_KEY_TIMEOUT, &mut answer).await;
                 return Err(Failure::interrupted());
             }
@@ -96,32 +95,32 @@ pub async fn choose(
                 Some(anew) => sheet = anew,
                 None => return Err(list.into_fallback()),
             },
-            Err(_) => return Err(Failure::bug("a list of choices gave up; see above")),
+            Err(_) => return Err(Failure::bug("internal error in the list; see above")),
         }
     }
 }
 
-/// How a list ended.
+/// The end of a list.
 #[derive(Debug)]
 enum ListOutcome {
-    /// With this row, and what stays of the list on the terminal.
+    /// This row, and the text that remains on the terminal.
     Row(usize, String),
-    /// With Esc, or because the terminal does not answer.
+    /// Esc, or no response from the terminal.
     Cancelled,
-    /// With Ctrl-C.
+    /// Ctrl-C.
     Interrupted,
-    /// The terminal has another size now, and the list has to be made anew for it. So much was typed.
+    /// The terminal was resized, and the list is drawn again with this filter.
     Resized(String),
 }
 
-/// The keys of standard input, silent and one by one, until this is dropped. dialoguer reads each key in raw mode
-/// and goes back in between; without this what is typed meanwhile would be echoed into the list.
+/// Keys of standard input, without echo and unbuffered, until dropped. dialoguer uses raw mode only while it
+/// reads a key; without this, keys pressed in between would be echoed.
 struct RawKeys {
     before: Termios,
 }
 
 impl RawKeys {
-    /// What was typed before there was a list answers nothing, and is dropped.
+    /// Input typed before the list is discarded.
     fn begin() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut silent = before.clone();
@@ -132,7 +131,7 @@ impl RawKeys {
         Ok(Self { before })
     }
 
-    /// Puts the terminal back: a terminal that is gone needs nothing.
+    /// Restores the terminal; errors of a closed one are ignored.
     fn end(&self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
         let _ = Term::stderr().show_cursor();
@@ -145,7 +144,7 @@ impl Drop for RawKeys {
     }
 }
 
-/// The list as it is drawn on a terminal of one size.
+/// The list for a terminal of one size.
 struct ListView {
     question: String,
     rows: Vec<String>,
@@ -154,26 +153,26 @@ struct ListView {
     width: usize,
     color: bool,
     typed: RefCell<String>,
-    /// The question is over: nothing is drawn any more.
+    /// The question has ended: nothing more is drawn.
     over: Arc<AtomicBool>,
 }
 
 impl ListView {
-    /// None where no list can be drawn.
+    /// `None` if no list can be drawn.
     fn of(ui: &Ui, list: &ChoiceList<'_>, typed: String, over: &Arc<AtomicBool>) -> Option<Self> {
         if ui.format().is_for_programs() || !ui.streams().can_ask() || !ui.can_draw() {
             return None;
         }
         let size = Term::stderr().size();
         let columns = usize::from(size.1);
-        // The last column stays free: some terminals go on in the next line as soon as it is written to.
+        // The last column stays empty: some terminals wrap as soon as it is written.
         let width = ui.width().min(columns).saturating_sub(1);
         let room = width.saturating_sub(MARKER_COLUMNS);
         let rows: Vec<String> = (list.rows)(room)
             .iter()
             .map(|row| fitting(row, room, columns))
             .collect();
-        // dialoguer finds what was taken by its text.
+        // dialoguer identifies the chosen row by its text.
         let distinct = rows.iter().collect::<BTreeSet<_>>().len() == rows.len();
         let roomy = size.0 >= MIN_LINES && columns >= MIN_WIDTH;
         (distinct && roomy).then(|| Self {
@@ -212,7 +211,7 @@ impl ListView {
             Err(_) if self.is_over() || !self.is_resized() => return ListOutcome::Cancelled,
             Err(_) => ListOutcome::Resized(self.typed.take()),
         };
-        // What was drawn is gone as far as dialoguer knows; a terminal that was resized may have moved it.
+        // dialoguer considers its lines cleared, but a resized terminal may have moved them.
         let _ = terminal
             .clear_to_end_of_screen()
             .and_then(|()| terminal.flush());
@@ -227,8 +226,7 @@ impl ListView {
         Term::stderr().size() != self.size
     }
 
-    /// The question and what is typed, in one line. Of what has no room the part around the place of the next
-    /// character stays.
+    /// The question and the filter on one line. If they do not fit, the part around the cursor is shown.
     fn head(&self, before: &str, after: &str) -> String {
         let most = self
             .width
@@ -265,8 +263,8 @@ impl Theme for ListView {
     }
 }
 
-/// The row cut to this room. dialoguer takes a row for wrapped whose bytes are more than the terminal has columns,
-/// and would clear lines above the list for it.
+/// The row cut to this width. dialoguer considers a row with more bytes than columns as wrapped, and would
+/// clear lines above the list.
 fn fitting(row: &str, room: usize, columns: usize) -> String {
     (0..=room)
         .rev()
@@ -276,7 +274,7 @@ fn fitting(row: &str, room: usize, columns: usize) -> String {
         .into_owned()
 }
 
-/// The text cut at its front to so many columns, with `…` where something is missing.
+/// The text cut at its front to a width, with `…` for the missing part.
 fn cut_front(text: &str, room: usize) -> String {
     let text = safe(text);
     if display_width(&text) <= room {
@@ -318,7 +316,7 @@ mod tests {
         }
         assert_eq!(
             sheet(79).head("", ""),
-            "Which Machine to destroy? |type to narrow, ↑ ↓ and Enter choose, Esc leaves"
+            "Which Machine to destroy? |type to filter, ↑ ↓ and Enter choose, Esc cancels"
         );
         assert_eq!(
             sheet(39).head(&long, "xyz"),

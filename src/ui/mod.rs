@@ -1,8 +1,7 @@
-//! Speaks to people: standard output carries data, standard error carries talk.
+//! Output for users: results on standard output, messages on standard error.
 //!
-//! Everything that the program prints goes through [`Ui`]; what is printed is made by
-//! [`crate::core`]'s views. Start at [`Ui`], then [`failure`] for how a command fails and [`exit`] for
-//! how the program ends.
+//! Everything the program prints goes through [`Ui`]; [`crate::core`]'s views make the text. Start at [`Ui`],
+//! then [`failure`] for errors and [`exit`] for exit codes.
 
 pub mod codes;
 pub mod color;

@@ -1,5 +1,5 @@
-//! How a run goes on, on standard error: bars on a terminal, lines elsewhere, only trouble with `-q`.
-//! What is waited for is always shown, with how long at most.
+//! Progress of a run on standard error: bars on a terminal, lines elsewhere, only problems with `-q`. Waits are
+//! always shown with their limit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,10 +16,10 @@ use crate::core::view::terminal::event;
 use crate::core::view::terminal::progress::{step_event_text, subject};
 use crate::core::view::{Style, Tally};
 
-/// Steps at work that get a row of their own; more would push the count off a small terminal.
+/// Maximum rows for running steps; more would not fit on a small terminal.
 const MAX_ROWS: usize = 8;
 
-/// In a run of more changes than this a line per success says nothing that the count does not.
+/// In a larger run, successes are only counted, not listed.
 const MAX_SUCCESS_LINES: usize = 100;
 
 /// The progress of one run.
@@ -40,7 +40,7 @@ struct Bars {
 }
 
 impl<'a> RunProgress<'a> {
-    /// Nothing is drawn before the first event.
+    /// Draws nothing before the first event.
     pub fn new(ui: &'a Ui, plan: &'a Plan) -> Self {
         let draws = ui.can_draw() && ui.loudness() != Loudness::Quiet;
         ui.draw_rows(draws);
@@ -53,12 +53,12 @@ impl<'a> RunProgress<'a> {
         }
     }
 
-    /// Takes note of what happened.
+    /// Handles an event.
     pub fn event(&mut self, what: &Event) {
         self.tally.record(self.plan, what);
         if let Some(line) = self.line(what) {
             match &self.bars {
-                // Between the bars nothing else may write to the terminal.
+                // While bars are shown, nothing else may write to the terminal.
                 Some(bars) => bars.all.suspend(|| self.ui.talk(&line)),
                 None => self.ui.talk(&line),
             }
@@ -70,7 +70,7 @@ impl<'a> RunProgress<'a> {
         }
     }
 
-    /// The line that an event gets, if it gets one.
+    /// The line of an event, if it has one.
     fn line(&self, what: &Event) -> Option<String> {
         let wanted = match what {
             Event::Started { .. }
@@ -80,7 +80,7 @@ impl<'a> RunProgress<'a> {
             } => self.shows_success(),
             Event::Interrupted(_) | Event::Release { .. } => true,
             Event::Step { what, .. } => match what {
-                // The bars show these while they last.
+                // Bars show these while they exist.
                 StepEvent::Began | StepEvent::Created { .. } => false,
                 StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
                     self.shows_success() && self.bars.is_none()
@@ -102,7 +102,7 @@ impl<'a> RunProgress<'a> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// Whether good news is told.
+    /// Whether successes are printed.
     fn shows_success(&self) -> bool {
         self.ui.loudness() != Loudness::Quiet
             && (!self.ui.format().is_for_programs() || self.bars.is_some())
@@ -112,7 +112,7 @@ impl<'a> RunProgress<'a> {
 impl Drop for RunProgress<'_> {
     fn drop(&mut self) {
         if let Some(bars) = &self.bars {
-            // What cannot be cleared was not drawn either.
+            // If clearing fails, nothing was drawn.
             let _ = bars.all.clear();
             self.ui.draw_rows(false);
         }
@@ -172,7 +172,7 @@ impl Bars {
                 row
             });
             let mut line = String::new();
-            // A row is cut at its end and not wrapped.
+            // A row is cut, not wrapped.
             let style = Style {
                 width: usize::MAX,
                 ..*style
@@ -196,7 +196,7 @@ impl Bars {
         }
         let hidden = self.at_work.saturating_sub(self.rows.len());
         if hidden > 0 {
-            let _ = write!(text, ", {hidden} more at work");
+            let _ = write!(text, ", {hidden} more in progress");
         }
         self.total.set_message(text);
     }

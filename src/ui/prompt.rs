@@ -1,9 +1,8 @@
-//! Asks a person. The question goes to standard error, the answer is one line of standard input.
+//! Asks the user. The question goes to standard error, the answer is one line of standard input.
 //!
-//! The line is read as the terminal gives it, in its own line mode: no raw mode and no hidden cursor,
-//! so nothing has to be restored whichever way the program ends, and paste, Ctrl-C and Ctrl-D mean
-//! what they always mean. Prompt libraries that read key by key give that away, which only a choice among many
-//! is worth ([`super::list`]).
+//! The terminal stays in line mode, without raw mode or hidden cursor: nothing must be restored however the
+//! program ends, and paste, Ctrl-C and Ctrl-D work as usual. Only a list of choices ([`super::list`]) is worth
+//! reading single keys.
 
 use std::io::{self, BufRead};
 
@@ -13,7 +12,7 @@ use super::color::{TextRole, paint};
 use super::{Failure, Signals, Ui};
 use crate::core::view::escape::safe;
 
-/// Asks a question that `y` or `yes` answers with yes; Enter alone is no.
+/// Asks a question; `y` and `yes` mean yes, Enter alone means no.
 pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result<bool, Failure> {
     loop {
         let answer = read_answer(ui, signals, &format!("{question} [y/N] ")).await?;
@@ -25,7 +24,7 @@ pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result
     }
 }
 
-/// Asks for a name to be typed; anything else is no, and a slip of the finger is told from a no.
+/// Asks for a typed name; anything else means no, and a typo is reported.
 pub async fn typed_name(
     ui: &Ui,
     signals: &mut Signals,
@@ -40,17 +39,16 @@ pub async fn typed_name(
     Ok(is_it)
 }
 
-/// One line of answer, without the blanks around it. The thread that reads cannot be stopped and need
-/// not be: the program ends when a signal comes, and the thread with it.
+/// Reads one trimmed line. The reading thread cannot be stopped; it ends with the program.
 async fn read_answer(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Failure> {
     let text = paint(prompt, TextRole::Strong, ui.color_talk());
-    // A terminal that cannot be written to cannot be read from either: the read says so.
+    // If the terminal is not writable, the read fails too.
     ui.write_stderr(&text);
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut line = String::new();
         let read = io::stdin().lock().read_line(&mut line);
-        // Nobody listens any more once a signal came.
+        // After a signal the receiver is gone.
         let _ = sender.send(read.map(|bytes| (bytes > 0).then(|| line.trim().to_owned())));
     });
     let answer = tokio::select! {

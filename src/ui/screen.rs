@@ -1,5 +1,5 @@
-//! A part of the terminal that is drawn again and again: the other screen, so that what stood there before
-//! stands there again afterwards, however the program ends.
+//! A repeatedly drawn view on the terminal's alternate screen; the previous content is restored however the
+//! program ends.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -8,23 +8,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, Ui, codes, terminal};
 
-/// The other screen, without a cursor.
+/// Alternate screen, hidden cursor.
 const OPEN: &str = "\x1b[?1049h\x1b[?25l";
-/// The cursor again, and the screen from before.
+/// Visible cursor, main screen.
 const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
-/// To the first line; from there on every line ends what stood to its right.
+/// Moves to the first line; every line then clears the rest of its row.
 const HOME: &str = "\x1b[H";
 const END_OF_LINE: &str = "\x1b[K\r\n";
 const CLEAR_BELOW: &str = "\x1b[J";
 
-/// The other screen of standard output, until it is dropped.
+/// The alternate screen of standard output, until dropped.
 #[derive(Debug)]
 pub struct AlternateScreen {
     resized: Signal,
 }
 
 impl AlternateScreen {
-    /// Goes there.
+    /// Enters the alternate screen.
     pub fn open() -> Result<Self, Failure> {
         let resized = signal(SignalKind::window_change()).map_err(|error| {
             Failure::new(codes::SIGNALS, "cannot listen for signals").cause(error)
@@ -33,18 +33,18 @@ impl AlternateScreen {
         Ok(Self { resized })
     }
 
-    /// Columns and lines as they are now.
+    /// Current columns and lines.
     pub fn size(&self) -> (usize, usize) {
         terminal::size_now()
     }
 
-    /// Waits until they are others.
+    /// Waits for a resize.
     pub async fn resized(&mut self) {
         self.resized.recv().await;
     }
 
-    /// Puts these lines there instead of what stands there. What has no room is counted in the line before
-    /// the last, which is `foot`.
+    /// Replaces the content by these lines. Lines that do not fit are counted in the line before the last,
+    /// which is `foot`.
     pub fn draw(&self, ui: &Ui, text: &str, foot: &str) {
         let (text, foot) = (ui.sanitized_stdout(text), ui.sanitized_stdout(foot));
         let (_, height) = self.size();
@@ -77,7 +77,7 @@ impl Drop for AlternateScreen {
     }
 }
 
-/// A terminal that is gone takes nothing, and nobody is there to be told.
+/// Errors of a closed terminal are ignored.
 fn send(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout

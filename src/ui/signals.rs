@@ -1,7 +1,7 @@
-//! SIGINT, SIGTERM and SIGHUP, all alike: somebody wants this to end.
+//! SIGINT, SIGTERM and SIGHUP, all handled alike.
 //!
-//! A broken pipe is no signal here: the runtime of Rust ignores SIGPIPE, and a write that fails with it
-//! is dropped by [`super::Ui`], so that an apply whose reader went away still writes its state.
+//! A broken pipe is not a signal here: Rust ignores SIGPIPE, and [`super::Ui`] drops output that fails with it,
+//! so that an apply whose reader has gone still writes its state.
 
 use std::future::Future;
 use std::io;
@@ -10,30 +10,30 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, codes};
 
-/// Which signal came.
+/// A received signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
-    /// SIGINT: a person at a terminal, most often; a second one means "now".
+    /// SIGINT: usually a user at a terminal; a second one means "now".
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGHUP: the terminal went away.
+    /// SIGHUP: the terminal was closed.
     HangUp,
 }
 
-/// Listens from its creation on; until then the signals have their default effect.
+/// Handles signals from its creation on; until then they have their default effect.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    /// SIGXFSZ, heard so that it kills nobody: a limit on the size of files is an error of the write
-    /// that meets it, like a full disk.
+    /// SIGXFSZ, handled so that it does not kill the process: a file size limit then fails the write, like a
+    /// full disk.
     _limit: Signal,
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Registers the handlers.
     pub fn listen() -> Result<Self, Failure> {
         let listen = || -> io::Result<Self> {
             Ok(Self {
@@ -47,7 +47,7 @@ impl Signals {
             .map_err(|error| Failure::new(codes::SIGNALS, "cannot listen for signals").cause(error))
     }
 
-    /// The next one. Dropping the future loses none.
+    /// The next signal. Dropping the future loses none.
     pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
@@ -56,7 +56,7 @@ impl Signals {
         }
     }
 
-    /// Runs something that a signal may simply drop.
+    /// Runs a future that a signal may drop.
     pub async fn or_interrupted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::select! {
             biased;

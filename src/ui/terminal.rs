@@ -1,4 +1,4 @@
-//! What the standard streams are: a terminal or not, and how wide.
+//! Properties of the standard streams: terminal or not, and width.
 
 use std::io::{self, IsTerminal};
 
@@ -6,10 +6,10 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp
 
 use crate::env::Env;
 
-/// Width where no terminal says one: wide enough for a plan in a pipeline's log.
+/// Default width: wide enough for a plan in a pipeline's log.
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
-/// Narrower than this nothing is legible; the view wraps as if it had so much.
+/// Minimum width: nothing narrower is readable, so views wrap at this one.
 pub(super) const MIN_WIDTH: usize = 20;
 
 /// The three standard streams.
@@ -24,7 +24,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Those of this process.
+    /// The streams of this process.
     pub fn of_process() -> Self {
         Self {
             stdin: std::io::stdin().is_terminal(),
@@ -33,13 +33,13 @@ impl Streams {
         }
     }
 
-    /// Whether a person can be asked: they see the question and can type the answer.
+    /// Whether the user can be asked: they see the question and can type.
     pub fn can_ask(self) -> bool {
         self.stdin && self.stderr
     }
 }
 
-/// Columns of standard output: `COLUMNS` if it is a number, else what the terminal says.
+/// Columns of standard output: `COLUMNS` if it is a number, otherwise from the terminal.
 pub fn width(env: &Env, streams: Streams) -> usize {
     let columns = env
         .var("COLUMNS")
@@ -50,7 +50,7 @@ pub fn width(env: &Env, streams: Streams) -> usize {
     columns.max(MIN_WIDTH)
 }
 
-/// Columns and lines of standard output as they are now; usual ones where nobody says.
+/// Current columns and lines of standard output, with defaults.
 pub fn size_now() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
     let of = |cells: u16, usual: usize| match cells {
@@ -61,21 +61,20 @@ pub fn size_now() -> (usize, usize) {
     (of(columns, 80).max(MIN_WIDTH), of(lines, 24))
 }
 
-/// A terminal that was never told its size says 0, which is no size.
+/// A terminal without a configured size reports 0.
 fn size_of(stream: impl rustix::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
-/// While it lasts the terminal does not write `^C` for an interrupt, which would push what is drawn there one
-/// line away from where it is cleared.
+/// Suppresses the terminal's `^C`, which would shift the drawn lines by one.
 #[derive(Debug)]
 pub(super) struct SilentInterrupt {
     before: Termios,
 }
 
 impl SilentInterrupt {
-    /// None where there is no terminal, or it is somebody else's at this moment.
+    /// `None` without a terminal, or if another process group has it.
     pub(super) fn new() -> Option<Self> {
         let before = tcgetattr(io::stderr()).ok()?;
         let mut silent = before.clone();
@@ -86,12 +85,12 @@ impl SilentInterrupt {
 
 impl Drop for SilentInterrupt {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing put back.
+        // A closed terminal needs no restore.
         let _ = set_modes(&self.before);
     }
 }
 
-/// Whoever runs in the background and sets a terminal is stopped by it.
+/// Setting a terminal from the background would stop the process.
 fn set_modes(modes: &Termios) -> bool {
     let is_ours = tcgetpgrp(io::stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
     is_ours && tcsetattr(io::stderr(), OptionalActions::Now, modes).is_ok()

@@ -52,7 +52,7 @@ fn no_verb_edits_the_files_of_another_app() {
         let by_variable = with_variable(&sandbox, "staging", &[edit, yes].concat());
         for shown in [by_flag, by_variable] {
             assert!(shown.starts_with("exit 1\n"), "{edit:?}: {shown}");
-            let told = "`fly.toml` is of app `shop`";
+            let told = "`fly.toml` belongs to app `shop`";
             assert!(shown.contains(told), "{edit:?}: {shown}");
             assert!(!shown.contains("--- stdout"), "{edit:?}: {shown}");
         }
@@ -60,11 +60,11 @@ fn no_verb_edits_the_files_of_another_app() {
     let now = (sandbox.read("fly.toml"), sandbox.read("aeroform.toml"));
     assert_eq!(files, now);
     assert!(sandbox.untouched(), "nobody was asked");
-    assert_snapshot!(sandbox.run(&["-a", "staging", "scale", "count", "web=3", "-y"]), @r"
+    assert_snapshot!(sandbox.run(&["-a", "staging", "scale", "count", "web=3", "-y"]), @"
     exit 1
     --- stderr
-    error: `fly.toml` is of app `shop`, and --app names `staging`; nothing was changed
-    hint: name the files of `staging` with `-c FILE`; to change `shop` leave `--app` away
+    error: `fly.toml` belongs to app `shop`, and --app names `staging`; nothing was changed
+    hint: use the files of `staging` with `-c FILE`; to change `shop`, remove `--app`
     ");
 }
 
@@ -75,7 +75,10 @@ fn init_and_import_write_no_file_beside_that_of_another_app() {
     for verb in [&["init"][..], &["import"]] {
         let shown = sandbox.run(&[&["-a", "staging"], verb].concat());
         assert!(shown.starts_with("exit 1\n"), "{shown}");
-        assert!(shown.contains("`fly.toml` is of app `shop`"), "{shown}");
+        assert!(
+            shown.contains("`fly.toml` belongs to app `shop`"),
+            "{shown}"
+        );
         let shown = with_variable(&sandbox, "staging", verb);
         assert!(shown.contains("FLY_APP names `staging`"), "{shown}");
     }
@@ -177,7 +180,7 @@ fn a_variable_that_is_no_name_is_an_error_where_an_app_is_meant() {
     assert_snapshot!(with_variable(&sandbox, "$APP", &["plan"]), @r"
     exit 1
     --- stderr
-    error: `FLY_APP` is `$APP`, which is no app name
+    error: `FLY_APP` is `$APP`, which is not a valid app name
       caused by: use lower-case letters, digits and dashes, fewer than 63 characters
     hint: unset `FLY_APP`, or name the app with `--app`
     ");

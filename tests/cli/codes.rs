@@ -271,7 +271,7 @@ async fn file_changed() -> String {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    while !said.contains("waits for the state's lock") {
+    while !said.contains("for the state's lock") {
         assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
     }
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 1\n# mine\n");
@@ -400,7 +400,7 @@ async fn locked_and_interrupted(signal: Signal) -> String {
     let mut child = command.spawn().unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let mut said = Vec::new();
-    while !String::from_utf8_lossy(&said).contains("waits for the state's lock") {
+    while !String::from_utf8_lossy(&said).contains("for the state's lock") {
         let mut byte = [0];
         assert_eq!(
             stderr.read(&mut byte).unwrap(),

@@ -87,7 +87,7 @@ fn whoever_waited_for_another_run_does_not_change_what_it_made() {
     assert!(first.starts_with("exit 0\n"), "{first}\n{second}");
     assert!(second.starts_with("exit 4\n"), "{first}\n{second}");
     assert!(
-        second.contains("by ana was at work on this app"),
+        second.contains("by ana was in progress when this run started"),
         "{second}"
     );
     for machine in platform.machines() {

@@ -102,8 +102,8 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
     Plan: 0 to create, 0 to update, 0 to destroy, 1 to adopt.
     Only the state file changes; no Machine is touched.
     --- stderr
-    error: the plan needs a yes, and there is no terminal to ask at; nothing was changed
-    hint: after a review of the plan add `--auto-approve`
+    error: this plan needs approval and stdin is not a terminal; nothing was changed
+    hint: review the plan, then add `--auto-approve`
     "#);
     assert_eq!(drifted.state(), state, "nobody said yes");
     let done = drifted.run(&["refresh", "-y", "-q"]);

@@ -61,8 +61,8 @@ fn what_is_denied_leaves_the_file_as_it_was() {
 
     Plan: 1 to create, 0 to update, 0 to destroy.
     --- stderr
-    error: the plan needs a yes, and there is no terminal to ask at; nothing was changed
-    hint: after a review of the plan add `--auto-approve`
+    error: this plan needs approval and stdin is not a terminal; nothing was changed
+    hint: review the plan, then add `--auto-approve`
     ");
     assert_eq!(sandbox.read("aeroform.toml"), OURS);
 
@@ -95,8 +95,8 @@ fn an_edit_that_no_machine_changes_for_asks_too() {
 
     No changes. 2 Machines match the manifests.
     --- stderr
-    error: the edit needs a yes, and there is no terminal to ask at; nothing was changed
-    hint: after a review of the edit add `--auto-approve`, or `--edit-only`
+    error: this edit needs approval and stdin is not a terminal; nothing was changed
+    hint: review the edit, then add `--auto-approve` or `--edit-only`
     ");
     let mut terminal = Terminal::start(sandbox.command(&same));
     terminal.expect("Write this? [y/N]");
@@ -120,7 +120,7 @@ fn an_apply_that_does_not_come_to_its_end_keeps_the_edit() {
     let shown = sandbox.run(&["scale", "count", "web=+1", "-y"]);
     assert!(shown.starts_with("exit 3\n"), "{shown}");
     assert!(
-        shown.contains("the edit of `aeroform.toml` stays"),
+        shown.contains("the edit of `aeroform.toml` is kept"),
         "{shown}"
     );
     // The same words once more would be one Machine more.
@@ -220,7 +220,7 @@ fn an_apply_that_makes_no_call_takes_the_edit_back() {
     let shown = sandbox.run(&["scale", "count", "web=+1", "-y"]);
     assert!(shown.starts_with("exit 3\n"), "{shown}");
     assert!(
-        shown.contains("the edit of `aeroform.toml` was taken back"),
+        shown.contains("the edit of `aeroform.toml` was reverted"),
         "{shown}"
     );
     assert!(
@@ -249,14 +249,14 @@ fn what_cannot_be_edited_is_said_and_left_as_it_was() {
     assert_snapshot!(sandbox.run(&["scale", "vm", "shared-cpu-2x", "-g", "web", "-y"]), @r#"
     exit 1
     --- stderr
-    the change to make:
+    the edit to make:
       [[vm]]
       size = "shared-cpu-2x"
       memory = "512mb"
       processes = ["web"]
 
     error: `fly.toml` cannot be edited without changing other entries; nothing was changed
-    hint: make the change by hand, then run `aeroform plan`
+    hint: make this edit by hand, then run `aeroform plan`
     "#);
     assert_eq!(sandbox.read("fly.toml"), fly);
 }
@@ -274,7 +274,7 @@ fn edit_only_writes_and_asks_nobody_with_refresh_false() {
       + regions = { ams = 3 }
 
     --- stderr
-    wrote `aeroform.toml`; `aeroform apply` carries it out
+    wrote `aeroform.toml`; apply it with `aeroform apply`
     ");
     assert_snapshot!(sandbox.read("aeroform.toml"), @"
     # how many
@@ -312,14 +312,14 @@ fn a_fly_json_is_not_edited_and_the_change_is_shown() {
     assert_snapshot!(sandbox.run(&["scale", "vm", "shared-cpu-2x", "-y"]), @r#"
     exit 1
     --- stderr
-    the change to make:
+    the edit to make:
       [[vm]]
       size = "shared-cpu-2x"
       memory = "512mb"
       processes = ["web"]
 
     error: `fly.json` is not TOML; only TOML files can be edited; nothing was changed
-    hint: make the change by hand, then run `aeroform plan`
+    hint: make this edit by hand, then run `aeroform plan`
     "#);
     let shown = sandbox.run(&["scale", "count", "2", "--edit-only", "-q"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");

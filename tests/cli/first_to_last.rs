@@ -79,12 +79,12 @@ fn apply_status_logs_change_and_destroy() {
     exit 1
     --- stderr
     error: there is no group or Machine `nobody`
-    hint: `aeroform status` lists them
+    hint: `aeroform status` lists groups and Machines
     ");
     assert_snapshot!(sandbox.run(&["unlock"]), @r"
     exit 0
     --- stdout
-    nobody holds the lock of `state/shop.json`
+    the lock is free: `state/shop.json`
     ");
     assert!(
         sandbox
@@ -105,9 +105,9 @@ fn apply_status_logs_change_and_destroy() {
     assert_eq!(sandbox.machines(), 4);
 
     assert_snapshot!(sandbox.run(&["destroy", "-y"]).split("--- stderr\n").nth(1).unwrap(), @r"
-    error: the plan needs a yes, and there is no terminal to ask at; nothing was changed
+    error: this plan needs approval and stdin is not a terminal; nothing was changed
       caused by: the plan destroys the whole app: 4 Machines
-    hint: after a review of the plan add `--allow-destroy=all`
+    hint: review the plan, then add `--allow-destroy=all`
     ");
     assert_eq!(sandbox.machines(), 4);
     let destroyed = sandbox.run(&["destroy", "-y", "--allow-destroy=all"]);
@@ -171,8 +171,8 @@ fn without_a_terminal_the_flag_that_answers_is_named_and_nothing_is_done() {
     let shown = sandbox.run(&["apply"]);
     assert!(shown.starts_with("exit 6\n"), "{shown}");
     assert_snapshot!(shown.split("--- stderr\n").nth(1).unwrap(), @r"
-    error: the plan needs a yes, and there is no terminal to ask at; nothing was changed
-    hint: after a review of the plan add `--auto-approve`
+    error: this plan needs approval and stdin is not a terminal; nothing was changed
+    hint: review the plan, then add `--auto-approve`
     ");
     assert_eq!(sandbox.machines(), 0);
 }
@@ -200,7 +200,7 @@ fn a_saved_plan_is_applied_once_although_the_world_is_again_as_it_was() {
     applied_and_taken_back(&sandbox);
     let again = sandbox.run(&["apply", "next.plan"]);
     assert!(again.starts_with("exit 4\n"), "{again}");
-    assert!(again.contains("was applied already"), "{again}");
+    assert!(again.contains("was already applied"), "{again}");
     // Reviewed again it is another plan.
     let made = sandbox.run(&["plan", "--out", "another.plan"]);
     assert!(made.starts_with("exit 0\n"), "{made}");
@@ -234,14 +234,14 @@ fn a_saved_plan_is_applied_once_and_never_after_something_else_changed() {
     --- stderr
     error: cannot read the plan in `fly.toml`
       caused by: this is no saved plan: expected value at line 1 column 1
-    hint: make one with `aeroform plan --out FILE`
+    hint: create one with `aeroform plan --out FILE`
     ");
     assert_snapshot!(sandbox.run(&["plan", "--out", "nowhere/next.plan"]), @r"
     exit 1
     --- stderr
     error: cannot write `nowhere/next.plan`; nothing was changed
       caused by: No such file or directory (os error 2)
-    hint: a folder of that path is missing: make it first
+    hint: a folder in the path is missing: create it first
     ");
 }
 
@@ -323,10 +323,10 @@ fn a_state_that_cannot_be_written_is_kept_and_published_later() {
     let refused = sandbox.run(&push);
     assert!(refused.starts_with("exit 4\n"), "{refused}");
     sandbox.write("state/shop.json", &before);
-    assert_snapshot!(sandbox.run(&push), @r"
+    assert_snapshot!(sandbox.run(&push), @"
     exit 0
     --- stdout
-    `state/shop.json` is at serial 2 now
+    `state/shop.json` is now at serial 2
     ");
     assert!(
         sandbox
@@ -403,7 +403,7 @@ fn a_second_apply_names_who_holds_the_lock_and_waits_only_as_long_as_it_may() {
     let second = sandbox.run(&["apply", "-y", "--lock-timeout", "100ms"]);
     assert!(second.starts_with("exit 5\n"), "{second}");
     assert!(
-        second.contains("waits for the state's lock, held by ana on "),
+        second.contains("for the state's lock, held by ana on "),
         "{second}"
     );
     let unlock = sandbox.run(&["unlock"]);
@@ -435,7 +435,7 @@ fn a_killed_apply_is_told_of_and_taken_over_without_a_duplicate() {
     sandbox.write("fly.toml", Sandbox::FLY);
     let plan = sandbox.run(&["plan"]);
     assert!(
-        plan.contains("did not come to its end; an apply takes over what it made"),
+        plan.contains("did not finish; the next apply adopts its changes"),
         "{plan}"
     );
     sandbox.apply();

@@ -306,7 +306,7 @@ fn a_verb_to_be_typed_again_keeps_its_arguments() {
     let again = format!("run `aeroform machine replace {other}` again to do the rest");
     assert!(joined(&failed).contains(&again), "{failed}");
     // A way out of a Machine that does not pass works as it stands.
-    let way = format!("`aeroform machine destroy {sick} --force` takes it away");
+    let way = format!("destroy it (`aeroform machine destroy {sick} --force`)");
     assert!(joined(&failed).contains(&way), "{failed}");
     let gone = run(
         &sandbox,
@@ -348,7 +348,7 @@ fn a_refused_plan_that_is_saved_promises_nothing() {
         "{plan}"
     );
     assert!(
-        plan.contains("saved to a.plan; no apply carries it out while it is refused"),
+        plan.contains("saved to a.plan; it cannot be applied while it is refused"),
         "{plan}"
     );
     assert!(!plan.contains("does exactly this"), "{plan}");

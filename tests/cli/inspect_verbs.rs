@@ -124,19 +124,13 @@ fn a_broken_aeroform_toml_hides_nothing_that_is_there() {
     for (text, warning) in [
         (
             "provider = \"local\n",
-            "; the state is taken to be `state/shop.json`",
+            "; using the state `state/shop.json`",
         ),
         ("provider = \"flyy\"\n", "unknown provider `flyy`"),
         ("[groups.wbe]\ncount = 1\n", "aeroform.toml:1:9: "),
         ("config = \"nowhere.toml\"\n", "there is no `nowhere.toml`"),
-        (
-            "config = \"../home\"\n",
-            "`../home` leads out of the project",
-        ),
-        (
-            "[state]\npath = 7\n",
-            "; the state is taken to be `state/shop.json`",
-        ),
+        ("config = \"../home\"\n", "`../home` is outside the project"),
+        ("[state]\npath = 7\n", "; using the state `state/shop.json`"),
     ] {
         let sandbox = with_one();
         sandbox.write("aeroform.toml", text);
@@ -192,7 +186,7 @@ fn a_damaged_state_does_not_hide_the_world() {
             ] {
                 let shown = sandbox.run(verb);
                 assert!(shown.starts_with("exit 0\n"), "{text}: {shown}");
-                assert!(shown.contains("going on without the state"), "{shown}");
+                assert!(shown.contains("continuing without the state"), "{shown}");
             }
             let status = sandbox.run(&["status"]);
             assert!(status.contains("no state yet · 1 Machine"), "{status}");
@@ -223,7 +217,7 @@ fn no_app_is_guessed_where_there_are_several_or_another_is_named() {
     assert_snapshot!(sandbox.run(&["status"]), @r"
     exit 1
     --- stderr
-    error: several apps have a state here, and fly.toml does not say which is meant
+    error: several apps have a state here, and fly.toml does not name the app
       caused by: `state/other.json` is of `other`
       caused by: `state/shop.json` is of `shop`
       caused by: cannot parse `fly.toml`: 1 error
@@ -286,10 +280,7 @@ fn on_fly_a_name_and_a_provider_are_enough_in_any_folder() {
         );
     }
     let unnamed = run(&sandbox, &platform, &["-a", "shop", "status"]);
-    assert!(
-        unnamed.contains("nothing says where the Machines run"),
-        "{unnamed}"
-    );
+    assert!(unnamed.contains("no provider is configured"), "{unnamed}");
     std::fs::remove_file(sandbox.project().join("fly.toml")).unwrap();
     let destroy = [
         "-a",

@@ -231,7 +231,7 @@ fn where_no_list_can_be_drawn_the_choices_are_listed() {
     error: no group is named
       caused by: jobs
       caused by: web
-    hint: name one of these: `--to GROUP`
+    hint: use `--to GROUP`
     ");
 
     let dumb = |args: &[&str], columns: u16| {
@@ -250,10 +250,10 @@ fn where_no_list_can_be_drawn_the_choices_are_listed() {
     assert!(words.join(" ").contains("no Machine is named"), "{narrow}");
     std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
     assert_snapshot!(dumb(&["init"], 80), @"
-    error: nothing says where the Machines run
+    error: no provider is configured
       caused by: local  processes of this computer: counts are written
       caused by: fly    Machines of the app on Fly: counts stay as they are there
-    hint: name one of these: `aeroform init --provider NAME`
+    hint: use `aeroform init --provider NAME`
     ");
 }
 
@@ -268,7 +268,7 @@ fn init_asks_where_the_machines_run_and_writes_nothing_without_an_answer() {
     };
     let mut terminal = init();
     assert_snapshot!(terminal.contents(), @"
-    Where do the Machines run? |type to narrow, ↑ ↓ and Enter choose, Esc leaves
+    Where do the Machines run? |type to filter, ↑ ↓ and Enter choose, Esc cancels
     > local  processes of this computer: counts are written
       fly    Machines of the app on Fly: counts stay as they are there
     ");
@@ -287,7 +287,7 @@ fn init_asks_where_the_machines_run_and_writes_nothing_without_an_answer() {
     let terminal = Terminal::start(sandbox.command(&["init"]));
     let (code, screen) = terminal.end();
     assert_eq!(code, 1, "{screen}");
-    assert!(screen.contains("is there already"), "{screen}");
+    assert!(screen.contains("already exists"), "{screen}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn init_writes_counts_for_local_machines_and_refuses_to_overwrite() {
     --- stdout
     wrote `aeroform.toml`, `.gitignore` and `aeroform.schema.json`
     --- stderr
-    next: `aeroform plan` shows what it would do
+    next: run `aeroform plan`
     ");
     assert_snapshot!(sandbox.read("aeroform.toml"), @r#"
     #:schema ./aeroform.schema.json
@@ -33,8 +33,8 @@ fn init_writes_counts_for_local_machines_and_refuses_to_overwrite() {
     assert_snapshot!(sandbox.run(&["init"]), @r"
     exit 1
     --- stderr
-    error: `aeroform.toml` is there already
-    hint: change it by hand, or move it away first; nothing was written
+    error: `aeroform.toml` already exists
+    hint: edit it, or move it first; nothing was written
     ");
 }
 
@@ -193,21 +193,21 @@ fn a_folder_without_fly_toml_says_what_to_do() {
     exit 1
     --- stderr
     error: there is no `fly.toml`
-    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
+    hint: run in the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
     ");
     assert_snapshot!(sandbox.run(&["plan", "--json"]), @r#"
     exit 1
     --- stdout
-    {"format_version":1,"error":{"code":"no_fly_toml","message":"there is no `fly.toml`","causes":[],"hint":"go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`","exit":1}}
+    {"format_version":1,"error":{"code":"no_fly_toml","message":"there is no `fly.toml`","causes":[],"hint":"run in the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`","exit":1}}
     --- stderr
     error: there is no `fly.toml`
-    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
+    hint: run in the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
     "#);
     assert_snapshot!(sandbox.run(&["status", "-c", "other/fly.toml"]), @r"
     exit 1
     --- stderr
     error: there is no `other/fly.toml`
-    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`; or name the app: `aeroform -c other/fly.toml -a NAME --provider fly …`
+    hint: run in the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`; or name the app: `aeroform -c other/fly.toml -a NAME --provider fly …`
     ");
 }
 
@@ -219,17 +219,17 @@ fn nothing_outside_the_project_is_read() {
     assert_snapshot!(sandbox.run(&["validate"]), @r"
     exit 1
     --- stderr
-    error: `../../../etc/hostname` leads out of the project
+    error: `../../../etc/hostname` is outside the project
       caused by: the project is `[ROOT]/project`
-    hint: a manifest may only name files of its project; a flag may name any: `aeroform -c ../../../etc/hostname …`
+    hint: a manifest can only name files in its project; a flag can name any file: `aeroform -c ../../../etc/hostname …`
     ");
     sandbox.write("aeroform.toml", "[state]\npath = \"/etc/passwd\"\n");
     assert_snapshot!(sandbox.run(&["plan"]), @r"
     exit 1
     --- stderr
-    error: `/etc/passwd` leads out of the project
+    error: `/etc/passwd` is outside the project
       caused by: the project is `[ROOT]/project`
-    hint: a manifest may only name files of its project; a flag may name any
+    hint: a manifest can only name files in its project; a flag can name any file
     ");
 }
 

@@ -55,9 +55,9 @@ fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
     let before = instances(&platform);
     let out = run(&sandbox, &platform, &["state", "rm", &id]);
     assert!(out.starts_with("exit 0\n"), "{out}");
-    assert!(out.contains("is at serial 2 now"), "{out}");
+    assert!(out.contains("is now at serial 2"), "{out}");
     assert!(
-        out.contains(&format!("`aeroform import {id}` takes it back")),
+        out.contains(&format!("`aeroform import {id}` adds it again")),
         "{out}"
     );
     let state = sandbox.read("state/shop.json");
@@ -76,7 +76,7 @@ fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
     assert!(asked.contains(&format!("= web {id} ams")), "{asked}");
     assert!(asked.contains("add `--auto-approve`"), "{asked}");
     let mut terminal = Terminal::start(on(&sandbox, &platform, &["import", &id]));
-    terminal.expect("Take it into the state? [y/N]");
+    terminal.expect("Add it to the state? [y/N]");
     terminal.type_line("");
     assert_eq!(terminal.end().0, 6);
     let taken = run(&sandbox, &platform, &["import", &id, "-y", "--json"]);
@@ -99,15 +99,15 @@ fn a_machine_made_by_hand_is_taken_in_and_one_of_another_purpose_is_not() {
     let taken = run(&sandbox, &platform, &["import", &stranger, "-y"]);
     assert!(taken.starts_with("exit 0\n"), "{taken}");
     assert!(
-        taken.contains(&format!("Machine {stranger} is one of group `web` now")),
+        taken.contains(&format!("Machine {stranger} is now in group `web`")),
         "{taken}"
     );
     let plan = run(&sandbox, &platform, &["plan"]);
     assert!(plan.contains("3 → 2"), "{plan}");
     let console = made(&platform, &json!({"fly_process_group": "fly_app_console"}));
     for (id, why) in [
-        (&console, "another tool made it"),
-        (&stranger, "it is in it already"),
+        (&console, "it was created by another tool"),
+        (&stranger, "it is already in the state"),
     ] {
         let refused = run(&sandbox, &platform, &["import", id, "-y"]);
         assert!(refused.starts_with("exit 1\n"), "{refused}");
@@ -115,7 +115,7 @@ fn a_machine_made_by_hand_is_taken_in_and_one_of_another_purpose_is_not() {
     }
     let nobody = run(&sandbox, &platform, &["import", "148ed599c14189", "-y"]);
     assert!(
-        nobody.contains("has no such Machine `148ed599c14189`"),
+        nobody.contains("has no Machine `148ed599c14189`"),
         "{nobody}"
     );
 }

@@ -151,7 +151,7 @@ fn settings_of_another_file_are_not_taken_whatever_their_name() {
     assert_snapshot!(sandbox.run(&["-c", "fly.toml", "apply", "-y"]), @r#"
     exit 1
     --- stderr
-    error: `fly.toml` has no settings: provider, counts, `protect` and `max_destroy` would be dropped
+    error: `fly.toml` has no settings: provider, counts, `protect` and `max_destroy` would be ignored
       caused by: `aeroform.toml` is for `fly.prod.toml`
     hint: rename `aeroform.toml`, or write `config = "fly.toml"` there
     "#);
@@ -246,7 +246,7 @@ fn without_settings_of_its_own_a_file_is_shown_and_never_applied() {
     assert_eq!(planned(&sandbox, &[]), "shop 5");
     let again = sandbox.run(&init);
     assert!(
-        again.contains("`aeroform.worker.toml` is there already"),
+        again.contains("`aeroform.worker.toml` already exists"),
         "{again}"
     );
 }
@@ -256,7 +256,7 @@ fn one_app_in_a_folder_may_have_any_name() {
     let sandbox = with(&[("fly.prod.toml", app("shop")), ("aeroform.toml", count(5))]);
     assert_eq!(planned(&sandbox, &["-c", "fly.prod.toml"]), "shop 5");
     let init = sandbox.run(&["-c", "fly.prod.toml", "init"]);
-    assert!(init.contains("`aeroform.toml` is there already"), "{init}");
+    assert!(init.contains("`aeroform.toml` already exists"), "{init}");
     // A second one, and nobody knows any more.
     sandbox.write("fly.dev.toml", &app("dev"));
     assert_eq!(
@@ -288,8 +288,8 @@ fn a_settings_file_is_no_fly_toml() {
         for verb in ["validate", "plan", "status", "init"] {
             let shown = sandbox.run(&["-c", file, verb]);
             assert!(shown.starts_with("exit 1\n"), "{shown}");
-            let told = format!("`{file}` holds settings");
-            let hint = format!("that is `{fly}`: `aeroform -c {fly} …`");
+            let told = format!("`{file}` is a settings file");
+            let hint = format!("use its fly.toml: `aeroform -c {fly} …`");
             assert!(shown.contains(&told) && shown.contains(&hint), "{shown}");
         }
     }
@@ -342,11 +342,7 @@ fn a_folder_above_is_a_project_like_any_other() {
     assert_eq!(at("../fly.toml"), "shop 2");
     assert_eq!(at("../fly.worker.toml"), "worker 3");
     sandbox.write("up/aeroform.toml", "[state]\npath = \"../shop.json\"\n");
-    assert!(
-        at("..").contains("leads out of the project"),
-        "{}",
-        at("..")
-    );
+    assert!(at("..").contains("is outside the project"), "{}", at(".."));
 }
 
 #[test]
@@ -360,7 +356,7 @@ fn a_config_outside_of_the_project_is_named_by_the_flag() {
     ]);
     std::fs::remove_dir(sandbox.project().join(".git")).unwrap();
     let at = |args: &[&str]| planned(&sandbox, &[&["-C", "up/down"], args].concat());
-    assert_eq!(at(&[]), "`../fly.worker.toml` leads out of the project");
+    assert_eq!(at(&[]), "`../fly.worker.toml` is outside the project");
     let shown = sandbox.run(&["-C", "up/down", "plan"]);
     assert!(
         shown.contains("`aeroform -C up/down -c ../fly.worker.toml …`"),
@@ -423,7 +419,7 @@ fn a_file_that_is_valid_for_fly_alone_is_begun_for_fly() {
                 let shown = run(&sandbox, variables, verb);
                 assert!(!shown.contains("provider `local`"), "{verb:?}: {shown}");
                 assert!(
-                    shown.contains("nothing says where the Machines run"),
+                    shown.contains("no provider is configured"),
                     "{verb:?}: {shown}"
                 );
             }
@@ -431,7 +427,7 @@ fn a_file_that_is_valid_for_fly_alone_is_begun_for_fly() {
             let told = if settings {
                 "has no settings"
             } else {
-                "nothing says where the Machines run"
+                "no provider is configured"
             };
             assert!(applied.contains(told), "{applied}");
             assert!(!applied.contains("provider `local`"), "{applied}");

@@ -46,10 +46,7 @@ fn an_app_that_may_be_on_fly_never_runs_here_unsaid() {
         for verb in VERBS {
             let shown = sandbox.run(verb);
             assert!(shown.starts_with("exit 1\n"), "{verb:?}: {shown}");
-            assert!(
-                shown.contains("nothing says where the Machines run"),
-                "{shown}"
-            );
+            assert!(shown.contains("no provider is configured"), "{shown}");
         }
         assert!(sandbox.untouched());
         assert!(!sandbox.project().join("aeroform.toml").exists());
@@ -58,7 +55,7 @@ fn an_app_that_may_be_on_fly_never_runs_here_unsaid() {
     for verb in VERBS {
         let shown = with_token(&sandbox, verb);
         assert!(
-            shown.contains("nothing says where the Machines run"),
+            shown.contains("no provider is configured"),
             "{verb:?}: {shown}"
         );
     }
@@ -66,27 +63,63 @@ fn an_app_that_may_be_on_fly_never_runs_here_unsaid() {
     assert_snapshot!(with_token(&sandbox, &["apply", "-y"]), @r#"
     exit 1
     --- stderr
-    error: nothing says where the Machines run
+    error: no provider is configured
       caused by: no flag, aeroform.toml or state names a provider, and `FLY_API_TOKEN` is set
-    hint: `--provider fly` means Fly, `--provider local` processes of this computer; `provider = "…"` in `aeroform.toml` writes it down
+    hint: use `--provider fly` for Fly or `--provider local` for processes on this computer, or write `provider = "…"` in `aeroform.toml`
     "#);
     // Without one, `init` writes it.
     std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
     let shown = with_token(&sandbox, &["apply", "-y"]);
     assert!(
-        shown.contains("computer; `aeroform init` writes it down"),
+        shown.contains("computer, or run `aeroform init`"),
         "{shown}"
     );
+}
+
+#[test]
+fn init_does_not_guess_a_provider() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", Sandbox::FLY);
+    for args in [&["init"][..], &["init", "--json"]] {
+        let shown = with_token(&sandbox, args);
+        assert!(shown.starts_with("exit 1\n"), "{shown}");
+        assert!(
+            shown.contains("no provider is configured")
+                && shown.contains("`--provider fly` for Fly or `--provider local`"),
+            "{shown}"
+        );
+    }
+    let path = sandbox.project().join("aeroform.toml");
+    assert!(!path.exists());
+    for provider in ["local", "fly"] {
+        let shown = with_token(&sandbox, &["init", "--provider", provider]);
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+        let written = sandbox.read("aeroform.toml");
+        assert!(written.contains(&format!("provider = \"{provider}\"")));
+        std::fs::remove_file(&path).unwrap();
+    }
+    // A fly.toml that is valid only for Fly needs no guess.
+    sandbox.write("fly.toml", BUILT);
+    let shown = sandbox.run(&["init"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let written = sandbox.read("aeroform.toml");
+    assert!(written.contains("provider = \"fly\""), "{written}");
 }
 
 #[test]
 fn an_image_that_a_flag_or_aeroform_toml_names_may_be_flys_too() {
     let sandbox = Sandbox::with_app();
     let by_flag = sandbox.run(&["apply", "-y", "--image", "nginx"]);
-    assert!(by_flag.contains("an image is named or built"), "{by_flag}");
+    assert!(
+        by_flag.contains("an image or `[build]` is set"),
+        "{by_flag}"
+    );
     sandbox.write("aeroform.toml", "image = \"nginx\"\n");
     let by_file = sandbox.run(&["apply", "-y"]);
-    assert!(by_file.contains("an image is named or built"), "{by_file}");
+    assert!(
+        by_file.contains("an image or `[build]` is set"),
+        "{by_file}"
+    );
     assert!(sandbox.untouched());
 }
 

@@ -94,10 +94,10 @@ fn what_the_flags_do_not_take_is_said() {
     ends(
         &always,
         64,
-        &["this version cannot run the release command; it takes `never`"],
+        &["this version cannot run the release command; use `never`"],
     );
     let canary = sandbox.run(&["plan", "--strategy", "canary"]);
-    ends(&canary, 64, &["it takes `rolling` and `immediate`"]);
+    ends(&canary, 64, &["use `rolling` or `immediate`"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
     let platform = EmulatorProcess::with_app(&sandbox);
     let at = |args: &[&str]| run(&sandbox, &platform, args);
     ends(&at(&["apply", "-y", "--image", V1]), 0, &["2 created"]);
-    let needed = "group `app` would be updated with the strategy `bluegreen`, which is not part of this version";
+    let needed = "group `app` would be updated with the strategy `bluegreen`, which is not supported by this version";
     ends(
         &at(&["plan", "--image", V2, "--detailed-exitcode"]),
         6,

@@ -59,7 +59,7 @@ fn a_count_is_written_as_an_exact_map_and_applied() {
     assert_snapshot!(sandbox.run(&["scale", "count", "web=4", "-r", "ams,fra"]), @"
     exit 0
     --- stdout
-    The files say so already; nothing was changed.
+    The files already have this setting; nothing was changed.
     ");
 }
 
@@ -79,7 +79,7 @@ fn a_group_scaled_to_nothing_needs_its_name() {
         assert_eq!(refused.starts_with("exit 6\n"), !drain, "{refused}");
         let named = refused.contains(
             "the plan destroys all Machines of group `web` (1 Machine)\n\
-             hint: after a review of the plan add `--allow-destroy=web:1`\n",
+             hint: review the plan, then add `--allow-destroy=web:1`\n",
         );
         assert_eq!(named, !drain, "{refused}");
         assert_eq!(sandbox.read("aeroform.toml"), before);
@@ -190,9 +190,9 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
     Plan: 0 to create, 0 to update, 1 to destroy.
     Destroys group post.
     --- stderr
-    error: the plan needs a yes, and there is no terminal to ask at; nothing was changed
+    error: this plan needs approval and stdin is not a terminal; nothing was changed
       caused by: the plan removes group `post` (1 Machine)
-    hint: after a review of the plan add `--auto-approve --allow-destroy=post:1`
+    hint: review the plan, then add `--auto-approve --allow-destroy=post:1`
     "#);
     quietly(&["group", "remove", "post", "--allow-destroy=post"]);
     assert_eq!(sandbox.machines(), 2);
@@ -210,11 +210,11 @@ fn a_name_that_machines_have_still_is_given_to_no_other_group() {
     assert_snapshot!(only("web", "jobs"), @"
     exit 1
     --- stderr
-    error: Machines of group `jobs` are still to move to `work`
+    error: Machines of group `jobs` have not moved to `work`
     hint: run `aeroform apply` first; then the name `jobs` is free
     ");
     let added = sandbox.run(&["group", "add", "jobs", "sleep 1", "--edit-only"]);
-    assert!(added.contains("still to move to `work`"), "{added}");
+    assert!(added.contains("have not moved to `work`"), "{added}");
     assert_eq!(sandbox.read("aeroform.toml"), before);
     // The way back is free, and once they have moved the name is, too.
     assert!(only("work", "jobs").starts_with("exit 0\n"));
@@ -291,7 +291,7 @@ fn regions_come_and_go_by_list_and_by_number() {
       + regions = { fra = 2 }
 
     --- stderr
-    wrote `aeroform.toml`; `aeroform apply` carries it out
+    wrote `aeroform.toml`; apply it with `aeroform apply`
     "#);
     assert_snapshot!(shown(&sandbox, &["regions", "list"]), @"
     exit 0
@@ -324,14 +324,14 @@ fn a_region_that_is_misspelt_is_an_error_and_one_where_nothing_runs_is_said_to_b
     assert_snapshot!(sandbox.run(&["regions", "drain", "fra"]), @"
     exit 0
     --- stdout
-    The files say so already; nothing was changed.
+    The files already have this setting; nothing was changed.
     --- stderr
     nothing runs in `fra`
     ");
     assert_snapshot!(sandbox.run(&["regions", "remove", "home", "-g", "jobs"]), @"
     exit 0
     --- stdout
-    The files say so already; nothing was changed.
+    The files already have this setting; nothing was changed.
     --- stderr
     nothing of group `jobs` runs in `home`
     ");
@@ -349,10 +349,10 @@ fn a_count_that_is_none_is_a_wrong_command_line() {
     ] {
         let shown = sandbox.run(&[&["scale", "count"], counts].concat());
         assert!(shown.starts_with("exit 64\n"), "{shown}");
-        assert!(shown.contains("write N, +N or -N"), "{shown}");
+        assert!(shown.contains("expected N, +N or -N"), "{shown}");
     }
     let twice = sandbox.run(&["scale", "count", "web=2", "web=3"]);
-    assert!(twice.contains("group `web` is given two counts"), "{twice}");
+    assert!(twice.contains("group `web` has two counts"), "{twice}");
 }
 
 /// Holds rule 13.

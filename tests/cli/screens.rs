@@ -213,7 +213,7 @@ fn a_lock_that_is_waited_for_is_waited_for_before_the_plan() {
     let output: Output = waiting.join().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     let waits = told
-        .find("waits for the state's lock")
+        .find("for the state's lock")
         .unwrap_or_else(|| panic!("{told}"));
     assert!(
         told.find("Applying").is_some_and(|begins| begins > waits),

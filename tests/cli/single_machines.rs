@@ -44,7 +44,7 @@ fn a_clone_is_one_more_in_an_exact_map() {
     let cloned = sandbox.run(&["machine", "clone", id, "--region", "gru", "-y"]);
     assert!(cloned.contains("Apply complete: 1 created."), "{cloned}");
     assert!(
-        cloned.contains("has 3 Machines then: ams 2, gru 1"),
+        cloned.contains("then has 3 Machines: ams 2, gru 1"),
         "{cloned}"
     );
     assert_snapshot!(sandbox.read("aeroform.toml"), @"
@@ -82,7 +82,7 @@ fn the_machine_that_is_named_is_destroyed_and_no_other() {
         "{destroyed}"
     );
     assert!(
-        destroyed.contains("has 1 Machine then: ams 1"),
+        destroyed.contains("then has 1 Machine: ams 1"),
         "{destroyed}"
     );
     assert_eq!(ids(&sandbox, "web"), [web[1].clone()]);
@@ -104,7 +104,7 @@ fn the_machine_that_is_named_is_destroyed_and_no_other() {
     assert!(last.contains("--allow-destroy=web:1"), "{last}");
     assert_eq!(ids(&sandbox, "web").len(), 1);
     let last = sandbox.run(&["machine", "rm", &web[1], "-y", "--allow-destroy=web"]);
-    assert!(last.contains("would make some again"), "{last}");
+    assert!(last.contains("would create Machines again"), "{last}");
     assert_eq!(ids(&sandbox, "web").len(), 0);
     settled(&sandbox);
 }
@@ -276,7 +276,7 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
         sandbox.write("aeroform.toml", &ours);
         edits
     };
-    let of_files = "the apply makes the new Machine from the files alone";
+    let of_files = "the new Machine is created from the files only";
     let edits = left(&[]);
     assert!(
         edits.contains(of_files) && edits.contains(": `dns`; without"),
@@ -302,7 +302,7 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     let stranger = made["id"].as_str().unwrap();
     let refused = run(&sandbox, &platform, &["machine", "destroy", stranger, "-f"]);
     assert!(
-        refused.contains("no group that Aeroform manages"),
+        refused.contains("not in a group that Aeroform manages"),
         "{refused}"
     );
 }
@@ -361,7 +361,7 @@ fn a_volume_is_new_for_a_clone_goes_along_with_a_replacement_and_stays_behind_a_
     let ours = sandbox.read("aeroform.toml");
     let only = ["machine", "clone", &second, "--edit-only"];
     let edited = run(&sandbox, &platform, &only);
-    assert!(!edited.contains("from the files alone"), "{edited}");
+    assert!(!edited.contains("from the files only"), "{edited}");
     sandbox.write("aeroform.toml", &ours);
     let cloned = run(&sandbox, &platform, &["machine", "clone", &second, "-y"]);
     assert!(cloned.starts_with("exit 0\n"), "{cloned}");

@@ -27,8 +27,8 @@ fn a_size_is_checked_before_anything_else() {
     assert_snapshot!(no(&["memory", "1gb"]), @"
     exit 1
     --- stderr
-    error: there are several process groups, and none is named
-    hint: name one with `-g`: `jobs`, `web`
+    error: the app has several process groups, and none is named
+    hint: use `-g` with one of `jobs`, `web`
     ");
     assert_eq!(sandbox.read("fly.toml"), Sandbox::FLY);
 }

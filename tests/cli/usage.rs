@@ -126,7 +126,7 @@ fn a_folder_that_is_not_there_is_named() {
     assert_snapshot!(Sandbox::new().run(&["-C", "nowhere", "status"]), @r"
     exit 1
     --- stderr
-    error: cannot go to `nowhere`
+    error: cannot change to folder `nowhere`
       caused by: No such file or directory (os error 2)
     ");
 }
@@ -170,7 +170,7 @@ fn a_verb_of_flyctl_or_terraform_is_told_what_says_the_same_here() {
     --- stderr
     error: unrecognized subcommand 'deploy'
 
-      tip: here it is `aeroform apply`, with an image that is built: `--image REF`
+      tip: in aeroform: `aeroform apply --image REF`, with a built image
 
     Usage: aeroform [OPTIONS] <COMMAND>
 
@@ -181,14 +181,14 @@ fn a_verb_of_flyctl_or_terraform_is_told_what_says_the_same_here() {
     --- stderr
     error: unrecognized subcommand 'secrets'
 
-      tip: here it is `fly secrets`, then `aeroform restart`
+      tip: in aeroform: `fly secrets`, then `aeroform restart`
 
     Usage: aeroform [OPTIONS] <COMMAND>
 
     For more information, try '--help'.
     ");
     let below = sandbox.run(&["machine", "deploy"]);
-    assert!(!below.contains("here it is"), "{below}");
+    assert!(!below.contains("in aeroform:"), "{below}");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn an_image_that_a_variable_left_empty_is_refused_before_anything_is_planned() {
     ] {
         let run = sandbox.run(&["plan", "--image", image]);
         assert!(run.starts_with("exit 64"), "{run}");
-        assert!(run.contains("names no image"), "{run}");
+        assert!(run.contains("not an image reference"), "{run}");
     }
 }
 

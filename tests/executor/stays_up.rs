@@ -522,8 +522,7 @@ async fn a_machine_that_crashes_twice_after_its_gate_is_a_finding() {
     let found = &ran.report.findings;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        found[0]
-            .ends_with("ended 3 times by itself after its change was done, last with exit code 7"),
+        found[0].ends_with("ended 3 times after its change completed, last with exit code 7"),
         "{found:?}"
     );
     let (plan, _) = stage.plan(&wanted).await;

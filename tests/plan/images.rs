@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::schema::Guest;
 use aeroform::core::fleet::{HostStatus, MachineId, ReleaseStamp};
-use aeroform::core::plan::{Action, Plan};
+use aeroform::core::plan::{Action, Options, Plan, PlanMode};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -311,4 +311,12 @@ fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
     stage.edit_outside("m00001", |machine| machine.image_digest = None);
     assert_eq!(said(&stage, TAG), Some(tag));
     assert_eq!(said(&stage, &by_digest(1)), None);
+    let mut tagged = desired([("web", group("web"))]);
+    tagged.image = Some(TAG.to_owned());
+    let destroy = Options {
+        mode: PlanMode::Destroy,
+        ..Options::default()
+    };
+    let warnings = stage.plan_with(&tagged, &destroy).warnings;
+    assert!(warnings.iter().all(|note| note.code != "mutable_tag"));
 }

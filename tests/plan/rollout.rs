@@ -216,7 +216,7 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
     let stage = PlanFixture::with(&desired([("web", web(2))]));
     let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
     let plan = stage.plan(&wanted);
-    assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which is not part of this version");
+    assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which is not supported by this version");
     assert_eq!(stage.offline(&wanted).refusals, plan.refusals);
     let canary = desired([("web", named(UnsupportedStrategy::Canary))]);
     let replaced = stage.plan_with(&canary, &replacing(&["m00001"]));

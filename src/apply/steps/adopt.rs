@@ -1,4 +1,4 @@
-//! Adopt and wait: a Machine is taken into the state, and no call changes it.
+//! Adopt and wait: adds a Machine to the state without a call.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::core::fleet::{DesiredGroup, Exit, Machine, MachineId, MachineState};
 use crate::core::plan::{Change, GateKind, adopted_config};
 use crate::provider::codes as answers;
 
-/// A Machine of the snapshot, with the group that it is of.
+/// A Machine of the snapshot with its group.
 pub(super) struct AdoptedMachine<'a> {
     pub(super) machine: &'a Machine,
-    /// None where its group is not wanted any more.
+    /// `None` if its group is no longer desired.
     pub(super) group: Option<&'a DesiredGroup>,
 }
 
-/// Takes an observed Machine: of its config only the keys that the manifests write (rule 10).
+/// Adopts an observed Machine: only the config keys that the manifests write (rule 10).
 pub(super) fn take_observed<'a>(
     hands: &StepContext<'a>,
     progress: &mut StepProgress,
@@ -49,7 +49,7 @@ pub(super) fn take_observed<'a>(
     Ok(AdoptedMachine { machine, group })
 }
 
-/// Takes it as it is.
+/// Adopts it unchanged.
 pub(super) fn adopt(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -58,8 +58,8 @@ pub(super) fn adopt(
     take_observed(hands, progress, change).map(|_| ())
 }
 
-/// Waits for the gate that the run which made or changed it did not see pass; taken it is either way. One that
-/// somebody has stopped has nothing to pass.
+/// Waits for the gate that the Machine's own run did not see pass; it is adopted either way. A deliberately
+/// stopped Machine has no gate.
 pub(super) async fn wait(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -106,7 +106,7 @@ pub(super) async fn wait(
 fn exit_error(id: &MachineId, exit: &Exit) -> StepError {
     StepError::Failed {
         code: answers::MACHINE_FAILED.name().to_owned(),
-        message: format!("Machine {id} has failed: {exit}, and it is not started again"),
-        hint: Some(format!("look at its logs: `aeroform logs {id}`")),
+        message: format!("Machine {id} has failed: {exit}, and it is not restarted"),
+        hint: Some(format!("check its logs: `aeroform logs {id}`")),
     }
 }

@@ -1,4 +1,4 @@
-//! Create: one Machine for one intent, never two; its volumes before it.
+//! Create: exactly one Machine per intent; its volumes first.
 
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
 use crate::provider::codes as answers;
 
-/// How long a Machine that is being destroyed may keep its volume and its name.
+/// How long a Machine being destroyed may keep its volume and name.
 const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes the Machine, or takes the one that an earlier run has made for the same intent, and waits
-/// for its gate. A crash or cancel in between leaves a Machine whose name says what it is for.
+/// Creates the Machine, or uses the one that an earlier run created for the same intent, and waits for its
+/// gate. A crash or cancel in between leaves a Machine with an identifying name.
 pub(super) async fn create<'a>(
     hands: &StepContext<'a>,
     progress: &mut StepProgress,
@@ -121,7 +121,7 @@ pub(super) async fn create<'a>(
     };
     progress.sent_config = Some(wanted.stored_config());
     let Some(id) = progress.machine.as_ref().map(|machine| machine.id.clone()) else {
-        let cause = "the Machine is gone again";
+        let cause = "the Machine no longer exists";
         return Err(StepError::failed(answers::MACHINE_FAILED, cause));
     };
     check_region(progress, &change.region)?;
@@ -139,7 +139,7 @@ pub(super) async fn create<'a>(
     gate::wait_for_gate(hands, progress, gate).await
 }
 
-/// Nothing goes on with a Machine that is somewhere else than was asked for; it is remembered where it is.
+/// A Machine in another region than requested fails the step; the state records it there.
 pub(super) fn check_region(progress: &StepProgress, region: &Region) -> PartResult {
     let machine = progress.machine.as_ref();
     let Some(machine) = machine.filter(|machine| machine.region != *region) else {
@@ -150,14 +150,13 @@ pub(super) fn check_region(progress: &StepProgress, region: &Region) -> PartResu
         code: codes::WRONG_REGION.name().to_owned(),
         message: format!("Machine {id} is in {found}, not {region}"),
         hint: Some(format!(
-            "the platform has put it there; `aeroform machine destroy {id} --force` takes it away, and `aeroform \
-             plan` says what an apply would do now"
+            "the platform chose this region; destroy it with `aeroform machine destroy {id} --force`, or run `aeroform plan`"
         )),
     })
 }
 
-/// How a new Machine stands there: one that rests or is out of rotation is replaced by one that is, too.
-/// One that is destroyed first may have been stopped by a run that died on the way, so its successor runs.
+/// The initial state of a new Machine: a stopped or cordoned one is replaced by one like it. A Machine that is
+/// destroyed first may have been stopped by a crashed run, so its successor runs.
 #[derive(Clone, Copy)]
 struct InheritedState {
     runs: bool,
@@ -165,7 +164,7 @@ struct InheritedState {
 }
 
 impl InheritedState {
-    /// That of the Machine whose place it takes, as an update would leave that one (rule 23).
+    /// That of the replaced Machine, as an update would leave it (rule 23).
     async fn of_replaced(
         hands: &StepContext<'_>,
         replaces: Option<&MachineId>,
@@ -175,7 +174,7 @@ impl InheritedState {
             Some(old) => hands.get(old).await?,
             None => None,
         };
-        // What a host that does not answer said last says nothing of what is to be.
+        // The last state on an unreachable host does not decide.
         let is_told = |old: &Machine| !old.state.is_gone() && old.host == HostStatus::Ok;
         let Some(mut live) = live.filter(is_told) else {
             return Ok(Self {
@@ -183,7 +182,7 @@ impl InheritedState {
                 cordoned: false,
             });
         };
-        // Only once it has stopped it shows whether somebody has stopped it.
+        // Only after it stopped it is known whether somebody stopped it.
         if matches!(
             live.state,
             MachineState::Stopping | MachineState::Suspending
@@ -193,7 +192,7 @@ impl InheritedState {
         }
         Ok(Self {
             runs: match live.state {
-                // Without being started on purpose, or on its way to its first start.
+                // Created without a start, or before its first start.
                 MachineState::Created => !wanted.is_settled(&live),
                 state => !state.is_inactive() || UpdatedMachine::to_update(wanted, &live).launched,
             },
@@ -203,14 +202,14 @@ impl InheritedState {
 }
 
 pub(super) enum CreateResult {
-    /// This run made it.
+    /// Created by this run.
     New(Machine),
-    /// It was there already, or was made by a call whose answer was lost.
+    /// It existed, or was created by a call without a response.
     Existing(Machine),
 }
 
 impl CreateResult {
-    /// Looks at what the platform has added by itself to what was sent.
+    /// Records the platform's additions to the sent config.
     pub(super) fn record_additions(&self, hands: &StepContext<'_>, written: &SentConfig) {
         let (echo, lineage) = (&hands.shared.additions, hands.shared.lineage());
         match self {
@@ -223,7 +222,7 @@ impl CreateResult {
     }
 }
 
-/// The Machine of the intent, where the snapshot has one already.
+/// The Machine of the intent, if the snapshot has it.
 async fn find_existing(hands: &StepContext<'_>, change: &Change) -> PartResult<Option<Machine>> {
     let Some(id) = hands.observed_id(&change.machine.name) else {
         return Ok(None);
@@ -232,7 +231,7 @@ async fn find_existing(hands: &StepContext<'_>, change: &Change) -> PartResult<O
     Ok(machine.filter(|machine| !machine.state.is_gone()))
 }
 
-/// What a Machine that is there keeps: no update attaches or takes away a volume.
+/// Keeps the volumes of an existing Machine: an update neither attaches nor detaches volumes.
 fn existing_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     if machine.volumes.is_empty() {
         return change.taken_volumes().to_vec();
@@ -240,8 +239,7 @@ fn existing_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     machine.volumes.clone()
 }
 
-/// The volumes that the Machine gets: those that it takes, once they are free, and those that are made
-/// for it.
+/// The volumes of the Machine: reused ones, once free, and created ones.
 async fn resolve_volumes(
     hands: &StepContext<'_>,
     step: StepId,
@@ -255,7 +253,7 @@ async fn resolve_volumes(
     Ok(taken.iter().cloned().chain(made).collect())
 }
 
-/// Waits for Machines on their way out that still have these volumes: a run that died destroyed them.
+/// Waits for Machines being destroyed that still have these volumes: a crashed run destroyed them.
 async fn wait_volumes_free(hands: &StepContext<'_>, volumes: &[VolumeId]) -> PartResult {
     let observed = hands.shared.input.observed;
     let wanted = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
@@ -268,7 +266,7 @@ async fn wait_volumes_free(hands: &StepContext<'_>, volumes: &[VolumeId]) -> Par
     Ok(())
 }
 
-/// Waits until a Machine that is on its way out is gone, and what it holds is free.
+/// Waits until a Machine being destroyed is gone and its volume and name are free.
 async fn leaves(hands: &StepContext<'_>, holder: &MachineId, what: &str) -> PartResult {
     hands.report_waiting(format!("{holder} to let {what} go"), VOLUME_PATIENCE);
     let deadline = Instant::now() + VOLUME_PATIENCE;
@@ -276,7 +274,7 @@ async fn leaves(hands: &StepContext<'_>, holder: &MachineId, what: &str) -> Part
     Ok(())
 }
 
-/// Makes the Machine of this name, unless it is there.
+/// Creates the Machine with this name, unless it exists.
 pub(super) async fn create_once(
     hands: &StepContext<'_>,
     name: &MachineName,
@@ -307,7 +305,7 @@ async fn create_unless_there(
             let found = find_created(hands, name, ListPatience::UntilListed).await?;
             let found = found.map(CreateResult::Existing);
             return Ok(found.ok_or_else(|| StepError::Unknown {
-                message: format!("{name} was made, they say, and cannot be found"),
+                message: format!("{name} was reported as created, but it is not listed"),
             })?);
         }
         Err(CallError::Step(end)) => return Err(end.into()),
@@ -351,9 +349,9 @@ async fn create_unless_there(
     Err(PartError::unknown(error))
 }
 
-/// Refuses a Machine of this run's name that was not there when the run looked, where another run made it
-/// for something else: two runs that begin together derive the same names, and what one of them wants is
-/// not for the other to change (rules 4, 12).
+/// Refuses a Machine with this run's name that did not exist in the snapshot and that another run created for
+/// another purpose: two runs that start together derive equal names, and must not change each other's Machines
+/// (rules 4, 12).
 fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
     let (job, stamps) = (&hands.shared.input, &machine.stamps);
     let Some(run) = stamps.run.as_ref().filter(|run| **run != job.run.run) else {
@@ -364,7 +362,7 @@ fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
     }
     let by = stamps.by.as_ref().map(|by| format!(" by {by}"));
     let message = format!(
-        "run {run}{} made {} ({}) meanwhile, for something else than this run wants",
+        "run {run}{} made {} ({}) meanwhile, for another purpose than this run",
         by.unwrap_or_default(),
         machine.id,
         machine.name
@@ -374,13 +372,13 @@ fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
         code: STATE_BEHIND.name().to_owned(),
         message,
         hint: Some(
-            "`aeroform plan` shows what that run made; get the state that it writes before you apply again"
+            "`aeroform plan` shows the Machines of that run; get the state that it writes before you apply again"
                 .to_owned(),
         ),
     })
 }
 
-/// Whether the volumes of this create are claimed by nobody that stays.
+/// Whether no remaining Machine claims these volumes.
 fn volumes_become_free(hands: &StepContext<'_>, call: &Call, error: &ProviderError) -> bool {
     let Call::Create(create) = call else {
         return false;
@@ -393,8 +391,7 @@ fn volumes_become_free(hands: &StepContext<'_>, call: &Call, error: &ProviderErr
     let all = hands.shared.input.observed.volumes.iter();
     let mine = all.filter(|volume| wanted.contains(&volume.id.as_str()));
     let mut holders = mine.filter_map(|volume| volume.attached_to.as_ref());
-    // The id of a holder that is destroyed already is written as NUL characters
-    // (docs/platform/machines-api.md 1.7).
+    // The id of a destroyed holder is written as NUL characters (docs/platform/machines-api.md 1.7).
     error.message.contains('\0') || holders.any(|holder| error.message.contains(holder.as_str()))
 }
 
@@ -403,13 +400,15 @@ fn create_error(error: &ProviderError) -> StepError {
         return StepError::Failed {
             code: error.code.to_owned(),
             message: error.message.clone(),
-            hint: Some("run the command again: it takes another volume, or makes one".to_owned()),
+            hint: Some(
+                "run the command again, which uses another volume or creates one".to_owned(),
+            ),
         };
     }
     StepError::from_provider(error)
 }
 
-/// No host of the region has room, or the one that a volume is on has none.
+/// No capacity in the region, or on the volume's host.
 pub(super) fn no_capacity_error(error: &ProviderError) -> StepError {
     StepError::Failed {
         code: error.code.to_owned(),
@@ -418,15 +417,15 @@ pub(super) fn no_capacity_error(error: &ProviderError) -> StepError {
     }
 }
 
-/// A Machine that bears the name of an intent.
+/// A Machine with the name of an intent.
 pub(super) struct ExistingMachine<'a> {
     pub(super) machine: Machine,
     pub(super) launch: &'a LaunchId,
-    /// Whether the intent wants it started.
+    /// Whether the intent starts it.
     pub(super) is_to_run: bool,
 }
 
-/// Takes a Machine that bears the intent's name: as it is if it is as wanted, else updated.
+/// Uses a Machine with the intent's name: unchanged if it is up to date, otherwise updated.
 pub(super) async fn take_existing(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -464,8 +463,7 @@ pub(super) async fn take_existing(
 }
 
 impl UpdatedMachine {
-    /// The gate that holds: a Machine that was left down only has to settle, and one that had crashed has to
-    /// come up (rule 23).
+    /// Its gate: a Machine that stays stopped only has to settle, a crashed one has to start (rule 23).
     pub(super) fn gate(&self, planned: GateKind, group: &DesiredGroup) -> GateKind {
         match planned {
             GateKind::Started | GateKind::Healthy if !self.launched => GateKind::Settled,

@@ -1,4 +1,4 @@
-//! Destroy: out of rotation, stopped with its own signal, removed, gone (rule 21).
+//! Destroy: cordon, stop with its own signal, delete, wait until it is gone (rule 21).
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{Change, Precondition};
 
-/// How long a Machine may take to settle before it is stopped whatever it does.
+/// How long a Machine may take to settle before it is stopped anyway.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The platform's kill timeout where none is written.
+/// The platform's default kill timeout.
 const DEFAULT_KILL_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a stop may take beyond its kill timeout.
+/// Extra time for a stop beyond the kill timeout.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
-/// How long a destroy may take once it was accepted.
+/// How long an accepted destroy may take.
 const DESTROY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Removes a Machine for good. A crash or cancel in between leaves it stopped at worst, still known,
-/// and planned to go again.
+/// Destroys a Machine. A crash or cancel in between leaves it stopped at worst, still in the state, and in the
+/// next plan.
 pub(super) async fn destroy(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -40,7 +40,7 @@ pub(super) async fn destroy(
     }
 }
 
-/// The same of the Machine that is so.
+/// The same for this Machine.
 pub(super) async fn remove_machine(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -100,7 +100,7 @@ async fn is_gone(hands: &StepContext<'_>, id: &MachineId) -> PartResult<bool> {
     Ok(live.is_none_or(|live| live.state.is_gone()))
 }
 
-/// Takes it out of rotation and stops it; says whether only force removes it.
+/// Cordons and stops it; returns whether it must be deleted by force.
 async fn stop_machine(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -152,7 +152,7 @@ async fn stop_machine(
         Some(now) => {
             let state = now.state.as_str();
             let message = format!(
-                "Machine {} was told to stop and is {state} after {} s",
+                "Machine {} was asked to stop and is {state} after {} s",
                 live.id,
                 at_most.as_secs()
             );
@@ -162,7 +162,7 @@ async fn stop_machine(
     }
 }
 
-/// Force is for Machines that cannot be stopped in order.
+/// Force only for Machines that cannot be stopped.
 fn needs_force(machine: &Machine) -> bool {
     matches!(machine.state, MachineState::Failed | MachineState::Created)
         || machine.host == HostStatus::Unreachable
@@ -176,8 +176,7 @@ fn kill_timeout(machine: &Machine) -> Duration {
         .map_or(DEFAULT_KILL_TIMEOUT, Duration::from_nanos)
 }
 
-/// A call that may simply be made again when its answer was lost. Something else being faster is left
-/// to what comes after it.
+/// A call that can be repeated after a lost response. Conflicts are left to the next step.
 pub(super) async fn call_idempotent(hands: &StepContext<'_>, call: &Call) -> PartResult {
     hands
         .retry(async || match hands.call(call).await {
@@ -191,7 +190,7 @@ pub(super) async fn call_idempotent(hands: &StepContext<'_>, call: &Call) -> Par
         .await
 }
 
-/// The destroy was accepted: from here on it counts as gone (rule 31), unless it is seen otherwise.
+/// The destroy was accepted: the Machine counts as gone (rule 31) unless it is seen again.
 async fn wait_gone(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,

@@ -1,5 +1,5 @@
-//! The fixed sequences of calls, one file per action and one for the branch of an update, and how their ends
-//! become outcomes.
+//! The fixed sequences of calls, one file per action and one for the fallback of an update, and the mapping of
+//! errors to outcomes.
 
 mod adopt;
 mod create;
@@ -26,24 +26,24 @@ const GATE_FAILURES: [Code; 4] = [
     answers::MACHINE_KEEPS_ENDING,
 ];
 
-/// What a step has to show so far; kept whatever way it ends.
+/// Progress of a step, kept however it ends.
 #[derive(Default)]
 pub(super) struct StepProgress {
     /// The Machine as last seen.
     pub(super) machine: Option<Machine>,
-    /// What was sent and taken, in its remembered form.
+    /// The accepted config, as the state records it.
     pub(super) sent_config: Option<StoredConfig>,
-    /// A create that found its Machine there has changed it.
+    /// A create changed the existing Machine.
     pub(super) updated: bool,
-    /// The branch that was taken.
+    /// The chosen branch.
     pub(super) replace_fallback: Option<ReplaceFallback>,
-    /// What there is to say of a step that is done, for people.
+    /// A note about a completed step, as text.
     pub(super) remarks: Vec<String>,
 }
 
 impl StepProgress {
-    /// Takes up the Machine as it is seen now. As long as nothing tells its config, it watches and mounts what it
-    /// did when it was seen last (rule 9).
+    /// Records the Machine. As long as its config is unknown, it watches and mounts what it did before (rule
+    /// 9).
     pub(super) fn record_seen(&mut self, mut machine: Machine) -> &Machine {
         let before = self.machine.take();
         if let Some(before) = before.filter(|before| before.id == machine.id)
@@ -60,7 +60,7 @@ impl StepProgress {
     }
 }
 
-/// Carries out one step to its end. Never fails: an end is an outcome.
+/// Executes one step. Never fails: an error is an outcome.
 pub(super) async fn run_step<'a>(
     shared: &'a ApplyContext<'a>,
     step: StepId,
@@ -107,7 +107,7 @@ async fn run_action<'a>(
     }
 }
 
-/// A Machine that does not pass keeps its group waiting: names what an operator can do about it.
+/// A Machine that fails its gate blocks its group: names what the user can do.
 fn add_gate_hints(end: StepError, change: &Change) -> StepError {
     let waits = matches!(
         change.action,
@@ -126,8 +126,7 @@ fn add_gate_hints(end: StepError, change: &Change) -> StepError {
     };
     let hint = if GATE_FAILURES.iter().any(|gate| gate.name() == code) {
         let ways = format!(
-            "until it passes no other of its group goes down; `aeroform machine replace {id}` makes \
-             another, `aeroform machine destroy {id} --force` takes it away, `--exclude-machines {id}` leaves it alone"
+            "until it passes, no other Machine of its group is stopped; replace it (`aeroform machine replace {id}`), destroy it (`aeroform machine destroy {id} --force`) or skip it (`--exclude-machines {id}`)"
         );
         Some(hint.map_or_else(|| ways.clone(), |hint| format!("{hint}; {ways}")))
     } else {
@@ -153,7 +152,7 @@ fn to_outcome(hands: &StepContext<'_>, end: PartResult) -> Outcome {
             hint,
         },
         Err(StepError::Unknown { message }) => Outcome::Unknown { message },
-        // A step that has changed something may be half done; the next run looks.
+        // A step that changed something may be half done; the next run checks.
         Err(StepError::Halted { during }) if hands.has_touched() => Outcome::Unknown {
             message: format!("stopped {during}"),
         },

@@ -1,5 +1,5 @@
-//! The branch of an update whose Machine's host has no room (rule 20): a new Machine takes its place, as in a
-//! planned replacement, under the name that the plan has chosen. With a volume the group stops.
+//! The fallback of an update if the Machine's host has no capacity (rule 20): a new Machine replaces it, as in
+//! a planned replacement, with the name from the plan. With a volume the group stops.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::core::fleet::{Call, Machine, MachineId, VolumeId};
 use crate::core::plan::{Change, GateKind, Inherited, Precondition, ReplaceFallback, Successor};
 use crate::provider::ProviderError;
 
-/// Makes the new Machine, waits for its gate, has standbys watch it, and destroys the old one. A crash in
-/// between leaves both, or the new one alone; its name says what it is for.
+/// Creates the new Machine, waits for its gate, re-points standbys, and destroys the old one. A crash in
+/// between leaves both, or only the new one; its name identifies it.
 pub(super) async fn replace_on_new_host(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -37,7 +37,7 @@ pub(super) async fn replace_on_new_host(
         ));
     };
     hands.report_fallback(format!(
-        "{}; a new Machine takes its place",
+        "{}; it is replaced by a new Machine",
         refused.message
     ));
     let brought = create_replacement(
@@ -87,15 +87,14 @@ pub(super) async fn replace_on_new_host(
     Ok(())
 }
 
-/// Its data cannot go along to another host.
+/// The data cannot move to another host.
 fn volume_blocks_error(change: &Change, refused: &ProviderError) -> StepError {
     let volumes = change.precondition.iter().flat_map(|pin| &pin.volumes);
     let volumes: Vec<&str> = volumes.map(VolumeId::as_str).collect();
     let hint = match volumes.as_slice() {
         [] => "apply again later, or with a smaller size".to_owned(),
         volumes => format!(
-            "apply again when that host has room, or with a smaller size; on another host it would be \
-             without what is on {}, which a snapshot restores to a new volume",
+            "apply again when that host has capacity, or with a smaller size; on another host it would lose the data of {}, unless a snapshot is restored to a new volume",
             volumes.join(", ")
         ),
     };
@@ -106,15 +105,15 @@ fn volume_blocks_error(change: &Change, refused: &ProviderError) -> StepError {
     }
 }
 
-/// The next plan changes the standby itself, and has a branch for that.
+/// The next plan changes the standby, and has a fallback for it.
 fn repoint_error(standby: &Precondition, refused: &ProviderError) -> StepError {
     StepError::Failed {
         code: refused.code.to_owned(),
         message: format!(
-            "standby {} cannot be told to watch the new Machine, its own host has no room either: {}",
+            "standby {} cannot be updated to watch the new Machine, because its host has no capacity either: {}",
             standby.id, refused.message
         ),
-        hint: Some("run the command again: the standby is replaced as well".to_owned()),
+        hint: Some("run the command again, which replaces the standby too".to_owned()),
     }
 }
 
@@ -123,7 +122,7 @@ struct Replacement<'a> {
     successor: &'a Successor,
 }
 
-/// Makes the new Machine, or takes the one that an earlier run has made in the same place.
+/// Creates the new Machine, or uses the one that an earlier run created for this replacement.
 async fn create_replacement(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -133,7 +132,7 @@ async fn create_replacement(
 ) -> PartResult<UpdatedMachine> {
     let Replacement { old, successor } = place;
     let base = Inherited::default().base(Some(old));
-    // One that rests is replaced by one that rests.
+    // A stopped Machine is replaced by a stopped one.
     let is_down = old.has_crashed() || wanted.must_come_up(old);
     let is_to_run = (old.state.should_run() || is_down) && !wanted.is_standby();
     let config = wanted.config_over(Some(&base));
@@ -175,7 +174,7 @@ async fn create_replacement(
     }
 }
 
-/// Has a standby watch whoever does now the work of those that it watched.
+/// Re-points a standby to the replacement of its primary.
 async fn repoint_standby(
     hands: &StepContext<'_>,
     change: &Change,
@@ -186,7 +185,7 @@ async fn repoint_standby(
     let Some(live) = hands.get(&standby.id).await? else {
         return Ok(None);
     };
-    // Another step of this run may have re-pointed it already; nobody else may have.
+    // Only another step of this run may have re-pointed it.
     let mut seen = standby.clone();
     let known: BTreeSet<&MachineId> = standby.standby_for.iter().collect();
     let ours = |id: &MachineId| {

@@ -1,4 +1,4 @@
-//! Start again: a Machine that ended although nobody stopped it, with the config that it has.
+//! Start: a Machine that exited without being stopped, with its current config.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::{Call, Machine, MachineId, MachineState};
 use crate::core::plan::{Change, Precondition};
 
-/// Starts it and waits for its gate. One that runs already is only waited for, and one that somebody has
-/// stopped since the plan was made stays at rest. A crash or cancel in between leaves it started or as it was,
-/// which the next run sees.
+/// Starts the Machine and waits for its gate. A running one is only awaited, and one that was deliberately
+/// stopped since the plan stays stopped. A crash or cancel in between leaves it started or unchanged, which the
+/// next run sees.
 pub(super) async fn start(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,

@@ -1,4 +1,4 @@
-//! Update and move: read, check the pin, lay ours over what is there, send (rule 39).
+//! Update and move: read, check the precondition, merge the config, send (rule 39).
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineId, Mach
 use crate::core::plan::{Action, Change, GateKind, Precondition};
 use crate::provider::ProviderError;
 
-/// How long a Machine may take to settle before it is touched.
+/// How long a Machine may take to settle before it is changed.
 pub(super) const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Brings an existing Machine to what is wanted and waits for its gate. A crash or cancel in between
-/// leaves the old config or the new one, which the next run sees.
+/// Updates an existing Machine and waits for its gate. A crash or cancel in between leaves the old or the new
+/// config, which the next run sees.
 pub(super) async fn update<'a>(
     hands: &StepContext<'a>,
     progress: &mut StepProgress,
@@ -82,14 +82,14 @@ pub(super) async fn update<'a>(
     let started = started.is_some_and(|m| m.state == MachineState::Started);
     if rests && started && !wanted.is_standby() {
         progress.remarks.push(format!(
-            "Machine {id} was stopped when it was updated, and the platform has started it"
+            "Machine {id} was stopped before its update, but the platform started it"
         ));
     }
     Ok(())
 }
 
-/// Starts a Machine that had crashed before its update: the platform leaves stopped what was stopped. A start
-/// that is sent while it still changes would be lost.
+/// Starts a Machine that had crashed before its update, which the platform leaves stopped. A start sent while
+/// it still changes would be lost.
 pub(super) async fn start_crashed(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -123,40 +123,40 @@ pub(super) async fn start_crashed(
         .await
 }
 
-/// On which terms a Machine may be touched.
+/// The conditions of an update.
 pub(super) struct UpdateTerms<'a> {
-    /// What must still be true of it.
+    /// The precondition.
     pub(super) precondition: Option<&'a Precondition>,
-    /// The point is that it runs again: an equal config of a failed Machine is not enough.
+    /// The Machine must run again: an equal config of a failed Machine is not enough.
     pub(super) must_run: bool,
-    /// It is to start anew whatever it has: only a call of this run is enough.
+    /// A restart is required: only a call of this run is enough.
     pub(super) force_restart: bool,
-    /// It is at rest by the plan, and one that is `created` may be so for good.
+    /// The plan expects it stopped, and a `created` one may stay so.
     pub(super) stays_at_rest: bool,
-    /// The intent that it answers, where the caller knows.
+    /// Its intent, if known.
     pub(super) launch_id: Option<&'a LaunchId>,
 }
 
-/// A Machine that has the wanted config.
+/// A Machine with the desired config.
 pub(super) struct UpdatedMachine {
-    /// What it showed before.
+    /// The Machine before.
     pub(super) baseline: Baseline,
-    /// Whether it is meant to run now.
+    /// Whether it should run now.
     pub(super) launched: bool,
-    /// It was down since its process had ended by itself, and is started by this change (rule 23).
+    /// It was down after its process exited, and this change starts it (rule 23).
     pub(super) crashed: bool,
-    /// Whether this run sent it something, or may have.
+    /// Whether this run changed it, or may have.
     pub(super) may_have_sent: bool,
 }
 
-/// What sending a config came to.
+/// The result of sending a config.
 pub(super) enum UpdateResult {
     Updated(UpdatedMachine),
-    /// The Machine's host has no room for it; the Machine is as it was.
+    /// The Machine's host has no capacity; the Machine is unchanged.
     NoRoom(ProviderError),
 }
 
-/// Sends the wanted config unless the Machine has it, and settles a lost answer by reading.
+/// Sends the desired config unless the Machine has it, and settles a lost response by reading.
 pub(super) async fn ensure_config(
     hands: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -311,7 +311,7 @@ async fn check_precondition(
 ) -> PartResult {
     if live.config.is_none() {
         let message = format!(
-            "the host of {} does not answer, its config cannot be read",
+            "the host of {} is unreachable, so its config cannot be read",
             live.id
         );
         return Err(StepError::failed(codes::HOST_SILENT, message));
@@ -342,7 +342,7 @@ impl UpdatedMachine {
         }
     }
 
-    /// What becomes of a Machine that is changed now: decided from what it is under the lease.
+    /// The result of a change, decided from the Machine under the lease.
     pub(super) fn to_update(wanted: &DesiredMachine<'_>, live: &Machine) -> Self {
         let crashed = live.state == MachineState::Stopped
             && (live.has_crashed() || wanted.must_come_up(live))

@@ -1,7 +1,7 @@
-//! The volumes of a new Machine: made before it, each for one intent and never two (rule 40).
+//! The volumes of a new Machine: created before it, exactly one per intent (rule 40).
 //!
-//! A volume bears no name of ours, so what is written before the call tells what was there: afterwards
-//! an unattached one of that name and region that was not seen before is ours. Nothing is ever removed.
+//! A volume has no identifying name, so the journal records the existing volumes before the call: afterwards a
+//! new unattached one with that name and region is ours. Nothing is ever deleted.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,8 @@ use crate::core::plan::{Outcome, PlannedVolume, StepId};
 use crate::journal::{JournalError, OpenRun, PendingCall, PendingCallRow, ResultRow};
 use crate::provider::backoff::Backoff;
 
-/// The volumes of each name and region that this run has seen or made. Whoever makes one holds the
-/// shelf until it is settled which it is, so that two lost answers cannot mean the same volume.
+/// The volumes per name and region that this run saw or created. A create holds the pool until its result is
+/// settled, so that two lost responses cannot mean the same volume.
 #[derive(Debug, Default)]
 pub(in crate::apply) struct VolumePools(RefCell<BTreeMap<PoolKey, Rc<Mutex<VolumePool>>>>);
 
@@ -32,9 +32,9 @@ type PoolKey = (String, Region);
 #[derive(Debug)]
 struct VolumePool {
     seen_volumes: BTreeSet<VolumeId>,
-    /// Those that no row of this run names yet.
+    /// Volumes that no row of this run names yet.
     unjournaled: BTreeSet<VolumeId>,
-    /// Calls of runs that died which have left nothing to be seen so far.
+    /// Calls of crashed runs without a visible result so far.
     lost_calls: usize,
 }
 
@@ -66,7 +66,7 @@ impl VolumePool {
             .journal
             .open_runs(&job.observed.description.journal_lineage())?
         {
-            // A run that the state has passed is closed unread.
+            // A run recorded in the state is closed without reading it.
             if open.row.run != job.run.run && open.row.serial >= job.known.serial {
                 lost += count_lost(&open, name, region, &mut left);
             }
@@ -84,7 +84,7 @@ impl VolumePool {
     }
 }
 
-/// How many volumes that run may have made which are not among those that are left to explain.
+/// How many volumes that run may have created that are not yet attributed.
 fn count_lost(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<VolumeId>) -> usize {
     let settled = |row: &&ResultRow| !matches!(row.outcome, Outcome::Unknown { .. });
     let ended = open.results.iter().filter(settled).map(|row| row.step);
@@ -117,9 +117,8 @@ fn count_lost(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<V
     lost
 }
 
-/// Makes the volumes one after another; gives their ids in the order of the mounts. `config` is that of
-/// the Machine that they are for. A crash in between leaves volumes that no Machine has: the next plan
-/// takes them.
+/// Creates the volumes one after the other; returns their ids in the order of the mounts. `config` is that of
+/// their Machine. A crash in between leaves unattached volumes, which the next plan uses.
 pub(super) async fn create_volumes(
     hands: &StepContext<'_>,
     step: StepId,
@@ -145,7 +144,7 @@ pub(super) async fn create_volumes(
     Ok(made)
 }
 
-/// Nothing new is begun without the journal.
+/// Nothing is started without the journal.
 fn journal_error(hands: &StepContext<'_>, error: &JournalError) -> StepError {
     hands.shared.halt(Halt::Journal(error.to_string()));
     not_started_error()
@@ -197,7 +196,7 @@ async fn create_volume(
     Ok(id)
 }
 
-/// Makes the call until it is settled which volume it has made.
+/// Repeats the call until the created volume is known.
 async fn call_until_settled(
     hands: &StepContext<'_>,
     wanted: VolumeCall,
@@ -209,7 +208,7 @@ async fn call_until_settled(
             let error = match hands.call(&call).await {
                 Ok(receipt) => match receipt.volume {
                     Some(volume) => return Ok(volume.id),
-                    None => Err("a volume was made, they say, and not shown".to_owned()),
+                    None => Err("a volume was reported as created, but not returned".to_owned()),
                 },
                 Err(CallError::Step(end)) => return Err(end.into()),
                 Err(
@@ -229,8 +228,7 @@ async fn call_until_settled(
         .await
 }
 
-/// An unattached volume of that name and region that was not there before; waits as long as a list may
-/// lack it.
+/// A new unattached volume with that name and region; waits as long as a list may lag.
 async fn find_created(
     hands: &StepContext<'_>,
     wanted: &VolumeCall,

@@ -41,7 +41,9 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
                 print(ui, CommandOutput::Plan(plan));
             }
         }
-        CommandOutput::NoEdit(_) => ui.data("The files say so already; nothing was changed.\n"),
+        CommandOutput::NoEdit(_) => {
+            ui.data("The files already have this setting; nothing was changed.\n")
+        }
         CommandOutput::Init { app: _, written } => init(ui, written),
         CommandOutput::Import { app: _, written } => {
             ui.data(&format!("wrote {}:\n\n", file_names(written).join(" and ")));
@@ -77,7 +79,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
         CommandOutput::StateList(known) => state_list(ui, known),
         CommandOutput::StateShow(known) => ui.data(&to_pretty(&json::state::show(known))),
         CommandOutput::StatePushed { place, serial } => {
-            ui.data(&format!("`{place}` is at serial {serial} now\n"));
+            ui.data(&format!("`{place}` is now at serial {serial}\n"));
         }
         CommandOutput::StateMachine {
             place,
@@ -86,18 +88,18 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
             group: _,
             advice,
         } => {
-            ui.data(&format!("`{place}` is at serial {serial} now\n"));
+            ui.data(&format!("`{place}` is now at serial {serial}\n"));
             ui.say(advice);
         }
         CommandOutput::Lock { place, status } => match status {
-            LockStatus::Free => ui.data(&format!("nobody holds the lock of `{place}`\n")),
+            LockStatus::Free => ui.data(&format!("the lock is free: `{place}`\n")),
             // The command fails with the name of the holder.
             LockStatus::Held(_) => {}
         },
         CommandOutput::EmulatorListens(url) => {
             ui.data(&format!("{url} serves the emulated Machines API\n"));
             ui.say(&format!(
-                "elsewhere: `export FLY_FLAPS_BASE_URL={url} FLY_API_TOKEN=none`"
+                "in another terminal: `export FLY_FLAPS_BASE_URL={url} FLY_API_TOKEN=none`"
             ));
         }
         CommandOutput::VmSizes => {
@@ -116,7 +118,7 @@ fn init(ui: &Ui, written: &[FileEdit]) {
         .map(|name| format!("`{name}`"))
         .collect();
     ui.data(&format!("wrote {}\n", join_words(&names)));
-    ui.say("next: `aeroform plan` shows what it would do");
+    ui.say("next: run `aeroform plan`");
 }
 
 fn validated(ui: &Ui, manifests: &Manifests) {
@@ -180,7 +182,7 @@ fn state_list(ui: &Ui, known: &Known) {
         ));
     }
     if known.machines.is_empty() {
-        ui.say("the state knows no Machine");
+        ui.say("the state has no Machine");
     }
 }
 

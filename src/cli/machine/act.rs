@@ -1,8 +1,8 @@
-//! `aeroform machine start`, `stop`, `restart`, `suspend`, `cordon`, `uncordon`: one call for each Machine, at
-//! once. No file says anything about it, so no plan undoes it (rule 10).
+//! `aeroform machine start`, `stop`, `restart`, `suspend`, `cordon`, `uncordon`: one call per Machine,
+//! immediately. Files do not describe this, so no plan undoes it (rule 10).
 //!
-//! Each is done under the Machine's lease. Where the platform has no leases, the state's lock keeps runs of
-//! this computer away instead; the state itself is neither read nor written.
+//! Each call is made under the Machine's lease. If the platform has no leases, the state's lock excludes other
+//! runs on this computer; the state is neither read nor written.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -26,13 +26,13 @@ use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::run::{AppLease, lease_wait_cause};
 use crate::ui::{self, Exit, Failure, Signals, Ui};
 
-/// How long a Machine may take to come up or to go down: beyond the platform's longest kill timeout.
+/// How long a Machine may take to start or stop: longer than the platform's longest kill timeout.
 const STATE_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// How long a Machine may take to settle before a call that was not taken is made again.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is done.
+/// An action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MachineAction {
     Start,
@@ -43,7 +43,7 @@ pub(super) enum MachineAction {
     Uncordon,
 }
 
-/// Does it to each of the Machines, one after the other.
+/// Runs the action on each Machine, one after the other.
 pub(super) async fn run(
     context: &Context<'_>,
     deed: MachineAction,
@@ -104,7 +104,7 @@ pub(super) async fn run(
             if left.is_empty() {
                 failure
             } else {
-                failure.cause(format!("not begun: {}", left.join(" ")))
+                failure.cause(format!("not started: {}", left.join(" ")))
             }
         });
         if ended.is_err() {
@@ -129,12 +129,12 @@ struct ActContext<'a> {
     verb: MachineAction,
     why: String,
     patience: Duration,
-    /// Whether the call about the Machine at hand was made.
+    /// Whether the call for the current Machine was made.
     call_sent: Cell<bool>,
 }
 
 impl ActContext<'_> {
-    /// Does it to one, under its lease.
+    /// Runs the action on one Machine, under its lease.
     async fn run_on(&self, signals: &mut Signals, target: &Machine) -> Result<(), Failure> {
         self.call_sent.set(false);
         let ui = self.ui;
@@ -142,7 +142,7 @@ impl ActContext<'_> {
         let mut waiting = |error: &ProviderError| {
             let limit = limit_text(patience);
             ui.talk(&escape::safe(&format!(
-                "waits for {}, at most {limit}: {}",
+                "waiting up to {limit} for {}: {}",
                 lease_wait_cause(error),
                 error.message
             )));
@@ -179,10 +179,10 @@ impl ActContext<'_> {
         Ok(())
     }
 
-    /// A signal came while its end was waited for: the platform goes on by itself.
+    /// A signal came during the wait; the platform continues by itself.
     fn interrupted_error(&self, target: &Machine) -> Failure {
         let message = format!(
-            "interrupted; Machine {} was told to {}, and what came of it was not waited for",
+            "interrupted; Machine {}: the result of {} is unknown",
             target.id,
             self.verb.name()
         );
@@ -209,7 +209,7 @@ impl ActContext<'_> {
             };
         };
         self.ui.say(&format!(
-            "{} waits for it to be {}, at most {}",
+            "{}: waiting until it is {}, up to {}",
             target.id,
             self.verb.reached_text(),
             limit_text(STATE_TIMEOUT)
@@ -224,7 +224,7 @@ impl ActContext<'_> {
         }
     }
 
-    /// A Machine that was started has to stay up for a while: until then its start is no success.
+    /// A started Machine must stay up for the steady window to count as started.
     async fn check_stays_up(&self, before: &Machine, after: Machine) -> Result<Machine, Failure> {
         let window = self.stability_window(before);
         if self.verb.until() != Some(WaitUntil::Started) || window.is_zero() {
@@ -232,7 +232,7 @@ impl ActContext<'_> {
         }
         let id = &before.id;
         self.ui.say(&format!(
-            "{id} waits for it to stay up, at most {}",
+            "{id}: waiting until it stays up, up to {}",
             limit_text(window)
         ));
         let mut watch = StabilityWatch::new(window, Some(before));
@@ -248,7 +248,7 @@ impl ActContext<'_> {
                 }
                 Stability::Failed(failing) => {
                     let failure = Failure::new(failing.code(), failing.message(&now));
-                    return Err(failure.hint(format!("look at its logs: `aeroform logs {id}`")));
+                    return Err(failure.hint(format!("check its logs: `aeroform logs {id}`")));
                 }
                 Stability::Up(_) | Stability::Down => {}
             }
@@ -265,7 +265,7 @@ impl ActContext<'_> {
         }
     }
 
-    /// How long it has to stay up; a standby not at all.
+    /// The steady window; none for a standby.
     fn stability_window(&self, machine: &Machine) -> Duration {
         if !machine.standby_for.is_empty() {
             return Duration::ZERO;
@@ -364,7 +364,7 @@ impl ActContext<'_> {
 }
 
 impl MachineAction {
-    /// As people type it.
+    /// The verb as typed.
     fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -388,11 +388,11 @@ impl MachineAction {
         }
     }
 
-    /// What is waited for after the call.
+    /// The state to wait for after the call.
     fn until(self) -> Option<WaitUntil> {
         match self {
             Self::Start | Self::Restart => Some(WaitUntil::Started),
-            // A suspended Machine counts as one that does not run.
+            // A suspended Machine counts as stopped.
             Self::Stop | Self::Suspend => Some(WaitUntil::Stopped),
             Self::Cordon | Self::Uncordon => None,
         }
@@ -408,7 +408,7 @@ impl MachineAction {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// Whether the Machine is already in the target state.
     fn is_done(self, machine: &Machine) -> bool {
         match self {
             Self::Start => machine.state == MachineState::Started,
@@ -440,19 +440,20 @@ impl MachineAction {
         let (id, state) = (&machine.id, machine.state.as_str());
         let message = format!("cannot {} Machine {id}: it is {state}", self.name());
         Err(Failure::new(codes::MACHINE_DOWN, message)
-            .hint(format!("`aeroform machine start {id}` starts it")))
+            .hint(format!("start it with `aeroform machine start {id}`")))
     }
 
-    /// What it means for plans.
+    /// The note about later plans.
     fn plan_remark(self) -> &'static str {
         match self {
             Self::Start | Self::Stop | Self::Suspend => {
-                "no file says whether a Machine runs, so no plan undoes this; one that updates a stopped or \
-                 suspended Machine leaves it stopped"
+                "a later plan does not undo this; an update leaves a stopped or suspended Machine stopped"
             }
-            Self::Restart => "its version is the same; for new secrets run `aeroform restart`",
-            Self::Cordon => "no plan uncordons it; `aeroform machine uncordon` does",
-            Self::Uncordon => "no plan cordons it again",
+            Self::Restart => {
+                "the Machine version is unchanged; to apply new secrets run `aeroform restart`"
+            }
+            Self::Cordon => "a later plan does not undo this; use `aeroform machine uncordon`",
+            Self::Uncordon => "a later plan does not undo this",
         }
     }
 }
@@ -463,19 +464,16 @@ fn limit_text(patience: Duration) -> String {
 
 fn gone_error(target: &Machine) -> Failure {
     let message = format!("Machine {} is gone", target.id);
-    Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform machine list` names them")
+    Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform machine list` lists the Machines")
 }
 
-/// Whoever holds the lease is at work on the Machine.
+/// The error for a held lease.
 fn lease_error(error: ProviderError) -> Failure {
     if error.class != ErrorClass::Conflict {
         return error.into();
     }
-    let failure = Failure::new(
-        codes::APP_LEASED,
-        "somebody else is at work on this Machine",
-    );
-    let hint = "wait until that is done, or give `--lock-timeout`".to_owned();
+    let failure = Failure::new(codes::APP_LEASED, "another client is changing this Machine");
+    let hint = "wait until it is done, or use `--lock-timeout`".to_owned();
     failure
         .cause(&error.message)
         .hint(error.hint.unwrap_or(hint))

@@ -1,4 +1,5 @@
-//! Which Machine or which group is meant, where none was named: asked on a terminal, listed elsewhere.
+//! Chooses a Machine or group that was not named: by a list on a terminal, otherwise an error with the
+//! candidates.
 
 use super::super::manifests::{self, Purpose, Warnings};
 use super::super::session::Session;
@@ -9,7 +10,7 @@ use crate::core::view::terminal;
 use crate::ui::list::{self, ChoiceList};
 use crate::ui::{Failure, Signals};
 
-/// The names that were typed, or the Machine that a person chooses now.
+/// The typed names, or the chosen Machine.
 pub(super) async fn choose_machines(
     context: &Context<'_>,
     typed: &[String],
@@ -26,7 +27,7 @@ pub(super) async fn choose_machines(
     if view.machines.is_empty() {
         return Err(Failure::new(
             codes::NO_MACHINE_NAMED,
-            "no Machine is named, and there is none",
+            "no Machine is named, and the app has none",
         )
         .hint("`aeroform plan` shows what an apply would create"));
     }
@@ -34,13 +35,13 @@ pub(super) async fn choose_machines(
         question: &format!("Which Machine to {verb}?"),
         rows: &|width| terminal::machine::choices(view.machines.iter(), width),
         fallback: Failure::new(codes::NO_MACHINE_NAMED, "no Machine is named")
-            .hint(format!("name one of these: `aeroform machine {verb} ID`")),
+            .hint(format!("use `aeroform machine {verb} ID`")),
     };
     let chosen = list::choose(context.ui, &mut signals, list).await?;
     Ok(vec![view.machines[chosen].id.to_string()])
 }
 
-/// The group that was typed, or the one that a person chooses now.
+/// The typed group, or the chosen one.
 pub(super) async fn choose_group(
     context: &Context<'_>,
     typed: Option<&GroupName>,
@@ -54,8 +55,7 @@ pub(super) async fn choose_group(
     let list = ChoiceList {
         question: "Which group to move to?",
         rows: &|_| groups.iter().map(ToString::to_string).collect(),
-        fallback: Failure::new(codes::NO_GROUP_NAMED, "no group is named")
-            .hint("name one of these: `--to GROUP`"),
+        fallback: Failure::new(codes::NO_GROUP_NAMED, "no group is named").hint("use `--to GROUP`"),
     };
     let chosen = list::choose(context.ui, &mut signals, list).await?;
     Ok(groups[chosen].clone())

@@ -1,7 +1,7 @@
-//! `aeroform machine clone`: one more in a group, like another where no manifest says otherwise.
+//! `aeroform machine clone`: adds a Machine like another one.
 //!
-//! What no manifest says, only this run can take over: no file has room for it, so an apply of the edit by
-//! somebody else makes the Machine without it, and `--edit-only` says which fields that are.
+//! Settings that no manifest has are copied only by this run: an apply of the edit by another run creates the
+//! Machine without them, and `--edit-only` lists them.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::core::fleet::overlay::config_for;
 use crate::core::plan::{CloneSource, Inherited, Requested};
 use crate::ui::{Exit, Failure, Ui};
 
-/// Does it.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &MachineCloneArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
     let asked = Requested {
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineCloneArgs) -> Resul
             ui.say(text);
         }
         if ground.desired.groups[&group].template.has_mounts() {
-            ui.say("the new Machine has a volume of its own: no data is copied");
+            ui.say("the new Machine gets a new, empty volume; no data is copied");
         }
         if args.edit_flags.edit_only {
             warn_not_copied(ui, ground, &source, &group);
@@ -50,12 +50,12 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineCloneArgs) -> Resul
     edit::run(context, "machine clone", &args.edit_flags, asked, edits).await
 }
 
-/// Says what the Machine that an apply makes of the edit is not going to have.
+/// Prints the fields that a later apply of the edit would not copy.
 fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, group: &GroupName) {
     let id = &source.id;
     let Some(observed) = &ground.preview.observed else {
         ui.warn(&format!(
-            "the apply makes the new Machine from the files alone: what only {id} has, it does not get"
+            "the new Machine is created from the files only, without settings that only {id} has"
         ));
         return;
     };
@@ -66,7 +66,7 @@ fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, gr
         return;
     };
     let template = &ground.desired.groups[group].template;
-    // These a new Machine takes from those of its group, whoever makes it.
+    // Every new Machine takes these from its group.
     let inherited = Inherited {
         image: machine.image(),
         guest: config.guest.clone().filter(|_| source.group == *group),
@@ -74,7 +74,7 @@ fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, gr
     };
     let like = config_for(template, Some(&inherited.base(Some(machine))), None);
     let alone = config_for(template, Some(&inherited.base(None)), None);
-    // Its volume is its own, whoever makes it.
+    // Every new Machine has its own volume.
     let fields: BTreeSet<String> = diff_configs(&alone, &like)
         .into_iter()
         .filter_map(|change| change.path.into_iter().next())
@@ -84,18 +84,17 @@ fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, gr
     if !fields.is_empty() {
         let fields: Vec<String> = fields.into_iter().collect();
         ui.warn(&format!(
-            "the apply makes the new Machine from the files alone, without what only {id} has: {}; without \
-             `--edit-only` it is taken over",
+            "the new Machine is created from the files only, without settings that only {id} has: {}; without `--edit-only` they are copied",
             fields.join(", ")
         ));
     }
 }
 
-/// A standby watches others: there is nothing to be like.
+/// Refuses a standby.
 fn standby_error(source: &TargetMachine) -> Failure {
     Failure::new(
         codes::STANDBY,
-        format!("Machine {} is a standby and is not cloned", source.id),
+        format!("Machine {} is a standby and cannot be cloned", source.id),
     )
     .hint(format!(
         "write `standby = 2` in `[groups.{}]`, or clone one of its primaries",

@@ -1,5 +1,4 @@
-//! What the verbs that change one Machine of a group write of the group's numbers: exact maps, with what is
-//! not named as it would be without the verb.
+//! Count edits of the verbs that change one Machine: exact maps of regions, with other regions unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +11,21 @@ use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::{Action, Removal};
 use crate::ui::Failure;
 
-/// A Machine as a verb needs it, from the look or, without one, from the state.
+/// A Machine from the preview or, offline, from the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TargetMachine {
     pub(super) id: MachineId,
-    /// The one that it counts for: after `[[moved]]`.
+    /// The group it counts for, after `[[moved]]`.
     pub(super) group: GroupName,
     pub(super) region: Region,
     pub(super) standby: bool,
-    /// None where nobody was asked.
+    /// `None` offline.
     pub(super) state: Option<MachineState>,
     pub(super) has_volume: bool,
 }
 
 impl TargetMachine {
-    /// The Machine of this id or name that Aeroform manages.
+    /// Finds a managed Machine by id or name.
     pub(super) fn find(ground: &EditContext<'_>, wanted: &str) -> Result<Self, Failure> {
         let places = Self::all(ground);
         if let Some((_, place)) = places
@@ -45,18 +44,18 @@ impl TargetMachine {
         if observed.into_iter().any(|machine| is_it(&machine)) {
             return Err(Failure::new(
                 codes::FOREIGN_MACHINE,
-                format!("Machine `{wanted}` is of no group that Aeroform manages"),
+                format!("Machine `{wanted}` is not in a group that Aeroform manages"),
             )
-            .hint("`fly machine` does what is to be done to it"));
+            .hint("use `fly machine` for it"));
         }
         Err(Failure::new(
             codes::NO_SUCH_MACHINE,
             format!("the app has no Machine `{wanted}`"),
         )
-        .hint("`aeroform machine list` names them"))
+        .hint("`aeroform machine list` lists the Machines"))
     }
 
-    /// Every Machine that the plan counts, with its name.
+    /// Every Machine in the plan, with its name.
     pub(super) fn all(ground: &EditContext<'_>) -> Vec<(String, Self)> {
         let (look, desired) = (ground.preview, ground.desired);
         let known = &look.stored_state.known;
@@ -98,20 +97,20 @@ impl TargetMachine {
     }
 }
 
-/// The numbers of groups while a verb changes them.
+/// Counts of groups during an edit.
 pub(super) struct CountEdits<'g> {
     context: &'g EditContext<'g>,
     groups: BTreeMap<GroupName, GroupCounts>,
-    /// Who goes without anything more being said, whichever they are: naming one lowers nothing.
+    /// Machines that are removed anyway: naming one lowers no count.
     surplus: BTreeMap<(GroupName, Region), u32>,
-    /// Who goes because something says so of that very one.
+    /// Machines that are removed by name.
     removed: BTreeSet<MachineId>,
 }
 
 struct GroupCounts {
     primaries: BTreeMap<Region, u32>,
     standbys: u32,
-    /// Whether its standbys are to be written.
+    /// Whether standbys are written.
     write_standbys: bool,
 }
 
@@ -162,7 +161,7 @@ impl<'g> CountEdits<'g> {
         })
     }
 
-    /// One more in this region.
+    /// Adds one in this region.
     pub(super) fn add(&mut self, name: &GroupName, region: &Region) {
         *self
             .group(name)
@@ -171,7 +170,7 @@ impl<'g> CountEdits<'g> {
             .or_default() += 1;
     }
 
-    /// One less where this Machine is, unless one less is wanted there already.
+    /// Removes one in this Machine's region, unless the plan already does.
     pub(super) fn remove(&mut self, place: &TargetMachine) {
         if self.removed.contains(&place.id) {
             return;
@@ -190,7 +189,7 @@ impl<'g> CountEdits<'g> {
         }
     }
 
-    /// The edits that say so, and a sentence for each group.
+    /// The edits, and a sentence per group.
     pub(super) fn into_edits(self) -> (Vec<Edit>, Vec<String>) {
         let mut edits = Vec::new();
         let mut said = Vec::new();
@@ -228,11 +227,11 @@ fn describe_group(name: &GroupName, primaries: &BTreeMap<Region, u32>) -> String
         .collect();
     match n {
         0 => format!(
-            "group `{name}` has no Machine any more then; the next `fly deploy` would make some again"
+            "group `{name}` then has no Machine; the next `fly deploy` would create Machines again"
         ),
-        1 => format!("group `{name}` has 1 Machine then: {}", counts.join(", ")),
+        1 => format!("group `{name}` then has 1 Machine: {}", counts.join(", ")),
         n => format!(
-            "group `{name}` has {n} Machines then: {}",
+            "group `{name}` then has {n} Machines: {}",
             counts.join(", ")
         ),
     }

@@ -1,4 +1,4 @@
-//! `aeroform machine destroy`: these Machines go, and their groups want as many fewer.
+//! `aeroform machine destroy`: destroys Machines and lowers the counts of their groups.
 
 use super::super::args::MachineDestroyArgs;
 use super::super::edit::{self, EditContext};
@@ -10,7 +10,7 @@ use crate::core::manifest::edit::Edit;
 use crate::core::plan::Requested;
 use crate::ui::{Exit, Failure};
 
-/// Does it.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &MachineDestroyArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
     let ids = choose::choose_machines(context, &args.ids, "destroy").await?;
@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineDestroyArgs) -> Res
     edit::run(context, "machine destroy", &args.edit_flags, asked, edits).await
 }
 
-/// Without `--force` only one that is at rest goes, as with `fly machine destroy`.
+/// Without `--force` only stopped Machines are destroyed, like `fly machine destroy`.
 fn check_destroyable(place: &TargetMachine, force: bool) -> Result<(), Failure> {
     let id = &place.id;
     let message = match place.state {

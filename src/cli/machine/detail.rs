@@ -10,7 +10,7 @@ use crate::core::view::MachineView;
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Looks once and shows one Machine.
+/// Shows one Machine.
 pub(super) async fn run(context: &Context<'_>, args: &MachineStatusArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_lenient_online(context).await?;
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineStatusArgs) -> Resu
         let machine = find_machine(observed.all_machines(), &args.id)?.clone();
         let events = match provider.events(app, &machine.id).await {
             Ok(events) => events,
-            // What there is of it is worth seeing without its history.
+            // The Machine is shown even without its events.
             Err(error) => {
                 ui.warn(&format!(
                     "cannot read the events of {}: {}",

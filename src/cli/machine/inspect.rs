@@ -1,4 +1,4 @@
-//! One look at the Machines that are there, for the verbs that list them.
+//! Reads the Machines once, for the verbs that list them.
 
 use super::super::Context;
 use super::super::session::Session;
@@ -6,7 +6,7 @@ use crate::core::view::StatusView;
 use crate::observe::observe;
 use crate::ui::{Failure, Signals};
 
-/// What is there, beside what is wanted and what the state knows.
+/// Existing Machines with the desired and known ones.
 pub(super) async fn inspect(
     context: &Context<'_>,
     signals: &mut Signals,

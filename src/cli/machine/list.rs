@@ -6,7 +6,7 @@ use super::super::formats::{self, CommandOutput};
 use super::inspect::inspect;
 use crate::ui::{Exit, Failure, Signals};
 
-/// Looks once and lists what is there, whoever manages it.
+/// Lists the Machines, including unmanaged ones.
 pub(super) async fn run(context: &Context<'_>, args: &MachineListArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let mut view = inspect(context, &mut signals).await?;

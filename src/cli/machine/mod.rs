@@ -1,7 +1,6 @@
-//! `aeroform machine`: verbs about single Machines.
+//! `aeroform machine`: verbs for single Machines.
 //!
-//! Those that change what is wanted lead to a plan like any other; those in [`act`] do one thing at once and
-//! change nothing that is wanted.
+//! Verbs that change the manifests use the common plan; those in [`act`] make one call and change no manifest.
 
 mod act;
 mod choose;
@@ -22,7 +21,7 @@ use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 use act::MachineAction;
 
-/// Does what is asked.
+/// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &MachineVerb) -> Result<Exit, Failure> {
     match args {
         MachineVerb::List(args) => list::run(context, args).await,
@@ -58,16 +57,16 @@ async fn replace(context: &Context<'_>, args: &MachineReplaceArgs) -> Result<Exi
     apply_flow::run(context, &errand).await
 }
 
-/// That a Machine is left alone here, since another project folder made it.
+/// The error for a Machine of another project folder.
 fn other_project_error(machine: &fleet::Machine) -> Failure {
     let (id, folder) = (&machine.id, machine.project.as_deref().unwrap_or_default());
     let message = format!("Machine {id} belongs to the project in `{folder}`");
     Failure::new(codes::MACHINE_OF_OTHER_PROJECT, message).hint(format!(
-        "run the command there, or take the Machine over: `aeroform import {id}`"
+        "run the command there, or adopt the Machine: `aeroform import {id}`"
     ))
 }
 
-/// The Machine that this id or name is of.
+/// Finds a Machine by id or name.
 fn find_machine<'m>(
     mut machines: impl Iterator<Item = &'m fleet::Machine>,
     wanted: &str,
@@ -80,6 +79,6 @@ fn find_machine<'m>(
             codes::NO_SUCH_MACHINE,
             format!("the app has no Machine `{wanted}`"),
         )
-        .hint("`aeroform machine list` names them")
+        .hint("`aeroform machine list` lists the Machines")
     })
 }

@@ -1,4 +1,4 @@
-//! `aeroform machine move`, and the spelling of it that Fly users know: these Machines get another group.
+//! `aeroform machine move` and its flyctl syntax: moves Machines to another group.
 
 use super::super::args::{EditFlags, MachineMoveArgs, MachineUpdateArgs};
 use super::super::edit::{self, EditContext};
@@ -58,7 +58,7 @@ async fn move_machines(
             numbers.add(&to, &place.region);
             if place.has_volume {
                 ui.say(&format!(
-                    "Machine {machine} has a volume: whether it goes along stands in the plan"
+                    "Machine {machine} has a volume; the plan shows whether the volume moves too"
                 ));
             }
             moves.push((machine, to.clone()));
@@ -79,10 +79,7 @@ async fn move_machines(
 fn standby_error(place: &TargetMachine) -> Failure {
     Failure::new(
         codes::STANDBY,
-        format!(
-            "Machine {} is a standby of its group and is not moved",
-            place.id
-        ),
+        format!("Machine {} is a standby and cannot be moved", place.id),
     )
-    .hint("standbys follow their primaries: move one of those")
+    .hint("move one of its primaries; standbys follow them")
 }

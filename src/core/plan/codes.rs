@@ -56,7 +56,7 @@ codes! {
         "Image, environment, files or the command of a group change, or a group is new. New code would run on an old database schema.",
         "Run the command by hand, then add `--release-command=never`.";
     STRATEGY_UNSUPPORTED "strategy_unsupported" Refused:
-        "… would be updated with the strategy `…`, which is not part of this version",
+        "… would be updated with the strategy `…`, which is not supported by this version",
         "`canary` and `bluegreen` cannot be carried out yet, and a rolling update takes running Machines down instead.",
         "Add `--strategy rolling`, or write `strategy = \"rolling\"` in fly.toml.";
     COMPOSE_NEEDED "compose_needed" Refused:

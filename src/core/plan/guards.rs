@@ -11,6 +11,7 @@ use super::gates::Wave;
 use super::group_notes;
 use super::members::{Fleet, Member, count_successor_pairs};
 use super::notes::{format_machine_count, note};
+use super::options::PlanMode;
 use super::releases;
 use super::running;
 use super::summary::short_digest;
@@ -273,12 +274,13 @@ pub(super) fn warnings(
     desired: &Desired,
     known: &Known,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    mode: PlanMode,
 ) -> Vec<Note> {
     let mut found = Vec::new();
     if desired.profile().shares_ports {
         found.extend(warn_shared_ports(desired, decisions));
     }
-    if desired.profile().runs_images {
+    if desired.profile().runs_images && mode != PlanMode::Destroy {
         found.extend(warn_mutable_tag(desired, decisions));
     }
     for (name, group) in &desired.groups {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::{ChangeMethod, ChangedMachine, GroupDecision};
+use super::decision::GroupDecision;
 use super::members::Member;
 use super::notes::{format_ids, format_machine_count, note};
 use super::types::{Action, Note, Plan, StepResult};
@@ -73,16 +73,16 @@ pub(super) fn requested(
     requested.filter(|requested| requested != member.region)
 }
 
-/// The region of the Machine that replaces this one: the requested one, unless a volume keeps it where it is.
+/// Where the Machine is made that takes the place of this one: where that one was to be, unless its volume keeps it.
 pub(super) fn of_successor<'m>(
-    changed: &'m ChangedMachine<'_>,
+    member: &'m Member<'_>,
     group: Option<&DesiredGroup>,
+    takes_volume: bool,
 ) -> &'m Region {
-    let member = &changed.member;
-    let may_leave = changed.method == ChangeMethod::Replace
-        && group.is_some_and(|group| group.regions == Regions::Unwritten);
+    let is_unwritten = group.is_some_and(|group| group.regions == Regions::Unwritten);
     let requested = member.requested_region.as_ref();
-    requested.filter(|_| may_leave).unwrap_or(member.region)
+    let requested = requested.filter(|_| is_unwritten && !takes_volume);
+    requested.unwrap_or(member.region)
 }
 
 /// Notes in the state which region the create of each Machine named that this run made, or that it is the first to

@@ -210,7 +210,12 @@ impl Facts<'_, '_> {
         let (known, observed, decisions) = (self.known, self.observed, self.decisions);
         let mut warnings = Vec::from_iter(exposed_secrets_warning(known));
         warnings.extend(unreadable::warnings(decisions, observed));
-        warnings.extend(guards::warnings(self.desired, known, decisions));
+        warnings.extend(guards::warnings(
+            self.desired,
+            known,
+            decisions,
+            self.options.mode,
+        ));
         warnings.extend(placement::elsewhere(decisions));
         if let Some(observed) = observed {
             warnings.extend(releases::warnings(observed, self.options));
@@ -457,21 +462,6 @@ fn group_change(
     for region in stay.chain(&decision.creates) {
         *primaries.entry(region.clone()).or_default() += 1;
     }
-    for changed in &decision.changed {
-        let (from, to) = (
-            changed.member.region,
-            placement::of_successor(changed, decision.desired),
-        );
-        if from != to {
-            regions.entry(from.clone()).or_default().1 -= 1;
-            regions.entry(to.clone()).or_default().1 += 1;
-            if decision.primaries.iter().any(|p| p.id == changed.member.id) {
-                *primaries.entry(from.clone()).or_default() -= 1;
-                *primaries.entry(to.clone()).or_default() += 1;
-            }
-        }
-    }
-    primaries.retain(|_, count| *count > 0);
     let before = to_count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.desired, before) {

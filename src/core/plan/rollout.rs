@@ -239,7 +239,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         }
         let refusal = |(strategy, names): (UnsupportedStrategy, Vec<&GroupName>)| {
             let message = format!(
-                "{} would be updated with the strategy `{}`, which is not part of this version",
+                "{} would be updated with the strategy `{}`, which is not supported by this version",
                 format_groups(&names),
                 strategy.as_str()
             );

@@ -138,7 +138,7 @@ pub enum EditError {
         change: String,
     },
     /// With it the manifests would contradict themselves.
-    #[error("this change would make the manifests invalid")]
+    #[error("this edit would make the manifests invalid")]
     Invalid {
         /// What is wrong with them.
         diagnostics: Diagnostics,
