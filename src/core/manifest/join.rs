@@ -30,7 +30,7 @@ pub(super) struct ParsedManifests<'j> {
     /// Its raw content.
     pub(super) tree: &'j Table<'j>,
     pub(super) document: &'j FlyDocument,
-    /// aeroform.toml, where there is one.
+    /// aeroform.toml, if there is one.
     pub(super) aeroform_file: Option<&'j ManifestFile<'j>>,
     pub(super) aeroform: &'j AeroformDocument,
     pub(super) settings: &'j Settings,

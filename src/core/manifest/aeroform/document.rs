@@ -1,4 +1,4 @@
-//! The file as a whole: settings, `[state]`, `[deploy]`, `[policy]`.
+//! Reads the file: settings, `[state]`, `[deploy]`, `[policy]`.
 
 use crate::core::fleet::{Limit, OnFailure, Policy};
 use crate::core::manifest::codes;
@@ -12,7 +12,7 @@ use super::super::value::{Table, Value};
 use super::group_settings::{self, GroupSettings};
 use super::moved::{self, Moves};
 
-/// What aeroform.toml says.
+/// The content of aeroform.toml.
 #[derive(Debug, Default)]
 pub(in crate::core::manifest) struct AeroformDocument {
     pub(in crate::core::manifest) provider: Option<String>,
@@ -27,7 +27,7 @@ pub(in crate::core::manifest) struct AeroformDocument {
 
 /// Reads every key of a parsed aeroform.toml.
 ///
-/// Where it does not say where Machines run, that is `otherwise`.
+/// `otherwise` is the provider if it sets none.
 pub(in crate::core::manifest) fn read(
     file: &ManifestFile<'_>,
     tree: &Table<'_>,
@@ -50,7 +50,7 @@ pub(in crate::core::manifest) fn read(
     aeroform
 }
 
-/// A provider that there is. Another is told and taken, so that nothing is said of what it would mean.
+/// A known provider. An unknown one is reported and kept, to avoid follow-up errors.
 fn provider(fields: &mut Fields<'_, '_>) -> Option<String> {
     let text = non_empty_string(fields, "provider")?;
     if !PROVIDERS.contains(&text.value.as_str()) {
@@ -72,7 +72,7 @@ fn string_value(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String
     Some(non_empty_string(fields, key)?.value)
 }
 
-/// A string that says something.
+/// A string that is not empty.
 fn non_empty_string(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<String>> {
     let text = fields.string(key)?;
     if text.value.is_empty() {
@@ -138,7 +138,7 @@ fn policy(fields: &mut Fields<'_, '_>) -> Policy {
     policy
 }
 
-/// A number of Machines, or a share like `"25%"`.
+/// A number of Machines, or a percentage like `"25%"`.
 fn max_destroy(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let node = fields.take("max_destroy")?;
     let path = fields.path("max_destroy");

@@ -1,4 +1,4 @@
-//! `[groups.NAME]`: how many Machines, where, and how they are kept.
+//! `[groups.NAME]`: counts, regions and other settings of a group.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::super::tree::Located;
 use super::super::value::{Node, Value};
 use super::regions::{self, RegionLimits};
 
-/// Most Machines of one group; a longer number is a slip, and would only exhaust memory.
+/// Maximum Machines of one group; a larger number is a mistake and would exhaust memory.
 pub(in crate::core::manifest) const MAX_COUNT: u32 = 100_000;
 
 /// One `[groups.NAME]`.
@@ -115,7 +115,7 @@ fn local(fields: &mut Fields<'_, '_>, group: &GroupName) -> Option<(String, Vec<
     fields.report_unknown_keys();
     let command = command?;
     let whose = format!("group {}", quote_text(group.as_str()));
-    // One that cannot be split is told, and stands for a command all the same.
+    // A command that cannot be split is reported, but still counts as a command.
     let words = split_command(file, &whose, &command.value, &command.span);
     if words.as_ref().is_some_and(Vec::is_empty) {
         let message = format!("the local command of {whose} is empty");

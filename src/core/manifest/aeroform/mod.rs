@@ -1,7 +1,6 @@
 //! aeroform.toml: what fly.toml cannot say (docs/aeroform-toml.md).
 //!
-//! Reads keys and checks what one entry says by itself; what has to agree with fly.toml is checked
-//! in [`super::consistency`].
+//! Reads keys and checks single entries; [`super::consistency`] checks that they agree with fly.toml.
 
 pub(super) mod document;
 pub(super) mod group_settings;

@@ -1,4 +1,4 @@
-//! `[[moved]]` and `[[removed]]`: which Machines become which.
+//! `[[moved]]` and `[[removed]]`: moved and removed Machines.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub(in crate::core::manifest) struct GroupMove {
     pub(in crate::core::manifest) span: Range<usize>,
 }
 
-/// All moves and removals that are written.
+/// All moves and removals.
 #[derive(Debug, Default)]
 pub(in crate::core::manifest) struct Moves {
     pub(in crate::core::manifest) groups: Vec<GroupMove>,

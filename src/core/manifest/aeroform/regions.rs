@@ -1,5 +1,4 @@
-//! `regions` of a group: a list that is evened out or an exact table, held against the group's
-//! numbers.
+//! `regions` of a group: a list to spread evenly or a table of exact counts, checked against the group's settings.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +12,7 @@ use super::super::tree::{Located, ManifestFile};
 use super::super::value::{Node, Value};
 use super::group_settings::MAX_COUNT;
 
-/// `regions`: a list is evened out, a table is exact.
+/// `regions`: a list is spread evenly, a table sets exact counts.
 pub(super) fn read(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let regions = match node.get_ref() {
         Value::Array(_) => list(file, path, node)?,
@@ -45,7 +44,7 @@ pub(super) fn read(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Opti
     Some(regions)
 }
 
-/// `None` where an entry was wrong, so that nothing is said of the rest.
+/// `None` if an entry was wrong, to avoid follow-up errors.
 fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let Value::Array(items) = node.get_ref() else {
         return None;
@@ -98,7 +97,7 @@ fn map(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> 
     (exact.len() == wanted).then_some(Regions::Exact(exact))
 }
 
-/// The regions of a group, held against its numbers.
+/// The regions of a group, with the settings to check them against.
 pub(super) struct RegionLimits<'l> {
     pub(super) file: &'l ManifestFile<'l>,
     pub(super) regions: &'l Regions,
@@ -107,7 +106,7 @@ pub(super) struct RegionLimits<'l> {
 }
 
 impl RegionLimits<'_> {
-    /// An exact map gives the count; a count beside it has to be the same.
+    /// A table sets the count; a `count` with it must be the same.
     pub(super) fn check_count(&self, count: Option<&Located<u32>>) {
         let (Regions::Exact(map), Some(count)) = (self.regions, count) else {
             return;
@@ -134,7 +133,7 @@ impl RegionLimits<'_> {
         );
     }
 
-    /// No region may have to take more than `max_per_region`.
+    /// No region may need more than `max_per_region`.
     pub(super) fn check_max_per_region(
         &self,
         count: Option<&Located<u32>>,

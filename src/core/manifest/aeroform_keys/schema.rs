@@ -1,7 +1,7 @@
 //! `docs/schemas/aeroform.schema.json`, printed from the list.
 //!
-//! It says what the reader says of one file alone. What depends on fly.toml or on Fly (whether a group or a
-//! region exists, whether the counts fit) is left to `aeroform validate`.
+//! It covers checks of this file alone. `aeroform validate` checks what depends on fly.toml or on Fly (whether a group or
+//! a region exists, whether counts fit).
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ const DURATION: &str = r"^(\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|
 /// Strings that the reader takes as a share: 0 to 100 per cent.
 const SHARE: &str = r"^\s*\+?(0*100(\.0*)?|0*[0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)\s*%$";
 
-/// What the schema calls itself.
+/// The title of the schema.
 const TITLE: &str = "aeroform.toml";
 
 /// Whether this text is the schema of this or of another version.
@@ -28,7 +28,7 @@ pub fn is_schema(text: &str) -> bool {
 
 /// The JSON Schema as text.
 ///
-/// Draft 7, which the editors know that read `#:schema`.
+/// Draft 7, which editors that read `#:schema` support.
 pub fn schema() -> String {
     let top = table("").expect("the list begins with the top level");
     let Value::Object(mut schema) = table_schema(top) else {
@@ -86,7 +86,7 @@ fn key_schema(key: &AeroformKey) -> Value {
     schema
 }
 
-/// A text of the page whose links are their words alone: an editor has no page to lead to.
+/// A text of the page with links replaced by their words, for editors.
 fn without_links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

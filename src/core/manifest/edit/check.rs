@@ -1,4 +1,4 @@
-//! What an edit is held against: what was wanted before with the edit made to it, and nothing else.
+//! Checks an edit: the desired state afterwards must be the one before plus exactly this edit.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::core::fleet::{
     Count, Desired, DesiredGroup, GroupLocations, GroupName, MovedGroup, MovedMachine, Regions,
 };
 
-/// Whether the manifests say already what the edit would make them say.
+/// Whether the manifests already have the result of the edit.
 pub(super) fn is_already_applied(desired: &Desired, edit: &Edit) -> bool {
     match edit {
         Edit::Layout { .. }
@@ -19,15 +19,14 @@ pub(super) fn is_already_applied(desired: &Desired, edit: &Edit) -> bool {
     }
 }
 
-/// Whether the manifests say after the edit what they are to say.
+/// Whether the edited manifests have the expected result.
 pub(super) fn matches_intent(before: &Desired, after: &Desired, edit: &Edit) -> bool {
     let mut wanted = before.clone();
     apply_to_desired(&mut wanted, after, edit);
     without_spelling(wanted) == without_spelling(after.clone())
 }
 
-/// Makes an edit to what is wanted. What a new group is, only its file says; what is known of it beforehand
-/// is held against that.
+/// Applies an edit to the desired state. A new group is taken from the edited file, after a check of its known fields.
 fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
     match edit {
         Edit::Layout { group, layout } => {
@@ -129,9 +128,9 @@ fn set_layout(group: &mut DesiredGroup, layout: &GroupLayout) {
     group.standby = layout.standby.or(group.standby);
 }
 
-/// What is wanted without where and how it is written; entries whose order says nothing in one order.
+/// The desired state without spans and syntax, with irrelevant order normalised.
 fn without_spelling(mut desired: Desired) -> Desired {
-    // What is written is no part of what it means.
+    // The syntax is not part of the meaning.
     desired.provider_from_flag = false;
     desired.app_name_source = None;
     desired.definition = None;

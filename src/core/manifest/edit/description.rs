@@ -1,4 +1,4 @@
-//! An edit as a person would write it, for whoever has to.
+//! An edit as text, for manual changes.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::region_edits::map_literal;
 use super::toml_entries::{toml_key, toml_string};
 
 impl Edit {
-    /// Whether it is about fly.toml, and not about aeroform.toml alone.
+    /// Whether it changes fly.toml.
     pub(super) fn is_of_fly_toml(&self) -> bool {
         match self {
             Self::AddGroup { .. }

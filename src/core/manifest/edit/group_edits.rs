@@ -1,8 +1,7 @@
-//! A group that is added, renamed or removed: `[processes]`, every section that names it, `[groups.*]` and
-//! `[[moved]]`.
+//! Adds, renames and removes a group: `[processes]`, every section that names it, `[groups.*]` and `[[moved]]`.
 //!
-//! Sections that name nobody are the default group's, and which that is depends on the names. Where an
-//! edit would make them another's, they are made to say whose they are first.
+//! Sections without `processes` belong to the default group, which depends on the names of all groups. If an edit would
+//! change it, such sections first get explicit `processes`.
 
 use super::group_sections::{
     UnnamedScope, assign_section, group_sections, remove_group_from_section,
@@ -17,7 +16,7 @@ use super::toml_entries::{
 use super::toml_source::{TomlSection, TomlSource, TomlValue};
 use crate::core::fleet::GroupName;
 
-/// What fly.toml is made from: the groups that it has, and whether `[processes]` says so.
+/// The groups of fly.toml, and whether `[processes]` defines them.
 #[derive(Debug, Clone)]
 pub(super) struct GroupNames {
     pub(super) names: Vec<String>,
@@ -25,7 +24,7 @@ pub(super) struct GroupNames {
 }
 
 impl GroupNames {
-    /// Whose sections are that name nobody.
+    /// The default group.
     fn default_group(&self) -> &str {
         let app = self.names.iter().find(|name| *name == "app");
         app.or(self.names.iter().min())
@@ -33,7 +32,7 @@ impl GroupNames {
     }
 }
 
-/// fly.toml with a group more.
+/// fly.toml with an added group.
 pub(super) fn add_to_fly_toml(
     text: &str,
     groups: &GroupNames,
@@ -48,13 +47,13 @@ pub(super) fn add_to_fly_toml(
     };
     let mut text = assign_default_sections(text, groups, &after, groups.default_group())?;
     if !groups.has_processes {
-        // Without the section there is the one group `app`; it is to stay.
+        // Without the section the only group is `app`, which must be kept.
         text = add_process(&text, groups.default_group(), "")?;
     }
     add_process(&text, name, command)
 }
 
-/// fly.toml with a group under another name.
+/// fly.toml with a renamed group.
 pub(super) fn rename_in_fly_toml(
     text: &str,
     groups: &GroupNames,
@@ -82,7 +81,7 @@ pub(super) fn rename_in_fly_toml(
     let script = TomlSource::parse(&text)?;
     let mut new = Vec::new();
     for section in &script.sections {
-        // `[[processes]]`, the form of long ago.
+        // `[[processes]]`, the old form.
         if section.is_list() && is_processes(&section.path()) {
             new.extend(replace_entry_name(&script, &section.entries, from, to));
         }
@@ -106,7 +105,7 @@ pub(super) fn rename_in_fly_toml(
     (!new.is_empty()).then(|| splice(&text, new))
 }
 
-/// fly.toml without a group and without what was its alone.
+/// fly.toml without a group and its own sections.
 pub(super) fn remove_from_fly_toml(text: &str, groups: &GroupNames, name: &str) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let was_default = groups.default_group() == name;
@@ -121,7 +120,7 @@ pub(super) fn remove_from_fly_toml(text: &str, groups: &GroupNames, name: &str) 
             }
         };
         if its_alone && part.kind() == "files" {
-            // Fly puts files into every group, whichever it names.
+            // Fly writes files into every group, whatever they name.
             text = part.unset(&text, "processes")?;
         } else if its_alone {
             text = part.remove(&text)?;
@@ -148,14 +147,14 @@ pub(super) fn remove_from_fly_toml(text: &str, groups: &GroupNames, name: &str) 
     remove_entry(&text, &[&processes, name], Comments::Go)
 }
 
-/// aeroform.toml in which nothing is renamed from this name any more: it is defined again.
+/// aeroform.toml without `[[moved]]` from this name, because it is defined again.
 pub(super) fn remove_moved_from(text: &str, name: &GroupName) -> Option<String> {
     machine_entries::remove_tables(text, "moved", &|script, entries| {
         machine_entries::entry_string(script, entries, "from").as_deref() == Some(name.as_str())
     })
 }
 
-/// aeroform.toml where a group has another name.
+/// aeroform.toml with a renamed group.
 pub(super) fn rename_in_aeroform_toml(
     text: &str,
     from: &GroupName,
@@ -172,7 +171,7 @@ pub(super) fn rename_in_aeroform_toml(
         for entry in &section.entries {
             let above = keys.len();
             keys.extend(&entry.keys);
-            // Those of the header are renamed once.
+            // Names in the header are renamed once.
             if above < 2 {
                 rename_group(&keys, from, to, &text, &mut new);
             }
@@ -209,7 +208,7 @@ pub(super) fn rename_in_aeroform_toml(
     machine_entries::append_table(&text, "moved", &entries)
 }
 
-/// aeroform.toml without a word of a group.
+/// aeroform.toml without a group.
 pub(super) fn remove_from_aeroform_toml(text: &str, name: &GroupName) -> Option<String> {
     let text = machine_entries::remove_tables(text, "moved", &|script, entries| {
         machine_entries::entry_string(script, entries, "to").as_deref() == Some(name.as_str())
@@ -249,7 +248,7 @@ fn replace_moved_target(
     replace_name(script, &entry.value, from, to)
 }
 
-/// A string that says a name, saying another.
+/// Replaces a name in a string.
 fn replace_name(
     script: &TomlSource<'_>,
     value: &TomlValue,
@@ -275,7 +274,7 @@ fn is_processes(path: &[&str]) -> bool {
     matches!(path, [only] if only.eq_ignore_ascii_case("processes"))
 }
 
-/// How `processes` is written; flyctl reads it in any case.
+/// The key `processes`; flyctl accepts any case.
 fn name_of_processes(script: &TomlSource<'_>) -> Option<String> {
     let sections = script
         .sections
@@ -286,7 +285,7 @@ fn name_of_processes(script: &TomlSource<'_>) -> Option<String> {
     sections.chain(leaves).find(|name| is_processes(&[name]))
 }
 
-/// Makes sections say whose they are, where the default group is going to be another.
+/// Adds explicit `processes` to sections, if the default group is about to change.
 fn assign_default_sections(
     text: &str,
     before: &GroupNames,
@@ -298,7 +297,7 @@ fn assign_default_sections(
     if before.has_processes && after.default_group() == default {
         return Some(text);
     }
-    // The name that stands in the file as long as it is not renamed.
+    // The name in the file before the rename.
     let now = before.default_group();
     for part in group_sections(&script) {
         let names = part.names(&script);
@@ -312,7 +311,7 @@ fn assign_default_sections(
     Some(text)
 }
 
-/// fly.toml with an entry more in `[processes]`, in the form that this has.
+/// fly.toml with an added entry in `[processes]`, in its existing form.
 fn add_process(text: &str, name: &str, command: &str) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let Some(processes) = name_of_processes(&script) else {

@@ -1,5 +1,4 @@
-//! The sections of fly.toml that are for some process groups, in whichever form they are written, and the
-//! groups that they name.
+//! The sections of fly.toml that apply to process groups, in any syntax, and the groups that they name.
 
 use super::list_items;
 use super::quoting::string_like;
@@ -9,7 +8,7 @@ use super::toml_entries::{
 };
 use super::toml_source::{TomlEntry, TomlSection, TomlSource, TomlValue};
 
-/// What is in fly.toml as tables of which each may name groups.
+/// Sections whose tables may name groups.
 const SECTION_KINDS: [&str; 10] = [
     "http_service",
     "services",
@@ -32,7 +31,7 @@ pub(super) enum GroupSection {
     Nth(String, usize),
 }
 
-/// What a section without names is for.
+/// The groups of a section without `processes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnnamedScope {
     /// The default group.
@@ -42,7 +41,7 @@ pub(super) enum UnnamedScope {
 }
 
 impl GroupSection {
-    /// What it is: the name of its section, in lower case.
+    /// The name of its section, in lower case.
     pub(super) fn kind(&self) -> String {
         match self {
             Self::Table(path) => path[0].to_ascii_lowercase(),
@@ -50,7 +49,7 @@ impl GroupSection {
         }
     }
 
-    /// Whom it is for if it names nobody (docs/platform/fly-toml.md 2).
+    /// Its groups without `processes` (docs/platform/fly-toml.md 2).
     pub(super) fn unnamed_scope(&self) -> UnnamedScope {
         match self.kind().as_str() {
             "vm" | "compute" | "computes" | "files" => UnnamedScope::All,
@@ -58,12 +57,12 @@ impl GroupSection {
         }
     }
 
-    /// The list of its groups as it is written.
+    /// Its `processes` as written.
     pub(super) fn processes<'s>(&self, script: &'s TomlSource<'_>) -> Option<&'s TomlValue> {
         self.value(script, "processes")
     }
 
-    /// What it says under a key.
+    /// The value of a key.
     pub(super) fn value<'s>(&self, script: &'s TomlSource<'_>, key: &str) -> Option<&'s TomlValue> {
         match self {
             Self::Table(path) => {
@@ -81,7 +80,7 @@ impl GroupSection {
         }
     }
 
-    /// The entries of its own table, where it is one of a list.
+    /// The entries of its table, if it is one of a list.
     pub(super) fn entries<'s>(&self, script: &'s TomlSource<'_>) -> Option<&'s [TomlEntry]> {
         let Self::Nth(kind, at) = self else {
             return None;
@@ -95,7 +94,7 @@ impl GroupSection {
         }
     }
 
-    /// The groups that it names; none where it names nobody.
+    /// The groups that it names, if any.
     pub(super) fn names(&self, script: &TomlSource<'_>) -> Vec<String> {
         let Some(TomlValue::List(_, items)) = self.processes(script) else {
             return Vec::new();
@@ -106,7 +105,7 @@ impl GroupSection {
             .collect()
     }
 
-    /// Gives one of its keys a value, adding it where it is missing.
+    /// Sets the value of a key, and adds the key if it is missing.
     pub(super) fn set(&self, text: &str, key: &str, value: &str) -> Option<String> {
         let script = TomlSource::parse(text)?;
         if let Some(written) = self.value(&script, key) {
@@ -135,7 +134,7 @@ impl GroupSection {
         }
     }
 
-    /// Takes one of its keys away.
+    /// Removes a key.
     pub(super) fn unset(&self, text: &str, key: &str) -> Option<String> {
         let script = TomlSource::parse(text)?;
         if self.value(&script, key).is_none() {
@@ -157,7 +156,7 @@ impl GroupSection {
         }
     }
 
-    /// Takes it away with everything below it.
+    /// Removes it with everything below it.
     pub(super) fn remove(&self, text: &str) -> Option<String> {
         let script = TomlSource::parse(text)?;
         match self {
@@ -194,7 +193,7 @@ impl GroupSection {
     }
 }
 
-/// Whether a path is that of a key of the table at `path`, whose words flyctl reads in any case.
+/// Whether a path is a key of the table at `path`, in any case.
 fn is_below(leaf: &[&str], path: &[String], key: &str) -> bool {
     leaf.len() == path.len() + 1
         && leaf.iter().zip(path).all(|(a, b)| a == b)
@@ -295,7 +294,7 @@ pub(super) fn rename_group_in_section(
     Some(splice(text, new.collect()))
 }
 
-/// Takes a name out of a part's list of groups. The list keeps at least one other.
+/// Removes a name from a part's list of groups. The list keeps at least one other.
 pub(super) fn remove_group_from_section(
     text: &str,
     part: &GroupSection,
@@ -312,16 +311,16 @@ pub(super) fn remove_group_from_section(
         return Some(text.to_owned());
     };
     let range = list_items::removal_range(&script, items, at)?;
-    // A name that stands twice.
+    // A repeated name.
     remove_group_from_section(&splice(text, vec![(range, String::new())]), part, name)
 }
 
-/// Says for which group a part is.
+/// Sets the group of a part.
 pub(super) fn assign_section(text: &str, part: &GroupSection, group: &str) -> Option<String> {
     part.set(text, "processes", &format!("[{}]", toml_string(group)))
 }
 
-/// Whether a part is for this group by name.
+/// Whether a part names this group.
 pub(super) fn names_group(script: &TomlSource<'_>, part: &GroupSection, name: &str) -> bool {
     part.names(script).iter().any(|named| named == name)
 }

@@ -1,12 +1,11 @@
-//! Items of lists: one more, one less, each on the line that it has, so that what is said beside the others
-//! stays beside them.
+//! Adds and removes items of lists without moving other items, so that comments stay next to them.
 
 use std::ops::Range;
 
 use super::toml_source::{TomlSource, TomlValue};
 
-/// What goes with one item: its line with what is said beside it, where it has one to itself, and else the
-/// item with one of the commas beside it. None where that is further away.
+/// The range to remove with an item: its line with its comment if it has its own line, else the item with one adjacent
+/// comma. None if the comma is further away.
 pub(super) fn removal_range(
     script: &TomlSource<'_>,
     items: &[TomlValue],
@@ -29,12 +28,12 @@ pub(super) fn removal_range(
     if let Some(before) = before.filter(|before| in_one_line(before.end..span.start)) {
         return Some(before.end..span.end);
     }
-    // The comma before it may stay: a list may end with one.
+    // The comma before it may stay: a list may end with a comma.
     let start = span.start - script.indent(span.start).len();
     Some(start..comma.unwrap_or(span.end))
 }
 
-/// What is put where for one more at the end of a list.
+/// The insertion for a new item at the end of a list.
 pub(super) fn appended_item(
     script: &TomlSource<'_>,
     span: &Range<usize>,
@@ -60,7 +59,7 @@ pub(super) fn appended_item(
     })
 }
 
-/// Whether nothing else stands in the lines of an item but its comma and a comment.
+/// Whether the lines of an item contain only the item, its comma and a comment.
 fn is_alone(script: &TomlSource<'_>, span: &Range<usize>) -> bool {
     let before = &script.text[script.line_start(span.start)..span.start];
     let after = comma_after(script, span.end).unwrap_or(span.end);
@@ -68,7 +67,7 @@ fn is_alone(script: &TomlSource<'_>, span: &Range<usize>) -> bool {
     before.trim().is_empty() && (after.is_empty() || after.starts_with('#'))
 }
 
-/// Behind the comma that follows in the same line.
+/// The offset after the comma that follows in the same line.
 fn comma_after(script: &TomlSource<'_>, end: usize) -> Option<usize> {
     let rest = &script.text[end..];
     let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();

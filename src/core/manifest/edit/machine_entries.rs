@@ -1,4 +1,4 @@
-//! `[[moved]] machine = …` and `[[removed]] machine = …`: which Machine becomes whose, and which goes.
+//! `[[moved]] machine = …` and `[[removed]] machine = …`: moves and removals of Machines.
 
 use super::list_items;
 use super::toml_entries::{
@@ -7,7 +7,7 @@ use super::toml_entries::{
 use super::toml_source::{TomlEntry, TomlSection, TomlSource, TomlValue};
 use crate::core::fleet::{GroupName, MachineId};
 
-/// Says that a Machine goes to a group; what was said of it before goes.
+/// Moves a Machine to a group, and removes earlier entries for it.
 pub(super) fn add_move(text: &str, machine: &MachineId, to: &GroupName) -> Option<String> {
     let text = remove_machine_entries(text, machine)?;
     let entries = [
@@ -17,14 +17,14 @@ pub(super) fn add_move(text: &str, machine: &MachineId, to: &GroupName) -> Optio
     append_table(&text, "moved", &entries)
 }
 
-/// Says that a Machine goes for good; what was said of it before goes.
+/// Removes a Machine, and removes earlier entries for it.
 pub(super) fn add_removal(text: &str, machine: &MachineId) -> Option<String> {
     let text = remove_machine_entries(text, machine)?;
     let entries = [format!("machine = {}", toml_string(machine.as_str()))];
     append_table(&text, "removed", &entries)
 }
 
-/// Takes away the entries that name a Machine.
+/// Removes the entries that name a Machine.
 pub(super) fn remove_machine_entries(text: &str, machine: &MachineId) -> Option<String> {
     let mut text = text.to_owned();
     for list in ["moved", "removed"] {
@@ -35,7 +35,7 @@ pub(super) fn remove_machine_entries(text: &str, machine: &MachineId) -> Option<
     Some(text)
 }
 
-/// What an entry of a list says under a key.
+/// The string value of a key of an entry.
 pub(super) fn entry_string(
     script: &TomlSource<'_>,
     entries: &[TomlEntry],
@@ -45,7 +45,7 @@ pub(super) fn entry_string(
     script.string(&entry.value)
 }
 
-/// Adds an entry to a list of tables, in the form that the list has.
+/// Adds an entry to a list of tables, in its existing form.
 pub(super) fn append_table(text: &str, list: &str, entries: &[String]) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let leaves = all_entries(&script);
@@ -62,7 +62,7 @@ pub(super) fn append_table(text: &str, list: &str, entries: &[String]) -> Option
     ))
 }
 
-/// Takes away the entries of a list of tables that this is true of.
+/// Removes matching entries of a list of tables.
 pub(super) fn remove_tables(
     text: &str,
     list: &str,
@@ -85,7 +85,7 @@ pub(super) fn remove_tables(
         let is_gone = |item: &TomlValue| matches!(item, TomlValue::Table(_, entries) if gone(&script, entries));
         if let Some(at) = items.iter().position(is_gone) {
             let range = list_items::removal_range(&script, items, at)?;
-            // Another one may go, too.
+            // Another one may match as well.
             return remove_tables(&splice(text, vec![(range, String::new())]), list, gone);
         }
     }

@@ -1,13 +1,11 @@
 //! Edits of the manifests: text in, text out.
 //!
-//! A verb says what it wants as an [`Edit`]; here that becomes the smallest change of fly.toml and
-//! aeroform.toml that says it. Comments, order, quotes and line ends survive, and whatever is not meant is
-//! byte for byte what it was. Afterwards both files are read again: they must say exactly what was
-//! intended and nothing else, or the edit is refused ([`EditError::UnsupportedForm`]). Never writes a file, and
-//! never touches one that is not TOML.
+//! Turns an [`Edit`] into the smallest change of fly.toml and aeroform.toml. Comments, order, quotes and line ends are
+//! kept, and all other bytes stay the same. Afterwards both files are read again: they must mean exactly what was
+//! intended, or the edit is refused ([`EditError::UnsupportedForm`]). Never writes a file, and only edits TOML.
 //!
-//! Start at [`edit()`]; `script` is how a text is cut up, `table` how entries are set and taken away in
-//! whichever form they stand, `check` what an edit is held against.
+//! Start at [`edit()`]. `toml_source` tokenises a text, `toml_entries` sets and removes entries in any syntax, `check`
+//! verifies the result.
 
 mod check;
 mod description;
@@ -33,95 +31,95 @@ use super::settings::Overrides;
 use super::source::SourceFile;
 use crate::core::fleet::{Desired, GroupName, MachineId, Region};
 
-/// What is to be changed.
+/// A change of the manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// How many primaries of a group there are, and where.
+    /// Counts of a group's primaries per region.
     Layout {
         /// The group.
         group: GroupName,
         /// Its numbers.
         layout: GroupLayout,
     },
-    /// The regions that a group's Machines are evened out over.
+    /// The regions over which a group's Machines are spread evenly.
     Regions {
         /// The group.
         group: GroupName,
-        /// In the order in which they are written.
+        /// In written order.
         regions: Vec<Region>,
-        /// How many Machines, where that has to be written so that it stays.
+        /// The count, if it must be written to be kept.
         count: Option<u32>,
     },
-    /// A group more.
+    /// Adds a group.
     AddGroup {
         /// The group.
         group: GroupName,
-        /// Its command; an empty one runs the image's own.
+        /// Its command; an empty one runs the image's command.
         command: String,
-        /// How many Machines, if that is not left to Fly's rule.
+        /// The count; none for Fly's default.
         count: Option<u32>,
     },
-    /// A group under another name, with its Machines.
+    /// Renames a group, with its Machines.
     RenameGroup {
-        /// The name that it has.
+        /// The old name.
         from: GroupName,
-        /// The name that it gets.
+        /// The new name.
         to: GroupName,
     },
-    /// A group goes, and what is its alone.
+    /// Removes a group and its own sections.
     RemoveGroup {
         /// The group.
         group: GroupName,
     },
-    /// How large the Machines of a group are.
+    /// Sets the size of a group's Machines.
     Size {
         /// The group.
         group: GroupName,
-        /// Its size, whole.
+        /// Its complete size.
         size: MachineSize,
     },
-    /// One Machine goes to another group.
+    /// Moves a Machine to another group.
     MoveMachine {
         /// Which.
         machine: MachineId,
-        /// The group that it gets.
+        /// The new group.
         to: GroupName,
     },
-    /// One Machine goes for good.
+    /// Removes a Machine.
     RemoveMachine {
         /// Which.
         machine: MachineId,
     },
 }
 
-/// The manifests as they were read.
+/// The texts of the manifests.
 #[derive(Debug, Clone, Copy)]
 pub struct ManifestFiles<'a> {
     /// fly.toml.
     pub fly: SourceFile<'a>,
-    /// Where aeroform.toml is or would be, as people are shown it.
+    /// The displayed path of aeroform.toml, which may not exist yet.
     pub aeroform_path: &'a str,
-    /// aeroform.toml, where there is one.
+    /// aeroform.toml, if there is one.
     pub aeroform: Option<&'a [u8]>,
-    /// What a new aeroform.toml begins with.
+    /// The first lines of a new aeroform.toml.
     pub new_file_header: &'a str,
 }
 
-/// The manifests after an edit; none of a file that stays as it is.
+/// The manifests after an edit; none for an unchanged file.
 #[derive(Debug, Clone)]
 pub struct Edited {
     /// fly.toml.
     pub fly: Option<String>,
     /// aeroform.toml.
     pub aeroform: Option<String>,
-    /// What both say now.
+    /// The new desired state.
     pub desired: Desired,
 }
 
-/// Why there is no edit. `change` is what a person would have to write.
+/// Why an edit failed. `change` is the change to make manually.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
-    /// The file is JSON or YAML, which are left to people.
+    /// The file is JSON or YAML, which are not edited.
     #[error("`{path}` is not TOML; only TOML files can be edited")]
     NotToml {
         /// The file.
@@ -129,7 +127,7 @@ pub enum EditError {
         /// What to write.
         change: String,
     },
-    /// It is written in a form in which the edit would change something else, too.
+    /// The edit would change other entries as well.
     #[error("`{path}` cannot be edited without changing other entries")]
     UnsupportedForm {
         /// The file.
@@ -140,17 +138,17 @@ pub enum EditError {
     /// With it the manifests would contradict themselves.
     #[error("this edit would make the manifests invalid")]
     Invalid {
-        /// What is wrong with them.
+        /// The errors.
         diagnostics: Diagnostics,
-        /// What was to be written.
+        /// The intended change.
         change: String,
     },
 }
 
-/// Makes edits one after another.
+/// Applies edits in order.
 ///
 /// # Errors
-/// When one of them cannot be made, or would say something else than it means; then none is.
+/// If one of them cannot be made, or would change something else; then none is made.
 pub fn edit(
     files: ManifestFiles<'_>,
     overrides: &Overrides,
@@ -289,7 +287,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Changes aeroform.toml, which begins here if there is none.
+    /// Changes aeroform.toml, or creates it.
     fn edit_aeroform_toml(
         &mut self,
         edit: &Edit,
@@ -304,7 +302,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// What both files say now, if it is what the edit was to make them say.
+    /// The new desired state, if it is the expected one.
     fn reload_and_verify(&self, edit: &Edit) -> Result<Desired, EditError> {
         let Loaded {
             desired,

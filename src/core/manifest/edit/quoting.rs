@@ -1,8 +1,8 @@
-//! Keys and strings in the place of others, in the quotes that those have.
+//! Replaces keys and strings, keeping their quotes.
 
 use super::toml_entries::{toml_key, toml_string};
 
-/// A key in the place of another, in that one's quotes where it has some.
+/// A key with the quotes of the one that it replaces.
 pub(super) fn key_like(old: &str, name: &str) -> String {
     match old.chars().next() {
         Some('\'') if !name.contains(['\'', '\n', '\r']) => format!("'{name}'"),
@@ -11,7 +11,7 @@ pub(super) fn key_like(old: &str, name: &str) -> String {
     }
 }
 
-/// A string in the place of another, in that one's quotes.
+/// A string with the quotes of the one that it replaces.
 pub(super) fn string_like(old: &str, text: &str) -> String {
     let plain = !text.contains(['\'', '\n', '\r', '\t']);
     if old.starts_with('\'') && !old.starts_with("'''") && plain {

@@ -1,4 +1,4 @@
-//! `[groups.NAME]`: an exact map of regions in place of whatever said how many there are and where.
+//! Edits counts and regions of `[groups.NAME]`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,12 +10,12 @@ use super::toml_entries::{
 use super::toml_source::{TomlSource, TomlValue};
 use crate::core::fleet::{GroupName, Region};
 
-/// What `[groups.NAME]` is to say of its numbers.
+/// The counts for `[groups.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupLayout {
-    /// Primaries in each region, exactly; none at all is a count of 0.
+    /// Exact primaries per region; an empty map is a count of 0.
     pub regions: BTreeMap<Region, u32>,
-    /// Standbys, where they have to be written so that they stay.
+    /// Standbys, if they must be written to be kept.
     pub standby: Option<u32>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn write_layout(text: &str, group: &GroupName, layout: &GroupLayout) 
     }
 }
 
-/// `count = 0`: a table of regions names at least one.
+/// `count = 0`, because a table of regions cannot be empty.
 fn write_zero_count(text: &str, name: &str) -> Option<String> {
     let (count, regions) = (["groups", name, "count"], ["groups", name, "regions"]);
     let script = TomlSource::parse(text)?;
@@ -70,7 +70,7 @@ fn write_region_map(text: &str, name: &str, desired: &BTreeMap<Region, u32>) -> 
     }
 }
 
-/// A map that is there, number by number, so that its order and its comments stay.
+/// Edits an existing map entry by entry, to keep its order and comments.
 fn patch_region_map(text: &str, name: &str, desired: &BTreeMap<Region, u32>) -> Option<String> {
     let regions = ["groups", name, "regions"];
     let script = TomlSource::parse(text)?;
@@ -80,7 +80,7 @@ fn patch_region_map(text: &str, name: &str, desired: &BTreeMap<Region, u32>) -> 
         .map(|leaf| (leaf.key.name.clone(), script.number(&leaf.entry.value)))
         .collect();
     let mut text = text.to_owned();
-    // What is new comes first, so that the table is never empty and keeps its form.
+    // Add before removing, so that the table is never empty and keeps its form.
     for (region, n) in desired.iter().filter(|(_, n)| **n > 0) {
         let path = ["groups", name, "regions", region.as_str()];
         if written.get(region.as_str()) != Some(&Some(i64::from(*n))) {
@@ -112,7 +112,7 @@ pub(super) fn list_literal(regions: &[Region]) -> String {
     format!("[{}]", names.join(", "))
 }
 
-/// Writes a list; one that is there loses and gets names where it stands.
+/// Writes a list, or edits an existing one in place.
 pub(super) fn write_region_list(
     text: &str,
     group: &GroupName,
@@ -125,7 +125,7 @@ pub(super) fn write_region_list(
     let leaves = all_entries(&script);
     let text = match find_entry(&leaves, &path).map(|leaf| &leaf.entry.value) {
         Some(TomlValue::List(_, items)) if !items.is_empty() => {
-            // An order that cannot be had by adding and taking away is written anew.
+            // An order that additions and removals cannot produce needs a new list.
             let relisted = patch_region_list(text, &path, wanted);
             match relisted.filter(|text| is_listed(text, &path, wanted)) {
                 Some(text) => text,
@@ -135,14 +135,14 @@ pub(super) fn write_region_list(
         Some(TomlValue::Scalar(_) | TomlValue::List(..) | TomlValue::Table(..)) => {
             set_entry(text, &path, &list_literal(wanted))?
         }
-        // Its numbers may stand one by one, or there is nothing yet.
+        // Its counts may be separate entries, or missing.
         None => set_entry(
             &remove_entry(text, &path, Comments::Stay)?,
             &path,
             &list_literal(wanted),
         )?,
     };
-    // What a map added up to would be forgotten with it.
+    // The sum of a removed map must be written as `count`.
     let sum = leaves
         .iter()
         .filter(|leaf| leaf.path.len() == path.len() + 1 && leaf.path.starts_with(&path))
@@ -157,7 +157,7 @@ pub(super) fn write_region_list(
     }
 }
 
-/// A list that has these names afterwards, each old one in its place.
+/// A list with these names, old ones in their places.
 fn patch_region_list(text: &str, path: &[&str], desired: &[Region]) -> Option<String> {
     let mut text = text.to_owned();
     for region in desired {
@@ -192,7 +192,7 @@ fn patch_region_list(text: &str, path: &[&str], desired: &[Region]) -> Option<St
     }
 }
 
-/// Changes a list that is there.
+/// Changes an existing list.
 fn edit_list(
     text: &str,
     path: &[&str],

@@ -1,8 +1,6 @@
-//! Entries of a TOML file by their path: found, set, taken away and added in whichever form the file has
-//! them.
+//! Finds, sets, removes and adds entries of a TOML file by path, in any syntax.
 //!
-//! Text in, text out; every change is the smallest that does it. Whether the result means what it should
-//! is judged by reading it again, in [`super::check`].
+//! Text in, text out; every change is minimal. [`super::check`] reads the result again and verifies it.
 
 use std::ops::Range;
 
@@ -10,7 +8,7 @@ use super::toml_source::{TomlEntry, TomlKey, TomlSection, TomlSource, TomlValue}
 
 /// An entry somewhere in a file.
 pub(super) struct EntryAtPath<'s> {
-    /// Its whole path, those of headers and inline tables around it included.
+    /// Its full path, including headers and inline tables.
     pub(super) path: Vec<&'s str>,
     /// Its own key.
     pub(super) key: &'s TomlKey,
@@ -18,14 +16,14 @@ pub(super) struct EntryAtPath<'s> {
     parent: EntryParent<'s>,
 }
 
-/// Where an entry stands.
+/// The location of an entry.
 #[derive(Clone, Copy)]
 enum EntryParent<'s> {
     Section(&'s TomlSection),
     Inline(&'s [TomlEntry]),
 }
 
-/// Every entry of sections that are no lists, those of inline tables after the table itself.
+/// Every entry of sections that are not lists; entries of inline tables follow the table.
 pub(super) fn all_entries<'s>(script: &'s TomlSource<'_>) -> Vec<EntryAtPath<'s>> {
     let mut found = Vec::new();
     for section in script.sections.iter().filter(|section| !section.is_list()) {
@@ -97,7 +95,7 @@ pub(super) fn toml_string(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
 }
 
-/// Sets the value of a path, adding the entry where it is missing.
+/// Sets the value of a path, and adds the entry if it is missing.
 pub(super) fn set_entry(text: &str, path: &[&str], value: &str) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let leaves = all_entries(&script);
@@ -107,7 +105,7 @@ pub(super) fn set_entry(text: &str, path: &[&str], value: &str) -> Option<String
     }
 }
 
-/// Gives an entry another key and value in its place, so that what is said beside it stays there.
+/// Replaces key and value of an entry in place, keeping its comment.
 pub(super) fn replace_entry(text: &str, path: &[&str], name: &str, value: &str) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let leaves = all_entries(&script);
@@ -117,7 +115,7 @@ pub(super) fn replace_entry(text: &str, path: &[&str], name: &str, value: &str) 
     Some(splice(text, parts))
 }
 
-/// Another value for an entry. What is said inside the old one is said above the new one.
+/// Replaces the value of an entry. Comments inside the old value move above the new one.
 fn replace_value(
     script: &TomlSource<'_>,
     leaf: &EntryAtPath<'_>,
@@ -130,16 +128,16 @@ fn replace_value(
     vec![(start..start, comments), (span, value.to_owned())]
 }
 
-/// What becomes of the comments beside what is taken away.
+/// What happens to comments next to a removed entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comments {
-    /// They are about more than that.
+    /// They are kept.
     Stay,
-    /// What they are about goes.
+    /// They are removed.
     Go,
 }
 
-/// Takes away everything at a path and below it.
+/// Removes everything at a path and below it.
 pub(super) fn remove_entry(text: &str, path: &[&str], comments: Comments) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let mut gone = Vec::new();
@@ -189,7 +187,7 @@ pub(super) fn section_range(script: &TomlSource<'_>, section: &TomlSection) -> R
     start..end
 }
 
-/// What of a line goes with its entry: all of it, or all but a comment at its end.
+/// The part of a line to remove with its entry: all, or all but its comment.
 fn line_range(script: &TomlSource<'_>, span: &Range<usize>, comments: Comments) -> Range<usize> {
     let end = script.line_end(span.end);
     let rest = &script.text[span.end..end];
@@ -199,7 +197,7 @@ fn line_range(script: &TomlSource<'_>, span: &Range<usize>, comments: Comments) 
     }
 }
 
-/// What goes with one entry of a table.
+/// The range to remove with one entry of a table.
 pub(super) fn entry_range(
     script: &TomlSource<'_>,
     entries: &[TomlEntry],
@@ -213,7 +211,7 @@ pub(super) fn entry_range(
     }
 }
 
-/// An entry of an inline table with one of the commas beside it; none where comments would go with it.
+/// An entry of an inline table with one adjacent comma; none if comments would be lost.
 fn inline_entry_range(
     script: &TomlSource<'_>,
     entries: &[TomlEntry],
@@ -234,7 +232,7 @@ fn inline_entry_range(
     script.comments_in(&range, "").is_empty().then_some(range)
 }
 
-/// Adds an entry where its table is, in the form that this one has.
+/// Adds an entry to its table, in the table's form.
 pub(super) fn add_entry(text: &str, path: &[&str], value: &str) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let leaves = all_entries(&script);
@@ -293,7 +291,7 @@ fn add_to_inline_table(
     splice(text, vec![part])
 }
 
-/// A line more at the end of a section.
+/// Adds a line at the end of a section.
 pub(super) fn line_at_section_end(
     script: &TomlSource<'_>,
     section: &TomlSection,
@@ -305,7 +303,7 @@ pub(super) fn line_at_section_end(
     }
 }
 
-/// A line more behind the one that ends with this, indented as that one.
+/// Adds a line after the one that ends here, with the same indent.
 pub(super) fn line_after(script: &TomlSource<'_>, span: &Range<usize>, entry: &str) -> String {
     let newline = script.newline();
     let at = script.line_end(span.end);
@@ -319,7 +317,7 @@ pub(super) fn line_after(script: &TomlSource<'_>, span: &Range<usize>, entry: &s
     splice(script.text, vec![(at..at, line)])
 }
 
-/// A section more, behind the last one of its kind or at the end of the file.
+/// Adds a section after the last one of its kind, or at the end of the file.
 pub(super) fn new_section(
     script: &TomlSource<'_>,
     path: &[&str],

@@ -1,9 +1,7 @@
-//! A TOML file as its tokens: where every key and value stands, headers, dotted keys and inline tables
-//! included.
+//! The tokens of a TOML file, with spans of headers, keys, inline tables and values.
 //!
-//! A tree would forget that a key was written twice (in two headers, in a row of dotted keys) and how its
-//! lines end. Edits are therefore made on the text itself, and what they do not touch is byte for byte
-//! what it was. Only files that the loader takes come here.
+//! A tree would lose repeated tables (in two headers, in dotted keys) and line ends, so edits change the text itself and
+//! leave all other bytes. Only for files that load.
 
 use std::ops::Range;
 
@@ -15,7 +13,7 @@ pub(super) struct TomlSource<'t> {
     pub(super) text: &'t str,
     /// The first has no header.
     pub(super) sections: Vec<TomlSection>,
-    /// Where comments stand.
+    /// Spans of comments.
     comments: Vec<Range<usize>>,
 }
 
@@ -71,7 +69,7 @@ impl TomlEntry {
         start..self.value.span().end
     }
 
-    /// Whether its key is this one word, in any case as flyctl reads it.
+    /// Whether its key is this one word, in any case.
     pub(super) fn has_name(&self, key: &str) -> bool {
         matches!(self.keys.as_slice(), [only] if only.name.eq_ignore_ascii_case(key))
     }
@@ -99,7 +97,7 @@ impl TomlSection {
 }
 
 impl<'t> TomlSource<'t> {
-    /// Reads a text; none when it is no TOML.
+    /// Reads a text; none if it is not TOML.
     pub(super) fn parse(text: &'t str) -> Option<Self> {
         let source = Source::new(text);
         let tokens = source.lex().into_vec();
@@ -128,19 +126,19 @@ impl<'t> TomlSource<'t> {
         })
     }
 
-    /// What a string says; none for anything else.
+    /// The value of a string; none for other types.
     pub(super) fn string(&self, value: &TomlValue) -> Option<String> {
         let value: toml_edit::Value = self.text[value.span()].parse().ok()?;
         value.as_str().map(str::to_owned)
     }
 
-    /// What a whole number says; none for anything else.
+    /// The value of an integer; none for other types.
     pub(super) fn number(&self, value: &TomlValue) -> Option<i64> {
         let value: toml_edit::Value = self.text[value.span()].parse().ok()?;
         value.as_integer()
     }
 
-    /// The comments in a part of the text, each as a line of its own.
+    /// The comments in a part of the text, one per line.
     pub(super) fn comments_in(&self, range: &Range<usize>, indent: &str) -> String {
         let inside =
             |comment: &&Range<usize>| range.start <= comment.start && comment.end <= range.end;
@@ -152,7 +150,7 @@ impl<'t> TomlSource<'t> {
         lines.collect()
     }
 
-    /// How its lines end.
+    /// Its line end.
     pub(super) fn newline(&self) -> &'static str {
         let first = self.text.split_inclusive('\n').next();
         if first.is_some_and(|line| line.ends_with("\r\n")) {
@@ -162,7 +160,7 @@ impl<'t> TomlSource<'t> {
         }
     }
 
-    /// Where the line of this offset starts, the mark at the head of a file left out.
+    /// The start of this offset's line, after a byte order mark.
     pub(super) fn line_start(&self, at: usize) -> usize {
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         if start == 0 && self.text.starts_with('\u{feff}') && at > 0 {
@@ -172,13 +170,13 @@ impl<'t> TomlSource<'t> {
         }
     }
 
-    /// Where the line of this offset ends, its line end included.
+    /// The end of this offset's line, including the line end.
     pub(super) fn line_end(&self, at: usize) -> usize {
         let newline = self.text[at..].find('\n');
         newline.map_or(self.text.len(), |newline| at + newline + 1)
     }
 
-    /// The blanks before what stands here, if nothing else is before it in its line.
+    /// The indent at this offset, if only spaces precede it in its line.
     pub(super) fn indent(&self, at: usize) -> &'t str {
         let before = &self.text[self.line_start(at)..at];
         let blanks = before.trim_start_matches([' ', '\t']);
@@ -193,7 +191,7 @@ fn is_significant(kind: EventKind) -> bool {
     )
 }
 
-/// Walks the tokens that say something.
+/// Iterates over tokens, without whitespace.
 struct Reader<'t, I: Iterator<Item = &'t Event>> {
     text: &'t str,
     events: std::iter::Peekable<I>,

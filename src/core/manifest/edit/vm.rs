@@ -8,7 +8,7 @@ use super::toml_source::{TomlEntry, TomlSource, TomlValue};
 use crate::core::fleet::schema::Guest;
 use crate::core::platform::sizes;
 
-/// The keys that say how large it is.
+/// The keys of a size.
 const SIZE_KEYS: [&str; 8] = [
     "size",
     "memory",
@@ -20,7 +20,7 @@ const SIZE_KEYS: [&str; 8] = [
     "processes",
 ];
 
-/// A whole size.
+/// A complete size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineSize {
     /// `shared` or `performance`.
@@ -39,7 +39,7 @@ impl MachineSize {
         found.map(|size| size.name)
     }
 
-    /// The size of a guest; none where part of it is not said.
+    /// The size of a guest; none if a part is missing.
     pub fn from_guest(guest: &Guest) -> Option<Self> {
         Some(Self {
             cpu_kind: guest.cpu_kind.clone()?,
@@ -48,7 +48,7 @@ impl MachineSize {
         })
     }
 
-    /// A guest of this size that is in everything else like another.
+    /// A guest of this size, with all other fields of another guest.
     pub(super) fn apply_to_guest(&self, guest: Option<&Guest>) -> Guest {
         let mut guest = guest.cloned().unwrap_or_default();
         guest.cpu_kind = Some(self.cpu_kind.clone());
@@ -59,7 +59,7 @@ impl MachineSize {
         guest
     }
 
-    /// The lines that say it.
+    /// Its lines in fly.toml.
     pub(super) fn toml_lines(&self) -> Vec<String> {
         let mut lines = match self.name() {
             Some(name) => vec![format!("size = {}", toml_string(name))],
@@ -77,8 +77,8 @@ impl MachineSize {
     }
 }
 
-/// fly.toml with this size for one group; others keep theirs. `is_only` says that the app has no other
-/// group, so that a section for all is a section for this one.
+/// fly.toml with this size for one group; others keep theirs. `is_only`: the app has no other group, so a section for
+/// all groups is one for this group.
 pub(super) fn set_group_size(
     text: &str,
     group: &str,
@@ -124,7 +124,7 @@ fn vms(script: &TomlSource<'_>) -> Vec<GroupSection> {
         .collect()
 }
 
-/// What a size says beside how large it is; it goes along.
+/// Other keys of a size section, which are copied.
 fn other_keys(script: &TomlSource<'_>, part: &GroupSection) -> Vec<String> {
     let line = |entry: &TomlEntry| script.text[entry.span()].to_owned();
     let is_other = |key: &str| {
@@ -151,7 +151,7 @@ fn other_keys(script: &TomlSource<'_>, part: &GroupSection) -> Vec<String> {
     }
 }
 
-/// A section that is there, with another size.
+/// Changes an existing section.
 fn replace_size(text: &str, part: &GroupSection, size: &MachineSize) -> Option<String> {
     let mut text = text.to_owned();
     let says = |text: &str, key: &str| -> Option<bool> {
@@ -197,7 +197,7 @@ fn set_string(text: &str, part: &GroupSection, key: &str, value: &str) -> Option
     })
 }
 
-/// Sets a key that does not say so already in other words.
+/// Sets a key, unless its value is already equivalent.
 fn set_unless(
     text: &str,
     part: &GroupSection,
@@ -215,7 +215,7 @@ fn set_unless(
     part.set(text, key, value)
 }
 
-/// A section more.
+/// Adds a section.
 fn add_vm_section(
     text: &str,
     group: &str,
@@ -226,7 +226,7 @@ fn add_vm_section(
     entries.extend(like);
     entries.push(format!("processes = [{}]", toml_string(group)));
     let script = TomlSource::parse(text)?;
-    // `[vm]` alone becomes the first of a list, and so may have others beside it.
+    // A single `[vm]` becomes the first of a list.
     let single = script.sections.iter().find_map(|section| {
         let is_single = !section.is_list() && matches!(section.path()[..], [kind] if kind == "vm");
         section.header.as_ref().filter(|_| is_single)
@@ -250,7 +250,7 @@ fn add_vm_section(
     }
 }
 
-/// `vm.memory = …` and its like become the first of a list, where the first of them stands.
+/// Dotted keys like `vm.memory = …` become the first of a list, at the position of the first key.
 fn convert_to_list(text: &str, entries: &[String]) -> Option<String> {
     let script = TomlSource::parse(text)?;
     let leaves = all_entries(&script);

@@ -1,4 +1,4 @@
-//! `[build]`: of all its keys only `image` says something about Machines.
+//! `[build]`: only its key `image` affects Machines.
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
@@ -6,10 +6,10 @@ use super::super::fields::Fields;
 use super::super::settings::Overrides;
 use super::local_files;
 
-/// What a build says of Machines.
+/// The keys of `[build]` that affect Machines.
 #[derive(Debug, Default)]
 pub(in crate::core::manifest) struct Build {
-    /// The image, where one is named.
+    /// The image, if set.
     pub(in crate::core::manifest) image: Option<String>,
     /// Where a compose file is named (`fly.toml:4`).
     pub(in crate::core::manifest) compose: Option<String>,
@@ -49,7 +49,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Build 
     }
 }
 
-/// flyctl builds in one way and says nothing of the other.
+/// Warns of two build methods: flyctl silently ignores one.
 fn warn_two_builds(fields: &mut Fields<'_, '_>) {
     let ways = [
         &["image"][..],
@@ -77,7 +77,7 @@ fn warn_two_builds(fields: &mut Fields<'_, '_>) {
     );
 }
 
-/// The types that flyctl wants of what only a build reads.
+/// Checks types of keys that only a build reads.
 fn check_build_types(fields: &mut Fields<'_, '_>) {
     for key in [
         "builder",

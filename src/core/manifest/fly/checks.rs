@@ -15,7 +15,7 @@ use super::plain_keys;
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 
-/// A top-level check with its name; its port may still have to be taken from `[http_service]`.
+/// A top-level check with its name; without a port it uses that of `[http_service]`.
 #[derive(Debug, Clone)]
 pub(super) struct NamedCheck {
     pub(super) name: String,
@@ -104,7 +104,7 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> GroupScoped<NamedCheck
     section
 }
 
-/// flyctl refuses top-level checks beyond these limits.
+/// flyctl rejects top-level checks beyond these limits.
 fn check_limit(
     fields: &Fields<'_, '_>,
     name: &str,
@@ -158,7 +158,7 @@ pub(super) fn service_checks(
     checks.collect()
 }
 
-/// The platform raises and lowers these times by itself, without a word.
+/// The platform silently clamps these times.
 fn warn_clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&Located<u64>>, least: u64) {
     let Some(Located { value, span }) = value else {
         return;
@@ -198,7 +198,7 @@ fn http_parts(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Check {
     }
 }
 
-/// The value of a header; where flyctl patches headers it prints what is no string.
+/// The value of a header; where flyctl patches headers it converts other types to strings.
 fn value_of(fields: &Fields<'_, '_>, path: &str, node: &Node<'_>, patched: bool) -> Option<String> {
     let file = fields.file;
     if patched && !matches!(node.get_ref(), Value::Array(_) | Value::Table(_)) {
@@ -261,7 +261,7 @@ fn headers(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Option<Vec<Header
             })
             .collect()
     };
-    // flyctl writes them in random order.
+    // flyctl writes them in random order, so they are sorted.
     headers.sort_by(|a, b| a.name.cmp(&b.name));
     (!headers.is_empty()).then_some(headers)
 }

@@ -1,12 +1,11 @@
-//! The JSON of a Machine config that the project has, as flyctl reads it: keys in any case, and every field that the
-//! table knows of its type.
+//! Reads the JSON of a Machine config as flyctl does: keys in any case, known fields with their types.
 
 use serde_json::Value;
 
 use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::schema::{FieldRow, FieldType, Spelling, Table};
 
-/// The same with the keys of the table as it has them: flyctl knows them in any case.
+/// The same with keys in the table's case; flyctl accepts any case.
 pub(super) fn in_lower_case(table: &Table, mut tree: Value) -> Value {
     let Some(fields) = tree.as_object_mut() else {
         return tree;
@@ -37,7 +36,7 @@ pub(super) fn in_lower_case(table: &Table, mut tree: Value) -> Value {
     tree
 }
 
-/// The first field whose value flyctl's structs do not take, and what they take.
+/// The first field with a value that flyctl's structs reject, and what they accept.
 pub(super) fn misfit(table: &Table, tree: &Value, path: &str) -> Option<String> {
     let written = |row: &&FieldRow| tree.get(row.name).is_some_and(|value| !value.is_null());
     table.rows.iter().filter(written).find_map(|row| {
@@ -50,7 +49,7 @@ pub(super) fn misfit(table: &Table, tree: &Value, path: &str) -> Option<String> 
     })
 }
 
-/// The first misfit inside of a value that is of the right type itself; else what the field takes.
+/// The first mismatch inside a value of the right type; else the type of the field.
 fn inside(row: &FieldRow, value: &Value, path: &str) -> Result<Option<String>, &'static str> {
     match (row.kind(), value) {
         (FieldType::Section(table), Value::Object(_)) => Ok(misfit(table, value, path)),
@@ -78,7 +77,7 @@ fn is_table(value: &Value) -> bool {
     value.is_object() || value.is_null()
 }
 
-/// What a leaf takes, where this is no value of it.
+/// The type of a leaf, if the value does not have it.
 fn leaf(spelling: Spelling, kind: FieldType, value: &Value) -> Option<&'static str> {
     let is_text = |known: &[&str]| value.as_str().is_some_and(|text| known.contains(&text));
     let (fits, takes) = match (spelling, kind) {

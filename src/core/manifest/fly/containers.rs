@@ -15,25 +15,25 @@ use super::super::tree::Located;
 use super::config_tree::{in_lower_case, misfit};
 use super::local_files::{self, MissingFile};
 
-/// What stands for the image of the app.
+/// Placeholder for the app's image.
 const APP_IMAGE_PLACEHOLDER: &str = ".";
 
-/// The container that runs the image, where none is named.
+/// The default container for the app's image.
 const DEFAULT_CONTAINER: &str = "app";
 
-/// What every group's config starts from.
+/// The base of every group's config.
 #[derive(Debug, Clone, Default)]
 pub(in crate::core::manifest) struct BaseConfig {
     pub(super) config: MachineConfig,
     container: Option<String>,
 }
 
-/// Whether a `machine_config` is the config itself and not the path of one.
+/// Whether a `machine_config` is inline JSON, not a path.
 pub(in crate::core::manifest) fn is_inline(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-/// Reads both keys; `experimental` is the older place of the first, which wins.
+/// Reads both keys; `experimental` is the old form of the first, which overrides it.
 pub(super) fn read(
     fields: &mut Fields<'_, '_>,
     experimental: Option<Located<String>>,
@@ -73,7 +73,7 @@ fn config(
     let file = fields.file;
     let tree = serde_json::from_slice(bytes).map(|tree| in_lower_case(CONFIG, tree));
     let misfit = tree.as_ref().ok().and_then(|tree| misfit(CONFIG, tree, ""));
-    // Only the text says where in it something is wrong.
+    // Only parsing the text gives the location of an error.
     let placed = |error| {
         let of_text = serde_json::from_slice::<MachineConfig>(bytes).err();
         scrub::describe_parse_error(&of_text.unwrap_or(error).to_string())
@@ -120,7 +120,7 @@ fn config(
     Some(config)
 }
 
-/// What fly.toml has a section or a key for: flyctl takes it from there, also where it is not written.
+/// Fields that flyctl always takes from sections of fly.toml, even if these are missing.
 fn overridden_fields(config: &MachineConfig) -> Vec<String> {
     let tree = config.to_value();
     let mut found = Vec::new();
@@ -137,7 +137,7 @@ fn overridden_fields(config: &MachineConfig) -> Vec<String> {
                 let ours = ours.filter(|inner| written.get(inner.name).is_some());
                 found.extend(ours.map(|inner| format!("{}.{}", row.name, inner.name)));
             }
-            // Without a `[[vm]]` the size counts.
+            // Without a `[[vm]]` the size applies.
             (Owner::Platform, _) | (Owner::Running, FieldType::Section(_)) => {}
             (Owner::Deploy | Owner::Running, _) => found.push(row.name.to_owned()),
         }
@@ -145,7 +145,7 @@ fn overridden_fields(config: &MachineConfig) -> Vec<String> {
     found
 }
 
-/// flyctl refuses a `container` that names none, and any other container without an image.
+/// flyctl rejects an unknown `container`, and any other container without an image.
 fn check_containers(fields: &Fields<'_, '_>, written: &Located<String>, start: &BaseConfig) {
     let containers: Vec<_> = start
         .config
@@ -201,8 +201,7 @@ impl BaseConfig {
         named.or((!containers.is_empty()).then_some(0))
     }
 
-    /// Gives the app's image to the containers that ask for it. Without an image they name none, and
-    /// keep what they run.
+    /// Sets the app's image in containers with the placeholder. Without an image they have none, and keep the running one.
     pub(in crate::core::manifest) fn with_image(
         &self,
         config: &mut MachineConfig,

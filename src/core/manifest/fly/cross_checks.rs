@@ -1,5 +1,4 @@
-//! What only several sections together can tell: ports that groups share, and sections that reach
-//! other groups than their author may think.
+//! Checks across sections: ports that groups share, and sections that apply to unexpected groups.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -24,8 +23,8 @@ struct ServedPort<'d> {
     span: Range<usize>,
 }
 
-/// Warns of every port that two groups serve from two sections, since Fly Proxy balances between them, and of
-/// every port that two services of one group have.
+/// Warns of every external port that two groups serve, because Fly Proxy balances between them, or that two services of
+/// one group use.
 pub(super) fn warn_shared_ports(file: &ManifestFile<'_>, doc: &FlyDocument, groups: &AppGroups) {
     let sections = doc.http_service.iter().chain(&doc.services);
     let mut served: Vec<ServedPort<'_>> = sections
@@ -42,7 +41,7 @@ pub(super) fn warn_shared_ports(file: &ManifestFile<'_>, doc: &FlyDocument, grou
         let open = widest.filter(|open| open.udp == port.udp && open.last >= port.first);
         match open {
             Some(open) if open.groups != port.groups => warn_port_of_two_groups(file, open, port),
-            // With one internal port it is one service, written twice.
+            // With the same internal port it is one service, defined twice.
             Some(open) if open.internal != port.internal => warn_port_twice(file, open, port),
             Some(_) | None => {}
         }
@@ -130,7 +129,7 @@ fn warn_port_of_two_groups(file: &ManifestFile<'_>, a: &ServedPort<'_>, b: &Serv
     );
 }
 
-/// flyctl gives a `[[restart]]` without groups to the default group, though Fly's docs say to all.
+/// flyctl applies a `[[restart]]` without groups to the default group, although Fly's docs say to all.
 pub(super) fn warn_restart_without_groups(
     file: &ManifestFile<'_>,
     section: &GroupScoped<Restart>,

@@ -1,5 +1,4 @@
-//! `[deploy]`: how Machines are updated, and what runs before (docs/platform/fly-toml.md 11.1 and
-//! 12).
+//! `[deploy]`: update strategy and release command (docs/platform/fly-toml.md 11.1 and 12).
 
 use crate::core::fleet::{Limit, ReleaseCommand, Strategy, UnsupportedStrategy};
 
@@ -23,7 +22,7 @@ pub(in crate::core::manifest) struct Deploy {
     pub(in crate::core::manifest) strategy: Strategy,
     pub(in crate::core::manifest) unsupported_strategy: Option<UnsupportedStrategy>,
     pub(in crate::core::manifest) wait_timeout_s: u64,
-    /// Where `canary` is written: it cannot go with mounts.
+    /// Span of `canary`, which does not support mounts.
     pub(super) canary: Option<Located<()>>,
     pub(in crate::core::manifest) release_command: Option<Located<ReleaseCommand>>,
     pub(in crate::core::manifest) seed_command: Option<Vec<String>>,
@@ -120,7 +119,7 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand
     Some(Located::new(command, span))
 }
 
-/// The strategy, and its name where it is one that this version does not have: `rolling` stands in for it.
+/// The strategy, with the name of an unsupported one, which is replaced by `rolling`.
 fn strategy(
     fields: &Fields<'_, '_>,
     name: Option<&Located<String>>,
@@ -163,7 +162,7 @@ fn strategy(
     }
 }
 
-/// From 1 on its whole part counts Machines; below, it is a share of the group.
+/// From 1, its integer part is a number of Machines; below, it is a fraction of the group.
 fn max_unavailable(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let node = fields.take("max_unavailable")?;
     let number: f64 = match node.get_ref() {

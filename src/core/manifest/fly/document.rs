@@ -1,5 +1,4 @@
-//! A whole fly.toml, read section by section; which group gets what is decided in
-//! [`super::template`].
+//! Reads all sections of fly.toml; [`super::template`] assigns them to groups.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -28,14 +27,14 @@ use super::{
     mounts, restart, services, shell, signals, vm,
 };
 
-/// What fly.toml says.
+/// The content of fly.toml.
 pub(in crate::core::manifest) struct FlyDocument {
     pub(in crate::core::manifest) app: Option<Located<AppName>>,
-    /// Whether an app is written, be it a valid one or not.
+    /// Whether `app` is set, even if invalid.
     pub(in crate::core::manifest) has_app: bool,
-    /// Whether it says anything at all.
+    /// Whether the file is empty.
     pub(in crate::core::manifest) is_empty: bool,
-    /// Where `app` is written, for what has no place of its own.
+    /// Span of `app`, for diagnostics without another location.
     pub(in crate::core::manifest) app_span: Option<Range<usize>>,
     pub(in crate::core::manifest) primary_region: Option<Region>,
     pub(in crate::core::manifest) processes: Vec<Process>,
@@ -46,7 +45,7 @@ pub(in crate::core::manifest) struct FlyDocument {
     pub(super) services: Vec<GroupScoped<services::ServiceEntry>>,
     pub(super) checks: Vec<GroupScoped<NamedCheck>>,
     pub(super) vms: Vec<GroupScoped<Guest>>,
-    /// The host of Machines whose size no `[[vm]]` says; a `[[vm]]` has it already.
+    /// The host of Machines without a `[[vm]]`; a `[[vm]]` already includes it.
     pub(super) host_dedication_id: Option<Located<String>>,
     pub(super) mounts: Vec<GroupScoped<mounts::MountEntry>>,
     pub(super) restarts: Vec<GroupScoped<Restart>>,
@@ -60,7 +59,7 @@ pub(in crate::core::manifest) struct FlyDocument {
     pub(super) machine_checks: Vec<MachineCheck>,
 }
 
-/// flyctl's patches refuse a section that is null; where none looks, null is as good as not written.
+/// flyctl's patches reject a section that is null; elsewhere null is the same as missing.
 fn report_null_sections(file: &ManifestFile<'_>, tree: &Table<'_>) {
     const PATCHED: [&str; 13] = [
         "build",
@@ -111,7 +110,7 @@ pub(in crate::core::manifest) fn read(
         is_empty: tree.is_empty(),
         app_span: app.as_ref().map(|app| app.span.clone()),
         app: app.and_then(|app| match overrides.app {
-            // A placeholder that is no name stands in nobody's way once another name is chosen.
+            // An invalid placeholder does not matter if another name is chosen.
             Some(_) => AppName::new(app.value)
                 .ok()
                 .map(|name| Located::new(name, app.span)),
@@ -154,7 +153,7 @@ pub(in crate::core::manifest) fn read(
     document
 }
 
-/// Commands that a Machine starts without an entrypoint of fly.toml, which could be a shell.
+/// Warns of shell syntax in commands that run without an entrypoint of fly.toml, which could be a shell.
 fn warn_shell_commands(file: &ManifestFile<'_>, tree: &Table<'_>, processes: &[Process]) {
     for process in processes {
         let name = process.name.value.as_str();

@@ -11,8 +11,8 @@ use super::super::fields::Fields;
 use super::super::format::Format;
 use super::super::value::{Node, Value};
 
-/// Reads the section. A value that is no string is printed as flyctl prints it, and a list of
-/// tables, the form of long ago, is merged with later entries winning.
+/// Reads the section. Other types than strings are printed as flyctl prints them. In the old form, a list of tables,
+/// later entries override earlier ones.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for table in sections(fields) {
@@ -35,7 +35,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     env
 }
 
-/// One table, or where flyctl patches it a list of them.
+/// One table, or a list of tables where flyctl patches it.
 fn sections<'f, 't>(fields: &mut Fields<'f, 't>) -> Vec<Fields<'f, 't>> {
     if fields.patches("env") {
         return fields.one_or_more("env");
@@ -43,7 +43,7 @@ fn sections<'f, 't>(fields: &mut Fields<'f, 't>) -> Vec<Fields<'f, 't>> {
     fields.table("env").into_iter().collect()
 }
 
-/// What Fly takes and its author may not have meant.
+/// Warns of variables that Fly accepts but that are probably mistakes.
 fn warn_variable(
     table: &Fields<'_, '_>,
     key: &str,
@@ -76,7 +76,7 @@ fn warn_variable(
     }
 }
 
-/// Says why a value cannot be one of a variable.
+/// Reports a value that a variable cannot have.
 fn report_invalid_value(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
     let path = table.path(key);
     let Value::Integer(number) = node.get_ref() else {
@@ -88,7 +88,7 @@ fn report_invalid_value(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
     table.file.bad_value(node.span(), message, Some(help));
 }
 
-/// A value as Go's `%v` prints what the format's parser makes of it: every number of JSON is a float.
+/// A value as Go's `%v` prints it after parsing: every number of JSON is a float.
 pub(super) fn go_print(node: &Node<'_>, format: Format) -> Option<String> {
     Some(match node.get_ref() {
         Value::String(text) => text.clone().into_owned(),
@@ -101,7 +101,7 @@ pub(super) fn go_print(node: &Node<'_>, format: Format) -> Option<String> {
     })
 }
 
-/// A time with an offset as Go prints a `time.Time`; a date or time without one as it is written.
+/// A time with an offset as Go prints a `time.Time`; without one, as written.
 fn go_time(text: &str) -> String {
     let Some((date, rest)) = text.split_once(['T', 't', ' ']) else {
         return text.to_owned();

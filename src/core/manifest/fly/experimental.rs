@@ -1,4 +1,4 @@
-//! `[experimental]`: what is run, and keys that have moved elsewhere since.
+//! `[experimental]`: commands, and keys that have moved elsewhere.
 
 use crate::core::fleet::schema::Metrics;
 
@@ -9,7 +9,7 @@ use super::super::value::Value;
 use super::service_parts::port;
 use super::signals;
 
-/// What of the section matters.
+/// The supported keys of the section.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Experimental {
     /// The command of groups without one of their own.
@@ -22,7 +22,7 @@ pub(super) struct Experimental {
     pub(super) kill_timeout: Option<Located<u64>>,
     /// Old place of `[metrics]`.
     pub(super) metrics: Option<Metrics>,
-    /// Older place of the top-level key, which it beats.
+    /// Old form of the top-level key, which it overrides.
     pub(super) machine_config: Option<Located<String>>,
 }
 

@@ -1,5 +1,4 @@
-//! `[[files]]` (docs/platform/fly-toml.md 7.3). They go to every group, whatever `processes`
-//! says.
+//! `[[files]]` (docs/platform/fly-toml.md 7.3). They apply to every group, whatever `processes` says.
 
 use data_encoding::BASE64;
 
@@ -13,11 +12,10 @@ use super::super::tree::Located;
 use super::group_scope::GroupScoped;
 use super::local_files::{self, MissingFile};
 
-/// Shorter texts are base64 by chance.
+/// Shorter texts may be valid base64 by chance.
 const MIN_BASE64_LENGTH: usize = 8;
 
-/// Reads the section. Of two entries for one path the later one counts, and one without any content
-/// takes the earlier away.
+/// Reads the section. Of two entries for one path the later one applies; one without content removes the earlier one.
 pub(super) fn read(
     fields: &mut Fields<'_, '_>,
     overrides: &Overrides,
@@ -95,8 +93,7 @@ fn entry(
     Some((guest_path?, section))
 }
 
-/// Fly's docs ask for base64, and flyctl encodes whatever stands there: who follows the docs gets a
-/// file of base64.
+/// Warns of base64: Fly's docs ask for it, but flyctl encodes any value, so the file would contain base64.
 fn warn_of_base64(fields: &Fields<'_, '_>, raw: &Located<String>) {
     let text = raw.value.trim();
     if text.len() < MIN_BASE64_LENGTH || BASE64.decode(text.as_bytes()).is_err() {

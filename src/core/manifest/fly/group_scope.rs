@@ -1,4 +1,4 @@
-//! Which groups there are, and which of them a section speaks of (docs/platform/fly-toml.md 2).
+//! The groups of the app, and the groups of a section (docs/platform/fly-toml.md 2).
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,9 +14,9 @@ use super::processes::Process;
 /// A section together with the groups that it names.
 #[derive(Debug, Clone)]
 pub(in crate::core::manifest) struct GroupScoped<T> {
-    /// Its `processes`; an empty list is as good as none.
+    /// Its `processes`; an empty list is the same as none.
     pub(in crate::core::manifest) processes: Vec<Located<String>>,
-    /// `processes` is there and cannot be read: the section is nobody's, and that has been told.
+    /// `processes` is invalid and reported: the section applies to no group.
     failed: bool,
     pub(in crate::core::manifest) span: Range<usize>,
     pub(in crate::core::manifest) body: T,
@@ -34,18 +34,18 @@ impl<T> GroupScoped<T> {
         }
     }
 
-    /// Whether it leaves open for which groups it is.
+    /// Whether it has no `processes`.
     pub(super) fn is_unscoped(&self) -> bool {
         self.processes.is_empty() && !self.failed
     }
 }
 
-/// What becomes of a section that names a group which is not there.
+/// How flyctl handles a section that names an unknown group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnknownGroup {
-    /// flyctl refuses it.
+    /// flyctl rejects it.
     Refused,
-    /// flyctl drops the section without a word.
+    /// flyctl silently ignores the section.
     Dropped,
 }
 
@@ -106,7 +106,7 @@ impl AppGroups {
         Some(found)
     }
 
-    /// The groups that a section is for, where naming none means the default group.
+    /// The groups of a section; the default group if it names none.
     pub(super) fn target_groups<T>(
         &self,
         file: &ManifestFile<'_>,

@@ -1,21 +1,20 @@
-//! The content of a file that fly.toml names; it was read before, inside the project.
+//! The content of a file that fly.toml references, read before from inside the project.
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::settings::{LocalFile, Overrides};
 use super::super::tree::{Located, ManifestFile};
 
-/// What flyctl makes of a file that is not there.
+/// How flyctl handles a missing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MissingFile {
-    /// It refuses the fly.toml that names it.
+    /// It rejects the fly.toml.
     Refused,
-    /// A deploy refuses, and `fly config validate` does not look.
+    /// A deploy fails; `fly config validate` does not check.
     RefusedByDeploys,
 }
 
-/// The content of the file at a path, or none, which is told. One that is missing is an error where
-/// Machines would get it.
+/// The content of the file at a path; none is reported. A missing file is an error if Machines would get it.
 pub(super) fn content<'o>(
     file: &ManifestFile<'_>,
     path: &Located<String>,
@@ -59,7 +58,7 @@ pub(super) fn content<'o>(
     None
 }
 
-/// Tells where nothing is at a path that is not read further.
+/// Reports a missing file whose content is not needed.
 pub(super) fn check_exists(file: &ManifestFile<'_>, path: &Located<String>, overrides: &Overrides) {
     match overrides.files.get(&path.value) {
         Some(LocalFile::Missing) => report_missing(file, path),

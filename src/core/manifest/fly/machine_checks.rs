@@ -1,5 +1,4 @@
-//! `machine_checks`: what a deploy runs in a test Machine beside one that it updated
-//! (docs/platform/fly-toml.md 11.2).
+//! `machine_checks`: checks that a deploy runs in a test Machine (docs/platform/fly-toml.md 11.2).
 
 use crate::core::fleet::MachineCheck;
 
@@ -9,7 +8,7 @@ use super::super::duration::{NumberUnit, to_platform_text};
 use super::super::fields::Fields;
 use super::signals;
 
-/// Reads the list of any of the three places.
+/// Reads the list, in any of its three sections.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<MachineCheck> {
     let tables = fields.tables("machine_checks").into_iter();
     tables.filter_map(entry).collect()

@@ -1,4 +1,4 @@
-//! `[[metrics]]` and `[[statics]]`: what the platform scrapes and serves by itself.
+//! `[[metrics]]` and `[[statics]]`: scraped metrics and static files.
 
 use crate::core::fleet::schema::{Metrics, Static};
 

@@ -1,8 +1,7 @@
-//! fly.toml: its sections as flyctl reads them, and what they make of each group's Machines.
+//! fly.toml: reads its sections as flyctl does, and builds each group's Machine config.
 //!
-//! One file per family of sections; each reads its keys and knows their old forms. [`group_scope`]
-//! says which group a section speaks of, [`template`] puts a group's MachineConfig together.
-//! Nothing here knows aeroform.toml.
+//! One file per kind of section; each reads its keys and their old forms. [`group_scope`] finds the groups of a section,
+//! [`template`] builds a group's MachineConfig. Independent of aeroform.toml.
 
 pub(super) mod build;
 pub(super) mod checks;

@@ -10,7 +10,7 @@ use super::super::size::gigabytes;
 use super::super::tree::Located;
 use super::group_scope::GroupScoped;
 
-/// A mount, and what its volume has when it is made.
+/// A mount, and the settings of new volumes.
 #[derive(Debug, Clone)]
 pub(super) struct MountEntry {
     pub(super) mount: Mount,
@@ -60,7 +60,7 @@ fn entry(mut fields: Fields<'_, '_>) -> GroupScoped<MountEntry> {
     section
 }
 
-/// How it is extended by itself: flyctl wants all of it or nothing, within limits.
+/// Automatic extension: flyctl needs all keys or none, within limits.
 fn auto_extend(fields: &mut Fields<'_, '_>) -> Mount {
     const THRESHOLD: &str = "auto_extend_size_threshold";
     const INCREMENT: &str = "auto_extend_size_increment";
@@ -76,7 +76,7 @@ fn auto_extend(fields: &mut Fields<'_, '_>) -> Mount {
         size_gb_limit: value(&limit),
         ..Mount::default()
     };
-    // An empty text is no size, and a wrong one is reported already.
+    // An empty text is not a size, and an invalid one is already reported.
     let is_wrong = |fields: &Fields<'_, '_>, key| {
         let written = fields.peek(key);
         written.is_some_and(|(_, node)| node.get_ref().as_str() != Some(""))
@@ -115,7 +115,7 @@ fn auto_extend(fields: &mut Fields<'_, '_>) -> Mount {
     mount
 }
 
-/// A size that flyctl takes as a string only.
+/// A size that flyctl accepts only as a string.
 fn size_string(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<u32>> {
     match fields.peek(key) {
         Some((_, node)) if node.get_ref().as_str().is_none() => {

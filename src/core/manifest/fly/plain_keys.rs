@@ -1,5 +1,5 @@
-//! Keys whose values go into the config as they are: which these are, and of what types, say the rows of the
-//! table of config fields. What has rules of its own is read by hand before, and is left alone here.
+//! Keys whose values are copied into the config. The rows of the table of config fields define them with their types.
+//! Keys with special rules are read before.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -9,13 +9,13 @@ use crate::core::fleet::schema::{FieldRow, FieldType, Form, Section, Table, Toml
 use super::super::fields::Fields;
 use super::super::value::{Node, Value as Written};
 
-/// The fields of a section that nobody has read yet.
+/// The fields of a section that were not read yet.
 pub(super) fn read<T: Section + DeserializeOwned>(fields: &mut Fields<'_, '_>) -> T {
     let tree = tree(fields, T::TABLE).into();
     serde_json::from_value(tree).expect("a row gives its field a value of its own type")
 }
 
-/// A table under this key, with the keys of these rows and no other one.
+/// A table under this key, with only the keys of these rows.
 pub(super) fn table(fields: &mut Fields<'_, '_>, key: &'static str, rows: &Table) -> Option<Value> {
     fields.table(key).map(|below| read_table(below, rows))
 }

@@ -19,21 +19,20 @@ pub(in crate::core::manifest) struct Process {
     pub(in crate::core::manifest) name: Located<GroupName>,
     /// The command as written.
     pub(in crate::core::manifest) command: Located<String>,
-    /// It stands in a list, as `command`, and not under the group's name.
+    /// Whether it is an entry of the old list form.
     pub(super) listed: bool,
     /// Its words; none when there is no command, or when it cannot be split.
     pub(in crate::core::manifest) words: Option<Vec<String>>,
 }
 
 impl Process {
-    /// Whether its command is one that cannot be split, which has been told.
+    /// Whether its command cannot be split, which is already reported.
     pub(in crate::core::manifest) fn cannot_be_split(&self) -> bool {
         self.words.is_none() && !self.command.value.is_empty()
     }
 }
 
-/// Reads the section. A list of `{name, command}` is the form of long ago; an empty list stands in
-/// many files and means the same as no section.
+/// Reads the section. A list of `{name, command}` is the old form; an empty list is common and the same as no section.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
     let file = fields.file;
     let Some(node) = fields.take("processes") else {
@@ -50,7 +49,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
             if let Some(key) = lacks {
                 file.report(missing_key(file, &entry, key));
             }
-            // flyctl takes a group without a command: it runs the image's own.
+            // flyctl accepts a group without a command: the image's command runs.
             let own =
                 (!entry.has("command")).then(|| Located::new(String::new(), entry.span.clone()));
             let both = name.zip(command.or(own));

@@ -1,4 +1,4 @@
-//! `[[restart]]`: how a Machine's process comes back (docs/platform/fly-toml.md 3.7).
+//! `[[restart]]`: the restart policy of a Machine (docs/platform/fly-toml.md 3.7).
 
 use crate::core::fleet::schema::Restart;
 

@@ -12,7 +12,7 @@ use super::super::fields::Fields;
 use super::super::value::Value as Written;
 use super::plain_keys;
 
-/// The handlers that Fly Proxy has.
+/// The handlers of Fly Proxy.
 const HANDLERS: [&str; 5] = ["http", "tls", "pg_tls", "proxy_proto", "tcp"];
 
 /// A port number; the old quoted form (`"8080"`) only in `[[services]]`, where flyctl patches it.
@@ -96,7 +96,7 @@ pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<C
     Some(limits)
 }
 
-/// `auto_stop_machines` in the platform's spelling: false, true or `"suspend"`.
+/// `auto_stop_machines` as the platform expects it: false, true or `"suspend"`.
 pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
     const WORDS: [&str; 3] = ["off", "stop", "suspend"];
     let node = fields.take("auto_stop_machines")?;

@@ -16,11 +16,11 @@ use super::machine_checks;
 use super::plain_keys;
 use super::service_parts::{autostop, concurrency, port, ports};
 
-/// A service, and the places that questions about several services are about.
+/// A service, with spans for checks across services.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceEntry {
     pub(super) service: Service,
-    /// Where each of its ports is written, in their order.
+    /// Spans of its ports, in order.
     pub(super) ports: Vec<Range<usize>>,
     pub(super) min_running: Option<Located<u32>>,
     pub(super) machine_checks: Vec<MachineCheck>,
@@ -75,7 +75,7 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<GroupScoped<Se
     Some(section)
 }
 
-/// Reads `[[services]]`; an entry without any key is as good as none.
+/// Reads `[[services]]`; an entry without keys is ignored.
 pub(super) fn services(fields: &mut Fields<'_, '_>) -> Vec<GroupScoped<ServiceEntry>> {
     let beside_http = fields.has("http_service");
     let tables = fields.one_or_more("services").into_iter();
@@ -130,7 +130,7 @@ fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> GroupScoped<Service
     service_entry(fields, service, places)
 }
 
-/// Adds what both kinds of service say about starting and stopping. flyctl fills in no defaults here.
+/// Adds the autostart and autostop keys of both kinds of service. flyctl adds no defaults here.
 fn service_entry(
     mut fields: Fields<'_, '_>,
     service: Service,
@@ -163,7 +163,7 @@ fn service_entry(
     section
 }
 
-/// Fly's own documents disagree about what a missing `auto_start_machines` means.
+/// Fly's docs disagree about a missing `auto_start_machines`.
 fn warn_never_started(fields: &mut Fields<'_, '_>, stop: Range<usize>, autostart: Option<bool>) {
     let file = fields.file;
     let message = match autostart {

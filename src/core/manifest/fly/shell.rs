@@ -1,7 +1,7 @@
-//! Commands that are written for a shell. Fly splits a command into words and starts the first one
-//! (docs/platform/fly-toml.md 3.3), so that operators and variables reach the program as text.
+//! Warns of shell syntax in commands. Fly splits a command into words and executes the first one
+//! (docs/platform/fly-toml.md 3.3), so operators and variables reach the program as text.
 //!
-//! Only warns: flyctl takes these commands as they are.
+//! Only warns, because flyctl accepts these commands.
 
 use std::ops::Range;
 
@@ -12,15 +12,15 @@ use super::super::command::split;
 use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::tree::ManifestFile;
 
-/// Programs that read the syntax of a shell.
+/// Programs that interpret shell syntax.
 const SHELLS: [&str; 9] = [
     "ash", "bash", "busybox", "dash", "fish", "ksh", "sh", "tcsh", "zsh",
 ];
 
-/// What only a shell knows, as the first word.
+/// Shell builtins.
 const BUILTINS: [&str; 6] = [".", "cd", "exec", "export", "set", "source"];
 
-/// Warns where a command has syntax that no shell will read. `key` is how its line begins, for the help.
+/// Warns of shell syntax that no shell interprets. `key` is the key of its line, for the help.
 pub(super) fn warn_shell_syntax(
     file: &ManifestFile<'_>,
     whose: &str,
@@ -40,7 +40,7 @@ pub(super) fn warn_shell_syntax(
     );
 }
 
-/// The first piece of shell syntax in a command that starts no shell, as it is named in a message.
+/// The first shell syntax in a command without a shell, for a message.
 fn find_shell_syntax(command: &str) -> Option<String> {
     let words = split(command).ok()?;
     let first = words.first()?;
@@ -101,7 +101,7 @@ fn find_unquoted_syntax(command: &str) -> Option<String> {
             '&' | '|' if !single && !double && next == Some(c) => return Some(format!("{c}{c}")),
             '|' | ';' if !single && !double => return Some(c.to_string()),
             '&' if !single && !double && is_gap(next) => return Some("&".to_owned()),
-            // `->`, `=>` and `>=` are no redirections.
+            // `->`, `=>` and `>=` are not redirections.
             '>' if !single
                 && !double
                 && !matches!(before, Some('-' | '='))

@@ -1,5 +1,4 @@
-//! `kill_signal` and `kill_timeout`: how a Machine's process is ended
-//! (docs/platform/fly-toml.md 3.6).
+//! `kill_signal` and `kill_timeout`: how a Machine is stopped (docs/platform/fly-toml.md 3.6).
 
 use crate::core::fleet::schema::StopConfig;
 
@@ -9,21 +8,21 @@ use super::super::duration::{NumberUnit, to_platform_text};
 use super::super::fields::Fields;
 use super::super::tree::Located;
 
-/// Those that the Machines API lists for `stop_config.signal`.
+/// Signals that the Machines API lists for `stop_config.signal`.
 const SIGNALS: [&str; 7] = [
     "SIGINT", "SIGTERM", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGHUP",
 ];
 
-/// Those that exist besides; whether the platform takes them is not known.
+/// Other signals; whether the platform accepts them is unknown.
 const UNLISTED_SIGNALS: [&str; 12] = [
     "SIGABRT", "SIGALRM", "SIGCHLD", "SIGCONT", "SIGFPE", "SIGILL", "SIGPIPE", "SIGSEGV",
     "SIGSTOP", "SIGTRAP", "SIGTSTP", "SIGWINCH",
 ];
 
-/// The longest that Fly waits, nanoseconds.
+/// Fly's maximum wait in nanoseconds.
 const MAX_KILL_TIMEOUT: u64 = 300 * 1_000_000_000;
 
-/// Reads the two top-level keys; `old_timeout` is what `[experimental]` says.
+/// Reads the two top-level keys; `old_timeout` is that of `[experimental]`.
 pub(super) fn stop(
     fields: &mut Fields<'_, '_>,
     old_timeout: Option<Located<u64>>,
@@ -42,8 +41,7 @@ pub(super) fn stop(
     })
 }
 
-/// `kill_signal`, as it is written; neither flyctl nor anything before a stop would notice a wrong
-/// one.
+/// `kill_signal` as written; without this check a wrong one would be noticed only at a stop.
 pub(super) fn signal(fields: &mut Fields<'_, '_>) -> Option<String> {
     let signal = fields
         .string("kill_signal")

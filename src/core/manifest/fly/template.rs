@@ -1,5 +1,4 @@
-//! Puts together what fly.toml says of each group's Machines (docs/platform/fly-toml.md 2 and
-//! 3).
+//! Builds each group's Machine config from fly.toml (docs/platform/fly-toml.md 2 and 3).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,16 +16,16 @@ use super::group_scope::{AppGroups, GroupScoped, UnknownGroup};
 use super::mounts;
 use super::services;
 
-/// A group's config, and the places that later questions are about.
+/// A group's config, with spans for later checks.
 pub(in crate::core::manifest) struct Template {
     pub(in crate::core::manifest) config: MachineConfig,
     /// Its first service.
     pub(in crate::core::manifest) service: Option<Range<usize>>,
-    /// Most of its services' `min_machines_running`.
+    /// The maximum `min_machines_running` of its services.
     pub(in crate::core::manifest) min_running: Option<Located<u32>>,
     pub(in crate::core::manifest) machine_checks: Vec<MachineCheck>,
     pub(in crate::core::manifest) new_volume: NewVolume,
-    /// The service that `[http_service]` made, as field changes name it.
+    /// The service of `[http_service]`, as field changes name it.
     pub(in crate::core::manifest) http_service: Option<String>,
     mount: Option<Range<usize>>,
 }
@@ -80,7 +79,7 @@ pub(in crate::core::manifest) fn templates(
     all
 }
 
-/// What every group has.
+/// The part that all groups share.
 fn base_template(doc: &FlyDocument, group: &GroupName) -> Template {
     let mut env = doc.env.clone();
     env.insert("FLY_PROCESS_GROUP".to_owned(), group.to_string());
@@ -118,7 +117,7 @@ fn base_template(doc: &FlyDocument, group: &GroupName) -> Template {
     }
 }
 
-/// A group's own command, or the one of `[experimental]` where there is none at all.
+/// A group's command, or that of `[experimental]`.
 fn apply_commands(doc: &FlyDocument, all: &mut Templates) {
     let own: BTreeMap<_, _> = doc
         .processes
@@ -287,7 +286,7 @@ fn serves_group(
     })
 }
 
-/// `[[vm]]`: the last entry that names the group, else the first that names none, else the guest of
+/// `[[vm]]`: the last entry that names the group, else the first without `processes`, else the guest of
 /// `machine_config`.
 fn apply_guests(
     file: &ManifestFile<'_>,
@@ -321,7 +320,7 @@ fn apply_guests(
     }
 }
 
-/// flyctl takes one `[[vm]]` for a group and says nothing of the other.
+/// Warns of two `[[vm]]` for a group: flyctl silently ignores one.
 fn second_size(
     file: &ManifestFile<'_>,
     unused: &GroupScoped<Guest>,
@@ -362,7 +361,7 @@ fn apply_mounts(
     groups: &AppGroups,
     all: &mut Templates,
 ) {
-    // What an empty one lacks is said already.
+    // An empty entry is already reported.
     let written =
         |section: &&GroupScoped<mounts::MountEntry>| section.body.mount != Mount::default();
     for section in doc.mounts.iter().filter(written) {

@@ -1,5 +1,5 @@
-//! `[[vm]]`: CPU and memory (docs/platform/fly-toml.md 6), with its old names `compute` and
-//! `computes`. What the platform offers is [`crate::core::platform::sizes`]' business.
+//! `[[vm]]`: CPU and memory (docs/platform/fly-toml.md 6), with its old names `compute` and `computes`.
+//! [`crate::core::platform::sizes`] has the available sizes.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(super) fn read(
         .collect()
 }
 
-/// A size that is no group's own (`[deploy.release_command_vm]`), where flyctl takes `memory` as a string only.
+/// A size outside groups (`[deploy.release_command_vm]`), where flyctl accepts `memory` only as a string.
 pub(super) fn release_command_guest(fields: Fields<'_, '_>) -> Guest {
     if let Some((_, node)) = fields.peek("memory")
         && node.get_ref().as_str().is_none()
@@ -89,14 +89,14 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<Gue
     section
 }
 
-/// Where the parts of a size are written; the size by name, or the table, where a part is not.
+/// Spans of the parts of a size; of a missing part, the span of `size` or of the table.
 struct SizeSpans {
     kind: Range<usize>,
     cpus: Range<usize>,
     memory: Range<usize>,
 }
 
-/// Says what the platform does not offer. Where sizes are only shown, nothing fails for it.
+/// Reports sizes that the platform does not offer; only warnings where sizes are not used.
 fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
     let file = fields.file;
     if guest.gpu_kind.is_some() {
@@ -126,7 +126,7 @@ fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
     );
 }
 
-/// The named size, or what is usual without one; none when there is no such size, which is told.
+/// The named size, or the default; none for an unknown size, which is reported.
 fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<Located<Guest>> {
     let usual = if gpu {
         sizes::DEFAULT_GPU_SIZE
@@ -144,7 +144,7 @@ fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<Located<Guest>> {
             .filter(|size| size.gpu.is_none())
             .map(|size| size.name)
     };
-    // What they were called before they were called performance.
+    // The old name of performance sizes.
     let renamed = written.value.replace("dedicated-cpu-", "performance-");
     let help = match sizes::find(&renamed) {
         Some(size) => Some(format!("did you mean `{}`?", size.name)),
@@ -169,7 +169,7 @@ fn memory(fields: &mut Fields<'_, '_>) -> Option<Located<u32>> {
     None
 }
 
-/// Whether the root file system outlives a restart: a word, or the number that stands for it in Fly's API.
+/// Whether the root file system is kept at a restart: a word, or its number in Fly's API.
 fn persist_rootfs(fields: &mut Fields<'_, '_>) -> Option<Value> {
     const WORDS: [&str; 4] = ["none", "never", "restart", "always"];
     let node = fields.take("persist_rootfs")?;

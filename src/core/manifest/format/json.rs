@@ -8,7 +8,7 @@ use super::super::diagnostics::Severity;
 use super::super::tree::ManifestFile;
 use super::super::value::{Node, Number, Table, Value};
 
-/// The parser takes more than JSON, unless it is told not to.
+/// The parser accepts extensions of JSON, unless they are turned off.
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,

@@ -1,7 +1,7 @@
-//! From the text of a manifest to its tree: TOML, and for flyctl's sake JSON and YAML.
+//! Parses manifests: TOML, and JSON and YAML as in flyctl.
 //!
-//! The suffix of the file says which, as it does for flyctl. Whatever the format, no text is nested
-//! so deeply that walking its tree could exhaust the stack.
+//! The file's suffix selects the format, as in flyctl. No format may be nested so deeply that traversing the tree could
+//! exhaust the stack.
 
 mod json;
 mod toml;
@@ -18,7 +18,7 @@ use super::nesting;
 use super::tree::ManifestFile;
 use super::value::{Node, Table, Value};
 
-/// How a manifest is written.
+/// The format of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Toml,
@@ -44,7 +44,7 @@ impl Format {
     }
 }
 
-/// The tree of a file; none when its syntax is broken, which is then reported.
+/// The tree of a file; none after a syntax error, which is reported.
 pub(super) fn parse<'f>(file: &'f ManifestFile<'_>) -> Option<Table<'f>> {
     let text = &*file.source.text;
     let format = Format::of(file.source.path);
@@ -62,7 +62,7 @@ pub(super) fn parse<'f>(file: &'f ManifestFile<'_>) -> Option<Table<'f>> {
     table(file, root)
 }
 
-/// What the whole file holds; an empty one is an empty table.
+/// The content of the file; an empty file is an empty table.
 fn table<'t>(file: &ManifestFile<'_>, root: Node<'t>) -> Option<Table<'t>> {
     let span = root.span();
     match root.into_value() {
@@ -90,7 +90,7 @@ fn report_too_deep(file: &ManifestFile<'_>, span: Range<usize>) {
     );
 }
 
-/// A text that its parser refuses.
+/// Reports a syntax error.
 fn report_syntax(file: &ManifestFile<'_>, span: Range<usize>, why: &str) {
     let line = file.source.line_text(file.source.line(span.start));
     if toml_errors::is_conflict_marker(line) {
@@ -102,7 +102,7 @@ fn report_syntax(file: &ManifestFile<'_>, span: Range<usize>, why: &str) {
     file.report(Diagnostic::error(codes::SYNTAX, message).with_location(file.location(span, "")));
 }
 
-/// A key that stands twice.
+/// A repeated key.
 fn duplicate_key(
     file: &ManifestFile<'_>,
     key: &str,

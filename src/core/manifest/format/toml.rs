@@ -1,4 +1,4 @@
-//! TOML, by the crate `toml`, whose own tree is put into ours.
+//! TOML, parsed by the crate `toml` and converted to our tree.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -1,7 +1,7 @@
-//! Turns what the TOML parser found into diagnostics a person can act on.
+//! Turns errors of the TOML parser into diagnostics.
 //!
-//! The parser goes on after a mistake, and one slip can break several things on its line; only the
-//! first of each line is told. A key that stands twice is told with both places.
+//! The parser continues after an error, and one mistake can cause several on its line, so only the first of each line
+//! is reported. A repeated key is reported with both locations.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::tree::ManifestFile;
 
-/// Most lines that are told; a file with more is no TOML, and counting on helps nobody.
+/// Maximum lines reported; a file with more errors is not TOML.
 const MAX_REPORTED: usize = 1000;
 
-/// Most mistakes for which the first of two equal keys is searched.
+/// Maximum errors for which the first of two equal keys is searched.
 const MAX_SEARCHED: usize = 20;
 
 pub(super) fn report(file: &ManifestFile<'_>, errors: &[Error]) {
@@ -65,7 +65,7 @@ fn syntax_error(file: &ManifestFile<'_>, span: Range<usize>, message: &str) -> D
     let diagnostic = Diagnostic::error(codes::SYNTAX, format!("the file is not valid TOML: {why}"));
     let text = &file.source.text;
     let opened = match message {
-        // Told at the end of the file; what is missing belongs to the last mark that opens one.
+        // The parser reports it at the end of the file; it belongs to the last opening mark.
         _ if message.starts_with("invalid multi-line basic string") => text.rfind("\"\"\""),
         _ if message.starts_with("invalid multi-line literal string") => text.rfind("'''"),
         _ => None,
@@ -80,14 +80,14 @@ fn syntax_error(file: &ManifestFile<'_>, span: Range<usize>, message: &str) -> D
     }
 }
 
-/// Whether a line is one of those that git leaves in a file that it could not merge.
+/// Whether a line is a merge conflict marker of git.
 pub(super) fn is_conflict_marker(line: &str) -> bool {
     ["<<<<<<< ", ">>>>>>> "]
         .iter()
         .any(|marker| line.starts_with(marker))
 }
 
-/// The parser says what it would rather have seen; a character that nobody sees has to be named.
+/// The parser names what it expected; an invisible character must be named.
 fn control_character(file: &ManifestFile<'_>, at: usize) -> Option<String> {
     let c = file.source.text.get(at..)?.chars().next()?;
     let invisible = c.is_control() && !matches!(c, '\n' | '\t');
@@ -116,8 +116,8 @@ fn duplicate(file: &ManifestFile<'_>, span: Range<usize>, search: bool) -> Diagn
     }
 }
 
-/// The earlier line that the duplicate on `line` repeats: the same header anywhere above, or the
-/// same key in the same table. The parser does not keep that place.
+/// The earlier line that `line` repeats: the same header anywhere above, or the same key in the same table. The parser
+/// does not keep its location.
 fn find_first_definition(file: &ManifestFile<'_>, line: usize, key: &str) -> Option<Range<usize>> {
     let header = |text: &str| {
         let inside = text.trim().strip_prefix('[')?.trim_start_matches('[');
@@ -128,7 +128,7 @@ fn find_first_definition(file: &ManifestFile<'_>, line: usize, key: &str) -> Opt
         let text = file.source.line_text(earlier);
         let found = match (&repeated, header(text)) {
             (Some(repeated), found) => found.as_ref() == Some(repeated),
-            // Another header starts here: what stands above belongs to another table.
+            // A header: lines above belong to another table.
             (None, Some(_)) => return None,
             (None, None) => text
                 .trim_start()

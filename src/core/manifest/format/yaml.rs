@@ -1,7 +1,6 @@
-//! YAML: anchors, aliases and merge keys included, as far as they stay small.
+//! YAML with anchors, aliases and merge keys, within limits.
 //!
-//! The parser hands out events and keeps no tree, so that a file which means an enormous one by a
-//! few aliases is refused before it is built.
+//! Reads events instead of a tree, so that a file whose aliases expand to an enormous tree is refused before it is built.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,7 +13,7 @@ use super::super::tree::ManifestFile;
 use super::super::value::{Node, Table, Value};
 use super::yaml_scalar::{key_text, plain};
 
-/// Most that all aliases of a file may copy, by [`Value::copy_cost`].
+/// Maximum cost of all aliases of a file, by [`Value::copy_cost`].
 const MAX_ALIAS_COST: usize = 4 << 20;
 
 /// A list or table that is being read.
@@ -22,7 +21,7 @@ struct OpenCollection<'t> {
     value: Value<'t>,
     /// The key whose value comes next, in a table.
     key: Option<(Cow<'t, str>, Range<usize>)>,
-    /// What `<<` adds to it in the end.
+    /// Entries that `<<` adds at its end.
     merged: Table<'t>,
     anchor: usize,
     span: Range<usize>,
@@ -31,7 +30,7 @@ struct OpenCollection<'t> {
 struct Reader<'f, 't> {
     file: &'f ManifestFile<'f>,
     text: &'t str,
-    /// The byte at which each character stands; empty where they are the same.
+    /// The byte offset of each character; empty for ASCII.
     bytes: Vec<usize>,
     open: Vec<OpenCollection<'t>>,
     anchors: HashMap<usize, Node<'t>>,
@@ -46,7 +45,7 @@ impl OpenCollection<'_> {
     }
 }
 
-/// A file that is refused, which has been told.
+/// A refused file, already reported.
 struct Refused;
 
 pub(super) fn parse<'t>(file: &ManifestFile<'_>, text: &'t str) -> Option<Node<'t>> {
@@ -169,7 +168,7 @@ impl<'t> Reader<'_, 't> {
         self.attach(node, 0)
     }
 
-    /// Puts a value where it belongs: into what is open, or at the root.
+    /// Adds a value to the open list or table, or sets the root.
     fn attach(&mut self, node: Node<'t>, anchor: usize) -> Result<(), Refused> {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -188,7 +187,7 @@ impl<'t> Reader<'_, 't> {
                         return Err(Refused);
                     };
                     if table.is_empty() {
-                        // A table without braces begins where its first key stands.
+                        // A block table starts at its first key.
                         open.span = span.clone();
                     }
                     open.key = Some((key, span));
@@ -206,7 +205,7 @@ impl<'t> Reader<'_, 't> {
         Ok(())
     }
 
-    /// `<<: *defaults`: what the other table has and this one lacks.
+    /// `<<: *defaults`: adds entries that this table lacks.
     fn merge(&mut self, node: Node<'t>, span: Range<usize>) -> Result<(), Refused> {
         let sources = match node.into_value() {
             Value::Array(items) => items.into_iter().map(Node::into_value).collect(),

@@ -1,4 +1,4 @@
-//! What a plain scalar of YAML is, as Go's `yaml.v3` decides it for flyctl.
+//! The type of a plain YAML scalar, as in Go's `yaml.v3`, which flyctl uses.
 //!
 //! The core schema with two old habits: `010` is octal, and underscores in numbers do not count.
 //! `yes` and `on` are texts.
@@ -32,7 +32,7 @@ pub(super) fn key_text(value: Value<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A timestamp in one of the forms that Go's `yaml.v3` knows, as a time in UTC where it names no zone.
+/// A timestamp in one of the forms of Go's `yaml.v3`; UTC without a zone.
 fn time(text: &str) -> Option<Value<'static>> {
     let mut parts = text.splitn(3, '-');
     let (year, month, rest) = (parts.next()?, parts.next()?, parts.next()?);
