@@ -72,7 +72,7 @@ fn each_of_two_folders_has_machines_of_its_own_and_names_those_of_the_other() {
     let applied = other.run(&["apply", "-y"]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     assert!(applied.contains("2 to create"), "{applied}");
-    assert!(!applied.contains("adopt"), "{applied}");
+    assert!(!applied.contains("to adopt"), "{applied}");
     assert!(
         applied.contains("2 Machines of the same app in `[ROOT]/project`"),
         "{applied}"

@@ -94,10 +94,10 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
     = web  sleep 1000
         = 1 to adopt  recorded in the state, not changed
             ams [WEB]
-            it was changed outside
+            changed outside Aeroform
 
-    note: group `web`: the manifests say otherwise, so the next apply puts back env.LOG
-      hint: to keep what is there, write it in fly.toml
+    note: group `web`: the manifests differ, so the next apply reverts env.LOG
+      hint: to keep the current values, set them in fly.toml
 
     Plan: 0 to create, 0 to update, 0 to destroy, 1 to adopt.
     Only the state file changes; no Machine is touched.
@@ -125,7 +125,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
           jobs  1   no changes
 
     ~ web  sleep 1000
-        ~ 1 to update in place, rolling
+        ~ 1 to update in place (a running Machine restarts), rolling
             ams [WEB]
               [env]
             -   LOG = "debug"

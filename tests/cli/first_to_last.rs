@@ -106,7 +106,7 @@ fn apply_status_logs_change_and_destroy() {
 
     assert_snapshot!(sandbox.run(&["destroy", "-y"]).split("--- stderr\n").nth(1).unwrap(), @r"
     error: this plan needs approval and stdin is not a terminal; nothing was changed
-      caused by: the plan destroys the whole app: 4 Machines
+      caused by: the plan destroys the app: 4 Machines
     hint: review the plan, then add `--allow-destroy=all`
     ");
     assert_eq!(sandbox.machines(), 4);
@@ -219,7 +219,7 @@ fn a_saved_plan_is_applied_once_and_never_after_something_else_changed() {
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
     let stale = sandbox.run(&["apply", "next.plan"]);
     assert!(
-        stale.starts_with("exit 4\n") && stale.contains("what is wanted differs"),
+        stale.starts_with("exit 4\n") && stale.contains("the desired state differs"),
         "{stale}"
     );
 
@@ -233,7 +233,7 @@ fn a_saved_plan_is_applied_once_and_never_after_something_else_changed() {
     exit 1
     --- stderr
     error: cannot read the plan in `fly.toml`
-      caused by: this is no saved plan: expected value at line 1 column 1
+      caused by: this is not a saved plan: expected value at line 1 column 1
     hint: create one with `aeroform plan --out FILE`
     ");
     assert_snapshot!(sandbox.run(&["plan", "--out", "nowhere/next.plan"]), @r"
@@ -286,8 +286,8 @@ fn a_protected_group_is_refused_whatever_the_flags_say() {
     assert!(shown.starts_with("exit 6\n"), "{shown}");
     assert_snapshot!(shown.split("--- stderr\n").nth(1).unwrap(), @r"
     error: the plan is refused; nothing was changed
-      caused by: group `web` is protected: 1 Machine of it would be destroyed
-    hint: to allow it, remove `protect` from `[groups.web]` and apply that by itself first
+      caused by: group `web` is protected: 1 Machine would be destroyed
+    hint: to allow it, first remove `protect` from `[groups.web]` and apply only that
     ");
     assert!(
         sandbox

@@ -112,10 +112,13 @@ fn a_group_of_which_nothing_runs_is_warned_of_also_where_an_apply_would_start_it
         let told = run(&sandbox, &platform, look);
         assert!(told.contains("to start again"), "{told}");
         assert!(
-            told.contains("`worker`: its Machine does not run"),
+            told.contains("`worker`: its Machine is not running"),
             "{told}"
         );
-        assert!(told.contains("an apply starts what is down"), "{told}");
+        assert!(
+            told.contains("applying the plan starts what is down"),
+            "{told}"
+        );
     }
 }
 

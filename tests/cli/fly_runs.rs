@@ -107,7 +107,7 @@ fn a_plan_saved_with_an_image_applies_without_the_flag() {
     );
     let other = run(&sandbox, &platform, &["apply", "back.plan", "--image", V2]);
     assert!(
-        other.starts_with("exit 4\n") && other.contains("what was asked for differs"),
+        other.starts_with("exit 4\n") && other.contains("the set of flags differs"),
         "{other}"
     );
 }
@@ -192,7 +192,7 @@ fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
     let planned = ["plan", "--image", V2, &exclude, "--out", "next.plan"];
     let planned = run(&sandbox, &platform, &planned);
     let told = format!(
-        "group `app`: 1 Machine excluded ({id}), neither changed nor waited for; it is not as the"
+        "group `app`: 1 Machine excluded ({id}), not changed and not waited for; it differs from the"
     );
     let flat: Vec<&str> = planned.split_whitespace().collect();
     assert!(flat.join(" ").contains(&told), "{planned}");
@@ -386,7 +386,7 @@ fn a_refresh_takes_what_is_there_and_says_what_the_files_want_otherwise() {
     let before = platform.machines();
     let shown = run(&sandbox, &platform, &["refresh", "-y"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
-    assert!(shown.contains("puts back image"), "{shown}");
+    assert!(shown.contains("reverts image"), "{shown}");
     let instances =
         |list: &[Value]| -> Vec<Value> { list.iter().map(|m| m["instance_id"].clone()).collect() };
     assert_eq!(instances(&platform.machines()), instances(&before));

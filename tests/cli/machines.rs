@@ -66,7 +66,7 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
     let before = ids(&sandbox);
     let restarted = sandbox.run(&["restart", "-y", "-g", "web"]);
     assert!(
-        restarted.contains("Apply complete: 1 updated."),
+        restarted.contains("Apply complete: 1 restarted."),
         "{restarted}"
     );
     assert_eq!(ids(&sandbox), before);
@@ -79,7 +79,7 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
         assert_eq!(ids(&sandbox), before);
     }
     let planned = sandbox.run(&["plan", "--replace", &before[0], "--out", "next.plan"]);
-    assert!(planned.contains("it was named to be replaced"), "{planned}");
+    assert!(planned.contains("replacement requested"), "{planned}");
     let both = sandbox.run(&["apply", "next.plan", "--replace", &before[0]]);
     assert!(both.starts_with("exit 64\n"), "{both}");
     let applied = sandbox.run(&["apply", "next.plan"]);
@@ -95,7 +95,7 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
     let listed: serde_json::Value = serde_json::from_slice(&listed.unwrap().stdout).unwrap();
     let name = listed["machines"][0]["name"].as_str().unwrap();
     let by_name = sandbox.run(&["machine", "replace", name, "--plan-only"]);
-    assert!(by_name.contains("it was named to be replaced"), "{by_name}");
+    assert!(by_name.contains("replacement requested"), "{by_name}");
     let nobody = sandbox.run(&["machine", "replace", other, "-y"]);
     assert!(
         nobody.starts_with("exit 6\n") && nobody.contains("no group of the app has it"),
@@ -109,7 +109,7 @@ fn a_restart_is_asked_for_on_a_terminal() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     let mut terminal = Terminal::start(sandbox.command(&["restart"]));
-    terminal.expect("a restart was asked for");
+    terminal.expect("2 to restart");
     terminal.expect("[y/N]");
     terminal.type_line("");
     let (code, screen) = terminal.end();
@@ -201,7 +201,7 @@ fn a_restart_reaches_machines_of_the_platform_as_a_new_version() {
     let before = instances();
     let restarted = run(&sandbox, &platform, &["restart", "-y"]);
     assert!(
-        restarted.contains("Apply complete: 2 updated."),
+        restarted.contains("Apply complete: 2 restarted."),
         "{restarted}"
     );
     assert!(before.iter().zip(instances()).all(|(a, b)| *a != b));

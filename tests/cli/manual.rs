@@ -64,7 +64,7 @@ fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
     assert!(state.contains("\"ignored\""), "{state}");
     let plan = run(&sandbox, &platform, &["plan"]);
     assert!(
-        plan.contains("taken out of the state with `state rm`, left"),
+        plan.contains("removed from the state with `state rm`, left"),
         "{plan}"
     );
     assert!(plan.contains("1 to create"), "{plan}");

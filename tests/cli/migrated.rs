@@ -27,7 +27,7 @@ fn volumes(platform: &EmulatorProcess) -> Vec<(String, bool)> {
 
 /// What is said of the volume that was left behind.
 fn left(old: &str) -> String {
-    format!("in place of {old}, which no Machine has and which costs $0.15 a month (1 GB)")
+    format!("the old volume {old} is unused and costs $0.15 a month (1 GB)")
 }
 
 fn words(text: &str) -> String {

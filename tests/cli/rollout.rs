@@ -17,8 +17,8 @@ fn ends(shown: &str, code: u8, words: &[&str]) {
 }
 
 const NEVER: &str = "--release-command=never";
-const NEEDED: &str = "the release command (fly.toml:9) has to run before this, and this version does \
-                      not run it: the command of group `web` changes";
+const NEEDED: &str = "the release command (fly.toml:9) has to run before this plan, and this version \
+                      cannot run it: the command of group `web` changes";
 
 /// An app that runs, before a release command and another command of its group `web` are written.
 fn migrating() -> Sandbox {
@@ -36,14 +36,13 @@ fn migrating() -> Sandbox {
 #[test]
 fn an_apply_that_needs_the_release_command_is_refused_and_never_lifts_it() {
     let sandbox = migrating();
-    let hint =
-        "hint: run it by hand, then add `--release-command=never`: this plan goes on without it";
+    let hint = "hint: run it by hand, then plan again with `--release-command=never`";
     ends(&sandbox.run(&["plan"]), 0, &[NEEDED, "Refused: "]);
     ends(&sandbox.run(&["plan", "--detailed-exitcode"]), 6, &[NEEDED]);
     ends(
         &sandbox.run(&["plan", "--detailed-exitcode", NEVER]),
         2,
-        &["does not run"],
+        &["is skipped"],
     );
     ends(&sandbox.run(&["apply", "-y"]), 6, &[NEEDED, hint]);
     ends(&sandbox.run(&["restart", "-y"]), 6, &[NEEDED]);
@@ -56,7 +55,7 @@ fn an_apply_that_needs_the_release_command_is_refused_and_never_lifts_it() {
         0,
         &["1 created"],
     );
-    ends(&sandbox.run(&["restart", "-y"]), 0, &["updated"]);
+    ends(&sandbox.run(&["restart", "-y"]), 0, &["restarted"]);
     ends(&sandbox.run(&["plan", "--detailed-exitcode"]), 0, &[]);
 }
 
@@ -111,7 +110,7 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
     let platform = EmulatorProcess::with_app(&sandbox);
     let at = |args: &[&str]| run(&sandbox, &platform, args);
     ends(&at(&["apply", "-y", "--image", V1]), 0, &["2 created"]);
-    let needed = "group `app` would be updated with the strategy `bluegreen`, which is not supported by this version";
+    let needed = "group `app` would be updated with the strategy `bluegreen`, which this version does not support";
     ends(
         &at(&["plan", "--image", V2, "--detailed-exitcode"]),
         6,
@@ -130,7 +129,11 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
         "rolling",
         "--detailed-exitcode",
     ];
-    ends(&at(&rolling), 2, &["to update in place, rolling"]);
+    ends(
+        &at(&rolling),
+        2,
+        &["to update in place (a running Machine restarts), rolling"],
+    );
     let applied = at(&["apply", "-y", "--image", V2, "--strategy", "rolling"]);
     ends(&applied, 0, &["2 updated"]);
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
@@ -140,5 +143,5 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
         &[needed],
     );
     let immediate = at(&["restart", "-y", "--image", V2, "--strategy", "immediate"]);
-    ends(&immediate, 0, &["immediate: all at once", "2 updated"]);
+    ends(&immediate, 0, &["immediate: all at once", "2 restarted"]);
 }

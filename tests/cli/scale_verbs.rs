@@ -251,7 +251,7 @@ fn regions_come_and_go_by_list_and_by_number() {
 
     ~ web  sleep 1000
         + 1 to create in fra · port 8103
-        - 1 to destroy: another region gets one instead  the newest
+        - 1 to destroy: another region gets one instead  newest
             [MACHINE] ams   started
 
     Plan: 1 to create, 0 to update, 1 to destroy.

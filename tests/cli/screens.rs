@@ -81,7 +81,7 @@ fn what_is_worst_about_a_count_stands_beside_it() {
     let few = at(&["scale", "count", "1", "--plan-only"]);
     let beside = "~ app 3 → 1 ams · fewer than `min_machines_running`";
     assert!(flat(&few).contains(beside), "{few}");
-    let after = "warning: group `app` has 1 Machine, and `min_machines_running` is 2";
+    let after = "warning: group `app` has 1 Machine, but `min_machines_running` is 2";
     assert!(few.find(after) > few.find("to destroy"), "{few}");
     assert!(!few.contains("min_above_count"), "{few}");
     let none = at(&["scale", "count", "0", "--plan-only"]);
@@ -346,7 +346,7 @@ fn a_file_that_differs_in_the_ends_of_its_lines_is_told_as_such() {
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     sandbox.write("motd", "one\r\ntwo\r\n");
     let plan = flat(&at(&["plan"]));
-    let told = "note: group `app`: the only difference: the ends of lines in `files./etc/motd`, CRLF against LF";
+    let told = "note: group `app`: only the line endings differ in `files./etc/motd` (CRLF, LF)";
     assert!(plan.contains(told), "{plan}");
     sandbox.write("motd", "one\r\nthree\r\n");
     let plan = flat(&at(&["plan"]));
@@ -369,8 +369,7 @@ fn machines_without_the_containers_of_a_compose_file_are_not_made() {
     assert!(same.starts_with("exit 0\n"), "{same}");
     let more = at(&["scale", "count", "2", "-y"]);
     assert!(more.starts_with("exit 6\n"), "{more}");
-    let told =
-        "new Machines of group `app` would lack the containers of the compose file (fly.toml:7)";
+    let told = "new Machines of group `app` would not have the containers of the compose file (fly.toml:7)";
     assert!(flat(&more).contains(told), "{more}");
     assert_eq!(platform.machines().len(), 1);
     assert!(at(&["validate"]).contains("warning[compose_not_read]"));

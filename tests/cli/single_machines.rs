@@ -350,7 +350,7 @@ fn a_volume_is_new_for_a_clone_goes_along_with_a_replacement_and_stays_behind_a_
     assert!(replaced.starts_with("exit 0\n"), "{replaced}");
     assert!(replaced.contains("the old one first"), "{replaced}");
     assert!(
-        replaced.contains("its volume goes to the new one"),
+        replaced.contains("the new Machine takes its volume"),
         "{replaced}"
     );
     let second = id();

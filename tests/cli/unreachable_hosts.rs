@@ -138,7 +138,7 @@ fn an_empty_list_without_a_count_stops_every_verb_until_somebody_says_that_it_is
     ] {
         let told = run(&sandbox, &platform, verb);
         let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-        let why = "the provider lists no Machine and does not say how many there are";
+        let why = "the provider lists no Machines and gives no count";
         assert!(told.contains(why), "{verb:?}: {told}");
         assert!(told.contains("--accept-missing"), "{verb:?}: {told}");
         assert_eq!(told.starts_with("exit 0 "), verb == ["plan"], "{told}");
@@ -157,7 +157,7 @@ fn without_an_id_of_the_app_everything_goes_on_and_the_first_id_is_taken() {
     let (sandbox, platform) = scene(without_id);
     let applied = run(&sandbox, &platform, &["apply", "-y"]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
-    let warning = "does not tell the id of app `shop`";
+    let warning = "the API returned no id for app `shop`";
     assert!(applied.contains(warning), "{applied}");
     let derived = "\"lineage\": \"app-without-id-";
     assert!(sandbox.read("state/shop.json").contains(derived));

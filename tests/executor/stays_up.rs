@@ -405,7 +405,7 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
         }
         let id = stage.id(0);
         let says = format!(
-            "1 Machine of group `web` ({id}) is in gru, asked for ams: the platform chose the region"
+            "1 Machine of group `web` ({id}) is in gru instead of ams: the platform chose the region"
         );
         let (made, observed) = stage.plan(&wanted).await;
         assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");

@@ -81,8 +81,8 @@ fn app_that_vanishes_because_processes_appeared_is_said_exactly() {
         .find(|note| note.code == "app_removed")
         .unwrap();
     assert_snapshot!(format!("{}\n{}", note.message, note.hint.as_deref().unwrap()), @r#"
-    group `app` goes because `[processes]` appeared in fly.toml: that list is complete, and `app` is not in it
-    if it is the same group under a new name, write this in aeroform.toml, and its Machines move instead:
+    group `app` will be removed: fly.toml now has `[processes]`, and `app` is not in it
+    to rename the group and keep its Machines, add this to aeroform.toml:
     [[moved]]
     from = "app"
     to = "web"
@@ -136,7 +136,7 @@ fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
     let plan = stage.apply(&wanted);
     assert_snapshot!(lines(&plan), @"
     group web: 1->1 changed (ams 1->1)
-    adopt web ams m00001: it is already as wanted, the state is not
+    adopt web ams m00001: already up to date; only the state is behind
     ");
     assert!(!plan.calls_provider());
 }
@@ -154,7 +154,7 @@ fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group db: 1->1 changed (ams 1->1)
     group web: 1->1 unchanged (ams 1->1)
-    adopt db ams m00001: it is already as wanted, the state is not
+    adopt db ams m00001: already up to date; only the state is behind
     ");
 }
 
@@ -216,9 +216,9 @@ fn a_mount_that_comes_replaces_new_first_and_repoints_nothing_else() {
     assert_snapshot!(lines(&stage.apply(&desired([("db", group("db").count(2).mount())]))), @"
     group db: 2->2 changed (ams 2->2)
     create db ams replaces m00001 [mounts]
-    destroy db ams m00001 Replaced: its config cannot be changed in place
+    destroy db ams m00001 Replaced: a mount was added: the Machine is replaced
     create db ams replaces m00002 [mounts]
-    destroy db ams m00002 Replaced: its config cannot be changed in place
+    destroy db ams m00002 Replaced: a mount was added: the Machine is replaced
     -- db: all updated
     ");
 }
@@ -233,7 +233,7 @@ fn a_mount_that_goes_leaves_its_volume_and_asks_for_the_name() {
     assert_snapshot!(lines(&plan), @"
     group db: 1->1 changed (ams 1->1)
     create db ams replaces m00001 [mounts]
-    destroy db ams m00001 Replaced leaves 1: its config cannot be changed in place
+    destroy db ams m00001 Replaced leaves 1: a mount was removed: the Machine is replaced
     ");
     assert_eq!(
         required_approval(&plan).typed[0].why,
@@ -275,7 +275,7 @@ fn a_group_of_which_nothing_runs_is_warned_of_unless_it_is_meant_to_rest() {
                 .collect::<Vec<_>>()
         };
     let plain = |group: DesiredGroup| group;
-    let said = ["group `web`: none of its 2 Machines runs"];
+    let said = ["group `web`: none of its 2 Machines is running"];
     assert_eq!(warned(&plain, &[], false), said);
     assert_eq!(warned(&plain, &exited(1), false), said);
     assert_eq!(warned(&plain, &[], true), [""; 0]);

@@ -109,7 +109,7 @@ faults! {
     } => "waits for the later step";
     a_step_with_another_id: |plan| plan.steps[2].id = StepId(7) => "has the id 7";
     a_step_in_a_pool_that_does_not_exist: |plan| plan.steps[0].pool = Some(PoolId(99)) => "does not exist";
-    a_pool_without_room: |plan| plan.pools[0].size = 0 => "has no room";
+    a_pool_without_room: |plan| plan.pools[0].size = 0 => "has size 0";
     a_machine_that_is_changed_twice: |plan| {
         let destroy = find(plan, is_destroy_of(Removal::GroupRemoved));
         let twice = change(plan, destroy).machine.clone();
@@ -127,16 +127,16 @@ faults! {
     a_name_that_does_not_answer_its_launch_id: |plan| {
         let create = find(plan, is_create);
         change(plan, create).machine.name = aeroform::core::fleet::MachineName::new("web-x").unwrap();
-    } => "does not answer its launch id";
+    } => "does not match its launch id";
     a_port_that_is_taken: |plan| {
         let create = find(plan, is_create);
         let Action::Create { port, .. } = &mut change(plan, create).action else { unreachable!() };
         *port = Some(8100);
-    } => "which is taken";
+    } => "which is in use";
     a_change_without_a_pin: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
         change(plan, update).precondition = None;
-    } => "without a pin";
+    } => "without a precondition";
     a_create_too_many: |plan| {
         let create = find(plan, is_create);
         change(plan, create).region = crate::support::region("iad");
@@ -144,14 +144,14 @@ faults! {
     a_count_that_is_not_what_is_written: |plan| {
         let web = plan.groups.iter_mut().find(|g| g.name.as_str() == "api").unwrap();
         web.after = 3;
-    } => "wants 2 and 0 standby and gets 3";
+    } => "should have 2 and 0 standbys but gets 3";
     a_removed_group_that_keeps_machines: |plan| {
         let cron = plan.groups.iter_mut().find(|g| g.verdict == GroupVerdict::Removed).unwrap();
         cron.after = 1;
-    } => "is not wanted and keeps 1";
+    } => "is removed but keeps 1";
     a_group_that_is_left_out: |plan| {
         plan.groups.retain(|g| g.name.as_str() != "api");
-    } => "is wanted and not in the plan";
+    } => "is desired but not in the plan";
     a_destroy_before_the_creates_of_its_group: |plan| {
         let destroy = find(plan, is_destroy_of(Removal::Rebalanced));
         plan.steps[destroy].needs.clear();
@@ -163,12 +163,12 @@ faults! {
     a_replacement_without_order: |plan| {
         let destroy = find(plan, is_destroy_of(Removal::Replaced));
         plan.steps[destroy].needs.clear();
-    } => "is not ordered with its successor";
+    } => "is not ordered with its replacement";
     a_replacement_without_a_successor: |plan| {
         let create = find(plan, |action| matches!(action, Action::Create { replaces: Some(_), .. }));
         let Action::Create { replaces, .. } = &mut change(plan, create).action else { unreachable!() };
         *replaces = None;
-    } => "for a successor that nobody makes";
+    } => "for a replacement that no step creates";
     a_standby_that_watches_too_early: |plan| {
         let standby = find(plan, |action| matches!(action, Action::Update { standby_for }
             if standby_for.iter().any(|s| matches!(s, StandbyTarget::Step(_)))));
@@ -188,7 +188,7 @@ faults! {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
         let name = change(plan, create).machine.name.clone();
         successor(plan, update).name = name;
-    } => "may make a second";
+    } => "may create a second";
     a_volume_that_is_left_for_want_of_room: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
         let pin = change(plan, update).precondition.as_mut().unwrap();
@@ -197,12 +197,12 @@ faults! {
     a_successor_whose_name_does_not_answer: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
         successor(plan, update).name = aeroform::core::fleet::MachineName::new("web-x").unwrap();
-    } => "whose name does not answer";
+    } => "whose name does not match";
     a_standby_that_is_re_pointed_for_nothing: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
         let pin = change(plan, update).precondition.clone().unwrap();
         successor(plan, update).repoints.push(pin.id);
-    } => "for nothing";
+    } => "without need";
     a_rolling_pool_without_a_first_one: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { standby_for } if standby_for.is_empty()));
         let pool = plan.steps[update].pool.unwrap();
@@ -239,10 +239,7 @@ fn a_machine_that_serves_and_goes_down_before_one_that_does_not_is_up_again() {
         step.needs.clear();
     }
     let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
-    assert!(
-        findings[0].0.contains("brought one up again"),
-        "{findings:?}"
-    );
+    assert!(findings[0].0.contains("started another"), "{findings:?}");
 }
 
 #[test]
@@ -259,7 +256,7 @@ fn a_standby_that_is_left_without_whom_it_watches() {
     successor(&mut plan, update).repoints.clear();
     let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
     assert!(
-        findings[0].0.contains("without whom it watches"),
+        findings[0].0.contains("without a Machine to watch"),
         "{findings:?}"
     );
 }

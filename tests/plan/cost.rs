@@ -119,7 +119,7 @@ fn a_new_group_without_a_size_gets_flys_own_choice_and_the_plan_says_so() {
     let plan = PlanFixture::empty().plan(&fly([("web", group("web").count(1))]));
     assert_eq!(
         plan.groups[0].size.as_deref(),
-        Some("shared-cpu-1x 256 MB, Fly's own choice where no `[[vm]]` says one")
+        Some("shared-cpu-1x 256 MB, Fly's default without `[[vm]]`")
     );
     assert_eq!(cents(&plan), Some(194));
 }
@@ -139,7 +139,7 @@ fn a_new_machine_is_as_big_as_the_others_and_is_said_where_they_differ() {
     let plan = stage.plan(&wanted(3));
     assert_eq!(
         plan.groups[0].size.as_deref(),
-        Some("shared-cpu-1x 512 MB, as the others of its group")
+        Some("shared-cpu-1x 512 MB, like the rest of the group")
     );
     assert_eq!(cents(&plan), Some(319));
     assert!(!said(&plan));

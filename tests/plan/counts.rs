@@ -86,7 +86,7 @@ fn machines_with_volumes_are_not_moved_to_even_out_a_list() {
     assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").exact(&[("gru", 2), ("bog", 1)]).mount())]))), @"
     group db: 3->3 changed (bog 0->1, gru 3->2)
     create db bog
-    destroy db gru m00003 Rebalanced leaves 1: the newest
+    destroy db gru m00003 Rebalanced leaves 1: newest
     ");
 }
 
@@ -106,8 +106,8 @@ fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
     assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
     group db: 4->3 changed (ams 4->2, bog 0->1)
     create db bog
-    destroy db ams m00004 CountLowered: the newest
-    destroy db ams m00003 Rebalanced: the newest
+    destroy db ams m00004 CountLowered: newest
+    destroy db ams m00003 Rebalanced: newest
     note held_by_volumes db
     ");
 }
@@ -139,7 +139,7 @@ fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan()
     assert_snapshot!(lines(&stage.apply(&removed)), @"
     group web: 1->1 changed (ams 1->1)
     create web ams
-    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    destroy web ams m00001 Named: listed in `[[removed]]`
     ");
 }
 
@@ -156,7 +156,7 @@ fn fewer_than_shall_always_run_is_a_warning_of_the_group() {
             .map(|note| (note.code, note.message))
             .collect::<Vec<_>>()
     };
-    let message = "group `web` has 1 Machine, and `min_machines_running` is 2".to_owned();
+    let message = "group `web` has 1 Machine, but `min_machines_running` is 2".to_owned();
     assert_eq!(with(1, 2), [("min_above_count".to_owned(), message)]);
     assert_eq!(with(2, 2), []);
     assert_eq!(with(0, 2), []);

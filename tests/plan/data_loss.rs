@@ -22,7 +22,7 @@ fn a_removed_entry_does_not_lower_the_count_of_a_protected_group() {
     names_removed(&mut wanted, "m00001");
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group web: 3->2 changed (ams 3->2)
-    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    destroy web ams m00001 Named: listed in `[[removed]]`
     refused protected_group web
     ");
 }
@@ -47,7 +47,7 @@ fn a_removed_entry_says_which_machine_goes_wherever_it_is() {
     names_removed(&mut wanted, "m00004");
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group web: 4->3 changed (ams 3->3, fra 1->0)
-    destroy web fra m00004 Named: named by a `[[removed]]` entry
+    destroy web fra m00004 Named: listed in `[[removed]]`
     ");
 }
 
@@ -59,14 +59,14 @@ fn a_removed_entry_takes_one_away_where_no_count_is_written_and_replaces_one_whe
     names_removed(&mut wanted, "m00001");
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group web: 2->1 changed (ams 2->1)
-    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    destroy web ams m00001 Named: listed in `[[removed]]`
     ");
     let mut wanted = desired([("web", group("web").serves().count(1))]);
     names_removed(&mut wanted, "m00002");
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group web: 1->1 changed (ams 1->1)
     create web ams
-    destroy web ams m00002 Named: named by a `[[removed]]` entry
+    destroy web ams m00002 Named: listed in `[[removed]]`
     ");
 }
 
@@ -83,7 +83,7 @@ fn a_removed_entry_names_the_standby_that_goes() {
     names_removed(&mut fewer, "m00002");
     assert_snapshot!(lines(&stage.apply(&fewer)), @"
     group worker: 3->2 changed (ams 3->2)
-    destroy worker ams m00002 Named: named by a `[[removed]]` entry
+    destroy worker ams m00002 Named: listed in `[[removed]]`
     ");
 }
 
@@ -105,7 +105,7 @@ fn a_protected_group_loses_none_by_moving_machines_out_of_it() {
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group junk: 1->0 changed (ams 1->0)
     group web: 2->2 unchanged (ams 2->2)
-    destroy junk ams m00001 CountLowered: none is wanted in its region
+    destroy junk ams m00001 CountLowered: count is 0
     note scaled_to_zero junk
     refused protected_group web
     ");
@@ -151,7 +151,7 @@ fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
     ");
     assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").count(0).mount())]))), @"
     group db: 1->0 changed (ams 1->0)
-    destroy db ams m00001 CountLowered leaves 1: none is wanted in its region
+    destroy db ams m00001 CountLowered leaves 1: count is 0
     note scaled_to_zero db
     warning host_unreachable
     ");
@@ -262,7 +262,7 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
         let why: Vec<&str> = asked.typed.iter().map(|typed| typed.why.as_str()).collect();
         assert_eq!(
             why,
-            ["destroys 1 Machine of group `web` added outside of Aeroform"]
+            ["destroys 1 Machine of group `web` added outside Aeroform"]
         );
 
         // Without the journal the stamps say whose it is, and a name answers for it.
@@ -276,8 +276,8 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
         assert_eq!(
             asked.typed[0].why,
             format!(
-                "destroys 1 Machine of group `web` added outside of Aeroform; destroys {n} of group `web` \
-                 made by {runs}, which the state does not list"
+                "destroys 1 Machine of group `web` added outside Aeroform; destroys {n} of group `web` \
+                 created by {runs}, which the state does not list"
             )
         );
     }
@@ -357,7 +357,7 @@ fn a_removed_entry_takes_no_standby_of_a_protected_group_where_no_count_is_writt
     names_removed(&mut removed, "m00002");
     assert_snapshot!(lines(&stage.plan(&removed)), @"
     group worker: 2->1 changed (ams 2->1)
-    destroy worker ams m00002 Named: named by a `[[removed]]` entry
+    destroy worker ams m00002 Named: listed in `[[removed]]`
     refused protected_group worker
     ");
     // Where a number is written another takes its place.
@@ -376,7 +376,7 @@ fn a_standby_that_others_have_added_to_a_protected_group_may_go_again() {
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group worker: 3->2 changed (ams 3->2)
     adopt worker ams n00001: not in the state
-    destroy worker ams n00001 CountLowered: one standby too many
+    destroy worker ams n00001 CountLowered: too many standbys
     ");
 }
 

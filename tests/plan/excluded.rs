@@ -58,7 +58,7 @@ fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
     -- web: all updated
     note excluded_machines web
     ");
-    assert_snapshot!(plan.notes[0].message, @"group `web`: 1 Machine excluded (m00001), neither changed nor waited for; it is not as the files say");
+    assert_snapshot!(plan.notes[0].message, @"group `web`: 1 Machine excluded (m00001), not changed and not waited for; it differs from the manifests");
     stage.carry_out(&wanted, &plan);
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group web: 3->3 changed (ams 3->3)
@@ -105,10 +105,10 @@ fn it_is_the_last_to_go_and_a_plan_that_needs_it_is_refused() {
     assert_eq!(fewer.refusals, []);
     assert!(!lines(&fewer).contains("m00001 CountLowered"));
     let none = stage.plan_with(&desired([("web", web(0))]), &without(&["m00001"]));
-    assert_snapshot!(refused(&none).join("\n"), @"Machine m00001 of group `web` is excluded and cannot stay as it is: it is to go (none is wanted in its region)");
+    assert_snapshot!(refused(&none).join("\n"), @"Machine m00001 of group `web` is excluded but has to change: the plan destroys it (count is 0)");
     let gone = desired([("api", group("api").count(1))]);
     let gone = stage.plan_with(&gone, &without(&["m00001"]));
-    assert_snapshot!(refused(&gone).join("\n"), @"Machine m00001 of group `web` is excluded and cannot stay as it is: its group is not in `[processes]`");
+    assert_snapshot!(refused(&gone).join("\n"), @"Machine m00001 of group `web` is excluded but has to change: its group is not in `[processes]`");
     let unknown = stage.plan_with(&changed(3), &without(&["m00009"]));
     assert_snapshot!(refused(&unknown).join("\n"), @"cannot exclude m00009: no group of the app has it");
 }

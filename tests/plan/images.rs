@@ -122,7 +122,7 @@ fn several_groups_without_an_image_are_one_refusal() {
     assert_eq!(
         messages,
         [
-            "nothing says which image groups `api`, `jobs` and `web` run, and nothing of the app runs yet"
+            "no image is set for groups `api`, `jobs` and `web`, and the app has no Machine to take it from"
         ]
     );
 }
@@ -235,7 +235,7 @@ fn what_older_releases_run_is_only_shown() {
         .iter()
         .find(|note| note.code == "image_inherited");
     let message = &said.unwrap().message;
-    let older = format!("; older ones run `{}`", by_digest(1));
+    let older = format!("; older Machines run `{}`", by_digest(1));
     assert!(message.ends_with(&older), "{message}");
 }
 
@@ -302,7 +302,7 @@ fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
         let note = warnings.iter().find(|note| note.code == "mutable_tag");
         note.map(|note| note.message.clone())
     };
-    let tag = format!("image `{TAG}` is a tag, which may move");
+    let tag = format!("image `{TAG}` is a tag, which can change");
     let both = format!("{tag}; running sha256:100000000000 and sha256:200000000000");
     assert_eq!(said(&stage, TAG), Some(both));
     stage.edit_outside("m00002", |machine| machine.image_digest = None);

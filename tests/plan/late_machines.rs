@@ -61,11 +61,11 @@ fn a_machine_that_turns_up_when_its_place_is_taken_is_one_too_many_and_says_so()
     assert_snapshot!(lines(&made), @"
     group web: 3->2 changed (bog 1->0, fra 1->1, gru 1->1)
     adopt web bog l00001: not in the state
-    destroy web bog l00001 CountLowered: none is wanted in its region
+    destroy web bog l00001 CountLowered: count in its region is 0
     note late_machine web
     ");
     let note = made.notes.iter().find(|note| note.code == "late_machine");
-    assert_snapshot!(note.unwrap().message, @"1 Machine of group `web` (l00001) was made by a call that was not answered (run run1), and turned up when nothing was owed any more");
+    assert_snapshot!(note.unwrap().message, @"1 Machine of group `web` (l00001) was created late: the create call of run run1 got no answer, and its place was filled or dropped since");
     // It goes only where its group is named.
     let all = ApprovalFlags {
         auto_approve: true,
@@ -73,7 +73,7 @@ fn a_machine_that_turns_up_when_its_place_is_taken_is_one_too_many_and_says_so()
         ..ApprovalFlags::default()
     };
     let open = required_approval(&made).not_covered_by(&all);
-    assert_snapshot!(open.typed[0].why, @"destroys 1 Machine of group `web` made by a call of run run1 that was not answered");
+    assert_snapshot!(open.typed[0].why, @"destroys 1 Machine of group `web` created by run run1, whose call got no answer");
     stage.apply(&web("fra gru"));
     assert_eq!(stage.observed.machines.len(), 2);
 }

@@ -36,7 +36,7 @@ fn what_was_added_outside_is_not_destroyed_without_the_groups_name() {
     assert_snapshot!(lines(&plan), @"
     group web: 3->2 changed (ams 3->2)
     adopt web ams e0001: not in the state
-    destroy web ams e0001 CountLowered: the newest
+    destroy web ams e0001 CountLowered: newest
     ");
     let asked = required_approval(&plan);
     let all = ApprovalFlags {
@@ -183,7 +183,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     group web: 2->1 changed (ams 2->1)
     adopt web ams m00001: not in the state
     adopt web ams m00002: not in the state
-    destroy web ams m00002 CountLowered: the newest
+    destroy web ams m00002 CountLowered: newest
     record unrecorded_run
     refused protected_group web
     ");

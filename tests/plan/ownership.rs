@@ -127,7 +127,7 @@ fn without_regions_a_full_region_stays_full_and_the_plan_says_so() {
     let wanted = group("web").count(4).with(|g| g.max_per_region = Some(3));
     let plan = stage.apply(&desired([("web", wanted)]));
     assert!(plan.is_empty());
-    assert_snapshot!(plan.notes[0].message, @"group `web` keeps more than `max_per_region` = 3 in ams: without `regions` every Machine stays where it is");
+    assert_snapshot!(plan.notes[0].message, @"group `web` has more than `max_per_region` = 3 in ams: without `regions`, Machines are not moved");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_new_machine_has_the_size_of_its_group_on_the_host_that_is_written() {
     group web: 1->2 changed (ams 1->2)
     create web ams
     create web ams replaces m00001 [guest.host_dedication_id]
-    destroy web ams m00001 Replaced: its config cannot be changed in place
+    destroy web ams m00001 Replaced: its host changes: the Machine is replaced
     ");
     for id in ["m00002", "m00003"] {
         let guest = config(&stage, id)["guest"].clone();

@@ -87,14 +87,14 @@ fn all_at_once_is_no_more_than_the_executor_does() {
     assert_eq!(
         said(&plan),
         (
-            "immediate: 16 at a time (`--parallelism`), health is not waited for",
+            "immediate: 16 at a time (`--parallelism`), without waiting for health",
             None
         )
     );
     let all = stage.plan_with(&wanted, &at_most(40));
     assert_eq!(
         said(&all).0,
-        "immediate: all at once, health is not waited for"
+        "immediate: all at once, without waiting for health"
     );
 }
 

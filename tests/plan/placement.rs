@@ -38,9 +38,9 @@ fn a_named_machine_goes_before_others_also_where_a_list_is_held_by_volumes() {
     group db: 4->3 changed (ams 4->1, bog 0->2)
     create db bog x2
     -- db: all created
-    destroy db ams m00002 Named leaves 1: named by a `[[removed]]` entry
-    destroy db ams m00004 Rebalanced: the newest
-    destroy db ams m00003 Rebalanced: the newest
+    destroy db ams m00002 Named leaves 1: listed in `[[removed]]`
+    destroy db ams m00004 Rebalanced: newest
+    destroy db ams m00003 Rebalanced: newest
     note held_by_volumes db
     ");
 }

@@ -45,10 +45,10 @@ fn a_refresh_takes_what_is_there_into_the_state_and_touches_no_machine() {
     group web: 4->4 changed (ams 4->4)
     forget cron ams m00001
     adopt web ams e0001: not in the state
-    adopt web ams m00002: it was changed outside
+    adopt web ams m00002: changed outside Aeroform
     note put_back_later web
     ");
-    assert_snapshot!(plan.notes[0].message, @"group `web`: the manifests say otherwise, so the next apply puts back env.LOG");
+    assert_snapshot!(plan.notes[0].message, @"group `web`: the manifests differ, so the next apply reverts env.LOG");
     assert!(!plan.calls_provider());
     let before = stage.observed.clone();
     stage.carry_out(&wanted, &plan);
@@ -138,9 +138,9 @@ fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
     stage.edit_outside("m00001", |machine| set(machine, "NEW", "1"));
     let plan = stage.plan_with(&wanted, &to_the_state());
     assert!(plan.is_empty(), "{plan:#?}");
-    assert_snapshot!(plan.notes[0].message, @"group `web`: the state cannot take in env.NEW, since no file says it; the next apply undoes it");
+    assert_snapshot!(plan.notes[0].message, @"group `web`: the state cannot record env.NEW, which no manifest sets; the next apply reverts it");
     assert_snapshot!(plan.notes[0].hint.as_deref().unwrap(), @r#"
-    to keep what is there, write this in fly.toml:
+    to keep the current values, add this to fly.toml:
     [env]
     NEW = "1"
     "#);
@@ -154,7 +154,7 @@ fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
     let plan = stage.plan_with(&wanted, &to_the_state());
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 changed (ams 2->2)
-    adopt web ams m00001: it was changed outside
+    adopt web ams m00001: changed outside Aeroform
     note put_back_later web
     note not_taken_in web
     ");
@@ -164,11 +164,11 @@ fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
         .map(|note| note.message.as_str())
         .collect();
     assert_snapshot!(notes.join("\n"), @"
-    group `web`: the manifests say otherwise, so the next apply puts back env.LOG
-    group `web`: the state cannot take in env.API_TOKEN, env.NEW, services, since no file says it; the next apply undoes it
+    group `web`: the manifests differ, so the next apply reverts env.LOG
+    group `web`: the state cannot record env.API_TOKEN, env.NEW, services, which no manifest sets; the next apply reverts it
     ");
     assert_snapshot!(plan.not_adopted().next().unwrap().hint.as_deref().unwrap(), @r#"
-    to keep what is there, write this in fly.toml (and the lines marked `+` above):
+    to keep the current values, add this to fly.toml (and the lines marked `+` above):
     [env]
     API_TOKEN = "…"   # hidden; `fly secrets set` keeps it out of the file
     NEW = "1"

@@ -171,12 +171,12 @@ fn protect_refuses_what_lowers_the_count_and_unprotecting_is_a_plan_of_its_own()
     stage.apply(&desired([("web", group("web").count(3).protected())]));
     assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(2).protected())]))), @"
     group web: 3->2 changed (ams 3->2)
-    destroy web ams m00003 CountLowered: the newest
+    destroy web ams m00003 CountLowered: newest
     refused protected_group web
     ");
     assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(2))]))), @"
     group web: 3->2 changed (ams 3->2)
-    destroy web ams m00003 CountLowered: the newest
+    destroy web ams m00003 CountLowered: newest
     record unprotects web
     refused protected_group web
     ");
@@ -196,7 +196,7 @@ fn protect_refuses_what_lowers_the_count_and_unprotecting_is_a_plan_of_its_own()
     ");
     assert_snapshot!(lines(&stage.apply(&desired([("web", group("web").count(2))]))), @"
     group web: 3->2 changed (ams 3->2)
-    destroy web ams m00003 CountLowered: the newest
+    destroy web ams m00003 CountLowered: newest
     ");
 }
 
@@ -222,9 +222,9 @@ fn max_destroy_refuses_and_shows_the_plan_all_the_same() {
     wanted.policy.max_destroy = Some(Limit::Share(0.25));
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group web: 10->7 changed (ams 10->7)
-    destroy web ams m00010 CountLowered: the newest
-    destroy web ams m00009 CountLowered: the newest
-    destroy web ams m00008 CountLowered: the newest
+    destroy web ams m00010 CountLowered: newest
+    destroy web ams m00009 CountLowered: newest
+    destroy web ams m00008 CountLowered: newest
     refused max_destroy
     ");
     wanted.policy.max_destroy = Some(Limit::Count(3));

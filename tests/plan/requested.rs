@@ -60,7 +60,7 @@ fn a_machine_that_is_named_is_replaced_new_one_first() {
     assert_snapshot!(lines(&made), @"
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001
-    destroy web ams m00001 Replaced: it was named to be replaced
+    destroy web ams m00001 Replaced: replacement requested
     ");
     assert_eq!(required_approval(&made).flags(), "--auto-approve");
     settle(&mut stage, &wanted, &made);
@@ -77,7 +77,7 @@ fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
     let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group db: 1->1 changed (ams 1->1)
-    destroy db ams m00001 Replaced: it was named to be replaced, and its volume goes to the new one
+    destroy db ams m00001 Replaced: replacement requested; the new Machine takes its volume
     create db ams replaces m00001
     ");
     assert_eq!(required_approval(&made).typed, []);
@@ -112,7 +112,7 @@ fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one()
     assert_snapshot!(lines(&made), @"
     group jobs: 2->2 changed (ams 2->2)
     create jobs ams replaces m00001
-    destroy jobs ams m00001 Replaced: it was named to be replaced
+    destroy jobs ams m00001 Replaced: replacement requested
     update jobs ams m00002 standby for #0
     ");
     settle(&mut stage, &wanted, &made);
@@ -120,7 +120,7 @@ fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one()
     assert_snapshot!(lines(&made), @"
     group jobs: 2->2 changed (ams 2->2)
     create jobs ams replaces m00002 standby for m00003
-    destroy jobs ams m00002 Replaced: it was named to be replaced
+    destroy jobs ams m00002 Replaced: replacement requested
     ");
     settle(&mut stage, &wanted, &made);
 }
@@ -131,7 +131,7 @@ fn where_there_are_too_many_the_named_one_goes_and_nobody_takes_its_place() {
     let fewer = desired([("web", group("web").count(2))]);
     assert_snapshot!(lines(&stage.plan_with(&fewer, &replacing(&["m00001"]))), @"
     group web: 3->2 changed (ams 3->2)
-    destroy web ams m00001 CountLowered: named to be replaced, and its group has too many
+    destroy web ams m00001 CountLowered: replacement requested, and the group has too many Machines
     ");
     let gone = desired([("api", group("api").count(1))]);
     let plan = stage.plan_with(&gone, &replacing(&["m00001"]));
@@ -219,7 +219,7 @@ fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stay
     });
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group web: 3->2 changed (ams 3->2)
-    destroy web ams m00001 Rebalanced: another was made to take its place
+    destroy web ams m00001 Rebalanced: its replacement already exists
     ");
     stage.apply(&wanted);
     assert_eq!(known(&stage), ["m00002", "m00003"]);
@@ -274,7 +274,7 @@ fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
     assert_eq!(saved.requested, made.requested);
     assert_eq!(saved.differences(&made), [""; 0]);
     let without = saved.differences(&stage.plan(&wanted));
-    assert_eq!(without[0], "what was asked for differs");
+    assert_eq!(without[0], "the set of flags differs");
 }
 
 #[test]

@@ -388,7 +388,7 @@ fn a_rebalance_that_was_half_done_neither_adds_nor_lowers() {
     });
     assert_snapshot!(lines(&stage.apply(&after)), @"
     group web: 3->2 changed (ams 2->1, gru 1->1)
-    destroy web ams m00002 Rebalanced: the newest
+    destroy web ams m00002 Rebalanced: newest
     ");
     assert_eq!(stage.observed.machines.len(), 2);
 }
@@ -496,7 +496,7 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
     let plan = stage.plan(&wanted);
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 changed (ams 2->2)
-    wait for web ams m00001: its checks fail, and no other goes down before they pass
+    wait for web ams m00001: its checks fail; no other Machine goes down before they pass
     update web ams m00002 [env.VERSION]
     ");
     let first = nth(&plan, 0, |action| matches!(action, Action::Wait));

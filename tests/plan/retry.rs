@@ -437,7 +437,7 @@ fn the_second_reading_finds_one_that_is_not_waited_for() {
     assert!(
         found[0]
             .0
-            .contains("before step 0 has shown that its last change works"),
+            .contains("before step 0 has confirmed its last change"),
         "{found:?}"
     );
     let found = findings(&|plan| {
@@ -445,5 +445,5 @@ fn the_second_reading_finds_one_that_is_not_waited_for() {
             change.action = Action::Adopt;
         }
     });
-    assert!(found[0].0.contains("is not waited for"), "{found:?}");
+    assert!(found[0].0.contains("no step waits for it"), "{found:?}");
 }

@@ -85,9 +85,9 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
     ];
     let told = plans.map(|wanted| refusals(&stage().plan(&wanted)).join("\n"));
     assert_snapshot!(told.join("\n"), @"
-    the release command (fly.toml:7) has to run before this, and this version does not run it: the image of group `web` changes
-    the release command (fly.toml:7) has to run before this, and this version does not run it: env, files, the command of group `web` change
-    the release command (fly.toml:7) has to run before this, and this version does not run it: group `mail` is new; the image of groups `jobs` and `web` changes
+    the release command (fly.toml:7) has to run before this plan, and this version cannot run it: the image of group `web` changes
+    the release command (fly.toml:7) has to run before this plan, and this version cannot run it: env, files, the command of group `web` change
+    the release command (fly.toml:7) has to run before this plan, and this version cannot run it: group `mail` is new; the image of groups `jobs` and `web` changes
     ");
     // Both a first apply and one offline.
     let first = PlanFixture::empty().plan(&migrates([("web", web(1))]));
@@ -190,12 +190,12 @@ fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_
     let wanted = with_web(web(2).config(json!({"image": "shop:2"})));
     let plan = stage.plan_with(&wanted, &never());
     assert_eq!(plan.refusals, []);
-    assert_snapshot!(plan.warnings[0].message, @"the release command (fly.toml:7) does not run, as `--release-command=never` says: the image of group `web` changes");
+    assert_snapshot!(plan.warnings[0].message, @"the release command (fly.toml:7) is skipped (`--release-command=never`): the image of group `web` changes");
     let saved = SavedPlan::parse(&SavedPlan::of(&plan).to_json()).unwrap();
     assert_eq!(saved.requested, never().requested);
     assert_eq!(
         saved.differences(&stage.plan(&wanted)),
-        ["what was asked for differs"]
+        ["the set of flags differs"]
     );
     stage.carry_out(&wanted, &plan);
     assert!(stage.plan(&wanted).is_empty());
@@ -216,7 +216,7 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
     let stage = PlanFixture::with(&desired([("web", web(2))]));
     let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
     let plan = stage.plan(&wanted);
-    assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which is not supported by this version");
+    assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which this version does not support");
     assert_eq!(stage.offline(&wanted).refusals, plan.refusals);
     let canary = desired([("web", named(UnsupportedStrategy::Canary))]);
     let replaced = stage.plan_with(&canary, &replacing(&["m00001"]));
@@ -251,7 +251,7 @@ fn the_strategy_of_one_run_is_that_of_every_group() {
     // What is wanted is the same, so that runs of both are known as runs of one commit.
     assert_eq!(rolling.desired, immediate.desired);
     let saved = SavedPlan::of(&immediate);
-    assert_eq!(saved.differences(&rolling), ["what was asked for differs"]);
+    assert_eq!(saved.differences(&rolling), ["the set of flags differs"]);
     stage.carry_out(&wanted, &rolling);
     assert!(stage.plan(&wanted).is_empty());
 }

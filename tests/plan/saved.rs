@@ -53,8 +53,8 @@ fn a_saved_plan_of_another_version_is_refused_by_its_version() {
         );
         SavedPlan::parse(&text).unwrap_err().to_string()
     };
-    assert_snapshot!(of("1"), @"the plan has format 1, and this program carries out format 2 only");
-    assert_snapshot!(of("99"), @"the plan has format 99, and this program reads up to 2");
+    assert_snapshot!(of("1"), @"the plan has format 1, but this program applies format 2 only");
+    assert_snapshot!(of("99"), @"the plan has format 99, but this program reads formats up to 2");
     // Older versions knew other fields; what is wrong is the version all the same.
     let stripped = "{\"format_version\": 1, \"plan\": {}}";
     assert_eq!(SavedPlan::parse(stripped).unwrap_err().to_string(), of("1"));
@@ -67,13 +67,13 @@ fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
     let saved = SavedPlan::of(&stage.plan(&more));
     let mut guarded = stage.clone();
     guarded.known.protected_groups.insert(group_name("web"));
-    assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
+    assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"the set of state-only changes differs");
     for name in ["m00001", "m00002"] {
         stage.edit_outside(name, |machine| {
             config_of(machine).image = Some("shop:2".to_owned());
         });
     }
-    assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is another change now");
+    assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is now a different change");
 }
 
 /// Holds rule 34.

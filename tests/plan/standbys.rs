@@ -30,9 +30,9 @@ fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
     ");
     assert_snapshot!(lines(&stage.apply(&wanted(0))), @"
     group worker: 3->0 changed (ams 3->0)
-    destroy worker ams m00003 CountLowered: none is wanted in its region
-    destroy worker ams m00001 CountLowered: none is wanted in its region
-    destroy worker ams m00002 CountLowered: one standby too many
+    destroy worker ams m00003 CountLowered: count is 0
+    destroy worker ams m00001 CountLowered: count is 0
+    destroy worker ams m00002 CountLowered: too many standbys
     note scaled_to_zero worker
     ");
 }
@@ -43,7 +43,7 @@ fn a_written_count_without_standby_means_no_standbys() {
     let mut stage = PlanFixture::with(&desired([("worker", group("worker"))]));
     assert_snapshot!(lines(&stage.apply(&desired([("worker", group("worker").count(1))]))), @"
     group worker: 2->1 changed (ams 2->1)
-    destroy worker ams m00002 CountLowered: one standby too many
+    destroy worker ams m00002 CountLowered: too many standbys
     ");
 }
 

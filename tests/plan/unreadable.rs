@@ -103,7 +103,7 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
     assert_snapshot!(lines(&stage.plan(&wanted(0))), @"
     group web: 3->2 changed (ams 3->2)
     adopt web ams m00003: not in the state
-    destroy web ams m00003 CountLowered: none is wanted in its region
+    destroy web ams m00003 CountLowered: count is 0
     record unrecorded_run
     note left_unreadable web
     warning host_unreachable
@@ -138,7 +138,7 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
     assert_snapshot!(lines(&stage.plan(&named)), @"
     group web: 3->2 changed (ams 3->2)
     adopt web ams m00003: not in the state
-    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    destroy web ams m00001 Named: listed in `[[removed]]`
     record unrecorded_run
     warning host_unreachable
     ");
@@ -243,7 +243,7 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
     let plan = stage.plan(&wanted);
     assert_eq!(
         plan.warnings[0].message,
-        "config not readable: 1 Machine (m00001): `services` is text, not a list"
+        "config unreadable: 1 Machine (m00001): `services` is text, not a list"
     );
     let changed = group("web")
         .count(2)

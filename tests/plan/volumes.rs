@@ -167,8 +167,7 @@ fn a_volume_that_is_smaller_than_initial_size_is_told_with_the_command_that_exte
     assert_eq!(note.code, "smaller_volume");
     assert_eq!(
         note.message,
-        "`initial_size` of group `db` is 10 GB and vol_1 has 3 GB: it is for volumes that are made, \
-         and those that exist stay as they are"
+        "`initial_size` of group `db` is 10 GB, but vol_1 has 3 GB: it applies to new volumes only"
     );
     assert_eq!(
         note.hint.as_deref(),
@@ -246,7 +245,7 @@ fn a_saved_plan_is_another_one_once_a_volume_turned_up() {
     let taken = place([volume("data", "vol_1", "ams")]);
     assert_eq!(
         saved.differences(&taken.plan(&wanted)),
-        ["creating a Machine of group `db` in ams is another change now"]
+        ["creating a Machine of group `db` in ams is now a different change"]
     );
 }
 
@@ -264,7 +263,7 @@ fn a_saved_plan_whose_creates_have_different_volumes_is_the_same_plan_again() {
     let one = place([volume("data", "vol_1", "ams")]).plan(&wanted);
     assert_eq!(
         SavedPlan::of(&plan).differences(&one),
-        ["creating a Machine of group `db` in ams is another change now"]
+        ["creating a Machine of group `db` in ams is now a different change"]
     );
 }
 
@@ -342,7 +341,7 @@ fn check_finds_volumes_that_a_new_machine_cannot_have() {
             volumes.clear();
             new.push(wrong);
         }),
-        "step 0 makes a `logs` that no mount wants"
+        "step 0 creates volume `logs` that no mount needs"
     );
     let twice = |volumes: &mut Vec<VolumeId>, _: &mut Vec<PlannedVolume>| {
         volumes.push(volumes[0].clone());

@@ -188,6 +188,7 @@ fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
         branches: Vec::new(),
         state: None,
         reverts: None,
+        standby: false,
     }
 }
 
@@ -204,7 +205,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         new_volumes: Vec::new(),
         inherits: Box::default(),
     };
-    let mut change = change(action, group, at, "its group has too few");
+    let mut change = change(action, group, at, "its group has too few Machines");
     change.machine.name = name;
     change
 }
@@ -280,13 +281,7 @@ pub(crate) fn adopt(group: &str, at: &str, machine: &str) -> Change {
 }
 
 pub(crate) fn forget(group: &str, at: &str, machine: &str) -> Change {
-    change_of(
-        machine,
-        Action::Forget,
-        group,
-        at,
-        "it does not exist any more",
-    )
+    change_of(machine, Action::Forget, group, at, "it no longer exists")
 }
 
 /// Both halves of a replacement, the new one first.

@@ -6,7 +6,8 @@ mod extremes;
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
 use aeroform::core::plan::{
-    Action, Change, Cost, DriftKind, Plan, PlanMode, PlannedVolume, Removal,
+    Action, Change, Cost, DriftKind, Plan, PlanMode, PlannedVolume, Removal, RestartScope,
+    StandbyTarget,
 };
 use serde_json::json;
 
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
+        ("restart", restart()),
         ("reverts", configs::reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
@@ -179,7 +181,7 @@ fn new_volumes() -> Plan {
         "gru",
         "148ed599c14189",
         9,
-        "its config cannot be changed in place",
+        "a mount was removed: the Machine is replaced",
     );
     plan.group(group("db", "bin/db", Changed, "ams 1->4, bog 0->1, gru 1"))
         .steps([
@@ -219,7 +221,7 @@ fn scale_down() -> Plan {
         .steps([
             gone("148ed599c14189", "its checks fail"),
             stopped,
-            gone("9080eddc29387e", "the newest"),
+            gone("9080eddc29387e", "newest"),
         ])
 }
 
@@ -238,9 +240,9 @@ fn group_removed() -> Plan {
     plan.notes.push(note(
         "renamed_group",
         Some("cron"),
-        "group `cron` goes and a new group looks like it",
+        "group `cron` will be removed, and a new group looks like it",
         Some(
-            "if it is the same group under a new name, write this in aeroform.toml, and its Machines move instead:\n[[moved]]\nfrom = \"cron\"\nto = \"clock\"",
+            "to rename the group and keep its Machines, add this to aeroform.toml:\n[[moved]]\nfrom = \"cron\"\nto = \"clock\"",
         ),
     ));
     plan
@@ -278,7 +280,7 @@ fn replaced() -> Plan {
             "ams",
             machine,
             n,
-            "its config cannot be changed in place",
+            "a mount was removed: the Machine is replaced",
         );
         new.changes.clone_from(&mounts);
         plan = plan.step(new).step(old);
@@ -365,8 +367,8 @@ fn nothing_but_a_refusal() -> Plan {
     plan.refusals = vec![note(
         "no_region",
         Some("web"),
-        "nothing says in which region group `web` starts",
-        Some("write `primary_region` in fly.toml, or `regions` in `[groups.web]`"),
+        "no region is set for group `web`",
+        Some("set `primary_region` in fly.toml, or `regions` in `[groups.web]`"),
     )];
     plan
 }
@@ -383,14 +385,14 @@ fn refusals_and_warnings() -> Plan {
         note(
             "max_destroy",
             None,
-            "3 Machines would be destroyed, and `[policy] max_destroy` allows 2",
+            "3 Machines would be destroyed, but `[policy] max_destroy` allows 2",
             Some("raise `max_destroy`, or do it in smaller steps"),
         ),
     ];
     plan.warnings = vec![note(
         "mutable_tag",
         None,
-        "image `registry.example/shop:latest` is a tag, which may move",
+        "image `registry.example/shop:latest` is a tag, which can change",
         Some("name it by its digest, `…@sha256:…`"),
     )];
     plan.notes = vec![note(
@@ -465,6 +467,29 @@ fn adopt_and_forget() -> Plan {
         ])
 }
 
+/// A restart of a group, and a standby that watches others afterwards.
+fn restart() -> Plan {
+    let restarted = |machine| {
+        let mut change = update("worker", "ams", machine, &[]);
+        "restart requested".clone_into(&mut change.reason);
+        change
+    };
+    let watched = ["148ed599c14189", "6e82d933b7d587"];
+    let mut repointed = restarted("e2865641be9786");
+    "the Machines it watches change".clone_into(&mut repointed.reason);
+    repointed.standby = true;
+    if let Action::Update { standby_for } = &mut repointed.action {
+        let targets = watched.map(|machine| StandbyTarget::Machine(id(machine)));
+        standby_for.extend(targets);
+    }
+    let mut plan = plan(3)
+        .group(group("worker", "bin/worker", Changed, "ams 3").strategy("rolling"))
+        .steps(watched.map(restarted))
+        .step(repointed);
+    plan.requested.restart = RestartScope::All;
+    plan
+}
+
 fn with_standby() -> Plan {
     let mut plan = plan(1)
         .group(
@@ -476,7 +501,7 @@ fn with_standby() -> Plan {
         .step(standby("jobs", "ams", 2, "148ed599c14189"));
     let mut reserve = create("worker", "ams", 1);
     if let aeroform::core::plan::Action::Create { standby_for, .. } = &mut reserve.action {
-        standby_for.push(aeroform::core::plan::StandbyTarget::Step(plan.steps[0].id));
+        standby_for.push(StandbyTarget::Step(plan.steps[0].id));
     }
     plan = plan.step(reserve);
     plan
@@ -489,7 +514,7 @@ fn whole_app_destroyed() -> Plan {
             at,
             machine,
             Removal::AppDestroyed,
-            "the whole app is destroyed",
+            "the app is destroyed",
         )
     };
     let mut plan = plan(3)

@@ -184,7 +184,7 @@ fn an_empty_list_that_nothing_confirms_is_told_by_every_verb_that_lists() {
         assert!(known.contains("No Machines."), "{known}");
         assert!(!unknown.contains("No Machines."), "{unknown}");
         assert!(
-            unknown.contains("warning: the provider lists no Machine and does not say how many"),
+            unknown.contains("warning: the provider lists no Machines and gives no count"),
             "{unknown}"
         );
     }

@@ -28,6 +28,7 @@ fn replacements(count: u32, size: usize) -> Plan {
             branches: Vec::new(),
             state: None,
             reverts: None,
+            standby: false,
         })),
     };
     Plan {

@@ -1,4 +1,4 @@
-//! What a run has seen the platform add by itself, for people: each field once, when it is new.
+//! Fields that the platform added during a run, for the report: each field once, when it is new.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use crate::core::fleet::computed::parse_path;
 use crate::core::fleet::digest::HIDDEN_PREFIX;
 use crate::core::fleet::{GroupName, Known};
 
-/// A field that the platform has added to Machines of a group.
+/// A field that the platform added to Machines of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Addition {
     /// The group.
     pub group: GroupName,
-    /// The service that is written as `[http_service]`, as the path names it (`8080 tcp`).
+    /// The service written as `[http_service]`, as the path names it (`8080 tcp`).
     pub http_service: Option<String>,
-    /// Where it stands in the config, as field changes name it.
+    /// Its path in the config, as in field changes.
     pub path: Vec<String>,
-    /// Its value; none where Machines show different ones, or where it is not shown.
+    /// Its value; none if Machines have different ones, or if it is hidden.
     pub value: Option<Value>,
-    /// Its value looks secret.
+    /// Whether its value looks secret.
     pub hidden: bool,
-    /// How many Machines have it.
+    /// The number of Machines that have it.
     pub machines: usize,
-    /// They had it with this value before, and the run was to remove it.
+    /// Whether the run removed it and the platform added it again with this value.
     pub not_removed: bool,
 }
 
@@ -41,7 +41,7 @@ impl Addition {
     }
 }
 
-/// What the Machines of this run have that was not sent to them, as far as the state does not say so already.
+/// Fields that the Machines of this run have although the run did not send them, if they are new to the state.
 pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addition> {
     let is_known = |path: &str, value: Option<&Value>| {
         let mut configs = known.computed_fields.values();

@@ -1,6 +1,6 @@
-//! What must be asked before a plan is carried out, as data, and whether flags answer it.
+//! The approval that a plan needs, as data, and whether flags give it.
 //!
-//! The ui only asks. Guards are no questions: what they refuse no answer allows.
+//! The ui only asks. No approval overrides a refusal of the guards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,12 @@ use super::types::{Action, GroupVerdict, Plan, Removal};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{GroupName, RunId};
 
-/// What must be asked.
+/// The required approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequiredApproval {
-    /// Whether to go on at all (y/N).
+    /// Whether the plan needs a confirmation (y/N).
     pub confirm: bool,
-    /// Releases of others that are taken back: their numbers must be typed, and `-y` alone does not answer
-    /// that.
+    /// Releases of others that are reverted: their numbers must be typed, and `-y` alone does not approve them.
     pub reverts: Vec<Revert>,
     /// Names that must be typed.
     pub typed: Vec<TypedConfirmation>,
@@ -29,21 +28,21 @@ pub struct RequiredApproval {
 pub struct TypedConfirmation {
     /// The name to type.
     pub name: String,
-    /// The group; none when it is the app's name.
+    /// The group; none for the app's name.
     pub group: Option<GroupName>,
-    /// How many Machines go.
+    /// How many Machines are destroyed.
     pub destroys: u32,
-    /// Why it is asked, for people.
+    /// The reason, for people.
     pub why: String,
-    /// Machines among them that neither the state nor this host's journal knows: a bare `all` does not
-    /// cover these.
+    /// Machines among them that neither the state nor this host's journal knows: a bare `all` does not cover
+    /// these.
     pub outside: u32,
 }
 
-/// What flags allow.
+/// Approval by flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApprovalFlags {
-    /// `--auto-approve`: yes to what a terminal answers with y.
+    /// `--auto-approve`: confirms what a terminal would ask with y/N.
     pub auto_approve: bool,
     /// `--allow-destroy=GROUP[:CEILING]`.
     pub groups: BTreeMap<GroupName, Option<u32>>,
@@ -53,9 +52,9 @@ pub struct ApprovalFlags {
     pub revert: bool,
 }
 
-/// What must be asked of this plan.
+/// The approval that this plan needs.
 pub fn required_approval(plan: &Plan) -> RequiredApproval {
-    // What is there becomes what is remembered: nobody finds out later what was sent.
+    // A refresh overwrites the record of what was sent, so it is confirmed as well.
     let confirm = plan.calls_provider() || plan.mode == PlanMode::RefreshOnly && !plan.is_empty();
     let adopted = plan.adopted_machines();
     let mut groups: BTreeMap<&GroupName, Losses<'_>> = BTreeMap::new();
@@ -83,11 +82,11 @@ pub fn required_approval(plan: &Plan) -> RequiredApproval {
         name: plan.app.as_str().to_owned(),
         group: None,
         destroys: u32::try_from(destroys).unwrap_or(u32::MAX),
-        why: format!("destroys the whole app: {}", format_machine_count(destroys)),
+        why: format!("destroys the app: {}", format_machine_count(destroys)),
         outside: 0,
     });
     let typed = groups.into_iter().filter_map(|(name, losses)| {
-        // The app's name answers for all that is ours, and never for what was added outside.
+        // The app's name approves all managed Machines, but none that was added outside.
         let (volumes, emptied) = if plan.mode == PlanMode::Destroy {
             (0, None)
         } else {
@@ -109,11 +108,11 @@ pub fn required_approval(plan: &Plan) -> RequiredApproval {
                 "leaves {volumes} volume{s} of group `{name}` behind"
             ));
         }
-        why.extend(losses.outsiders.iter().map(|(trace, (n, runs))| {
+        why.extend(losses.outsiders.iter().map(|(source, (n, runs))| {
             let what = format_machine_count(*n as usize);
             format!(
                 "destroys {what} of group `{name}` {}",
-                describe_provenance(*trace, runs)
+                describe_provenance(*source, runs)
             )
         }));
         (!why.is_empty()).then(|| TypedConfirmation {
@@ -135,40 +134,40 @@ pub fn required_approval(plan: &Plan) -> RequiredApproval {
 struct Losses<'a> {
     destroys: u32,
     volumes: usize,
-    /// By what is known of who made them; none where they were added outside.
+    /// By provenance; none if added outside Aeroform.
     outsiders: BTreeMap<Option<ProvenanceSource>, (u32, BTreeSet<&'a RunId>)>,
 }
 
 impl<'a> Losses<'a> {
-    /// One that the state does not list.
-    fn count_outsider(&mut self, maker: Option<&'a Provenance>) {
-        let trace = maker.map(|maker| maker.source);
-        if trace == Some(ProvenanceSource::Recorded) {
+    /// Counts a Machine that the state does not list.
+    fn count_outsider(&mut self, provenance: Option<&'a Provenance>) {
+        let source = provenance.map(|provenance| provenance.source);
+        if source == Some(ProvenanceSource::Recorded) {
             return;
         }
-        let (n, runs) = self.outsiders.entry(trace).or_default();
+        let (n, runs) = self.outsiders.entry(source).or_default();
         *n += 1;
-        runs.extend(maker.map(|maker| &maker.run));
+        runs.extend(provenance.map(|provenance| &provenance.run));
     }
 }
 
-fn describe_provenance(trace: Option<ProvenanceSource>, runs: &BTreeSet<&RunId>) -> String {
+fn describe_provenance(source: Option<ProvenanceSource>, runs: &BTreeSet<&RunId>) -> String {
     let s = if runs.len() == 1 { "" } else { "s" };
     let runs: Vec<&str> = runs.iter().map(|run| run.as_str()).collect();
     let runs = format!("run{s} {}", runs.join(", "));
-    match trace {
-        None => "added outside of Aeroform".to_owned(),
+    match source {
+        None => "added outside Aeroform".to_owned(),
         Some(ProvenanceSource::GivenUp) => {
-            format!("made by a call of {runs} that was not answered")
+            format!("created by {runs}, whose call got no answer")
         }
         Some(ProvenanceSource::Recorded | ProvenanceSource::Stamped) => {
-            format!("made by {runs}, which the state does not list")
+            format!("created by {runs}, which the state does not list")
         }
     }
 }
 
 impl RequiredApproval {
-    /// What the flags leave open. A ceiling that is passed answers nothing.
+    /// What the flags leave open. A group over its ceiling stays open.
     #[must_use]
     pub fn not_covered_by(&self, allow: &ApprovalFlags) -> RequiredApproval {
         let answered = |typed: &&TypedConfirmation| match &typed.group {
@@ -195,17 +194,17 @@ impl RequiredApproval {
         }
     }
 
-    /// The numbers of the releases that are taken back, each once.
+    /// The numbers of the reverted releases, each once.
     pub fn reverted_releases(&self) -> BTreeSet<u64> {
         self.reverts.iter().map(|revert| revert.release).collect()
     }
 
-    /// Whether nothing is left to ask.
+    /// Whether no approval is needed.
     pub fn is_empty(&self) -> bool {
         !self.confirm && self.reverts.is_empty() && self.typed.is_empty()
     }
 
-    /// The flags that answer what is open, as an operator types them.
+    /// The flags that approve the rest, as an operator types them.
     pub fn flags(&self) -> String {
         let mut flags = Vec::new();
         if self.confirm {

@@ -1,12 +1,12 @@
-//! What a change says of itself, whatever its action: who counts, prints, orders or carries it out asks here
-//! instead of taking the action apart.
+//! Properties of a change, whatever its action. Counting, printing, ordering and executing use these methods
+//! instead of matching on the action.
 
 use serde::Serialize;
 
 use super::types::{Action, Change, PlannedVolume, Removal, StandbyTarget};
 use crate::core::fleet::{MachineId, VolumeId};
 
-/// What is done, in one word. Both halves of a replacement are `Replace`, told apart by their half.
+/// The action in one word. Both halves of a replacement are `Replace`; [`ReplaceHalf`] tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
@@ -14,19 +14,19 @@ pub enum Verb {
     Create,
     /// An update in place.
     Update,
-    /// A half of a replacement.
+    /// One half of a replacement.
     Replace,
     /// A move between groups.
     Move,
-    /// A Machine goes, and none comes for it.
+    /// A Machine is destroyed without a replacement.
     Destroy,
-    /// Waited for: nobody has seen its last change work.
+    /// A wait: its last change was never seen healthy.
     Wait,
-    /// Started again, for the same reason.
+    /// A start, for the same reason.
     Start,
-    /// Taken into the state.
+    /// Adopted into the state.
     Adopt,
-    /// Dropped from the state.
+    /// Removed from the state.
     Forget,
 }
 
@@ -41,7 +41,7 @@ pub enum ReplaceHalf {
 }
 
 impl Action {
-    /// Whether carrying it out may send a config: a Machine that failed is started by that.
+    /// Whether the action may send a config; a failed Machine is started by that.
     pub fn sends_config(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Move { .. } | Self::Start => true,
@@ -49,7 +49,7 @@ impl Action {
         }
     }
 
-    /// The word for it and, of a replacement, the half.
+    /// The verb and, for a replacement, the half.
     pub fn verb(&self) -> (Verb, Option<ReplaceHalf>) {
         match self {
             Self::Create {
@@ -80,7 +80,7 @@ impl Action {
 }
 
 impl Change {
-    /// The Machine whose place a new one takes.
+    /// The Machine that a new one replaces.
     pub fn replaces(&self) -> Option<&MachineId> {
         match &self.action {
             Action::Create { replaces, .. } => replaces.as_ref(),
@@ -94,7 +94,7 @@ impl Change {
         }
     }
 
-    /// The Machine that a new one begins as: the one whose place it takes, or that it is to be like.
+    /// The Machine whose config a new one starts from: the one it replaces or clones.
     pub fn config_source(&self) -> Option<&MachineId> {
         match &self.action {
             Action::Create { inherits, .. } => self.replaces().or(inherits.clone_source.as_ref()),
@@ -122,7 +122,7 @@ impl Change {
         }
     }
 
-    /// The volumes that are made for a new Machine, for the mounts behind those.
+    /// The volumes created for a new Machine, for the mounts after those.
     pub fn new_volumes(&self) -> &[PlannedVolume] {
         match &self.action {
             Action::Create { new_volumes, .. } => new_volumes,
@@ -136,7 +136,7 @@ impl Change {
         }
     }
 
-    /// The volumes that one which goes leaves unattached.
+    /// The volumes that a destroyed Machine leaves unattached.
     pub fn left_volumes(&self) -> &[VolumeId] {
         match &self.action {
             Action::Destroy {
@@ -153,7 +153,14 @@ impl Change {
         }
     }
 
-    /// The Machines that it stands by for afterwards; none of a primary.
+    /// Whether it updates a primary with the config that it has, which restarts it.
+    pub fn keeps_config(&self) -> bool {
+        let stays_primary =
+            matches!(&self.action, Action::Update { standby_for } if standby_for.is_empty());
+        stays_primary && !self.standby && self.changes.is_empty()
+    }
+
+    /// The Machines it watches afterwards; empty for a primary.
     pub fn standby_for(&self) -> &[StandbyTarget] {
         match &self.action {
             Action::Create { standby_for, .. }

@@ -1,5 +1,5 @@
-//! A second, independent reading of a plan: it shares no code with the planner, so that
-//! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
+//! An independent check of a plan. It shares no code with the planner, so that both cannot have the same bug. A
+//! finding is a bug; a plan with findings is not applied.
 
 mod branches;
 mod capacity;
@@ -18,7 +18,7 @@ use crate::core::fleet::{
     Region, Regions,
 };
 
-/// Something that a plan must never be.
+/// A violated invariant of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding(pub String);
 
@@ -28,7 +28,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that is wrong with this plan; empty for every plan that the planner makes.
+/// All violations in this plan; empty for every plan of the planner.
 pub fn check(
     plan: &Plan,
     desired: &Desired,
@@ -68,8 +68,7 @@ fn is_named_removal(action: &Action) -> bool {
     )
 }
 
-/// By how many Machines groups may be larger than is wanted: those that the state does not list and whose
-/// configs cannot be read are left alone.
+/// How many Machines a group may have over its count: unlisted Machines with unreadable configs are left alone.
 fn allowed_excess(known: &Known, observed: Option<&Observed>) -> u32 {
     let machines = observed.into_iter().flat_map(|o| &o.machines);
     let unread = machines.filter(|(id, machine)| {
@@ -109,7 +108,7 @@ impl<'a> Checker<'a> {
         }
         for pool in self.plan.pools.iter().filter(|pool| pool.size == 0) {
             self.findings
-                .push(Finding(format!("pool `{}` has no room", pool.name)));
+                .push(Finding(format!("pool `{}` has size 0", pool.name)));
         }
     }
 
@@ -140,14 +139,14 @@ impl<'a> Checker<'a> {
                     }
                     if !change.machine.name.matches_launch(launch) || change.machine.id.is_some() {
                         self.report(format!(
-                            "step {} has a name that does not answer its launch id",
+                            "step {} has a name that does not match its launch id",
                             id.0
                         ));
                     }
                     if let Some(port) = port
                         && !ports.insert(*port)
                     {
-                        self.report(format!("step {} takes port {port}, which is taken", id.0));
+                        self.report(format!("step {} uses port {port}, which is in use", id.0));
                     }
                 }
                 Action::Update { .. }
@@ -177,22 +176,22 @@ impl<'a> Checker<'a> {
         if !touched.insert(machine) {
             self.report(format!("Machine {machine} is changed twice"));
         }
-        let there = observed.map(|o| o.machines.get(machine));
-        match (&change.action, there) {
+        let machine_seen = observed.map(|o| o.machines.get(machine));
+        match (&change.action, machine_seen) {
             (Action::Forget, Some(Some(seen))) if !seen.state.is_gone() => {
-                self.report(format!("Machine {machine} exists and is forgotten"));
+                self.report(format!("Machine {machine} exists but is forgotten"));
             }
             (Action::Forget, _) => {}
             (_, Some(None)) => {
-                self.report(format!("Machine {machine} is changed and does not exist"));
+                self.report(format!("Machine {machine} is changed but does not exist"));
             }
             (_, None) if !known.machines.contains_key(machine) => {
-                self.report(format!("Machine {machine} is changed and is not known"));
+                self.report(format!("Machine {machine} is changed but not known"));
             }
             (_, Some(Some(seen))) => {
                 let ours = known.machines.contains_key(machine)
                     || match seen.management {
-                        // What nobody can read goes only when it is named.
+                        // An unreadable Machine is destroyed only if it is named.
                         Management::Ours | Management::FlyLaunch => {
                             seen.config.is_some() || is_named_removal(&change.action)
                         }
@@ -204,17 +203,19 @@ impl<'a> Checker<'a> {
                     || known.ignored_machines.contains(machine)
                         && !known.machines.contains_key(machine)
                 {
-                    self.report(format!("Machine {machine} is changed and is not ours"));
+                    self.report(format!("Machine {machine} is changed but not ours"));
                 }
                 if change.precondition.is_none() {
-                    self.report(format!("Machine {machine} is changed without a pin"));
+                    self.report(format!(
+                        "Machine {machine} is changed without a precondition"
+                    ));
                 }
             }
             (_, None) => {}
         }
     }
 
-    /// before + what comes − what goes = after, per group and region.
+    /// before + created − destroyed = after, per group and region.
     fn check_counts(&mut self, known: &Known, observed: Option<&Observed>) {
         let mut tally: BTreeMap<(&GroupName, &Region), i64> = BTreeMap::new();
         for (_, change) in self.plan.changes() {
@@ -259,12 +260,12 @@ impl<'a> Checker<'a> {
         let most = observed.map_or(known.machines.len(), |o| o.machines.len());
         if total > most {
             self.report(format!(
-                "the groups have {total} Machines and there are {most}"
+                "the groups have {total} Machines but there are {most}"
             ));
         }
     }
 
-    /// Written counts and maps are reached; groups that are not wanted lose everything.
+    /// Written counts and maps are reached; removed groups lose everything.
     fn check_desired_counts(
         &mut self,
         desired: &Desired,
@@ -273,31 +274,31 @@ impl<'a> Checker<'a> {
     ) {
         let held = allowed_excess(known, observed);
         for group in &self.plan.groups {
-            let Some(wanted) = desired.groups.get(&group.name) else {
+            let Some(desired_group) = desired.groups.get(&group.name) else {
                 if group.after > held {
                     self.report(format!(
-                        "group `{}` is not wanted and keeps {}",
+                        "group `{}` is removed but keeps {}",
                         group.name, group.after
                     ));
                 }
                 continue;
             };
-            if let Count::Written(n) = wanted.count {
+            if let Count::Written(n) = desired_group.count {
                 let standbys = if n == 0 {
                     0
                 } else {
-                    wanted.standby.unwrap_or(0)
+                    desired_group.standby.unwrap_or(0)
                 };
                 let least = n + standbys;
                 if !(least..=least.saturating_add(held)).contains(&group.after) {
                     self.report(format!(
-                        "group `{}` wants {n} and {standbys} standby and gets {}",
+                        "group `{}` should have {n} and {standbys} standbys but gets {}",
                         group.name, group.after
                     ));
                 }
             }
             if let (Regions::Exact(map), None | Some(0), 0) =
-                (&wanted.regions, wanted.standby, held)
+                (&desired_group.regions, desired_group.standby, held)
             {
                 let after = group
                     .regions
@@ -306,7 +307,7 @@ impl<'a> Checker<'a> {
                     .filter(|(_, n)| *n > 0);
                 if !after.eq(map.iter().map(|(r, n)| (r, *n)).filter(|(_, n)| *n > 0)) {
                     self.report(format!(
-                        "group `{}` is not laid out as its map says",
+                        "group `{}` does not match its map of regions",
                         group.name
                     ));
                 }
@@ -314,40 +315,40 @@ impl<'a> Checker<'a> {
         }
         for name in desired.groups.keys() {
             if !self.plan.groups.iter().any(|group| group.name == *name) {
-                self.report(format!("group `{name}` is wanted and not in the plan"));
+                self.report(format!("group `{name}` is desired but not in the plan"));
             }
         }
     }
 
-    /// A protected group gets no smaller without a refusal.
+    /// A protected group does not shrink without a refusal.
     fn check_protected(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
         for group in &self.plan.groups {
-            let wanted = desired.groups.get(&group.name).is_some_and(|g| g.protect);
+            let is_protected = desired.groups.get(&group.name).is_some_and(|g| g.protect);
             // Several groups may be renamed to one.
             let is_it = |name: &GroupName| {
                 let renamed = |moved: &MovedGroup| moved.to == group.name && moved.from == *name;
                 *name == group.name || desired.moved.iter().any(renamed)
             };
-            let remembered = known.protected_groups.iter().any(is_it);
+            let was_protected = known.protected_groups.iter().any(is_it);
             let refused = self
                 .plan
                 .refusals
                 .iter()
                 .any(|note| note.group.as_ref().is_some_and(is_it));
             let of_it = |machine: &&KnownMachine| is_it(&machine.group);
-            // One that is gone already is not lost by this plan.
+            // A missing Machine is not lost by this plan.
             let exists = |id: &MachineId| {
                 let seen = observed.map(|o| o.machines.get(id));
                 seen.is_none_or(|seen| seen.is_some_and(|seen| !seen.state.is_gone()))
             };
-            let there = known.machines.iter().filter(|(id, _)| exists(id));
-            let count = there.map(|(_, machine)| machine).filter(of_it);
+            let present = known.machines.iter().filter(|(id, _)| exists(id));
+            let count = present.map(|(_, machine)| machine).filter(of_it);
             let pairs = count.clone().filter(|m| m.replaces.is_some()).count();
             let least = match count.count() {
                 0 => group.before as usize,
                 n => (n - pairs).min(group.before as usize),
             };
-            if (wanted || remembered) && !refused && (group.after as usize) < least {
+            if (is_protected || was_protected) && !refused && (group.after as usize) < least {
                 self.report(format!("protected group `{}` shrinks", group.name));
             }
         }

@@ -1,8 +1,8 @@
-//! What a plan changes in the bill of a month, from the prices that Fly has published.
+//! The change of the monthly bill that a plan makes, at Fly's published prices.
 //!
-//! An estimate or nothing: where one price is not known the whole sum is not. Counts running Machines as
-//! if they never stopped, and volumes that are made; standbys and traffic are not in it, nor do volumes that
-//! stay or are left behind change the bill. Decides nothing.
+//! An estimate or nothing: without one of the prices there is no sum. Running Machines count as always running,
+//! and new volumes count. Standbys and traffic do not, and volumes that stay or are left behind do not change
+//! the bill.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineConfig, Machin
 use crate::core::platform::PRICES_AS_OF;
 use crate::core::platform::prices::{MonthlyPrice, machine_price, volume_price};
 
-/// The difference that these decisions make; none with a provider that costs nothing, and none where a
-/// Machine that comes, goes or changes its size has no known price.
+/// The estimate; none for a provider without prices, or if a Machine that is created, destroyed or resized has
+/// no known price.
 pub(super) fn estimate(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -41,15 +41,15 @@ pub(super) fn estimate(
 #[derive(Default)]
 struct CostSum {
     total: MonthlyPrice,
-    /// Some of what is counted is not meant to run all the time.
+    /// Some of the counted Machines do not always run.
     has_stopping_machines: bool,
 }
 
 impl CostSum {
-    /// None where a price that is needed is not known.
+    /// None if a price is missing.
     fn add(&mut self, decision: &GroupDecision<'_>) -> Option<()> {
-        for gone in &decision.removed {
-            self.add_removed(gone)?;
+        for removed in &decision.removed {
+            self.add_removed(removed)?;
         }
         let Some(group) = decision.desired else {
             return Some(());
@@ -65,8 +65,8 @@ impl CostSum {
         Some(())
     }
 
-    fn add_removed(&mut self, gone: &RemovedMachine<'_>) -> Option<()> {
-        let member = &gone.member;
+    fn add_removed(&mut self, removed: &RemovedMachine<'_>) -> Option<()> {
+        let member = &removed.member;
         if member.is_standby() {
             return Some(());
         }
@@ -101,7 +101,7 @@ impl CostSum {
     }
 }
 
-/// What a Machine of the group gets: the written size, else the given one, on the host that is written.
+/// The size of a Machine of the group: the written size, else the given one, on the written host.
 fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
     let size = group.template.explicit_size().or(given)?;
     let host = |guest: &Guest| guest.host_dedication_id.clone();
@@ -111,7 +111,7 @@ fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
     })
 }
 
-/// The size that a Machine has; offline, the one that we sent.
+/// The current size of a Machine; offline, the one that Aeroform sent.
 fn current_size(member: &Member<'_>) -> Option<Guest> {
     if let Some(seen) = member.observed {
         return seen.config.as_deref()?.guest.clone();
@@ -120,7 +120,7 @@ fn current_size(member: &Member<'_>) -> Option<Guest> {
     serde_json::from_value(sent.clone()).ok()
 }
 
-/// Whether the parts that have a price are the same.
+/// Whether the priced parts are equal.
 fn same_size(a: Option<&Guest>, b: Option<&Guest>) -> bool {
     let parts = |guest: &Guest| {
         (
@@ -140,7 +140,7 @@ fn is_stopped(member: &Member<'_>) -> bool {
     )
 }
 
-/// Whether the proxy stops Machines that have nothing to do.
+/// Whether the proxy stops idle Machines.
 fn stops_by_itself(config: &MachineConfig) -> bool {
     let mut services = config.services.iter().flatten();
     services.any(Service::has_autostop)

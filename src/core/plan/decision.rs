@@ -1,44 +1,44 @@
-//! What was decided for one group, as data: the words between [`super::reconcile`], which decides, and
-//! the order, the guards and the notes, which read it.
+//! The decisions for one group, as data: [`super::reconcile`] makes them; the order, guards and notes read
+//! them.
 
 use super::FieldChange;
 use super::members::Member;
 use super::types::{GateKind, Inherited, Note, Precondition, Removal};
 use crate::core::fleet::{DesiredGroup, Region, VolumeId};
 
-/// What becomes of one group.
+/// What happens to one group.
 #[derive(Debug, Default)]
 pub(super) struct GroupDecision<'a> {
     pub(super) desired: Option<&'a DesiredGroup>,
-    /// Machines that exist and count for it.
+    /// Existing Machines that count for the group.
     pub(super) members: Vec<Member<'a>>,
-    /// New primaries, one entry each.
+    /// The region of each new primary.
     pub(super) creates: Vec<Region>,
-    /// New standbys.
+    /// The region of each new standby.
     pub(super) standbys: Vec<Region>,
     pub(super) changed: Vec<ChangedMachine<'a>>,
     pub(super) removed: Vec<RemovedMachine<'a>>,
-    /// Standbys that nothing changes and whose hosts answer.
+    /// Standbys without changes whose hosts respond.
     pub(super) watchers: Vec<Precondition>,
-    /// Taken into the state: added outside, or so already.
+    /// Machines to adopt into the state without a call, with the reason.
     pub(super) adopted: Vec<(Member<'a>, String)>,
-    /// Those whose last change nobody has seen work, and that nothing changes.
+    /// Machines without changes whose last change was never seen healthy.
     pub(super) unproven: Vec<AwaitedMachine<'a>>,
-    /// Those that fail their checks while others are about to go down.
+    /// Machines that fail their checks while others are about to go down.
     pub(super) unhealthy: Vec<AwaitedMachine<'a>>,
-    /// Primaries that stay, in place or replaced, and whom the standbys watch.
+    /// Primaries that stay, updated or replaced. Standbys watch these.
     pub(super) primaries: Vec<Member<'a>>,
-    /// What new Machines take over from those that run.
+    /// What new Machines inherit from the running ones.
     pub(super) inherits: Inherited,
-    /// What Machines of older releases run, where an image is inherited.
+    /// Images of Machines of older releases, if the image is inherited.
     pub(super) older_images: Vec<String>,
     pub(super) count_reason: Option<String>,
-    /// How it could not be laid out; then nothing of it is changed.
+    /// Why the group cannot be planned; nothing in it is changed then.
     pub(super) refusal: Option<Note>,
     pub(super) notes: Vec<Note>,
 }
 
-/// A Machine that gets another config, group or place.
+/// A Machine that gets another config, group or host.
 #[derive(Debug)]
 pub(super) struct ChangedMachine<'a> {
     pub(super) member: Member<'a>,
@@ -49,13 +49,13 @@ pub(super) struct ChangedMachine<'a> {
     pub(super) role: ChangeRole,
 }
 
-/// Whether a Machine that changes is a primary, and what becomes of what a standby watches.
+/// Whether a changed Machine is a primary, and what a standby watches afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeRole {
     Primary,
-    /// It watches whom it watched.
+    /// It watches the same Machines as before.
     Standby,
-    /// It watches its group's primaries as they are after the plan.
+    /// It watches the group's primaries as they are after the plan.
     Repointed,
 }
 
@@ -64,9 +64,9 @@ pub(super) enum ChangeRole {
 pub(super) enum ChangeMethod {
     Update,
     Move,
-    /// New first.
+    /// Replaced, new Machine first.
     Replace,
-    /// The new one needs the old one's volume.
+    /// Replaced, old Machine first: the new one needs its volume.
     ReplaceOldFirst,
 }
 
@@ -80,14 +80,14 @@ pub(super) struct AwaitedMachine<'a> {
     pub(super) precondition: Precondition,
 }
 
-/// What is done for that.
+/// How the gate is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AwaitMethod {
     Wait,
     Start,
 }
 
-/// A Machine that goes.
+/// A Machine that is destroyed.
 #[derive(Debug)]
 pub(super) struct RemovedMachine<'a> {
     pub(super) member: Member<'a>,

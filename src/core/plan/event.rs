@@ -1,74 +1,73 @@
-//! What happens while a plan is carried out, as it is told to whoever watches.
+//! Events of an apply.
 
 use serde::{Deserialize, Serialize};
 
 use super::types::{Action, Outcome, StepId};
 use crate::core::fleet::{AppName, MachineId, RunId};
 
-/// Something that happened while a plan was carried out: the contract between the executor and every
-/// reporter.
+/// An event of an apply: the contract between the executor and every reporter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The run began.
+    /// The run started.
     Started {
         /// The run.
         run: RunId,
         /// The app.
         app: AppName,
-        /// Changes that it has, barriers not counted.
+        /// The number of changes, without barriers.
         steps: usize,
     },
-    /// Something about one step.
+    /// An event of one step.
     Step {
-        /// Which.
+        /// The step.
         step: StepId,
-        /// What.
+        /// The event.
         #[serde(flatten)]
         what: StepEvent,
     },
     /// The run waits before its first step.
     Waiting {
-        /// What for.
+        /// What it waits for.
         on: String,
-        /// Milliseconds from now after which it goes on.
+        /// Milliseconds until it continues at the latest.
         up_to_ms: u64,
     },
-    /// A signal came: nothing new is started, and nothing but answers is waited for.
+    /// A signal was received: no new step starts, and only open calls are awaited.
     Interrupted(InFlight),
     /// The run's release has its number.
     Release {
         /// The number.
         release: u64,
-        /// Why the platform does not have it, for people; none when it is registered.
+        /// Why the platform does not have it, for people; none if it is registered.
         unregistered: Option<String>,
     },
 }
 
-/// What happened to one step.
+/// An event of one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step_event", rename_all = "snake_case")]
 pub enum StepEvent {
-    /// It began.
+    /// It started.
     Began,
-    /// It waits; always said, with what for and how long at most.
+    /// It waits; always reported, with the reason and the maximum time.
     Waiting {
-        /// What for (`check http-8080`, `rate limit`, `lease held by …`).
+        /// What it waits for (`check http-8080`, `rate limit`, `lease held by …`).
         on: String,
-        /// Milliseconds from now after which it is given up.
+        /// Milliseconds until it gives up.
         up_to_ms: Option<u64>,
     },
-    /// It is tried again after a failure that may pass.
+    /// It is retried after a failure that may pass.
     Retrying {
         /// Why.
         cause: String,
     },
-    /// The provider did something otherwise than planned.
+    /// The provider did something other than planned.
     Remark {
         /// What, for people.
         text: String,
     },
-    /// The Machine that it makes is there, and has this id from now on.
+    /// Its new Machine exists and has this id.
     #[serde(rename = "made")]
     Created {
         /// Its id.
@@ -78,19 +77,18 @@ pub enum StepEvent {
     Ended(Outcome),
 }
 
-/// What a run leaves open when a signal stops it.
+/// What a run leaves open after a signal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
     /// Changes that were sent and are not confirmed.
     pub sent: Unconfirmed,
-    /// Calls that are not answered yet; they are waited for.
+    /// Calls without an answer yet; these are awaited.
     pub unanswered: usize,
-    /// Milliseconds after which they are not waited for any more; none means until they answer, or until
-    /// a second signal comes.
+    /// Milliseconds until they are no longer awaited; none means until they answer, or until a second signal.
     pub up_to_ms: Option<u64>,
 }
 
-/// Changes by what they do.
+/// Numbers of changes by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unconfirmed {
     /// Machines to create.
@@ -124,12 +122,12 @@ impl Unconfirmed {
             Action::Move { .. } => self.moves += 1,
             Action::Destroy { .. } => self.destroy += 1,
             Action::Start => self.start += 1,
-            // These change the state alone.
+            // These change only the state.
             Action::Wait | Action::Adopt | Action::Forget => {}
         }
     }
 
-    /// All of them.
+    /// The total.
     pub fn total(&self) -> usize {
         self.create + self.update + self.moves + self.destroy + self.start
     }

@@ -1,4 +1,4 @@
-//! Which fields of a Machine a plan changes, and the digest that pins it.
+//! Which fields of a Machine a plan changes, and the digest of its config.
 //!
 //! Machines of a group mostly have the same config, so equal inputs are compared once.
 
@@ -15,15 +15,15 @@ use crate::core::fleet::{
     MachineConfig, StoredConfig, computed, diff, normalise, overlay,
 };
 
-/// How many results are looked through for one that fits. In a group whose Machines all differ (each has
-/// its own volume) a longer memory would cost the square of their number and find nothing.
+/// The size of the cache of results. If all Machines of a group differ (each has its own volume), a larger
+/// cache would cost the square of their number and find nothing.
 pub(super) const CACHE_SIZE: usize = 8;
 
-/// What is remembered beside the Machines themselves.
+/// The data of a comparison besides the Machines.
 #[derive(Clone, Copy)]
 pub(super) struct CompareContext<'a> {
     pub(super) lineage: &'a Lineage,
-    /// What the platform filled in.
+    /// The fields that the platform added.
     pub(super) filled: &'a BTreeMap<ConfigDigest, ComputedFields>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> CompareContext<'a> {
     }
 }
 
-/// Compares the Machines of one group with what the group wants.
+/// Compares the Machines of one group with its desired config.
 pub(super) struct ConfigComparer<'a> {
     group: Option<&'a DesiredGroup>,
     lineage: &'a Lineage,
@@ -53,26 +53,33 @@ struct CachedComparison<'a> {
     diff: Rc<ConfigDiff>,
 }
 
-/// What was found for one Machine.
+/// The result for one Machine.
 #[derive(Debug, Default)]
 pub(super) struct ConfigDiff {
     /// The fields that change.
     pub(super) changes: Vec<FieldChange>,
-    /// Nothing changes, but the state remembers something else than what is wanted and there.
+    /// Nothing changes, but the state's record differs from the desired and observed config.
     pub(super) is_record_outdated: bool,
 }
 
 impl ConfigDiff {
-    pub(super) fn needs_replacement(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|change| change.effect == Effect::Replace)
+    /// Why the Machine must be replaced; none if it can be updated in place.
+    pub(super) fn replacement_reason(&self) -> Option<&'static str> {
+        let mut changes = self.changes.iter();
+        let change = changes.find(|change| change.effect == Effect::Replace)?;
+        let is_mount = change.path.first().is_some_and(|key| key == "mounts");
+        Some(match (is_mount, &change.before, &change.after) {
+            (true, Some(_), None) => "a mount was removed: the Machine is replaced",
+            (true, None, _) => "a mount was added: the Machine is replaced",
+            (true, Some(_), Some(_)) => "a mount changed: the Machine is replaced",
+            (false, ..) => "its host changes: the Machine is replaced",
+        })
     }
 }
 
 impl<'a> ConfigComparer<'a> {
-    pub(super) fn of(group: Option<&'a DesiredGroup>, remembered: CompareContext<'a>) -> Self {
-        let CompareContext { lineage, filled } = remembered;
+    pub(super) fn of(group: Option<&'a DesiredGroup>, context: CompareContext<'a>) -> Self {
+        let CompareContext { lineage, filled } = context;
         let template = group.map(|group| StoredConfig::from_config(&group.template, lineage));
         Self {
             group,
@@ -84,8 +91,7 @@ impl<'a> ConfigComparer<'a> {
         }
     }
 
-    /// The fields of this Machine that differ from what its group wants; a group that is not wanted
-    /// wants nothing of its Machines.
+    /// The fields of this Machine that differ from its group's config; none in a removed group.
     pub(super) fn compare(&mut self, member: &Member<'a>) -> Rc<ConfigDiff> {
         let (Some(group), Some(template)) = (self.group, &self.template) else {
             return Rc::default();
@@ -142,10 +148,10 @@ impl<'a> ConfigComparer<'a> {
         found
     }
 
-    /// What must still be true of this Machine when it is touched.
+    /// What must be true of this Machine when it is changed.
     pub(super) fn precondition(&mut self, member: &Member<'a>) -> Precondition {
         let existing = member.observed.and_then(|seen| seen.config.as_deref());
-        // The order in which the world names them means nothing.
+        // The observed order has no meaning.
         let mut standby_for = member.standby_for().to_vec();
         standby_for.sort();
         Precondition {
@@ -168,8 +174,8 @@ impl<'a> ConfigComparer<'a> {
     }
 }
 
-/// Marks what goes although nothing that the state knows of was sent with it: somebody else wrote it, or the
-/// platform added it before anybody looked.
+/// Marks removed fields that no known config was sent with: somebody else set them, or the platform added them
+/// unnoticed.
 fn mark_unsent(
     changes: &mut [FieldChange],
     existing: &MachineConfig,
@@ -204,8 +210,8 @@ fn mark_unsent(
     }
 }
 
-/// Whether the state remembers what would be recorded now. An image that no file writes is remembered as it
-/// was sent, or not at all, until something else runs.
+/// Whether the state already has the config to record. An image that no manifest sets is recorded as sent, or
+/// not at all, until another runs.
 pub(super) fn is_recorded(
     group: &DesiredGroup,
     recorded: &StoredConfig,
@@ -216,13 +222,13 @@ pub(super) fn is_recorded(
         return true;
     }
     let by_file = group.template.image.is_some() && !group.image_from_flag;
-    let remembered = sent.tree().get("image").and_then(Value::as_str);
-    let runs = remembered.is_none_or(|remembered| {
+    let context = sent.tree().get("image").and_then(Value::as_str);
+    let runs = context.is_none_or(|context| {
         let live = member
             .observed
-            .and_then(|seen| seen.resolved_config(Some(remembered)));
+            .and_then(|seen| seen.resolved_config(Some(context)));
         let live = live.and_then(|config| config.image.as_deref().map(normalise::normalise_image));
-        live == Some(normalise::normalise_image(remembered))
+        live == Some(normalise::normalise_image(context))
     });
     !by_file
         && runs
@@ -231,8 +237,8 @@ pub(super) fn is_recorded(
             .is_equivalent_to(&recorded.without_field("image"))
 }
 
-/// What the platform filled in at Machines of these configs: a Machine that nobody has changed shows what it
-/// shows under the config that it has, and will show the same under the one that it gets.
+/// The fields that the platform added to Machines of these configs. An unchanged Machine keeps the values that
+/// it has, and will have them with its next config.
 pub fn filled_of(
     filled: &BTreeMap<ConfigDigest, ComputedFields>,
     configs: [Option<&StoredConfig>; 2],
@@ -248,8 +254,8 @@ pub fn filled_of(
     all
 }
 
-/// What the state remembers of a Machine that is taken into it without a call: what its group wants
-/// where that is so, else of what is there only the keys that the group writes (rule 10).
+/// The recorded config of a Machine that is adopted without a call: the group's config if it matches, else only
+/// the observed values of keys that the group sets (rule 10).
 pub fn adopted_config(
     group: Option<&DesiredGroup>,
     machine: &Machine,

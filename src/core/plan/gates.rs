@@ -1,6 +1,6 @@
-//! How the change of a Machine is known to have worked, and with whom it changes: gates and waves.
+//! Gates and waves: how a change is confirmed, and which Machines change together.
 //!
-//! Reads what was observed of one Machine; what waits for what is [`super::order`]'s business.
+//! Reads the observation of one Machine. [`super::order`] decides what waits for what.
 
 use super::members::Member;
 use super::types::GateKind;
@@ -10,15 +10,15 @@ use crate::core::fleet::{CheckState, CheckStatus, DesiredGroup, MachineState, St
 /// Which of a group's Machines change together, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wave {
-    /// Nobody has seen its last change work, and it does not serve.
+    /// Its last change was never seen healthy, and it is not serving.
     Failing,
-    /// It is to run and does not, or its checks fail.
+    /// It should run but does not, or its checks fail.
     Down,
-    /// It runs, and nobody has seen its last change work.
+    /// It runs, and its last change was never seen healthy.
     Unproven,
-    /// It runs; offline each may.
+    /// It runs. Offline every Machine may.
     Serving,
-    /// It was stopped and stays so.
+    /// It was stopped and stays stopped.
     Resting,
 }
 
@@ -53,7 +53,7 @@ impl Wave {
     }
 }
 
-/// The gate of a Machine that is to run.
+/// The gate of a Machine that should run.
 pub fn gate(group: &DesiredGroup) -> GateKind {
     match group.strategy {
         Strategy::Immediate => GateKind::None,

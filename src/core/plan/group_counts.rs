@@ -1,7 +1,6 @@
-//! How many Machines a group is to have, and which places count as taken.
+//! How many Machines a group should have, and which places are taken.
 //!
-//! Numbers only: where they stand is [`super::spread`]'s business, and who fills them
-//! [`super::reconcile`]'s.
+//! Numbers only: [`super::spread`] chooses regions and [`super::reconcile`] Machines.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +8,7 @@ use super::members::{CreateMatch, Member, MissingMachine, count_successor_pairs}
 use super::reconcile::{GroupReconciler, count_by_region, to_count};
 use crate::core::fleet::{Count, MachineId, PendingCreate, Region, Regions};
 
-/// How many are wanted.
+/// The desired numbers.
 pub(super) struct DesiredCounts {
     pub(super) primaries: u32,
     pub(super) standbys: u32,
@@ -21,33 +20,33 @@ impl<'a> GroupReconciler<'_, 'a> {
         self.desired.removed_machines.contains(member.id)
     }
 
-    /// Where primaries vanished or are owed whose place nothing has taken. One that was added outside in
-    /// the same region has: two tools that replace a Machine do not make two of it.
+    /// Missing or pending primaries whose place nothing has taken, per region. A Machine that was added outside
+    /// in the same region takes it: two tools that replace one Machine do not create two.
     pub(super) fn missing_per_region(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
-        let mut remade: BTreeMap<Region, u32> = BTreeMap::new();
-        for vanished in self.missing_machines(false) {
-            *remade.entry(vanished.known.region.clone()).or_default() += 1;
+        let mut recreated: BTreeMap<Region, u32> = BTreeMap::new();
+        for missing in self.missing_machines(false) {
+            *recreated.entry(missing.known.region.clone()).or_default() += 1;
         }
         let there = |old: &MachineId| {
-            let vanished = self.missing.iter().any(|vanished| vanished.id == old);
-            vanished || primaries.iter().any(|member| member.id == old)
+            let missing = self.missing.iter().any(|missing| missing.id == old);
+            missing || primaries.iter().any(|member| member.id == old)
         };
         let adds = |pending: &&&PendingCreate| {
             !pending.standby && !pending.replaces.as_ref().is_some_and(there)
         };
         for pending in self.pending_creates.iter().filter(adds) {
-            *remade.entry(pending.region.clone()).or_default() += 1;
+            *recreated.entry(pending.region.clone()).or_default() += 1;
         }
         let outside = |member: &&Member<'_>| member.is_unaccounted() && !member.is_late_create();
         for member in primaries.iter().filter(outside) {
-            if let Some(n) = remade.get_mut(member.region) {
+            if let Some(n) = recreated.get_mut(member.region) {
                 *n = n.saturating_sub(1);
             }
         }
-        remade
+        recreated
     }
 
-    /// What vanished, was not meant to go, and has no successor.
+    /// Missing Machines that were not to be removed and have no replacement.
     pub(super) fn missing_machines(
         &self,
         standbys: bool,
@@ -62,12 +61,12 @@ impl<'a> GroupReconciler<'_, 'a> {
         })
     }
 
-    /// The places that there are to be kept: those of Machines that stay, and of as many vanished ones
-    /// as there is need for. A Machine that exists never goes so that a vanished one is made again.
+    /// The places to keep: those of existing Machines, and of as many missing ones as needed. An existing
+    /// Machine is never destroyed to recreate a missing one.
     pub(super) fn current_per_region(
         &self,
         primaries: &[Member<'a>],
-        remade: &BTreeMap<Region, u32>,
+        recreated: &BTreeMap<Region, u32>,
         target: u32,
     ) -> BTreeMap<Region, u32> {
         let surplus = primaries.len().saturating_sub(target as usize);
@@ -82,7 +81,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             }
         }
         let mut room = target.saturating_sub(to_count(primaries.len()));
-        for (region, n) in remade {
+        for (region, n) in recreated {
             let n = (*n).min(room);
             room -= n;
             *current.entry(region.clone()).or_default() += n;
@@ -90,23 +89,24 @@ impl<'a> GroupReconciler<'_, 'a> {
         current
     }
 
-    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make, or an
-    /// earlier one without knowing.
+    /// Whether the group did not exist before, or only through an unrecorded run for the same desired state, or
+    /// an earlier run without an answer.
     pub(super) fn is_new(&self) -> bool {
-        let begun = |member: &Member<'_>| member.from_unrecorded_run || member.is_late_create();
-        self.missing.is_empty() && self.members.iter().all(begun)
+        let is_unrecorded =
+            |member: &Member<'_>| member.from_unrecorded_run || member.is_late_create();
+        self.missing.is_empty() && self.members.iter().all(is_unrecorded)
     }
 
     pub(super) fn desired_counts(
         &self,
         primaries: &[Member<'a>],
         standbys: &[Member<'a>],
-        remade: &BTreeMap<Region, u32>,
+        recreated: &BTreeMap<Region, u32>,
     ) -> DesiredCounts {
-        // What a lost run of the same wish has made fills a place that is to be made again, or is the
-        // successor of a known one; what can be neither stays beside the others. What turned up late only
-        // fills places, and of a pair one half goes, but where nothing may go.
-        let kept = |all: &[Member<'a>], remade: u32| {
+        // A Machine of an unrecorded run fills the place of a missing one, or replaces a known one; otherwise
+        // it stays as an additional one. A late Machine only fills places. Of a replacement pair one is
+        // removed, unless nothing may be.
+        let count_kept = |all: &[Member<'a>], recreated: u32| {
             let stays = all.iter().filter(|m| {
                 !self.is_marked_removed(m) && (self.unprotected || !m.is_late_create())
             });
@@ -119,7 +119,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             } else {
                 count_successor_pairs(all)
             };
-            to_count(others.len().saturating_sub(pairs)) + remade.max(more)
+            to_count(others.len().saturating_sub(pairs)) + recreated.max(more)
         };
         if let Count::Written(n) = self.desired_group.count {
             return DesiredCounts {
@@ -128,9 +128,9 @@ impl<'a> GroupReconciler<'_, 'a> {
                 reason: None,
             };
         }
-        let kept_primaries = kept(primaries, remade.values().sum());
+        let kept_primaries = count_kept(primaries, recreated.values().sum());
         if self.is_new() || kept_primaries == 0 {
-            // One of which nothing stays would be a new one in the next plan.
+            // A group without Machines counts as new in the next plan.
             let mut target = self.default_counts();
             let lost = primaries.iter().filter(|member| member.from_unrecorded_run);
             target.primaries = target.primaries.max(to_count(lost.count()));
@@ -145,20 +145,20 @@ impl<'a> GroupReconciler<'_, 'a> {
                 let outside = standbys
                     .iter()
                     .filter(|m| m.is_unaccounted() && !m.is_late_create());
-                let owed = self
+                let pending = self
                     .pending_creates
                     .iter()
                     .filter(|pending| pending.standby)
                     .count();
-                let remade =
-                    (self.missing_machines(true).count() + owed).saturating_sub(outside.count());
-                kept(standbys, to_count(remade))
+                let recreated =
+                    (self.missing_machines(true).count() + pending).saturating_sub(outside.count());
+                count_kept(standbys, to_count(recreated))
             }),
-            reason: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
+            reason: Some("no `count` is set: the current number of Machines stays".to_owned()),
         }
     }
 
-    /// Fly's own rule for a new group (docs/platform/fly-toml.md 10.2), and one per written region.
+    /// Fly's rule for a new group (docs/platform/fly-toml.md 10.2), and one per listed region.
     pub(super) fn default_counts(&self) -> DesiredCounts {
         let template = &self.desired_group.template;
         let (rule, standby, why) = if template.has_mounts() {
@@ -188,13 +188,11 @@ impl<'a> GroupReconciler<'_, 'a> {
         let key = self.name.toml_key();
         let why = if self.desired_group.ha && !template.has_mounts() {
             format!(
-                "{number}: {why} ({source}); for another number write `count` in `[groups.{key}]`, \
+                "{number}: {why} ({source}); to change it, set `count` in `[groups.{key}]`, \
                  or `ha = false` for 1"
             )
         } else {
-            format!(
-                "{number}: {why} ({source}); for another number write `count` in `[groups.{key}]`"
-            )
+            format!("{number}: {why} ({source}); to change it, set `count` in `[groups.{key}]`")
         };
         DesiredCounts {
             primaries,

@@ -1,4 +1,4 @@
-//! What a plan says about groups beside their steps: why not, how, and what to write instead.
+//! Notes about groups: reasons, details, and what to write in the manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions};
 use crate::core::platform::sizes;
 
-/// Removed groups and what they may have become; groups scaled to nothing.
+/// Notes about removed and renamed groups, and groups scaled to 0.
 pub(super) fn removed_and_empty_group_notes(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -44,17 +44,17 @@ pub(super) fn removed_and_empty_group_notes(
             break;
         }
         let default = name.as_str() == "app" && desired.has_processes;
-        let heir = renamed_to(desired, name, &decisions[name], &added, removed.len());
+        let successor = renamed_to(desired, name, &decisions[name], &added, removed.len());
         let message = if default {
-            "group `app` goes because `[processes]` appeared in fly.toml: that list is complete, and \
-             `app` is not in it"
+            "group `app` will be removed: fly.toml now has `[processes]`, and `app` is not in it"
                 .to_owned()
-        } else if heir.is_some() {
-            format!("group `{name}` goes and a new group looks like it")
+        } else if successor.is_some() {
+            format!("group `{name}` will be removed, and a new group looks like it")
         } else {
             continue;
         };
-        let heir = heir.or_else(|| first_group_with_services(desired).filter(|_| default));
+        let successor =
+            successor.or_else(|| first_group_with_services(desired).filter(|_| default));
         let mut about = note(
             if default {
                 codes::APP_REMOVED
@@ -64,10 +64,10 @@ pub(super) fn removed_and_empty_group_notes(
             message,
         )
         .for_group(name);
-        if let Some(heir) = heir {
+        if let Some(successor) = successor {
             about = about.with_hint(format!(
-                "if it is the same group under a new name, write this in aeroform.toml, and its \
-                 Machines move instead:\n[[moved]]\nfrom = \"{name}\"\nto = \"{heir}\""
+                "to rename the group and keep its Machines, add this to aeroform.toml:\n[[moved]]\nfrom = \
+                 \"{name}\"\nto = \"{successor}\""
             ));
         }
         found.push(about);
@@ -80,10 +80,10 @@ pub(super) fn removed_and_empty_group_notes(
                 found.push(
                     note(
                         codes::SCALED_TO_ZERO,
-                        format!("group `{name}` will have no Machine"),
+                        format!("group `{name}` will have no Machines"),
                     )
                     .for_group(name)
-                    .with_hint("the next `fly deploy` makes new ones for a group without Machines"),
+                    .with_hint("the next `fly deploy` creates Machines in an empty group"),
                 );
             }
         }
@@ -91,8 +91,8 @@ pub(super) fn removed_and_empty_group_notes(
     found
 }
 
-/// The new group that a removed one has probably become: the one that runs the same command, else the
-/// only new one when only this one goes.
+/// The new group that a removed one probably became: the one with the same command, else the only new one if
+/// only this one is removed.
 fn renamed_to<'n>(
     desired: &Desired,
     name: &GroupName,
@@ -121,7 +121,7 @@ fn renamed_to<'n>(
     added.iter().find(same).copied().or_else(only)
 }
 
-/// The first group that has services: what `app` most probably became.
+/// The first group with services: probably the new name of `app`.
 fn first_group_with_services(desired: &Desired) -> Option<&GroupName> {
     let mut groups = desired.groups.iter();
     groups
@@ -129,25 +129,25 @@ fn first_group_with_services(desired: &Desired) -> Option<&GroupName> {
         .map(|(name, _)| name)
 }
 
-/// Rule 18: nobody but a person can choose.
+/// Rule 18: only a person can choose.
 pub(super) fn refuse_two_images(name: &GroupName, images: &[String]) -> Note {
     note(
         codes::TWO_IMAGES,
         format!(
-            "new Machines of group `{name}` would run what runs, and that is {}",
+            "no image is set for new Machines of group `{name}`, and the app runs several: {}",
             images.join(" and ")
         ),
     )
     .for_group(name)
-    .with_hint("say which with `--image`, or write `image` in aeroform.toml")
+    .with_hint("choose one with `--image`, or set `image` in aeroform.toml")
 }
 
-/// Nothing is written and nothing runs.
+/// No image is set and nothing runs.
 pub(super) fn refuse_no_image(name: &GroupName) -> Note {
-    no_image_of(&format!("group `{name}` runs")).for_group(name)
+    no_image_of(&format!("group `{name}`")).for_group(name)
 }
 
-/// The same of several groups is one thing to do, and said once.
+/// Merges the same refusal about several groups into one.
 pub(super) fn merge_no_image_refusals(refusals: &mut Vec<Note>) {
     let lacks = |note: &Note| note.code == codes::NO_IMAGE.name();
     let lacking = refusals.iter().filter(|note| lacks(note));
@@ -159,27 +159,27 @@ pub(super) fn merge_no_image_refusals(refusals: &mut Vec<Note>) {
     };
     if groups.len() > 1 {
         let others = groups[..groups.len() - 1].join(", ");
-        let one = no_image_of(&format!("groups {others} and {last} run"));
+        let one = no_image_of(&format!("groups {others} and {last}"));
         refusals.retain(|note| !lacks(note));
         refusals.insert(first, one);
     }
 }
 
-fn no_image_of(who: &str) -> Note {
+fn no_image_of(groups: &str) -> Note {
     note(
         codes::NO_IMAGE,
-        format!("nothing says which image {who}, and nothing of the app runs yet"),
+        format!("no image is set for {groups}, and the app has no Machine to take it from"),
     )
-    .with_hint("name it with `--image`, or write `image` in aeroform.toml")
+    .with_hint("set it with `--image`, or as `image` in aeroform.toml")
 }
 
-/// Fields of a group that differ in nothing but the ends of lines: what looks like no difference is one.
+/// Notes fields that differ only in their line endings, since the two values look the same.
 fn line_ends_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let changes = || decision.changed.iter().flat_map(|changed| &changed.changes);
     let fields: BTreeSet<String> = changes()
         .filter(|change| change.line_ends)
         .map(|change| {
-            // The content of a file is known by where it is.
+            // A file is known by its path.
             let path = change.path.strip_suffix(&["raw_value".to_owned()]);
             format!("`{}`", path.unwrap_or(&change.path).join("."))
         })
@@ -192,40 +192,39 @@ fn line_ends_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note
         (_, more) => format!("{} and {more} more", all.join(", ")),
     };
     let only = if changes().all(|change| change.line_ends) {
-        "the only difference: "
+        "only "
     } else {
         ""
     };
     Some(
         note(
             codes::LINE_ENDS,
-            format!("group `{name}`: {only}the ends of lines in {what}, CRLF against LF"),
+            format!("group `{name}`: {only}the line endings differ in {what} (CRLF, LF)"),
         )
         .for_group(name)
         .with_hint(
-            "an editor or git (`core.autocrlf`) writes them; `eol=lf` in .gitattributes keeps them the same \
-             everywhere",
+            "editors and git (`core.autocrlf`) change line endings; `eol=lf` in .gitattributes prevents that",
         ),
     )
 }
 
-/// What new Machines run where no manifest says it.
+/// The image of new Machines if no manifest sets one.
 fn image_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let image = decision.inherits.image.as_ref()?;
     let older = match decision.older_images.as_slice() {
         [] => String::new(),
-        older => format!("; older ones run `{}`", older.join("` and `")),
+        older => format!("; older Machines run `{}`", older.join("` and `")),
     };
     Some(
         note(
             codes::IMAGE_INHERITED,
-            format!("new Machines of group `{name}` run `{image}`, as those that run do{older}"),
+            format!("new Machines of group `{name}` get `{image}`, the image that runs now{older}"),
         )
         .for_group(name),
     )
 }
 
-/// `[[moved]]` entries that have nothing left to move.
+/// `[[moved]]` entries with nothing left to move.
 pub(super) fn unused_moves_notes(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
     let moving = |from: &GroupName| {
         fleet
@@ -244,40 +243,40 @@ pub(super) fn unused_moves_notes(desired: &Desired, fleet: &Fleet<'_>) -> Vec<No
             ),
         )
         .with_hint(format!(
-            "the `[[moved]]` entry at {} can go",
+            "remove the `[[moved]]` entry at {}",
             moved.location
         ))
     })
     .collect()
 }
 
-/// Machines that the plan leaves alone, and how many of them are not as the files say.
+/// Excluded Machines, and how many of them differ from the manifests.
 pub(super) fn excluded_note<'a>(
     name: &GroupName,
     members: &[Member<'a>],
     fields: &mut ConfigComparer<'a>,
 ) -> Option<Note> {
-    let left: Vec<&Member<'a>> = members.iter().filter(|member| member.excluded).collect();
-    let behind = left
+    let excluded: Vec<&Member<'a>> = members.iter().filter(|member| member.excluded).collect();
+    let differing = excluded
         .iter()
         .filter(|member| member.moved_from.is_some() || !fields.compare(member).changes.is_empty());
-    let behind = match (behind.count(), left.len()) {
+    let differing = match (differing.count(), excluded.len()) {
         (0, _) => "",
-        (1, 1) => "; it is not as the files say",
-        (n, all) if n == all => "; none of them is as the files say",
-        _ => "; some of them are not as the files say",
+        (1, 1) => "; it differs from the manifests",
+        (n, all) if n == all => "; all of them differ from the manifests",
+        _ => "; some of them differ from the manifests",
     };
-    (!left.is_empty()).then(|| {
-        let ids = notes::format_ids(left.iter().map(|member| member.id));
-        let what = notes::format_machine_count(left.len());
+    (!excluded.is_empty()).then(|| {
+        let ids = notes::format_ids(excluded.iter().map(|member| member.id));
+        let what = notes::format_machine_count(excluded.len());
         let message = format!(
-            "group `{name}`: {what} excluded ({ids}), neither changed nor waited for{behind}"
+            "group `{name}`: {what} excluded ({ids}), not changed and not waited for{differing}"
         );
         note(codes::EXCLUDED_MACHINES, message).for_group(name)
     })
 }
 
-/// Whether anything is written that provider `local` only shows.
+/// Whether the manifests set values that provider `local` only shows.
 pub(super) fn has_unenforced_settings(desired: &Desired) -> bool {
     desired.image.is_some()
         || desired
@@ -286,20 +285,20 @@ pub(super) fn has_unenforced_settings(desired: &Desired) -> bool {
             .any(|group| group.template.explicit_size().is_some())
 }
 
-/// The size of a group's Machines, or of its new ones where no `[[vm]]` says one, with the reason.
+/// The size of a group's Machines, or of its new ones without `[[vm]]`, with the reason.
 pub(super) fn size_text(decision: &GroupDecision<'_>) -> Option<String> {
     if let Some(written) = decision.desired?.template.explicit_size() {
         return Some(format_size(written));
     }
     let size = format_size(decision.inherits.guest.as_ref()?);
     Some(if decision.members.is_empty() {
-        format!("{size}, Fly's own choice where no `[[vm]]` says one")
+        format!("{size}, Fly's default without `[[vm]]`")
     } else {
-        format!("{size}, as the others of its group")
+        format!("{size}, like the rest of the group")
     })
 }
 
-/// A size as people write it: `shared-cpu-2x 1 GB`.
+/// A size as in fly.toml: `shared-cpu-2x 1 GB`.
 fn format_size(guest: &Guest) -> String {
     let kind = match guest.cpu_kind.as_deref() {
         Some("performance") => "performance".to_owned(),
@@ -312,14 +311,14 @@ fn format_size(guest: &Guest) -> String {
     format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
 }
 
-/// Where nothing is written about regions nobody is moved, not even out of a full one.
+/// Without `regions` no Machine is moved, not even out of a full region.
 pub(super) fn region_limit_note(
     name: &GroupName,
-    wanted: &DesiredGroup,
+    group: &DesiredGroup,
     counts: &BTreeMap<Region, u32>,
 ) -> Option<Note> {
-    let max = wanted.max_per_region?;
-    if wanted.regions != Regions::Unwritten {
+    let max = group.max_per_region?;
+    if group.regions != Regions::Unwritten {
         return None;
     }
     let full = counts.iter().filter(|(_, count)| **count > max);
@@ -328,42 +327,42 @@ pub(super) fn region_limit_note(
         note(
             codes::CROWDED_REGION,
             format!(
-                "group `{name}` keeps more than `max_per_region` = {max} in {}: without `regions` every \
-                 Machine stays where it is",
+                "group `{name}` has more than `max_per_region` = {max} in {}: without `regions`, Machines \
+                 are not moved",
                 full.join(", ")
             ),
         )
         .for_group(name)
         .with_hint(format!(
-            "to even them out write `regions` in `[groups.{}]`",
+            "to spread them evenly, set `regions` in `[groups.{}]`",
             name.toml_key()
         ))
     })
 }
 
-/// Why a group cannot be laid out.
+/// Refuses a group without a possible layout.
 pub(super) fn refuse_layout(name: &GroupName, error: &LayoutError, target: u32) -> Note {
     let key = name.toml_key();
     match *error {
         LayoutError::TooFew { room } => note(
             codes::NO_ROOM_IN_REGIONS,
-            format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
+            format!("group `{name}` has a count of {target}, but its regions have room for {room}"),
         )
         .with_hint(format!(
             "add regions or raise `max_per_region` in `[groups.{key}]`"
         )),
         LayoutError::NoRegion => note(
             codes::NO_REGION,
-            format!("nothing says in which region group `{name}` starts"),
+            format!("no region is set for group `{name}`"),
         )
         .with_hint(format!(
-            "write `primary_region` in fly.toml, or `regions` in `[groups.{key}]`"
+            "set `primary_region` in fly.toml, or `regions` in `[groups.{key}]`"
         )),
     }
     .for_group(name)
 }
 
-/// A written list that is not evened out.
+/// A list of regions that cannot be balanced.
 pub(super) fn held_by_volumes_note(name: &GroupName, regions: &[Region]) -> Note {
     let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
     note(
@@ -374,10 +373,10 @@ pub(super) fn held_by_volumes_note(name: &GroupName, regions: &[Region]) -> Note
         ),
     )
     .for_group(name)
-    .with_hint("an exact map (`regions = { … }`) says where each one is meant to be")
+    .with_hint("to set a count per region, write `regions = { … }`")
 }
 
-/// What new Machines get where those of their group have several sizes and none is written.
+/// The size of new Machines if those of the group have different sizes and no manifest sets one.
 fn size_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let taken = format_size(decision.inherits.guest.as_ref()?);
     let configs = decision
@@ -392,12 +391,12 @@ fn size_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
         note(
             codes::SIZES_DIFFER,
             format!(
-                "the Machines of group `{name}` have several sizes ({}); new ones get {taken}, as the one \
+                "the Machines of group `{name}` have different sizes ({}); new ones get {taken}, the size \
                  that was changed last",
                 all.join(", ")
             ),
         )
         .for_group(name)
-        .with_hint("write `[[vm]]` for the group in fly.toml, and all of them get that")
+        .with_hint("to give them all one size, set `[[vm]]` for the group in fly.toml")
     })
 }

@@ -1,10 +1,10 @@
-//! Which group a Machine belongs to once written moves and renames are applied, and which group is the default.
+//! Which group a Machine belongs to after written moves and renames, and which group is the default.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::fleet::{Desired, GroupName, MachineId};
 
-/// Which group a Machine counts for.
+/// Resolves the group of a Machine.
 pub(super) struct GroupResolver<'a> {
     groups: BTreeMap<&'a GroupName, &'a GroupName>,
     machines: BTreeMap<&'a MachineId, &'a GroupName>,
@@ -51,8 +51,7 @@ impl<'a> GroupResolver<'a> {
     }
 }
 
-/// `app` if it is one of the names or there are none, else the first by bytes
-/// (docs/platform/fly-toml.md 2).
+/// `app` if it is one of the names or there are none, else the first by bytes (docs/platform/fly-toml.md 2).
 pub(super) fn default_group(names: &BTreeSet<&GroupName>) -> GroupName {
     let app = GroupName::new("app").expect("`app` is a valid group name");
     if names.contains(&app) {

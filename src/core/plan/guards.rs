@@ -1,5 +1,4 @@
-//! What is refused and what is warned of (rule 33). Both stand in the plan and never hide
-//! it.
+//! Refusals and warnings (rule 33). The plan is shown with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,23 +19,23 @@ use crate::core::fleet::schema::Service;
 use crate::core::fleet::{Count, Desired, GroupName, Known, MachineConfig, MachineId};
 use crate::core::manifest::codes::MIN_ABOVE_COUNT;
 
-/// Groups that may not lose Machines or volumes: wanted so, remembered so, or stamped so.
+/// Groups that may not lose Machines or volumes: protected in the manifests, the state, or a stamp.
 pub(super) fn protected(
     desired: &Desired,
     known: &Known,
     fleet: &Fleet<'_>,
 ) -> BTreeSet<GroupName> {
     let moved: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
-    let wanted = desired
+    let in_manifest = desired
         .groups
         .iter()
         .filter(|(_, group)| group.protect)
         .map(|(name, _)| name);
-    let remembered = known
+    let in_state = known
         .protected_groups
         .iter()
         .map(|name| moved.get(name).copied().unwrap_or(name));
-    // With a state the stamps say nothing new; without one they are all that is left of the flag.
+    // With a state, the stamps add nothing. Without one, they are the only record of the flag.
     let stamped = fleet
         .members
         .iter()
@@ -46,10 +45,14 @@ pub(super) fn protected(
                 .any(|m| m.observed.is_some_and(|seen| seen.stamps.protect))
         })
         .map(|(name, _)| name);
-    wanted.chain(remembered).chain(stamped).cloned().collect()
+    in_manifest
+        .chain(in_state)
+        .chain(stamped)
+        .cloned()
+        .collect()
 }
 
-/// The refusals of a decided plan.
+/// The refusals of a plan.
 pub(super) fn refusals(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -69,7 +72,7 @@ pub(super) fn refusals(
     found
 }
 
-/// A Machine that takes its volume along cannot go to another host (docs/platform/fly-toml.md 9).
+/// A Machine that keeps its volume cannot move to another host (docs/platform/fly-toml.md 9).
 fn refuse_volume_on_another_host(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let host = ["guest", "host_dedication_id"];
     let stuck = decision.changed.iter().find(|changed| {
@@ -80,13 +83,12 @@ fn refuse_volume_on_another_host(name: &GroupName, decision: &GroupDecision<'_>)
         note(
             codes::VOLUME_ON_ANOTHER_HOST,
             format!(
-                "Machine {} of group `{name}` cannot go to another dedicated host: its volume stays \
-                 where it is",
+                "Machine {} of group `{name}` cannot move to another dedicated host: its volume cannot move",
                 stuck.member.id
             ),
         )
         .for_group(name)
-        .with_hint("make a volume on the new host from a snapshot, or keep `host_dedication_id` as it is"),
+        .with_hint("create a volume on the new host from a snapshot, or keep `host_dedication_id`"),
     )
 }
 
@@ -99,16 +101,16 @@ fn refuse_protected(
     let decision = decisions.get(name).unwrap_or(&nothing);
     let away = moved_away(name, decisions);
     let still = desired.groups.get(name).is_some_and(|group| group.protect);
-    // A plan that takes the protection away destroys nothing, not even what others have added.
+    // A plan that removes the protection destroys nothing, not even Machines that others added.
     let marked = decision
         .removed
         .iter()
-        .filter(|gone| !still && is_shrinking(gone.removal));
+        .filter(|removed| !still && is_shrinking(removed.removal));
     let lost = marked.count().max(shrink_count(decision, &away));
     let left = decision
         .removed
         .iter()
-        .map(|gone| gone.left_volumes.len())
+        .map(|removed| removed.left_volumes.len())
         .sum::<usize>();
     let volumes = left
         + replacements_leaving_volumes(decision)
@@ -119,19 +121,17 @@ fn refuse_protected(
         return None;
     }
     let what = if lost > 0 && !away.is_empty() {
-        format!("it would have {} less", format_machine_count(lost))
+        format!("it would lose {}", format_machine_count(lost))
     } else if lost > 0 {
-        format!("{} of it would be destroyed", format_machine_count(lost))
+        format!("{} would be destroyed", format_machine_count(lost))
     } else {
-        format!("{volumes} of its volumes would be left")
+        format!("{volumes} of its volumes would be left behind")
     };
     let hint = if still {
         let key = name.toml_key();
-        format!(
-            "to allow it, remove `protect` from `[groups.{key}]` and apply that by itself first"
-        )
+        format!("to allow it, first remove `protect` from `[groups.{key}]` and apply only that")
     } else {
-        "apply the removal of `protect` by itself first: leave the group and its count as they are"
+        "first apply only the removal of `protect`: keep the group and its count unchanged"
             .to_owned()
     };
     Some(
@@ -144,9 +144,9 @@ fn refuse_protected(
     )
 }
 
-/// By how much a group gets smaller than the state remembers it (than it is, where the state remembers
-/// nothing of it): what others added to it, and a successor beside the one that it replaces, are no part
-/// of its count. What `[[moved]] machine` takes out of it is.
+/// By how much a group shrinks compared to the state, or to the observed number if the state has none of it.
+/// Machines that others added do not count, nor do replacements beside the Machines they replace. Machines that
+/// `[[moved]] machine` takes away do.
 fn shrink_count(decision: &GroupDecision<'_>, away: &[MovedAway<'_, '_>]) -> usize {
     let (watching, members): (Vec<&Member<'_>>, Vec<_>) =
         decision.members.iter().partition(|m| m.is_standby());
@@ -154,43 +154,43 @@ fn shrink_count(decision: &GroupDecision<'_>, away: &[MovedAway<'_, '_>]) -> usi
     let remembers = |all: &[&Member<'_>]| all.iter().filter(is_known).count();
     let away_known = away.iter().filter(|away| away.is_known).count();
     let nothing = remembers(&watching) + remembers(&members) + away_known == 0;
-    let less = |all: &[&Member<'_>], away: (usize, usize), comes: usize, standbys: bool| {
+    let count_lost = |all: &[&Member<'_>], away: (usize, usize), created: usize, standbys: bool| {
         let before = if nothing {
             all.len() + away.0
         } else {
             (remembers(all) + away.1).saturating_sub(count_successor_pairs(all.iter().copied()))
         };
-        let gone = decision.removed.iter();
-        let goes = gone.filter(|gone| gone.member.is_standby() == standbys);
-        let after = (all.len() + comes).saturating_sub(goes.count());
+        let removed = decision.removed.iter();
+        let removed_here = removed.filter(|removed| removed.member.is_standby() == standbys);
+        let after = (all.len() + created).saturating_sub(removed_here.count());
         before.saturating_sub(after)
     };
-    let primaries = less(
+    let primaries = count_lost(
         &members,
         (away.len(), away_known),
         decision.creates.len(),
         false,
     );
-    primaries + less(&watching, (0, 0), decision.standbys.len(), true)
+    primaries + count_lost(&watching, (0, 0), decision.standbys.len(), true)
 }
 
-/// A Machine that leaves a group for another, and what becomes of it there.
+/// A Machine that leaves a group for another.
 struct MovedAway<'d, 'a> {
     id: &'a MachineId,
     is_known: bool,
     to: &'d GroupDecision<'a>,
 }
 
-/// Machines that `[[moved]] machine` takes out of this group. Renaming the whole group takes none out.
+/// Machines that `[[moved]] machine` takes out of this group. A rename of the group takes out none.
 fn moved_away<'d, 'a>(
     name: &GroupName,
     decisions: &'d BTreeMap<GroupName, GroupDecision<'a>>,
 ) -> Vec<MovedAway<'d, 'a>> {
     let mut away = Vec::new();
     for to in decisions.values() {
-        let comes = to.members.iter();
-        let comes = comes.filter(|member| member.leaves_group.as_ref() == Some(name));
-        away.extend(comes.map(|member| MovedAway {
+        let arrivals = to.members.iter();
+        let arrivals = arrivals.filter(|member| member.leaves_group.as_ref() == Some(name));
+        away.extend(arrivals.map(|member| MovedAway {
             id: member.id,
             is_known: !member.is_adopted(),
             to,
@@ -199,21 +199,22 @@ fn moved_away<'d, 'a>(
     away
 }
 
-/// How many volumes are left of a Machine where it has gone.
+/// How many volumes the new group leaves behind of this Machine.
 fn count_volumes_left(away: &MovedAway<'_, '_>) -> usize {
-    let gone = away
+    let removed = away
         .to
         .removed
         .iter()
-        .filter(|gone| gone.member.id == away.id);
+        .filter(|removed| removed.member.id == away.id);
     let replaced =
         replacements_leaving_volumes(away.to).filter(|changed| changed.member.id == away.id);
-    gone.map(|gone| gone.left_volumes.len())
+    removed
+        .map(|removed| removed.left_volumes.len())
         .chain(replaced.map(|changed| changed.member.volumes().len()))
         .sum()
 }
 
-/// Replacements whose successor cannot have the old one's volume.
+/// Replacements that cannot keep the volume of the old Machine.
 fn replacements_leaving_volumes<'d, 'a>(
     decision: &'d GroupDecision<'a>,
 ) -> impl Iterator<Item = &'d ChangedMachine<'a>> + use<'d, 'a> {
@@ -237,9 +238,11 @@ fn refuse_max_destroy(
     fleet_size: usize,
 ) -> Option<Note> {
     let limit = desired.policy.max_destroy?;
-    let counts = |gone: &&RemovedMachine<'_>| match gone.removal {
+    let counts = |removed: &&RemovedMachine<'_>| match removed.removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
-        Removal::Named | Removal::Rebalanced | Removal::Replaced => !gone.left_volumes.is_empty(),
+        Removal::Named | Removal::Rebalanced | Removal::Replaced => {
+            !removed.left_volumes.is_empty()
+        }
     };
     let destroys: usize = decisions
         .values()
@@ -261,7 +264,7 @@ fn refuse_max_destroy(
         note(
             codes::MAX_DESTROY,
             format!(
-                "{} would be destroyed, and `[policy] max_destroy` allows {allowed} of {fleet_size}",
+                "{} would be destroyed, but `[policy] max_destroy` allows {allowed} of {fleet_size}",
                 format_machine_count(destroys)
             ),
         )
@@ -269,7 +272,7 @@ fn refuse_max_destroy(
     })
 }
 
-/// What a person should look at.
+/// The warnings of a plan.
 pub(super) fn warnings(
     desired: &Desired,
     known: &Known,
@@ -299,7 +302,8 @@ pub(super) fn warnings(
     found
 }
 
-/// A group that wants Machines and of which none is started, although nothing stops them by itself. What has done its work or starts when its time comes is as it should be.
+/// Warns if no Machine of a group runs although nothing stops them automatically. Scheduled Machines and those
+/// that exited with success do not count.
 fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let group = decision.desired?;
     let template = &group.template;
@@ -315,17 +319,17 @@ fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<No
     };
     let starts = |awaited: &AwaitedMachine<'_>| awaited.method == AwaitMethod::Start;
     let is_started = decision.changed.iter().any(comes_up) || decision.unproven.iter().any(starts);
-    let goes = |member: &Member<'_>| {
+    let is_removed = |member: &Member<'_>| {
         decision
             .removed
             .iter()
-            .any(|gone| gone.member.id == member.id)
+            .any(|removed| removed.member.id == member.id)
     };
     let mut down = Vec::new();
     for member in decision
         .members
         .iter()
-        .filter(|m| !m.is_standby() && !goes(m))
+        .filter(|m| !m.is_standby() && !is_removed(m))
     {
         let seen = member.observed.filter(|_| member.host_ok())?;
         if !seen.state.is_inactive() && !member.stays_created() {
@@ -348,8 +352,8 @@ fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<No
         return None;
     }
     let message = match down.len() {
-        1 => format!("group `{name}`: its Machine does not run"),
-        n => format!("group `{name}`: none of its {n} Machines runs"),
+        1 => format!("group `{name}`: its Machine is not running"),
+        n => format!("group `{name}`: none of its {n} Machines is running"),
     };
     let start: Vec<&str> = down.iter().take(8).map(|id| id.as_str()).collect();
     let start = start.join(" ");
@@ -357,14 +361,14 @@ fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<No
         note(codes::NOT_RUNNING, message)
             .for_group(name)
             .with_hint(if is_started {
-                "an apply starts what is down".to_owned()
+                "applying the plan starts what is down".to_owned()
             } else {
-                format!("`aeroform machine start {start}` starts what is down")
+                format!("to start what is down: `aeroform machine start {start}`")
             }),
     )
 }
 
-/// Fly starts no Machine that is not there. Of a group that has none any more that is said already.
+/// Fly starts existing Machines only. An empty group gets another warning.
 fn warn_min_above_count(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let group = decision.desired?;
     let services = group.template.services.iter().flatten();
@@ -374,16 +378,16 @@ fn warn_min_above_count(name: &GroupName, decision: &GroupDecision<'_>) -> Optio
     };
     (count > 0 && least > count).then(|| {
         let message = format!(
-            "group `{name}` has {}, and `min_machines_running` is {least}",
+            "group `{name}` has {}, but `min_machines_running` is {least}",
             format_machine_count(count as usize)
         );
         note(MIN_ABOVE_COUNT, message)
             .for_group(name)
-            .with_hint("lower it, or raise the count: Fly starts no Machine that is not there")
+            .with_hint("lower it, or raise the count: Fly starts existing Machines only")
     })
 }
 
-/// Rule 18: an image by its tag alone, and what runs under it now.
+/// Rule 18: an image given by its tag alone, with the digests that run under it.
 fn warn_mutable_tag(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -403,13 +407,14 @@ fn warn_mutable_tag(
     Some(
         note(
             codes::MUTABLE_TAG,
-            format!("image `{image}` is a tag, which may move{running}"),
+            format!("image `{image}` is a tag, which can change{running}"),
         )
-        .with_hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
+        .with_hint("use a digest (`…@sha256:…`) to run exactly the image that was reviewed"),
     )
 }
 
-/// What `fly deploy` would run beside such a change and we do not. Counts, places and restarts are no deploy.
+/// Steps of `fly deploy` that Aeroform does not run. Changes of counts and regions and restarts are not
+/// deploys.
 fn warn_skipped_deploy_steps(
     desired: &Desired,
     known: &Known,
@@ -435,11 +440,11 @@ fn warn_skipped_deploy_steps(
             codes::NOT_RUN,
             format!("this version does not run {}", what.join(", ")),
         )
-        .with_hint("run by hand what this change needs, before the apply")
+        .with_hint("if this change needs them, run them before the apply")
     })
 }
 
-/// Two groups behind one external port: the proxy would spread requests over both.
+/// Two groups on one external port: the proxy spreads requests over both.
 fn warn_shared_ports(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -450,7 +455,7 @@ fn warn_shared_ports(
             holders.entry(port).or_default().insert(name);
         }
     }
-    let mut leaving = BTreeSet::new();
+    let mut removed_groups = BTreeSet::new();
     for (name, decision) in decisions.iter().filter(|(_, d)| d.desired.is_none()) {
         let configs = decision
             .members
@@ -459,14 +464,14 @@ fn warn_shared_ports(
         for port in configs.flat_map(external_ports) {
             if holders.contains_key(&port) {
                 holders.entry(port).or_default().insert(name);
-                leaving.insert(name);
+                removed_groups.insert(name);
             }
         }
     }
     let mut found = Vec::new();
     for (port, groups) in holders.into_iter().filter(|(_, groups)| groups.len() > 1) {
         let names: Vec<String> = groups.iter().map(|name| format!("`{name}`")).collect();
-        let until = if groups.iter().any(|name| leaving.contains(*name)) {
+        let until = if groups.iter().any(|name| removed_groups.contains(*name)) {
             " until the removed group is destroyed"
         } else {
             ""
@@ -492,20 +497,20 @@ fn external_ports(config: &MachineConfig) -> impl Iterator<Item = u16> {
 }
 
 fn warn_autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
-    let odd = template
+    let service = template
         .services
         .iter()
         .flatten()
         .filter(|service| service.has_autostop())
         .find(|service| service.autostart != Some(true));
-    odd.map(|service| {
+    service.map(|service| {
         let started = match service.autostart {
-            Some(_) => "nothing starts them again",
-            None => "nothing says that they are started again",
+            Some(_) => "`auto_start_machines = false` keeps them stopped",
+            None => "`auto_start_machines` is not set",
         };
         note(
             codes::AUTOSTOP_WITHOUT_AUTOSTART,
-            format!("group `{name}`: its Machines stop by themselves and {started}"),
+            format!("group `{name}`: `auto_stop_machines` stops its Machines, and {started}"),
         )
         .for_group(name)
         .with_hint("set `auto_start_machines = true`, or `auto_stop_machines = \"off\"`")

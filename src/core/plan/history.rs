@@ -1,6 +1,6 @@
-//! Whether the state, the world and the plan belong to one history (rules 5, 8, 12).
+//! Checks that the state, the platform and the plan belong to one history (rules 5, 8, 12).
 //!
-//! What stops here stops an apply before its first call; the plan is shown all the same.
+//! A refusal here stops an apply before its first call; the plan is still shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use super::options::{Options, PlanMode};
 use super::types::{AdoptedRun, Note};
 use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 
-/// What the history of what was read leads to.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// Runs that are taken over, with what is said of each.
+    /// Adopted runs, with the note about each.
     pub(super) adopted_runs: Vec<(AdoptedRun, Note)>,
     pub(super) refusals: Vec<Note>,
 }
@@ -35,7 +35,7 @@ pub(super) fn check_history(
 
 fn check_lineage(known: &Known, observed: &Observed, options: &Options, history: &mut History) {
     let scope = &observed.description.scope;
-    // A lineage that was derived from names gives way to the first id that the platform names.
+    // A lineage derived from names is replaced by the first id that the platform returns.
     if known
         .lineage
         .as_ref()
@@ -46,33 +46,33 @@ fn check_lineage(known: &Known, observed: &Observed, options: &Options, history:
             note(
                 codes::OTHER_LINEAGE,
                 format!(
-                    "the state belongs to another incarnation of `{}` than the one there",
+                    "the state belongs to another app that was named `{}`, or to another account",
                     known.app
                 ),
             )
             .with_hint(
-                "if the app was made anew and this state should follow it, add `--take-over`; else \
-                 check which state file and which app this is",
+                "if the app was recreated and this state should follow it, add `--take-over`; otherwise \
+                 check the state file and the app name",
             ),
         );
     }
 }
 
-/// That an app which was deleted and made again could not be recognised.
+/// Warns that a deleted and recreated app cannot be recognised.
 pub(super) fn missing_app_id_warning(observed: &Observed) -> Option<Note> {
     observed.description.scope_is_derived.then(|| {
         note(
             codes::APP_ID_UNKNOWN,
             format!(
-                "the platform does not tell the id of app `{}`: whether it was deleted and made again \
-                 cannot be seen",
+                "the API returned no id for app `{}`: if the app was deleted and recreated, Aeroform cannot \
+                 detect it",
                 observed.app
             ),
         )
     })
 }
 
-/// That the state's lineage changes from one that was derived from names to the app's id.
+/// Notes that the lineage changes from one derived from names to the app's id.
 pub(super) fn lineage_change_note(known: &Known, observed: &Observed) -> Option<Note> {
     let description = &observed.description;
     let derived = known
@@ -82,7 +82,7 @@ pub(super) fn lineage_change_note(known: &Known, observed: &Observed) -> Option<
     (derived && !description.scope_is_derived).then(|| {
         note(
             codes::LINEAGE_TOLD,
-            "the platform tells the id of the app now: the state takes it as its lineage",
+            "the API now returns the app's id: it becomes the state's lineage",
         )
     })
 }
@@ -94,8 +94,8 @@ fn check_missing(
     options: &Options,
     history: &mut History,
 ) {
-    // Machines of this scope that are not known were made by a run that could not write the state: the
-    // world is not empty.
+    // Unknown Machines with this lineage come from a run that could not write the state, so the app is not
+    // empty.
     let ours = |member: &Member<'_>| {
         let lineage = member
             .observed
@@ -111,67 +111,68 @@ fn check_missing(
         history.refusals.push(
             note(
                 codes::FLEET_VANISHED,
-                format!("the provider lists no Machine, but says that there are {count}"),
+                format!("the provider lists no Machines, but reports a count of {count}"),
             )
-            .with_hint("nothing is changed on such an answer; try again in a moment"),
+            .with_hint("nothing was changed; try again in a moment"),
         );
     } else if !observed.lagging.is_empty() {
         history.refusals.push(
             note(
                 codes::LIST_LAGS,
                 format!(
-                    "the provider's list lacks {} that exist ({}), and so may lack others",
+                    "the provider's list is missing {} that exist ({}), and may be missing others",
                     format_machine_count(observed.lagging.len()),
                     format_ids(&observed.lagging)
                 ),
             )
-            .with_hint("nothing is changed on such an answer; try again in a moment"),
+            .with_hint("nothing was changed; try again in a moment"),
         );
     } else if all_gone && !accepted {
         let what = format_machine_count(known.machines.len());
         history.refusals.push(
             note(
                 codes::ALL_MISSING,
-                format!("every known Machine is gone ({what})"),
+                format!("all Machines in the state are missing ({what})"),
             )
             .with_hint(
-                "if they were destroyed on purpose, add `--accept-missing`: they are made again",
+                "if they were destroyed on purpose, add `--accept-missing` to create them again",
             ),
         );
     } else if observed.is_empty_unconfirmed() && !options.accept_missing && !options.take_over {
         history.refusals.push(unconfirmed_empty_list().with_hint(match options.mode {
             PlanMode::Normal => {
-                "look again in a moment; if the app has no Machine, add `--accept-missing`: the plan's \
-                 Machines are made"
+                "try again in a moment; if the app really has no Machines, add `--accept-missing` to create \
+                 them"
             }
             PlanMode::Destroy => {
-                "look again in a moment; if the app has no Machine, add `--accept-missing`: nothing is left \
-                 to destroy then"
+                "try again in a moment; if the app really has no Machines, add `--accept-missing`: nothing \
+                 is left to destroy"
             }
-            PlanMode::RefreshOnly => "look again in a moment; if the app has no Machine, add `--accept-missing`",
+            PlanMode::RefreshOnly => "try again in a moment; if the app really has no Machines, add \
+                `--accept-missing`",
         }));
     }
 }
 
-/// That nothing but an empty list says that the app has no Machine.
+/// Refuses to believe an empty list without a count.
 fn unconfirmed_empty_list() -> Note {
     note(
         codes::FLEET_VANISHED,
-        "the provider lists no Machine and does not say how many there are",
+        "the provider lists no Machines and gives no count",
     )
 }
 
 impl Note {
-    /// What a verb that only looks says of an app of which nobody can say that it has no Machine.
+    /// The warning of read-only verbs if the list is empty and unconfirmed.
     pub fn unconfirmed_app(observed: &Observed) -> Option<Self> {
-        let hint = "look again in a moment: there may be Machines all the same";
+        let hint = "try again in a moment: the app may still have Machines";
         observed
             .is_empty_unconfirmed()
             .then(|| unconfirmed_empty_list().with_hint(hint))
     }
 }
 
-/// A run whose stamps are on Machines and which the state does not list.
+/// A run that stamped Machines but is not in the state.
 struct UnrecordedRun<'a> {
     serial: u64,
     by: Option<&'a str>,
@@ -210,8 +211,8 @@ fn check_unrecorded_runs(
     }
     for (run, facts) in runs {
         let what = format!(
-            "run {run}{}{} changed {} ({}), and the state does not list it (it is at serial {}, that \
-             run was to write {})",
+            "run {run}{}{} changed {} ({}), but is not in the state (which is at serial {}; the run was to \
+             write {})",
             facts.by.map_or(String::new(), |by| format!(" by {by}")),
             facts
                 .commit
@@ -233,33 +234,34 @@ fn check_unrecorded_runs(
                 by: facts.by.map(str::to_owned),
                 commit: facts.commit.map(str::to_owned),
             };
-            let about = note(codes::UNRECORDED_RUN, what).with_hint("what it made is taken over");
+            let about = note(codes::UNRECORDED_RUN, what)
+                .with_hint("its changes are adopted into the state");
             history.adopted_runs.push((taken, about));
         } else {
             history
                 .refusals
                 .push(note(codes::STATE_BEHIND, what).with_hint(format!(
-                    "get the state file that has it (pull), or take over what it did with \
-                 `--adopt-run {run}`"
+                    "get the state file that contains it (`git pull`), or adopt its changes with \
+                     `--adopt-run {run}`"
                 )));
         }
     }
 }
 
-/// The runs that the state lists.
+/// The runs in the state.
 pub(super) fn recorded_runs(known: &Known) -> BTreeSet<&RunId> {
     known.runs.iter().map(|run| &run.run).collect()
 }
 
-/// The run that last changed this Machine, if the state cannot have seen it: a later serial, or the
-/// same one written by another run.
+/// The run that last changed this Machine, if the state cannot include it: a later serial, or the same serial
+/// from another run.
 pub(super) fn newer_run<'a>(
     machine: &'a Machine,
     known: &Known,
     scope: &Lineage,
     recorded: &BTreeSet<&RunId>,
 ) -> Option<(&'a RunId, u64)> {
-    // The serials of another app say nothing about this one's state.
+    // Serials of another app say nothing about this state.
     if machine.stamps.lineage.as_ref() != Some(scope) {
         return None;
     }
@@ -268,7 +270,7 @@ pub(super) fn newer_run<'a>(
     (unseen && !recorded.contains(run)).then_some((run, serial))
 }
 
-/// A commit as people write it.
+/// A shortened commit.
 fn short_commit(commit: &str) -> String {
     commit.chars().take(12).collect()
 }

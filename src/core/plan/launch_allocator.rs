@@ -1,4 +1,4 @@
-//! Which launch id, name and port each new Machine gets (rule 4).
+//! Assigns launch id, name and port to each new Machine (rule 4).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,20 +8,20 @@ use crate::core::fleet::{
     Region,
 };
 
-/// Hands out intents: derived, never random, never one that a Machine already answers.
+/// Allocates launch ids. They are derived, never random, and never one that a Machine already has.
 pub(super) struct LaunchAllocator<'a> {
     lineage: &'a Lineage,
     serial: u64,
-    /// Launch parts of all names that are taken.
+    /// Launch ids in all existing names.
     taken: BTreeSet<&'a str>,
-    /// Creates of an earlier run that may have happened; their ids are spent first.
+    /// Creates of an earlier run that may have happened; their ids are used first.
     pending: BTreeMap<(GroupName, Region), VecDeque<&'a PendingCreate>>,
     slots: BTreeMap<(GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
 }
 
-/// What a new Machine answers to.
+/// The identity of a new Machine.
 pub(super) struct NewMachine {
     pub(super) launch: LaunchId,
     pub(super) name: MachineName,
@@ -37,8 +37,8 @@ impl<'a> LaunchAllocator<'a> {
     ) -> Self {
         let seen = observed.into_iter().flat_map(Observed::all_machines);
         let seen = seen.map(|m| &m.name);
-        // Offline the known names are all there is; online a Machine that is gone frees nothing
-        // either, since its name may still be refused for a while.
+        // Offline only the known names are available. Online, a missing Machine does not free its name either:
+        // the platform may refuse it for a while.
         let names = known
             .machines
             .values()
@@ -49,11 +49,14 @@ impl<'a> LaunchAllocator<'a> {
         let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
         let mut all_owed: Vec<_> = known.pending_creates.iter().collect();
         all_owed.sort_by(|a, b| a.launch.cmp(&b.launch));
-        for owed in all_owed {
-            // Each id is spent once, even if a file that was edited by hand has it twice.
-            if taken.insert(owed.launch.as_str()) {
-                let place = (labels.renamed_group(&owed.group), owed.region.clone());
-                pending.entry(place).or_default().push_back(owed);
+        for pending_create in all_owed {
+            // Each id is used once, even if a hand-edited state lists it twice.
+            if taken.insert(pending_create.launch.as_str()) {
+                let place = (
+                    labels.renamed_group(&pending_create.group),
+                    pending_create.region.clone(),
+                );
+                pending.entry(place).or_default().push_back(pending_create);
             }
         }
         Self {
@@ -98,15 +101,15 @@ impl<'a> LaunchAllocator<'a> {
         Some(pending_name(self.pending.get_mut(&place)?.pop_front()?))
     }
 
-    /// The Machine that takes this one's place should its host have no room.
+    /// The identity of the Machine that replaces this one if its host has no room.
     pub(super) fn allocate_successor(
         &mut self,
         group: &GroupName,
         region: &Region,
         old: &MachineId,
     ) -> (LaunchId, MachineName) {
-        let owed = self.take_pending_successor(group, region, old);
-        owed.unwrap_or_else(|| {
+        let pending_create = self.take_pending_successor(group, region, old);
+        pending_create.unwrap_or_else(|| {
             let derive = |slot| {
                 LaunchId::derive_replacement(self.lineage, self.serial, group, region, old, slot)
             };
@@ -118,7 +121,7 @@ impl<'a> LaunchAllocator<'a> {
         })
     }
 
-    /// A create that may have happened for this very Machine is the one to find again.
+    /// Reuses a pending create for this Machine, so that it is found again.
     fn take_pending_successor(
         &mut self,
         group: &GroupName,
@@ -126,14 +129,14 @@ impl<'a> LaunchAllocator<'a> {
         old: &MachineId,
     ) -> Option<(LaunchId, MachineName)> {
         let place = (group.clone(), region.clone());
-        let owed = self.pending.get_mut(&place)?;
-        let at = owed
+        let pending_create = self.pending.get_mut(&place)?;
+        let at = pending_create
             .iter()
-            .position(|owed| owed.replaces.as_ref() == Some(old))?;
-        owed.remove(at).map(pending_name)
+            .position(|pending_create| pending_create.replaces.as_ref() == Some(old))?;
+        pending_create.remove(at).map(pending_name)
     }
 
-    /// The lowest port from the base on that no Machine bears and that nothing listens on.
+    /// The lowest port from the base on that no Machine has and no program listens on.
     fn allocate_port(&mut self) -> Option<u16> {
         let port = (self.next_port?..=u16::MAX).find(|port| !self.ports.contains(port))?;
         self.next_port = port.checked_add(1);
@@ -141,7 +144,7 @@ impl<'a> LaunchAllocator<'a> {
     }
 }
 
-/// The ports that no new Machine can have: those of Machines, and those that something listens on.
+/// Ports that a new Machine cannot have: those of Machines, and those with a listener.
 pub(super) fn taken_ports(observed: Option<&Observed>) -> BTreeSet<u16> {
     let Some(observed) = observed else {
         return BTreeSet::new();
@@ -151,8 +154,8 @@ pub(super) fn taken_ports(observed: Option<&Observed>) -> BTreeSet<u16> {
     borne.chain(in_use.iter().copied()).collect()
 }
 
-/// The same intent once more: what it may have made bears the name that its group had then.
-fn pending_name(owed: &PendingCreate) -> (LaunchId, MachineName) {
-    let name = MachineName::for_launch(&owed.group, &owed.launch);
-    (owed.launch.clone(), name)
+/// The identity of a pending create: its Machine has the name that the group had then.
+fn pending_name(pending_create: &PendingCreate) -> (LaunchId, MachineName) {
+    let name = MachineName::for_launch(&pending_create.group, &pending_create.launch);
+    (pending_create.launch.clone(), name)
 }

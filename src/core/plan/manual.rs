@@ -1,6 +1,6 @@
-//! Changes of the state that a person names by a Machine's id: taking one out, and taking one in.
+//! Manual changes of the state: removing one Machine, or adopting one.
 //!
-//! No Machine changes, and no plan stands behind it: what follows for the others is the next plan's to say.
+//! No Machine changes and there is no plan. The next plan shows the effect on others.
 
 use std::collections::BTreeSet;
 
@@ -11,24 +11,24 @@ use crate::core::fleet::{
     ConfigDigest, Desired, GroupName, Known, LaunchId, Machine, MachineId, Management,
 };
 
-/// Why a Machine cannot be taken into the state.
+/// Why a Machine cannot be adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdoptError {
-    /// It is known already.
+    /// The state has it already.
     AlreadyKnown,
-    /// Another tool made it for a purpose of its own: a release command, a console, a test.
+    /// Another tool created it for its own purpose: a release command, a console, a test.
     Special,
     /// Its host does not say what it is.
     Unreachable,
 }
 
-/// The group that a Machine would count for: the one that it says, else the default one.
+/// The group that a Machine would count for: its own, else the default group.
 pub fn group_of(machine: &Machine, desired: &Desired) -> GroupName {
     let own = machine.group.clone();
     own.unwrap_or_else(|| default_group(&desired.groups.keys().collect()))
 }
 
-/// The state without this Machine, whose id is ignored from then on (rule 33).
+/// The state without this Machine. Its id is ignored from then on (rule 33).
 pub fn forget_machine(known: &Known, id: &MachineId, facts: &RunInfo) -> Known {
     let mut next = known.clone();
     next.machines.remove(id);
@@ -54,7 +54,7 @@ pub fn forget_machine(known: &Known, id: &MachineId, facts: &RunInfo) -> Known {
     list_run(next, known, facts)
 }
 
-/// Whether this Machine may be taken into the state.
+/// Checks whether this Machine can be adopted.
 ///
 /// # Errors
 /// Why not.
@@ -70,8 +70,8 @@ pub fn check_adoptable(known: &Known, machine: &Machine) -> Result<(), AdoptErro
     }
 }
 
-/// The state with this Machine as one of its group, as it is now: of its config only what the manifests
-/// write (rule 10).
+/// The state with this Machine in its group. Of its config only the keys that the manifests set are recorded
+/// (rule 10).
 pub fn adopt_machine(
     known: &Known,
     machine: &Machine,

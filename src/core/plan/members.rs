@@ -1,7 +1,6 @@
-//! Who belongs to the fleet: known and observed Machines joined by id, and everything about them that
-//! is not as the state says.
+//! The members of the fleet: known and observed Machines joined by id, and their differences from the state.
 //!
-//! Decides nothing about what should be; see [`super::reconcile`].
+//! Does not decide what should change; see [`super::reconcile`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,49 +24,49 @@ use crate::core::fleet::{
 pub(super) struct Member<'a> {
     pub(super) id: &'a MachineId,
     pub(super) name: &'a MachineName,
-    /// The group that it counts for: after `[[moved]]`.
+    /// The group that it counts for, after `[[moved]]`.
     pub(super) group: GroupName,
-    /// The group that it is in now, when that is another.
+    /// Its current group, if that is another.
     pub(super) moved_from: Option<GroupName>,
-    /// The group that it would count for but for a `[[moved]] machine`.
+    /// The group that it would count for without `[[moved]] machine`.
     pub(super) leaves_group: Option<GroupName>,
     pub(super) region: &'a Region,
-    /// The region that its create named, where the platform chose another one.
+    /// The requested region, if the platform chose another.
     pub(super) requested_region: Option<Region>,
     pub(super) known: Option<&'a KnownMachine>,
     pub(super) observed: Option<&'a Machine>,
-    /// The config that we sent last.
+    /// The config that Aeroform sent last.
     pub(super) sent: Option<&'a StoredConfig>,
-    /// Made for the same wish by a run that ended before it could write the state.
+    /// Created for the same desired state by a run that could not write the state.
     pub(super) from_unrecorded_run: bool,
     pub(super) create_match: CreateMatch,
-    /// Whether somebody saw its last change work.
+    /// Whether its last change was confirmed.
     pub(super) proof: ChangeProof,
-    /// The Machine whose place it was to take.
+    /// The Machine that it was created to replace.
     pub(super) replaces: Option<&'a MachineId>,
-    /// This plan leaves it alone.
+    /// The plan leaves it alone.
     pub(super) excluded: bool,
 }
 
-/// Whether somebody saw the last change of a Machine work.
+/// Whether the last change of a Machine was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeProof {
-    /// Nothing says otherwise.
+    /// Nothing contradicts it.
     Yes,
-    /// Nobody did: its gate did not pass, or the run that changed it never wrote the state.
+    /// No: its gate did not pass, or the run that changed it never wrote the state.
     No,
-    /// There is no state at all that could say it.
+    /// There is no state that could say it.
     Unknown,
 }
 
-/// Which create of an earlier run a Machine answers that the state does not know.
+/// The create of an earlier run that a Machine unknown to the state matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CreateMatch {
     /// None.
     Unmatched,
-    /// One that is still owed.
+    /// A pending one.
     Pending,
-    /// One that nobody waits for any more: it turned up late.
+    /// One that is no longer awaited: the Machine appeared late.
     GivenUp,
 }
 
@@ -79,18 +78,18 @@ impl Member<'_> {
         }
     }
 
-    /// A run that the state lists made it, and never saw that.
+    /// A run in the state created it without getting the answer.
     pub(super) fn is_late_create(&self) -> bool {
         self.create_match == CreateMatch::GivenUp
     }
 
-    /// Added by somebody who does not fill a place that is counted already.
+    /// Added by somebody, and not in place of a Machine that counts already.
     pub(super) fn is_unaccounted(&self) -> bool {
         self.is_adopted() && !self.from_unrecorded_run && self.create_match != CreateMatch::Pending
     }
 
-    /// Counted, and neither changed nor taken into the state: the state does not list it and its config cannot
-    /// be read, so nobody knows whether it has a mount (rule 9).
+    /// Counted, but neither changed nor adopted: the state does not list it and its config is unreadable, so it
+    /// may have a mount (rule 9).
     pub(super) fn is_unlisted_and_unreadable(&self) -> bool {
         self.known.is_none() && self.observed.is_some_and(|seen| seen.config.is_none())
     }
@@ -99,7 +98,7 @@ impl Member<'_> {
         self.known.is_none()
     }
 
-    /// Where its host cannot be asked, what the state remembers counts (rule 9).
+    /// For an unreachable host, the state's value (rule 9).
     pub(super) fn standby_for(&self) -> &[MachineId] {
         match (self.observed, self.known) {
             (Some(seen), Some(known)) if seen.config.is_none() && seen.standby_for.is_empty() => {
@@ -115,8 +114,8 @@ impl Member<'_> {
         !self.standby_for().is_empty()
     }
 
-    /// Where its host cannot be asked, what the state remembers counts: an empty answer is no proof
-    /// that nothing would be left behind (rule 9).
+    /// For an unreachable host, the state's value: an empty answer does not prove that no volume would be left
+    /// behind (rule 9).
     pub(super) fn volumes(&self) -> &[VolumeId] {
         match (self.observed, self.known) {
             (Some(seen), Some(known)) if seen.config.is_none() && seen.volumes.is_empty() => {
@@ -128,8 +127,8 @@ impl Member<'_> {
         }
     }
 
-    /// Volumes that the state knows as its own, each with the one that it has in its place now: no call of ours
-    /// changes the volume of a Machine.
+    /// Volumes of the state, each with the one that replaced it. Aeroform never changes the volume of a
+    /// Machine.
     pub(super) fn forked_volumes(&self) -> impl Iterator<Item = (&VolumeId, &VolumeId)> {
         let known = self.known.map_or(&[][..], |known| &known.volumes);
         let seen = self.observed.filter(|seen| seen.config.is_some());
@@ -138,7 +137,7 @@ impl Member<'_> {
         pairs.filter(|(old, new)| old != new && known.len() == now.len())
     }
 
-    /// Whether the Machine's own line in the state says something else than what is there (rule 2).
+    /// Whether its record in the state differs from the platform (rule 2).
     pub(super) fn is_record_outdated(&self) -> bool {
         let (Some(seen), Some(known)) = (self.observed, self.known) else {
             return false;
@@ -154,35 +153,35 @@ impl Member<'_> {
         self.observed.map(|machine| machine.state)
     }
 
-    /// Whether it is down since its process ended by itself, so that an update starts it (rule 23).
+    /// Whether it is down because its process exited on its own, so that an update starts it (rule 23).
     pub(super) fn restarts_on_update(&self) -> bool {
         !self.is_standby() && self.observed.is_some_and(Machine::has_crashed)
     }
 
-    /// Whether it stays `created` because it was made without being started: a run of ours saw it so, or it
-    /// is a standby.
+    /// Whether it stays `created` because it was created without a start: a run of ours recorded that, or it is
+    /// a standby.
     pub(super) fn stays_created(&self) -> bool {
         let settled = self.known.is_some() && self.proof == ChangeProof::Yes;
         self.state() == Some(MachineState::Created) && (self.is_standby() || settled)
     }
 
-    /// Whether this is its id or its name.
-    pub(super) fn has_id_or_name(&self, wanted: &MachineId) -> bool {
-        *self.id == *wanted || self.name.as_str() == wanted.as_str()
+    /// Whether this is its id or name.
+    pub(super) fn has_id_or_name(&self, requested: &MachineId) -> bool {
+        *self.id == *requested || self.name.as_str() == requested.as_str()
     }
 
-    /// Offline nothing says otherwise, so a host counts as reachable.
+    /// Offline a host counts as reachable.
     pub(super) fn host_ok(&self) -> bool {
         self.obstacle().is_none()
     }
 
-    /// Why it cannot be changed in place.
+    /// Why it cannot be updated in place.
     pub(super) fn obstacle(&self) -> Option<UpdateBlocker<'_>> {
         self.observed.and_then(Machine::update_blocker)
     }
 }
 
-/// A known Machine that is gone.
+/// A known Machine that no longer exists.
 #[derive(Debug, Clone)]
 pub(super) struct MissingMachine<'a> {
     pub(super) id: &'a MachineId,
@@ -190,17 +189,17 @@ pub(super) struct MissingMachine<'a> {
     pub(super) group: GroupName,
 }
 
-/// The fleet, and what was seen while putting it together.
+/// The fleet, with facts found while joining.
 #[derive(Debug, Default)]
 pub(super) struct Fleet<'a> {
-    /// By group after `[[moved]]`; in a group by id.
+    /// By group after `[[moved]]`; within a group by id.
     pub(super) members: BTreeMap<GroupName, Vec<Member<'a>>>,
     pub(super) missing: Vec<MissingMachine<'a>>,
-    /// Groups whose protection this plan takes away, and that it leaves as they are.
+    /// Groups that this plan unprotects, and otherwise leaves as they are.
     pub(super) unprotected: BTreeSet<GroupName>,
-    /// Creates that are owed and that nothing answers, with the group that they count for.
+    /// Pending creates that no Machine matches, with the group that they count for.
     pub(super) pending_creates: Vec<(GroupName, &'a PendingCreate)>,
-    /// Machines that nothing tells the group of: neither the state nor what can be read of them.
+    /// Machines whose group neither the state nor their readable metadata tells.
     pub(super) unidentified: Vec<&'a MachineId>,
     /// Machines of other project folders.
     pub(super) others: Vec<&'a Machine>,
@@ -214,8 +213,7 @@ impl Fleet<'_> {
     }
 }
 
-/// Joins what is known with what was observed; without an observation the known Machines are the
-/// fleet.
+/// Joins known and observed Machines; without an observation the known Machines are the fleet.
 pub(super) fn join_fleet<'a>(
     desired: &Desired,
     known: &'a Known,
@@ -275,8 +273,8 @@ pub(super) fn join_fleet<'a>(
     fleet.unprotected = was_protected
         .filter(|name| desired.groups.get(name).is_some_and(|g| !g.protect))
         .collect();
-    let owed = known.pending_creates.iter();
-    fleet.pending_creates = owed
+    let pending = known.pending_creates.iter();
+    fleet.pending_creates = pending
         .filter(|pending| !taken.contains(pending.launch.as_str()))
         .map(|pending| (labels.renamed_group(&pending.group), pending))
         .collect();
@@ -290,7 +288,7 @@ fn join_observed<'a>(
     digest: &str,
     fleet: &mut Fleet<'a>,
 ) {
-    let owed: BTreeMap<&str, &PendingCreate> = known
+    let pending: BTreeMap<&str, &PendingCreate> = known
         .pending_creates
         .iter()
         .map(|pending| (pending.launch.as_str(), pending))
@@ -306,7 +304,7 @@ fn join_observed<'a>(
             outsiders.entry("ignored").or_default().push(id);
             continue;
         }
-        // Without a region nobody can say which place it fills.
+        // Without a region it is unclear which place it fills.
         if record.is_none() && !machine.region.is_known() {
             fleet.unidentified.push(id);
             continue;
@@ -333,7 +331,7 @@ fn join_observed<'a>(
             .or_else(|| record.map(|r| r.group.clone()))
             .unwrap_or(default);
         let launch = machine.name.launch_suffix().filter(|_| record.is_none());
-        let answers = launch.and_then(|launch| owed.get(launch).copied());
+        let answers = launch.and_then(|launch| pending.get(launch).copied());
         let member = Member {
             id,
             name: &machine.name,
@@ -389,7 +387,7 @@ fn join_observed<'a>(
     note_other_projects(observed, fleet);
 }
 
-/// Machines that another project folder made (provider local): each folder is named once.
+/// Machines of other project folders (provider local); each folder is named once.
 fn note_other_projects<'a>(observed: &'a Observed, fleet: &mut Fleet<'a>) {
     fleet.others.extend(observed.other_projects.values());
     let mut folders: BTreeMap<&str, Vec<&MachineId>> = BTreeMap::new();
@@ -410,7 +408,7 @@ fn proof_of(unproven: bool, stamped_since: bool, known: &Known) -> ChangeProof {
     }
 }
 
-/// Known Machines that are gone.
+/// Known Machines that no longer exist.
 fn find_missing<'a>(
     labels: &GroupResolver<'_>,
     known: &'a Known,
@@ -418,11 +416,11 @@ fn find_missing<'a>(
     fleet: &mut Fleet<'a>,
 ) {
     for (id, record) in &known.machines {
-        let there = observed
+        let exists = observed
             .machines
             .get(id)
             .is_some_and(|machine| !machine.state.is_gone());
-        if there {
+        if exists {
             continue;
         }
         fleet.drift.push(Drift {
@@ -444,7 +442,7 @@ fn find_missing<'a>(
     }
 }
 
-/// Whether this Machine was made for what is wanted now by a run on this state whose end nobody wrote.
+/// Whether a run on this state created this Machine for the current desired state, and never recorded its end.
 fn is_from_unrecorded_run(
     machine: &Machine,
     known: &Known,
@@ -462,12 +460,12 @@ fn is_from_unrecorded_run(
         && machine.name.launch_suffix() == launch
 }
 
-/// Whether a run that the state lists made this Machine: its answer was lost, and nobody knew of it.
+/// Whether a run in the state created this Machine without getting the answer.
 fn has_lost_create(machine: &Machine, observed: &Observed, recorded: &BTreeSet<&RunId>) -> bool {
     creating_run(machine, observed).is_some_and(|run| recorded.contains(run))
 }
 
-/// How many of these are successors of one that is still among them: each pair counts as one.
+/// How many of these replace one that is also among them: each pair counts as one.
 pub(super) fn count_successor_pairs<'m, 'a: 'm>(
     members: impl IntoIterator<Item = &'m Member<'a>> + Clone,
 ) -> usize {
@@ -490,15 +488,15 @@ fn added_drift(member: &Member<'_>) -> Drift {
     }
 }
 
-/// The fields of a known Machine that differ from what we sent, sent → there. Equal pairs are common,
-/// so the last comparison is remembered by its digests.
+/// The fields of known Machines that differ from the sent config (sent → observed). Pairs are often equal, so
+/// comparisons are cached by digest.
 pub(super) fn find_drift(
     members: &BTreeMap<GroupName, Vec<Member<'_>>>,
-    remembered: CompareContext<'_>,
+    context: CompareContext<'_>,
 ) -> Vec<Drift> {
     let mut found = Vec::new();
     for group in members.values() {
-        // The same pair of configs compares the same; a group has few different ones.
+        // Equal pairs of configs have equal results; a group has few different ones.
         let mut compared: Vec<(&Member<'_>, Vec<super::FieldChange>)> = Vec::new();
         for member in group {
             let (Some(sent), Some(seen)) = (member.sent, member.observed) else {
@@ -518,7 +516,7 @@ pub(super) fn find_drift(
             {
                 changes.clone()
             } else {
-                let Some(changes) = drift_from(sent, seen, remembered) else {
+                let Some(changes) = drift_from(sent, seen, context) else {
                     continue;
                 };
                 compared.push((member, changes.clone()));
@@ -538,18 +536,18 @@ pub(super) fn find_drift(
     found
 }
 
-/// The fields in which a Machine differs from this remembered config; none where its own cannot be read.
+/// The fields in which a Machine differs from this stored config; none if its own is unreadable.
 pub(super) fn drift_from(
     sent: &StoredConfig,
     seen: &Machine,
-    remembered: CompareContext<'_>,
+    context: CompareContext<'_>,
 ) -> Option<Vec<super::FieldChange>> {
-    let CompareContext { lineage, filled } = remembered;
-    // What was sent by digest is there by digest, however the platform's config names it.
+    let CompareContext { lineage, filled } = context;
+    // An image sent by digest counts as unchanged, whatever name the platform's config has.
     let image = sent.tree().get("image").and_then(Value::as_str);
     let config = seen.resolved_config(image)?;
-    let there = StoredConfig::from_config(&config, lineage);
-    let back = overlay::stored_config_for(sent, &there, sent);
+    let current = StoredConfig::from_config(&config, lineage);
+    let back = overlay::stored_config_for(sent, &current, sent);
     let filled = filled_of(filled, [Some(sent), None]);
-    Some(diff::drift_changes(&back, there.tree(), &filled, lineage))
+    Some(diff::drift_changes(&back, current.tree(), &filled, lineage))
 }

@@ -1,11 +1,12 @@
-//! Deciding: from what is wanted, known and observed to a plan so complete that carrying it out
-//! leaves no choice but the branches that the plan shows.
+//! The planner: it compares the desired, known and observed Machines and produces a complete plan. The executor
+//! makes no decisions except for the branches that the plan shows.
 //!
-//! Pure. Start at [`planner`](planner::plan) and follow it: `members` (which Machines there are), `group_counts`
-//! (how many are desired), `reconcile` (what happens to each group), `order` (steps, pools, barriers; `order::first_to_update`:
-//! which Machine goes first), `guards` and `history` (what is refused), `group_notes` (what the plan says).
-//! [`check`](check::check) reads the result a second time, [`next_state()`] turns the results of a run into the next state,
-//! and [`saved`] is the form that is written to a file and refused when it is stale.
+//! Pure. Start at [`planner`](planner::plan) and follow it: `members` (which Machines exist), `group_counts`
+//! (how many are desired), `reconcile` (what happens to each group), `order` (steps, pools, barriers;
+//! `order::first_to_update`: which Machine goes first), `guards` and `history` (what is refused), `group_notes`
+//! (messages).
+//! [`check`](check::check) verifies the plan independently, [`next_state()`] turns the results of a run into
+//! the next state, and [`saved`] is the form in a file, which is refused when it is stale.
 
 mod additions;
 mod approval;

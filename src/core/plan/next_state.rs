@@ -1,6 +1,6 @@
-//! What the state says after a plan was carried out, in whole or in part.
+//! The state after a plan was applied, completely or partly.
 //!
-//! Pure: results in, new content out. A step that is not certainly done changes only what is certain.
+//! Pure: results in, new content out. A step without a certain result changes only what is certain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,33 +14,33 @@ use crate::core::fleet::{
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
-/// What is known about a run besides its results.
+/// Information about a run besides its results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunInfo {
     /// The run.
     pub run: RunId,
-    /// The scope.
+    /// The lineage.
     pub lineage: Lineage,
     /// When it ended, RFC 3339.
     pub at: String,
-    /// Who.
+    /// The user.
     pub by: String,
-    /// Which verb.
+    /// The verb.
     pub command: String,
-    /// `complete`, `failed`, `interrupted`.
+    /// `complete`, `failed` or `interrupted`.
     pub outcome: String,
-    /// Commit that was applied.
+    /// The commit that was applied.
     pub commit: Option<String>,
-    /// Digest of the file that was read.
+    /// Digest of the state file that was read.
     pub parent: Option<String>,
-    /// Digest of the saved plan that was carried out, if it was one.
+    /// Digest of the saved plan, if one was applied.
     pub plan: Option<String>,
-    /// The number of the release that the run made.
+    /// The release that the run created.
     pub release: Option<u64>,
 }
 
-/// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
-/// on a Machine; else the state stays as it is, and the run is not listed.
+/// The state after the run. The serial rises by one if anything differs, or if the run left its stamps on a
+/// Machine. Otherwise the state stays the same and the run is not listed.
 pub fn next_state(
     known: &Known,
     plan: &Plan,
@@ -50,7 +50,7 @@ pub fn next_state(
 ) -> Known {
     let mut next = known.clone();
     next.lineage = Some(facts.lineage.clone());
-    // What is written from here on has none.
+    // New configs never contain cleartext.
     next.configs_with_cleartext = 0;
     let places = pending_creates::replaced_by_create(plan, known, desired);
     for (id, change) in plan.changes() {
@@ -78,7 +78,7 @@ pub fn next_state(
         next.releases.push(made);
         keep_last(&mut next.releases, RELEASES_KEPT);
     }
-    // Listed from now on, so that the stamps which they left are nobody's unknown work.
+    // These runs are listed from now on, so that their stamps are known.
     let met = encountered_runs(known, plan, results, facts);
     next.runs
         .extend(plan.adopted_runs.iter().chain(&met).map(|taken| RunRecord {
@@ -120,7 +120,7 @@ pub fn next_state(
     list_run(next, known, facts)
 }
 
-/// The next serial of a state that says something else, with the run that made it so.
+/// The next serial of a changed state, with the run that changed it.
 pub(super) fn list_run(mut next: Known, known: &Known, facts: &RunInfo) -> Known {
     next.serial = known.serial.saturating_add(1);
     next.run = Some(facts.run.clone());
@@ -139,7 +139,7 @@ pub(super) fn list_run(mut next: Known, known: &Known, facts: &RunInfo) -> Known
     next
 }
 
-/// Runs that the plan could not see and whose Machines its steps have met: a list that lags hides them.
+/// Runs that the plan could not see, but whose Machines its steps met: an outdated list hides them.
 fn encountered_runs(
     known: &Known,
     plan: &Plan,
@@ -166,8 +166,8 @@ fn encountered_runs(
     met.into_values().collect()
 }
 
-/// Whether the run left its stamps on a Machine, or may have: then it is listed although the state
-/// says nothing else differently (drift that was put back, a Machine that was started again).
+/// Whether the run may have left its stamps on a Machine. It is listed then, even if the state does not differ
+/// otherwise (reverted drift, a restarted Machine).
 fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
     plan.changes().any(|(id, change)| {
         let calls = match change.action {
@@ -185,7 +185,7 @@ fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
     })
 }
 
-/// Whether a group that is not wanted any more has lost a Machine.
+/// Whether a removed group has lost a Machine.
 fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
     plan.changes().any(|(id, change)| {
         let result = results.get(id.0 as usize);
@@ -200,8 +200,8 @@ fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
     })
 }
 
-/// What each wanted group is after the run: the config that most of its Machines have, and where its
-/// primaries are.
+/// The state of each desired group after the run: the config of most of its Machines, and the regions of its
+/// primaries.
 fn release_record(next: &Known, desired: &Desired, number: u64, facts: &RunInfo) -> ReleaseRecord {
     let groups = desired.groups.iter().map(|(name, group)| {
         let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
@@ -240,7 +240,7 @@ fn apply_result(
 ) {
     match (&change.action, &result.outcome) {
         (Action::Create { launch, .. }, _) => {
-            // Remembered whatever its gate said, so that nothing made is lost.
+            // Recorded whatever the gate's result, so that no new Machine is lost.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
                 record_machine(next, machine, &change.group, sent, launch, place.cloned());
@@ -259,7 +259,7 @@ fn apply_result(
             {
                 return apply_successor(next, change, successor, result, instead);
             }
-            // Without a sent config nothing was changed, or it is not known what.
+            // Without a sent config nothing was changed, or it is unknown what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = launch_of(next, machine, lineage);
                 let replaces = next.machines.get(&machine.id);
@@ -288,8 +288,7 @@ fn apply_result(
     }
 }
 
-/// An update that found no room: the new Machine is remembered as soon as it is there, the old one until it
-/// is gone.
+/// An update on a full host: the new Machine is recorded as soon as it exists, the old one until it is gone.
 fn apply_successor(
     next: &mut Known,
     change: &Change,
@@ -314,9 +313,9 @@ fn apply_successor(
     }
 }
 
-/// Remembers what the platform has added by itself, beside the config that was sent (rule 10). Where Machines of
-/// that config were not written by this run, they may show other values than those that were. What was known of
-/// the config that a Machine had before goes on holding: the platform may add it later this time.
+/// Records what the platform added to the sent config (rule 10). Machines with that config that this run did
+/// not write may have older values. What was known of a Machine's previous config still applies: the platform
+/// may add it later this time.
 fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult]) {
     let mut seen: BTreeMap<ConfigDigest, (ComputedFields, BTreeSet<&MachineId>)> = BTreeMap::new();
     let mut before: BTreeMap<ConfigDigest, ComputedFields> = BTreeMap::new();
@@ -353,7 +352,7 @@ fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult
     }
 }
 
-/// The launch id of a Machine that is remembered already, or whose name and stamp agree.
+/// The launch id of a Machine that is already known, or whose name and stamp match.
 fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<LaunchId> {
     if let Some(known) = next.machines.get(&machine.id) {
         return known.launch.clone();
@@ -397,8 +396,8 @@ pub(super) fn record_machine(
     );
 }
 
-/// What nobody had seen work before a run that could not see it either, nobody has seen work after it: a refresh
-/// and a run over an immediate group wait for nothing, and a host that cannot be asked shows nothing.
+/// Keeps a change unconfirmed that this run could not observe: a refresh and an immediate group wait for
+/// nothing, and an unreachable host shows nothing.
 fn keep_unproven(
     next: &mut Known,
     known: &Known,
@@ -431,7 +430,7 @@ fn keep_unproven(
     }
 }
 
-/// Notes whether what was sent was seen to work; a Machine that only waits for another never shows it.
+/// Records whether the change was confirmed. A Machine that only waits for another never confirms it.
 fn record_proof(next: &mut Known, machine: &Machine, result: &StepResult) {
     let works = result.outcome == Outcome::Done && !result.went_down;
     if let Some(known) = next.machines.get_mut(&machine.id) {
@@ -439,8 +438,8 @@ fn record_proof(next: &mut Known, machine: &Machine, result: &StepResult) {
     }
 }
 
-/// The flag follows the manifest for groups that are wanted, stays for groups that could not be taken
-/// away, and goes with the last Machine of the others.
+/// Protection follows the manifest for desired groups, stays for groups that could not be removed, and ends
+/// with the last Machine of others.
 fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> {
     let moved: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
     let exists: BTreeSet<&GroupName> = next
@@ -448,7 +447,7 @@ fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<Gr
         .values()
         .map(|machine| &machine.group)
         .collect();
-    let wanted = desired.groups.iter().filter(|(name, group)| {
+    let protected = desired.groups.iter().filter(|(name, group)| {
         let was = next.protected_groups.contains(*name);
         if plan.mode == PlanMode::Destroy {
             was
@@ -456,13 +455,13 @@ fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<Gr
             group.protect
         }
     });
-    let wanted = wanted.map(|(name, _)| name);
+    let protected = protected.map(|(name, _)| name);
     let others = next
         .protected_groups
         .iter()
         .map(|name| moved.get(name).copied().unwrap_or(name))
         .filter(|name| !desired.groups.contains_key(*name));
-    wanted
+    protected
         .chain(others)
         .filter(|name| exists.contains(*name))
         .cloned()

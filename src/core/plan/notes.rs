@@ -1,6 +1,6 @@
-//! The words of notes, warnings and refusals, each with its stable code.
+//! Texts of notes, warnings and refusals, each with its stable code.
 //!
-//! Wording only: when one is said is decided where it is said.
+//! Text only: other modules decide when to add one.
 
 use std::collections::BTreeSet;
 
@@ -45,14 +45,14 @@ pub(super) fn note(code: Code, message: impl Into<String>) -> Note {
 }
 
 impl Note {
-    /// The same about a group.
+    /// Adds the group.
     #[must_use]
     pub(super) fn for_group(mut self, group: &GroupName) -> Self {
         self.group = Some(group.clone());
         self
     }
 
-    /// The same with a way out.
+    /// Adds a hint.
     #[must_use]
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -78,8 +78,8 @@ pub(super) fn format_ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> St
     }
 }
 
-/// Machines of a group that a run made without ever seeing them. Of a run that was taken over nobody knows what
-/// it saw, and what cannot be read may have been left out of the state for that.
+/// Machines of a group that a run created without getting the answer. An adopted run does not count, since its
+/// answers are unknown, nor do unreadable Machines, which the state may lack for that reason.
 pub(super) fn late_creates_note(
     group: &GroupName,
     members: &[Member<'_>],
@@ -104,28 +104,29 @@ pub(super) fn late_creates_note(
     };
     (!all.is_empty()).then(|| {
         let message = format!(
-            "{} of group `{group}` ({}) {was} made by a call that was not answered (run {}), and turned up \
-             when nothing was owed any more",
+            "{} of group `{group}` ({}) {was} created late: the create call of run {} got no answer, and \
+             its place was filled or dropped since",
             format_machine_count(all.len()),
             format_ids(all.iter().map(|member| member.id)),
             runs.join(", ")
         );
-        let hint = format!("{it} may fill a place that is wanted, and go first where there are too many");
+        let hint = format!("{it} can fill a place that is needed; if the group has too many, {it} will be \
+            destroyed first");
         note(codes::LATE_MACHINE, message).for_group(group).with_hint(hint)
     })
 }
 
-/// Machines that are seen and left alone.
+/// Machines that are left alone.
 pub(super) fn outsiders_note(kind: &str, all: &[&MachineId]) -> Note {
     let named = format_ids(all.iter().copied());
     let (code, what) = match kind {
         "ignored" => (
             codes::IGNORED_MACHINES,
-            "taken out of the state with `state rm`, left alone",
+            "removed from the state with `state rm`, left alone",
         ),
         "unknown" => (
             codes::UNREACHABLE_STRANGERS,
-            "not in the state, and nothing that can be read of them says whose they are; left alone",
+            "not in the state, and nothing readable identifies their owner; left alone",
         ),
         "special" => (
             codes::SPECIAL_MACHINES,
@@ -142,7 +143,7 @@ pub(super) fn outsiders_note(kind: &str, all: &[&MachineId]) -> Note {
     )
 }
 
-/// Machines that belong to another project folder of this computer.
+/// Machines of another project folder on this computer.
 pub(super) fn other_project_note(folder: &str, all: &[&MachineId]) -> Note {
     let named = format_ids(all.iter().copied());
     let message = format!(
@@ -150,5 +151,5 @@ pub(super) fn other_project_note(folder: &str, all: &[&MachineId]) -> Note {
         format_machine_count(all.len())
     );
     note(codes::OTHER_PROJECT, message)
-        .with_hint("run aeroform there to change them; `aeroform import ID` takes one over")
+        .with_hint("run aeroform there to change them; `aeroform import ID` adopts one")
 }

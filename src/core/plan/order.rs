@@ -1,7 +1,7 @@
-//! Turning decisions into steps: what waits for what, in which pool, behind which gate.
+//! Turns decisions into steps: what waits for what, in which pool, behind which gate.
 //!
-//! Phases of a group meet in barriers, so edges grow with the number of steps. A group that is not
-//! wanted any more goes last of all, when everything else stands.
+//! Phases of a group meet in barriers, so the number of edges grows linearly with the steps. Groups that are
+//! removed come last, after everything else.
 
 mod first_to_update;
 mod updates;
@@ -37,65 +37,65 @@ pub(super) struct OrderedSteps {
 /// What the order depends on besides the decisions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OrderOptions {
-    /// Whether sizes and hosts are real, so that a host may have no room.
+    /// Whether hosts can be full: not with a provider that runs local processes.
     pub(super) host_may_be_full: bool,
-    /// Whom a Machine holds up whose last change nobody has seen work.
+    /// What an unconfirmed Machine blocks: its group or the release.
     pub(super) on_failure: OnFailure,
 }
 
 impl OrderOptions {
     pub(super) fn of(
         desired: &Desired,
-        asked: &Requested,
+        requested: &Requested,
         capabilities: Option<&Capabilities>,
     ) -> Self {
         Self {
             host_may_be_full: capabilities.is_some_and(|c| c.replaces_when_full),
-            on_failure: asked.on_failure.unwrap_or(desired.rollout.on_failure),
+            on_failure: requested.on_failure.unwrap_or(desired.rollout.on_failure),
         }
     }
 }
 
-/// Lays out all steps.
+/// Builds all steps.
 pub(super) fn build_steps(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    vanished: &[MissingMachine<'_>],
-    intents: &mut LaunchAllocator<'_>,
+    missing: &[MissingMachine<'_>],
+    allocator: &mut LaunchAllocator<'_>,
     volumes: &mut VolumeAllocator<'_>,
-    manner: OrderOptions,
+    options: OrderOptions,
 ) -> OrderedSteps {
     let mut build = StepBuilder {
         order: OrderedSteps::default(),
-        intents,
+        allocator,
         volumes,
-        host_may_be_full: manner.host_may_be_full,
+        host_may_be_full: options.host_may_be_full,
         watchers: BTreeMap::new(),
         watching: BTreeMap::new(),
         created_groups: BTreeMap::new(),
     };
-    build.add_state_changes(decisions, vanished);
-    let wanted: Vec<_> = decisions
+    build.add_state_changes(decisions, missing);
+    let groups: Vec<_> = decisions
         .iter()
         .filter_map(|(name, decision)| Some((name, decision.desired?, decision)))
         .collect();
     let members = decisions.values().flat_map(|decision| &decision.members);
     let left: BTreeSet<&GroupName> = members.filter_map(|m| m.leaves_group.as_ref()).collect();
-    for (name, group, decision) in wanted.iter().filter(|(name, ..)| left.contains(name)) {
-        let begun = build.add_group_creates(name, group, decision);
-        build.created_groups.insert((*name).clone(), begun);
+    for (name, group, decision) in groups.iter().filter(|(name, ..)| left.contains(name)) {
+        let created = build.add_group_creates(name, group, decision);
+        build.created_groups.insert((*name).clone(), created);
     }
-    let mut first = build.add_first_steps(&wanted, manner.on_failure);
-    let mut ends = Vec::new();
-    for (name, group, decision) in wanted {
+    let mut first = build.add_first_steps(&groups, options.on_failure);
+    let mut last_steps = Vec::new();
+    for (name, group, decision) in groups {
         let first = first.remove(name).unwrap_or_default();
-        ends.extend(build.add_group(name, group, decision, &first));
+        last_steps.extend(build.add_group(name, group, decision, &first));
     }
     let removed: Vec<_> = decisions
         .iter()
         .filter(|(_, d)| d.desired.is_none())
         .collect();
     let last = if removed.iter().any(|(_, d)| !d.removed.is_empty()) {
-        build.add_barrier("everything that stays is in place".to_owned(), ends)
+        build.add_barrier("everything that stays is in place".to_owned(), last_steps)
     } else {
         None
     };
@@ -110,14 +110,14 @@ pub(super) fn build_steps(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FailureScope {
     Nothing,
-    /// The release, and not the pool's own steps where only groups stop.
+    /// The release, and not the pool's own steps if failures stop only groups.
     Release,
     /// Both.
     All,
 }
 
 impl FailureScope {
-    /// Of a pool that is no rolling update. Who updates all at once is promised nothing.
+    /// For a pool that is not a rolling update. An immediate update gives no guarantees.
     fn of(group: &DesiredGroup) -> Self {
         match group.strategy {
             Strategy::Rolling { .. } => Self::Release,
@@ -128,22 +128,22 @@ impl FailureScope {
 
 struct StepBuilder<'b, 'i, 'v> {
     order: OrderedSteps,
-    intents: &'b mut LaunchAllocator<'i>,
+    allocator: &'b mut LaunchAllocator<'i>,
     volumes: &'b mut VolumeAllocator<'v>,
     host_may_be_full: bool,
-    /// A group's standbys that nothing changes, as far as no branch names them yet.
+    /// A group's standbys without changes, until a branch names them.
     watchers: BTreeMap<MachineId, Precondition>,
-    /// Who of them watches each Machine.
+    /// Which of them watch each Machine.
     watching: BTreeMap<MachineId, Vec<MachineId>>,
-    /// Groups that others take Machines from, as far as their new Machines: these come first.
+    /// Groups that others take Machines from, with their new Machines: these come first.
     created_groups: BTreeMap<GroupName, CreatedGroup>,
 }
 
-/// A group of which everything new is laid out.
+/// A group with all its creates laid out.
 #[derive(Debug, Clone, Default)]
 struct CreatedGroup {
     primaries: Primaries,
-    /// What is done once all of that is up.
+    /// The step after which all new Machines are up.
     created: Option<StepId>,
 }
 
@@ -191,29 +191,30 @@ impl StepBuilder<'_, '_, '_> {
     fn add_state_changes(
         &mut self,
         decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-        vanished: &[MissingMachine<'_>],
+        missing: &[MissingMachine<'_>],
     ) {
-        let total = vanished.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
+        let total = missing.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
         if total == 0 {
             return;
         }
         let pool = self.add_pool("state".to_owned(), total, false, FailureScope::Nothing);
-        for gone in vanished {
+        for missing_machine in missing {
             let change = Change {
                 action: Action::Forget,
-                group: gone.group.clone(),
-                region: gone.known.region.clone(),
+                group: missing_machine.group.clone(),
+                region: missing_machine.known.region.clone(),
                 machine: MachineRef {
-                    id: Some(gone.id.clone()),
-                    name: gone.known.name.clone(),
+                    id: Some(missing_machine.id.clone()),
+                    name: missing_machine.known.name.clone(),
                 },
-                reason: "it does not exist any more".to_owned(),
+                reason: "it no longer exists".to_owned(),
                 changes: Vec::new(),
                 precondition: None,
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
                 reverts: None,
+                standby: false,
             };
             self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
@@ -223,8 +224,8 @@ impl StepBuilder<'_, '_, '_> {
         }
     }
 
-    /// Creates, then updates by the strategy, then destroys; returns what must be done for the group
-    /// to stand, destroys not counted.
+    /// Creates, then updates by the strategy, then destroys. Returns the steps after which the group is
+    /// complete, destroys not counted.
     fn add_group(
         &mut self,
         name: &GroupName,
@@ -232,27 +233,27 @@ impl StepBuilder<'_, '_, '_> {
         decision: &GroupDecision<'_>,
         first: &FirstSteps,
     ) -> Vec<StepId> {
-        let begun = self.created_groups.get(name).cloned();
+        let group_created = self.created_groups.get(name).cloned();
         let CreatedGroup {
             mut primaries,
             created,
-        } = begun.unwrap_or_else(|| self.add_group_creates(name, group, decision));
+        } = group_created.unwrap_or_else(|| self.add_group_creates(name, group, decision));
         primaries.mark_replaced(&first.replaced);
         if self.host_may_be_full {
             self.index_watchers(decision);
         }
         let before: Vec<StepId> = created.into_iter().chain(first.passed).collect();
-        let ready = self.add_barrier(format!("{name}: all there and up"), before);
+        let ready = self.add_barrier(format!("{name}: all created and up"), before);
         let updated = self.add_updates(name, group, decision, &mut primaries, ready);
         let updated = self.add_barrier(format!("{name}: all updated"), updated);
-        let standing = updated.or(ready);
-        let mut ends = self.add_standbys(name, decision, &mut primaries, standing);
-        if ends.is_empty() {
-            ends.extend(standing);
+        let primaries_done = updated.or(ready);
+        let mut last = self.add_standbys(name, decision, &mut primaries, primaries_done);
+        if last.is_empty() {
+            last.extend(primaries_done);
         }
-        let stands = self.add_barrier(format!("{name}: up to date"), ends);
-        self.add_destroys(name, &decision.removed, stands);
-        stands.into_iter().collect()
+        let complete = self.add_barrier(format!("{name}: up to date"), last);
+        self.add_destroys(name, &decision.removed, complete);
+        complete.into_iter().collect()
     }
 
     fn add_group_creates(
@@ -269,7 +270,7 @@ impl StepBuilder<'_, '_, '_> {
         }
     }
 
-    /// Notes whom the standbys watch that stay as they are.
+    /// Records what the unchanged standbys watch.
     fn index_watchers(&mut self, decision: &GroupDecision<'_>) {
         self.watching.clear();
         let pins = decision.watchers.iter();
@@ -314,12 +315,12 @@ impl StepBuilder<'_, '_, '_> {
         (ids, primaries)
     }
 
-    /// Gives a new Machine its volumes, those first that it keeps of the one that it replaces.
+    /// Assigns volumes to a new Machine: first those that it keeps from the one it replaces.
     fn assign_volumes(
         &mut self,
         decision: &GroupDecision<'_>,
         change: &mut Change,
-        kept: &[VolumeId],
+        own_volumes: &[VolumeId],
     ) {
         if let (
             Action::Create {
@@ -331,7 +332,9 @@ impl StepBuilder<'_, '_, '_> {
         ) = (&mut change.action, decision.desired)
         {
             let guest = decision.inherits.guest.as_ref();
-            let mounted = self.volumes.assign(group, guest, &change.region, kept);
+            let mounted = self
+                .volumes
+                .assign(group, guest, &change.region, own_volumes);
             (*volumes, *new_volumes) = (mounted.taken, mounted.new_volumes);
         }
     }
@@ -344,15 +347,15 @@ impl StepBuilder<'_, '_, '_> {
         standby_for: Vec<StandbyTarget>,
         gate: GateKind,
     ) -> Change {
-        let intent = self.intents.allocate(name, region);
+        let new = self.allocator.allocate(name, region);
         Change {
             machine: MachineRef {
                 id: None,
-                name: intent.name,
+                name: new.name,
             },
             action: Action::Create {
-                launch: intent.launch,
-                port: intent.port,
+                launch: new.launch,
+                port: new.port,
                 standby_for,
                 replaces: None,
                 volumes: Vec::new(),
@@ -361,17 +364,18 @@ impl StepBuilder<'_, '_, '_> {
             },
             group: name.clone(),
             region: region.clone(),
-            reason: "its group has too few".to_owned(),
+            reason: "its group has too few Machines".to_owned(),
             changes: Vec::new(),
             precondition: None,
             gate,
             branches: Vec::new(),
             state: None,
             reverts: None,
+            standby: false,
         }
     }
 
-    /// Standbys that change and new ones, once everything that they may watch stands.
+    /// Changed and new standbys, after everything that they may watch is created.
     fn add_standbys(
         &mut self,
         name: &GroupName,
@@ -412,28 +416,32 @@ impl StepBuilder<'_, '_, '_> {
     fn add_destroys(
         &mut self,
         name: &GroupName,
-        gone: &[RemovedMachine<'_>],
+        removed: &[RemovedMachine<'_>],
         after: Option<StepId>,
     ) {
-        if gone.is_empty() {
+        if removed.is_empty() {
             return;
         }
         let pool = self.add_pool(
             format!("{name}: destroy"),
-            gone.len(),
+            removed.len(),
             false,
             FailureScope::Nothing,
         );
         let needs: Vec<StepId> = after.into_iter().collect();
-        for gone in gone {
+        for removed in removed {
             let action = Action::Destroy {
-                removal: gone.removal,
-                left_volumes: gone.left_volumes.clone(),
+                removal: removed.removal,
+                left_volumes: removed.left_volumes.clone(),
             };
-            let mut step =
-                change_of_member(&gone.member, action, gone.reason.clone(), GateKind::Gone);
+            let mut step = change_of_member(
+                &removed.member,
+                action,
+                removed.reason.clone(),
+                GateKind::Gone,
+            );
             step.group = name.clone();
-            step.precondition = Some(gone.precondition.clone());
+            step.precondition = Some(removed.precondition.clone());
             self.push_step(Some(pool), needs.clone(), Work::Change(Box::new(step)));
         }
     }
@@ -442,13 +450,13 @@ impl StepBuilder<'_, '_, '_> {
 /// The Machines of a group that go first.
 #[derive(Debug, Clone, Default)]
 struct FirstSteps {
-    /// What must be done before anybody else of the group goes down.
+    /// The step that must be done before others of the group go down.
     passed: Option<StepId>,
-    /// Replaced ones, each with the step that makes the new one.
+    /// Replaced Machines, each with the step that creates the new one.
     replaced: Vec<(MachineId, StepId)>,
 }
 
-/// Whom a group's standbys watch.
+/// What a group's standbys watch.
 #[derive(Debug, Clone, Default)]
 struct Primaries {
     stay: BTreeSet<MachineId>,
@@ -484,5 +492,6 @@ fn change_of_member(member: &Member<'_>, action: Action, reason: String, gate: G
         branches: Vec::new(),
         state: member.state(),
         reverts: None,
+        standby: member.is_standby(),
     }
 }

@@ -1,7 +1,6 @@
-//! How many of a group's Machines change at once, and how long a plan takes at least.
+//! How many Machines of a group change at once, and how long a plan takes at least.
 //!
-//! What a strategy allows is one limit, and how many changes the executor makes at once is another
-//! (`--parallelism`): the plan says what will happen. Nothing here decides anything.
+//! The strategy sets one limit and `--parallelism` another; the plan shows the effective one. For display only.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -18,7 +17,7 @@ pub(super) struct Paces {
 }
 
 impl Paces {
-    /// The pace that these steps have.
+    /// The pace of these steps.
     pub(super) fn of(steps: &[Step], pools: &[Pool], options: &Options) -> Self {
         let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
         let groups = GroupPace::of_groups(Schedule { steps, pools }, parallelism);
@@ -28,7 +27,7 @@ impl Paces {
         }
     }
 
-    /// How the Machines of a group are updated, for people, and how long that takes at least, milliseconds.
+    /// How the Machines of a group are updated, for people, and the minimum duration in milliseconds.
     pub(super) fn describe(
         &self,
         name: &GroupName,
@@ -48,14 +47,14 @@ impl Paces {
         (format!("{strategy}, each up for {up:?}"), at_least)
     }
 
-    /// How long a plan with these groups takes at least, milliseconds.
+    /// The minimum duration of a plan with these groups, in milliseconds.
     pub(super) fn at_least_ms(&self, groups: &[GroupChange]) -> Option<u64> {
         let work_ms = |group: &GroupChange| {
             let gated = self.groups.get(&group.name).map_or(0, |pace| pace.gated);
             u128::from(group.steady_ms.unwrap_or(0)) * gated as u128
         };
         let work_ms: u128 = groups.iter().map(work_ms).sum();
-        // Neither is more than what happens: no group is faster alone, and no run makes more changes at once.
+        // No group is faster alone, and no run makes more changes at once.
         let longest = groups.iter().filter_map(|group| group.at_least_ms);
         let shared = u64::try_from(work_ms.div_ceil(self.parallelism as u128)).unwrap_or(u64::MAX);
         longest.chain([shared]).max().filter(|ms| *ms > 0)
@@ -72,11 +71,11 @@ struct Schedule<'p> {
 /// How the changes of one group are made.
 #[derive(Debug, Clone, Default)]
 struct GroupPace {
-    /// Machines that are updated, replaced or moved together, and how many of them the strategy allows at once.
+    /// The Machines that change in one pool, and how many of them the strategy allows at once.
     wave: Option<(usize, usize)>,
     /// Changes whose Machines have to stay up.
     gated: usize,
-    /// How many times one window follows another.
+    /// How many windows follow each other.
     rounds: u64,
 }
 
@@ -108,9 +107,9 @@ impl GroupPace {
         let at_once = allowed.min(parallelism);
         match strategy {
             Strategy::Immediate if machines > parallelism => format!(
-                "immediate: {at_once} at a time (`--parallelism`), health is not waited for"
+                "immediate: {at_once} at a time (`--parallelism`), without waiting for health"
             ),
-            Strategy::Immediate => "immediate: all at once, health is not waited for".to_owned(),
+            Strategy::Immediate => "immediate: all at once, without waiting for health".to_owned(),
             Strategy::Rolling { .. } if machines <= 1 => "rolling".to_owned(),
             Strategy::Rolling { .. } => {
                 let many = if at_once == 1 {
@@ -129,7 +128,7 @@ impl GroupPace {
     }
 }
 
-/// The greatest number of running Machines of a group that one pool changes, and how many of them at once.
+/// The largest number of running Machines of a group that one pool changes, and how many of them at once.
 fn wave(plan: Schedule<'_>, steps: &[StepId]) -> Option<(usize, usize)> {
     let mut pools: BTreeMap<PoolId, usize> = BTreeMap::new();
     for id in steps {
@@ -164,10 +163,10 @@ fn is_gated(plan: Schedule<'_>, id: StepId) -> bool {
     }
 }
 
-/// How many windows of one group follow each other if its calls take no time and no other group is in its way:
-/// the schedule of the executor, window by window.
+/// How many windows of one group follow each other if its calls take no time and no other group interferes: the
+/// executor's schedule, window by window.
 fn rounds(plan: Schedule<'_>, steps: &[StepId], parallelism: usize) -> u64 {
-    // By number of the step: a plan may have 100,000 of them.
+    // Indexed by step: a plan may have 100,000 of them.
     let mut of_group = vec![false; plan.steps.len()];
     for id in steps {
         of_group[id.0 as usize] = true;
@@ -195,7 +194,7 @@ fn rounds(plan: Schedule<'_>, steps: &[StepId], parallelism: usize) -> u64 {
     let mut begun: BTreeSet<Option<PoolId>> = BTreeSet::new();
     let mut rounds = 0;
     loop {
-        // What has no window takes no time.
+        // A change without a window takes no time.
         while let Some(id) = free.pop_front() {
             if is_gated(plan, id) {
                 let pool = plan.steps[id.0 as usize].pool;
@@ -230,7 +229,7 @@ fn rounds(plan: Schedule<'_>, steps: &[StepId], parallelism: usize) -> u64 {
     }
 }
 
-/// Steps that wait for nothing more once this one is done.
+/// Steps that wait for nothing else once this one is done.
 fn unblocked_steps(dependents: &[Vec<StepId>], open: &mut [usize], done: StepId) -> Vec<StepId> {
     let mut found = Vec::new();
     for dependent in &dependents[done.0 as usize] {

@@ -1,7 +1,7 @@
-//! What serves what once a run has ended before its plan was done: how many Machines of each group are on which
-//! version, and whether they do their work.
+//! What is running after a run ended before its plan was done: how many Machines of each group have which
+//! version, and whether they work.
 //!
-//! Pure: the plan, what was seen before it and what came of it.
+//! Pure: the plan, the snapshot before it, and its results.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,67 +13,67 @@ use crate::core::fleet::{
     CheckState, GroupName, Machine, MachineId, MachineState, Observed, ReleaseStamp,
 };
 
-/// One group as it is after the run.
+/// One group after the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupVersions {
     /// The group.
     pub group: GroupName,
-    /// Its Machines, the new version first.
+    /// Its Machines, new version first.
     pub versions: Vec<VersionCount>,
-    /// The plan was to change Machines of it, and none was begun.
+    /// Whether the plan had changes for it and none was started.
     pub not_started: bool,
 }
 
-/// Machines of one version that do alike.
+/// Machines of one version with the same health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VersionCount {
     /// How many.
     pub machines: usize,
-    /// What they are on.
+    /// Their version.
     #[serde(flatten)]
     pub version: MachineVersion,
-    /// What they do.
+    /// Their health.
     #[serde(rename = "doing")]
     pub health: MachineHealth,
 }
 
-/// What a Machine is on.
+/// The version of a Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct MachineVersion {
-    /// Whether this run brought it.
+    /// Whether this run deployed it.
     pub new: bool,
-    /// The release that it is of, where there are releases.
+    /// Its release, if there are releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<u64>,
 }
 
-/// What a Machine does.
+/// The health of a Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MachineHealth {
-    /// Its work, as far as is known.
+    /// It works, as far as is known.
     #[serde(rename = "serves")]
     Serving,
-    /// It has not passed its gate, or its checks fail, or it has failed.
+    /// It has not passed its gate, its checks fail, or it has failed.
     Failing,
-    /// Nobody knows whether it was changed.
+    /// It is unknown whether it was changed.
     Unknown,
-    /// It is at rest.
+    /// It is stopped.
     Stopped,
 }
 
-/// What a run leaves that ended before its plan was done.
+/// The state of an app after an incomplete run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartialRollout {
-    /// Every group that the plan was to change.
+    /// Every group with planned changes.
     pub groups: Vec<GroupVersions>,
-    /// The image that takes the run back: what the Machines ran that it was to change, where that is one and
-    /// nothing but the image changes.
+    /// The image that reverts the run: the one that its Machines ran before, if it is the same for all and only
+    /// the image changes.
     pub image_before: Option<String>,
 }
 
 impl PartialRollout {
-    /// Reads what came of a run.
+    /// Evaluates the results of a run.
     pub fn of(
         plan: &Plan,
         observed: &Observed,
@@ -86,7 +86,7 @@ impl PartialRollout {
         }
     }
 
-    /// Whether a Machine is on what the run brought, or on what an earlier one brought and never came up.
+    /// Whether a Machine has the version of this run, or of an earlier one that never became healthy.
     pub fn has_new(&self) -> bool {
         let mut versions = self.groups.iter().flat_map(|group| &group.versions);
         versions
@@ -105,10 +105,10 @@ fn group_versions(
         .filter_map(|(id, change)| FinishedChange::of(id, change, results))
         .collect();
     let mut by_machine: BTreeMap<&MachineId, &FinishedChange<'_>> = BTreeMap::new();
-    for one in &ended {
-        let adopts = matches!(one.change.action, Action::Adopt | Action::Forget);
-        if let (Some(id), false) = (&one.change.machine.id, adopts) {
-            by_machine.insert(id, one);
+    for finished in &ended {
+        let adopts = matches!(finished.change.action, Action::Adopt | Action::Forget);
+        if let (Some(id), false) = (&finished.change.machine.id, adopts) {
+            by_machine.insert(id, finished);
         }
     }
     let new = release.map(|release| release.version);
@@ -134,8 +134,11 @@ fn group_versions(
                 add(successor.0, successor.1);
             }
         }
-        for one in ended.iter().filter(|one| one.change.group == group.name) {
-            if let Some((version, does)) = one.created_machine(new) {
+        for finished in ended
+            .iter()
+            .filter(|finished| finished.change.group == group.name)
+        {
+            if let Some((version, does)) = finished.created_machine(new) {
                 add(version, does);
             }
         }
@@ -164,7 +167,7 @@ fn image_before(plan: &Plan, observed: &Observed) -> Option<String> {
         if destroys || change.changes.is_empty() {
             continue;
         }
-        // What else changes no flag takes back.
+        // No flag reverts other changes.
         if other || !new_image {
             return None;
         }
@@ -172,11 +175,11 @@ fn image_before(plan: &Plan, observed: &Observed) -> Option<String> {
         let seen = id.and_then(|id| observed.machines.get(id));
         images.insert(seen.and_then(Machine::image));
     }
-    let [one] = <[Option<String>; 1]>::try_from(images.into_iter().collect::<Vec<_>>()).ok()?;
-    one
+    let [image] = <[Option<String>; 1]>::try_from(images.into_iter().collect::<Vec<_>>()).ok()?;
+    image
 }
 
-/// A change with what came of it.
+/// A change with its result.
 struct FinishedChange<'a> {
     change: &'a Change,
     result: &'a StepResult,
@@ -188,7 +191,7 @@ impl<'a> FinishedChange<'a> {
         Some(Self { change, result })
     }
 
-    /// What the Machine is that was there before; none once it is gone.
+    /// The old Machine; none once it is gone.
     fn old_machine(
         &self,
         before: Option<(MachineVersion, MachineHealth)>,
@@ -227,7 +230,7 @@ impl<'a> FinishedChange<'a> {
         }
     }
 
-    /// The Machine that took the place of one whose host had no room.
+    /// The Machine that replaced one whose host had no room.
     fn successor(&self, new: Option<u64>) -> Option<(MachineVersion, MachineHealth)> {
         let made = self
             .result
@@ -245,7 +248,7 @@ impl<'a> FinishedChange<'a> {
         ))
     }
 
-    /// The Machine that a create has made.
+    /// The Machine that a create made.
     fn created_machine(&self, new: Option<u64>) -> Option<(MachineVersion, MachineHealth)> {
         let Action::Create { .. } = &self.change.action else {
             return None;
@@ -272,7 +275,7 @@ impl<'a> FinishedChange<'a> {
     }
 }
 
-/// What it is on; `new` is the release of this run, where it was the one to change it.
+/// Its version; `new` is the release of this run, if it changed the Machine.
 fn version_of(machine: &Machine, new: Option<u64>) -> MachineVersion {
     let stamped = machine.stamps.release.as_ref();
     MachineVersion {
@@ -309,15 +312,15 @@ fn health_of(machine: &Machine) -> MachineHealth {
 }
 
 fn not_started(ended: &[FinishedChange<'_>], group: &GroupName) -> bool {
-    let of_it = ended.iter().filter(|one| {
-        let changes = match &one.change.action {
+    let of_it = ended.iter().filter(|finished| {
+        let changes = match &finished.change.action {
             Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
             Action::Destroy { removal, .. } => *removal != Removal::Replaced,
             Action::Wait | Action::Start | Action::Adopt | Action::Forget => false,
         };
-        changes && one.change.group == *group
+        changes && finished.change.group == *group
     });
-    let outcomes: Vec<&Outcome> = of_it.map(|one| &one.result.outcome).collect();
+    let outcomes: Vec<&Outcome> = of_it.map(|finished| &finished.result.outcome).collect();
     !outcomes.is_empty()
         && outcomes
             .iter()

@@ -1,6 +1,6 @@
-//! What a run leaves to be done: whose place each new Machine takes, and which creates are still owed.
+//! What a run leaves open: which Machine each new one replaces, and which creates are pending.
 //!
-//! Only counts places; what the state says of each Machine is [`super::next_state()`]'s business.
+//! Counts places only; [`super::next_state()`] decides what the state says of each Machine.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,14 +9,14 @@ use super::options::PlanMode;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
 use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, PendingCreate};
 
-/// Whose place each create takes: the one that it replaces, one that vanished, or one that goes so that
-/// its group is even.
+/// The Machine that each create replaces: an explicit one, a missing one, or one that is removed to balance its
+/// group.
 pub(super) fn replaced_by_create(
     plan: &Plan,
     known: &Known,
     desired: &Desired,
 ) -> BTreeMap<StepId, MachineId> {
-    let mut left: BTreeMap<&GroupName, VecDeque<&MachineId>> = BTreeMap::new();
+    let mut replaceable: BTreeMap<&GroupName, VecDeque<&MachineId>> = BTreeMap::new();
     for (_, change) in plan.changes() {
         let Some(id) = &change.machine.id else {
             continue;
@@ -36,13 +36,13 @@ pub(super) fn replaced_by_create(
             | Action::Adopt => false,
         };
         if leaves_a_place {
-            left.entry(&change.group).or_default().push_back(id);
+            replaceable.entry(&change.group).or_default().push_back(id);
         }
     }
     let mut place_of = |change: &Change| {
         let adds = change.action.verb() == (Verb::Create, None);
         if adds && change.standby_for().is_empty() {
-            left.get_mut(&change.group)?.pop_front().cloned()
+            replaceable.get_mut(&change.group)?.pop_front().cloned()
         } else {
             change.replaces().cloned()
         }
@@ -53,10 +53,10 @@ pub(super) fn replaced_by_create(
         .collect()
 }
 
-/// A successor and the one that it replaces count as one only while both are there, and only until a plan
-/// that keeps both has come to its end in their group.
+/// A replacement and the Machine it replaces count as one only while both exist, and only until a plan that
+/// keeps both completes in their group.
 pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepResult]) {
-    let there: BTreeSet<MachineId> = next.machines.keys().cloned().collect();
+    let present: BTreeSet<MachineId> = next.machines.keys().cloned().collect();
     let unfinished: BTreeSet<&GroupName> = plan
         .changes()
         .filter(|(id, _)| {
@@ -68,12 +68,12 @@ pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepRe
     for machine in next.machines.values_mut() {
         let open = unfinished.contains(&machine.group);
         let old = machine.replaces.take();
-        machine.replaces = old.filter(|old| open && there.contains(old));
+        machine.replaces = old.filter(|old| open && present.contains(old));
     }
 }
 
-/// What is owed: creates that may have happened, and in a group without a written count those that did
-/// not, since nothing else would ask for them again. One that this plan did not need is owed no more.
+/// Pending creates: those that may have happened and, in a group without a written count, those that did not
+/// happen, since nothing else would request them again. One that this plan did not need is dropped.
 pub(super) fn settle_pending(
     next: &mut Known,
     known: &Known,
@@ -87,11 +87,11 @@ pub(super) fn settle_pending(
         group.is_none_or(|group| matches!(group.count, Count::Written(_)))
     };
     let before: BTreeSet<&LaunchId> = known.pending_creates.iter().map(|p| &p.launch).collect();
-    let mut owed = Vec::new();
+    let mut open_creates = Vec::new();
     for (id, change) in plan.changes() {
         if let (Some(successor), Some(result)) = (change.successor(), results.get(id.0 as usize)) {
             let again = before.contains(&successor.launch) && result.outcome != Outcome::Done;
-            owed.extend(pending_successor(change, &successor.launch, result, again));
+            open_creates.extend(pending_successor(change, &successor.launch, result, again));
         }
         let Action::Create {
             launch,
@@ -112,7 +112,7 @@ pub(super) fn settle_pending(
             .is_some_and(|old| next.machines.contains_key(old));
         let missing = !counted(&change.group) && !stays;
         if !made && (unknown || missing || before.contains(launch)) {
-            owed.push(PendingCreate {
+            open_creates.push(PendingCreate {
                 launch: launch.clone(),
                 group: change.group.clone(),
                 region: change.region.clone(),
@@ -127,17 +127,21 @@ pub(super) fn settle_pending(
             .any(|m| m.name.matches_launch(launch))
     };
     if plan.mode == PlanMode::RefreshOnly {
-        let kept = known.pending_creates.iter();
-        owed.extend(kept.filter(|pending| !answered(&pending.launch)).cloned());
+        let earlier = known.pending_creates.iter();
+        open_creates.extend(
+            earlier
+                .filter(|pending| !answered(&pending.launch))
+                .cloned(),
+        );
     }
-    next.pending_creates = owed;
+    next.pending_creates = open_creates;
     for pending in &mut next.pending_creates {
-        let there = |old: &MachineId| next.machines.contains_key(old);
-        pending.replaces = pending.replaces.take().filter(there);
+        let exists = |old: &MachineId| next.machines.contains_key(old);
+        pending.replaces = pending.replaces.take().filter(exists);
     }
 }
 
-/// The create that an update without room has perhaps made, or that an earlier one has.
+/// The replacement that an update on a full host may have created, or that an earlier run may have.
 fn pending_successor(
     change: &Change,
     launch: &LaunchId,

@@ -1,6 +1,6 @@
-//! Machines that are in another region than their create named: the platform made them there.
+//! Machines that the platform created in another region than requested.
 //!
-//! Decides nothing: without written `regions` such a Machine stays where it is, and the plan says so each time.
+//! Decides nothing: without `regions` such a Machine is not moved, and each plan warns about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use crate::core::fleet::{
     Region, Regions,
 };
 
-/// More Machines than that are seldom made in one region at once.
+/// One run rarely creates more Machines than this in one region.
 const SLOTS: u32 = 32;
 
-/// The region in whose name a run at this serial made a Machine of this name: its launch id is derived from it.
+/// The region that a run at this serial requested for this Machine name: the launch id is derived from it.
 pub(super) fn named_by<'r>(
     name: &MachineName,
     group: &GroupName,
@@ -33,8 +33,7 @@ pub(super) fn named_by<'r>(
     })
 }
 
-/// The region that the create of a Machine named which the state does not know: that of the pending create that it
-/// answers, else the one that its name is derived from.
+/// The requested region of a Machine that the state does not know: from its pending create, else from its name.
 fn of_new(
     machine: &Machine,
     group: &GroupName,
@@ -57,7 +56,7 @@ fn of_new(
     named_by(&machine.name, group, stamps.serial, lineage, regions).cloned()
 }
 
-/// The region that the create of this Machine named, where it is in another one.
+/// The requested region of this Machine, if it is in another one.
 pub(super) fn requested(
     member: &Member<'_>,
     known: &Known,
@@ -85,8 +84,7 @@ pub(super) fn of_successor<'m>(
     requested.unwrap_or(member.region)
 }
 
-/// Notes in the state which region the create of each Machine named that this run made, or that it is the first to
-/// take into the state.
+/// Records the requested region of Machines that this run created or adopted first.
 pub(super) fn remember(
     next: &mut Known,
     known: &Known,
@@ -121,7 +119,7 @@ pub(super) fn remember(
     }
 }
 
-/// Where nothing is written about regions nobody is moved, not even where the platform chose the region.
+/// Without `regions` Machines are not moved, even if the platform chose their region.
 pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Vec<Note> {
     let is_unwritten = |decision: &GroupDecision<'_>| {
         let regions = decision.desired.map(|group| &group.regions);
@@ -146,15 +144,16 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> V
         note(
             codes::PLACED_ELSEWHERE,
             format!(
-                "{} of group `{name}` ({}) {is} in {region}, asked for {requested}: the platform chose the region",
+                "{} of group `{name}` ({}) {is} in {region}instead of {requested}: the platform chose the \
+                 region",
                 format_machine_count(all.len()),
                 format_ids(all.iter().copied()),
             ),
         )
         .for_group(name)
         .with_hint(format!(
-            "`aeroform machine replace {}` makes {it} in {requested}; to keep {it} in {region} write it in `regions` \
-             of `[groups.{}]`",
+            "`aeroform machine replace {}` recreates {it} in {requested}; to keep {it} in {region}, add it \
+             to `regions` in `[groups.{}]`",
             listed.join(" "),
             name.toml_key()
         ))

@@ -1,7 +1,6 @@
-//! The planner: from what is desired, known and observed to the plan.
+//! The planner: from desired, known and observed Machines to the complete plan.
 //!
-//! Calls the parts in their order, joins what they return, and decides nothing itself. Read it first, then go where
-//! it points.
+//! Calls the modules in order, joins their results, and decides nothing itself. Start reading here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +37,8 @@ use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, Known, Lineage, MachineId, Observed, Region,
 };
 
-/// Makes the plan. Without an observation it plans from the state alone. Pure: the same facts give the
-/// same plan, whatever order they came in.
+/// Makes the plan. Without an observation it uses the state alone. Pure: the same facts give the same plan, in
+/// any input order.
 pub fn plan(
     desired: &Desired,
     known: &Known,
@@ -49,40 +48,39 @@ pub fn plan(
     let scope = observed
         .map(|o| &o.description.scope)
         .or(known.lineage.as_ref());
-    // Before the first apply an offline plan knows no scope; its ids are derived anew at apply.
+    // Before the first apply an offline plan has no lineage; ids are derived again at apply.
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
-    let remembered = CompareContext::of(known, lineage);
+    let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
     let desired = &*options.requested.override_strategy(desired);
     let mut fleet = members::join_fleet(desired, known, observed, &digest);
     options.requested.mark_excluded(&mut fleet);
     if observed.is_some() {
-        let drifted = members::find_drift(&fleet.members, remembered);
+        let drifted = members::find_drift(&fleet.members, context);
         fleet.drift.extend(drifted);
     }
     let decisions = match options.mode {
         PlanMode::Normal | PlanMode::Destroy => {
             let destroys_app = options.mode == PlanMode::Destroy;
-            reconcile::decide(
-                desired,
-                &fleet,
-                remembered,
-                &options.requested,
-                destroys_app,
-            )
+            reconcile::decide(desired, &fleet, context, &options.requested, destroys_app)
         }
-        PlanMode::RefreshOnly => refresh::decide(desired, &fleet, remembered),
+        PlanMode::RefreshOnly => refresh::decide(desired, &fleet, context),
     };
-    let mut intents = LaunchAllocator::of(desired, known, observed, lineage);
+    let mut allocator = LaunchAllocator::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
-    let manner = order::OrderOptions::of(desired, &options.requested, capabilities);
-    let mut spare = VolumeAllocator::of(
+    let order_options = order::OrderOptions::of(desired, &options.requested, capabilities);
+    let mut volume_allocator = VolumeAllocator::of(
         observed,
         &volumes::migration_leftovers(&decisions, observed),
     );
-    let mut order =
-        order::build_steps(&decisions, &fleet.missing, &mut intents, &mut spare, manner);
+    let mut order = order::build_steps(
+        &decisions,
+        &fleet.missing,
+        &mut allocator,
+        &mut volume_allocator,
+        order_options,
+    );
     options
         .requested
         .apply_clone_source(&mut order.steps, &fleet);
@@ -116,7 +114,7 @@ pub fn plan(
         machines: fleet.len(),
         mode: options.mode,
         requested: options.requested.clone(),
-        on_failure: manner.on_failure,
+        on_failure: order_options.on_failure,
         cost: cost::estimate(desired, &decisions, &order.steps).map(Box::new),
         release: observed.and_then(|observed| {
             releases::planned_release(desired, known, observed, &decisions, options.mode)
@@ -145,7 +143,7 @@ fn sorted_drift(mut drift: Vec<Drift>) -> Vec<Drift> {
     drift
 }
 
-/// What was read and decided, for the parts that have something to say about it.
+/// The inputs and decisions, for the parts that add notes.
 struct Facts<'p, 'a> {
     desired: &'p Desired,
     known: &'p Known,
@@ -162,14 +160,14 @@ struct Facts<'p, 'a> {
 struct UnrecordedRuns {
     provenance: BTreeMap<MachineId, Provenance>,
     adopted_runs: Vec<AdoptedRun>,
-    /// Its refusals, which come before all others.
+    /// Refusals that come before all others.
     before: Remarks,
-    /// Its records, which come after all others.
+    /// Records that come after all others.
     after: Remarks,
 }
 
 impl Facts<'_, '_> {
-    /// What all parts say, in the order of the plan.
+    /// The remarks of all parts, in the order of the plan.
     fn join_remarks(&self, before: Remarks, rollout: Remarks, after: Remarks) -> Remarks {
         Remarks::join([
             before,
@@ -182,7 +180,7 @@ impl Facts<'_, '_> {
         ])
     }
 
-    /// Runs that the state does not list: what it takes over of them, and what it must not.
+    /// Adopts runs that the state does not list, or refuses to.
     fn unrecorded(&self, observed: &Observed, digest: &str) -> UnrecordedRuns {
         let (known, fleet, options) = (self.known, self.fleet, self.options);
         let history = history::check_history(known, observed, fleet, digest, options);
@@ -288,22 +286,21 @@ impl Facts<'_, '_> {
             note(
                 codes::SIZES_NOT_ENFORCED,
                 format!(
-                    "provider `{}` shows sizes and images and does not enforce them",
+                    "provider `{}` shows sizes and images but does not enforce them",
                     self.desired.provider
                 ),
             )
         })
     }
 
-    /// What a plan without an observation leaves open until the apply.
+    /// Notes about choices that a plan without an observation leaves to the apply.
     fn offline_notes(&self) -> Vec<Note> {
         let (desired, options) = (self.desired, self.options);
         let mut found = Vec::new();
         if !options.requested.restart.is_none() {
             found.push(note(
                 codes::DECIDED_AT_APPLY,
-                "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
-                 was made without asking the provider",
+                "which Machines are running, and so restarted, is decided at apply: this plan was made without calling the provider",
             ));
         }
         let chosen_late =
@@ -311,21 +308,20 @@ impl Facts<'_, '_> {
         if chosen_late && options.mode == PlanMode::Normal {
             found.push(note(
                 codes::DECIDED_AT_APPLY,
-                "which Machines go is decided at apply: this plan was made without asking the provider",
+                "which Machines are destroyed is decided at apply: this plan was made without calling the provider",
             ));
         }
         if desired.profile().has_volumes && creates_mounts(self.steps, desired) {
             found.push(note(
                 codes::DECIDED_AT_APPLY,
-                "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
-                 without asking the provider",
+                "which volumes new Machines take or create is decided at apply: this plan was made without calling the provider",
             ));
         }
         found
     }
 }
 
-/// Whether a Machine comes that has a mount.
+/// Whether a new Machine has a mount.
 fn creates_mounts(steps: &[Step], desired: &Desired) -> bool {
     let mut changes = changes(steps);
     changes.any(|(_, change)| match &change.action {
@@ -343,19 +339,18 @@ fn creates_mounts(steps: &[Step], desired: &Desired) -> bool {
     })
 }
 
-/// That secrets were written in clear, which no later state undoes.
+/// Warns of secrets that were written in cleartext: later states do not undo that.
 fn exposed_secrets_warning(known: &Known) -> Option<Note> {
     (known.configs_with_cleartext > 0).then(|| {
         note(
             codes::SECRETS_IN_STATE,
-            "the state file has a secret in clear, and so has its history, in git for instance, also after an \
-             apply has rewritten it",
+            "the state file contains a secret in cleartext; its history (for example in git) keeps it even after an apply",
         )
-        .with_hint("replace the secret where it is issued, and set the new one with `fly secrets set`")
+        .with_hint("rotate the secret, and set the new one with `fly secrets set`")
     })
 }
 
-/// What the state will say differently although no step says so.
+/// State changes without a step.
 fn record_notes(
     desired: &Desired,
     known: &Known,
@@ -368,22 +363,22 @@ fn record_notes(
     }
     if known.configs_with_cleartext > 0 {
         let configs = match known.configs_with_cleartext {
-            1 => "1 config of the state has a secret in clear".to_owned(),
-            n => format!("{n} configs of the state have a secret in clear"),
+            1 => "1 config in the state has a secret in cleartext".to_owned(),
+            n => format!("{n} configs in the state have a secret in cleartext"),
         };
         found.push(note(
             codes::SECRETS_IN_STATE,
-            format!("{configs}: an apply writes a hash in its place"),
+            format!("{configs}: an apply replaces it with a hash"),
         ));
     }
     for (name, group) in &desired.groups {
-        let remembered = known.protected_groups.contains(name)
+        let was_protected = known.protected_groups.contains(name)
             || desired
                 .moved
                 .iter()
                 .any(|m| m.to == *name && known.protected_groups.contains(&m.from));
         let exists = fleet.members.contains_key(name);
-        match (group.protect, remembered) {
+        match (group.protect, was_protected) {
             (true, false) if exists => {
                 found.push(
                     note(codes::PROTECTS, format!("group `{name}` becomes protected"))
@@ -409,7 +404,7 @@ fn record_notes(
         if !moved && !fleet.members.contains_key(name) {
             found.push(note(
                 codes::UNPROTECTS,
-                format!("group `{name}` is gone and no longer protected"),
+                format!("group `{name}` no longer exists, so its protection ends"),
             ));
         }
     }
@@ -527,7 +522,7 @@ fn expected_machines(
 }
 
 impl Plan {
-    /// Warnings of Machines of which nobody can say now whether they are as the state says.
+    /// Warnings about Machines that cannot be compared with the state now.
     pub fn unverifiable_machines(&self) -> impl Iterator<Item = &Note> {
         let codes = [
             codes::HOST_UNREACHABLE,
@@ -540,8 +535,8 @@ impl Plan {
             .filter(move |note| names.contains(&note.code.as_str()))
     }
 
-    /// What keeps this plan from doing all that its verb promises, whatever comes of its steps: what a refresh
-    /// cannot take in, and Machines that a destroy of the app leaves since nobody can read them.
+    /// What keeps the plan from doing all that its verb promises, whatever its results: fields that a refresh
+    /// cannot record, and unreadable Machines that a destroy of the app leaves.
     pub fn shortfalls(&self) -> impl Iterator<Item = &Note> {
         let left: &[Code] = match self.mode {
             PlanMode::Normal => &[],
@@ -556,13 +551,13 @@ impl Plan {
         all.filter(|note| left.iter().any(|code| code.name() == note.code))
     }
 
-    /// What a refresh leaves outside of the state, because no file says it.
+    /// Fields that a refresh leaves out of the state, because no manifest sets them.
     pub fn not_adopted(&self) -> impl Iterator<Item = &Note> {
         let code = codes::NOT_TAKEN_IN.name();
         self.notes.iter().filter(move |note| note.code == code)
     }
 
-    /// Machines that this plan takes into the state, whoever made them.
+    /// Machines that this plan adopts, whoever created them.
     pub fn adopted_machines(&self) -> BTreeSet<&MachineId> {
         let added = self
             .drift

@@ -1,11 +1,11 @@
-//! Ports that new Machines get otherwise than a plan showed them: another program has taken one since.
+//! Ports of new Machines that differ from those the shown plan had, because another program took one since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::types::{Action, Plan};
 use crate::core::fleet::GroupName;
 
-/// For each port that was shown and is not given any more, which one is given in its place.
+/// For each shown port that is no longer used, the port that replaces it.
 pub fn changed_ports(shown: &Plan, fresh: &Plan) -> Vec<String> {
     let (was, is) = (planned_ports(shown), planned_ports(fresh));
     let none = BTreeSet::new();

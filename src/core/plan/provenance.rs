@@ -1,6 +1,6 @@
-//! Who made the Machines that the state does not list, as far as their stamps and names tell (rule 4).
+//! Which run created the Machines that the state does not list, according to their stamps and names (rule 4).
 //!
-//! Words and consent hang on it; what becomes of a Machine does not.
+//! Only messages and approvals depend on it, not what happens to a Machine.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,31 @@ use super::members::{CreateMatch, Fleet};
 use super::options::Options;
 use crate::core::fleet::{Machine, MachineId, Observed, RunId};
 
-/// The run of ours that made a Machine.
+/// The run of ours that created a Machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Which.
+    /// The run.
     pub run: RunId,
-    /// What is known of it.
+    /// How it is known.
     #[serde(rename = "trace")]
     pub source: ProvenanceSource,
 }
 
-/// What is known of a run whose Machine the state does not list.
+/// How the run of an unlisted Machine is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProvenanceSource {
-    /// This host's journal has a record of it, or the state still owes its create: the Machine is as much
-    /// ours as one that is listed.
+    /// This host's journal has the run, or the state has the pending create: the Machine is as much ours as a
+    /// listed one.
     Recorded,
-    /// The state lists it, and nobody waited for its call any more.
+    /// The state lists the run, but no longer waits for this create.
     GivenUp,
-    /// Nothing but what the Machine says.
+    /// Only the Machine's stamps name it.
     Stamped,
 }
 
-/// Who made each Machine that this plan takes into the state; one that is missing was added outside.
+/// The run that created each Machine that this plan adopts; a Machine without an entry was added outside
+/// Aeroform.
 pub(super) fn find_provenance(
     fleet: &Fleet<'_>,
     observed: &Observed,
@@ -46,20 +47,26 @@ pub(super) fn find_provenance(
         .filter(|m| m.is_adopted() && !m.is_unlisted_and_unreadable());
     let made = adopted.filter_map(|member| {
         let run = creating_run(member.observed?, observed)?;
-        let trace = match member.create_match {
+        let source = match member.create_match {
             _ if options.own_runs.contains(run) => ProvenanceSource::Recorded,
             CreateMatch::Pending => ProvenanceSource::Recorded,
             CreateMatch::GivenUp => ProvenanceSource::GivenUp,
             CreateMatch::Unmatched => ProvenanceSource::Stamped,
         };
         let run = run.clone();
-        Some((member.id.clone(), Provenance { run, source: trace }))
+        Some((
+            member.id.clone(),
+            Provenance {
+                run,
+                source: source,
+            },
+        ))
     });
     made.collect()
 }
 
-/// The run whose stamps it bears, if it bears them by right: a copy has another name, and another app's
-/// Machines another lineage.
+/// The run in its stamps, if they are genuine: a copy has another name, and a Machine of another app another
+/// lineage.
 pub(super) fn creating_run<'a>(machine: &'a Machine, observed: &Observed) -> Option<&'a RunId> {
     let stamps = &machine.stamps;
     let launch = stamps.launch.as_deref();

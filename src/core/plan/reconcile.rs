@@ -1,7 +1,6 @@
-//! What becomes of each group: who stays, who changes, who is made, who goes.
+//! What happens to each group: which Machines stay, change, are created or destroyed.
 //!
-//! Decides per group, by itself; the order between all of it is [`super::order`]'s business, and what
-//! must be refused is [`super::guards`]'s.
+//! Decides each group by itself; [`super::order`] decides the order, and [`super::guards`] what is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +18,12 @@ use super::unproven::{self, Evidence};
 use super::unreadable;
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineState, PendingCreate, Region};
 
-/// Decides every group, wanted or existing, in order of name.
+/// Decides every group, desired or existing, in order of name.
 pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
-    remembered: CompareContext<'a>,
-    asked: &Requested,
+    context: CompareContext<'a>,
+    requested: &Requested,
     destroys_app: bool,
 ) -> BTreeMap<GroupName, GroupDecision<'a>> {
     let mut names: BTreeSet<&GroupName> = fleet.members.keys().collect();
@@ -34,13 +33,13 @@ pub(super) fn decide<'a>(
     let running = running::running_image(fleet.members.values().flatten());
     let mut decisions = BTreeMap::new();
     for name in names {
-        let wanted = if destroys_app {
+        let desired_group = if destroys_app {
             None
         } else {
             desired.groups.get(name)
         };
         let members = fleet.members.get(name).cloned().unwrap_or_default();
-        let decision = match wanted {
+        let decision = match desired_group {
             Some(group) => {
                 let vanished: Vec<_> = fleet.missing.iter().filter(|v| v.group == *name).collect();
                 GroupReconciler {
@@ -50,7 +49,7 @@ pub(super) fn decide<'a>(
                     members,
                     missing: &vanished,
                     running: &running,
-                    requested: asked,
+                    requested: requested,
                     unprotected: fleet.unprotected.contains(name),
                     pending_creates: fleet
                         .pending_creates
@@ -59,9 +58,9 @@ pub(super) fn decide<'a>(
                         .map(|(_, pending)| *pending)
                         .collect(),
                 }
-                .decide(remembered)
+                .decide(context)
             }
-            None => decide_removed_group(desired, members, remembered, destroys_app),
+            None => decide_removed_group(desired, members, context, destroys_app),
         };
         decisions.insert(name.clone(), decision);
     }
@@ -71,10 +70,10 @@ pub(super) fn decide<'a>(
 fn decide_removed_group<'a>(
     desired: &Desired,
     members: Vec<Member<'a>>,
-    remembered: CompareContext<'a>,
+    context: CompareContext<'a>,
     destroys_app: bool,
 ) -> GroupDecision<'a> {
-    let mut fields = ConfigComparer::of(None, remembered);
+    let mut fields = ConfigComparer::of(None, context);
     let (removal, reason) = if destroys_app {
         (Removal::AppDestroyed, "the app is destroyed")
     } else if desired.has_processes {
@@ -82,31 +81,31 @@ fn decide_removed_group<'a>(
     } else {
         (
             Removal::GroupRemoved,
-            "fly.toml has no `[processes]`, so only the group `app` is wanted",
+            "fly.toml has no `[processes]`, so the only group is `app`",
         )
     };
-    let (held, leaving): (Vec<_>, Vec<_>) = members
+    let (unreadable_members, readable): (Vec<_>, Vec<_>) = members
         .iter()
         .partition(|member| member.is_unlisted_and_unreadable());
-    let left = held
+    let note = unreadable_members
         .first()
-        .and_then(|first| unreadable::left_alone_note(&first.group, &held));
-    let gone = leaving.into_iter().map(|member| RemovedMachine {
+        .and_then(|first| unreadable::left_alone_note(&first.group, &unreadable_members));
+    let removed = readable.into_iter().map(|member| RemovedMachine {
         removal,
         reason: reason.to_owned(),
         left_volumes: member.volumes().to_vec(),
         precondition: fields.precondition(member),
         member: member.clone(),
     });
-    let gone = gone.collect();
+    let removed = removed.collect();
     let adopted = adopted_machines(&members);
-    let kept = members.iter().find(|member| member.excluded);
+    let excluded = members.iter().find(|member| member.excluded);
     GroupDecision {
-        refusal: kept.map(|member| excluded_must_change(member, reason)),
+        refusal: excluded.map(|member| excluded_must_change(member, reason)),
         members,
-        removed: gone,
+        removed: removed,
         adopted,
-        notes: left.into_iter().collect(),
+        notes: note.into_iter().collect(),
         ..GroupDecision::default()
     }
 }
@@ -125,7 +124,7 @@ pub(super) struct GroupReconciler<'g, 'a> {
     pub(super) desired_group: &'a DesiredGroup,
     pub(super) members: Vec<Member<'a>>,
     pub(super) missing: &'g [&'g MissingMachine<'a>],
-    /// What the app runs, for groups that have nothing of their own.
+    /// The image that the app runs, for groups without Machines.
     pub(super) running: &'g RunningImage,
     pub(super) requested: &'g Requested,
     pub(super) unprotected: bool,
@@ -133,7 +132,7 @@ pub(super) struct GroupReconciler<'g, 'a> {
 }
 
 impl<'a> GroupReconciler<'_, 'a> {
-    fn decide(self, remembered: CompareContext<'a>) -> GroupDecision<'a> {
+    fn decide(self, context: CompareContext<'a>) -> GroupDecision<'a> {
         let mut decision = GroupDecision {
             desired: Some(self.desired_group),
             ..GroupDecision::default()
@@ -143,18 +142,18 @@ impl<'a> GroupReconciler<'_, 'a> {
             .iter()
             .cloned()
             .partition(|m| self.stays_standby(m));
-        let remade = self.missing_per_region(&primaries);
-        let mut target = self.desired_counts(&primaries, &standbys, &remade);
+        let recreated = self.missing_per_region(&primaries);
+        let mut target = self.desired_counts(&primaries, &standbys, &recreated);
         if target.primaries == 0 {
-            // A standby of nobody would never start.
+            // A standby that watches no Machine would never start.
             target.standbys = 0;
         }
         decision.count_reason = target.reason;
-        let current = self.current_per_region(&primaries, &remade, target.primaries);
-        // A group that has no mount any more leaves its volumes wherever they are.
+        let current = self.current_per_region(&primaries, &recreated, target.primaries);
+        // A group without mounts leaves its volumes behind in any case.
         let keeps = |m: &&Member<'_>| {
-            let held = self.desired_group.template.has_mounts() && !m.volumes().is_empty();
-            (held || m.excluded) && !self.is_marked_removed(m)
+            let holds_volume = self.desired_group.template.has_mounts() && !m.volumes().is_empty();
+            (holds_volume || m.excluded) && !self.is_marked_removed(m)
         };
         let with_volume = count_by_region(primaries.iter().filter(keeps));
         let home = self.default_region();
@@ -190,7 +189,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             self.desired_group,
             &layout.counts,
         ));
-        let mut fields = ConfigComparer::of(Some(self.desired_group), remembered);
+        let mut fields = ConfigComparer::of(Some(self.desired_group), context);
         self.reconcile_primaries(
             &layout,
             primaries,
@@ -207,7 +206,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         );
         unproven::wait_for_unproven(
             self.desired_group,
-            remembered.lineage,
+            context.lineage,
             &mut fields,
             &mut decision,
         );
@@ -269,7 +268,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         }
     }
 
-    /// A standby whose group has services is none any more (docs/platform/fly-toml.md 9).
+    /// A standby becomes a primary if its group has services (docs/platform/fly-toml.md 9).
     fn stays_standby(&self, member: &Member<'_>) -> bool {
         member.is_standby() && !self.desired_group.template.has_services()
     }
@@ -281,7 +280,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         })
     }
 
-    /// Who of the primaries stays, and what changes of those.
+    /// Decides which primaries stay, and how they change.
     fn reconcile_primaries(
         &self,
         layout: &RegionLayout,
@@ -291,7 +290,8 @@ impl<'a> GroupReconciler<'_, 'a> {
         decision: &mut GroupDecision<'a>,
     ) {
         let mut by_region: BTreeMap<Region, Vec<Member<'a>>> = BTreeMap::new();
-        // Half of a pair is no Machine more, nor is what a lost run of the same wish has made.
+        // A replacement pair counts as one Machine, and Machines of an unrecorded run for the same desired
+        // state do not count.
         let lost = primaries
             .iter()
             .filter(|member| member.from_unrecorded_run)
@@ -304,15 +304,15 @@ impl<'a> GroupReconciler<'_, 'a> {
                 .or_default()
                 .push(member);
         }
-        let mut left = Vec::new();
+        let mut left_alone = Vec::new();
         let mut lowering = existing.saturating_sub(target);
         let tried = unproven::tried(self.desired_group, by_region.values().flatten(), fields);
         for (region, members) in &by_region {
             let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
-            let mut going = BTreeSet::new();
+            let mut removed_ids = BTreeSet::new();
             let named = members.iter().filter(|m| self.is_marked_removed(m)).count();
-            let leaving = named + (members.len() - named).saturating_sub(keep);
-            if leaving > 0 {
+            let excess = named + (members.len() - named).saturating_sub(keep);
+            if excess > 0 {
                 let judged = members.iter().map(|member| removal_order::Judged {
                     member,
                     is_outdated: !fields.compare(member).changes.is_empty(),
@@ -329,13 +329,13 @@ impl<'a> GroupReconciler<'_, 'a> {
                 if layout.held_by_volumes.contains(region) {
                     removal_order::sort_volumes_last(&mut order, named);
                 }
-                for (member, why) in order.into_iter().take(leaving) {
+                for (member, why) in order.into_iter().take(excess) {
                     if member.is_unlisted_and_unreadable() && !self.is_marked_removed(member) {
                         lowering = lowering.saturating_sub(1);
-                        left.push(member);
+                        left_alone.push(member);
                         continue;
                     }
-                    going.insert(member.id);
+                    removed_ids.insert(member.id);
                     let removal = if self.is_marked_removed(member) {
                         Removal::Named
                     } else if lowering > 0 {
@@ -344,14 +344,15 @@ impl<'a> GroupReconciler<'_, 'a> {
                         Removal::Rebalanced
                     };
                     lowering = lowering.saturating_sub(1);
-                    let why = if keep == 0 && removal != Removal::Named {
-                        "none is wanted in its region"
-                    } else {
-                        why
+                    let why = match (removal, target, keep) {
+                        (Removal::Named, ..) | (_, _, 1..) => why,
+                        (_, 0, 0) => "count is 0",
+                        (_, _, 0) => "count in its region is 0",
                     };
                     if member.excluded {
-                        let refusal =
-                            || excluded_must_change(member, &format!("it is to go ({why})"));
+                        let refusal = || {
+                            excluded_must_change(member, &format!("the plan destroys it ({why})"))
+                        };
                         decision.refusal.get_or_insert_with(refusal);
                     }
                     decision
@@ -359,7 +360,7 @@ impl<'a> GroupReconciler<'_, 'a> {
                         .push(removed_machine(member, removal, why, fields));
                 }
             }
-            for member in members.iter().filter(|m| !going.contains(m.id)) {
+            for member in members.iter().filter(|m| !removed_ids.contains(m.id)) {
                 decision.primaries.push(member.clone());
                 let before = decision.changed.len();
                 self.decide_change(member, fields, decision);
@@ -371,7 +372,7 @@ impl<'a> GroupReconciler<'_, 'a> {
                     decision.changed.push(ChangedMachine {
                         method: ChangeMethod::Update,
                         changes: Vec::new(),
-                        reason: "its group has services, so it stands by for nobody".to_owned(),
+                        reason: "its group has services, so it stops being a standby".to_owned(),
                         precondition: fields.precondition(member),
                         member: member.clone(),
                         role: ChangeRole::Primary,
@@ -381,7 +382,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         }
         decision
             .notes
-            .extend(unreadable::left_alone_note(self.name, &left));
+            .extend(unreadable::left_alone_note(self.name, &left_alone));
         for (region, n) in &layout.counts {
             let staying = by_region.get(region).into_iter().flatten();
             let there = to_count(staying.filter(|m| !self.is_marked_removed(m)).count());
@@ -401,34 +402,37 @@ impl<'a> GroupReconciler<'_, 'a> {
             return;
         }
         let found = fields.compare(member);
-        // What a host that does not answer said last is no reason to touch anything.
+        // The last known values of an unreachable host are no reason for a change.
         let down = member.host_ok()
             && member.state() == Some(MachineState::Failed)
             && Evidence::of(self.desired_group, member) == Evidence::Enough;
-        let ask = self.requested.for_machine(member);
-        if member.is_unlisted_and_unreadable() && ask != MachineRequest::Replace {
+        let request = self.requested.for_machine(member);
+        if member.is_unlisted_and_unreadable() && request != MachineRequest::Replace {
             return;
         }
         let as_wanted = found.changes.is_empty()
             && member.moved_from.is_none()
             && !down
-            && ask == MachineRequest::Nothing;
+            && request == MachineRequest::Nothing;
         let lags = found.is_record_outdated || member.is_record_outdated();
         if as_wanted && lags && !member.is_adopted() {
             let moved = member.forked_volumes().next();
             let reason = moved.map_or_else(
-                || "it is already as wanted, the state is not".to_owned(),
-                |(old, new)| format!("a move to another host gave it {new} in place of {old}"),
+                || "already up to date; only the state is behind".to_owned(),
+                |(old, new)| format!("a host migration replaced its volume {old} with {new}"),
             );
             decision.adopted.push((member.clone(), reason));
             return;
         }
         if as_wanted {
-            // Else it stays as unproven as it is.
-            let told = member.known.is_some_and(|known| known.unproven);
+            // Otherwise it stays unconfirmed.
+            let is_known_unproven = member.known.is_some_and(|known| known.unproven);
             let shows = unproven::is_observable(self.desired_group, member.host_ok());
-            if member.proof != ChangeProof::Yes && !member.is_adopted() && (shows || !told) {
-                let reason = "what was sent to it last was not seen to work".to_owned();
+            if member.proof != ChangeProof::Yes
+                && !member.is_adopted()
+                && (shows || !is_known_unproven)
+            {
+                let reason = "its last change was never seen healthy".to_owned();
                 decision.adopted.push((member.clone(), reason));
             }
             return;
@@ -437,28 +441,26 @@ impl<'a> GroupReconciler<'_, 'a> {
             unreadable::change_unreadable(self.name, member, &found.changes, fields, decision);
             return;
         }
-        let replaces = found.needs_replacement() || ask == MachineRequest::Replace;
-        let (how, reason) = if replaces {
-            let reason = if found.needs_replacement() {
-                "its config cannot be changed in place"
-            } else if self.needs_its_volume(member) {
-                "it was named to be replaced, and its volume goes to the new one"
-            } else {
-                "it was named to be replaced"
-            };
+        let replacement = if let Some(reason) = found.replacement_reason() {
+            Some(reason)
+        } else if request != MachineRequest::Replace {
+            None
+        } else if self.needs_its_volume(member) {
+            Some("replacement requested; the new Machine takes its volume")
+        } else {
+            Some("replacement requested")
+        };
+        let (how, reason) = if let Some(reason) = replacement {
             (self.replace_method(member), reason.to_owned())
         } else if let Some(from) = &member.moved_from {
             (ChangeMethod::Move, format!("`[[moved]]` from `{from}`"))
         } else if found.changes.is_empty() && !down {
-            (ChangeMethod::Update, "a restart was asked for".to_owned())
+            (ChangeMethod::Update, "restart requested".to_owned())
         } else if found.changes.is_empty() {
             let detail = member.observed.and_then(|seen| seen.detail.as_deref());
             (
                 ChangeMethod::Update,
-                format!(
-                    "it has failed ({})",
-                    detail.unwrap_or("no reason was given")
-                ),
+                format!("failed ({})", detail.unwrap_or("no reason given")),
             )
         } else {
             (ChangeMethod::Update, "its config changes".to_owned())

@@ -1,9 +1,9 @@
-//! Bringing the state to what is there (rule 10): what was changed outside is taken over, what is gone
-//! is forgotten, and no Machine changes.
+//! Updates the state to match the platform (rule 10): changes from outside are recorded, missing Machines are
+//! forgotten, and no Machine changes.
 //!
-//! Of a config only the keys that the manifests write enter the state, so that nothing becomes a removal
-//! later; what the manifests say otherwise is named, for the next apply puts it back. What no manifest says
-//! is named with the line that would say it: a Machine of which nothing else enters the state is not adopted.
+//! The state records only keys that the manifests set, so that nothing becomes a removal later. Notes list the
+//! fields where the manifests differ, since the next apply reverts these, and the fields that no manifest sets,
+//! with the lines that would set them. A Machine that would add nothing to the state is not adopted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ use super::notes::note;
 use super::types::{DriftKind, Note};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineId, StoredConfig};
 
-/// Most fields that are named of one group.
+/// The most fields named per group.
 const MAX_NAMED_FIELDS: usize = 8;
 
-/// Decides every group that exists, wanted or not.
+/// Decides every existing group, desired or not.
 pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
-    remembered: CompareContext<'a>,
+    context: CompareContext<'a>,
 ) -> BTreeMap<GroupName, GroupDecision<'a>> {
     let drifted = fleet
         .drift
@@ -33,83 +33,80 @@ pub(super) fn decide<'a>(
         .filter(|drift| drift.kind == DriftKind::Changed);
     let changed: BTreeSet<&MachineId> = drifted.filter_map(|d| d.machine.id.as_ref()).collect();
     let decided = fleet.members.iter().map(|(name, members)| {
-        let wanted = desired.groups.get(name);
+        let group = desired.groups.get(name);
         let mut decision = GroupDecision {
-            desired: wanted,
+            desired: group,
             members: members.clone(),
             ..GroupDecision::default()
         };
-        let mut fields = ConfigComparer::of(wanted, remembered);
+        let mut fields = ConfigComparer::of(group, context);
         let mut otherwise = BTreeSet::new();
-        let mut untold = UnmanagedFields::default();
+        let mut unmanaged = UnmanagedFields::default();
         for member in members {
             let Some(reason) = adopt_reason(member, &changed) else {
                 continue;
             };
-            let says_more = untold.collect(wanted, member, remembered);
+            let says_more = unmanaged.collect(group, member, context);
             if !says_more && !is_changed_by_unrecorded_run(member) {
                 continue;
             }
             let found = fields.compare(member);
             let fields = found.changes.iter().map(|change| change.path.join("."));
-            otherwise.extend(fields.filter(|field| !untold.fields.contains_key(field)));
+            otherwise.extend(fields.filter(|field| !unmanaged.fields.contains_key(field)));
             decision.adopted.push((member.clone(), reason.to_owned()));
         }
         if !otherwise.is_empty() {
             decision.notes.push(will_revert_note(name, &otherwise));
         }
-        decision.notes.extend(untold.note(name));
+        decision.notes.extend(unmanaged.note(name));
         (name.clone(), decision)
     });
     decided.collect()
 }
 
-/// Why the state takes it over; none for one that is as the state says.
+/// Why the state records it again; none if it matches.
 fn adopt_reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'static str> {
     if member.is_unlisted_and_unreadable() {
         None
     } else if member.is_adopted() {
         Some("not in the state")
     } else if changed.contains(member.id) {
-        Some("it was changed outside")
+        Some("changed outside Aeroform")
     } else if member.is_record_outdated() && member.moved_from.is_none() {
-        Some("its volumes, its group or whom it stands by for are others than in the state")
+        Some("its volumes, group or standby targets differ from the state")
     } else if is_changed_by_unrecorded_run(member) {
-        Some("nobody has seen its last change work")
+        Some("its last change was never seen healthy")
     } else {
         None
     }
 }
 
-/// Fields that somebody changed and that no file says, so that the state has no place for them: by path,
-/// as they are on the Machines now.
+/// Changed fields that no manifest sets, so that the state cannot record them: by path, with their current
+/// values.
 #[derive(Debug, Default)]
 struct UnmanagedFields {
     fields: BTreeMap<String, FieldChange>,
 }
 
 impl UnmanagedFields {
-    /// Collects those of one Machine. Gives whether taking it in changes what the state says.
+    /// Collects those of one Machine. Returns whether adopting it changes the state.
     fn collect(
         &mut self,
-        wanted: Option<&DesiredGroup>,
+        group: Option<&DesiredGroup>,
         member: &Member<'_>,
-        remembered: CompareContext<'_>,
+        context: CompareContext<'_>,
     ) -> bool {
         let Some(seen) = member.observed else {
             return true;
         };
-        let recorded = adopted_config(wanted, seen, remembered.filled, remembered.lineage);
-        if wanted.is_some() {
-            for change in drift_from(&recorded, seen, remembered)
-                .into_iter()
-                .flatten()
-            {
+        let recorded = adopted_config(group, seen, context.filled, context.lineage);
+        if group.is_some() {
+            for change in drift_from(&recorded, seen, context).into_iter().flatten() {
                 self.fields.entry(change.path.join(".")).or_insert(change);
             }
         }
         let lags = member.is_record_outdated() && member.moved_from.is_none();
-        let same = |sent: &StoredConfig| match wanted {
+        let same = |sent: &StoredConfig| match group {
             Some(group) => is_recorded(group, &recorded, sent, member),
             None => sent.is_equivalent_to(&recorded),
         };
@@ -131,15 +128,15 @@ impl UnmanagedFields {
             more => format!(" and {more} more"),
         };
         let message = format!(
-            "group `{name}`: the state cannot take in {}{more}, since no file says it; the next apply undoes it",
+            "group `{name}`: the state cannot record {}{more}, which no manifest sets; the next apply \
+             reverts it",
             paths.join(", ")
         );
         let note = note(codes::NOT_TAKEN_IN, message).for_group(name);
         Some(note.with_hint(self.toml_suggestion()))
     }
 
-    /// What fly.toml has to say: variables as their lines; the rest stands as fly.toml writes it where the
-    /// drift is shown.
+    /// What to add to fly.toml: variables as lines; other fields are shown with the drift.
     fn toml_suggestion(&self) -> String {
         const SHOWN: &str = "the lines marked `+` above";
         let variables = self
@@ -151,14 +148,14 @@ impl UnmanagedFields {
             });
         let variables: Vec<String> = variables.collect();
         if variables.is_empty() {
-            return format!("to keep what is there, write {SHOWN} in fly.toml");
+            return format!("to keep the current values, add {SHOWN} to fly.toml");
         }
         let beside = match self.fields.len() - variables.len() {
             0 => String::new(),
             _ => format!(" (and {SHOWN})"),
         };
         let lines = variables.join("\n");
-        format!("to keep what is there, write this in fly.toml{beside}:\n[env]\n{lines}")
+        format!("to keep the current values, add this to fly.toml{beside}:\n[env]\n{lines}")
     }
 }
 
@@ -174,17 +171,17 @@ fn env_line(key: &str, change: &FieldChange) -> String {
         Some(_) if change.hidden => {
             format!("{name} = \"…\"   # hidden; `fly secrets set` keeps it out of the file")
         }
-        // A string of JSON is one of TOML.
+        // A JSON string is also a TOML string.
         Some(value) => format!("{name} = {value}"),
         None => format!("# without {name}"),
     }
 }
 
-/// Whether a run that the state does not list changed a known Machine last: the state has to know that nobody has
-/// seen that work.
+/// Whether a run that the state does not list changed a known Machine last: the state must record the change as
+/// unconfirmed.
 fn is_changed_by_unrecorded_run(member: &Member<'_>) -> bool {
-    let told = member.known.is_some_and(|known| !known.unproven);
-    told && member.proof != ChangeProof::Yes
+    let is_recorded_proven = member.known.is_some_and(|known| !known.unproven);
+    is_recorded_proven && member.proof != ChangeProof::Yes
 }
 
 fn will_revert_note(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {
@@ -200,10 +197,10 @@ fn will_revert_note(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {
     note(
         codes::PUT_BACK_LATER,
         format!(
-            "group `{name}`: the manifests say otherwise, so the next apply puts back {}{more}",
+            "group `{name}`: the manifests differ, so the next apply reverts {}{more}",
             fields.join(", ")
         ),
     )
     .for_group(name)
-    .with_hint("to keep what is there, write it in fly.toml")
+    .with_hint("to keep the current values, set them in fly.toml")
 }

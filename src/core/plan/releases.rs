@@ -1,8 +1,7 @@
-//! What a plan has to do with releases: whether it registers one, whose it takes back, and what must be
-//! said of the newest one (rules 11, 30).
+//! Releases and the plan: whether it registers one, which ones it reverts, and warnings about the newest one
+//! (rules 11, 30).
 //!
-//! Knows releases as numbers that others may make, too. Where the platform keeps none, or does not tell,
-//! the plan is the same without them.
+//! Releases are numbers that others may create, too. Without releases on the platform the plan is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ use crate::core::fleet::{
     ReleaseStrategy, Strategy,
 };
 
-/// The highest number that anybody tells.
+/// The highest known release number.
 pub(super) fn newest_release(known: &Known, observed: Option<&Observed>) -> Option<u64> {
     let machines = observed.into_iter().flat_map(|o| o.machines.values());
     let told = observed.and_then(|observed| observed.release.as_ref());
@@ -34,13 +33,13 @@ pub(super) fn newest_release(known: &Known, observed: Option<&Observed>) -> Opti
         .max()
 }
 
-/// The number of the release that a Machine is of.
+/// The release number of a Machine.
 pub(super) fn release_number(machine: &Machine) -> Option<u64> {
     Some(machine.stamps.release.as_ref()?.version)
 }
 
-/// The newest release that the state knows of after a refresh: one that somebody else has made since our last
-/// change stays theirs, whatever of it the state has taken in.
+/// The newest release that the state knows after a refresh. A release of somebody else since our last change
+/// remains unseen, even if the refresh recorded parts of it.
 pub(super) fn after_refresh<'m>(
     known: &Known,
     newest: Option<u64>,
@@ -60,16 +59,16 @@ pub(super) fn after_refresh<'m>(
         .map_or(newest, |first| Some(first.saturating_sub(1)))
 }
 
-/// The release that this plan registers: `fly deploy` makes one for whatever it changes, and
-/// `fly scale count` makes none.
+/// The release that this plan registers: like `fly deploy`, for any change; like `fly scale count`, none for a
+/// change of counts.
 pub(super) fn planned_release(
     desired: &Desired,
     known: &Known,
     observed: &Observed,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    aim: PlanMode,
+    mode: PlanMode,
 ) -> Option<PlannedRelease> {
-    let kept = observed.description.capabilities.releases && aim == PlanMode::Normal;
+    let kept = observed.description.capabilities.releases && mode == PlanMode::Normal;
     let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
         let config = decision
             .changed
@@ -101,7 +100,7 @@ pub(super) fn planned_release(
     })
 }
 
-/// Whether a group is made for the first time; one that had Machines once is only scaled.
+/// Whether a group is created for the first time; one that had Machines before is only scaled.
 pub(super) fn is_new(name: &GroupName, decision: &GroupDecision<'_>, known: &Known) -> bool {
     let makes = !decision.creates.is_empty() || !decision.standbys.is_empty();
     let had = known
@@ -119,16 +118,15 @@ fn common_image(
     if desired.image.is_some() {
         return desired.image.clone();
     }
-    let wanted = decisions.values().filter(|d| d.desired.is_some());
-    match running::running_image(wanted.flat_map(|decision| &decision.members)) {
+    let groups = decisions.values().filter(|d| d.desired.is_some());
+    match running::running_image(groups.flat_map(|decision| &decision.members)) {
         RunningImage::Single { image, .. } => Some(image),
         RunningImage::Several(_) | RunningImage::Nothing => None,
     }
 }
 
-/// Marks the changes that take a Machine back from a release which the state has not seen: what they
-/// change is not as it was sent, or is an image that the state does not remember, and a newer release
-/// brought it.
+/// Marks changes that revert a release unknown to the state: the changed fields have drifted, or the state does
+/// not know the image, and a newer release set them.
 pub(super) fn mark_reverts(
     steps: &mut [Step],
     known: &Known,
@@ -178,7 +176,7 @@ fn by_machine(drift: &[Drift]) -> BTreeMap<&MachineId, &Drift> {
         .collect()
 }
 
-/// Which releases the state has not seen.
+/// Releases that the state has not seen.
 struct Newer<'a> {
     seen: Option<u64>,
     known: &'a Known,
@@ -194,7 +192,7 @@ impl<'a> Newer<'a> {
         }
     }
 
-    /// The number of the release of this Machine, where somebody else made it since.
+    /// The release number of this Machine, if somebody else created that release since.
     fn of_machine(&self, machine: &Machine) -> Option<u64> {
         let stamp = machine.stamps.release.as_ref()?;
         let ours = self.known.releases.iter();
@@ -203,15 +201,15 @@ impl<'a> Newer<'a> {
             .any(|ours| ours == stamp.version);
         let is_newer = match self.seen {
             Some(seen) => stamp.version > seen && !is_ours,
-            // Without a state our own stamps tell it.
+            // Without a state, our own stamps tell.
             None => machine.stamps.lineage.as_ref() == Some(self.lineage) && stamp.newer_than_ours,
         };
         is_newer.then_some(stamp.version)
     }
 }
 
-/// The lowest release that the state has not seen, of Machines that are as that release made them and that no step
-/// of this plan changes or takes into the state: they are excluded, or of other groups.
+/// The lowest unseen release on Machines that are unchanged since that release and that no step changes or
+/// adopts: excluded Machines, or those of other groups.
 pub(super) fn unseen(
     steps: &[Step],
     known: &Known,
@@ -228,12 +226,14 @@ pub(super) fn unseen(
             }
         }
     }
-    let left = drift.keys().filter_map(|id| observed.machines.get(*id));
-    left.filter_map(|machine| newer.of_machine(machine)).min()
+    let unchanged = drift.keys().filter_map(|id| observed.machines.get(*id));
+    unchanged
+        .filter_map(|machine| newer.of_machine(machine))
+        .min()
 }
 
-/// The newest release that the state knows of after a run. One of somebody else that is still on a Machine, since
-/// the plan left that one out or did not get to it, stays unseen: the next plan says that it takes it back.
+/// The newest release that the state knows after a run. A release of somebody else that is still on a Machine,
+/// because the plan did not change it, remains unseen: the next plan shows the revert.
 pub(super) fn after_run(
     known: &Known,
     plan: &Plan,
@@ -257,8 +257,8 @@ pub(super) fn after_run(
     }
 }
 
-/// Whether it puts a field back to what our last release sent, after a refresh took in what is there: no drift
-/// tells of that any more. A state that lists no release of ours cannot tell which image was sent.
+/// Whether it resets a field to the value of our last release after a refresh recorded another one; there is no
+/// drift then. A state without a release of ours does not know which image was sent.
 fn reverts_to_our_release(
     change: &Change,
     known: &Known,
@@ -273,23 +273,23 @@ fn reverts_to_our_release(
     let Some(sent) = config.and_then(|group| known.configs.get(&group.config)) else {
         return change.changes.iter().any(|field| field.path == ["image"]);
     };
-    let remembered = CompareContext::of(known, lineage);
-    let brought = drift_from(sent, machine, remembered).unwrap_or_default();
+    let context = CompareContext::of(known, lineage);
+    let brought = drift_from(sent, machine, context).unwrap_or_default();
     change.changes.iter().any(|field| {
         let same = |other: &FieldChange| other.path == field.path && other.before == field.after;
         brought.iter().any(same)
     })
 }
 
-/// Whether it changes an image of which the state remembers nothing, so that no drift tells of it.
+/// Whether it changes an image that the state does not know, so that there is no drift.
 fn changes_unknown_image(change: &Change, known: &Known, id: &MachineId) -> bool {
     let sent = known.sent_config(id);
     let forgotten = sent.is_some_and(|sent| sent.tree().get("image").is_none());
     forgotten && change.changes.iter().any(|field| field.path == ["image"])
 }
 
-/// The newest release that the state has seen. One that names none has seen those of the Machines that are
-/// as it says; one that was never written remembers nothing that could be taken back.
+/// The newest release that the state has seen. A state without a release number has seen those of the Machines
+/// that match it; a state that was never written has nothing to revert.
 fn newest_seen_release(
     known: &Known,
     observed: &Observed,
@@ -312,13 +312,13 @@ fn reverts_drift(change: &Change, drift: &Drift) -> bool {
             .changes
             .iter()
             .any(|field| drift.changes.iter().any(|drifted| same(field, drifted))),
-        // Made by that release: all of it is its own.
+        // Created by that release: all of it belongs to it.
         DriftKind::Added => !change.changes.is_empty(),
         DriftKind::Missing => false,
     }
 }
 
-/// What must be said of the newest release.
+/// Warnings about the newest release.
 pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
     let mut found = Vec::new();
     let app = &observed.app;
@@ -335,19 +335,19 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
             note(
                 codes::RELEASE_IN_PROGRESS,
                 format!(
-                    "{} is in progress: what is there may be about to change",
+                    "{} is in progress: it may be changing Machines now",
                     release_name(release)
                 ),
             )
-            .with_hint("an apply waits for it, at most until it is 15 minutes old"),
+            .with_hint("apply waits until it ends or is 15 minutes old"),
         );
     }
     found
 }
 
-/// The newest release, if it is somebody else's and under way, and for how many seconds it may be. What an
-/// apply has registered is guarded by leases, and over if it is without them; `own` are those that are known
-/// to be so before a Machine says it.
+/// The newest release if it is somebody else's and in progress, with the seconds that it may still take. Leases
+/// protect what an apply registers; without leases it is over. `own` are releases known to be ours before a
+/// Machine shows it.
 pub fn release_in_progress<'r, 'm>(
     newest: Option<&'r Release>,
     own: &BTreeSet<String>,
@@ -355,16 +355,16 @@ pub fn release_in_progress<'r, 'm>(
     now: Option<i64>,
 ) -> Option<(&'r Release, i64)> {
     let release = newest?;
-    let left = release.in_progress_seconds_left(now?)?;
+    let seconds_left = release.in_progress_seconds_left(now?)?;
     let ours = |machine: &Machine| {
         let stamp = machine.stamps.release.as_ref();
         stamp.is_some_and(|stamp| stamp.registered_by_us && stamp.id.as_ref() == Some(&release.id))
     };
     let ours = own.contains(&release.id) || machines.into_iter().any(ours);
-    (!ours).then_some((release, left))
+    (!ours).then_some((release, seconds_left))
 }
 
-/// A release with who made it and when, as far as the platform tells.
+/// A release with its user and time, if known.
 pub fn describe_release(release: &Release) -> String {
     let made = release
         .created_at
@@ -373,7 +373,7 @@ pub fn describe_release(release: &Release) -> String {
     format!("{}{made}", release_name(release))
 }
 
-/// A release as people name one.
+/// The name of a release.
 pub fn release_name(release: &Release) -> String {
     let by = release.user.as_ref().map(|user| format!(" by {user}"));
     format!("release v{}{}", release.version, by.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Who goes first when a region has more Machines than it should (rule 34).
+//! Which Machines go first if a region has too many (rule 34).
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -7,14 +7,14 @@ use super::members::Member;
 use super::requested::Requested;
 use crate::core::fleet::{CheckState, MachineId, MachineState, UpdateBlocker};
 
-/// Machines that are named, and by what.
+/// Machines that are named for removal, and by what.
 #[derive(Clone, Copy)]
 pub(super) struct RemovalHints<'n> {
     /// By `[[removed]]` entries.
     pub(super) removed_entries: &'n BTreeSet<MachineId>,
     /// By a verb.
     pub(super) requested: &'n Requested,
-    /// By a Machine that was made to take their place.
+    /// By a Machine that was created to replace them.
     pub(super) replaced: &'n BTreeSet<&'n MachineId>,
 }
 
@@ -29,12 +29,12 @@ impl RemovalHints<'_> {
 pub(super) struct Judged<'m, 'a> {
     pub(super) member: &'m Member<'a>,
     pub(super) is_outdated: bool,
-    /// A run changed it, nobody saw that work, and this plan changes others as well: it shows first whether they
+    /// A run changed it without confirmation, and this plan changes others as well: it shows first whether they
     /// would work.
     pub(super) is_tried: bool,
 }
 
-/// Sorts so that those who go come first, each with the reason for its place.
+/// Sorts by removal order, each Machine with the reason for its place.
 pub(super) fn sort_for_removal<'m, 'a>(
     members: impl IntoIterator<Item = Judged<'m, 'a>>,
     named: RemovalHints<'_>,
@@ -48,7 +48,7 @@ where
             let member = judged.member;
             let rank = RemovalRank::of(judged, named);
             let made = member.observed.map_or("", |seen| seen.created_at.as_str());
-            // One that the plan leaves alone goes last; the plan is refused if it would have to.
+            // An excluded Machine goes last; if it would have to go, the plan is refused.
             let order = (member.excluded, rank, Reverse(made), Reverse(member.id));
             (order, member)
         })
@@ -59,8 +59,7 @@ where
         .collect()
 }
 
-/// One on its way up counts as started: a moment later it is, and whom a plan destroys must not hang
-/// on the moment at which it was made.
+/// A starting Machine counts as started: the choice must not depend on the moment of the plan.
 fn is_up(state: MachineState) -> bool {
     match state {
         MachineState::Created
@@ -78,7 +77,7 @@ fn is_up(state: MachineState) -> bool {
     }
 }
 
-/// Where a region keeps its number for volumes only, those without one go before the others.
+/// In a region that keeps its number only for volumes, Machines without one go before the others.
 pub(super) fn sort_volumes_last(
     order: &mut [(&Member<'_>, &'static str)],
     named: RemovalHints<'_>,
@@ -89,7 +88,7 @@ pub(super) fn sort_volumes_last(
     });
 }
 
-/// In the order of going.
+/// In removal order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum RemovalRank {
     Named,
@@ -99,7 +98,7 @@ enum RemovalRank {
     FailingChecks,
     NotStarted,
     Outdated,
-    /// A run that did not come to its end has made its successor, which is up.
+    /// An incomplete run created its replacement, which is up.
     AlreadyReplaced,
     WithoutVolume,
     Newest,
@@ -147,19 +146,21 @@ impl RemovalRank {
     fn reason(self, member: &Member<'_>, named: RemovalHints<'_>) -> &'static str {
         match self {
             Self::Named if !named.removed_entries.contains(member.id) => {
-                "named to be replaced, and its group has too many"
+                "replacement requested, and the group has too many Machines"
             }
-            Self::Named => "named by a `[[removed]]` entry",
-            Self::Late => "it turned up when its place was taken",
+            Self::Named => "listed in `[[removed]]`",
+            Self::Late => "created late, when another Machine had taken its place",
             Self::HostUnreachable => member.obstacle().map_or("", UpdateBlocker::as_str),
             Self::Cordoned => "cordoned",
             Self::FailingChecks => "its checks fail",
             Self::NotStarted => "not started",
             Self::Outdated => "not up to date",
-            Self::Tried => "nobody saw its last change work",
-            Self::AlreadyReplaced => "another was made to take its place",
-            Self::WithoutVolume | Self::Newest if member.observed.is_none() => "last by id",
-            Self::WithoutVolume | Self::Newest => "the newest",
+            Self::Tried => "its last change was never seen healthy",
+            Self::AlreadyReplaced => "its replacement already exists",
+            Self::WithoutVolume | Self::Newest if member.observed.is_none() => {
+                "last in order of id"
+            }
+            Self::WithoutVolume | Self::Newest => "newest",
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What a verb asks of Machines that are as wanted: that others take their places, or that they start
-//! anew. It holds for one plan and stands in no file.
+//! Requests of a verb for Machines without changes: replace or restart them. A request holds for one plan and
+//! is not in any file.
 //!
-//! Says whom it means and what cannot be meant; what becomes of those is [`super::reconcile`]'s.
+//! Decides which Machines a request covers and which requests are impossible; [`super::reconcile`] decides what
+//! happens to them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,36 +19,36 @@ use crate::core::fleet::{
     Desired, GroupName, MachineId, MachineState, OnFailure, Region, Strategy,
 };
 
-/// What is asked for beyond what the manifests say.
+/// Requests beyond the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requested {
-    /// Machines, by id or name, that others are to replace although they are as wanted.
+    /// Machines to replace, by id or name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replace: BTreeSet<MachineId>,
-    /// Whose running Machines are to start anew.
+    /// Which running Machines restart.
     #[serde(default, skip_serializing_if = "RestartScope::is_none")]
     pub restart: RestartScope,
-    /// A Machine that a new one is to be like, where no manifest says otherwise.
+    /// A Machine for a new one to clone, where no manifest sets a field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "like")]
     pub clone_source: Option<CloneSource>,
-    /// The image that every group runs, where it was named for this run alone.
+    /// The image of every group, for this run only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Machines, by id or name, that the run neither changes nor waits for.
+    /// Machines that the run neither changes nor waits for, by id or name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub exclude: BTreeSet<MachineId>,
-    /// What a failure stops, where that is asked for.
+    /// What a failure stops, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
     /// Whether the release command runs.
     #[serde(default, skip_serializing_if = "ReleaseCommandMode::is_auto")]
     pub release_command: ReleaseCommandMode,
-    /// How every group is updated, whatever fly.toml says.
+    /// The update strategy of every group, whatever fly.toml says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<ChosenStrategy>,
-    /// How long a Machine must stay up before its change counts as done, milliseconds; 0 turns it off.
+    /// How long a Machine must stay up before its change counts as done, in milliseconds; 0 turns it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
 }
@@ -56,7 +57,7 @@ pub struct Requested {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReleaseCommandMode {
-    /// Where the plan needs it (rule 28).
+    /// When the plan needs it (rule 28).
     #[default]
     Auto,
     /// Not in this run.
@@ -70,7 +71,7 @@ impl ReleaseCommandMode {
     }
 }
 
-/// A strategy that an operator chooses for one run.
+/// A strategy chosen for one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChosenStrategy {
@@ -80,25 +81,25 @@ pub enum ChosenStrategy {
     Immediate,
 }
 
-/// A Machine that is cloned.
+/// A Machine to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CloneSource {
-    /// Which, by its id or name.
+    /// Its id or name.
     pub machine: MachineId,
-    /// The group of the new one; that of the Machine where none is named.
+    /// The group of the new Machine; by default the same group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
-    /// Where the new one is; where the Machine is where none is named.
+    /// The region of the new Machine; by default the same region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
 }
 
-/// Whose running Machines start anew.
+/// Which running Machines restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RestartScope {
-    /// Nobody's.
+    /// None.
     #[default]
     #[serde(rename = "nobody")]
     None,
@@ -109,12 +110,12 @@ pub enum RestartScope {
 }
 
 impl RestartScope {
-    /// Whether none is.
+    /// Whether none restarts.
     pub fn is_none(&self) -> bool {
         *self == Self::None
     }
 
-    /// Whether those of this group are.
+    /// Whether those of this group restart.
     pub fn covers(&self, group: &GroupName) -> bool {
         match self {
             Self::None => false,
@@ -125,12 +126,12 @@ impl RestartScope {
 }
 
 impl Requested {
-    /// Whether only the manifests are asked.
+    /// Whether there is no request.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What the manifests want, updated with the strategy that was chosen for this run.
+    /// The desired fleet with the strategy chosen for this run.
     pub(super) fn override_strategy<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
         let Some(chosen) = self.strategy else {
             return Cow::Borrowed(desired);
@@ -139,7 +140,7 @@ impl Requested {
         for group in desired.groups.values_mut() {
             group.unsupported_strategy = None;
             group.strategy = match (chosen, group.strategy) {
-                // What fly.toml says of `max_unavailable` stays.
+                // `max_unavailable` of fly.toml stays.
                 (ChosenStrategy::Rolling, written @ Strategy::Rolling { .. }) => written,
                 (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::ROLLING,
                 (ChosenStrategy::Immediate, _) => Strategy::Immediate,
@@ -154,28 +155,20 @@ impl Requested {
             return;
         }
         for member in fleet.members.values_mut().flatten() {
-            if self
-                .exclude
-                .iter()
-                .any(|wanted| member.has_id_or_name(wanted))
-            {
+            if self.exclude.iter().any(|id| member.has_id_or_name(id)) {
                 member.excluded = true;
-                // Nobody waits for it.
+                // Nothing waits for it.
                 member.proof = ChangeProof::Yes;
             }
         }
     }
 
-    /// What is asked of this Machine.
+    /// The request for this Machine.
     pub(super) fn for_machine(&self, member: &Member<'_>) -> MachineRequest {
         if member.excluded {
             return MachineRequest::Nothing;
         }
-        if self
-            .replace
-            .iter()
-            .any(|wanted| member.has_id_or_name(wanted))
-        {
+        if self.replace.iter().any(|id| member.has_id_or_name(id)) {
             return MachineRequest::Replace;
         }
         let may_run = member.state().is_none_or(is_running_or_starting);
@@ -186,7 +179,7 @@ impl Requested {
         }
     }
 
-    /// Has the new Machine begin with what the one has that it is to be like.
+    /// Makes the new Machine start from the config of the cloned one.
     pub(super) fn apply_clone_source(&self, steps: &mut [Step], fleet: &Fleet<'_>) {
         let Some(like) = &self.clone_source else {
             return;
@@ -218,33 +211,31 @@ impl Requested {
         }
     }
 
-    /// What nobody can do: it names what is not there.
+    /// Refuses requests for Machines or groups that do not exist.
     pub(super) fn refusals(&self, desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
-        let nobody = |wanted: &&MachineId| {
+        let matches_none = |id: &&MachineId| {
             let mut members = fleet.members.values().flatten();
-            !members.any(|member| member.has_id_or_name(wanted))
+            !members.any(|member| member.has_id_or_name(id))
         };
-        let unknown: Vec<&MachineId> = self.replace.iter().filter(nobody).collect();
+        let unknown: Vec<&MachineId> = self.replace.iter().filter(matches_none).collect();
         let mut found = Vec::new();
-        let excludes: Vec<&MachineId> = self.exclude.iter().filter(nobody).collect();
+        let excludes: Vec<&MachineId> = self.exclude.iter().filter(matches_none).collect();
         if !excludes.is_empty() {
             let folder = folder_of(fleet, &excludes);
             let message = format!(
                 "cannot exclude {}: no group of the app has it{folder}",
                 notes::format_ids(excludes)
             );
-            let hint = "`aeroform machine list` names every Machine";
+            let hint = "`aeroform machine list` lists all Machines";
             found.push(note(codes::EXCLUDES_NOBODY, message).with_hint(hint));
         }
         let members = || fleet.members.values().flatten();
         let both = members().filter(|member| {
-            member.excluded
-                && self
-                    .replace
-                    .iter()
-                    .any(|wanted| member.has_id_or_name(wanted))
+            member.excluded && self.replace.iter().any(|id| member.has_id_or_name(id))
         });
-        found.extend(both.map(|member| excluded_must_change(member, "it is named to be replaced")));
+        found.extend(
+            both.map(|member| excluded_must_change(member, "its replacement is requested")),
+        );
         if !unknown.is_empty() {
             let folder = folder_of(fleet, &unknown);
             let message = format!(
@@ -252,7 +243,7 @@ impl Requested {
                 notes::format_ids(unknown)
             );
             let refusal = note(codes::REPLACES_NOBODY, message);
-            found.push(refusal.with_hint("`aeroform machine list` names every Machine"));
+            found.push(refusal.with_hint("`aeroform machine list` lists all Machines"));
         }
         found.extend(self.refuse_long_steady(desired));
         let RestartScope::Groups(names) = &self.restart else {
@@ -269,7 +260,7 @@ impl Requested {
         found
     }
 
-    /// Machines that must stay up for longer than they are waited for would never pass.
+    /// A Machine that must stay up for longer than it is waited for would never pass.
     fn refuse_long_steady(&self, desired: &Desired) -> Option<Note> {
         let steady_ms = self.steady_ms?;
         let mut groups = desired.groups.iter();
@@ -278,20 +269,18 @@ impl Requested {
                 && steady_ms >= group.wait_timeout_s.saturating_mul(1000)
         })?;
         let message = format!(
-            "group `{name}`: `--steady` is {:?}, and a Machine is waited for only {}s",
+            "group `{name}`: `--steady` is {:?}, but `wait_timeout` is only {}s",
             Duration::from_millis(steady_ms),
             group.wait_timeout_s
         );
         Some(
             note(codes::STEADY_TOO_LONG, message)
                 .for_group(name)
-                .with_hint(
-                    "give a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml",
-                ),
+                .with_hint("shorten `--steady`, or raise `wait_timeout` in `[deploy]` of fly.toml"),
         )
     }
 
-    /// What is held back, and of what is told only later.
+    /// Notes about Machines that are not restarted.
     pub(super) fn restart_notes(
         &self,
         decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -301,15 +290,15 @@ impl Requested {
             if decision.desired.is_none() || !self.restart.covers(name) {
                 continue;
             }
-            let goes = decision.removed.iter().map(|gone| gone.member.id);
+            let removed_ids = decision.removed.iter().map(|removed| removed.member.id);
             let changes = decision.changed.iter().map(|changed| changed.member.id);
-            let touched: BTreeSet<&MachineId> = goes.chain(changes).collect();
-            let rests = decision.members.iter();
-            let resting = rests.filter(|m| !touched.contains(m.id)).count();
+            let touched: BTreeSet<&MachineId> = removed_ids.chain(changes).collect();
+            let members = decision.members.iter();
+            let resting = members.filter(|m| !touched.contains(m.id)).count();
             if resting > 0 {
                 let rest = match resting {
-                    1 => "does not run and stays as it is",
-                    _ => "do not run and stay as they are",
+                    1 => "is not running and will not be restarted",
+                    _ => "are not running and will not be restarted",
                 };
                 let message = format!("group `{name}`: {} {rest}", format_machine_count(resting));
                 found.push(note(codes::LEFT_AT_REST, message).for_group(name));
@@ -319,18 +308,18 @@ impl Requested {
     }
 }
 
-/// A Machine that is to be left alone and cannot be.
+/// Refuses to change an excluded Machine.
 pub(super) fn excluded_must_change(member: &Member<'_>, why: &str) -> Note {
     let message = format!(
-        "Machine {} of group `{}` is excluded and cannot stay as it is: {why}",
+        "Machine {} of group `{}` is excluded but has to change: {why}",
         member.id, member.group
     );
     note(codes::EXCLUDED_MUST_CHANGE, message)
         .for_group(&member.group)
-        .with_hint("take it out of `--exclude-machines`, or leave what needs it for another plan")
+        .with_hint("remove it from `--exclude-machines`, or leave this change for another plan")
 }
 
-/// What is asked of one Machine.
+/// The request for one Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MachineRequest {
     Nothing,
@@ -338,7 +327,7 @@ pub(super) enum MachineRequest {
     Restart,
 }
 
-/// A Machine on its way up is one that runs.
+/// A starting Machine counts as running.
 fn is_running_or_starting(state: MachineState) -> bool {
     match state {
         MachineState::Created
@@ -355,15 +344,15 @@ fn is_running_or_starting(state: MachineState) -> bool {
         | MachineState::Destroyed => false,
     }
 }
-/// Which project folders made those of these Machines that are not of this one.
-fn folder_of(fleet: &Fleet<'_>, wanted: &[&MachineId]) -> String {
+/// The project folders of those Machines that belong to other projects.
+fn folder_of(fleet: &Fleet<'_>, ids: &[&MachineId]) -> String {
     let others = fleet.others.iter().filter(|other| {
-        let mut wanted = wanted.iter();
-        wanted.any(|id| **id == other.id || id.as_str() == other.name.as_str())
+        let mut ids = ids.iter();
+        ids.any(|id| **id == other.id || id.as_str() == other.name.as_str())
     });
-    let told = others.map(|other| {
+    let texts = others.map(|other| {
         let folder = other.project.as_deref().unwrap_or_default();
         format!("; {} belongs to the project in `{folder}`", other.id)
     });
-    told.collect()
+    texts.collect()
 }

@@ -1,8 +1,7 @@
-//! What `fly deploy` does around a change and this version cannot do: the release command, and the
-//! strategies `canary` and `bluegreen`. A plan that needs one is refused until a flag says to go on without
-//! it: nothing is skipped without a word (rule 28).
+//! What `fly deploy` does and this version cannot: the release command and the strategies `canary` and
+//! `bluegreen`. A plan that needs one is refused unless a flag says to continue without it (rule 28).
 //!
-//! Decides only whether one is needed, from what was decided about each group.
+//! Decides only whether one is needed, from the decisions about each group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +19,10 @@ use crate::core::fleet::{
     UnsupportedStrategy, diff, overlay,
 };
 
-/// Groups that are named in one sentence.
+/// The most groups named in one sentence.
 const MAX_NAMED_GROUPS: usize = 8;
 
-/// What refuses the plan where it needs what is missing, and what it goes on without.
+/// Refuses a plan that needs an unsupported feature, or warns that it is skipped.
 pub(super) fn check_rollout<'a>(
     steps: &[Step],
     desired: &Desired,
@@ -47,7 +46,7 @@ pub(super) fn check_rollout<'a>(
     }
 }
 
-/// Machines without their containers are no success: none is made from nothing where a compose file names some.
+/// Refuses to create Machines from nothing if a compose file defines containers.
 fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> {
     let place = desired.rollout.compose.as_ref()?;
     if !desired.profile().runs_images {
@@ -75,15 +74,15 @@ fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> 
     }
     let groups: Vec<&GroupName> = groups.into_iter().collect();
     let message = format!(
-        "new Machines of {} would lack the containers of the compose file ({place}), which this version does \
-         not read",
+        "new Machines of {} would not have the containers of the compose file ({place}): this version does \
+         not read it",
         format_groups(&groups)
     );
-    let hint = "write the containers as `machine_config`, or take `[build.compose]` away";
+    let hint = "write the containers as `machine_config`, or remove `[build.compose]`";
     Some(note(codes::COMPOSE_NEEDED, message).with_hint(hint))
 }
 
-/// A decided plan, as far as the release command and the strategies depend on it.
+/// The parts of a decided plan on which the release command and the strategies depend.
 struct RolloutCheck<'p, 'a> {
     desired: &'p Desired,
     known: &'p Known,
@@ -95,9 +94,9 @@ struct RolloutCheck<'p, 'a> {
 /// Why a group needs the release command.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ReleaseCommandReason {
-    /// It is new.
+    /// The group is new.
     New,
-    /// These parts of what it runs change.
+    /// These parts of its config change.
     Changes(BTreeSet<&'static str>),
 }
 
@@ -108,12 +107,13 @@ impl<'a> RolloutCheck<'_, 'a> {
             && let Some((command, why)) = self.required_release_command()
         {
             let message = format!(
-                "the release command ({}) has to run before this, and this version does not run it: {why}",
+                "the release command ({}) has to run before this plan, and this version cannot run it: {why}",
                 command.location
             );
-            found.push(note(codes::RELEASE_COMMAND_NEEDED, message).with_hint(
-                "run it by hand, then add `--release-command=never`: this plan goes on without it",
-            ));
+            found.push(
+                note(codes::RELEASE_COMMAND_NEEDED, message)
+                    .with_hint("run it by hand, then plan again with `--release-command=never`"),
+            );
         }
         found.extend(self.unsupported_strategies());
         found
@@ -125,7 +125,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         }
         let (command, why) = self.required_release_command()?;
         let message = format!(
-            "the release command ({}) does not run, as `--release-command=never` says: {why}",
+            "the release command ({}) is skipped (`--release-command=never`): {why}",
             command.location
         );
         Some(note(codes::RELEASE_COMMAND_SKIPPED, message))
@@ -168,7 +168,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         if releases::is_new(name, decision, self.known) {
             return Some(ReleaseCommandReason::New);
         }
-        // Of Machines that come from another group only the group as a whole says whether anything is new.
+        // If all Machines come from another group, only the new group's own config says what is new.
         let settled = |member: &Member<'_>| member.moved_from.is_none();
         let joins = decision.members.iter().any(settled);
         let changed = decision.changed.iter();
@@ -181,26 +181,26 @@ impl<'a> RolloutCheck<'_, 'a> {
         (!parts.is_empty()).then_some(ReleaseCommandReason::Changes(parts))
     }
 
-    /// What is new about Machines that are made although none of their group is updated: nothing where one
-    /// has it already.
+    /// What is new in Machines that are created although no Machine of their group is updated; empty if an
+    /// existing Machine already has it.
     fn new_for_creates(
         &self,
         name: &GroupName,
         decision: &GroupDecision<'a>,
     ) -> BTreeSet<&'static str> {
-        let Some(wanted) = decision.desired else {
+        let Some(desired_group) = decision.desired else {
             return BTreeSet::new();
         };
         if decision.members.is_empty() {
-            let template = StoredConfig::from_config(&wanted.template, self.lineage);
+            let template = StoredConfig::from_config(&desired_group.template, self.lineage);
             let Some(before) = self.last_config(name) else {
                 return BTreeSet::new();
             };
             let after = overlay::stored_config_for(&template, before, before);
             return changed_parts(&diff::diff_stored(before.tree(), &after)).collect();
         }
-        let remembered = CompareContext::of(self.known, self.lineage);
-        let mut fields = ConfigComparer::of(Some(wanted), remembered);
+        let context = CompareContext::of(self.known, self.lineage);
+        let mut fields = ConfigComparer::of(Some(desired_group), context);
         let mut found = BTreeSet::new();
         for member in &decision.members {
             let parts: BTreeSet<_> = changed_parts(&fields.compare(member).changes).collect();
@@ -212,7 +212,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         found
     }
 
-    /// What the Machines of a group had that has none now.
+    /// The last config of a group without Machines.
     fn last_config(&self, name: &GroupName) -> Option<&StoredConfig> {
         let mut machines = self.known.machines.values();
         let vanished = machines.find(|machine| machine.group == *name);
@@ -239,25 +239,25 @@ impl<'a> RolloutCheck<'_, 'a> {
         }
         let refusal = |(strategy, names): (UnsupportedStrategy, Vec<&GroupName>)| {
             let message = format!(
-                "{} would be updated with the strategy `{}`, which is not supported by this version",
+                "{} would be updated with the strategy `{}`, which this version does not support",
                 format_groups(&names),
                 strategy.as_str()
             );
             note(codes::STRATEGY_UNSUPPORTED, message).with_hint(
-                "`--strategy rolling` updates a few Machines at a time, in this plan alone; \
-                 `strategy = \"rolling\"` in fly.toml does it for good",
+                "`--strategy rolling` updates a few Machines at a time in this plan; \
+                 `strategy = \"rolling\"` in fly.toml makes it permanent",
             )
         };
         groups.into_iter().map(refusal).collect()
     }
 }
 
-/// Which parts of what a Machine runs these changes are about: what a release command prepares for.
+/// The changed parts for which a release command prepares.
 fn changed_parts(changes: &[FieldChange]) -> impl Iterator<Item = &'static str> {
     changes.iter().filter_map(|change| {
         let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
         match path.as_slice() {
-            // Which group a Machine is in is no news to its program.
+            // The group of a Machine does not matter to its program.
             ["env", "FLY_PROCESS_GROUP"] => None,
             ["image"] => Some("the image"),
             ["env", ..] => Some("env"),
@@ -270,7 +270,7 @@ fn changed_parts(changes: &[FieldChange]) -> impl Iterator<Item = &'static str> 
     })
 }
 
-/// Offline nothing says that a Machine does not run.
+/// Offline a Machine counts as running.
 fn is_running(member: &Member<'_>) -> bool {
     match member.state() {
         None

@@ -1,6 +1,6 @@
-//! What runs now, for Machines that are made where no manifest says what they run (rules 18, 19).
+//! What runs now, for new Machines whose image or size no manifest sets (rules 18, 19).
 //!
-//! Reads what was observed; offline nothing is known to run.
+//! Reads observations; offline nothing is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, Machine, normalise};
 use crate::core::platform::sizes;
 
-/// The image of a set of Machines, by digest where that is known.
+/// The image of a set of Machines, by digest if known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RunningImage {
-    /// None of them shows one.
+    /// None of them has one.
     Nothing,
-    /// Those of the newest release run this one; what older ones run is only shown.
+    /// The Machines of the newest release run this one; images of older releases are only shown.
     Single { image: String, older: Vec<String> },
-    /// Those of the newest release run these.
+    /// The Machines of the newest release run these.
     Several(Vec<String>),
 }
 
-/// Which change of a Machine is the later one: by its release, which others make, too, then by our run.
+/// The age of a change, for comparison: the release (others make them, too), then our run.
 type Age = (u64, u64);
 
 fn age(machine: &Machine) -> Age {
@@ -29,8 +29,7 @@ fn age(machine: &Machine) -> Age {
     (release, machine.stamps.serial.unwrap_or(0))
 }
 
-/// What those of these Machines run that are of the newest release; where no release is known, those that
-/// the newest run changed.
+/// The image of those Machines that belong to the newest release or, without releases, to the newest run.
 pub(super) fn running_image<'m, 'a: 'm>(
     members: impl IntoIterator<Item = &'m Member<'a>>,
 ) -> RunningImage {
@@ -42,7 +41,7 @@ pub(super) fn running_image<'m, 'a: 'm>(
     let resolved: BTreeSet<&str> = by_digest.filter_map(|(seen, _)| sent_image(seen)).collect();
     let mut images: BTreeMap<String, (Age, &String)> = BTreeMap::new();
     for (machine, image) in &seen {
-        // One that does not show what its tag was resolved to runs no image more than those that do.
+        // A tag without a digest counts as the image of Machines that resolved the same tag.
         if !image.contains('@') && resolved.contains(image.as_str()) {
             continue;
         }
@@ -91,8 +90,8 @@ fn sent_image(machine: &Machine) -> Option<&str> {
     machine.config.as_deref()?.image.as_deref()
 }
 
-/// What flyctl takes for a group that has no Machine yet (docs/platform/fly-toml.md 10.3); of Machines
-/// whose size cannot be seen nothing is guessed.
+/// flyctl's default for an empty group (docs/platform/fly-toml.md 10.3). Nothing is guessed for Machines whose
+/// size is unreadable.
 pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option<Guest> {
     let usual = || Some(sizes::find(sizes::DEFAULT_SIZE)?.guest());
     (desired.profile().has_fly_sizes && members.is_empty())
@@ -100,7 +99,7 @@ pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option
         .flatten()
 }
 
-/// The size of the Machine of these that was changed last, the first by id of several.
+/// The size of the Machine that changed last; of several, the first by id.
 pub(super) fn latest_guest(members: &[Member<'_>]) -> Option<Guest> {
     let sized = members.iter().filter_map(|member| {
         let seen = member.observed?;

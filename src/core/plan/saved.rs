@@ -1,8 +1,8 @@
-//! The saved form of a plan: its choices and pins, and no value of anything
+//! The saved form of a plan: its choices and preconditions, without field values
 //! (docs/design/2026-11-22-plan-decides.md).
 //!
-//! It is what `plan --out` writes, what the journal keeps as the intent, and what a plan made again
-//! on a fresh snapshot is compared with.
+//! `plan --out` writes it, the journal keeps it as the intent, and a plan on a fresh snapshot is compared with
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use super::types::{
 use crate::core::fleet::{AppName, GroupName, Known, Lineage, MachineId, Region, RunRecord};
 use crate::core::state::{self, RUNS_KEPT};
 
-/// Choices and pins.
+/// Choices and preconditions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan {
@@ -26,17 +26,17 @@ pub struct SavedPlan {
     pub format_version: u32,
     /// The app.
     pub app: AppName,
-    /// The provider by name.
+    /// The provider's name.
     pub provider: String,
-    /// The scope.
+    /// The lineage.
     pub lineage: Option<Lineage>,
     /// Serial of the state that it was made from.
     pub serial: u64,
-    /// Digest of what was wanted.
+    /// Digest of the desired fleet.
     pub desired: String,
-    /// Whether it takes the whole app away.
+    /// Whether it destroys the app.
     pub destroys_app: bool,
-    /// What a verb asked for.
+    /// Requests of a verb.
     #[serde(default, skip_serializing_if = "Requested::is_empty")]
     #[serde(rename = "asked")]
     pub requested: Requested,
@@ -47,7 +47,7 @@ pub struct SavedPlan {
     /// Ids per touched group and region.
     #[serde(rename = "fences")]
     pub expected_machines: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
-    /// What is recorded without a step, by code and group.
+    /// State changes without a step, by code and group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<(String, Option<GroupName>)>,
 }
@@ -58,7 +58,7 @@ pub struct SavedPlan {
 pub struct SavedStep {
     /// Its index in the plan.
     pub id: StepId,
-    /// What it waits for.
+    /// The steps that it waits for.
     pub needs: Vec<StepId>,
     /// Its pool.
     pub pool: Option<PoolId>,
@@ -71,33 +71,33 @@ pub struct SavedStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedChange {
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// The group.
     pub group: GroupName,
-    /// Where.
+    /// The region.
     pub region: Region,
-    /// Which Machine.
+    /// The Machine.
     pub machine: MachineRef,
-    /// What must still be true of it.
+    /// What must be true of it.
     #[serde(rename = "pin")]
     pub precondition: Option<Precondition>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
-    /// What may happen instead.
+    /// The branches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
-    /// The release of somebody else that the Machine is taken back from.
+    /// The release of somebody else that it reverts on this Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverts: Option<u64>,
 }
 
-/// Why a saved plan is not to be applied any more.
+/// Why a saved plan cannot be applied again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlreadyApplied {
-    /// This run has carried it out.
+    /// This run applied it.
     ByRun(RunRecord),
-    /// It is older than the runs that the state remembers.
+    /// It is older than all runs in the state.
     Unknown,
 }
 
@@ -105,21 +105,19 @@ pub enum AlreadyApplied {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
     /// A newer program wrote it.
-    #[error("the plan has format {found}, and this program reads up to {FORMAT_VERSION}")]
+    #[error("the plan has format {found}, but this program reads formats up to {FORMAT_VERSION}")]
     TooNew {
         /// Its format.
         found: u64,
     },
-    /// An older program wrote it. What it pins are digests, and those are taken in another way since.
-    #[error(
-        "the plan has format {found}, and this program carries out format {FORMAT_VERSION} only"
-    )]
+    /// An older program wrote it; its digests are computed in another way.
+    #[error("the plan has format {found}, but this program applies format {FORMAT_VERSION} only")]
     TooOld {
         /// Its format.
         found: u64,
     },
-    /// It is no saved plan.
-    #[error("this is no saved plan: {0}")]
+    /// It is not a saved plan.
+    #[error("this is not a saved plan: {0}")]
     Damaged(String),
 }
 
@@ -158,8 +156,7 @@ impl SavedPlan {
     /// Reads the saved form.
     ///
     /// # Errors
-    /// When it is no saved plan, or one of another version: that is said as such, and not as a world that has
-    /// changed.
+    /// If it is not a saved plan, or one of another version.
     pub fn parse(text: &str) -> Result<Self, SavedPlanError> {
         let value: serde_json::Value = serde_json::from_str(text)
             .map_err(|error| SavedPlanError::Damaged(error.to_string()))?;
@@ -185,13 +182,13 @@ impl SavedPlan {
         text
     }
 
-    /// What names this plan in the run that carried it out.
+    /// The digest that names this plan in the record of its run.
     pub fn digest(&self) -> String {
         state::digest(&self.to_json())
     }
 
-    /// The run of this state that spent this plan: a plan is applied once, although the world may be
-    /// again as it was when the plan was made.
+    /// The run that applied this plan. A plan is applied once, even if everything is again as it was when the
+    /// plan was made.
     pub fn already_applied(&self, known: &Known) -> Option<AlreadyApplied> {
         let digest = self.digest();
         let by = |run: &&RunRecord| run.plan.as_ref() == Some(&digest);
@@ -203,8 +200,8 @@ impl SavedPlan {
         forgets.then_some(AlreadyApplied::Unknown)
     }
 
-    /// What a plan made again on a fresh snapshot does differently, for people; empty when it is the
-    /// same plan. What this plan does not touch is not compared.
+    /// The differences of a fresh plan, for people; empty if it is the same. Only what this plan changes is
+    /// compared.
     pub fn differences(&self, fresh: &Plan) -> Vec<String> {
         let fresh = Self::of(fresh);
         let mut found = Vec::new();
@@ -215,14 +212,17 @@ impl SavedPlan {
         };
         head("the app", self.app == fresh.app);
         head("the provider", self.provider == fresh.provider);
-        head("the app's incarnation", self.lineage == fresh.lineage);
-        head("what is wanted", self.desired == fresh.desired);
+        head("the lineage", self.lineage == fresh.lineage);
+        head("the desired state", self.desired == fresh.desired);
         head(
-            "whether the app goes",
+            "the mode (apply or destroy)",
             self.destroys_app == fresh.destroys_app,
         );
-        head("what was asked for", self.requested == fresh.requested);
-        head("what is only recorded", self.records == fresh.records);
+        head("the set of flags", self.requested == fresh.requested);
+        head(
+            "the set of state-only changes",
+            self.records == fresh.records,
+        );
         for (group, regions) in &self.expected_machines {
             if fresh.expected_machines.get(group) != Some(regions) {
                 found.push(format!("the Machines of group `{group}` differ"));
@@ -232,8 +232,8 @@ impl SavedPlan {
         for change in fresh.changes().rev() {
             theirs.entry(change.key()).or_default().push(change);
         }
-        // Creates of one group and region differ in the volumes that they take or have made, so each is
-        // looked for among all of them; as a rule it is the next one.
+        // Creates of one group and region differ in their volumes, so each is searched among all of them;
+        // usually it is the next one.
         let mut others = Vec::new();
         for change in self.changes() {
             let place = theirs.entry(change.key()).or_default();
@@ -244,8 +244,8 @@ impl SavedPlan {
         }
         for change in others {
             let what = match theirs.get_mut(&change.key()).and_then(Vec::pop) {
-                None => "is not to be done any more",
-                Some(_) => "is another change now",
+                None => "is no longer needed",
+                Some(_) => "is now a different change",
             };
             found.push(format!("{} {what}", change.describe()));
         }
@@ -278,8 +278,8 @@ impl SavedChange {
         }
     }
 
-    /// Whether the same choice comes to the same. Launch id and port are not compared: they are derived
-    /// anew from a serial and from ports that a change elsewhere may move.
+    /// Whether both are the same choice. Launch id and port are not compared: they depend on the serial and on
+    /// ports that a change elsewhere may move.
     fn is_same_choice(&self, other: &Self) -> bool {
         let watched = |list: &[StandbyTarget]| {
             let known = list.iter().filter_map(|standby| match standby {
@@ -323,20 +323,17 @@ impl SavedChange {
                     standby_for: now,
                 },
             ) => from == from_now && watched(standby_for) == watched(now),
-            (one, another) => one == another,
+            (a, b) => a == b,
         };
         let branches = self.branches.iter().zip(&other.branches);
         same && self.precondition == other.precondition
             && self.fields == other.fields
             && self.reverts == other.reverts
             && self.branches.len() == other.branches.len()
-            && branches
-                .into_iter()
-                .all(|(one, another)| one.is_same_choice(another))
+            && branches.into_iter().all(|(a, b)| a.is_same_choice(b))
     }
 
-    /// What makes two choices the same one: of a create the place and not the derived id, which a
-    /// change of serial alone renews.
+    /// What identifies a choice: for a create the place and not the derived id, which changes with the serial.
     fn key(&self) -> String {
         let machine = self.machine.id.as_ref().map_or("new", MachineId::as_str);
         let detail = match &self.action {

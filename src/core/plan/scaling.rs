@@ -1,53 +1,53 @@
-//! `scale count`: how many Machines of a group stand where afterwards (docs/platform/scale-rules.md 1.3 to 1.5).
+//! `scale count`: how many Machines a group has in each region afterwards (docs/platform/scale-rules.md 1.3 to
+//! 1.5).
 //!
-//! Numbers only. What Fly's own command does to the numbers that it reads is what this does, but for two
-//! things: named regions are evened out, and a relative number counts only the regions that it changes
-//! (rule 13).
+//! Numbers only. It follows Fly's command with two exceptions: named regions are balanced, and a relative
+//! number counts only the regions that it changes (rule 13).
 
 use std::collections::BTreeMap;
 
 use crate::core::fleet::Region;
 
-/// How many there are to be.
+/// The requested number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScaleAmount {
-    /// So many.
+    /// Exactly this many.
     To(u32),
-    /// So many more, or fewer; never below none.
+    /// This many more, or fewer; at least 0.
     By(i64),
 }
 
-/// What is asked of one group.
+/// A request for one group.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaleRequest<'a> {
-    /// How many.
+    /// The number.
     pub amount: ScaleAmount,
-    /// The regions that are named; without them it goes by those of the whole app.
+    /// The named regions; without them, those of the app.
     pub regions: Option<&'a [Region]>,
     /// The regions of all groups, in alphabetical order.
     pub app_regions: &'a [Region],
-    /// Most in one region.
+    /// The maximum per region.
     pub max_per_region: Option<u32>,
-    /// Its Machines have volumes: none of them goes only to even things out.
+    /// Whether its Machines have volumes: none of these is removed just to balance regions.
     pub has_volumes: bool,
 }
 
-/// Why it cannot be.
+/// Why a request is impossible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScaleError {
-    /// The regions hold fewer than that.
+    /// The regions have too little room.
     TooFew {
-        /// How many are wanted in them.
+        /// The requested number.
         wanted: u32,
-        /// How many they hold.
+        /// How many fit.
         room: u64,
     },
-    /// There is no region to put one in.
+    /// There is no region to use.
     NoRegion,
 }
 
 impl ScaleRequest<'_> {
-    /// The group's primaries per region, regions that are left alone included.
+    /// The group's primaries per region, including regions that are left alone.
     pub fn counts_per_region(
         &self,
         current: &BTreeMap<Region, u32>,
@@ -90,7 +90,7 @@ impl ScaleRequest<'_> {
         self.max_per_region.is_none_or(|most| count < most)
     }
 
-    /// Fly's own way: additions go round from the first region, removals from the second.
+    /// Fly's method: add round-robin from the first region, remove from the second.
     fn round_robin(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
         let mut sum: u32 = counts.iter().sum();
         let regions = counts.len();
@@ -115,7 +115,7 @@ impl ScaleRequest<'_> {
         counts
     }
 
-    /// Additions where there are fewest, removals where there are most, and nothing else.
+    /// Add where there are fewest, remove where there are most, and change nothing else.
     fn with_fewest_changes(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
         let mut sum: u32 = counts.iter().sum();
         while sum < wanted {
@@ -127,7 +127,7 @@ impl ScaleRequest<'_> {
             sum += 1;
         }
         while sum > wanted {
-            // The last named one goes first.
+            // The last named region goes first.
             let Some(most) = counts.iter_mut().max_by_key(|count| **count) else {
                 break;
             };
@@ -138,8 +138,7 @@ impl ScaleRequest<'_> {
     }
 }
 
-/// As even as possible; what cannot be shared goes to those that have most already, then in the order in
-/// which they are named.
+/// As even as possible. The remainder goes to the fullest regions, then in the order of names.
 fn spread_evenly(counts: &[u32], wanted: u32) -> Vec<u32> {
     let regions = u32::try_from(counts.len()).unwrap_or(u32::MAX).max(1);
     let mut even = vec![wanted / regions; counts.len()];
@@ -241,7 +240,7 @@ mod tests {
         ] {
             assert_eq!(scaled(&two, amount), after, "{amount:?}");
         }
-        // An imbalance that is there stays, and other groups' regions count.
+        // An existing imbalance stays, and the regions of other groups count.
         let other = Case {
             now: "ams=4",
             app: "ams iad",

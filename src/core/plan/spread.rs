@@ -1,53 +1,53 @@
-//! How many Machines of a group stand in which region.
+//! How many Machines of a group go in which region.
 //!
-//! Numbers only; which Machine goes or stays is [`super::removal_order`]'s business.
+//! Numbers only; [`super::removal_order`] chooses the Machines.
 
 use std::collections::BTreeMap;
 
 use crate::core::fleet::{Region, Regions};
 
-/// What the layout of one group depends on.
+/// The inputs of a layout.
 #[derive(Debug, Clone)]
 pub(super) struct Spread<'a> {
-    /// How many are wanted.
+    /// The desired number.
     pub(super) target: u32,
-    /// What is written about regions.
+    /// The regions in the manifest.
     pub(super) regions: &'a Regions,
-    /// Most in one region.
+    /// The maximum per region.
     pub(super) max_per_region: Option<u32>,
-    /// How many there are (or were, for one that vanished and is made again where it was).
+    /// The current number; a missing Machine that is recreated counts in its old region.
     pub(super) current: &'a BTreeMap<Region, u32>,
-    /// How many of those have a volume; they are never moved to even out a list (rule 14).
+    /// How many of those have a volume; they are never moved to balance a list (rule 14).
     pub(super) with_volume: &'a BTreeMap<Region, u32>,
-    /// Where a group without Machines goes.
+    /// The region of an empty group.
     pub(super) default: Option<&'a Region>,
 }
 
-/// A layout and what kept it from being even.
+/// A layout, and what kept it from being even.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RegionLayout {
-    /// How many in each region; no region with 0.
+    /// The number per region; no region with 0.
     pub(super) counts: BTreeMap<Region, u32>,
-    /// Regions that keep more than an even share because of volumes.
+    /// Regions above an even share because of volumes.
     pub(super) held_by_volumes: Vec<Region>,
 }
 
 /// Why there is no layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LayoutError {
-    /// The regions can hold only so many.
+    /// The regions have too little room.
     TooFew {
-        /// That many.
+        /// How many fit.
         room: u64,
     },
-    /// No region is written and there is no default.
+    /// No region is set and there is no default.
     NoRegion,
 }
 
 impl Spread<'_> {
-    /// The layout: exact maps as written; a list evened out, among equal layouts the one that creates
-    /// and destroys fewest, ties in the order written; nothing written, everything stays, additions go
-    /// where there are fewest and removals come from where there are most.
+    /// The layout. Exact maps are used as written. A list is balanced with the fewest creates and destroys,
+    /// ties in the order written. Without regions everything stays, additions go where there are fewest, and
+    /// removals come from where there are most.
     pub(super) fn layout(&self) -> Result<RegionLayout, LayoutError> {
         match self.regions {
             Regions::Exact(map) => {
@@ -76,7 +76,7 @@ impl Spread<'_> {
                 return Err(LayoutError::TooFew { room });
             }
         }
-        // Machines with a volume stay where they are; only a count below their number takes some.
+        // Machines with a volume stay; only a lower count removes some.
         let mut counts = self.with_volume.clone();
         let mut total: u64 = counts.values().map(|n| u64::from(*n)).sum();
         while total > u64::from(self.target) {
@@ -103,7 +103,7 @@ impl Spread<'_> {
                     let there = self.current.get(*region).copied().unwrap_or(0);
                     (count, there <= count, *at)
                 });
-            // A volume outside the list can fill no room inside it, so room is left.
+            // A volume outside the list uses no room inside it, so there is room.
             let (_, region) = next.ok_or(LayoutError::TooFew { room: total })?;
             *counts.entry(region.clone()).or_default() += 1;
         }
@@ -245,7 +245,7 @@ mod tests {
             layout(4, &list("gru bog"), None, "iad=1 gru=1", "iad=1"),
             "bog=1 gru=2 iad=1 held:iad"
         );
-        // Lowering the count may take one.
+        // A lower count may take one.
         assert_eq!(
             layout(2, &list("gru bog"), None, "gru=3", "gru=3"),
             "gru=2 held:gru"

@@ -1,4 +1,5 @@
-//! Standbys of a group: which are kept, re-pointed, replaced, made or removed, after its primaries are decided.
+//! Standbys of a group: which are kept, re-pointed, replaced, created or removed, after its primaries are
+//! decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +13,8 @@ use super::unreadable;
 use crate::core::fleet::Region;
 
 impl<'a> GroupReconciler<'_, 'a> {
-    /// With a written number of standbys each watches all primaries; else one is re-pointed when a
-    /// Machine that it watches is replaced or none of them stays.
+    /// With a written number of standbys each watches all primaries. Otherwise one is re-pointed if a Machine
+    /// that it watches is replaced, or if none of them stays.
     fn must_repoint(&self, member: &Member<'a>, decision: &GroupDecision<'a>) -> bool {
         let watches: BTreeSet<_> = member.standby_for().iter().collect();
         let stay: BTreeSet<_> = decision.primaries.iter().map(|p| p.id).collect();
@@ -32,7 +33,7 @@ impl<'a> GroupReconciler<'_, 'a> {
     }
 
     pub(super) fn needs_its_volume(&self, member: &Member<'_>) -> bool {
-        let wanted = self.desired_group.template.mounts.iter().flatten();
+        let mounts = self.desired_group.template.mounts.iter().flatten();
         let has = |name: &Option<String>| {
             let mounts = member
                 .observed
@@ -43,47 +44,46 @@ impl<'a> GroupReconciler<'_, 'a> {
                 .flatten()
                 .any(|mount| mount.name.is_none() || mount.name == *name)
         };
-        !member.volumes().is_empty() && wanted.into_iter().any(|mount| has(&mount.name))
+        !member.volumes().is_empty() && mounts.into_iter().any(|mount| has(&mount.name))
     }
 
-    /// Standbys follow their primaries.
+    /// Decides the standbys, after the primaries.
     pub(super) fn reconcile_standbys(
         &self,
         mut standbys: Vec<Member<'a>>,
         target: u32,
-        wanted: &BTreeMap<Region, u32>,
+        per_region: &BTreeMap<Region, u32>,
         fields: &mut ConfigComparer<'a>,
         decision: &mut GroupDecision<'a>,
     ) {
-        // Those from the end go first.
+        // The last ones by id go first.
         standbys.sort_by_key(|member| (!member.excluded, member.is_late_create(), member.id));
         let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
             .into_iter()
             .partition(|member| self.is_marked_removed(member));
         for member in &named {
-            let why = "named by a `[[removed]]` entry";
+            let why = "listed in `[[removed]]`";
             decision
                 .removed
                 .push(removed_machine(member, Removal::Named, why, fields));
         }
         let extra = standbys.split_off(standbys.len().min(target as usize));
         for member in named.iter().chain(&extra).filter(|m| m.excluded) {
-            let refusal = || excluded_must_change(member, "it is a standby that is to go");
+            let refusal = || excluded_must_change(member, "the plan destroys this standby");
             decision.refusal.get_or_insert_with(refusal);
         }
         for member in &extra {
             decision.removed.push(removed_machine(
                 member,
                 Removal::CountLowered,
-                "one standby too many",
+                "too many standbys",
                 fields,
             ));
         }
         for member in &standbys {
             let repoint = self.must_repoint(member, decision);
             if repoint && member.excluded {
-                let refusal =
-                    || excluded_must_change(member, "the Machines that it stands by for change");
+                let refusal = || excluded_must_change(member, "the Machines it watches change");
                 decision.refusal.get_or_insert_with(refusal);
             }
             let before = decision.changed.len();
@@ -94,7 +94,7 @@ impl<'a> GroupReconciler<'_, 'a> {
                 decision.changed.push(ChangedMachine {
                     method: ChangeMethod::Update,
                     changes: Vec::new(),
-                    reason: "the Machines that it stands by for change".to_owned(),
+                    reason: "the Machines it watches change".to_owned(),
                     precondition: fields.precondition(member),
                     member: member.clone(),
                     role: ChangeRole::Repointed,
@@ -111,7 +111,7 @@ impl<'a> GroupReconciler<'_, 'a> {
                 };
             }
         }
-        let region = wanted
+        let region = per_region
             .iter()
             .max_by_key(|(region, n)| (**n, std::cmp::Reverse(*region)))
             .map(|(region, _)| region.clone())

@@ -6,13 +6,13 @@ use super::requested::Requested;
 use super::types::Plan;
 use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, Strategy};
 
-/// The window of this group, milliseconds: what a flag says, else the file, else what is usual with the
-/// provider. None where none is waited for, and offline where nobody says it.
+/// The window of this group in milliseconds: from a flag, else the manifest, else the provider's default. None
+/// if the group does not wait, and offline without an explicit value.
 ///
-/// The window lies within `wait_timeout`; the usual one leaves half of that for the start.
+/// The window lies within `wait_timeout`; the default leaves half of that for the start.
 pub fn steady_ms(
     group: &DesiredGroup,
-    asked: &Requested,
+    requested: &Requested,
     capabilities: Option<&Capabilities>,
 ) -> Option<u64> {
     if group.strategy == Strategy::Immediate {
@@ -20,7 +20,7 @@ pub fn steady_ms(
     }
     let most = group.wait_timeout_s.saturating_mul(1000) / 2;
     let usual = || Some(capabilities?.steady_ms.min(most));
-    let window = asked.steady_ms.or(group.steady_ms).or_else(usual);
+    let window = requested.steady_ms.or(group.steady_ms).or_else(usual);
     window.filter(|window| *window > 0)
 }
 

@@ -1,5 +1,4 @@
-//! What a plan comes to: its changes, how many of which kind, and the classes of those that cannot simply
-//! be taken back.
+//! Summaries of a plan: numbers of changes, and the kinds of changes that cannot simply be reverted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +9,7 @@ use super::notes::format_machine_count;
 use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, Step, StepId, Work};
 use crate::core::fleet::GroupName;
 
-/// How many steps of each kind. A replacement is one, though two steps do it.
+/// The number of changes of each kind. A replacement counts once, although it has two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// New Machines.
@@ -24,37 +23,37 @@ pub struct Summary {
     pub moves: usize,
     /// Destroys, without the old halves of replacements.
     pub destroy: usize,
-    /// Waited for, because nobody has seen their last change work yet.
+    /// Waits for Machines whose last change was never seen healthy.
     #[serde(default)]
     pub wait: usize,
-    /// Started again for the same reason.
+    /// Starts, for the same reason.
     #[serde(default)]
     pub start: usize,
-    /// Taken into the state.
+    /// Machines adopted into the state.
     pub adopt: usize,
-    /// Dropped from the state.
+    /// Machines removed from the state.
     pub forget: usize,
-    /// Volumes that are made, each for a Machine that is.
+    /// New volumes for new Machines.
     pub new_volumes: usize,
 }
 
-/// A release that somebody else has made, as far as it is taken back.
+/// A release of somebody else that this plan reverts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Revert {
     /// Its number.
     pub release: u64,
-    /// On how many Machines.
+    /// The number of Machines.
     pub machines: usize,
-    /// Its image, where the image changes; foreign text.
+    /// Its image, if the image changes; foreign text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What they run instead.
+    /// The image they run instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
 impl Revert {
-    /// In words: `reverts release v43 (sha256:…) to sha256:… on 2 Machines`.
+    /// As text: `reverts release v43 (sha256:…) to sha256:… on 2 Machines`.
     pub fn describe(&self) -> String {
         let release = self.release;
         let on = format_machine_count(self.machines);
@@ -68,7 +67,7 @@ impl Revert {
     }
 }
 
-/// An image by the beginning of its digest, where it has one.
+/// An image by the start of its digest, if it has one.
 fn short_image(image: &str) -> String {
     match image.split_once('@') {
         Some((_, digest)) => short_digest(digest),
@@ -76,7 +75,7 @@ fn short_image(image: &str) -> String {
     }
 }
 
-/// The beginning of a digest, enough to tell it from others: `sha256:` and twelve characters.
+/// The start of a digest: `sha256:` and twelve characters.
 pub(super) fn short_digest(digest: &str) -> String {
     const SHOWN: usize = 12;
     let method = digest.find(':').map_or(0, |colon| colon + 1);
@@ -119,7 +118,7 @@ impl Plan {
         changes(&self.steps)
     }
 
-    /// How many steps of each kind.
+    /// The number of changes of each kind.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for (_, change) in self.changes() {
@@ -127,7 +126,7 @@ impl Plan {
             match change.action.verb() {
                 (Verb::Create, _) => summary.create += 1,
                 (Verb::Update, _) => summary.update += 1,
-                // One replacement, though two steps do it.
+                // One replacement with two steps.
                 (Verb::Replace, half) => {
                     summary.replace += usize::from(half == Some(ReplaceHalf::Create));
                 }
@@ -142,7 +141,20 @@ impl Plan {
         summary
     }
 
-    /// How many Machines get less CPU or memory: a class of its own, beside what is destroyed.
+    /// Whether this change is a requested restart: an update that sends the config unchanged.
+    pub fn is_restart(&self, change: &Change) -> bool {
+        change.keeps_config() && !self.requested.restart.is_none()
+    }
+
+    /// How many Machines are restarted; [`Summary::update`] counts them, too.
+    pub fn restart_count(&self) -> usize {
+        let changes = self.changes();
+        changes
+            .filter(|(_, change)| self.is_restart(change))
+            .count()
+    }
+
+    /// How many Machines get less CPU or memory; counted apart from destroys.
     pub fn downsized_count(&self) -> usize {
         let shrinks = |change: &Change| {
             let kept = !matches!(change.action, Action::Destroy { .. });
@@ -151,7 +163,7 @@ impl Plan {
         self.changes().filter(|(_, change)| shrinks(change)).count()
     }
 
-    /// What is taken back of releases that the state has not seen: a class of its own (rule 11).
+    /// Releases unknown to the state that this plan reverts (rule 11).
     pub fn reverts(&self) -> Vec<Revert> {
         let mut found: BTreeMap<(u64, Option<String>, Option<String>), usize> = BTreeMap::new();
         for (_, change) in self.changes() {
@@ -171,10 +183,9 @@ impl Plan {
             .collect()
     }
 
-    /// Groups that lose Machines for good and keep none, whatever the cause: their name left fly.toml,
-    /// their count is 0, their regions were emptied (rule 33). Machines that move to another group are not
-    /// destroyed; and where those that are destroyed came one by one from groups that keep others, nobody loses
-    /// all that it has.
+    /// Groups that lose Machines and keep none, whatever the cause: removed from fly.toml, count 0, or no
+    /// regions left (rule 33). Moved Machines are not destroyed. A group does not count if its destroyed
+    /// Machines were moved in from groups that keep others.
     pub fn emptied_groups(&self) -> impl Iterator<Item = &GroupChange> {
         let destroyed: BTreeSet<&GroupName> = self
             .changes()
@@ -201,7 +212,7 @@ impl Plan {
         calls_provider(&self.steps)
     }
 
-    /// Groups whose config this plan changes: new ones, and those of which a Machine gets another config.
+    /// Groups whose config this plan changes: new ones, and those with a Machine that gets another config.
     pub fn groups_with_new_config(&self) -> BTreeSet<&GroupName> {
         let groups = self.groups.iter();
         let new = groups.filter(|group| group.verdict == GroupVerdict::Added);
@@ -212,7 +223,7 @@ impl Plan {
         new.chain(changed.map(|change| &change.group)).collect()
     }
 
-    /// Whether an apply would wait for a Machine whose last change nobody has seen work.
+    /// Whether an apply would wait for a Machine whose last change was never seen healthy.
     pub fn waits_for_unproven(&self) -> bool {
         self.changes()
             .any(|(_, change)| change.action == Action::Wait)

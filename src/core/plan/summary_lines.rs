@@ -1,11 +1,9 @@
-//! A plan as one stable line per fact, for tests that read like a specification and for debugging.
-//! Not the view for people: that is `core::view`.
+//! A plan as one stable line per fact, for tests and debugging. People read `core::view` instead.
 
 use super::types::{Action, Change, GroupVerdict, Plan, StandbyTarget, Work};
 
 impl Plan {
-    /// Groups first, then changes in order (equal ones counted), then notes, warnings and refusals by
-    /// code.
+    /// Groups first, then changes in order (equal ones counted), then notes, warnings and refusals by code.
     pub fn summary_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for group in &self.groups {

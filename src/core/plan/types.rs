@@ -1,4 +1,4 @@
-//! The shape of a plan, of the events while it is carried out, and of what came of each step.
+//! The types of a plan, and of the result of each step.
 //!
 //! Data only. `reason`, `message` and `hint` are for people; no code branches on them.
 
@@ -21,99 +21,99 @@ use crate::core::fleet::{
 /// Version of the plan's JSON and saved form.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// Everything that an apply would do, and everything that was seen on the way.
+/// Everything that an apply would do, and the facts that it is based on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
     /// The app.
     pub app: AppName,
-    /// The provider by name.
+    /// The provider's name.
     pub provider: String,
-    /// There is no aeroform.toml that could name it.
+    /// Whether no aeroform.toml sets the provider.
     #[serde(default)]
     pub provider_unwritten: bool,
-    /// Where the app's name came from; none where fly.toml says it.
+    /// Where the app's name came from; none if from fly.toml.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_by: Option<AppNameSource>,
-    /// The scope; none when planned offline from no state.
+    /// The lineage; none if planned offline without a state.
     pub lineage: Option<Lineage>,
-    /// Serial of the state that it was made from.
+    /// Serial of the state that the plan is based on.
     pub serial: u64,
-    /// Digest of what is wanted.
+    /// Digest of the desired fleet.
     pub desired: String,
-    /// Whether the provider was read; without it the plan comes from the state alone.
+    /// Whether the provider was read; otherwise the plan is based on the state alone.
     pub online: bool,
-    /// How many Machines were read or known.
+    /// The number of Machines read, or known.
     pub machines: usize,
-    /// What it leads to.
+    /// The goal.
     #[serde(default)]
     #[serde(rename = "aim")]
     pub mode: PlanMode,
-    /// What a verb asked for beyond what the manifests say.
+    /// Requests of a verb beyond the manifests.
     #[serde(default, skip_serializing_if = "Requested::is_empty")]
     #[serde(rename = "asked")]
     pub requested: Requested,
     /// What a failure stops.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// Every group, wanted or existing, in order of name.
+    /// Every group, desired or existing, in order of name.
     pub groups: Vec<GroupChange>,
-    /// In an order in which they may run; `needs` only points backwards.
+    /// In a possible order of execution; `needs` only points backwards.
     pub steps: Vec<Step>,
-    /// The pools that steps name, by index.
+    /// The pools of the steps, by index.
     pub pools: Vec<Pool>,
     /// Standbys that no step changes and that a branch may have to re-point.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watchers: BTreeMap<MachineId, Precondition>,
-    /// What differs between the state and the world.
+    /// Differences between the state and the platform.
     pub drift: Vec<Drift>,
-    /// Why not: what was held back, and what it waits for.
+    /// What was not planned, and why.
     pub notes: Vec<Note>,
-    /// What a person should look at; nothing is held back for it.
+    /// Warnings; they hold nothing back.
     pub warnings: Vec<Note>,
-    /// Guards that refuse; the plan is shown but not applied.
+    /// Refusals; the plan is shown but not applied.
     pub refusals: Vec<Note>,
-    /// The state changes without a step (a protect flag, a moved group's record), one line each.
+    /// State changes without a step (a protect flag, the record of a moved group), one line each.
     pub records: Vec<Note>,
-    /// Runs whose changes are there and which the state does not list yet; it will.
+    /// Runs that the state does not list yet and whose changes exist; the apply lists them.
     #[serde(default)]
     #[serde(rename = "takes_over")]
     pub adopted_runs: Vec<AdoptedRun>,
-    /// Who made the Machines that the state does not list, where that was a run of ours.
+    /// The run of ours that created each Machine that the state does not list.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(rename = "makers")]
     pub provenance: BTreeMap<MachineId, Provenance>,
-    /// The release that it registers; none where the platform keeps none, or nothing of what Machines run
-    /// changes.
+    /// The release that the plan registers; none if the platform has no releases, or if the config of no
+    /// Machine changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<PlannedRelease>,
-    /// The highest number of a release that the platform, a Machine or the state tells.
+    /// The highest release number known to the platform, a Machine or the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_release: Option<u64>,
-    /// The lowest number of a release that somebody else made since the state's, of a Machine that this plan leaves
-    /// as that release made it: the state does not know of it afterwards either.
+    /// The lowest release of somebody else, newer than the state's, on a Machine that this plan does not
+    /// change. The state does not know it afterwards either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_release: Option<u64>,
-    /// What it changes in the bill; none where the provider costs nothing or a price is not known.
+    /// The change of the bill; none if the provider is free or a price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Box<Cost>>,
-    /// How long it takes at least, milliseconds, however fast the platform is; none where no Machine has to
-    /// stay up for a while.
+    /// The minimum duration in milliseconds, however fast the platform is; none if no Machine has to stay up
+    /// for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least_ms: Option<u64>,
-    /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
+    /// Ids of all Machines in each touched group and region, to check a fresh snapshot.
     #[serde(rename = "fences")]
     pub expected_machines: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
 
-/// An estimate of what a plan changes in the bill of a month of 30 days: Machines without standbys, as if
-/// they never stopped, and the volumes that are made.
+/// An estimate of the change of the bill for a month of 30 days: Machines without standbys, as if they never
+/// stopped, and new volumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// US cents more, or less.
     pub cents_per_month: i64,
-    /// Some of the Machines behind it stop by themselves or are stopped, and cost less than that.
+    /// Some of the Machines stop automatically or are stopped, and cost less.
     pub if_always_running: bool,
     /// When the prices were published (`2025-08-19`).
     #[serde(rename = "prices_of")]
@@ -123,9 +123,9 @@ pub struct Cost {
 /// A release that a plan registers (rule 30).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedRelease {
-    /// Its number if nobody is faster, and where it cannot be registered.
+    /// Its number, unless somebody else registers one first.
     pub number: u64,
-    /// The image that it brings, where all groups have one.
+    /// Its image, if all groups have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// How its Machines are updated.
@@ -139,9 +139,9 @@ pub struct AdoptedRun {
     pub run: RunId,
     /// The serial that it was to write.
     pub serial: u64,
-    /// Who ran it, as its stamps say; foreign text.
+    /// The user in its stamps; foreign text.
     pub by: Option<String>,
-    /// Commit that it applied, as its stamps say; foreign text.
+    /// The commit in its stamps; foreign text.
     pub commit: Option<String>,
 }
 
@@ -155,18 +155,18 @@ pub struct StepId(pub u32);
 #[serde(transparent)]
 pub struct PoolId(pub u32);
 
-/// A set of steps of which only so many run at once.
+/// A set of steps with a limit on how many run at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// For people (`web: update, rolling`).
     pub name: String,
-    /// How many at once; the executor's own `--parallelism` holds on top.
+    /// The limit; `--parallelism` applies as well.
     pub size: usize,
     /// The first step of the pool runs alone, gate included, before the others.
     pub first_alone: bool,
-    /// What a failure in it does to its steps that have not begun: they are not started, or go on.
+    /// Whether steps that have not started are skipped after a failure in the pool.
     pub stops_on_failure: bool,
-    /// Whether a failure in it stops the release, where failures do ([`Plan::on_failure`]).
+    /// Whether a failure in it stops the release, if failures do ([`Plan::on_failure`]).
     #[serde(default)]
     pub stops_release: bool,
 }
@@ -180,16 +180,15 @@ pub struct Step {
     pub needs: Vec<StepId>,
     /// Its pool; a barrier has none.
     pub pool: Option<PoolId>,
-    /// What it is.
+    /// Its work.
     pub work: Work,
 }
 
-/// What a step is.
+/// The work of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Nothing by itself: phases meet here, so that edges grow with the number of steps and not its
-    /// square.
+    /// No work: phases meet here, so that the number of edges grows linearly with the steps.
     Barrier {
         /// For people (`web: all created`).
         name: String,
@@ -198,36 +197,39 @@ pub enum Work {
     Change(Box<Change>),
 }
 
-/// One change of one Machine: a fixed sequence of calls, and no choice but its branches.
+/// One change of one Machine: a fixed sequence of calls, without choices except its branches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// The Machine's group after the change.
     pub group: GroupName,
-    /// Where it is.
+    /// Its region.
     pub region: Region,
-    /// Which Machine.
+    /// The Machine.
     pub machine: MachineRef,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
     /// The fields that change; empty for creates and destroys.
     pub changes: Vec<FieldChange>,
-    /// What must still be true of the Machine when it is touched; none for creates.
+    /// What must be true of the Machine when it is changed; none for creates.
     #[serde(rename = "pin")]
     pub precondition: Option<Precondition>,
-    /// How the change is known to have worked.
+    /// How the change is confirmed.
     pub gate: GateKind,
-    /// What else may happen instead, shown before it does.
+    /// Alternative outcomes, shown before the apply.
     pub branches: Vec<Branch>,
-    /// What the Machine was doing when the plan was made.
+    /// The Machine's state when the plan was made.
     pub state: Option<MachineState>,
-    /// The release of somebody else, newer than the state's, that it takes the Machine back from.
+    /// The release of somebody else, newer than the state's, that the change reverts on this Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverts: Option<u64>,
+    /// Whether the Machine is a standby before the change; for views.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
-/// Which Machine a change is about.
+/// The Machine of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineRef {
     /// Its id; none for one that is to be created.
@@ -241,59 +243,57 @@ pub struct MachineRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
-    /// It is made.
+    /// Create it.
     Create {
-        /// The intent; the name ends in it.
+        /// The launch id; the name ends in it.
         launch: LaunchId,
-        /// Its own port, with a provider that gives each Machine one.
+        /// Its own port, if the provider assigns one to each Machine.
         port: Option<u16>,
-        /// It is a standby of these.
+        /// The Machines that it is a standby for.
         standby_for: Vec<StandbyTarget>,
-        /// It takes the place of this one, which a later step destroys.
+        /// The Machine that it replaces, which a later step destroys.
         replaces: Option<MachineId>,
         /// Unattached volumes that it takes, in the order of its mounts.
         volumes: Vec<VolumeId>,
-        /// Volumes that are made for it, for the mounts behind those.
+        /// Volumes created for it, for the mounts after those.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         new_volumes: Vec<PlannedVolume>,
-        /// What it has like the Machines that run, where no manifest says it.
+        /// What it inherits from running Machines where no manifest sets a value.
         #[serde(default, skip_serializing_if = "Inherited::is_empty")]
         inherits: Box<Inherited>,
     },
-    /// It gets a new config.
+    /// Send it a new config.
     Update {
-        /// Machines that it stands by for afterwards.
+        /// Machines that it is a standby for afterwards.
         standby_for: Vec<StandbyTarget>,
     },
-    /// It goes to another group, with that group's config.
+    /// Move it to another group, with that group's config.
     Move {
-        /// The group it comes from.
+        /// The old group.
         from: GroupName,
-        /// Machines that it stands by for afterwards.
+        /// Machines that it is a standby for afterwards.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         standby_for: Vec<StandbyTarget>,
     },
-    /// It goes for good.
+    /// Destroy it.
     Destroy {
-        /// Why it goes.
+        /// Why.
         removal: Removal,
         /// Volumes that are left unattached.
         #[serde(rename = "leaves")]
         left_volumes: Vec<VolumeId>,
     },
-    /// It is taken into the state; no call is made.
+    /// Adopt it into the state; no call is made.
     Adopt,
-    /// Nobody has seen its last change work yet: it is taken into the state and must pass its gate, and no
-    /// call changes it.
+    /// Wait for it: its last change was never seen healthy, so it must pass its gate. No call changes it.
     Wait,
-    /// The same of one that ended although nobody stopped it: it is started first, with the config that it
-    /// has.
+    /// Start it, then wait for it: it exited although nobody stopped it. Its config stays the same.
     Start,
-    /// It leaves the state; no call is made.
+    /// Remove it from the state; no call is made.
     Forget,
 }
 
-/// A volume that is made for a new Machine, in its region, before the Machine itself (rule 32).
+/// A volume created for a new Machine, in its region, before the Machine itself (rule 32).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedVolume {
@@ -301,43 +301,42 @@ pub struct PlannedVolume {
     pub name: String,
     /// GB.
     pub size_gb: u32,
-    /// Whether what it holds is encrypted at rest.
+    /// Whether it is encrypted at rest.
     pub encrypted: bool,
-    /// Whether it must lie apart from the app's other volumes of its name in that region.
+    /// Whether it must be in another zone than the app's other volumes of its name in that region.
     pub unique_zone: bool,
-    /// How many days its snapshots are kept, where it is written.
+    /// How many days its snapshots are kept, if set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_retention: Option<u32>,
-    /// Whether snapshots are made by themselves, where it is written.
+    /// Whether snapshots are scheduled, if set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_snapshots: Option<bool>,
 }
 
-/// What a new Machine takes over from those that run, where no manifest says it (rules 18, 19).
+/// What a new Machine inherits from running ones where no manifest sets a value (rules 18, 19).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inherited {
-    /// The image that runs.
+    /// The image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The size of its group's Machines.
+    /// The size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
-    /// The Machine that it is to be like.
+    /// The Machine to clone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "like")]
     pub clone_source: Option<MachineId>,
 }
 
 impl Inherited {
-    /// Whether the manifests say everything, or nothing runs.
+    /// Whether nothing is inherited.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes or that
-    /// it is to be like, if there is one and that can be read, with the image by its digest and without its
-    /// volumes; else what is inherited.
+    /// The config that a new Machine's own is laid over: that of the Machine which it replaces or clones, if
+    /// readable, with the image by its digest and without its volumes; else the inherited values.
     pub fn base(&self, of: Option<&Machine>) -> MachineConfig {
         let Some(old) = of.and_then(|machine| machine.resolved_config(None)) else {
             return MachineConfig {
@@ -354,62 +353,62 @@ impl Inherited {
     }
 }
 
-/// A Machine that a standby watches: one that exists, or one that this plan creates.
+/// A Machine that a standby watches: an existing one, or one that this plan creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StandbyTarget {
-    /// It exists.
+    /// An existing Machine.
     Machine(MachineId),
-    /// That step creates it.
+    /// The Machine that this step creates.
     Step(StepId),
 }
 
-/// Why a Machine is destroyed. Guards and consent ask this, never the words of the reason.
+/// Why a Machine is destroyed. Guards and approval read this, never the text of the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
-    /// Its group is not wanted any more.
+    /// Its group was removed.
     GroupRemoved,
     /// Its group has too many.
     CountLowered,
     /// Its group has too many in this region and gets another elsewhere.
     Rebalanced,
-    /// Another Machine took its place.
+    /// Another Machine replaces it.
     Replaced,
     /// A `[[removed]]` entry or a verb names it.
     Named,
-    /// The whole app goes.
+    /// The app is destroyed.
     AppDestroyed,
 }
 
-/// What must still be true of a Machine when it is touched (rule 24).
+/// What must be true of a Machine when it is changed (rule 24).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precondition {
-    /// Which.
+    /// The Machine.
     pub id: MachineId,
-    /// Where.
+    /// Its region.
     pub region: Region,
-    /// Digest of its normalised config; none when its host could not be asked.
+    /// Digest of its normalised config; none if its host was unreachable.
     pub config: Option<ConfigDigest>,
     /// Its volumes.
     pub volumes: Vec<VolumeId>,
-    /// The Machines that it stands by for.
+    /// The Machines that it is a standby for.
     pub standby_for: Vec<MachineId>,
 }
 
-/// How a change is known to have worked.
+/// How a change is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateKind {
     /// The call's answer is enough.
     None,
-    /// It has settled (a stopped Machine that stays stopped).
+    /// It is at rest (a stopped Machine that stays stopped).
     Settled,
     /// It is started.
     Started,
-    /// It is started and every check that it reports passes, at least one being reported.
+    /// It is started, reports at least one check, and all its checks pass.
     Healthy,
-    /// It is gone.
+    /// It no longer exists.
     Gone,
 }
 
@@ -428,32 +427,32 @@ pub struct GroupChange {
     pub verdict: GroupVerdict,
     /// Machines per region, before and after.
     pub regions: BTreeMap<Region, (u32, u32)>,
-    /// Primaries per region, after: all of them but the standbys.
+    /// Primaries per region, after.
     #[serde(default)]
     pub primaries: BTreeMap<Region, u32>,
-    /// Why the count is what it is, and how to change it, where nobody wrote one.
+    /// Why the count is what it is, and how to change it, if none is written.
     #[serde(rename = "why")]
     pub count_reason: Option<String>,
-    /// The groups that `[[moved]]` brings here, by name.
+    /// The groups that `[[moved]]` merges into it, by name.
     pub moved_from: Vec<GroupName>,
-    /// How many of the Machines before are theirs.
+    /// How many of the Machines before come from those.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[serde(rename = "came")]
     pub moved_in: u32,
-    /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within what the executor does at
-    /// once.
+    /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within the executor's
+    /// limit.
     pub strategy: String,
-    /// How long a Machine must stay up before its change counts as done, milliseconds; none where that
-    /// is not waited for.
+    /// How long a Machine must stay up before its change counts as done, in milliseconds; none if that is not
+    /// required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
-    /// How long its changes take at least, milliseconds: windows that follow each other. None where none is
-    /// waited for.
+    /// The minimum duration of its changes in milliseconds: windows that follow each other. None without
+    /// windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least_ms: Option<u64>,
-    /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
+    /// The size of its Machines, if set (`shared-cpu-2x 1 GB`).
     pub size: Option<String>,
-    /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
+    /// The service written as `[http_service]`, as field changes name it (`8080 tcp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_service: Option<String>,
 }
@@ -472,26 +471,26 @@ fn is_zero(n: &u32) -> bool {
 pub enum GroupVerdict {
     /// It is new.
     Added,
-    /// It goes.
+    /// It is removed.
     Removed,
-    /// Something of it changes.
+    /// Some of it changes.
     Changed,
     /// Nothing of it changes.
     Unchanged,
 }
 
-/// One difference between the state and the world.
+/// One difference between the state and the platform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// What kind.
+    /// Its kind.
     pub kind: DriftKind,
-    /// Which Machine.
+    /// The Machine.
     pub machine: MachineRef,
     /// Its group.
     pub group: GroupName,
-    /// Where.
+    /// Its region.
     pub region: Region,
-    /// Fields that differ from what we sent, sent → there.
+    /// Fields that differ from the sent config, sent → observed.
     pub changes: Vec<FieldChange>,
 }
 
@@ -499,20 +498,20 @@ pub struct Drift {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DriftKind {
-    /// Fields that we own have other values; they will be put back.
+    /// Managed fields have other values; they will be reverted.
     Changed,
-    /// A known Machine is gone.
+    /// A known Machine no longer exists.
     Missing,
-    /// A Machine was added outside.
+    /// A Machine was added outside Aeroform.
     Added,
 }
 
-/// Something said about the plan.
+/// A message about the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// Stable code (`protected_group`).
     pub code: String,
-    /// The group that it is about.
+    /// Its group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
     /// What, for people.
@@ -522,13 +521,13 @@ pub struct Note {
     pub hint: Option<String>,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is so.
+    /// Done.
     Done,
-    /// It is not so, for certain.
+    /// Certainly not done.
     Failed {
         /// Stable code of the failure (`gate_timeout`, `conflict`, …).
         code: String,
@@ -537,45 +536,44 @@ pub enum Outcome {
         /// What to do, for people.
         hint: Option<String>,
     },
-    /// It may or may not be so; the next run settles it.
+    /// Done or not; the next run finds out.
     Unknown {
-        /// What was not answered, for people.
+        /// What got no answer, for people.
         message: String,
     },
-    /// Not begun, because this step did not end in Done.
+    /// Not started, because this step did not end in Done.
     Skipped {
         /// That step.
         because: StepId,
     },
-    /// Not begun, because the run was interrupted or its pool stopped.
+    /// Not started, because the run was interrupted or its pool stopped.
     NotStarted,
 }
 
-/// A step's end, with what it left.
+/// The result of a step, with its data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepResult {
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
-    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost. Of a
-    /// branch the new one, once it is there.
+    /// The Machine as last seen; for a create even if its gate failed, so that no new Machine is lost. For a
+    /// branch the new one, once it exists.
     pub machine: Option<Machine>,
-    /// The config that was sent in its remembered form, if any was.
+    /// The sent config in its stored form, if any was sent.
     pub sent: Option<StoredConfig>,
-    /// A create found its Machine there, and changed it.
+    /// A create found its Machine already existing and changed it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub updated: bool,
-    /// What came of the branch that was taken, if one was.
+    /// The result of the branch, if one was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "instead")]
     pub replace_fallback: Option<Box<ReplaceFallback>>,
-    /// What the platform added by itself to the config that was sent; none where nothing was sent, or its answer
-    /// is not known.
+    /// What the platform added to the sent config; none if nothing was sent, or if the answer is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filled: Option<Box<MachineComputedFields>>,
-    /// What there is to say of a change that is done, for people (a Machine that ended by itself).
+    /// Remarks about a completed change, for people (for example a Machine that exited on its own).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
-    /// The step is done, and verification found that its Machine does not stay up.
+    /// The step is done, but verification found that its Machine does not stay up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub went_down: bool,
 }

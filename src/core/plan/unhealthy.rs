@@ -1,5 +1,5 @@
-//! Machines that are as wanted and fail their checks while a rolling update would take others of their
-//! group down: they are waited for first, since the strategy's promise counts them as well.
+//! Machines without changes that fail their checks while a rolling update would take others of their group
+//! down. They are waited for first, since they count as unavailable.
 
 use std::collections::BTreeSet;
 
@@ -13,19 +13,19 @@ use crate::core::fleet::{
     CheckState, CheckStatus, DesiredGroup, MachineId, MachineState, Strategy,
 };
 
-/// Has those waited for that must pass before the update takes anyone down.
+/// Adds waits for the Machines that must pass their checks before the update takes any down.
 pub(super) fn wait_for_unhealthy<'a>(
-    wanted: &DesiredGroup,
+    group: &DesiredGroup,
     fields: &mut ConfigComparer<'a>,
     decision: &mut GroupDecision<'a>,
 ) {
-    let rolls = matches!(wanted.strategy, Strategy::Rolling { .. });
+    let rolls = matches!(group.strategy, Strategy::Rolling { .. });
     let goes_down = |changed: &ChangedMachine<'_>| {
         changed.role == ChangeRole::Primary
             && changed.method != ChangeMethod::Replace
             && is_serving(&changed.member)
     };
-    if !rolls || !wanted.template.has_checks() || !decision.changed.iter().any(goes_down) {
+    if !rolls || !group.template.has_checks() || !decision.changed.iter().any(goes_down) {
         return;
     }
     let is_changed = |member: &Member<'_>| {
@@ -33,7 +33,7 @@ pub(super) fn wait_for_unhealthy<'a>(
         changed.any(|changed| changed.member.id == member.id)
     };
     let awaited: BTreeSet<&MachineId> = decision.unproven.iter().map(|a| a.member.id).collect();
-    let sick: Vec<AwaitedMachine<'a>> = decision
+    let unhealthy: Vec<AwaitedMachine<'a>> = decision
         .primaries
         .iter()
         .filter(|member| is_failing_checks(member) && !is_changed(member) && !member.excluded)
@@ -41,16 +41,16 @@ pub(super) fn wait_for_unhealthy<'a>(
         .map(|member| AwaitedMachine {
             method: AwaitMethod::Wait,
             gate: GateKind::Healthy,
-            reason: "its checks fail, and no other goes down before they pass".to_owned(),
+            reason: "its checks fail; no other Machine goes down before they pass".to_owned(),
             precondition: fields.precondition(member),
             member: member.clone(),
         })
         .collect();
-    let ids: BTreeSet<&MachineId> = sick.iter().map(|awaited| awaited.member.id).collect();
+    let ids: BTreeSet<&MachineId> = unhealthy.iter().map(|awaited| awaited.member.id).collect();
     decision
         .adopted
         .retain(|(member, _)| !ids.contains(member.id));
-    decision.unhealthy = sick;
+    decision.unhealthy = unhealthy;
 }
 
 fn is_serving(member: &Member<'_>) -> bool {

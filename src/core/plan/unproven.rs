@@ -1,7 +1,8 @@
-//! Machines whose last change nobody has seen work: a gate that did not pass, or a run that died before it
-//! could say so. They are waited for, or started again, before any other of their group goes down (rule 29).
+//! Machines whose last change was never seen healthy: a gate did not pass, or a run crashed before it could
+//! record the result. They are awaited or started again before any other Machine of their group goes down (rule
+//! 29).
 //!
-//! Decides what is still to be seen of each; the order is [`super::order`]'s business.
+//! Decides what is still to be confirmed of each; [`super::order`] decides the order.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +16,16 @@ use crate::core::fleet::{
     CheckState, CheckStatus, DesiredGroup, Exit, Lineage, Machine, MachineId, MachineState,
 };
 
-/// What an observation says of a Machine whose last change nobody has seen work.
+/// What an observation says about an unconfirmed Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// It works, or it is at rest and is meant to be, or its group waits for nothing.
+    /// It works, it is at rest as intended, or its group waits for nothing.
     Enough,
-    /// It is on its way, or its checks do not pass.
+    /// It is starting, or its checks do not pass.
     NotYet,
-    /// It runs, and nothing says whether it stays up.
+    /// It runs, and it is unknown whether it stays up.
     Up,
-    /// It ended although nobody stopped it.
+    /// It exited although nobody stopped it.
     Ended,
 }
 
@@ -55,7 +56,7 @@ impl Evidence {
                     Self::NotYet
                 }
             }
-            // Without a state every Machine would be waited for.
+            // Without a state every Machine would be awaited.
             MachineState::Started if member.proof == ChangeProof::Unknown => Self::Enough,
             MachineState::Started => Self::Up,
             MachineState::Failed => Self::Ended,
@@ -74,14 +75,13 @@ impl Evidence {
     }
 }
 
-/// Whether what is seen of a Machine tells if its last change works: nothing waits for those of an immediate
-/// group, and a host that cannot be asked says nothing.
+/// Whether an observation can confirm its last change. Immediate groups wait for nothing, and unreachable hosts
+/// show nothing.
 pub(super) fn is_observable(group: &DesiredGroup, host_ok: bool) -> bool {
     host_ok && gate(group) != GateKind::None
 }
 
-/// Whether it shows that it does not work, so that a state which never heard of it must not take it for one
-/// that does.
+/// Whether it is visibly failing, so that a state without it must not record it as healthy.
 pub(super) fn is_failing(group: &DesiredGroup, seen: &Machine) -> bool {
     match seen.state {
         MachineState::Failed => true,
@@ -103,8 +103,8 @@ fn is_healthy(seen: &Machine) -> bool {
     !seen.checks.is_empty() && seen.checks.iter().all(passing)
 }
 
-/// Whether it ended by itself in a way that no gate lets pass. One that runs on a schedule is at rest in
-/// between, and one that serves nobody may have done its work.
+/// Whether it exited on its own in a way that no gate accepts. A scheduled Machine rests between runs, and one
+/// without services may be done.
 fn ended_badly(group: &DesiredGroup, seen: &Machine) -> bool {
     let config = seen.config.as_deref();
     let scheduled = config.is_some_and(|config| config.schedule.is_some());
@@ -115,8 +115,8 @@ fn ended_badly(group: &DesiredGroup, seen: &Machine) -> bool {
     seen.exited_by_itself() && badly && !scheduled
 }
 
-/// Machines that a run has changed and that nobody has seen work, where others are to be changed, too: they are kept to show
-/// first whether the others would work. Were they the first to go, each new try would take down one Machine more.
+/// Unconfirmed Machines of a run, if others change as well: they are kept, to show first whether the others
+/// would work. If they were the first to go, each retry would take down one more Machine.
 pub(super) fn tried<'m, 'a: 'm>(
     group: &DesiredGroup,
     members: impl Iterator<Item = &'m Member<'a>> + Clone,
@@ -135,7 +135,7 @@ pub(super) fn tried<'m, 'a: 'm>(
     if any_changes { tried } else { BTreeSet::new() }
 }
 
-/// Has those waited for, or started again, whom nothing of this plan changes.
+/// Adds waits and starts for unconfirmed Machines without changes.
 pub(super) fn wait_for_unproven<'a>(
     group: &DesiredGroup,
     lineage: &Lineage,
@@ -143,8 +143,8 @@ pub(super) fn wait_for_unproven<'a>(
     decision: &mut GroupDecision<'a>,
 ) {
     let changed = decision.changed.iter().map(|changed| changed.member.id);
-    let gone = decision.removed.iter().map(|gone| gone.member.id);
-    let touched: BTreeSet<&MachineId> = changed.chain(gone).collect();
+    let removed = decision.removed.iter().map(|removed| removed.member.id);
+    let touched: BTreeSet<&MachineId> = changed.chain(removed).collect();
     let adopted = decision.adopted.iter().map(|(member, _)| member);
     let standbys = adopted.filter(|member| member.is_standby());
     let awaited: Vec<AwaitedMachine<'a>> = decision
@@ -184,7 +184,7 @@ pub(super) fn wait_for_unproven<'a>(
 /// `updated by run w6x2…, never seen healthy`.
 fn never_seen_healthy(group: &DesiredGroup, member: &Member<'_>, lineage: &Lineage) -> String {
     let never = match gate(group) {
-        _ if member.is_standby() => "never seen to settle",
+        _ if member.is_standby() => "never seen at rest",
         GateKind::Healthy => "never seen healthy",
         GateKind::None | GateKind::Settled | GateKind::Started | GateKind::Gone => {
             "never seen to stay up"
@@ -196,11 +196,11 @@ fn never_seen_healthy(group: &DesiredGroup, member: &Member<'_>, lineage: &Linea
             format!("created by run {run}, {never}")
         }
         Some(run) => format!("updated by run {run}, {never}"),
-        None => format!("after its last change {never}"),
+        None => format!("{never} after its last change"),
     }
 }
 
-/// Whether the run that changed it last is the one that made it: its launch id comes from the same serial.
+/// Whether the run that changed it last also created it: its launch id comes from the same serial.
 fn made_by_its_last_run(member: &Member<'_>, lineage: &Lineage) -> bool {
     if member.known.is_none() {
         return true;
@@ -224,7 +224,7 @@ fn code_or_signal(exit: &Exit) -> String {
 /// `exited with code 1 after release v2`.
 fn exit_text(member: &Member<'_>) -> String {
     let Some(seen) = member.observed else {
-        return "it ended by itself".to_owned();
+        return "exited on its own".to_owned();
     };
     let how = match (seen.state, seen.last_exit(), seen.detail.as_deref()) {
         (_, Some(exit), _) if exit.oom_killed => "ran out of memory".to_owned(),

@@ -1,5 +1,5 @@
-//! Machines of which not everything can be read: their hosts do not answer, or their configs cannot be
-//! understood (rule 9). They count for their groups; what follows from that is [`super::reconcile`]'s.
+//! Machines that cannot be fully read: their hosts do not respond, or their configs cannot be parsed (rule 9).
+//! They count for their groups; [`super::reconcile`] decides what follows.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::options::{Options, PlanMode};
 use super::types::{Action, Note, Step, Work};
 use crate::core::fleet::{GroupName, Known, MachineId, Observed, UpdateBlocker};
 
-/// What becomes of a Machine that must change and cannot be changed in place: without a mount it is
-/// replaced, new one first; with one a person must decide.
+/// Handles a Machine that must change but cannot be updated: without a mount it is replaced, new Machine first;
+/// with one the plan is refused.
 pub(super) fn change_unreadable<'a>(
     group: &GroupName,
     member: &Member<'a>,
@@ -25,9 +25,9 @@ pub(super) fn change_unreadable<'a>(
     let obstacle = member.obstacle().map_or("", UpdateBlocker::as_str);
     if member.is_unlisted_and_unreadable() || !member.volumes().is_empty() {
         let volume = if member.is_unlisted_and_unreadable() {
-            "nobody knows whether it has a volume"
+            "it is unknown whether it has a volume"
         } else {
-            "its volume is there"
+            "it has a volume"
         };
         let refusal = note(
             codes::UNREACHABLE_VOLUME,
@@ -52,16 +52,16 @@ pub(super) fn change_unreadable<'a>(
     });
 }
 
-/// Machines that would go and are left alone.
+/// The note about Machines over the count that are kept.
 pub(super) fn left_alone_note(group: &GroupName, members: &[&Member<'_>]) -> Option<Note> {
     let first = members.first()?;
     let (many, stays, volumes) = match members.len() {
-        1 => ("it", "is not wanted and stays", "it has a volume"),
-        _ => ("them", "are not wanted and stay", "they have volumes"),
+        1 => ("it", "is over the count but kept", "it has a volume"),
+        _ => ("them", "are over the count but kept", "they have volumes"),
     };
     let message = format!(
         "group `{group}`: {} ({}) {stays}: their configs cannot be read and the state does not list {many}, \
-         so nobody knows whether {volumes}",
+         so it is unknown whether {volumes}",
         format_machine_count(members.len()),
         format_ids(members.iter().map(|member| member.id)),
     );
@@ -69,10 +69,7 @@ pub(super) fn left_alone_note(group: &GroupName, members: &[&Member<'_>]) -> Opt
         1 => message.replace("their configs", "its config"),
         _ => message,
     };
-    let hint = format!(
-        "`aeroform machine destroy {}` destroys it all the same",
-        first.id
-    );
+    let hint = format!("`aeroform machine destroy {}` destroys it anyway", first.id);
     Some(
         note(codes::LEFT_UNREADABLE, message)
             .for_group(group)
@@ -80,37 +77,40 @@ pub(super) fn left_alone_note(group: &GroupName, members: &[&Member<'_>]) -> Opt
     )
 }
 
-/// What must be said of Machines that cannot be read, once for all groups.
+/// Warnings about Machines that cannot be read, once for all groups.
 pub(super) fn warnings(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     observed: Option<&Observed>,
 ) -> Vec<Note> {
     let members = || decisions.values().flat_map(|decision| &decision.members);
     let mut found = Vec::new();
-    let dead: Vec<_> = members()
+    let unreachable: Vec<_> = members()
         .filter(|member| member.obstacle() == Some(UpdateBlocker::Host))
         .collect();
-    if !dead.is_empty() {
+    if !unreachable.is_empty() {
         let message = format!(
             "host unreachable: {} ({})",
-            format_machine_count(dead.len()),
-            format_ids(dead.iter().map(|member| member.id))
+            format_machine_count(unreachable.len()),
+            format_ids(unreachable.iter().map(|member| member.id))
         );
-        found.push(with_unlisted(note(codes::HOST_UNREACHABLE, message), &dead));
+        found.push(with_unlisted(
+            note(codes::HOST_UNREACHABLE, message),
+            &unreachable,
+        ));
     }
-    let odd = members().filter_map(|member| match member.obstacle()? {
+    let unreadable = members().filter_map(|member| match member.obstacle()? {
         UpdateBlocker::Host => None,
         obstacle @ (UpdateBlocker::Config(_) | UpdateBlocker::NoConfig) => Some((member, obstacle)),
     });
-    let odd: Vec<_> = odd.collect();
-    if let Some((_, first)) = odd.first() {
+    let unreadable: Vec<_> = unreadable.collect();
+    if let Some((_, first)) = unreadable.first() {
         let why = match first {
             UpdateBlocker::Config(why) => (*why).to_owned(),
             UpdateBlocker::Host | UpdateBlocker::NoConfig => first.as_str().to_owned(),
         };
-        let members: Vec<_> = odd.iter().map(|(member, _)| *member).collect();
+        let members: Vec<_> = unreadable.iter().map(|(member, _)| *member).collect();
         let message = format!(
-            "config not readable: {} ({}): {why}",
+            "config unreadable: {} ({}): {why}",
             format_machine_count(members.len()),
             format_ids(members.iter().map(|member| member.id))
         );
@@ -130,7 +130,7 @@ pub(super) fn warnings(
     found
 }
 
-/// The same with a word about those that the state does not list.
+/// Adds a hint about those that the state does not list.
 fn with_unlisted(warning: Note, members: &[&Member<'_>]) -> Note {
     let held = members
         .iter()
@@ -140,14 +140,14 @@ fn with_unlisted(warning: Note, members: &[&Member<'_>]) -> Note {
         return warning;
     }
     warning.with_hint(format!(
-        "{} the state does not list: counted for the group, left alone, and taken into the state once \
-         the config can be read",
+        "{} not in the state: counted for the group, left alone, and adopted into the state once the config \
+         can be read",
         format_ids(held)
     ))
 }
 
-/// Refuses to make Machines as long as nobody knows whether they exist already: without a state only
-/// what can be read says that a group has Machines.
+/// Refuses to create Machines while unidentified ones might already be those: without a state, only readable
+/// metadata tells which Machines a group has.
 pub(super) fn refuse_creates(
     known: &Known,
     fleet: &Fleet<'_>,
@@ -162,8 +162,8 @@ pub(super) fn refuse_creates(
         }
         Work::Barrier { .. } => false,
     });
-    let asked = options.mode == PlanMode::Normal && !options.accept_unknown;
-    if unknown == 0 || known.serial > 0 || !makes || !asked {
+    let creates_allowed = options.mode == PlanMode::Normal && !options.accept_unknown;
+    if unknown == 0 || known.serial > 0 || !makes || !creates_allowed {
         return None;
     }
     let named = match fleet.unidentified.as_slice() {
@@ -173,13 +173,12 @@ pub(super) fn refuse_creates(
     let refusal = note(
         codes::UNKNOWN_MACHINES,
         format!(
-            "{}{named} may be of any group: nothing that can be read says whose they are, and there is no \
-             state that says it",
+            "{}{named} may belong to any group: their metadata cannot be read, and there is no state",
             format_machine_count(unknown)
         ),
     );
     Some(refusal.with_hint(
-        "look again when their hosts answer; `--accept-unknown` if they are none of the groups' and new \
-         Machines should be made",
+        "try again when their hosts respond; if they belong to no group, add `--accept-unknown` to create \
+         new Machines",
     ))
 }

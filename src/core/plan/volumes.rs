@@ -1,6 +1,6 @@
-//! Which volumes new Machines get: unattached ones are taken, and what is lacking is made (rule 32).
+//! Volumes of new Machines: unattached ones are reused, missing ones are created (rule 32).
 //!
-//! Chooses and counts. A volume that exists is never resized and never removed.
+//! Chooses and counts. An existing volume is never resized or destroyed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,35 +16,35 @@ use crate::core::fleet::{
 };
 use crate::core::platform::prices::volume_price;
 
-/// flyctl's size of a new volume where none is written (docs/platform/fly-toml.md 10.5).
+/// flyctl's default size of a new volume (docs/platform/fly-toml.md 10.5).
 const DEFAULT_SIZE_GB: u32 = 1;
 
-/// The same for a Machine with a GPU.
+/// The default for a Machine with a GPU.
 const DEFAULT_GPU_SIZE_GB: u32 = 100;
 
-/// Volumes that are told by their ids, with the command that extends them.
+/// The most volumes named in a note, with the command that extends each.
 const MAX_NAMED_VOLUMES: usize = 8;
 
-/// The app's volumes as they are spent.
+/// Assigns the app's volumes.
 pub(super) struct VolumeAllocator<'a> {
     all: &'a [Volume],
-    /// What those of one name are like.
+    /// The traits of volumes by name.
     traits_by_name: BTreeMap<&'a str, VolumeTraits>,
-    /// Those that no Machine has that stays, on hosts that answer, by name and region and then by id.
+    /// Volumes on reachable hosts that no remaining Machine has, by name and region, then by id.
     free: BTreeMap<(String, Region), VecDeque<&'a VolumeId>>,
     /// Whether the provider has volumes at all.
     provider_has_volumes: bool,
 }
 
-/// What the volumes of one name have in common.
+/// Traits that the volumes of one name share.
 #[derive(Debug, Default)]
 struct VolumeTraits {
     largest_gb: u32,
-    /// At least one of them is.
+    /// At least one of them is encrypted.
     encrypted: bool,
 }
 
-/// What a new Machine gets for its mounts.
+/// The volumes of a new Machine.
 #[derive(Debug, Default)]
 pub(super) struct AssignedVolumes {
     pub(super) taken: Vec<VolumeId>,
@@ -52,8 +52,8 @@ pub(super) struct AssignedVolumes {
 }
 
 impl<'a> VolumeAllocator<'a> {
-    /// Those that migrations left behind (`left`) are not free.
-    pub(super) fn of(observed: Option<&'a Observed>, left: &BTreeSet<VolumeId>) -> Self {
+    /// Volumes that migrations left behind (`left`) are not free.
+    pub(super) fn of(observed: Option<&'a Observed>, migrated: &BTreeSet<VolumeId>) -> Self {
         let all = observed.map_or(&[][..], |observed| &observed.volumes);
         let mut kinds: BTreeMap<&str, VolumeTraits> = BTreeMap::new();
         for volume in all {
@@ -64,7 +64,7 @@ impl<'a> VolumeAllocator<'a> {
         let mut free: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
         for volume in unattached(observed)
             .into_iter()
-            .filter(|v| !left.contains(&v.id))
+            .filter(|v| !migrated.contains(&v.id))
         {
             let place = (volume.name.clone(), volume.region.clone());
             free.entry(place).or_default().push_back(&volume.id);
@@ -77,9 +77,9 @@ impl<'a> VolumeAllocator<'a> {
         }
     }
 
-    /// The volumes of a new Machine, in the order of its mounts, behind those that it keeps: of each name
-    /// and region the unattached one with the lowest id, so that a Machine that is made again has the data
-    /// of the one that is gone. From the first mount on that there is none for they are made.
+    /// The volumes of a new Machine in the order of its mounts, after those that it keeps. For each name and
+    /// region it takes the unattached volume with the lowest id, so that a recreated Machine gets the data of
+    /// the old one. From the first mount without such a volume on, new ones are created.
     pub(super) fn assign(
         &mut self,
         group: &DesiredGroup,
@@ -112,7 +112,7 @@ impl<'a> VolumeAllocator<'a> {
         mounted
     }
 
-    /// As large as it is written, else as the largest of its name, as `fly scale count` makes them.
+    /// The written size, else the largest of its name, like `fly scale count`.
     fn new_volume(&self, name: &str, group: &DesiredGroup, guest: Option<&Guest>) -> PlannedVolume {
         let kind = self.traits_by_name.get(name);
         let largest = kind.map(|kind| kind.largest_gb);
@@ -135,7 +135,7 @@ impl<'a> VolumeAllocator<'a> {
         }
     }
 
-    /// Volumes of one name and region lie apart, as `fly scale count` asks for it
+    /// Volumes of one name and region lie in different zones, like with `fly scale count`
     /// (docs/platform/scale-rules.md 1.7).
     pub(super) fn set_unique_zones(&self, steps: &mut [Step]) {
         let mut many: BTreeMap<(String, Region), usize> = BTreeMap::new();
@@ -166,9 +166,9 @@ fn for_each_new_volume(steps: &mut [Step], mut with: impl FnMut(&Region, &mut Pl
     }
 }
 
-/// Volumes that a migration to another host left behind: the state knows them as those of a Machine that has
-/// others of the same name now. What is in them is as old as the migration, so no new Machine takes one
-/// (docs/platform/machines-api.md 20a).
+/// Volumes that a host migration left behind: the state lists them for a Machine that now has others of the
+/// same name. Their data is as old as the migration, so no new Machine takes one (docs/platform/machines-api.md
+/// 20a).
 fn find_forked<'v>(
     decisions: &'v BTreeMap<GroupName, GroupDecision<'_>>,
     observed: &'v Observed,
@@ -177,48 +177,48 @@ fn find_forked<'v>(
     let mut found = Vec::new();
     for member in decisions.values().flat_map(|decision| &decision.members) {
         for (old, new) in member.forked_volumes() {
-            let Some(left) = listed(old).filter(|volume| volume.attached_to.is_none()) else {
+            let Some(old) = listed(old).filter(|volume| volume.attached_to.is_none()) else {
                 continue;
             };
-            if listed(new).is_none_or(|new| new.name == left.name) {
-                found.push((member, left, new));
+            if listed(new).is_none_or(|new| new.name == old.name) {
+                found.push((member, old, new));
             }
         }
     }
     found
 }
 
-/// What a move to another host left behind, with what it costs as long as it stays.
-pub fn forked_text(machine: &MachineId, left: &Volume, new: &VolumeId) -> String {
-    let cents = volume_price(left.size_gb).cents();
+/// The text about a volume that a migration left behind, with its monthly cost.
+pub fn forked_text(machine: &MachineId, old: &Volume, new: &VolumeId) -> String {
+    let cents = volume_price(old.size_gb).cents();
     format!(
-        "a move to another host gave Machine {machine} volume {new} in place of {}, which no Machine has and \
-         which costs ${}.{:02} a month ({} GB)",
-        left.id,
+        "a host migration gave Machine {machine} volume {new}; the old volume {} is unused and costs \
+         ${}.{:02} a month ({} GB)",
+        old.id,
         cents / 100,
         cents % 100,
-        left.size_gb
+        old.size_gb
     )
 }
 
-/// Each of those once.
+/// One note for each of them.
 pub(super) fn migration_leftover_notes(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     observed: &Observed,
 ) -> Vec<Note> {
     let forked = find_forked(decisions, observed);
-    let told = forked.into_iter().map(|(member, left, new)| {
-        note(codes::VOLUME_FORKED, forked_text(member.id, left, new))
+    let notes = forked.into_iter().map(|(member, old, new)| {
+        note(codes::VOLUME_FORKED, forked_text(member.id, old, new))
             .for_group(&member.group)
             .with_hint(format!(
-                "when you need nothing that is only in it: `fly volumes destroy {}`",
-                left.id
+                "if you do not need its data: `fly volumes destroy {}`",
+                old.id
             ))
     });
-    told.collect()
+    notes.collect()
 }
 
-/// The ids of those that migrations left behind.
+/// The ids of volumes that migrations left behind.
 pub(super) fn migration_leftovers(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     observed: Option<&Observed>,
@@ -227,7 +227,7 @@ pub(super) fn migration_leftovers(
     let ids = forked
         .into_iter()
         .flatten()
-        .map(|(_, left, _)| left.id.clone());
+        .map(|(_, old, _)| old.id.clone());
     ids.collect()
 }
 
@@ -245,7 +245,7 @@ fn unattached(observed: Option<&Observed>) -> Vec<&Volume> {
     free
 }
 
-/// Volumes of wanted groups that are smaller than `initial_size`: it is for those that are made.
+/// Notes about volumes of desired groups below `initial_size`, which applies to new volumes only.
 pub(super) fn undersized_notes(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
@@ -258,12 +258,15 @@ pub(super) fn undersized_notes(
         let Some(group) = decision.desired else {
             continue;
         };
-        let Some(wanted) = group.new_volume.initial_size_gb else {
+        let Some(initial_size) = group.new_volume.initial_size_gb else {
             continue;
         };
-        let gone: BTreeSet<&MachineId> =
-            decision.removed.iter().map(|gone| gone.member.id).collect();
-        let members = decision.members.iter().filter(|m| !gone.contains(m.id));
+        let removed: BTreeSet<&MachineId> = decision
+            .removed
+            .iter()
+            .map(|removed| removed.member.id)
+            .collect();
+        let members = decision.members.iter().filter(|m| !removed.contains(m.id));
         let had = members.flat_map(Member::volumes);
         let taken = steps.iter().filter_map(|step| match &step.work {
             Work::Change(change) if change.group == *name => Some(change.taken_volumes()),
@@ -272,18 +275,19 @@ pub(super) fn undersized_notes(
         let mut ids: Vec<&VolumeId> = had.chain(taken.flatten()).collect();
         ids.sort();
         ids.dedup();
-        let is_small =
-            |volume: &&Volume| volume.size_gb < wanted && ids.binary_search(&&volume.id).is_ok();
+        let is_small = |volume: &&Volume| {
+            volume.size_gb < initial_size && ids.binary_search(&&volume.id).is_ok()
+        };
         let mut small: Vec<&Volume> = all.iter().filter(is_small).collect();
         small.sort_by(|a, b| a.id.cmp(&b.id));
         if !small.is_empty() {
-            notes.push(undersized_note(&desired.app, name, wanted, &small));
+            notes.push(undersized_note(&desired.app, name, initial_size, &small));
         }
     }
     notes
 }
 
-fn undersized_note(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volume]) -> Note {
+fn undersized_note(app: &AppName, group: &GroupName, initial_size: u32, small: &[&Volume]) -> Note {
     let shown = &small[..small.len().min(MAX_NAMED_VOLUMES)];
     let sizes: Vec<String> = shown
         .iter()
@@ -297,7 +301,7 @@ fn undersized_note(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volu
         .iter()
         .map(|volume| {
             format!(
-                "fly volumes extend {} --size {wanted} --app {app}",
+                "fly volumes extend {} --size {initial_size} --app {app}",
                 volume.id
             )
         })
@@ -305,8 +309,7 @@ fn undersized_note(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volu
     note(
         codes::SMALLER_VOLUME,
         format!(
-            "`initial_size` of group `{group}` is {wanted} GB and {}{more}: it is for volumes that are \
-             made, and those that exist stay as they are",
+            "`initial_size` of group `{group}` is {initial_size} GB, but {}{more}: it applies to new volumes only",
             sizes.join(", ")
         ),
     )

@@ -1,14 +1,14 @@
-//! The codes of a text that is not taken as the state.
+//! The codes of state files that cannot be read.
 
 use crate::core::code::codes;
 
 codes! {
     STATE_DAMAGED "state_damaged" Error:
         "the state is damaged…: …",
-        "The file is cut off, was edited into something else, or is no state at all.",
-        "Restore it from version control or a backup; it was left as it is.";
+        "The file is truncated, was edited by mistake, or is not a state.",
+        "Restore it from version control or a backup; it was not changed.";
     STATE_TOO_NEW "state_too_new" Error:
-        "the state has format …, and this version reads formats up to …",
+        "the state has format …, but this version reads formats up to …",
         "A newer Aeroform wrote it.",
         "Update to the version that the others use.";
     STATE_OTHER_APP "state_other_app" Error:
@@ -18,5 +18,5 @@ codes! {
     STATE_CONFLICT_MARKERS "state_conflict_markers" Error:
         "the state has git conflict markers at line …",
         "Two branches were both applied and then merged.",
-        "Take one side whole, never a mix, then run `aeroform plan`: it shows what the other side made.";
+        "Keep one complete side, never a mix, then run `aeroform plan`, which shows what the other side created.";
 }

@@ -1,38 +1,38 @@
-//! Why a text was not taken as the state, with a stable code and a way out for each case.
+//! Why a state file was refused, with a stable code and a hint for each case.
 
 use super::{FORMAT, codes};
 use crate::core::code::Code;
 use crate::core::fleet::AppName;
 
-/// Why a text was refused. Nothing of a refused text is used, and nobody has written to it.
+/// Why a state file was refused. Nothing of a refused file is used, and it was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    /// It is cut off, edited into something else, or no state at all.
+    /// It is truncated, edited by mistake, or not a state.
     #[error("the state is damaged{}: {what}", .line.map(|n| format!(" at line {n}")).unwrap_or_default())]
     Damaged {
-        /// Line, from 1, where there is one.
+        /// The line, from 1, if known.
         line: Option<usize>,
-        /// What is wrong there; foreign text inside is not yet made safe for a terminal.
+        /// What is wrong there; foreign text, not yet escaped for a terminal.
         what: String,
     },
     /// A newer version wrote it.
-    #[error("the state has format {format}, and this version reads formats up to {FORMAT}")]
+    #[error("the state has format {format}, but this version reads formats up to {FORMAT}")]
     TooNew {
-        /// The format that it names.
+        /// Its format.
         format: u64,
     },
-    /// It is another app's.
+    /// It belongs to another app.
     #[error("the state belongs to app `{found}`, not to `{wanted}`")]
     OtherApp {
-        /// Whose it is.
+        /// That app.
         found: AppName,
-        /// Whose was asked for.
+        /// The requested app.
         wanted: AppName,
     },
-    /// A merge left it with both sides in it.
+    /// It contains both sides of a merge.
     #[error("the state has git conflict markers at line {line}")]
     ConflictMarkers {
-        /// Line of the first one, from 1.
+        /// Line of the first marker, from 1.
         line: usize,
     },
 }
@@ -48,21 +48,21 @@ impl StateError {
         }
     }
 
-    /// What to do about it.
+    /// What to do.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => {
-                "restore the file from version control or a backup; it was left as it is. Where there is \
-                 none, move it away: `aeroform plan` then takes over the Machines that are there"
+                "restore the file from version control or a backup; it was not changed. If there is none, \
+                 move it away: `aeroform plan` then adopts the existing Machines"
             }
             Self::TooNew { .. } => "update aeroform to the version that the others use",
             Self::OtherApp { .. } => {
                 "check `app` in fly.toml and `[state] path` in aeroform.toml: each app has its own state"
             }
             Self::ConflictMarkers { .. } => {
-                "two branches were both applied: take one side whole (`git checkout --ours` or \
-                 `--theirs` on the file), never a mix, then run `aeroform plan` to see what the other \
-                 side made"
+                "two branches were both applied: keep one complete side (`git checkout --ours` or \
+                 `--theirs` on the file), never a mix, then run `aeroform plan` to see what the other side \
+                 created"
             }
         }
     }

@@ -1,9 +1,8 @@
 //! The state file: text ⇄ [`Known`](crate::core::fleet::Known).
 //!
-//! Responsible for the layout, its versions and for refusing, by name and whole, a text that is not
-//! this app's state. Where the text is kept is the stores' business, what it means is the planner's.
-//! docs/state-format.md describes the layout for people. Start at [`read()`], which accepts, and go on
-//! to [`write()`], which lays out.
+//! Responsible for the format and its versions. A file that is not this app's state is refused completely, with
+//! the reason. The stores keep the text, and the planner interprets it. docs/state-format.md describes the
+//! format. Start at [`read()`], then [`write()`].
 
 pub mod codes;
 mod error;
@@ -18,7 +17,7 @@ pub use error::StateError;
 pub use read::{StateOwner, read, read_owner};
 pub use write::{digest, write};
 
-/// The format that this version writes; it reads this one and every older one.
+/// The format that this version writes; it reads this one and all older ones.
 pub const FORMAT: u64 = 2;
 
 /// How many runs are kept, the newest ones.

@@ -1,7 +1,7 @@
-//! Takes a text as the state, or refuses it whole and by name.
+//! Reads a state file, or refuses it completely with the reason.
 //!
-//! The text is foreign: it may be cut off, merged by hand or written against us. One pass builds the
-//! state; only a text that failed is looked at again, to say why in people's terms.
+//! The text is untrusted: it may be truncated, merged by hand or malicious. One pass builds the state; only a
+//! text that failed is read again, for a readable error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,16 +15,16 @@ use super::{FORMAT, StateError};
 use crate::core::fleet::{AppName, ConfigDigest, Known};
 use crate::core::scrub;
 
-/// A serial that no run can come to, and that others who read the file or a Machine's stamps may not hold.
+/// The highest serial, so that other readers of the file and of Machine stamps can store it.
 const LAST_SERIAL: u64 = i64::MAX.unsigned_abs();
 
-/// Reads the state of this app. Accepts every format up to [`FORMAT`]; time and memory grow in
-/// proportion to the text, whatever is in it.
+/// Reads the state of this app, in any format up to [`FORMAT`]. Time and memory are linear in the size of the
+/// text.
 ///
 /// # Errors
-/// Every text that is not wholly this app's state is refused; see [`StateError`] for the cases. Unknown
-/// fields of our own records are refused with their line (config bodies are carried), so that a typo
-/// never passes for an absent field.
+/// Any text that is not completely this app's state is refused; see [`StateError`]. Unknown fields of our own
+/// records are refused with their line (unknown fields of configs are kept), so that a typo never counts as an
+/// absent field.
 pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     let mut known = parse(text)?;
     if known.app != *app {
@@ -42,16 +42,16 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     Ok(known)
 }
 
-/// What the first line of a state says, whatever is wrong with the rest.
+/// The header of a state, whatever is wrong with the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StateOwner {
-    /// The app that it is of.
+    /// Its app.
     pub app: AppName,
-    /// The provider by name.
+    /// The provider's name.
     pub provider: String,
 }
 
-/// Whose state this is; nothing where its header cannot be read.
+/// The owner of this state; none if its header cannot be read.
 pub fn read_owner(text: &str) -> Option<StateOwner> {
     let records = text.trim_start().strip_prefix('[')?;
     let mut values = serde_json::Deserializer::from_str(records).into_iter::<StateOwner>();
@@ -70,8 +70,8 @@ fn parse(text: &str) -> Result<Known, StateError> {
         .map_err(|error| refused.unwrap_or_else(|| explain_parse_error(text, &error)))
 }
 
-/// Builds the state record by record. What it refuses itself goes past the parser, which would give it
-/// the line where the next record begins.
+/// Builds the state record by record. Its own errors bypass the parser, which would add the line of the next
+/// record.
 struct StateVisitor<'r> {
     refused: &'r mut Option<StateError>,
 }
@@ -80,7 +80,7 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
     type Value = Known;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list that begins with the state's header")
+        f.write_str("an array that starts with the state's header")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Known, A::Error> {
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             )));
         }
         if header.serial >= LAST_SERIAL {
-            let what = format!("no run has written the serial {}", header.serial);
+            let what = format!("no run in the state wrote serial {}", header.serial);
             return Err(refuse(damaged_without_line(what)));
         }
         let mut known = Known {
@@ -118,20 +118,20 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
                 return Err(refuse(damaged_without_line(what)));
             }
         }
-        // What is owed is a set; a merge by hand may have left it in another order, or a line twice.
+        // Pending creates are a set; a manual merge may have changed their order or duplicated a line.
         known.pending_creates.sort();
         known.pending_creates.dedup();
         Ok(known)
     }
 }
 
-/// Damage whose place is a record's name.
+/// Damage located by a record's name.
 fn damaged_without_line(what: String) -> StateError {
     StateError::Damaged { line: None, what }
 }
 
 fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
-    let twice = |what: &str, id: &dyn fmt::Display| Err(format!("{what} `{id}` stands here twice"));
+    let twice = |what: &str, id: &dyn fmt::Display| Err(format!("{what} `{id}` appears twice"));
     match record {
         Record::Protect(group) if known.protected_groups.contains(&group) => {
             return twice("the protected group", &group);
@@ -155,7 +155,10 @@ fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
         }
         Record::Config(record) => {
             if record.body.digest() != record.digest {
-                return Err(format!("config `{}` is not what was sent", record.digest));
+                return Err(format!(
+                    "config `{}` does not match its digest",
+                    record.digest
+                ));
             }
             if !record.filled.is_empty() {
                 known
@@ -176,7 +179,7 @@ fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
     Ok(())
 }
 
-/// The configs that Machines and releases name, all of which must be there.
+/// The digests that Machines and releases name; all must exist.
 fn named_configs(known: &Known) -> Result<BTreeSet<ConfigDigest>, String> {
     let mut named = BTreeSet::new();
     let mut name = |digest: &ConfigDigest, by: &dyn fmt::Display| {
@@ -200,7 +203,7 @@ fn named_configs(known: &Known) -> Result<BTreeSet<ConfigDigest>, String> {
     Ok(named)
 }
 
-/// Says in people's terms why a text did not parse.
+/// A readable reason why a text did not parse.
 fn explain_parse_error(text: &str, error: &serde_json::Error) -> StateError {
     if text.trim().is_empty() {
         return damaged_without_line("the file is empty".to_owned());
@@ -217,9 +220,9 @@ fn explain_parse_error(text: &str, error: &serde_json::Error) -> StateError {
     StateError::Damaged {
         line: (error.line() > 0).then_some(error.line()),
         what: if error.is_eof() {
-            format!("it ends too early ({message})")
+            format!("it is truncated ({message})")
         } else if message.starts_with("invalid ") {
-            // A path in aeroform.toml may lead to any file of the project: its values are not quoted.
+            // A path in aeroform.toml may lead to any file, so values are not quoted.
             scrub::describe_parse_error(message)
         } else {
             message.to_owned()
@@ -235,8 +238,8 @@ fn conflict_marker(text: &str) -> Option<usize> {
     Some(at + 1)
 }
 
-/// The format of a text that a newer version laid out, as far as it can be known: the promise that all
-/// formats keep is `format` in the first element of a list, or in the object that is the whole file.
+/// The format of a text from a newer version, if recognisable: all formats have `format` in the first element
+/// of an array, or in an object that is the complete file.
 fn newer_format(text: &str) -> Option<u64> {
     let value: Value = serde_json::from_str(text).ok()?;
     let header = value.get(0).unwrap_or(&value);

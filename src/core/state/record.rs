@@ -1,8 +1,8 @@
-//! The records that a state file is made of. One JSON array: the header, then one record per line.
+//! The records of a state file. One JSON array: the header, then one record per line.
 //!
-//! An array with the header first, since its every other line can then open with a comma: a Machine
-//! that comes or goes is one line in a diff, the first and the last one included. A map of Machines
-//! would show a neighbour as removed and added again, in the place where people look for destroys.
+//! The header comes first, so that every other line can start with a comma and each added or removed Machine is
+//! one line in a diff, including the first and last. In a map of Machines, a diff would show a neighbour as
+//! removed and added again, where people look for destroys.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ pub(super) enum Record {
     Run(RunRecord),
 }
 
-/// A config under its digest.
+/// A config with its digest.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigRecord {

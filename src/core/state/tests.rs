@@ -1,4 +1,4 @@
-//! The round trip, the layout, and every way in which a text is refused.
+//! The round trip, the format, and every reason to refuse a text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,13 +63,13 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
     }
 }
 
-/// What the platform was seen to add: with a value, and with any.
+/// Fields that the platform added: with a value, and with any.
 fn filled() -> ComputedFields {
     let filled = r#"{"services/8080 tcp/autostart": true, "stop_config/timeout": null}"#;
     serde_json::from_str(filled).expect("it is valid")
 }
 
-/// A state with something in each of its places.
+/// A state that uses every record and field.
 fn full() -> Known {
     let (web, jobs, old) = (config("web"), config("jobs"), config("old"));
     let launched = KnownMachine {
@@ -302,7 +302,7 @@ fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
         assert_eq!(refusal(&text), StateError::TooNew { format: 3 }, "{text}");
     }
     let error = StateError::TooNew { format: 3 };
-    insta::assert_snapshot!(error, @"the state has format 3, and this version reads formats up to 2");
+    insta::assert_snapshot!(error, @"the state has format 3, but this version reads formats up to 2");
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn what_stands_twice_is_refused() {
 fn a_config_that_does_not_match_its_digest_is_refused_by_name() {
     let digest = config("jobs").digest();
     let error = refusal(&GOLDEN.replacen("[\"jobs\"]", "[\"rm -rf\"]", 1));
-    let expected = format!("the state is damaged: config `{digest}` is not what was sent");
+    let expected = format!("the state is damaged: config `{digest}` does not match its digest");
     assert_eq!(error.to_string(), expected);
 }
 
@@ -495,13 +495,13 @@ fn a_serial_that_cannot_rise_is_refused() {
         assert_ne!(text, GOLDEN);
         let error = refusal(&text).to_string();
         assert!(
-            error.contains(&format!("no run has written the serial {serial}")),
+            error.contains(&format!("no run in the state wrote serial {serial}")),
             "{error}"
         );
     }
 }
 
-/// An earlier version kept commands and paths as they were written.
+/// An earlier version kept commands and paths unchanged.
 #[test]
 fn a_secret_in_clear_is_hidden_as_it_is_read_and_not_written_again() {
     let lineage = Lineage::new("k2v9").unwrap();

@@ -1,5 +1,5 @@
-//! Lays the state out for diff: every line but the first opens with the comma, so that one Machine
-//! more is one line more.
+//! Writes the state for readable diffs: every line but the first starts with the comma, so that an added
+//! Machine is one added line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,8 +16,8 @@ use crate::core::fleet::{ConfigDigest, Known, KnownMachine, MachineId, ReleaseRe
 /// The state as text; equal states are equal bytes. Keeps the newest [`RUNS_KEPT`] runs, the newest
 /// [`RELEASES_KEPT`] releases, and only the configs that Machines and kept releases name.
 ///
-/// It never fails, not even for a state that names a config which it does not hold (that one
-/// [`read`](super::read()) refuses): what a run has made must reach the disk.
+/// It never fails, not even for a state that names a missing config (which [`read`](super::read()) refuses):
+/// the results of a run must reach the disk.
 pub fn write(known: &Known) -> String {
     let Known {
         configs_with_cleartext: _,
@@ -89,7 +89,7 @@ pub fn write(known: &Known) -> String {
     out
 }
 
-/// The digest of a state file's text, by which the next one names its `parent`.
+/// The digest of a state file's text; the next state names it as its `parent`.
 pub fn digest(text: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(text)[..16])
 }
@@ -129,7 +129,7 @@ fn json(value: &impl Serialize) -> String {
     String::from_utf8(out).expect("serde_json writes UTF-8")
 }
 
-/// One line with a space behind each comma and colon.
+/// A formatter with a space after each comma and colon.
 struct SpacedFormatter;
 
 impl Formatter for SpacedFormatter {

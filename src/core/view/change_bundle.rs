@@ -40,6 +40,8 @@ pub enum ChangeKind<'a> {
     Forget,
     /// Moved from that group.
     Move(&'a GroupName),
+    /// Restarted with the config that it has.
+    Restart,
     /// Updated in place.
     Update,
     /// Replaced by a new Machine.
@@ -123,7 +125,12 @@ impl MachineChange<'_> {
             .or(self.change.replaces())
     }
 
-    /// Volumes that it leaves unattached.
+    /// Whether the Machine that its id names is a standby.
+    pub fn is_standby(&self) -> bool {
+        self.old.unwrap_or(self.change).standby
+    }
+
+    /// The volumes that it leaves unattached.
     pub fn unattached_volumes(&self) -> &[VolumeId] {
         self.old.unwrap_or(self.change).left_volumes()
     }

@@ -31,6 +31,8 @@ pub struct Section<'a> {
     pub bundles: Vec<ChangeBundle<'a>>,
     /// Whether the provider was read. If not, detached volumes are those that the state records.
     pub online: bool,
+    /// Whether there is no state yet.
+    pub is_first_plan: bool,
 }
 
 impl<'a> Outline<'a> {
@@ -86,6 +88,7 @@ impl<'a> Section<'a> {
             group,
             bundles: Vec::new(),
             online: plan.online,
+            is_first_plan: plan.serial == 0,
         }
     }
 
@@ -93,6 +96,12 @@ impl<'a> Section<'a> {
     pub fn is_removed(&self) -> bool {
         self.group
             .is_some_and(|group| group.verdict == GroupVerdict::Removed)
+    }
+
+    /// Whether it updates a Machine in place.
+    pub fn has_updates(&self) -> bool {
+        let mut bundles = self.bundles.iter();
+        bundles.any(|bundle| bundle.kind == ChangeKind::Update)
     }
 
     fn display_rank(&self) -> u8 {
@@ -162,6 +171,7 @@ fn machine_changes(
             Action::Adopt => alone(ChangeKind::Adopt),
             Action::Forget => alone(ChangeKind::Forget),
             Action::Move { from, .. } => alone(ChangeKind::Move(from)),
+            Action::Update { .. } if plan.is_restart(change) => alone(ChangeKind::Restart),
             Action::Update { .. } => alone(ChangeKind::Update),
             Action::Create {
                 replaces: Some(machine),

@@ -31,7 +31,7 @@ pub(super) fn immediate() -> Plan {
     plan(20)
         .group(
             group("web", "bin/web", Changed, "ams 10, fra 10")
-                .strategy("immediate: all at once, health is not waited for"),
+                .strategy("immediate: all at once, without waiting for health"),
         )
         .steps((0..20).map(|n| {
             let at = if n % 2 == 0 { "ams" } else { "fra" };

@@ -126,8 +126,8 @@ fn a_plan_has_the_promised_shape() {
         {
           "code": "renamed_group",
           "group": "cron",
-          "hint": "if it is the same group under a new name, write this in aeroform.toml, and its Machines move instead:\n[[moved]]\nfrom = \"cron\"\nto = \"clock\"",
-          "message": "group `cron` goes and a new group looks like it"
+          "hint": "to rename the group and keep its Machines, add this to aeroform.toml:\n[[moved]]\nfrom = \"cron\"\nto = \"clock\"",
+          "message": "group `cron` will be removed, and a new group looks like it"
         }
       ],
       "online": true,
@@ -147,7 +147,7 @@ fn a_plan_has_the_promised_shape() {
             "name": "web-launch0002"
           },
           "port": 8102,
-          "reason": "its group has too few",
+          "reason": "its group has too few Machines",
           "region": "ams"
         },
         {

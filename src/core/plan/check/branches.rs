@@ -1,5 +1,5 @@
-//! What a plan must promise about what happens where a host has no room: every update says it, nothing with a
-//! volume is replaced, and no two intents meet.
+//! Branches for full hosts: every update has them, no Machine with a volume is replaced, and no two launch ids
+//! are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ impl Checker<'_> {
                         self.check_successor(*id, change, successor);
                         if !names.insert(&successor.name) {
                             self.report(format!(
-                                "step {} may make a second `{}`",
+                                "step {} may create a second `{}`",
                                 id.0, successor.name
                             ));
                         }
@@ -74,17 +74,20 @@ impl Checker<'_> {
             .as_ref()
             .is_none_or(|pin| !pin.volumes.is_empty());
         if volumes {
-            self.report(format!("step {} may leave a volume for want of room", id.0));
+            self.report(format!(
+                "step {} may leave a volume behind if its host is full",
+                id.0
+            ));
         }
         if !successor.name.matches_launch(&successor.launch) {
             self.report(format!(
-                "step {} may make a Machine whose name does not answer",
+                "step {} may create a Machine whose name does not match its launch id",
                 id.0
             ));
         }
     }
 
-    /// Whoever is re-pointed stands by for the Machine that goes, and no step changes it as well.
+    /// A re-pointed standby watches the Machine that goes, and no step changes it as well.
     fn check_repoints(
         &mut self,
         id: StepId,
@@ -101,19 +104,19 @@ impl Checker<'_> {
             .filter(|id| !self.plan.watchers.contains_key(**id))
         {
             self.report(format!(
-                "step {} may re-point {standby} without a pin",
+                "step {} may re-point {standby} without a precondition",
                 id.0
             ));
         }
         for standby in named.iter().filter(|id| !watching.contains_key(*id)) {
-            self.report(format!("step {} may re-point {standby} for nothing", id.0));
+            self.report(format!("step {} may re-point {standby} without need", id.0));
         }
         for (standby, machine) in watching {
             let ours = known.machines.contains_key(standby)
                 && machine.group.as_ref() == Some(&change.group);
             if ours && !named.contains(standby) {
                 self.report(format!(
-                    "step {} may leave {standby} without whom it watches",
+                    "step {} may leave {standby} without a Machine to watch",
                     id.0
                 ));
             }

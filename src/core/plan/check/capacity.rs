@@ -1,5 +1,5 @@
-//! What the order of a plan must promise: who goes waits for who comes, and no more is down at once than
-//! a group allows.
+//! The order of a plan: destroys wait for creates, and a group never has more Machines down at once than it
+//! allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +13,15 @@ use crate::core::plan::types::{
 };
 
 impl Checker<'_> {
-    /// Whatever prefix of the order runs: who goes waits for who comes, a removed group waits for all
-    /// others, a replaced Machine for its successor, and no rolling pool is wider than it may be.
+    /// For every prefix of the order: destroys wait for creates, a removed group waits for all others, a
+    /// replaced Machine for its replacement, and no rolling pool is larger than allowed.
     pub(super) fn check_capacity(
         &mut self,
         desired: &Desired,
         known: &Known,
         observed: Option<&Observed>,
     ) {
-        let behind = Ancestors::of(self.plan);
+        let ancestors = Ancestors::of(self.plan);
         let changes: Vec<_> = self.plan.changes().collect();
         let mut creates: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
         let mut additions: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
@@ -45,14 +45,14 @@ impl Checker<'_> {
                 last_to_stay = Some(*id);
             }
         }
-        // Steps that wait for the same are behind the same.
+        // Steps with the same predecessors have the same ancestors.
         let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
         for (id, change) in &changes {
             let needs = self.plan.steps[id.0 as usize].needs.as_slice();
             if let Action::Move { from, .. } = &change.action {
-                let left = renamed.get(from).copied().unwrap_or(from);
-                if *left != change.group && seen.insert((left, needs)) {
-                    self.check_after_creates(*id, additions.get(left), &behind);
+                let old_group = renamed.get(from).copied().unwrap_or(from);
+                if *old_group != change.group && seen.insert((old_group, needs)) {
+                    self.check_after_creates(*id, additions.get(old_group), &ancestors);
                 }
             }
             match &change.action {
@@ -61,7 +61,7 @@ impl Checker<'_> {
                     ..
                 } => {
                     if seen.insert((&change.group, needs)) {
-                        self.check_after_creates(*id, creates.get(&change.group), &behind);
+                        self.check_after_creates(*id, creates.get(&change.group), &ancestors);
                     }
                 }
                 Action::Destroy {
@@ -73,14 +73,14 @@ impl Checker<'_> {
                         .id
                         .as_ref()
                         .and_then(|old| successors.get(old));
-                    self.check_replaced(*id, successor.copied(), leaves.is_empty(), &behind);
+                    self.check_replaced(*id, successor.copied(), leaves.is_empty(), &ancestors);
                 }
                 Action::Destroy {
                     removal: Removal::GroupRemoved,
                     ..
                 } => {
                     if seen.insert((&change.group, needs))
-                        && last_to_stay.is_some_and(|last| !behind.waits_for(*id, last))
+                        && last_to_stay.is_some_and(|last| !ancestors.waits_for(*id, last))
                     {
                         self.report(format!("step {} destroys a removed group too early", id.0));
                     }
@@ -90,7 +90,7 @@ impl Checker<'_> {
                 | Action::Move { standby_for, .. } => {
                     for watched in standby_for {
                         if let StandbyTarget::Step(step) = watched
-                            && !behind.waits_for(*id, *step)
+                            && !ancestors.waits_for(*id, *step)
                         {
                             self.report(format!(
                                 "step {} watches step {} before it is done",
@@ -112,17 +112,17 @@ impl Checker<'_> {
         let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
         let unproven = unproven.unwrap_or_default();
         self.check_pools(desired, &changes, &unproven);
-        self.check_unhealthy_first(desired, observed, &unproven, &changes, &behind);
+        self.check_unhealthy_first(desired, observed, &unproven, &changes, &ancestors);
     }
 
     fn check_after_creates(
         &mut self,
         id: StepId,
         creates: Option<&Vec<StepId>>,
-        behind: &Ancestors,
+        ancestors: &Ancestors,
     ) {
         for create in creates.into_iter().flatten() {
-            if !behind.waits_for(id, *create) {
+            if !ancestors.waits_for(id, *create) {
                 self.report(format!(
                     "step {} takes a Machine away before step {} has created",
                     id.0, create.0
@@ -136,21 +136,21 @@ impl Checker<'_> {
         id: StepId,
         successor: Option<StepId>,
         leaves_nothing: bool,
-        behind: &Ancestors,
+        ancestors: &Ancestors,
     ) {
         match successor {
             None => self.report(format!(
-                "step {} destroys for a successor that nobody makes",
+                "step {} destroys for a replacement that no step creates",
                 id.0
             )),
-            Some(create) if behind.waits_for(id, create) => {}
-            Some(create) if behind.waits_for(create, id) && leaves_nothing => {}
-            Some(_) => self.report(format!("step {} is not ordered with its successor", id.0)),
+            Some(create) if ancestors.waits_for(id, create) => {}
+            Some(create) if ancestors.waits_for(create, id) && leaves_nothing => {}
+            Some(_) => self.report(format!("step {} is not ordered with its replacement", id.0)),
         }
     }
 
-    /// A pool in which running Machines of a rolling group are updated takes down no more at once than
-    /// the group allows of the Machines that change in it.
+    /// A pool that updates running Machines of a rolling group takes down no more at once than the group
+    /// allows.
     fn check_pools(
         &mut self,
         desired: &Desired,
@@ -171,7 +171,7 @@ impl Checker<'_> {
                 }
             );
             *sizes.entry(pool).or_default() += usize::from(!old_half);
-            // One that does not serve takes no capacity away.
+            // A Machine that is not serving costs no capacity.
             let id = change.machine.id.as_ref();
             let down = id.is_some_and(|id| unproven.get(id) == Some(&UnprovenState::Down));
             if in_place(&change.action)
@@ -182,9 +182,12 @@ impl Checker<'_> {
             }
         }
         for (id, group) in takes_down {
-            let wanted = desired.groups.get(group).map(|wanted| wanted.strategy);
+            let desired_group = desired
+                .groups
+                .get(group)
+                .map(|desired_group| desired_group.strategy);
             let (Some(Strategy::Rolling { max_unavailable }), Some(pool)) =
-                (wanted, self.plan.pools.get(id.0 as usize))
+                (desired_group, self.plan.pools.get(id.0 as usize))
             else {
                 continue;
             };
@@ -197,14 +200,14 @@ impl Checker<'_> {
         }
     }
 
-    /// In a rolling group no Machine that serves is taken down before those that do not are up again.
+    /// In a rolling group no serving Machine is taken down before the others are up again.
     fn check_unhealthy_first(
         &mut self,
         desired: &Desired,
         observed: Option<&Observed>,
         unproven: &BTreeMap<&MachineId, UnprovenState>,
         changes: &[(StepId, &Change)],
-        behind: &Ancestors,
+        ancestors: &Ancestors,
     ) {
         let serves = |change: &Change| {
             let id = change.machine.id.as_ref();
@@ -226,7 +229,7 @@ impl Checker<'_> {
             } else if serves(change) {
                 let needs = self.plan.steps[id.0 as usize].needs.as_slice();
                 if serving.insert((&change.group, needs)) {
-                    self.check_waits_for_all(*id, mended.get(&change.group), behind);
+                    self.check_waits_for_all(*id, mended.get(&change.group), ancestors);
                 }
             }
         }
@@ -236,12 +239,12 @@ impl Checker<'_> {
         &mut self,
         id: StepId,
         mended: Option<&Vec<StepId>>,
-        behind: &Ancestors,
+        ancestors: &Ancestors,
     ) {
         for first in mended.into_iter().flatten() {
-            if !behind.waits_for(id, *first) {
+            if !ancestors.waits_for(id, *first) {
                 self.report(format!(
-                    "step {} takes a Machine down before step {} has brought one up again",
+                    "step {} takes a Machine down before step {} has started another",
                     id.0, first.0
                 ));
             }
@@ -249,7 +252,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a change belongs to a group that stays and does something.
+/// Whether a change belongs to a group that stays, and calls the provider.
 fn stays(plan: &Plan, change: &Change) -> bool {
     let works = match change.action {
         Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
@@ -265,11 +268,11 @@ fn stays(plan: &Plan, change: &Change) -> bool {
             .any(|g| g.name == change.group && !removed(g.verdict))
 }
 
-/// Which steps are done before which: for every barrier the set of all that it waits for.
+/// Which steps are done before which: for every barrier the set of all its predecessors.
 pub(super) struct Ancestors {
-    /// Per step: the steps directly needed.
+    /// Per step: its direct predecessors.
     needs: Vec<Vec<StepId>>,
-    /// Per barrier or shared predecessor: everything before it.
+    /// Per barrier or shared predecessor: all predecessors.
     closures: BTreeMap<StepId, BTreeSet<StepId>>,
 }
 
@@ -286,22 +289,22 @@ impl Ancestors {
                     .collect()
             })
             .collect();
-        let mut behind = Self {
+        let mut ancestors = Self {
             needs,
             closures: BTreeMap::new(),
         };
-        // Steps share few predecessors (barriers), so closing over those is enough.
-        let shared: BTreeSet<StepId> = behind.needs.iter().flatten().copied().collect();
+        // Steps share few predecessors (barriers), so the closures of those are enough.
+        let shared: BTreeSet<StepId> = ancestors.needs.iter().flatten().copied().collect();
         for id in shared {
             if matches!(
                 plan.steps.get(id.0 as usize).map(|s| &s.work),
                 Some(Work::Barrier { .. })
             ) {
-                let all = behind.closure_of(id);
-                behind.closures.insert(id, all);
+                let all = ancestors.closure_of(id);
+                ancestors.closures.insert(id, all);
             }
         }
-        behind
+        ancestors
     }
 
     fn closure_of(&self, id: StepId) -> BTreeSet<StepId> {

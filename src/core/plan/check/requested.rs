@@ -1,4 +1,4 @@
-//! What a verb asks for is in the plan, or the plan refuses it.
+//! The plan fulfils the requests of a verb, or refuses them.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use crate::core::fleet::{
 use crate::core::plan::types::Action;
 
 impl Checker<'_> {
-    /// Who is named goes, and who runs and is known in a group that starts anew is touched.
+    /// A Machine to replace is replaced, and a known running Machine of a group to restart is changed.
     pub(super) fn check_requested(&mut self, known: &Known, observed: Option<&Observed>) {
-        let asked = &self.plan.requested;
-        if asked.is_empty() || !self.plan.refusals.is_empty() {
+        let requested = &self.plan.requested;
+        if requested.is_empty() || !self.plan.refusals.is_empty() {
             return;
         }
         let mut goes: BTreeSet<&MachineId> = BTreeSet::new();
@@ -29,34 +29,35 @@ impl Checker<'_> {
                 | Action::Forget => {}
             }
         }
-        let stay = asked.replace.iter().filter(|id| !goes.contains(id));
-        let stay = stay.map(|id| format!("Machine {id} is to be replaced and stays"));
+        let stay = requested.replace.iter().filter(|id| !goes.contains(id));
+        let stay = stay.map(|id| format!("Machine {id} should be replaced but stays"));
         let runs = |machine: &Machine| {
             let is_up = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
             is_up && machine.config.is_some()
         };
         let seen = |id| observed.map(|observed| observed.machines.get(id));
         let excluded = |id: &MachineId, machine: &KnownMachine| {
-            let called =
-                |wanted: &MachineId| wanted == id || wanted.as_str() == machine.name.as_str();
-            asked.exclude.iter().any(called)
+            let called = |desired_group: &MachineId| {
+                desired_group == id || desired_group.as_str() == machine.name.as_str()
+            };
+            requested.exclude.iter().any(called)
         };
         let meant = known.machines.iter().filter(|(id, machine)| {
             if excluded(id, machine) {
                 return false;
             }
             let up = seen(*id).is_none_or(|seen| seen.is_some_and(runs));
-            asked.restart.covers(&machine.group) && up
+            requested.restart.covers(&machine.group) && up
         });
         let left = meant
             .map(|(id, _)| id)
             .filter(|id| !goes.contains(id) && !starts.contains(id))
-            .map(|id| format!("Machine {id} runs, is to start anew and is left alone"));
+            .map(|id| format!("Machine {id} is running and should restart but is left alone"));
         let touched = goes.iter().chain(&starts).filter(|id| {
             let known = known.machines.get(**id);
             known.is_some_and(|machine| excluded(id, machine))
         });
-        let touched = touched.map(|id| format!("Machine {id} is excluded and is changed"));
+        let touched = touched.map(|id| format!("Machine {id} is excluded but is changed"));
         let found: Vec<String> = stay.chain(left).chain(touched).collect();
         for text in found {
             self.report(text);

@@ -1,5 +1,5 @@
-//! Who goes first: a Machine whose last change nobody has seen work is awaited, and nobody goes down before it
-//! has passed (rule 29).
+//! A Machine whose last change was never seen healthy is awaited, and no other goes down before it has passed
+//! (rule 29).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,16 @@ use crate::core::fleet::{
 use crate::core::plan::options::PlanMode;
 use crate::core::plan::types::{Action, Change, GateKind, StepId};
 
-/// What the world shows of such a Machine.
+/// The observed state of an unconfirmed Machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnprovenState {
-    /// It does not serve.
+    /// It is not serving.
     Down,
-    /// It may serve.
+    /// It may be serving.
     Up,
 }
 
-/// The Machines of wanted groups whose last change nobody has seen work, and that do not show that it does.
+/// Unconfirmed Machines of desired groups that are not visibly healthy.
 pub(super) fn unproven_machines<'o>(
     desired: &Desired,
     known: &Known,
@@ -32,12 +32,12 @@ pub(super) fn unproven_machines<'o>(
     let unproven = |machine: &&Machine| {
         let record = known.machines.get(&machine.id);
         let part = machine.name.as_str().rsplit('-').next();
-        let owed = known
+        let pending = known
             .pending_creates
             .iter()
             .any(|pending| Some(pending.launch.as_str()) == part);
         record.is_some_and(|record| record.unproven)
-            || record.is_none() && owed
+            || record.is_none() && pending
             || stamped_since(machine, known, scope)
     };
     let found = observed.machines.values().filter(unproven);
@@ -61,7 +61,7 @@ fn stamped_since(machine: &Machine, known: &Known, scope: &Lineage) -> bool {
         && known.runs.iter().all(|listed| listed.run != *run)
 }
 
-/// None where nothing is left to be seen.
+/// None if nothing is left to confirm.
 fn unproven_state(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<UnprovenState> {
     let ours = known.machines.contains_key(&machine.id)
         || matches!(machine.management, Management::Ours | Management::FlyLaunch)
@@ -87,12 +87,12 @@ fn unproven_state(machine: &Machine, group: &DesiredGroup, known: &Known) -> Opt
             (passing == 0 || passing < machine.checks.len()).then_some(UnprovenState::Down)
         }
         MachineState::Started => {
-            let told = known.serial > 0
+            let recorded = known.serial > 0
                 || known
                     .machines
                     .get(&machine.id)
                     .is_some_and(|record| record.unproven);
-            told.then_some(UnprovenState::Up)
+            recorded.then_some(UnprovenState::Up)
         }
         MachineState::Stopping
         | MachineState::Stopped
@@ -137,23 +137,23 @@ impl Checker<'_> {
                 Action::Update { .. } | Action::Move { .. } | Action::Wait | Action::Start => {
                     matches!(change.gate, GateKind::Started | GateKind::Healthy)
                 }
-                // Another one takes its place, or none.
+                // It is replaced or removed.
                 Action::Destroy { .. } => true,
                 Action::Create { .. } | Action::Adopt | Action::Forget => false,
             };
-            let called = |wanted: &MachineId| {
+            let called = |desired_group: &MachineId| {
                 let name = observed
                     .machines
                     .get(*id)
                     .map(|machine| machine.name.as_str());
-                wanted == *id || Some(wanted.as_str()) == name
+                desired_group == *id || Some(desired_group.as_str()) == name
             };
             if self.plan.requested.exclude.iter().any(called) {
                 continue;
             }
             let Some((step, change)) = own.iter().find(|(_, change)| waits(change)) else {
                 self.report(format!(
-                    "nobody has seen the last change of {id} work, and it is not waited for"
+                    "the last change of {id} was never seen healthy, and no step waits for it"
                 ));
                 continue;
             };
@@ -176,7 +176,7 @@ impl Checker<'_> {
                 let same = of.group == change.group;
                 let alone = *shows == UnprovenState::Down
                     || matches!(of.action, Action::Wait | Action::Start);
-                // Those that may serve change one after the other, as the strategy says.
+                // Those that may serve change one after the other, by the strategy.
                 let holds = if alone {
                     same || self.plan.on_failure == OnFailure::Stop
                 } else {
@@ -184,7 +184,7 @@ impl Checker<'_> {
                 };
                 if holds && !behind.waits_for(*id, *first) {
                     self.report(format!(
-                        "step {} takes a Machine down before step {} has shown that its last change works",
+                        "step {} takes a Machine down before step {} has confirmed its last change",
                         id.0, first.0
                     ));
                 }

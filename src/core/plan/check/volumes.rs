@@ -1,4 +1,4 @@
-//! The volumes of new Machines, read a second time.
+//! The volumes of new Machines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,8 @@ use crate::core::fleet::{Desired, HostStatus, Observed, Volume, VolumeId};
 use crate::core::plan::types::{Action, Change, StepId};
 
 impl Checker<'_> {
-    /// Every mount of a new Machine has a volume, taken or made. One that is taken is there, in the
-    /// Machine's region and of the mount's name; nobody has it that stays, and nobody else takes it.
+    /// Every mount of a new Machine has a volume, reused or created. A reused one exists in the Machine's
+    /// region with the mount's name; no remaining Machine has it, and no other step takes it.
     pub(super) fn check_volumes(&mut self, desired: &Desired, observed: Option<&Observed>) {
         let Some(observed) = observed.filter(|o| o.description.capabilities.volumes) else {
             return;
@@ -50,7 +50,7 @@ impl Checker<'_> {
             if volume.size_gb == 0 || names.get(at) != Some(&Some(volume.name.as_str())) {
                 let name = &volume.name;
                 self.report(format!(
-                    "step {} makes a `{name}` that no mount wants",
+                    "step {} creates volume `{name}` that no mount needs",
                     id.0
                 ));
             }

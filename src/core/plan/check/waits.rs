@@ -1,5 +1,5 @@
-//! Whom a rolling update must wait for: a Machine that is as wanted and fails its checks is down as well, so none
-//! that serves goes down before it is up.
+//! A rolling update waits for Machines that fail their checks, even if it does not change them: they are
+//! unavailable as well, so no serving Machine goes down before they are up.
 
 use std::collections::BTreeSet;
 
@@ -47,17 +47,17 @@ impl Checker<'_> {
                 .filter(|(_, change)| !matches!(change.action, Action::Adopt | Action::Wait))
                 .filter_map(|(_, change)| change.machine.id.as_ref())
                 .collect();
-            let sick = observed.machines.values().filter(|machine| {
+            let unhealthy = observed.machines.values().filter(|machine| {
                 is_unhealthy(machine, name, known) && !touched.contains(&machine.id)
             });
             let excluded = &self.plan.requested.exclude;
-            let sick = sick.filter(|machine| {
-                let called = |wanted: &MachineId| {
-                    *wanted == machine.id || wanted.as_str() == machine.name.as_str()
+            let unhealthy = unhealthy.filter(|machine| {
+                let called = |desired_group: &MachineId| {
+                    *desired_group == machine.id || desired_group.as_str() == machine.name.as_str()
                 };
                 !excluded.iter().any(called)
             });
-            for machine in sick {
+            for machine in unhealthy {
                 let awaited = of_it.iter().find(|(_, change)| {
                     change.machine.id.as_ref() == Some(&machine.id)
                         && change.gate == GateKind::Healthy
@@ -75,11 +75,11 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a Machine that serves is down for as long as this takes. A new one that comes first takes nobody down.
+/// Whether a serving Machine is down during this change. A replacement that is created first takes none down.
 pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
     let goes = in_place(&change.action)
         || match &change.action {
-            // The new one waits for its volume.
+            // The new Machine waits for its volume.
             Action::Destroy {
                 removal: Removal::Replaced,
                 left_volumes: leaves,
@@ -99,7 +99,7 @@ pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
     goes && may_serve(change, Some(observed))
 }
 
-/// Whether it changes a Machine that is no standby and stays the same Machine.
+/// Whether it changes a primary in place.
 pub(super) fn in_place(action: &Action) -> bool {
     match action {
         Action::Update { standby_for } | Action::Move { standby_for, .. } => standby_for.is_empty(),
@@ -112,8 +112,8 @@ pub(super) fn in_place(action: &Action) -> bool {
     }
 }
 
-/// Whether the Machine that it changes may serve: offline each may, and one that failed, is not up yet or fails
-/// its checks does not.
+/// Whether the changed Machine may be serving. Offline each may; a Machine that failed, is not up or fails its
+/// checks is not.
 pub(super) fn may_serve(change: &Change, observed: Option<&Observed>) -> bool {
     let seen = change.machine.id.as_ref();
     let seen = seen.and_then(|id| observed?.machines.get(id));

@@ -1,5 +1,6 @@
-//! Who goes first: Machines whose last change nobody has seen work (rule 29). One alone, then the others of
-//! them together, since they cost no capacity; nobody else goes down before all of them have passed.
+//! Machines that go first: those whose last change was never seen healthy (rule 29). One goes alone, then the
+//! rest of them together, since they cost no capacity. No other Machine goes down before all of them have
+//! passed.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +14,31 @@ use crate::core::plan::gates::{Wave, gate};
 use crate::core::plan::types::{Action, PoolId, StepId, Work};
 
 impl StepBuilder<'_, '_, '_> {
-    /// Lays them out for every group that is wanted. Where a failure stops the release, those of one group hold
-    /// up all groups: else a release that never came up in one would go on in the others.
+    /// Adds the first steps of every desired group. If a failure stops the release, those of one group block
+    /// all groups: otherwise a release that never became healthy in one would continue in the others.
     pub(super) fn add_first_steps<'n>(
         &mut self,
-        wanted: &[(&'n GroupName, &DesiredGroup, &GroupDecision<'_>)],
+        groups: &[(&'n GroupName, &DesiredGroup, &GroupDecision<'_>)],
         on_failure: OnFailure,
     ) -> BTreeMap<&'n GroupName, FirstSteps> {
         let mut firsts: BTreeMap<&GroupName, FirstSteps> = BTreeMap::new();
         let mut of_all = Vec::new();
-        for (name, group, decision) in wanted {
+        for (name, group, decision) in groups {
             let mut first = FirstSteps::default();
             let unproven = self.add_unproven(name, group, decision, &mut first);
-            first.passed = self.add_barrier(format!("{name}: all seen to work"), unproven);
+            first.passed = self.add_barrier(format!("{name}: all confirmed"), unproven);
             of_all.extend(first.passed);
             firsts.insert(name, first);
         }
         let all = match on_failure {
-            OnFailure::Stop => self.add_barrier("every group: all seen to work".to_owned(), of_all),
+            OnFailure::Stop => self.add_barrier("every group: all confirmed".to_owned(), of_all),
             OnFailure::Group => None,
         };
-        for (name, _, decision) in wanted {
+        for (name, _, decision) in groups {
             let mut passed: Vec<StepId> = self.add_unhealthy(name, decision);
             let first = firsts.entry(name).or_default();
             passed.extend(all.or(first.passed));
-            first.passed = self.add_barrier(format!("{name}: none fails"), passed);
+            first.passed = self.add_barrier(format!("{name}: no failures"), passed);
         }
         firsts
     }
@@ -63,7 +64,7 @@ impl StepBuilder<'_, '_, '_> {
             self.index_watchers(decision);
         }
         let pool = self.add_pool(
-            format!("{name}: never seen to work"),
+            format!("{name}: not yet confirmed"),
             total,
             true,
             FailureScope::All,
@@ -77,7 +78,7 @@ impl StepBuilder<'_, '_, '_> {
             after: None,
             gate: gate(group),
         };
-        // Whom the standbys watch is told once everything else is laid out.
+        // Standby targets are set once everything else is laid out.
         let ids = changed.iter().map(|changed| changed.member.id.clone());
         let mut primaries = Primaries {
             stay: ids.collect(),
@@ -93,7 +94,7 @@ impl StepBuilder<'_, '_, '_> {
         steps
     }
 
-    /// Those that fail their checks are waited for side by side.
+    /// Machines that fail their checks are awaited in parallel.
     fn add_unhealthy(&mut self, name: &GroupName, decision: &GroupDecision<'_>) -> Vec<StepId> {
         let total = decision.unhealthy.len();
         if total == 0 {
@@ -105,8 +106,9 @@ impl StepBuilder<'_, '_, '_> {
             false,
             FailureScope::Release,
         );
-        let sick = decision.unhealthy.iter();
-        sick.map(|awaited| self.add_awaited(awaited, pool))
+        let unhealthy = decision.unhealthy.iter();
+        unhealthy
+            .map(|awaited| self.add_awaited(awaited, pool))
             .collect()
     }
 

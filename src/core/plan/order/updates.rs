@@ -11,13 +11,13 @@ use crate::core::plan::members::Member;
 use crate::core::plan::placement;
 use crate::core::plan::types::{Action, GateKind, PoolId, Removal, StandbyTarget, StepId, Work};
 
-/// flyctl's size of the pool of Machines that do not run (docs/platform/fly-toml.md 12.1).
+/// flyctl's pool size for Machines that do not run (docs/platform/fly-toml.md 12.1).
 const COLD_POOL: usize = 30;
 
 impl StepBuilder<'_, '_, '_> {
-    /// Updates, moves and replacements, by the group's strategy, but of those that went first. Rolling, those that
-    /// do not serve come first: they cost no capacity, and as long as one of them does not come up none goes
-    /// down. So it is with those of which nobody knows whether they serve.
+    /// Updates, moves and replacements by the group's strategy, except those that went first. In a rolling
+    /// update, Machines that do not serve come first: they cost no capacity, and until all of them are up no
+    /// other goes down. The same holds for Machines that may not serve.
     pub(super) fn add_updates(
         &mut self,
         name: &GroupName,
@@ -37,8 +37,8 @@ impl StepBuilder<'_, '_, '_> {
         }
         let gate = gate(group);
         let mut after = after;
-        let mut ends = Vec::new();
-        // Laid out already.
+        let mut last_steps = Vec::new();
+        // Already laid out.
         waves.remove(&Wave::Failing);
         let mut waves = waves.into_iter().peekable();
         while let Some((wave, changed)) = waves.next() {
@@ -85,9 +85,9 @@ impl StepBuilder<'_, '_, '_> {
             if !waited_for.is_empty() && follows {
                 after = self.add_barrier(format!("{name}: {waited_for}"), steps.clone());
             }
-            ends.extend(steps);
+            last_steps.extend(steps);
         }
-        ends
+        last_steps
     }
 
     pub(super) fn add_update(
@@ -129,21 +129,21 @@ impl StepBuilder<'_, '_, '_> {
         self.push_step(Some(slot.pool), needs, Work::Change(Box::new(step)))
     }
 
-    /// What is done once the group that this Machine leaves has another in its place.
+    /// The step after which the group that this Machine leaves has a replacement for it.
     fn replacement_in_old_group(&self, member: &Member<'_>) -> Option<StepId> {
         self.created_groups
             .get(member.leaves_group.as_ref()?)?
             .created
     }
 
-    /// What becomes of the Machine if its host has no room. The ids are chosen here, so that a run which
-    /// dies after it has made the new one meets it again by its name.
+    /// What happens if the Machine's host has no room. The ids are chosen here, so that a run that crashes
+    /// after the create finds the new Machine by its name.
     fn full_host_branch(&mut self, name: &GroupName, member: &Member<'_>) -> Branch {
         if !member.volumes().is_empty() {
             return Branch::NoRoomStops;
         }
         let (launch, bears) = self
-            .intents
+            .allocator
             .allocate_successor(name, member.region, member.id);
         let repoints = self.watching.get(member.id).cloned().unwrap_or_default();
         for standby in &repoints {
@@ -158,7 +158,7 @@ impl StepBuilder<'_, '_, '_> {
         })
     }
 
-    /// The steps of a replacement: the one that creates, and the last one.
+    /// The steps of a replacement: the create, and the last step.
     fn add_replacement(
         &mut self,
         name: &GroupName,
@@ -173,8 +173,8 @@ impl StepBuilder<'_, '_, '_> {
         let mut new = self.new_create(name, decision, region, standby_for, slot.gate);
         new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
-        let kept = if old_first { member.volumes() } else { &[] };
-        self.assign_volumes(decision, &mut new, kept);
+        let own_volumes = if old_first { member.volumes() } else { &[] };
+        self.assign_volumes(decision, &mut new, own_volumes);
         if let Action::Create { replaces, .. } = &mut new.action {
             *replaces = Some(member.id.clone());
         }
@@ -197,7 +197,7 @@ impl StepBuilder<'_, '_, '_> {
     }
 }
 
-/// Where in the order a change stands.
+/// Where in the order a change goes.
 #[derive(Clone, Copy)]
 pub(super) struct StepSlot {
     pub(super) pool: PoolId,
@@ -206,9 +206,9 @@ pub(super) struct StepSlot {
 }
 
 impl StepSlot {
-    /// A Machine that goes to another group waits for the one in its place there as well.
-    fn needs(self, left: Option<StepId>) -> Vec<StepId> {
-        let mut needs: Vec<StepId> = self.after.into_iter().chain(left).collect();
+    /// A Machine that moves to another group also waits for its replacement in the old one.
+    fn needs(self, old_group_step: Option<StepId>) -> Vec<StepId> {
+        let mut needs: Vec<StepId> = self.after.into_iter().chain(old_group_step).collect();
         needs.sort();
         needs.dedup();
         needs

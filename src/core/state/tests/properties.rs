@@ -234,7 +234,7 @@ proptest! {
 }
 
 proptest! {
-    // What is drawn matters little to the layout, and drawing a state is slow.
+    // The values matter little to the format, and generating a state is slow.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]

@@ -140,11 +140,15 @@ fn diff_line(
             let line = start(Label::Create, "+").plain("  ".repeat(*depth));
             page.line(&line.push(Label::Create, text))
         }
-        DiffLine::Hidden { key, what } => page.line(
-            &start(Label::Change, "~")
-                .push(Label::Change, key)
-                .push(Label::Dim, format!(" ({what}, hidden)")),
-        ),
+        DiffLine::Hidden { key, what } => {
+            let (sign, label, text) = match *what {
+                "added" => ("+", Label::Create, " (hidden)"),
+                "removed" => ("-", Label::Destroy, " (hidden)"),
+                _ => ("~", Label::Change, " (changed, hidden)"),
+            };
+            let line = start(label, sign).push(label, key);
+            page.line(&line.push(Label::Dim, text))
+        }
         DiffLine::Reordered(key) => page.line(
             &start(Label::Change, "~")
                 .push(Label::Change, key)

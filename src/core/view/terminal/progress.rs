@@ -43,9 +43,10 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
 }
 
 /// The verb while it runs, and once it is done.
-fn action_verbs(action: &Action) -> (&'static str, &'static str) {
-    match action {
+fn action_verbs(change: &Change) -> (&'static str, &'static str) {
+    match &change.action {
         Action::Create { .. } => ("creating", "created"),
+        Action::Update { .. } if change.keeps_config() => ("restarting", "restarted"),
         Action::Update { .. } => ("updating", "updated"),
         Action::Move { .. } => ("moving", "moved"),
         Action::Destroy { .. } => ("destroying", "destroyed"),
@@ -59,7 +60,7 @@ fn action_verbs(action: &Action) -> (&'static str, &'static str) {
 /// The event of a step, without its subject: `waits for check http, at most 30s`. None for events that the count
 /// already shows.
 pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
-    let (doing, done) = action_verbs(&change.action);
+    let (doing, done) = action_verbs(change);
     Some(match what {
         StepEvent::Began => (Label::Plain, doing.to_owned()),
         StepEvent::Waiting { on, up_to_ms } => {

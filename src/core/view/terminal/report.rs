@@ -242,12 +242,12 @@ fn state_line(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
 
 /// `Apply complete: 6 created, 4 updated, 2 destroyed.`
 fn result_line(report: &RunReport<'_>) -> Line {
-    let mut done: BTreeMap<u8, (&str, usize)> = BTreeMap::new();
+    let mut done: BTreeMap<(u8, &str), usize> = BTreeMap::new();
     for (change, result) in report.results() {
         if result.outcome != Outcome::Done {
             continue;
         }
-        let (rank, word) = match &change.action {
+        let key = match &change.action {
             Action::Update { .. } | Action::Move { .. }
                 if replacement_machine(result).is_some() =>
             {
@@ -255,6 +255,7 @@ fn result_line(report: &RunReport<'_>) -> Line {
             }
             Action::Create { .. } if result.updated => (1, "updated"),
             Action::Create { .. } => (0, "created"),
+            Action::Update { .. } if report.plan.is_restart(change) => (1, "restarted"),
             Action::Update { .. } => (1, "updated"),
             Action::Move { .. } => (2, "moved"),
             Action::Start => (4, "started again"),
@@ -263,11 +264,11 @@ fn result_line(report: &RunReport<'_>) -> Line {
             Action::Adopt => (7, "adopted"),
             Action::Forget => (8, "forgotten"),
         };
-        done.entry(rank).or_insert((word, 0)).1 += 1;
+        *done.entry(key).or_insert(0) += 1;
     }
     let texts: Vec<String> = done
-        .values()
-        .map(|(word, n)| format!("{} {word}", phrases::group_digits(*n)))
+        .iter()
+        .map(|((_, word), n)| format!("{} {word}", phrases::group_digits(*n)))
         .collect();
     let tally = report.tally();
     let done = match (texts.is_empty(), report.state) {

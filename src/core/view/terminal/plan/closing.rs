@@ -104,9 +104,16 @@ fn no_changes_line(plan: &Plan) -> Line {
 
 fn count_line(plan: &Plan) -> Line {
     let summary = plan.summary();
+    let restarts = plan.restart_count();
     let always = [
         (summary.create, "to create", Label::Create, true),
-        (summary.update, "to update", Label::Change, true),
+        (
+            summary.update - restarts,
+            "to update",
+            Label::Change,
+            restarts == 0,
+        ),
+        (restarts, "to restart", Label::Change, false),
         (summary.replace, "to replace", Label::Change, false),
         (summary.moves, "to move", Label::Change, false),
         (summary.destroy, "to destroy", Label::Destroy, true),

@@ -64,7 +64,7 @@ pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut LineWriter<'_
     }
     page.line(&heading(plan))?;
     for bundle in &outline.drift {
-        drift_entry(bundle, page)?;
+        drift_entry(bundle, plan.serial == 0, page)?;
     }
     page.blank()
 }
@@ -89,11 +89,16 @@ fn heading(plan: &Plan) -> Line {
     }
 }
 
-fn drift_entry(bundle: &DriftBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+fn drift_entry(
+    bundle: &DriftBundle<'_>,
+    is_first_plan: bool,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     let n = phrases::count_noun(bundle.machines.len(), "Machine");
     let (symbol, label, what) = match bundle.kind {
         DriftKind::Changed => ("~", Label::Change, resolution_text(bundle.resolution)),
         DriftKind::Missing => ("-", Label::Destroy, "gone"),
+        DriftKind::Added if is_first_plan => ("=", Label::Create, "found"),
         DriftKind::Added => ("+", Label::Create, "added"),
     };
     let line = Line::new(4)
@@ -102,6 +107,9 @@ fn drift_entry(bundle: &DriftBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Resu
         .push(Label::Strong, bundle.group.as_str())
         .plain(format!("  {n} {what}"));
     page.line(&line)?;
+    if is_first_plan && bundle.kind == DriftKind::Added && !page.style.verbose {
+        return Ok(());
+    }
     let limit = if page.style.verbose {
         usize::MAX
     } else {

@@ -17,8 +17,10 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     page.blank()?;
     group_table::table(plan, &outline, page)?;
     drift::drift(plan, &outline, page)?;
+    let mut first_update = true;
     for section in &outline.sections {
-        section::section(section, page)?;
+        section::section(section, first_update, page)?;
+        first_update &= !section.has_updates();
     }
     remarks::remarks(plan, page)?;
     closing::closing(plan, &outline, page)

@@ -37,6 +37,7 @@ pub(super) fn group_symbol(
             Some(
                 ChangeKind::Wait
                 | ChangeKind::Start
+                | ChangeKind::Restart
                 | ChangeKind::Update
                 | ChangeKind::Create(_)
                 | ChangeKind::Destroy(_),
@@ -244,6 +245,7 @@ fn other_changes(section: &Section<'_>, moved: bool) -> Option<String> {
             ChangeKind::Forget => "to forget",
             ChangeKind::Move(_) if moved => continue,
             ChangeKind::Move(_) => "to move",
+            ChangeKind::Restart => "to restart",
             ChangeKind::Update => "to update",
             ChangeKind::Replace(_) => "to replace",
             ChangeKind::Create(_) | ChangeKind::Destroy(_) => continue,

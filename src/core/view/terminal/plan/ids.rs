@@ -1,8 +1,8 @@
-//! Machine ids by region, limited in number.
+//! The ids of Machines, by region; a standby has a †.
 
 use std::fmt;
 
-use crate::core::fleet::{MachineId, Region};
+use crate::core::fleet::Region;
 use crate::core::view::change_bundle::ChangeBundle;
 use crate::core::view::line::{Line, LineWriter, display_width};
 use crate::core::view::phrases;
@@ -20,10 +20,16 @@ pub(super) fn ids(
     indent: usize,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
-    let regions: Vec<(&Region, Vec<&MachineId>)> = bundle
+    let regions: Vec<(&Region, Vec<String>)> = bundle
         .by_region()
         .into_iter()
-        .map(|(region, items)| (region, items.iter().filter_map(|item| item.id()).collect()))
+        .map(|(region, items)| {
+            let ids = items.iter().filter_map(|item| {
+                let dagger = if item.is_standby() { "†" } else { "" };
+                Some(format!("{}{dagger}", item.id()?))
+            });
+            (region, ids.collect())
+        })
         .filter(|(_, ids): &(_, Vec<_>)| !ids.is_empty())
         .collect();
     if regions.is_empty() {
@@ -74,12 +80,12 @@ pub(super) fn ids(
     Ok(())
 }
 
-fn add(line: &mut Line, region: &Region, pad: usize, ids: &[&MachineId], limit: usize) {
+fn add(line: &mut Line, region: &Region, pad: usize, ids: &[String], limit: usize) {
     line.add(Label::Dim, region);
     line.add(Label::Plain, " ".repeat(pad));
     for id in ids.iter().take(limit) {
         line.add(Label::Plain, " ");
-        line.add(Label::Plain, id.as_str());
+        line.add(Label::Plain, id);
     }
     let more = ids.len().saturating_sub(limit);
     if more > 0 {

@@ -20,8 +20,13 @@ const MAX_UNSENT: usize = 8;
 /// Maximum replaced Machines whose volumes are listed.
 const MAX_UNATTACHED: usize = 50;
 
-/// Writes the group's section and an empty line after it.
-pub(super) fn section(section: &Section<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+/// Writes the group's section and an empty line after it. `first_update` is whether its updates are the
+/// first ones of the plan: these say that an update restarts a running Machine.
+pub(super) fn section(
+    section: &Section<'_>,
+    first_update: bool,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     let (symbol, label) = group_table::group_symbol(section.group, Some(section));
     let mut head = Line::new(0).push(label, symbol).plain(" ").push(
         if label == Label::Destroy {
@@ -47,8 +52,10 @@ pub(super) fn section(section: &Section<'_>, page: &mut LineWriter<'_>) -> fmt::
     {
         page.line(&Line::new(4).push(Label::Dim, why))?;
     }
+    let mut says_restart = first_update;
     for bundle in &section.bundles {
-        entry(section, bundle, page)?;
+        entry(section, bundle, says_restart, page)?;
+        says_restart &= bundle.kind != ChangeKind::Update;
     }
     page.blank()
 }
@@ -56,6 +63,7 @@ pub(super) fn section(section: &Section<'_>, page: &mut LineWriter<'_>) -> fmt::
 fn entry(
     section: &Section<'_>,
     bundle: &ChangeBundle<'_>,
+    says_restart: bool,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let n = phrases::group_digits(bundle.machines.len());
@@ -91,6 +99,11 @@ fn entry(
                 .push(Label::Dim, "  removed from the state, not destroyed"),
         )?,
         ChangeKind::Move(from) => page.line(&changed(">", &format!("to move from {from}")))?,
+        ChangeKind::Restart => page.line(&changed("~", "to restart"))?,
+        ChangeKind::Update if says_restart => page.line(&changed(
+            "~",
+            "to update in place (a running Machine restarts)",
+        ))?,
         ChangeKind::Update => page.line(&changed("~", "to update in place"))?,
         ChangeKind::Replace(ReplaceOrder::NewFirst) => {
             page.line(&changed("+/-", "to replace, the new one first"))?;
@@ -99,7 +112,10 @@ fn entry(
             page.line(&changed("-/+", "to replace, the old one first"))?;
         }
     }
-    ids::ids(bundle, 8, page)?;
+    let found = section.is_first_plan && bundle.kind == ChangeKind::Adopt;
+    if page.style.verbose || !found {
+        ids::ids(bundle, 8, page)?;
+    }
     if page.style.verbose || !is_explained(bundle) {
         reasons(bundle, page)?;
     }
@@ -169,6 +185,7 @@ fn unsent_removals_hint(
 fn is_explained(bundle: &ChangeBundle<'_>) -> bool {
     match bundle.kind {
         ChangeKind::Update => !bundle.fields.is_empty(),
+        ChangeKind::Restart => bundle.reasons().len() == 1,
         ChangeKind::Move(_) | ChangeKind::Create(_) => true,
         ChangeKind::Wait | ChangeKind::Start => shared_reason(bundle).is_some(),
         ChangeKind::Adopt
