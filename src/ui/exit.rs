@@ -79,7 +79,7 @@ impl Exit {
             ),
             Self::Locked => (
                 5,
-                "the state is locked by somebody else",
+                "the state is locked by another client",
                 "wait for the holder that the message names, or use `--lock-timeout`",
             ),
             Self::Refused => (

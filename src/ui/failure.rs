@@ -265,8 +265,8 @@ mod tests {
             ..PLAIN
         };
         insta::assert_snapshot!(failure.render(&narrow), @r#"
-        error: the world has changed since the
-          plan was shown
+        error: the Machines or the state changed
+          since the plan was shown
         hint: run
           `aeroform -C 'my shop' plan --out next.plan`
           and review it; then write

@@ -369,7 +369,7 @@ async fn a_standby_whose_own_host_is_full_as_well_is_named_and_replaced_by_the_n
     let ran = stage.apply(&wanted).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "no_room");
-    let told = format!("standby {standby} cannot be told to watch");
+    let told = format!("standby {standby} cannot be updated to watch");
     assert!(message.starts_with(&told), "{message}");
     // The primary serves, and the one that it is to replace goes only once it is stood by for.
     assert_eq!(stage.machines().len(), 3);

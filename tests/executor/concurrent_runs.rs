@@ -94,7 +94,7 @@ async fn a_run_whose_work_is_changed_before_it_ends_is_overtaken_and_says_by_who
     for (how, said) in [
         ("run", "by run run99 by bo"),
         ("deploy", "by release v9"),
-        ("by hand", "by somebody else (it is at version "),
+        ("by hand", "by another client (it is at version "),
     ] {
         let mut stage = ExecutorFixture::new();
         let mut wanted = web(2, "ours");

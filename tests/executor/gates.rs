@@ -168,7 +168,7 @@ async fn destroyed_while_awaited(effect: FaultEffect) {
     assert_eq!(stage.sim.world().fired(slow), 1);
     let (code, message) = ran.failure();
     assert_eq!(code, "machine_failed", "{message}");
-    assert!(message.contains("destroyed by somebody else"), "{message}");
+    assert!(message.contains("destroyed by another client"), "{message}");
     assert!(begun.elapsed() < Duration::from_secs(60), "{begun:?}");
 }
 

@@ -139,7 +139,7 @@ async fn exit_code_0_passes_only_where_nothing_has_to_answer() {
         assert_eq!(ran.report.findings, [""; 0], "{policy}");
         let remarks = &ran.report.remarks;
         assert!(
-            remarks[0].contains("ended by itself with exit code 0"),
+            remarks[0].contains("exited with code 0 before it was up"),
             "{remarks:?}"
         );
         assert!(took < Duration::from_secs(8), "{policy}: {took:?}");
@@ -488,7 +488,7 @@ async fn a_machine_that_is_down_when_it_is_verified_is_a_finding_unless_it_was_m
     assert_eq!(ran.report.findings, [""; 0]);
     let remarks = &ran.report.remarks;
     assert!(
-        remarks[0].contains("with exit code 0 after its change"),
+        remarks[0].contains("exited with code 0 after its change"),
         "{remarks:?}"
     );
     let (_, _, ran) = ends_after_its_gate(2, 1, 1).await;
@@ -567,7 +567,7 @@ async fn a_stopped_machine_that_its_update_starts_is_told() {
     let remarks = &ran.report.remarks;
     assert_eq!(remarks.len(), 1, "{remarks:?}");
     assert!(
-        remarks[0].contains("was stopped when it was updated"),
+        remarks[0].contains("was stopped before its update"),
         "{remarks:?}"
     );
 }
@@ -589,7 +589,7 @@ async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verifica
         .await;
     let found = &ran.report.findings;
     assert!(
-        found[0].contains("has the config of before again"),
+        found[0].contains("has its previous config again"),
         "{found:?}"
     );
 }

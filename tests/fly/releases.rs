@@ -154,8 +154,8 @@ async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
 #[tokio::test(start_paused = true)]
 async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_says_why() {
     for (status, says) in [
-        (404, "takes none from us"),
-        (403, "takes none from us"),
+        (404, "does not accept releases from this client"),
+        (403, "does not accept releases from this client"),
         (422, "answered 422: no"),
     ] {
         let desk = platform();

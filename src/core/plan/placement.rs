@@ -144,7 +144,7 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> V
         note(
             codes::PLACED_ELSEWHERE,
             format!(
-                "{} of group `{name}` ({}) {is} in {region}instead of {requested}: the platform chose the \
+                "{} of group `{name}` ({}) {is} in {region} instead of {requested}: the platform chose the \
                  region",
                 format_machine_count(all.len()),
                 format_ids(all.iter().copied()),
