@@ -95,10 +95,7 @@ impl TokenScrubber {
                 let places = scrub.grams.entry(gram).or_default();
                 places.push((scrub.needles.len(), at));
             }
-            scrub.needles.push(Needle {
-                bytes,
-                min_match: min_match,
-            });
+            scrub.needles.push(Needle { bytes, min_match });
         }
         scrub
     }

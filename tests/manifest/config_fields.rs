@@ -38,7 +38,7 @@ fn rows(table: &Table, found: &mut Vec<String>) {
         }
         match row.kind() {
             FieldType::Section(inner) | FieldType::List(inner) | FieldType::Entries(inner) => {
-                rows(inner, found)
+                rows(inner, found);
             }
             _ => {}
         }

@@ -207,7 +207,7 @@ enum ConfigState {
     /// It has the wanted config.
     UpToDate(UpdatedMachine),
     /// It has another one.
-    Differs(Machine),
+    Differs(Box<Machine>),
 }
 
 /// Sending a config, with what earlier tries have sent.
@@ -247,7 +247,7 @@ impl ConfigUpdate<'_, '_> {
             return Ok(ConfigState::UpToDate(updated));
         }
         check_precondition(hands, self.terms, &live).await?;
-        Ok(ConfigState::Differs(live))
+        Ok(ConfigState::Differs(Box::new(live)))
     }
 
     /// Makes the call.

@@ -13,10 +13,6 @@ use crate::cli::consent::AllowDestroy;
 
 /// Flags of every verb that applies a plan.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent flags, not a state machine"
-)]
 pub struct ApplyFlags {
     /// Skip interactive approval
     #[arg(short = 'y', long, visible_alias = "yes")]

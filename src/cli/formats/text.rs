@@ -42,7 +42,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
             }
         }
         CommandOutput::NoEdit(_) => {
-            ui.data("The files already have this setting; nothing was changed.\n")
+            ui.data("The files already have this setting; nothing was changed.\n");
         }
         CommandOutput::Init { app: _, written } => init(ui, written),
         CommandOutput::Import { app: _, written } => {

@@ -202,7 +202,7 @@ fn visit_extra_fields(
     let mut walk = ExtraFieldVisitor {
         path: Vec::new(),
         at: Vec::new(),
-        on_extra: on_extra,
+        on_extra,
     };
     if let Value::Object(actual) = actual {
         walk.section(table, actual, other.as_object().unwrap_or(&empty), None);

@@ -54,13 +54,7 @@ pub(super) fn find_provenance(
             CreateMatch::Unmatched => ProvenanceSource::Stamped,
         };
         let run = run.clone();
-        Some((
-            member.id.clone(),
-            Provenance {
-                run,
-                source: source,
-            },
-        ))
+        Some((member.id.clone(), Provenance { run, source }))
     });
     made.collect()
 }

@@ -49,7 +49,7 @@ pub(super) fn decide<'a>(
                     members,
                     missing: &vanished,
                     running: &running,
-                    requested: requested,
+                    requested,
                     unprotected: fleet.unprotected.contains(name),
                     pending_creates: fleet
                         .pending_creates
@@ -103,7 +103,7 @@ fn decide_removed_group<'a>(
     GroupDecision {
         refusal: excluded.map(|member| excluded_must_change(member, reason)),
         members,
-        removed: removed,
+        removed,
         adopted,
         notes: note.into_iter().collect(),
         ..GroupDecision::default()

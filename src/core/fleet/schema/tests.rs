@@ -203,7 +203,7 @@ fn paths(table: &'static Table, above: &str, found: &mut BTreeMap<String, &'stat
             FieldType::Section(inner) => paths(inner, &path, found),
             FieldType::List(_) if path == "services.checks" || path == "services.*.checks" => {}
             FieldType::List(inner) | FieldType::Entries(inner) => {
-                paths(inner, &format!("{path}.*"), found)
+                paths(inner, &format!("{path}.*"), found);
             }
             FieldType::Flag
             | FieldType::Number(_)
