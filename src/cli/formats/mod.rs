@@ -1,7 +1,7 @@
 //! What a command prints as its result, and the forms of it: one module for each [`OutputFormat`].
 //!
 //! Commands build a [`CommandOutput`] and never look at the format to print it. A new format is a module with one
-//! `match` over these values, an arm in [`print`], and its name in [`OutputFormat`].
+//! `match` over these values, an arm in [`print()`], and its name in [`OutputFormat`].
 
 mod github;
 mod json;

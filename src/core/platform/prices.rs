@@ -58,7 +58,7 @@ pub fn machine_price(guest: &Guest, region: &Region) -> Option<MonthlyPrice> {
         return None;
     }
     let ratio = regions::find(region.as_str())?.ratio?;
-    // Per second, in 1024ths of nanodollars, so that memory per MB stays an integer.
+    // Per second, in units of 1/1024 nanodollar, so that memory per MB stays an integer.
     let cpu = u128::from(cpus) * u128::from(rules.rates.cpu_nanodollars_per_second) * 1024;
     let memory = u128::from(extra_mb) * u128::from(MEMORY_NANODOLLARS_PER_GB_SECOND);
     let month = (cpu + memory) * u128::from(SECONDS_PER_MONTH) * u128::from(ratio);
