@@ -67,6 +67,23 @@ fn a_machine_that_is_named_is_replaced_new_one_first() {
     assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
+/// The region counts of the plan include the move.
+#[test]
+fn a_machine_that_the_platform_put_elsewhere_is_replaced_in_the_requested_region() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&wanted);
+    let misplaced = stage.known.machines.get_mut(&id("m00001")).unwrap();
+    misplaced.requested_region = Some(region("gru"));
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->1, gru 0->1)
+    create web gru replaces m00001
+    destroy web ams m00001 Replaced: replacement requested
+    warning placed_elsewhere web
+    ");
+    settle(&mut stage, &wanted, &made);
+}
+
 /// Holds rule 22.
 #[test]
 fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {

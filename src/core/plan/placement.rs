@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::GroupDecision;
+use super::decision::{ChangeMethod, ChangedMachine, GroupDecision};
 use super::members::Member;
 use super::notes::{format_ids, format_machine_count, note};
 use super::types::{Action, Note, Plan, StepResult};
@@ -74,14 +74,14 @@ pub(super) fn requested(
 
 /// Where the Machine is made that takes the place of this one: where that one was to be, unless its volume keeps it.
 pub(super) fn of_successor<'m>(
-    member: &'m Member<'_>,
+    changed: &'m ChangedMachine<'_>,
     group: Option<&DesiredGroup>,
-    takes_volume: bool,
 ) -> &'m Region {
-    let is_unwritten = group.is_some_and(|group| group.regions == Regions::Unwritten);
+    let member = &changed.member;
+    let may_leave = changed.method == ChangeMethod::Replace
+        && group.is_some_and(|group| group.regions == Regions::Unwritten);
     let requested = member.requested_region.as_ref();
-    let requested = requested.filter(|_| is_unwritten && !takes_volume);
-    requested.unwrap_or(member.region)
+    requested.filter(|_| may_leave).unwrap_or(member.region)
 }
 
 /// Records the requested region of Machines that this run created or adopted first.

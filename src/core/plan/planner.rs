@@ -457,6 +457,21 @@ fn group_change(
     for region in stay.chain(&decision.creates) {
         *primaries.entry(region.clone()).or_default() += 1;
     }
+    for changed in &decision.changed {
+        let (from, to) = (
+            changed.member.region,
+            placement::of_successor(changed, decision.desired),
+        );
+        if from != to {
+            regions.entry(from.clone()).or_default().1 -= 1;
+            regions.entry(to.clone()).or_default().1 += 1;
+            if decision.primaries.iter().any(|p| p.id == changed.member.id) {
+                *primaries.entry(from.clone()).or_default() -= 1;
+                *primaries.entry(to.clone()).or_default() += 1;
+            }
+        }
+    }
+    primaries.retain(|_, count| *count > 0);
     let before = to_count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.desired, before) {

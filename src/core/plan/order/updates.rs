@@ -169,7 +169,7 @@ impl StepBuilder<'_, '_, '_> {
     ) -> (StepId, StepId) {
         let member = &changed.member;
         let old_first = changed.method == ChangeMethod::ReplaceOldFirst;
-        let region = placement::of_successor(member, decision.desired, old_first);
+        let region = placement::of_successor(changed, decision.desired);
         let mut new = self.new_create(name, decision, region, standby_for, slot.gate);
         new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
