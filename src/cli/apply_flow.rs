@@ -501,42 +501,36 @@ impl ApplyFlow<'_> {
             }
         }
         check_refusals(&fresh.plan)?;
-        let ground = self.run_context();
-        ground.check_and_close_runs(&fresh)?;
-        let errand = run::RunRequest {
+        let run_context = self.run_context();
+        run_context.check_and_close_runs(&fresh)?;
+        let request = run::RunRequest {
             run: &run,
             command: self.request.command,
             parallelism: self.request.flags.parallelism.get(),
             copy_dir: &self.session.state_folder,
         };
-        let Some(edits) = self.edits else {
-            self.context.ui.mark_changing();
-            let rest = errand.command;
-            let ran = run_and_report::execute_and_report(
-                self.context,
-                signals,
-                &ground,
-                &fresh,
-                lock,
-                &errand,
-                rest,
-            );
-            return Ok(ran.await?.exit);
+        // Once the edit is in the files, repeating the verb would apply it twice.
+        let next_command = match self.edits {
+            Some(edits) => {
+                edits.write()?;
+                "apply"
+            }
+            None => request.command,
         };
-        edits.write()?;
         self.context.ui.mark_changing();
-        // The edit is already in the files; repeating the verb would apply it twice.
-        let rest = "apply";
         let ran = run_and_report::execute_and_report(
             self.context,
             signals,
-            &ground,
+            &run_context,
             &fresh,
             lock,
-            &errand,
-            rest,
+            &request,
+            next_command,
         )
         .await;
+        let Some(edits) = self.edits else {
+            return Ok(ran?.exit);
+        };
         let untouched = !ran.as_ref().is_ok_and(|ran| ran.touched);
         if untouched {
             edits.revert()?;

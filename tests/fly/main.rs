@@ -19,6 +19,7 @@ mod flyctl;
 mod hostile;
 mod machine_config;
 mod random_configs;
+mod random_fleet;
 mod recorded_bodies;
 mod releases;
 mod run_duration;

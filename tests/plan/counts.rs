@@ -1,6 +1,6 @@
 //! How many Machines a group gets, and where.
 
-use aeroform::core::fleet::MachineState;
+use aeroform::core::fleet::{Desired, MachineState};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -90,10 +90,8 @@ fn machines_with_volumes_are_not_moved_to_even_out_a_list() {
     ");
 }
 
-/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
-/// Holds rule 14.
-#[test]
-fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+/// Four Machines of group `db` in ams, of which two have a volume; and the group with another count and regions.
+pub(crate) fn two_of_four_with_volumes() -> (PlanFixture, impl Fn(u32, &str) -> Desired) {
     let db = |count: u32, regions: &str| {
         desired([("db", group("db").count(count).mount().list(regions))])
     };
@@ -102,6 +100,14 @@ fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
     stage.apply(&db(2, "ams"));
     stage.volumes = false;
     stage.apply(&db(4, "ams"));
+    (stage, db)
+}
+
+/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+/// Holds rule 14.
+#[test]
+fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+    let (mut stage, db) = two_of_four_with_volumes();
     stage.edit_outside("m00001", |machine| machine.state = MachineState::Stopped);
     assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
     group db: 4->3 changed (ams 4->2, bog 0->1)

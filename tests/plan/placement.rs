@@ -5,6 +5,7 @@ use aeroform::core::plan::{Action, Plan, StandbyTarget};
 use insta::assert_snapshot;
 use serde_json::json;
 
+use crate::counts::two_of_four_with_volumes;
 use crate::lines;
 use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
 
@@ -25,14 +26,7 @@ fn made_in(plan: &Plan) -> Vec<&str> {
 /// Holds rule 34.
 #[test]
 fn a_named_machine_goes_before_others_also_where_a_list_is_held_by_volumes() {
-    let db = |count: u32, regions: &str| {
-        desired([("db", group("db").count(count).mount().list(regions))])
-    };
-    let mut stage = PlanFixture::empty();
-    stage.volumes = true;
-    stage.apply(&db(2, "ams"));
-    stage.volumes = false;
-    stage.apply(&db(4, "ams"));
+    let (stage, db) = two_of_four_with_volumes();
     let made = stage.plan(&naming(db(3, "bog"), "m00002"));
     assert_snapshot!(lines(&made), @"
     group db: 4->3 changed (ams 4->1, bog 0->2)

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::build::id;
 use crate::schemas::{rejects_changes, schema, valid};
 use crate::show::{style, written};
-use crate::{build, runs};
+use crate::{build, statuses};
 
 fn config(env: &str) -> MachineConfig {
     MachineConfig::from_value(json!({
@@ -31,7 +31,7 @@ fn app() -> AppName {
 }
 
 fn machine() -> Machine {
-    let mut machine = runs::machine("148ed599c14189", "web", "gru", 1);
+    let mut machine = statuses::machine("148ed599c14189", "web", "gru", 1);
     machine.config = Some(config("debug").into());
     machine.volumes = vec![build::volume("vol_1")];
     "2026-01-01T00:00:00Z".clone_into(&mut machine.created_at);
@@ -118,7 +118,7 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
       -   LOG_LEVEL = "info"
       +   LOG_LEVEL = "debug"
     "#);
-    let view = MachineView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
+    let view = MachineView::of(&statuses::statuses_machine(), None, Vec::new(), Vec::new());
     let text = written(|out| terminal::machine::detail(&view, &style(80), out));
     assert_snapshot!(text, @"
     5555555555  no group  ams  started
@@ -133,7 +133,7 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
 
 #[test]
 fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
-    let mut view = runs::statuses().remove(1).1;
+    let mut view = statuses::statuses().remove(1).1;
     view.other_project_machines = vec![OtherProjectMachine {
         project: "/home/ana/shop-2".to_owned(),
         id: id("77777777777777"),
@@ -176,13 +176,13 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
     1 Machine of the same app in `/home/ana/shop-2`:
       77777777777777; `aeroform import ID` adopts one
     ");
-    let none = written(|out| terminal::machine::list(&runs::nothing(), &style(80), out));
+    let none = written(|out| terminal::machine::list(&statuses::nothing(), &style(80), out));
     assert_eq!(none.trim(), "No Machines.");
 }
 
 #[test]
 fn the_verdict_of_checks_is_never_cut_and_the_address_goes_first() {
-    let mut view = runs::statuses().remove(0).1;
+    let mut view = statuses::statuses().remove(0).1;
     view.last_run = None;
     view.plan_totals = None;
     let check = |name: &str, status| CheckStatus {
@@ -224,7 +224,7 @@ fn the_verdict_of_checks_is_never_cut_and_the_address_goes_first() {
 
 #[test]
 fn machines_to_choose_from_are_rows_that_a_narrow_terminal_leaves_columns_out_of() {
-    let machines = runs::statuses().remove(1).1.machines;
+    let machines = statuses::statuses().remove(1).1.machines;
     let rows = |width| terminal::machine::choices(machines.iter(), width).join("\n");
     assert_snapshot!(rows(60), @"
     a1b2c3d4e5   web-a1b2c3d4e5     web       ams  started
@@ -263,7 +263,7 @@ fn what_a_verb_did_is_one_line() {
 #[test]
 fn the_documents_are_as_published() {
     let app = app();
-    let view = runs::statuses().remove(1).1;
+    let view = statuses::statuses().remove(1).1;
     let value = valid(&schema("machine-list"), &json::machine::list(&view));
     rejects_changes(&schema("machine-list"), &value, &[]);
     let value = valid(
@@ -271,7 +271,7 @@ fn the_documents_are_as_published() {
         &json::machine::detail(&app, &one()),
     );
     rejects_changes(&schema("machine-status"), &value, &[]);
-    let stranger = MachineView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
+    let stranger = MachineView::of(&statuses::statuses_machine(), None, Vec::new(), Vec::new());
     valid(
         &schema("machine-status"),
         &json::machine::detail(&app, &stranger),

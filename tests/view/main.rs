@@ -13,4 +13,5 @@ mod machines;
 mod runs;
 mod schemas;
 mod show;
+mod statuses;
 mod terminal;

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::effort::cpu_time_of;
 use crate::show::{style, tagged, written};
-use crate::{gallery, runs};
+use crate::{gallery, runs, statuses};
 
 #[test]
 fn every_plan_reads_well_on_eighty_columns() {
@@ -132,7 +132,7 @@ fn ten_thousand_machines_fit_a_screen_and_render_in_proportion() {
 
 #[test]
 fn statuses_show_what_a_person_needs() {
-    for (name, view) in runs::statuses() {
+    for (name, view) in statuses::statuses() {
         let text = written(|out| terminal::status(&view, &style(80), out));
         assert_snapshot!(format!("status__{name}"), text);
         if view.machines.len() > 100 {
@@ -146,16 +146,16 @@ fn statuses_show_what_a_person_needs() {
             );
         }
     }
-    let narrow = written(|out| terminal::status(&runs::statuses()[1].1, &style(40), out));
+    let narrow = written(|out| terminal::status(&statuses::statuses()[1].1, &style(40), out));
     assert_snapshot!("status_width_40", narrow);
     // Where names of checks have no room, their results still have.
-    let eighty = written(|out| terminal::status(&runs::statuses()[0].1, &style(64), out));
+    let eighty = written(|out| terminal::status(&statuses::statuses()[0].1, &style(64), out));
     assert_snapshot!("status_width_64", eighty);
     let colored = Style {
         color: true,
         ..style(80)
     };
-    let text = written(|out| terminal::status(&runs::statuses()[1].1, &colored, out));
+    let text = written(|out| terminal::status(&statuses::statuses()[1].1, &colored, out));
     assert_snapshot!("status_colors", tagged(&text));
 }
 

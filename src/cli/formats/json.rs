@@ -1,4 +1,4 @@
-//! For programs: documents with a version, of which docs/schemas has the schemas; a run prints one event per line.
+//! JSON: versioned documents (schemas in docs/schemas); a run prints one event per line.
 
 use super::{CommandOutput, file_names};
 use crate::core::plan::{Plan, RunOutcome, StateOutcome};
@@ -88,7 +88,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
     }
 }
 
-/// Every run has these two lines.
+/// Every run prints these two lines.
 fn empty_run(ui: &Ui, plan: &Plan) {
     ui.document(&apply::empty_run_line(plan));
     ui.document(&apply::finished_line(&RunReport {

@@ -1,7 +1,7 @@
-//! What a command prints as its result, and the forms of it: one module for each [`OutputFormat`].
+//! The results of commands and how they are printed: one module for each [`OutputFormat`].
 //!
-//! Commands build a [`CommandOutput`] and never look at the format to print it. A new format is a module with one
-//! `match` over these values, an arm in [`print()`], and its name in [`OutputFormat`].
+//! Commands build a [`CommandOutput`] and do not check the format. A new format is one module with a `match` over
+//! these values, an arm in [`print()`], and a variant of [`OutputFormat`].
 
 mod github;
 mod json;
@@ -22,15 +22,15 @@ pub(super) enum CommandOutput<'a> {
     Plan(&'a Plan),
     /// The plan before the approval; the run that follows prints its own results.
     ProposedPlan(&'a Plan),
-    /// The run that a plan without steps does not need.
+    /// A plan without steps, instead of a run.
     EmptyRun(&'a Plan),
-    /// The end of a run whose plan, without steps, was shown before.
+    /// The end of a run without steps; its plan was printed before.
     EndOfEmptyRun(&'a Plan),
-    /// Something that happened in a run.
+    /// An event of a run.
     Event {
-        /// What runs.
+        /// The plan of the run.
         plan: &'a Plan,
-        /// What happened.
+        /// The event.
         event: &'a Event,
     },
     /// The end of a run.
@@ -43,25 +43,25 @@ pub(super) enum CommandOutput<'a> {
         app: &'a AppName,
         /// The files, before and after.
         files: &'a [FileEdit],
-        /// Whether they are written.
+        /// Whether they were written.
         written: bool,
-        /// The plan that follows, where no run shows it.
+        /// The plan that follows, if no run prints it.
         plan: Option<&'a Plan>,
     },
-    /// The manifests have the values already.
+    /// The manifests already have the values.
     NoEdit(&'a AppName),
     /// The files that `init` wrote.
     Init {
         /// The app.
         app: &'a AppName,
-        /// What was written.
+        /// The written files.
         written: &'a [FileEdit],
     },
     /// The files that `import` wrote.
     Import {
         /// The app.
         app: &'a AppName,
-        /// What was written.
+        /// The written files.
         written: &'a [FileEdit],
     },
     /// The manifests and their diagnostics.
@@ -74,7 +74,7 @@ pub(super) enum CommandOutput<'a> {
         groups: Vec<GroupConfig<'a>>,
         /// Whether one group was named on the command line.
         one_group: bool,
-        /// Whether the configs hold secrets.
+        /// Whether secrets are shown.
         secrets: SecretDisplay,
     },
     /// The app and its Machines.
@@ -88,7 +88,7 @@ pub(super) enum CommandOutput<'a> {
         /// The Machine.
         view: &'a MachineView,
     },
-    /// What a call to one Machine changed.
+    /// The change by a call to one Machine.
     MachineAction {
         /// The verb.
         action: &'a str,
@@ -107,14 +107,14 @@ pub(super) enum CommandOutput<'a> {
     StateShow(&'a Known),
     /// A state that was published.
     StatePushed {
-        /// Where it is.
+        /// Its location.
         place: &'a str,
         /// Its serial.
         serial: u64,
     },
-    /// A Machine that was put into the state or taken out of it.
+    /// A Machine that was added to the state or removed from it.
     StateMachine {
-        /// Where the state is.
+        /// The location of the state.
         place: &'a str,
         /// Its serial.
         serial: u64,
@@ -122,27 +122,27 @@ pub(super) enum CommandOutput<'a> {
         id: &'a MachineId,
         /// Its group.
         group: &'a GroupName,
-        /// What a person does next.
+        /// The next step for the user.
         advice: &'a str,
     },
     /// The lock of the state.
     Lock {
-        /// Where the state is.
+        /// The location of the state.
         place: &'a str,
         /// Its lock.
         status: &'a LockStatus,
     },
-    /// The emulator listens at this URL.
+    /// The URL of the emulator.
     EmulatorListens(&'a str),
-    /// The sizes that Fly offers.
+    /// Fly's VM sizes.
     VmSizes,
-    /// The regions that Fly offers.
+    /// Fly's regions.
     Regions,
     /// The version of this program.
     Version(&'a str),
 }
 
-/// Prints it in the format of this run.
+/// Prints a result in the format of this run.
 pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
     match ui.format() {
         OutputFormat::Text => text::print(ui, output),

@@ -6,53 +6,53 @@ use super::types::{Note, Outcome, Plan, StepResult};
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunOutcome {
-    /// Everything is as planned, verified and published.
+    /// Every change completed, was verified, and the state was published.
     Complete,
-    /// The same, and the plan itself leaves something that its verb promises ([`Plan::shortfalls`]).
+    /// Every change completed, but the plan leaves something that its verb promises ([`Plan::shortfalls`]).
     Incomplete,
-    /// Something is not as planned, not verified or not published.
+    /// A change failed, or verification or publishing did.
     Failed,
-    /// All of it was done, and others have changed some of it since.
+    /// Every change completed, but another client has changed some of the Machines since.
     Overtaken,
-    /// A signal ended it.
+    /// A signal ended the run.
     Interrupted,
 }
 
-/// What became of the state file.
+/// What happened to the state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateOutcome {
-    /// It says the same as before.
+    /// Its content is the same as before.
     Unchanged,
     /// It was written.
     Written {
-        /// Where.
+        /// Its location.
         location: String,
         /// Its new serial.
         serial: u64,
     },
     /// The store refused it.
     Unpublished {
-        /// Why.
+        /// The cause.
         cause: String,
-        /// Where the copy lies.
+        /// The location of the copy.
         copy: String,
     },
 }
 
-/// What the outcome of a run is decided from.
+/// The inputs of the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct RunEnd<'a> {
-    /// What was executed.
+    /// The executed plan.
     pub plan: &'a Plan,
     /// The result of each step, by its index.
     pub results: &'a [StepResult],
-    /// Whether a signal came.
+    /// Whether a signal arrived.
     pub interrupted: bool,
-    /// What the verification found.
+    /// Findings of the verification.
     pub findings: &'a [String],
-    /// What others have changed of the run's own work since.
+    /// Changes by other clients to Machines that this run changed.
     pub overtaken: &'a [String],
-    /// What became of the state file.
+    /// What happened to the state file.
     pub state: &'a StateOutcome,
     /// The verb.
     pub verb: &'a str,
@@ -84,7 +84,7 @@ impl RunEnd<'_> {
 }
 
 impl RunOutcome {
-    /// How an apply ends that has nothing to do and so never becomes a run.
+    /// The outcome of an apply that has nothing to do, so that there is no run.
     pub fn of_empty_run(plan: &Plan) -> Self {
         let end = RunEnd {
             plan,
@@ -98,7 +98,7 @@ impl RunOutcome {
         end.outcome()
     }
 
-    /// The word of the record in the state. What a plan itself leaves is no failure of its run.
+    /// The word in the state's record. What the plan leaves is not a failure of the run.
     pub fn record(self) -> &'static str {
         match self {
             Self::Complete | Self::Incomplete => "complete",
@@ -110,8 +110,8 @@ impl RunOutcome {
 }
 
 impl Plan {
-    /// What this plan leaves although its verb promises it: fields that a refresh cannot take in, since fly.toml has to
-    /// say them, and Machines that a destroy leaves. An import promises nothing beyond what it can take in.
+    /// What this plan leaves although its verb promises it: fields that a refresh cannot adopt, because fly.toml must
+    /// contain them, and Machines that a destroy leaves. An import promises only what it can adopt.
     pub fn remaining(&self, verb: &str) -> impl Iterator<Item = &Note> {
         let is_import = verb == "import";
         self.shortfalls().filter(move |_| !is_import)

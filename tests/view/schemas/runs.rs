@@ -4,17 +4,17 @@ use aeroform::core::view::{StatusView, json};
 use insta::assert_snapshot;
 
 use super::{rejects_changes, schema, valid};
-use crate::{gallery, runs};
+use crate::{gallery, runs, statuses};
 
 #[test]
 fn statuses_are_as_published() {
     let schema = schema("status");
-    for (_, mut view) in runs::statuses() {
+    for (_, mut view) in statuses::statuses() {
         view.machines.truncate(100);
         let value = valid(&schema, &json::status::status(&view));
         rejects_changes(&schema, &value, &["drift", "plan"]);
     }
-    let (_, mut view): (_, StatusView) = runs::statuses().remove(0);
+    let (_, mut view): (_, StatusView) = statuses::statuses().remove(0);
     view.machines.truncate(2);
     view.groups.truncate(1);
     let value = valid(&schema, &json::status::status(&view));
