@@ -52,6 +52,18 @@ fn machines_that_nobody_can_tell_keep_an_apply_without_a_state_from_making_other
 }
 
 #[test]
+fn a_saved_destroy_that_leaves_unreadable_machines_is_not_complete_either() {
+    let (sandbox, platform) = outage("host-silent");
+    let id = platform.deployed("app", "ams", V1);
+    let destroy = ["plan", "--destroy", "--out", "d.plan"];
+    let planned = run(&sandbox, &platform, &destroy);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
+    let told = run(&sandbox, &platform, &["apply", "d.plan"]);
+    assert!(told.starts_with("exit 3\n"), "{told}");
+    assert!(!platform.machines().iter().any(|m| m["id"] == id.as_str()));
+}
+
+#[test]
 fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
     let destroy = ["destroy", "-y", "--allow-destroy=all,app:1"];
     for effect in ["host-unreachable", "host-silent"] {
