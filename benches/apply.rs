@@ -8,6 +8,8 @@
 #[path = "../tests/support/carried.rs"]
 mod carried;
 mod measure;
+#[path = "../tests/support/sim/mod.rs"]
+mod sim;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -24,11 +26,12 @@ use aeroform::journal::{
     Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus, SqliteJournal,
 };
 use aeroform::observe::observe;
-use aeroform::provider::sim::SimProvider;
 use aeroform::store::{Holder, LocalStore, StateStore};
 use carried::{run_facts, run_row};
 use measure::{growth, millis, per, processor_time};
 use support::{GroupBuilder, desired, group};
+
+use sim::SimProvider;
 
 const SIZES: [u32; 3] = [1_000, 10_000, 20_000];
 

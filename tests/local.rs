@@ -14,6 +14,8 @@ mod damage;
 mod life;
 #[path = "support/ports.rs"]
 mod ports;
+#[path = "support/provider_contract/mod.rs"]
+mod provider_contract;
 #[path = "support/provoked.rs"]
 mod provoked;
 #[path = "local/world.rs"]

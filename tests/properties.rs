@@ -16,12 +16,16 @@ mod guards;
 mod judge;
 #[path = "properties/many.rs"]
 mod many;
+#[path = "support/memory_journal.rs"]
+mod memory_journal;
 #[path = "properties/random.rs"]
 mod random;
 #[path = "properties/really.rs"]
 mod really;
 #[path = "properties/saved.rs"]
 mod saved;
+#[path = "support/sim/mod.rs"]
+mod sim;
 mod support;
 #[path = "properties/texts.rs"]
 mod texts;

@@ -5,9 +5,17 @@
 
 #[path = "stores/copy.rs"]
 mod copy;
+#[path = "stores/journal_contract.rs"]
+mod journal_contract;
 #[path = "stores/journals.rs"]
 mod journals;
 #[path = "stores/local.rs"]
 mod local;
 #[path = "stores/memory.rs"]
 mod memory;
+#[path = "support/memory_journal.rs"]
+mod memory_journal;
+#[path = "support/memory_store.rs"]
+mod memory_store;
+#[path = "stores/store_contract.rs"]
+mod store_contract;

@@ -2,13 +2,10 @@
 //!
 //! The journal is optional: without it, the next run finds its Machines by name. It belongs to a lineage and
 //! not to a folder (rule 42), and contains no values of variables. Start at [`Journal`]; [`sqlite`] stores it
-//! on disk, [`memory`] is for tests, and [`contract`] is what both promise.
+//! on disk.
 
-pub mod contract;
-pub mod memory;
 pub mod sqlite;
 
-pub use memory::MemoryJournal;
 pub use sqlite::SqliteJournal;
 
 use std::collections::BTreeMap;

@@ -6,11 +6,9 @@
 pub mod backoff;
 pub mod bookkeeping;
 pub mod codes;
-pub mod contract;
 pub mod fly;
 pub mod local;
 pub mod retry;
-pub mod sim;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

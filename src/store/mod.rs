@@ -1,19 +1,15 @@
 //! Stores of the state file: the [`StateStore`] trait and its lock.
 //!
 //! A store moves text; [`crate::core::state`] interprets it. No write replaces a version that the writer has
-//! not read. Start at [`StateStore`]; [`local`] is the default store, [`memory`] the one for tests, and
-//! [`contract`] what all of them promise.
+//! not read. Start at [`StateStore`]; [`local`] is the default store.
 
 mod atomic_replace;
-pub mod contract;
 mod file_swap;
 pub mod local;
 mod lock_file;
-pub mod memory;
 
 pub use file_swap::{remove_file_if_unchanged, replace_file_if_unchanged};
 pub use local::{LocalStore, write_copy};
-pub use memory::MemoryStore;
 
 use std::time::Duration;
 

@@ -6,13 +6,13 @@ use aeroform::core::fleet::{Desired, DesiredGroup, MachineId};
 use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Branch, Outcome};
 use aeroform::emulator::world::{Fault, FaultEffect, FaultId};
-use aeroform::journal::MemoryJournal;
-use aeroform::provider::sim::SimProvider;
-use aeroform::store::MemoryStore;
 use serde_json::json;
 
 use crate::fixture::{ExecutorFixture, checked, image, web, worker};
+use crate::memory_journal::MemoryJournal;
+use crate::memory_store::MemoryStore;
 use crate::process::{DurableState, Process, ProcessEnd};
+use crate::sim::SimProvider;
 use crate::support::{GroupBuilder, desired};
 
 fn full(sim: &SimProvider, machine: &str) -> FaultId {

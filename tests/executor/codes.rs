@@ -9,12 +9,12 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::Work;
 use aeroform::emulator::world::{Fault, FaultEffect};
-use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Provider, codes as answers};
 use serde_json::json;
 
 use crate::fixture::{ExecutorFixture, checked, image, web};
 use crate::provoked::assert_all_provoked;
+use crate::sim::SimProvider;
 use crate::support::desired;
 
 /// The code of the first step that fails once the world does this to a call.

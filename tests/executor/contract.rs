@@ -1,9 +1,10 @@
 //! The emulated world under the contract of all providers.
 
 use aeroform::core::fleet::{AppName, MachineConfig};
-use aeroform::provider::contract::{Fixture, violations};
-use aeroform::provider::sim::SimProvider;
 use serde_json::json;
+
+use crate::provider_contract::{Fixture, violations};
+use crate::sim::SimProvider;
 
 struct SimFixture;
 

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::{Desired, DesiredGroup, Known, Observed};
 use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, StepId, check, plan};
-use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
-use aeroform::provider::sim::SimProvider;
 use serde_json::{Value, json};
 
 pub(crate) use crate::carried::ExecutedRun;
 use crate::carried::{RunSpec, TestLock, carry_out};
+use crate::memory_journal::MemoryJournal;
+use crate::sim::SimProvider;
 use crate::support::{self, GroupBuilder, group};
 
 pub(crate) struct ExecutorFixture {

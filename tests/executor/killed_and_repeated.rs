@@ -11,13 +11,13 @@ use std::time::Duration;
 use aeroform::core::fleet::{Desired, DesiredGroup, Strategy};
 use aeroform::core::plan::RunOutcome;
 use aeroform::emulator::world::{Fault, FaultEffect};
-use aeroform::journal::MemoryJournal;
-use aeroform::provider::sim::SimProvider;
-use aeroform::store::MemoryStore;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::fixture::{checked, image, web, worker};
+use crate::memory_journal::MemoryJournal;
+use crate::memory_store::MemoryStore;
 use crate::process::{DurableState, Process, ProcessEnd};
+use crate::sim::SimProvider;
 use crate::support::{self, GroupBuilder, desired};
 
 /// Longer than anything that was begun goes on.

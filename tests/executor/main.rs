@@ -4,8 +4,16 @@
 
 #[path = "../support/carried.rs"]
 mod carried;
+#[path = "../support/memory_journal.rs"]
+mod memory_journal;
+#[path = "../support/memory_store.rs"]
+mod memory_store;
+#[path = "../support/provider_contract/mod.rs"]
+mod provider_contract;
 #[path = "../support/provoked.rs"]
 mod provoked;
+#[path = "../support/sim/mod.rs"]
+mod sim;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -10,18 +10,20 @@ use aeroform::core::fleet::{
 use aeroform::core::plan::Options;
 use aeroform::env::Env;
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
+    Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
 use aeroform::provider::codes as answers;
-use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::run::{Preview, RunContext, RunRequest, RunResult};
 use aeroform::store::{
-    Holder, LockStatus, LockWait, MemoryStore, StateLock, StateStore, StoreError, StoredText,
-    Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
+
+use crate::memory_journal::MemoryJournal;
+use crate::memory_store::MemoryStore;
+use crate::sim::SimProvider;
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

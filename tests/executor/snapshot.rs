@@ -5,9 +5,9 @@ use std::time::Duration;
 use aeroform::core::fleet::MachineId;
 use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::observe::{ObserveError, observe};
-use aeroform::provider::sim::SimProvider;
 
 use crate::fixture::{ExecutorFixture, checked, web};
+use crate::sim::SimProvider;
 use crate::support::desired;
 
 /// Holds rule 8.

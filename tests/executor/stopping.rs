@@ -7,10 +7,10 @@ use std::time::Duration;
 use aeroform::apply::{Cancel, CancelHandle, Halt};
 use aeroform::core::plan::{Event, InFlight, Unconfirmed};
 use aeroform::emulator::world::{Fault, FaultEffect, Timings};
-use aeroform::journal::memory::FailCommit;
 use tokio::time::{Instant, sleep};
 
 use crate::fixture::{ExecutorFixture, web, worker};
+use crate::memory_journal::FailCommit;
 use crate::support::desired;
 
 /// Cancels with this after so long.

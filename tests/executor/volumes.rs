@@ -8,11 +8,11 @@ use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::core::fleet::{Desired, DesiredGroup, NewVolume};
 use aeroform::core::plan::Outcome;
 use aeroform::emulator::world::{Fault, FaultEffect};
-use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{Journal, PendingCall, PendingCallRow};
 use serde_json::{Value, json};
 
 use crate::fixture::ExecutorFixture;
+use crate::memory_journal::FailCommit;
 use crate::support::{GroupBuilder, desired, group};
 
 fn db(count: u32) -> DesiredGroup {

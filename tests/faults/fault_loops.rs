@@ -6,14 +6,14 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aeroform::emulator::world::{Fault, LoggedCall, RefusalKind};
-use aeroform::journal::memory::FailCommit;
-use aeroform::store::memory::FailWrite;
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
 use crate::call_faults::{CallFault, OTHER_REGION};
 use crate::gallery::{self, PlanScenario};
 use crate::invariants::{ids, unexplained_machines, unhealthy_groups};
+use crate::memory_journal::FailCommit;
+use crate::memory_store::FailWrite;
 use crate::process::{FaultPoint, ProcessFault};
 use crate::scenario::{DurableState, FAULT_NOT_FIRED, FaultScenario, ProcessOutcome, SETTLE_TIME};
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{Desired, Known, LaunchId, MachineName, Strategy};
 use aeroform::emulator::world::World;
-use aeroform::journal::MemoryJournal;
-use aeroform::provider::sim::SimProvider;
 use serde_json::{Value, json};
+
+use crate::memory_journal::MemoryJournal;
+use crate::sim::SimProvider;
 
 /// Groups that together never have fewer Machines than this, and how many of them run at any moment.
 #[derive(Debug, Clone)]

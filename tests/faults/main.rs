@@ -10,6 +10,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/memory_journal.rs"]
+mod memory_journal;
+#[path = "../support/memory_store.rs"]
+mod memory_store;
+#[path = "../support/sim/mod.rs"]
+mod sim;
 #[path = "../support/mod.rs"]
 mod support;
 

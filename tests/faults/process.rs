@@ -9,21 +9,20 @@ use aeroform::apply::CancelHandle;
 use aeroform::core::fleet::{
     AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
-use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
+    Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
-use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
-use aeroform::store::memory::FailWrite;
 use aeroform::store::{
-    Holder, LockStatus, LockWait, MemoryStore, StateLock, StateStore, StoreError, StoredText,
-    Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::invariants::AvailabilityWatch;
+use crate::memory_journal::{FailCommit, MemoryJournal};
+use crate::memory_store::{FailWrite, MemoryStore};
+use crate::sim::SimProvider;
 
 /// When the blow falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,15 +12,16 @@ use aeroform::core::plan::{Note, Options, Plan};
 use aeroform::core::state;
 use aeroform::emulator::world::LoggedCall;
 use aeroform::env::Env;
-use aeroform::journal::MemoryJournal;
-use aeroform::provider::sim::SimProvider;
 use aeroform::run::{Preview, RunContext, RunRequest, RunResult, StoredState};
-use aeroform::store::{Holder, MemoryStore, StateStore};
+use aeroform::store::{Holder, StateStore};
 use tokio::time::{sleep, timeout};
 
 use crate::gallery::PlanScenario;
 use crate::invariants::{AvailabilityGuard, AvailabilityWatch, FleetSummary};
+use crate::memory_journal::MemoryJournal;
+use crate::memory_store::MemoryStore;
 use crate::process::{FaultPoint, Process, ProcessCounts, ProcessFault};
+use crate::sim::SimProvider;
 
 /// Longer than any run of the gallery; one that takes longer hangs.
 const HANG_TIMEOUT: Duration = Duration::from_secs(100_000);

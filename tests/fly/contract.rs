@@ -3,10 +3,10 @@
 use aeroform::core::fleet::{AppName, MachineConfig};
 use aeroform::emulator::http::Server;
 use aeroform::emulator::world::Timings;
-use aeroform::provider::contract::{Fixture, violations};
 use serde_json::json;
 
 use crate::fixture::{over_http, platform, provider};
+use crate::provider_contract::{Fixture, violations};
 
 struct FlyContractFixture;
 

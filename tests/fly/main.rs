@@ -7,6 +7,10 @@
 mod carried;
 #[path = "../support/in_process.rs"]
 mod in_process;
+#[path = "../support/memory_journal.rs"]
+mod memory_journal;
+#[path = "../support/provider_contract/mod.rs"]
+mod provider_contract;
 #[path = "../support/provoked.rs"]
 mod provoked;
 

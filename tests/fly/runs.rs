@@ -9,13 +9,13 @@ use aeroform::core::manifest::{self, Overrides, SourceFile};
 use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, plan};
 use aeroform::emulator::http::Server;
 use aeroform::emulator::world::{Fault, FaultEffect};
-use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::Provider;
 use serde_json::Value;
 
 use crate::carried::{ExecutedRun, RunSpec, TestLock, carry_out};
 use crate::fixture::{as_fly, ask, platform, provider};
+use crate::memory_journal::MemoryJournal;
 
 /// A team's own view of an app: what it remembers, and who asks for it.
 pub(crate) struct FlyFixture<'a> {

@@ -1,9 +1,9 @@
 //! Provider `local` under the contract of all providers.
 
 use aeroform::core::fleet::{AppName, MachineConfig};
-use aeroform::provider::contract::{Fixture, violations};
 
 use crate::ports::free_ports;
+use crate::provider_contract::{Fixture, violations};
 use crate::world::*;
 
 struct ContractFixture;

@@ -4,13 +4,13 @@
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::{Desired, Known, Observed};
 use aeroform::core::plan::{Options, Outcome, Plan, check, plan};
-use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
-use aeroform::provider::sim::SimProvider;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::carried::{RunSpec, TestLock, carry_out};
 use crate::edits::Machines;
+use crate::memory_journal::MemoryJournal;
+use crate::sim::SimProvider;
 
 /// An app on the platform, and what the state knows of it.
 pub(crate) struct RealRunFixture {

@@ -7,15 +7,14 @@ use std::time::Duration;
 use aeroform::core::fleet::GroupName;
 use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Note, Options, Plan};
-use aeroform::journal::MemoryJournal;
-use aeroform::journal::memory::FailCommit;
 use aeroform::run::RunContext;
-use aeroform::store::memory::FailWrite;
 use aeroform::store::{LockStatus, StateStore as _};
 use tokio::time::sleep;
 
 use crate::invariants;
 use crate::manifests::Manifests;
+use crate::memory_journal::{FailCommit, MemoryJournal};
+use crate::memory_store::FailWrite;
 use crate::operators::{ApplyEnd, ApplyScript, Operator, answer_refusals};
 use crate::outside_changes;
 use crate::random::Random;

@@ -8,6 +8,12 @@
 
 #[path = "../support/in_process.rs"]
 mod in_process;
+#[path = "../support/memory_journal.rs"]
+mod memory_journal;
+#[path = "../support/memory_store.rs"]
+mod memory_store;
+#[path = "../support/sim/mod.rs"]
+mod sim;
 #[path = "../support/mod.rs"]
 mod support;
 

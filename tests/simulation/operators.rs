@@ -10,13 +10,14 @@ use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, Restart
 use aeroform::core::plan::{RunOutcome, StateOutcome};
 use aeroform::core::state;
 use aeroform::env::Env;
-use aeroform::journal::{Journal as _, MemoryJournal, RunStatus};
+use aeroform::journal::{Journal as _, RunStatus};
 use aeroform::run::{Preview, RunContext, RunError, RunRequest};
 use aeroform::store::{Holder, StateStore, StoreError};
 use tokio::time::sleep;
 
 use crate::invariants;
 use crate::manifests::Manifests;
+use crate::memory_journal::MemoryJournal;
 use crate::process::{
     CrashPoint, CrashingJournal, CrashingProvider, CrashingStore, SimulatedProcess, way,
 };

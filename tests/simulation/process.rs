@@ -8,20 +8,21 @@ use aeroform::core::fleet::{
     AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
+    Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
 use aeroform::provider::fly::{Access, FlyProvider};
-use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::store::{
-    Holder, LockStatus, LockWait, MemoryStore, StateLock, StateStore, StoreError, StoredText,
-    Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::in_process::InProcess;
+use crate::memory_journal::MemoryJournal;
+use crate::memory_store::MemoryStore;
 use crate::recorder::SimulationRun;
+use crate::sim::SimProvider;
 
 /// When a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

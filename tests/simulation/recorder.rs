@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use aeroform::core::fleet::{AppName, Known, RunId};
 use aeroform::core::state;
-use aeroform::provider::sim::SimProvider;
-use aeroform::store::MemoryStore;
 use serde_json::Value;
+
+use crate::memory_store::MemoryStore;
+use crate::sim::SimProvider;
 
 pub(crate) const APP: &str = "shop";
 

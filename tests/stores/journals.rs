@@ -7,11 +7,10 @@ use std::path::Path;
 
 use aeroform::core::fleet::{Lineage, RunId};
 use aeroform::core::plan::{Outcome, StepId};
-use aeroform::journal::contract::{self, JournalFixture};
-use aeroform::journal::memory::FailCommit;
-use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, ResultRow, RunRow, RunStatus, SqliteJournal,
-};
+use aeroform::journal::{Journal, JournalError, ResultRow, RunRow, RunStatus, SqliteJournal};
+
+use crate::journal_contract::{self as contract, JournalFixture};
+use crate::memory_journal::{FailCommit, MemoryJournal};
 
 struct SqliteFixture(tempfile::TempDir);
 

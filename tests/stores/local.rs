@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aeroform::store::contract::{self, StoreFixture};
 use aeroform::store::{Holder, LocalStore, LockStatus, StateStore, StoreError};
+
+use crate::store_contract::{self as contract, StoreFixture};
 
 struct LocalStoreFixture(tempfile::TempDir);
 
@@ -45,7 +46,7 @@ macro_rules! keeps {
     )*};
 }
 
-aeroform::store_promises!(keeps);
+crate::store_contract::store_promises!(keeps);
 
 fn store_at(path: &Path) -> LocalStore {
     LocalStore::new(path.to_owned(), "state/shop.json".to_owned())

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use aeroform::store::contract::{self, StoreFixture};
-use aeroform::store::memory::FailWrite;
-use aeroform::store::{Holder, MemoryStore, StateStore, StoreError};
+use aeroform::store::{Holder, StateStore, StoreError};
+
+use crate::memory_store::{FailWrite, MemoryStore};
+use crate::store_contract::{self as contract, StoreFixture};
 
 struct MemoryStoreFixture(MemoryStore);
 
@@ -27,7 +28,7 @@ macro_rules! keeps {
     )*};
 }
 
-aeroform::store_promises!(keeps);
+crate::store_contract::store_promises!(keeps);
 
 fn holder() -> Holder {
     Holder {

@@ -9,14 +9,11 @@ use crate::core::fleet::normalise::is_bookkeeping;
 use crate::core::fleet::{GroupName, MachineConfig, Stamps};
 use crate::provider::bookkeeping;
 
-pub(super) type Metadata = BTreeMap<String, String>;
+/// A Machine's metadata.
+pub type Metadata = BTreeMap<String, String>;
 
 /// The body of a create. `inherited` is the release metadata that new Machines copy (rule 30).
-pub(in crate::provider) fn create(
-    call: &CreateCall,
-    inherited: Metadata,
-    lease_ttl: Option<u64>,
-) -> Value {
+pub fn create(call: &CreateCall, inherited: Metadata, lease_ttl: Option<u64>) -> Value {
     let inherited = match call.stamps.release {
         Some(_) => Metadata::new(),
         None => inherited,
@@ -32,7 +29,7 @@ pub(in crate::provider) fn create(
 }
 
 /// The body of an update. `live` is the Machine's current metadata; other tools' bookkeeping is kept.
-pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Value {
+pub fn update(call: &UpdateCall, mut live: Metadata) -> Value {
     let released = call.stamps.release.is_some();
     live.retain(|key, _| {
         let replaced = released && bookkeeping::is_release_key(key);
@@ -46,7 +43,7 @@ pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Valu
 
 /// The body of a volume create. It describes the future Machine, so that the platform picks a host with
 /// capacity for both.
-pub(in crate::provider) fn create_volume(call: &VolumeCall) -> Value {
+pub fn create_volume(call: &VolumeCall) -> Value {
     let mut body = json!({
         "name": call.name, "region": call.region, "size_gb": call.size_gb,
         "encrypted": call.encrypted, "require_unique_zone": call.unique_zone,
@@ -67,10 +64,7 @@ pub(in crate::provider) fn create_volume(call: &VolumeCall) -> Value {
 }
 
 /// The metadata changes that turn a live Machine's stamps into these: values, and keys to remove.
-pub(in crate::provider) fn stamp_changes(
-    stamps: &Stamps,
-    live: &Metadata,
-) -> BTreeMap<String, Option<String>> {
+pub fn stamp_changes(stamps: &Stamps, live: &Metadata) -> BTreeMap<String, Option<String>> {
     let group = bookkeeping::parse_group(live);
     let old = live.keys().filter(|key| bookkeeping::is_stamp_key(key));
     let mut entries: BTreeMap<_, _> = old.map(|key| (key.clone(), None)).collect();

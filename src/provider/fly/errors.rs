@@ -67,11 +67,7 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(600);
 const FATAL_RETRY_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// Classifies an error response.
-pub(in crate::provider) fn classify(
-    status: u16,
-    message: &str,
-    retry_after: Option<Duration>,
-) -> (ErrorClass, Code) {
+pub fn classify(status: u16, message: &str, retry_after: Option<Duration>) -> (ErrorClass, Code) {
     let says = |words: &[&str]| words.iter().any(|part| message.contains(part));
     // Lease owners and names in a message are foreign text.
     if (400..500).contains(&status)
@@ -263,10 +259,7 @@ pub(super) fn token_in_response(label: &str, place: &str) -> ProviderError {
 }
 
 /// The error for a successful response that cannot be parsed. The call may have taken effect.
-pub(in crate::provider) fn unreadable_response(
-    label: &str,
-    why: impl std::fmt::Display,
-) -> ProviderError {
+pub fn unreadable_response(label: &str, why: impl std::fmt::Display) -> ProviderError {
     let why = scrub::describe_parse_error(&why.to_string());
     let message = format!("cannot parse the response to {label}: {why}");
     ProviderError::new(ErrorClass::Unknown, shared::UNREADABLE_ANSWER, message)

@@ -26,7 +26,7 @@ struct EventJson {
 }
 
 /// Parses the platform's response; skips entries that are not events.
-pub(in crate::provider) fn parse_events(shown: &Value) -> Vec<MachineEvent> {
+pub fn parse_events(shown: &Value) -> Vec<MachineEvent> {
     let rows = shown.as_array().into_iter().flatten();
     rows.filter_map(|row| EventJson::deserialize(row).ok())
         .map(EventJson::into_machine_event)

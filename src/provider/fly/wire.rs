@@ -23,7 +23,7 @@ use crate::provider::bookkeeping;
 
 /// A Machine in the API's JSON.
 #[derive(Deserialize)]
-pub(in crate::provider) struct MachineJson<'a> {
+pub(super) struct MachineJson<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -77,16 +77,17 @@ struct CheckJson<'a> {
 }
 
 /// A Machine, and other fields of its response.
-pub(in crate::provider) struct ParsedMachine {
-    pub(in crate::provider) machine: Machine,
+pub struct ParsedMachine {
+    /// The Machine.
+    pub machine: Machine,
     /// All metadata, including bookkeeping.
-    pub(in crate::provider) metadata: Metadata,
+    pub metadata: Metadata,
     /// The nonce of the lease that a create acquired.
-    pub(in crate::provider) nonce: Option<String>,
+    pub nonce: Option<String>,
 }
 
 /// The id of an app, or a substitute if the response has none.
-pub(in crate::provider) fn parse_scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
+pub fn parse_scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
     if !shown.is_object() {
         return Err("not an object".to_owned());
     }
@@ -105,16 +106,14 @@ pub(in crate::provider) fn parse_scope(app: &AppName, shown: &Value) -> Result<L
 const MAX_PROBLEM_LEN: usize = 200;
 
 /// Parses one Machine; the error says why it is not one.
-pub(in crate::provider) fn parse_machine(body: &[u8]) -> Result<ParsedMachine, String> {
+pub fn parse_machine(body: &[u8]) -> Result<ParsedMachine, String> {
     parse_list_entry(serde_json::from_slice(body).map_err(|_| INVALID_JSON.to_owned())?)
 }
 
 const INVALID_JSON: &str = "not valid JSON";
 
 /// Parses a list of Machines; returns a problem for each entry that is not a Machine.
-pub(in crate::provider) fn parse_machines(
-    body: &[u8],
-) -> Result<(Vec<ParsedMachine>, Vec<String>), String> {
+pub fn parse_machines(body: &[u8]) -> Result<(Vec<ParsedMachine>, Vec<String>), String> {
     // A Go server encodes an empty list as null.
     let rows: Option<Vec<&RawValue>> = match serde_json::from_slice(body) {
         Ok(rows) => rows,
@@ -195,7 +194,7 @@ impl ConfigCache {
 }
 
 /// A placeholder for a destroyed Machine.
-pub(in crate::provider) fn destroyed_machine(id: &MachineId) -> Machine {
+pub fn destroyed_machine(id: &MachineId) -> Machine {
     let body = serde_json::json!({
         "id": id, "name": id, "region": "unknown", "state": "destroyed",
     });
@@ -402,7 +401,7 @@ fn parse_check(shown: &CheckJson<'_>) -> Option<CheckStatus> {
 }
 
 /// Parses a list of volumes; skips volumes being destroyed.
-pub(in crate::provider) fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, String> {
+pub fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, String> {
     match shown {
         // A Go server encodes an empty list as null.
         Value::Null => Ok(Vec::new()),
@@ -414,7 +413,7 @@ pub(in crate::provider) fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, S
 }
 
 /// Parses one volume; `None` if it is being destroyed or is not a volume.
-pub(in crate::provider) fn parse_volume(shown: &Value) -> Option<Volume> {
+pub fn parse_volume(shown: &Value) -> Option<Volume> {
     let text = |key: &str| shown.get(key).and_then(lenient::as_text);
     let dying = [
         "scheduling_destroy",

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use aeroform::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
+use aeroform::core::fleet::{AppName, Lineage, Machine, MachineEvent, MachineId, Stamps, Volume};
+use aeroform::emulator::world::Refusal;
+use aeroform::provider::ProviderError;
+use aeroform::provider::fly::{body, errors, events, wire};
 use serde_json::Value;
-
-use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
-use crate::core::fleet::{AppName, Lineage, Machine, MachineEvent, MachineId, Stamps, Volume};
-use crate::emulator::world::Refusal;
-use crate::provider::ProviderError;
-use crate::provider::fly::{body, errors, events, wire};
 
 type Metadata = BTreeMap<String, String>;
 

@@ -1,16 +1,14 @@
 //! The contract of state stores: functions that panic if a store violates it.
 //!
-//! A store's test passes a fresh [`StoreFixture`] to each; [`store_promises`](crate::store_promises) lists
-//! them all.
+//! A store's test passes a fresh [`StoreFixture`] to each; [`store_promises`] lists them all.
 
 use std::time::Duration;
 
+use aeroform::store::{Holder, LockStatus, StateLock, StateStore, StoreError};
 use tokio::sync::Notify;
 
-use super::{Holder, LockStatus, StateLock, StateStore, StoreError};
-
 /// A fresh place that was never written.
-pub trait StoreFixture: Sync {
+pub(crate) trait StoreFixture: Sync {
     /// Another client of the place, like another process.
     fn client(&self) -> Box<dyn StateStore>;
 
@@ -19,7 +17,6 @@ pub trait StoreFixture: Sync {
 }
 
 /// Passes the names of all promises to a macro, so that a store's test cannot omit one.
-#[macro_export]
 macro_rules! store_promises {
     ($with:ident) => {
         $with! {
@@ -37,6 +34,7 @@ macro_rules! store_promises {
         }
     };
 }
+pub(crate) use store_promises;
 
 const NO_PATIENCE: Duration = Duration::ZERO;
 const LONG_PATIENCE: Duration = Duration::from_secs(30);
@@ -69,20 +67,20 @@ async fn text(client: &dyn StateStore) -> Option<String> {
 }
 
 /// A place that was never written has no text, and reading creates none.
-pub async fn a_place_that_was_never_written_has_no_text(bench: &dyn StoreFixture) {
+pub(crate) async fn a_place_that_was_never_written_has_no_text(bench: &dyn StoreFixture) {
     assert_eq!(text(&*bench.client()).await, None);
     assert_eq!(text(&*bench.client()).await, None);
 }
 
 /// Text is stored byte for byte.
-pub async fn what_one_client_writes_another_reads(bench: &dyn StoreFixture) {
+pub(crate) async fn what_one_client_writes_another_reads(bench: &dyn StoreFixture) {
     let written = "{\"é\": \"\u{1F980}\"}\r\n\n".repeat(1000);
     write_first(&*bench.client(), &written).await;
     assert_eq!(text(&*bench.client()).await, Some(written));
 }
 
 /// A write returns the version to use for the next write.
-pub async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) {
+pub(crate) async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) {
     let client = bench.client();
     let absent = client.read().await.expect("it reads").version;
     let first = client.write("one", &absent).await.expect("it writes");
@@ -91,7 +89,7 @@ pub async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) 
 }
 
 /// A write based on an old version is refused, and the newer text stays.
-pub async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
+pub(crate) async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
     let (mine, theirs) = (bench.client(), bench.client());
     write_first(&*mine, "base").await;
     let seen = mine.read().await.expect("it reads").version;
@@ -105,7 +103,7 @@ pub async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
 }
 
 /// If two clients both saw no text, the first write wins.
-pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn StoreFixture) {
+pub(crate) async fn a_first_write_never_passes_over_another_first_write(bench: &dyn StoreFixture) {
     let (mine, theirs) = (bench.client(), bench.client());
     let absent = mine.read().await.expect("it reads").version;
     write_first(&*theirs, "theirs").await;
@@ -118,7 +116,7 @@ pub async fn a_first_write_never_passes_over_another_first_write(bench: &dyn Sto
 }
 
 /// There is one lock, and a client that cannot get it learns the holder.
-pub async fn two_clients_have_one_lock(bench: &dyn StoreFixture) {
+pub(crate) async fn two_clients_have_one_lock(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     assert!(held.is_held());
@@ -133,7 +131,7 @@ pub async fn two_clients_have_one_lock(bench: &dyn StoreFixture) {
 }
 
 /// The holder is shown only while it holds the lock.
-pub async fn the_holder_is_shown_while_it_holds(bench: &dyn StoreFixture) {
+pub(crate) async fn the_holder_is_shown_while_it_holds(bench: &dyn StoreFixture) {
     let client = bench.client();
     assert_eq!(client.holder().await.expect("it looks"), LockStatus::Free);
     let held = lock(&*client, "ana").await;
@@ -144,7 +142,7 @@ pub async fn the_holder_is_shown_while_it_holds(bench: &dyn StoreFixture) {
 }
 
 /// Releasing and dropping a lock have the same effect.
-pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture) {
+pub(crate) async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture) {
     let client = bench.client();
     let released = lock(&*client, "ana").await;
     released.release().await.expect("it lets go");
@@ -153,7 +151,9 @@ pub async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture) {
 }
 
 /// A waiter learns the holder once, and gets the lock when it is released.
-pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &dyn StoreFixture) {
+pub(crate) async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(
+    bench: &dyn StoreFixture,
+) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     let waits = Notify::new();
@@ -177,7 +177,7 @@ pub async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(bench: &d
 }
 
 /// Reading and writing do not need the lock.
-pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
+pub(crate) async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     assert_eq!(text(&*second).await, None);
@@ -188,7 +188,7 @@ pub async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
 
 /// A holder that lost its lock can detect that before it writes; another client can acquire the lock, and
 /// dropping the lost one does not release it.
-pub async fn a_lock_that_was_lost_says_so(bench: &dyn StoreFixture) {
+pub(crate) async fn a_lock_that_was_lost_says_so(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let lost = lock(&*first, "ana").await;
     bench.break_lock();

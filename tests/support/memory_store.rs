@@ -1,26 +1,29 @@
 //! An in-memory store for tests. It can fail a chosen write, crash with its process and lose its lock;
 //! otherwise it keeps the contract of real stores.
 
+#![allow(dead_code, reason = "each binary uses its part")]
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use aeroform::store::{
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
+};
 use async_trait::async_trait;
 use tokio::time::Instant;
-
-use super::{Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version};
 
 /// How often a waiter polls.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A place in memory. Clones are clients of the same place, like two processes with one file.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryStore {
+pub(crate) struct MemoryStore {
     place: Arc<Mutex<MemoryFile>>,
 }
 
 /// How a chosen write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailWrite {
+pub(crate) enum FailWrite {
     /// Refused before it takes effect.
     Before,
     /// It takes effect, but an error is returned.
@@ -45,36 +48,36 @@ struct MemoryFile {
 
 impl MemoryStore {
     /// A place that contains this text.
-    pub fn with_text(text: impl Into<String>) -> Self {
+    pub(crate) fn with_text(text: impl Into<String>) -> Self {
         let store = Self::default();
         store.inner().text = Some(text.into());
         store
     }
 
     /// The current text.
-    pub fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         self.inner().text.clone()
     }
 
     /// The number of attempted writes, including refused ones.
-    pub fn writes(&self) -> u64 {
+    pub(crate) fn writes(&self) -> u64 {
         self.inner().writes
     }
 
     /// Fails one write; 1 is the next one.
-    pub fn fail_write(&self, which: u64, how: FailWrite) {
+    pub(crate) fn fail_write(&self, which: u64, how: FailWrite) {
         let mut place = self.inner();
         place.fault = Some((place.writes + which, how));
         place.fired = false;
     }
 
     /// Whether the chosen fault has happened; tests assert it.
-    pub fn fired(&self) -> bool {
+    pub(crate) fn fired(&self) -> bool {
         self.inner().fired
     }
 
     /// Restarts the process after a crash: written text remains, its lock is free, and no fault is set.
-    pub fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let mut place = self.inner();
         place.dead = false;
         place.fault = None;
@@ -82,7 +85,7 @@ impl MemoryStore {
     }
 
     /// Removes the lock from its holder.
-    pub fn lose_lock(&self) {
+    pub(crate) fn lose_lock(&self) {
         self.inner().lock = None;
     }
 

@@ -1,24 +1,26 @@
 //! An in-memory journal for tests. It can fail a chosen write, crash with its process and be deleted;
 //! otherwise it keeps the contract of the real one.
 
+#![allow(dead_code, reason = "each binary uses its part")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{
+use aeroform::core::fleet::{Lineage, RunId};
+use aeroform::journal::{
     Journal, JournalError, MAX_KEPT_RUNS, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
-use crate::core::fleet::{Lineage, RunId};
 
 /// A journal whose clones share one content, like two processes with one file. A crash keeps committed writes
 /// and loses others.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryJournal {
+pub(crate) struct MemoryJournal {
     rows: Arc<Mutex<MemoryRows>>,
 }
 
 /// How a chosen write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailCommit {
+pub(crate) enum FailCommit {
     /// Before its commit: nothing is stored.
     Before,
     /// After its commit: it is stored, but an error is returned.
@@ -40,36 +42,36 @@ struct MemoryRows {
 
 impl MemoryJournal {
     /// The number of attempted writes, including refused ones.
-    pub fn commits(&self) -> u64 {
+    pub(crate) fn commits(&self) -> u64 {
         self.inner().commits
     }
 
     /// Fails one write of any kind; 1 is the next one.
-    pub fn fail_commit(&self, which: u64, how: FailCommit) {
+    pub(crate) fn fail_commit(&self, which: u64, how: FailCommit) {
         let mut rows = self.inner();
         rows.fault = Some((rows.commits + which, how));
         rows.fault_fired = false;
     }
 
     /// Whether the chosen fault has happened; tests assert it.
-    pub fn fired(&self) -> bool {
+    pub(crate) fn fired(&self) -> bool {
         self.inner().fault_fired
     }
 
     /// Restarts the process after a crash: committed writes remain, and no fault is set.
-    pub fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let mut rows = self.inner();
         rows.dead = false;
         rows.fault = None;
     }
 
     /// Deletes everything, like a deleted file.
-    pub fn delete(&self) {
+    pub(crate) fn delete(&self) {
         self.inner().runs.clear();
     }
 
     /// Every stored run, including closed ones, oldest first.
-    pub fn runs(&self) -> Vec<OpenRun> {
+    pub(crate) fn runs(&self) -> Vec<OpenRun> {
         self.inner().runs.clone()
     }
 

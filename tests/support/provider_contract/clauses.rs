@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Clause, ContractContext, Verdict, ensure};
-use crate::core::fleet::{
+use aeroform::core::fleet::{
     Call, Machine, MachineConfig, MachineId, MachineState, Stamps, WaitUntil, normalise,
 };
-use crate::provider::{ErrorClass, LogQuery, LogScope, ProviderError};
+use aeroform::provider::{ErrorClass, LogQuery, LogScope, ProviderError};
 
 /// Every clause.
 pub(super) const ALL: &[(&str, Clause)] = &[

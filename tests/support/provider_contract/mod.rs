@@ -7,18 +7,17 @@ mod clauses;
 
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
-
-use super::{Provider, ProviderError};
-use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
-use crate::core::fleet::schema::Mount;
-use crate::core::fleet::{
+use aeroform::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
+use aeroform::core::fleet::schema::Mount;
+use aeroform::core::fleet::{
     AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps,
     Volume, WaitUntil,
 };
+use aeroform::provider::{Provider, ProviderError};
+use futures_util::future::{BoxFuture, join_all};
 
 /// What the suite needs for the provider under test.
-pub trait Fixture: Send + Sync {
+pub(crate) trait Fixture: Send + Sync {
     /// An unused app for each clause.
     fn app(&self, clause: usize) -> AppName;
 
@@ -32,16 +31,16 @@ pub trait Fixture: Send + Sync {
 /// A violated clause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{clause}: {what}")]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The clause's sentence.
-    pub clause: &'static str,
+    pub(crate) clause: &'static str,
     /// The actual result.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 /// Runs all clauses concurrently, each in its own app, and returns the violated ones. Destroys its Machines
 /// in any case; volumes remain, since no call deletes them.
-pub async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<Violation> {
+pub(crate) async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<Violation> {
     let runs = clauses::ALL
         .iter()
         .enumerate()

@@ -3,31 +3,31 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aeroform::core::fleet::{
+    AppName, Call, Capabilities, Description, Machine, MachineEvent, MachineId, MachineState,
+    Receipt, WaitUntil,
+};
+use aeroform::emulator::TokioClock;
+use aeroform::emulator::http::Server;
+use aeroform::emulator::world::{Answer, World};
+use aeroform::provider::codes as answers;
+use aeroform::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::translate;
-use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, Machine, MachineEvent, MachineId, MachineState,
-    Receipt, WaitUntil,
-};
-use crate::emulator::TokioClock;
-use crate::emulator::http::Server;
-use crate::emulator::world::{Answer, World};
-use crate::provider::codes as answers;
-use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// The simulation as a provider; clones share it.
 #[derive(Clone)]
-pub struct SimProvider {
+pub(crate) struct SimProvider {
     world: Arc<Mutex<World>>,
     capabilities: Capabilities,
 }
 
 impl SimProvider {
     /// A provider with a new simulation and seeded ids, on tokio's clock.
-    pub fn new(seed: &str) -> Self {
+    pub(crate) fn new(seed: &str) -> Self {
         let world = World::new(seed, Arc::new(TokioClock::start()));
         Self {
             world: Arc::new(Mutex::new(world)),
@@ -44,14 +44,14 @@ impl SimProvider {
 
     /// The same simulation with other capabilities.
     #[must_use]
-    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+    pub(crate) fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
     /// A provider with an independent copy of the current simulation.
     #[must_use]
-    pub fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         let world = self.world();
         let clock = TokioClock::starting_at(world.now());
         Self {
@@ -61,13 +61,13 @@ impl SimProvider {
     }
 
     /// The simulation, for scripting and inspection. Do not hold it across an await.
-    pub fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         // A test that panicked while holding the lock has already failed.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same simulation behind its HTTP API.
-    pub fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         Server::from_shared(Arc::clone(&self.world))
     }
 

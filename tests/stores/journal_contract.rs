@@ -2,15 +2,15 @@
 //!
 //! A journal's test passes a fresh [`JournalFixture`] to each of them.
 
-use super::{
+use aeroform::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
+use aeroform::core::plan::{Outcome, StepId};
+use aeroform::journal::{
     Journal, JournalError, MAX_KEPT_RUNS, OpenRun, PendingCall, PendingCallRow, ResultRow, RunRow,
     RunStatus,
 };
-use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
-use crate::core::plan::{Outcome, StepId};
 
 /// A fresh journal.
-pub trait JournalFixture {
+pub(crate) trait JournalFixture {
     /// Opens the journal like another process.
     fn open(&self) -> Box<dyn Journal>;
 }
@@ -50,12 +50,12 @@ fn names(runs: &[OpenRun]) -> Vec<&str> {
 }
 
 /// A fresh journal has no runs.
-pub fn a_fresh_journal_has_no_runs(bench: &dyn JournalFixture) {
+pub(crate) fn a_fresh_journal_has_no_runs(bench: &dyn JournalFixture) {
     assert_eq!(open_runs(bench, "l"), []);
 }
 
 /// Releases of closed runs remain known, for their lineage only.
-pub fn a_closed_run_s_release_is_still_known(
+pub(crate) fn a_closed_run_s_release_is_still_known(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
     for (run, of) in [("r1", "l"), ("r2", "l"), ("r3", "other")] {
@@ -81,7 +81,7 @@ pub fn a_closed_run_s_release_is_still_known(
 }
 
 /// The next process sees every field of a run that began.
-pub fn a_run_that_began_is_open_in_the_next_process(
+pub(crate) fn a_run_that_began_is_open_in_the_next_process(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
     bench.open().begin_run(&run_row("r1", "l"))?;
@@ -96,7 +96,7 @@ pub fn a_run_that_began_is_open_in_the_next_process(
 }
 
 /// Results keep their order of recording, including a second result of a step.
-pub fn results_come_back_in_the_order_of_recording(
+pub(crate) fn results_come_back_in_the_order_of_recording(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
     let journal = bench.open();
@@ -131,7 +131,7 @@ pub fn results_come_back_in_the_order_of_recording(
 }
 
 /// The next process sees pending calls in the order in which they began.
-pub fn a_call_that_was_begun_is_seen_by_the_next_process(
+pub(crate) fn a_call_that_was_begun_is_seen_by_the_next_process(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
     let run = run_row("r1", "l");
@@ -158,7 +158,7 @@ pub fn a_call_that_was_begun_is_seen_by_the_next_process(
 }
 
 /// A run stays open until it is closed.
-pub fn only_closing_a_run_takes_it_out_of_sight(
+pub(crate) fn only_closing_a_run_takes_it_out_of_sight(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
     let journal = bench.open();
@@ -172,7 +172,7 @@ pub fn only_closing_a_run_takes_it_out_of_sight(
 }
 
 /// A journal serves many apps; each lineage sees its own runs, oldest first.
-pub fn a_lineage_sees_its_own_runs_oldest_first(
+pub(crate) fn a_lineage_sees_its_own_runs_oldest_first(
     bench: &dyn JournalFixture,
 ) -> Result<(), JournalError> {
     for (run, of) in [("z", "l"), ("m", "other"), ("a", "l")] {
@@ -184,7 +184,7 @@ pub fn a_lineage_sees_its_own_runs_oldest_first(
 }
 
 /// A run id can begin only once, because results would be mixed.
-pub fn a_run_begins_once(bench: &dyn JournalFixture) -> Result<(), JournalError> {
+pub(crate) fn a_run_begins_once(bench: &dyn JournalFixture) -> Result<(), JournalError> {
     bench.open().begin_run(&run_row("r1", "l"))?;
     assert!(bench.open().begin_run(&run_row("r1", "other")).is_err());
     assert_eq!(open_runs(bench, "other"), []);
@@ -192,7 +192,7 @@ pub fn a_run_begins_once(bench: &dyn JournalFixture) -> Result<(), JournalError>
 }
 
 /// Results need a run that began.
-pub fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
+pub(crate) fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
     let run = run_row("r1", "l").run;
     let journal = bench.open();
     assert!(
@@ -206,7 +206,7 @@ pub fn a_run_that_never_began_takes_no_results(bench: &dyn JournalFixture) {
 
 /// Beginning a run deletes old closed runs and never an open one; `stored_runs` counts the stored runs of a lineage,
 /// including closed ones.
-pub fn old_closed_runs_are_forgotten_and_open_ones_are_not(
+pub(crate) fn old_closed_runs_are_forgotten_and_open_ones_are_not(
     bench: &dyn JournalFixture,
     stored_runs: &dyn Fn(&str) -> usize,
 ) -> Result<(), JournalError> {
