@@ -48,13 +48,13 @@ fn a_saved_plan_of_another_version_is_refused_by_its_version() {
     let text = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))]))).to_json();
     let of = |version: &str| {
         let text = text.replace(
-            "\"format_version\": 2",
+            "\"format_version\": 3",
             &format!("\"format_version\": {version}"),
         );
         SavedPlan::parse(&text).unwrap_err().to_string()
     };
-    assert_snapshot!(of("1"), @"the plan has format 1, but this program applies format 2 only");
-    assert_snapshot!(of("99"), @"the plan has format 99, but this program reads formats up to 2");
+    assert_snapshot!(of("1"), @"the plan has format 1, but this program applies format 3 only");
+    assert_snapshot!(of("99"), @"the plan has format 99, but this program reads formats up to 3");
     // Older versions knew other fields; what is wrong is the version all the same.
     let stripped = "{\"format_version\": 1, \"plan\": {}}";
     assert_eq!(SavedPlan::parse(stripped).unwrap_err().to_string(), of("1"));
@@ -104,4 +104,55 @@ fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
     create web ams x2
     -- web: all created
     ");
+}
+
+#[test]
+fn an_edited_plan_is_refused_and_another_layout_of_its_text_is_not() {
+    let stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
+    let saved = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))])));
+    let text = saved.to_json();
+    let edited = text.replace("\"ams\"", "\"fra\"");
+    assert_snapshot!(
+        SavedPlan::parse(&edited).unwrap_err(),
+        @"the plan was edited or damaged: its checksum is that of another content"
+    );
+    let squeezed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(SavedPlan::parse(&squeezed.to_string()).unwrap(), saved);
+}
+
+/// The digest that people compare.
+#[test]
+fn the_digest_of_a_plan_is_over_what_is_compared_and_nothing_else() {
+    let stage = PlanFixture::with(&desired([
+        ("web", group("web").count(2)),
+        ("cron", group("cron").count(1)),
+    ]));
+    let more = |log: &str| {
+        let web = group("web").count(3).config(json!({"env": {"LOG": log}}));
+        desired([("web", web), ("cron", group("cron").count(1))])
+    };
+    let of = |stage: &PlanFixture, log: &str| stage.offline(&more(log)).plan_digest();
+    let made = of(&stage, "debug");
+    assert_eq!(made.len(), 12);
+    let mut later = stage.clone();
+    later.known.serial += 5;
+    assert_eq!(of(&later, "debug"), made, "serial and launch ids");
+    let mut quiet = more("debug");
+    quiet
+        .groups
+        .get_mut(&group_name("cron"))
+        .unwrap()
+        .wait_timeout_s = 9;
+    assert_eq!(
+        stage.offline(&quiet).plan_digest(),
+        made,
+        "a group without a step"
+    );
+    assert_ne!(of(&stage, "info"), made, "another value of the same field");
+    let fewer = desired([
+        ("web", group("web").count(3)),
+        ("cron", group("cron").count(1)),
+    ]);
+    assert_ne!(stage.offline(&fewer).plan_digest(), made, "another field");
+    assert_ne!(stage.plan(&more("debug")).plan_digest(), made, "online");
 }

@@ -76,6 +76,6 @@ fn a_saved_plan_of_a_newer_format_is_refused_by_name_whatever_else_it_holds() {
         SavedPlan::parse(r#"{"format_version": 99, "choices": {"later": true}}"#).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the plan has format 99, but this program reads formats up to 2"
+        "the plan has format 99, but this program reads formats up to 3"
     );
 }

@@ -42,6 +42,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         lineage: Some(Lineage::new("lineage").unwrap()),
         serial: 12,
         desired: "desired".to_owned(),
+        wanted: BTreeMap::new(),
         online: true,
         machines,
         mode: PlanMode::Normal,

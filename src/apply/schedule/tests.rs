@@ -40,6 +40,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         lineage: None,
         serial: 0,
         desired: String::new(),
+        wanted: BTreeMap::new(),
         online: true,
         machines: 0,
         mode: PlanMode::Normal,

@@ -35,6 +35,7 @@ mod pace;
 pub mod partial_rollout;
 mod pending_creates;
 mod placement;
+mod plan_digest;
 mod planner;
 mod ports;
 mod provenance;
@@ -58,6 +59,7 @@ mod unhealthy;
 mod unproven;
 mod unreadable;
 mod volumes;
+mod wanted;
 
 pub use additions::{Addition, additions};
 pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_approval};
@@ -86,3 +88,4 @@ pub use types::{
 
 pub use crate::core::fleet::FieldChange;
 pub use volumes::forked_text;
+pub use wanted::{AtOnce, WantedGroup};

@@ -31,6 +31,7 @@ use super::types::{
 };
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
+use super::wanted;
 use crate::core::code::Code;
 use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
@@ -127,6 +128,7 @@ pub fn plan(
         provenance: history.provenance,
         drift: sorted_drift(fleet.drift),
         desired: digest,
+        wanted: wanted::of_groups(desired, &options.requested, lineage),
         groups,
         steps: order.steps,
         pools: order.pools,

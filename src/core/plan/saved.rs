@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::branch::Branch;
 use super::options::PlanMode;
@@ -15,7 +16,10 @@ use super::types::{
     Action, Change, FORMAT_VERSION, MachineRef, Plan, Pool, PoolId, Precondition, StandbyTarget,
     StepId, Work,
 };
-use crate::core::fleet::{AppName, GroupName, Known, Lineage, MachineId, Region, RunRecord};
+use super::wanted::WantedGroup;
+use crate::core::fleet::{
+    AppName, GroupName, Known, Lineage, MachineId, OnFailure, Region, RunRecord,
+};
 use crate::core::state::{self, RUNS_KEPT};
 
 /// Choices and preconditions.
@@ -34,8 +38,15 @@ pub struct SavedPlan {
     pub serial: u64,
     /// Digest of the desired fleet.
     pub desired: String,
+    /// Whether the provider was read; a plan from the state alone cannot be applied as it is.
+    pub online: bool,
     /// Whether it destroys the app.
     pub destroys_app: bool,
+    /// What a failure stops.
+    pub on_failure: OnFailure,
+    /// What the manifests want of each group: values as digests.
+    #[serde(rename = "wants")]
+    pub wanted: BTreeMap<GroupName, WantedGroup>,
     /// Requests of a verb.
     #[serde(default, skip_serializing_if = "Requested::is_empty")]
     #[serde(rename = "asked")]
@@ -84,6 +95,9 @@ pub struct SavedChange {
     pub precondition: Option<Precondition>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
+    /// Those of them that reduce CPU or memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shrinks: Vec<String>,
     /// The branches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
@@ -119,6 +133,21 @@ pub enum SavedPlanError {
     /// It is not a saved plan.
     #[error("this is not a saved plan: {0}")]
     Damaged(String),
+    /// Its content is not what the program wrote.
+    #[error("the plan was edited or damaged: its checksum is that of another content")]
+    Edited,
+}
+
+/// The key of the checksum, which covers everything else. It finds edits, and protects against nobody who
+/// computes it again.
+const CHECKSUM: &str = "checksum";
+
+/// The text of a plan.
+#[derive(Serialize)]
+struct SealedPlan<'a> {
+    #[serde(flatten)]
+    plan: &'a SavedPlan,
+    checksum: String,
 }
 
 impl SavedPlan {
@@ -140,7 +169,10 @@ impl SavedPlan {
             lineage: plan.lineage.clone(),
             serial: plan.serial,
             desired: plan.desired.clone(),
+            online: plan.online,
             destroys_app: plan.mode == PlanMode::Destroy,
+            on_failure: plan.on_failure,
+            wanted: plan.wanted.clone(),
             requested: plan.requested.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),
@@ -158,11 +190,9 @@ impl SavedPlan {
     /// # Errors
     /// If it is not a saved plan, or one of another version.
     pub fn parse(text: &str) -> Result<Self, SavedPlanError> {
-        let value: serde_json::Value = serde_json::from_str(text)
+        let mut value: Value = serde_json::from_str(text)
             .map_err(|error| SavedPlanError::Damaged(error.to_string()))?;
-        let found = value
-            .get("format_version")
-            .and_then(serde_json::Value::as_u64);
+        let found = value.get("format_version").and_then(Value::as_u64);
         match found {
             Some(found) if found > u64::from(FORMAT_VERSION) => {
                 return Err(SavedPlanError::TooNew { found });
@@ -172,12 +202,25 @@ impl SavedPlan {
             }
             Some(_) | None => {}
         }
-        serde_json::from_value(value).map_err(|error| SavedPlanError::Damaged(error.to_string()))
+        let fields = value.as_object_mut();
+        let written = fields.and_then(|fields| fields.remove(CHECKSUM));
+        let sum = checksum(&value);
+        let plan: Self = serde_json::from_value(value)
+            .map_err(|error| SavedPlanError::Damaged(error.to_string()))?;
+        if written != Some(Value::String(sum)) {
+            return Err(SavedPlanError::Edited);
+        }
+        Ok(plan)
     }
 
     /// The text of the saved form.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain data always serialises");
+        let value = serde_json::to_value(self).expect("plain data always serialises");
+        let sealed = SealedPlan {
+            plan: self,
+            checksum: checksum(&value),
+        };
+        let mut text = serde_json::to_string_pretty(&sealed).expect("plain data always serialises");
         text.push('\n');
         text
     }
@@ -255,24 +298,32 @@ impl SavedPlan {
         found
     }
 
-    fn changes(&self) -> impl DoubleEndedIterator<Item = &SavedChange> {
+    /// The choices of its steps.
+    pub(super) fn changes(&self) -> impl DoubleEndedIterator<Item = &SavedChange> {
         self.steps.iter().filter_map(|step| step.change.as_ref())
     }
 }
 
+/// The digest of a plan's content; its keys are sorted.
+fn checksum(content: &Value) -> String {
+    state::digest(&content.to_string())
+}
+
 impl SavedChange {
     fn of(change: &Change) -> Self {
+        let paths = |only_shrinking: bool| {
+            let fields = change.changes.iter();
+            let fields = fields.filter(|field| field.shrinks || !only_shrinking);
+            fields.map(|field| field.path.join(".")).collect()
+        };
         Self {
             action: change.action.clone(),
             group: change.group.clone(),
             region: change.region.clone(),
             machine: change.machine.clone(),
             precondition: change.precondition.clone(),
-            fields: change
-                .changes
-                .iter()
-                .map(|field| field.path.join("."))
-                .collect(),
+            fields: paths(false),
+            shrinks: paths(true),
             branches: change.branches.clone(),
             reverts: change.reverts,
         }

@@ -10,6 +10,7 @@ use super::branch::{Branch, ReplaceFallback};
 use super::options::PlanMode;
 use super::provenance::Provenance;
 use super::requested::Requested;
+use super::wanted::WantedGroup;
 use crate::core::fleet::computed::MachineComputedFields;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
@@ -19,7 +20,7 @@ use crate::core::fleet::{
 };
 
 /// Version of the plan's JSON and saved form.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Everything that an apply would do, and the facts that it is based on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub struct Plan {
     pub serial: u64,
     /// Digest of the desired fleet.
     pub desired: String,
+    /// What the manifests want of each group: values as digests, for a comparison with other plans.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "wants")]
+    pub wanted: BTreeMap<GroupName, WantedGroup>,
     /// Whether the provider was read; otherwise the plan is based on the state alone.
     pub online: bool,
     /// The number of Machines read, or known.

@@ -1,0 +1,103 @@
+//! What the manifests want of each group, in a form that a saved plan can hold: every value of the config as a
+//! digest, a secret-looking one by its HMAC (rule 37). Two plans are compared by it; nothing prints it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::gates;
+use super::requested::Requested;
+use super::types::GateKind;
+use crate::core::fleet::{
+    Desired, DesiredGroup, GroupName, Limit, Lineage, StoredConfig, Strategy,
+};
+use crate::core::state;
+
+/// The key of the volumes that new Machines get, beside the fields of the config.
+const NEW_VOLUME: &str = "new_volume";
+
+/// What the manifests want of one group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedGroup {
+    /// Digests of the template, by field of the config.
+    pub config: BTreeMap<String, String>,
+    /// How many Machines may be down at once.
+    pub at_once: AtOnce,
+    /// How a Machine that should run is confirmed.
+    pub gate: GateKind,
+    /// How long a changed Machine must stay up, milliseconds; none if neither a manifest nor a flag says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_ms: Option<u64>,
+}
+
+/// How many Machines of a group may be down at once. Integers only, so that the text of a plan has one form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtOnce {
+    /// This many.
+    Machines(u32),
+    /// This share of them, in millionths.
+    Millionths(u32),
+    /// All: the strategy is `immediate`.
+    All,
+}
+
+impl AtOnce {
+    fn of(strategy: Strategy) -> Self {
+        match strategy {
+            Strategy::Immediate => Self::All,
+            Strategy::Rolling {
+                max_unavailable: Limit::Count(n),
+            } => Self::Machines(n),
+            Strategy::Rolling {
+                max_unavailable: Limit::Share(share),
+            } => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a share from 0 to 1"
+                )]
+                let millionths = (share.clamp(0.0, 1.0) * 1e6).round() as u32;
+                Self::Millionths(millionths)
+            }
+        }
+    }
+}
+
+impl WantedGroup {
+    fn of(group: &DesiredGroup, requested: &Requested, lineage: &Lineage) -> Self {
+        let template = StoredConfig::from_config(&group.template, lineage);
+        let mut config = BTreeMap::new();
+        if let Value::Object(fields) = template.tree() {
+            let digest = |value: &Value| state::digest(&value.to_string());
+            config.extend(
+                fields
+                    .iter()
+                    .map(|(key, value)| (key.clone(), digest(value))),
+            );
+        }
+        let volume = serde_json::to_string(&group.new_volume);
+        let volume = volume.expect("plain data always serialises");
+        config.insert(NEW_VOLUME.to_owned(), state::digest(&volume));
+        Self {
+            config,
+            at_once: AtOnce::of(group.strategy),
+            gate: gates::gate(group),
+            steady_ms: requested.steady_ms.or(group.steady_ms),
+        }
+    }
+}
+
+/// What the manifests want of every group. Hidden values depend on the lineage.
+pub(super) fn of_groups(
+    desired: &Desired,
+    requested: &Requested,
+    lineage: &Lineage,
+) -> BTreeMap<GroupName, WantedGroup> {
+    let groups = desired.groups.iter();
+    groups
+        .map(|(name, group)| (name.clone(), WantedGroup::of(group, requested, lineage)))
+        .collect()
+}
