@@ -6,6 +6,7 @@
 mod changes;
 mod check;
 mod codes;
+mod comparison;
 mod cost;
 mod counts;
 mod data_loss;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::core::fleet::{AppName, GroupName, MachineName, OnFailure, Region};
 use crate::core::plan::types::FORMAT_VERSION;
-use crate::core::plan::{Change, GateKind, MachineRef, PlanMode, Pool, PoolId, Requested, Step};
+use crate::core::plan::{
+    Change, GateKind, MachineRef, PlanMode, Pool, PoolId, Requested, StateSource, Step,
+};
 
 /// Replacements in one pool: each is a step and the one behind it.
 fn replacements(count: u32, size: usize) -> Plan {
@@ -39,6 +41,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         named_by: None,
         lineage: None,
         serial: 0,
+        state: StateSource::default(),
         desired: String::new(),
         wanted: BTreeMap::new(),
         online: true,

@@ -14,6 +14,7 @@ mod branch;
 mod change;
 mod check;
 pub mod codes;
+mod comparison;
 mod cost;
 mod decision;
 mod event;
@@ -51,6 +52,7 @@ mod saved;
 mod scaling;
 mod spread;
 mod standbys;
+mod state_source;
 mod steady;
 mod summary;
 mod summary_lines;
@@ -66,6 +68,7 @@ pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_
 pub use branch::{Branch, ReplaceFallback, Successor};
 pub use change::{ReplaceHalf, Verb};
 pub use check::{Finding, check};
+pub use comparison::{BaseComparison, Comparison, DroppedChange, PlanOf, Snapshot};
 pub use event::{Event, InFlight, StepEvent, Unconfirmed};
 pub use fields::{adopted_config, filled_of};
 pub use gates::gate;
@@ -78,6 +81,7 @@ pub use requested::{ChosenStrategy, CloneSource, ReleaseCommandMode, Requested, 
 pub use run_outcome::{RunEnd, RunOutcome, StateOutcome};
 pub use saved::{AlreadyApplied, SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use scaling::{ScaleAmount, ScaleError, ScaleRequest};
+pub use state_source::StateSource;
 pub use steady::steady_ms;
 pub use summary::{Revert, Summary};
 pub use types::{

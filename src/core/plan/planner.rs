@@ -23,6 +23,7 @@ use super::reconcile::{self, to_count};
 use super::refresh;
 use super::releases;
 use super::rollout;
+use super::state_source::StateSource;
 use super::steady;
 use super::summary::{calls_provider, changes};
 use super::types::{
@@ -111,6 +112,7 @@ pub fn plan(
         named_by: desired.app_name_source.clone(),
         lineage: scope.cloned(),
         serial: known.serial,
+        state: StateSource::of(known),
         online: observed.is_some(),
         machines: fleet.len(),
         mode: options.mode,

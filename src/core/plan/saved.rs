@@ -310,7 +310,8 @@ fn checksum(content: &Value) -> String {
 }
 
 impl SavedChange {
-    fn of(change: &Change) -> Self {
+    /// The choice of a change.
+    pub(super) fn of(change: &Change) -> Self {
         let paths = |only_shrinking: bool| {
             let fields = change.changes.iter();
             let fields = fields.filter(|field| field.shrinks || !only_shrinking);
@@ -327,6 +328,11 @@ impl SavedChange {
             branches: change.branches.clone(),
             reverts: change.reverts,
         }
+    }
+
+    /// Whether both change the same Machine in the same way.
+    pub(super) fn is_same_step(&self, other: &Self) -> bool {
+        self.key() == other.key() && self.is_same_choice(other)
     }
 
     /// Whether both are the same choice. Launch id and port are not compared: they depend on the serial and on

@@ -120,8 +120,13 @@ impl Plan {
 
     /// The number of changes of each kind.
     pub fn summary(&self) -> Summary {
+        self.summary_of(|_| true)
+    }
+
+    /// The number of changes of each kind among these steps.
+    pub(super) fn summary_of(&self, is_counted: impl Fn(StepId) -> bool) -> Summary {
         let mut summary = Summary::default();
-        for (_, change) in self.changes() {
+        for (_, change) in self.changes().filter(|(id, _)| is_counted(*id)) {
             summary.new_volumes += change.new_volumes().len();
             match change.action.verb() {
                 (Verb::Create, _) => summary.create += 1,

@@ -10,6 +10,7 @@ use super::branch::{Branch, ReplaceFallback};
 use super::options::PlanMode;
 use super::provenance::Provenance;
 use super::requested::Requested;
+use super::state_source::StateSource;
 use super::wanted::WantedGroup;
 use crate::core::fleet::computed::MachineComputedFields;
 use crate::core::fleet::schema::Guest;
@@ -41,6 +42,9 @@ pub struct Plan {
     pub lineage: Option<Lineage>,
     /// Serial of the state that the plan is based on.
     pub serial: u64,
+    /// The run that wrote that state.
+    #[serde(default)]
+    pub state: StateSource,
     /// Digest of the desired fleet.
     pub desired: String,
     /// What the manifests want of each group: values as digests, for a comparison with other plans.
