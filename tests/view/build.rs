@@ -10,8 +10,8 @@ use aeroform::core::fleet::{
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
     Action, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, MachineRef,
-    Note, Plan, PlanMode, Pool, PoolId, Removal, Requested, StandbyTarget, Step, StepId, Successor,
-    Work,
+    Note, Plan, PlanMode, Pool, PoolId, Removal, Requested, StandbyTarget, StateSource, Step,
+    StepId, Successor, Work,
 };
 use serde_json::Value;
 
@@ -41,6 +41,10 @@ pub(crate) fn plan(machines: usize) -> Plan {
         named_by: None,
         lineage: Some(Lineage::new("lineage").unwrap()),
         serial: 12,
+        state: StateSource {
+            serial: 12,
+            ..StateSource::default()
+        },
         desired: "desired".to_owned(),
         wanted: BTreeMap::new(),
         online: true,
