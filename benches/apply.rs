@@ -98,7 +98,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
             .count(size / 4)
     };
     let groups = ["api", "cron", "web", "worker"].map(|name| (name, quarter(name)));
-    let wanted = desired(groups);
+    let target = desired(groups);
     let folder = tempfile::tempdir().expect("a folder for the files");
     let path = folder.path().join("state/shop.json");
     let store = LocalStore::new(path, "state/shop.json".to_owned());
@@ -109,7 +109,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
     let sim = SimProvider::new("bench");
     sim.world().timings = Timings::instant();
     sim.world().add_app("shop");
-    let known = Known::empty(wanted.app.clone(), "sim");
+    let known = Known::empty(target.app.clone(), "sim");
     let mut nobody = |_: Option<&Holder>| {};
     let lock = store
         .lock(&holder(), Duration::ZERO, &mut nobody)
@@ -118,10 +118,10 @@ async fn create(size: u32, before: &mut Option<f64>) {
     let version = store.read().await.expect("no state is there").version;
 
     let (wall, began) = (Instant::now(), processor_time());
-    let observed = observe(&sim, &wanted.app, &known)
+    let observed = observe(&sim, &target.app, &known)
         .await
         .expect("the world answers");
-    let made = plan(&wanted, &known, Some(&observed), &Options::default());
+    let made = plan(&target, &known, Some(&observed), &Options::default());
     let planned = processor_time().saturating_sub(began);
     let run = run_row(
         1,
@@ -131,7 +131,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
     );
     let job = RunInput {
         plan: &made,
-        desired: &wanted,
+        desired: &target,
         known: &known,
         observed: &observed,
         provider: &sim,
@@ -151,7 +151,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
             .all(|result| result.outcome == Outcome::Done)
     );
     assert_eq!(report.findings, [""; 0]);
-    let next = next_state(&known, &made, &wanted, &report.results, &run_facts(&run));
+    let next = next_state(&known, &made, &target, &report.results, &run_facts(&run));
     store
         .write(&state::write(&next), &version)
         .await
@@ -179,15 +179,15 @@ async fn create(size: u32, before: &mut Option<f64>) {
         journal.commits.load(Ordering::Relaxed),
         5 + wall.as_millis() / 50,
     );
-    settled(&wanted, &next, &sim).await;
+    settled(&target, &next, &sim).await;
 }
 
 /// Nothing is left to do.
-async fn settled(wanted: &Desired, known: &Known, sim: &SimProvider) {
-    let observed = observe(sim, &wanted.app, known)
+async fn settled(target: &Desired, known: &Known, sim: &SimProvider) {
+    let observed = observe(sim, &target.app, known)
         .await
         .expect("the world answers");
-    let again = plan(wanted, known, Some(&observed), &Options::default());
+    let again = plan(target, known, Some(&observed), &Options::default());
     assert!(again.is_empty(), "nothing is left to do");
 }
 

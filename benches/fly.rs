@@ -44,12 +44,12 @@ fn serve() {
         app.add(&format!("calm-river-{number}"), "ams", config())
             .expect("there is room");
     }
-    let desk = Server::new(world);
+    let server = Server::new(world);
     let status = runtime().block_on(async move {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(async move { axum::serve(listener, router(desk)).await });
+        tokio::spawn(async move { axum::serve(listener, router(server)).await });
         let client = move || {
             let program = std::env::current_exe().expect("this program");
             Command::new(program).env(SERVED_AT, url).status()

@@ -140,9 +140,9 @@ impl Env {
 
 fn random_bytes() -> Vec<u8> {
     let mut bytes = vec![0; 16];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    let result = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     assert_eq!(
-        filled,
+        result,
         Ok(bytes.len()),
         "the kernel returns 16 random bytes at once"
     );

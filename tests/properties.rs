@@ -1,11 +1,9 @@
-//! What holds for every plan: random manifests, random fleets, random hands of other tools.
+//! What holds for every plan: random manifests, random fleets, random changes by other tools.
 //!
 //! `AEROFORM_CASES` sets how many cases each property tries (default 200).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "properties/asked.rs"]
-mod asked;
 #[path = "support/carried.rs"]
 mod carried;
 #[path = "properties/edits.rs"]
@@ -22,6 +20,8 @@ mod memory_journal;
 mod random;
 #[path = "properties/really.rs"]
 mod really;
+#[path = "properties/requested.rs"]
+mod requested;
 #[path = "properties/saved.rs"]
 mod saved;
 #[path = "support/sim/mod.rs"]
@@ -39,7 +39,7 @@ use aeroform::core::plan::{Action, Options, Outcome, Plan, Removal, StepId, Work
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, FileFailurePersistence};
-use random::{REGIONS, lay_hand, manifest, outside_change};
+use random::{REGIONS, apply_outside_change, manifest, outside_change};
 use support::{GroupBuilder, PlanFixture, desired, group, region};
 use walk::walk;
 
@@ -68,17 +68,17 @@ proptest! {
         let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
         let mut serial = 0;
-        for (wanted, hands) in &manifests {
-            let made = stage.plan(wanted);
-            stage.offline(wanted);
+        for (target, outside) in &manifests {
+            let made = stage.plan(target);
+            stage.offline(target);
             if made.refusals.is_empty() {
                 let text = serde_json::to_string(&made).unwrap();
                 prop_assert_eq!(&serde_json::from_str::<Plan>(&text).unwrap(), &made);
-                stage.apply(wanted);
+                stage.apply(target);
             }
-            for hand in hands {
+            for outside_change in outside {
                 serial += 1;
-                lay_hand(&mut stage, hand, serial);
+                apply_outside_change(&mut stage, outside_change, serial);
             }
         }
     }
@@ -87,7 +87,7 @@ proptest! {
     fn the_order_of_what_comes_in_changes_nothing(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(outside_change(), 0..6),
+        outside in proptest::collection::vec(outside_change(), 0..6),
     ) {
         let mut stage = PlanFixture::empty();
         let made = stage.plan(&before);
@@ -99,8 +99,8 @@ proptest! {
         } else {
             stage.carry_out_except(&before, &made, |id| lost(id).then(|| unanswered.clone()));
         }
-        for (at, hand) in hands.iter().enumerate() {
-            lay_hand(&mut stage, hand, at);
+        for (at, outside_change) in outside.iter().enumerate() {
+            apply_outside_change(&mut stage, outside_change, at);
         }
         let made = stage.plan(&after);
         let mut turned = stage.clone();
@@ -125,16 +125,16 @@ proptest! {
     #[test]
     fn a_list_is_even_and_no_even_layout_takes_fewer_changes(
         current in proptest::collection::vec(0..4u32, 4),
-        target in 0..9u32,
+        count in 0..9u32,
         list in proptest::sample::subsequence(REGIONS.to_vec(), 1..=4).prop_shuffle(),
         max in proptest::option::of(1..5u32),
     ) {
         let exact: Vec<(&str, u32)> = REGIONS.into_iter().zip(current.iter().copied()).collect();
         let mut stage = PlanFixture::with(&desired([("web", group("web").exact(&exact))]));
-        let mut wanted = group("web").count(target).list(&list.join(" "));
-        wanted.max_per_region = max;
-        let made = stage.plan(&desired([("web", wanted.clone())]));
-        let room = max.is_none_or(|max| max * u32::try_from(list.len()).unwrap() >= target);
+        let mut web = group("web").count(count).list(&list.join(" "));
+        web.max_per_region = max;
+        let made = stage.plan(&desired([("web", web.clone())]));
+        let room = max.is_none_or(|max| max * u32::try_from(list.len()).unwrap() >= count);
         prop_assert_eq!(made.refusals.is_empty(), room);
         prop_assume!(room);
         let now: BTreeMap<Region, u32> = exact.iter().map(|(r, n)| (region(r), *n)).collect();
@@ -143,8 +143,8 @@ proptest! {
         let of = |counts: &BTreeMap<Region, u32>, r: &str| counts.get(r).copied().unwrap_or(0);
         let inside: Vec<u32> = list.iter().map(|r| of(&after, r)).collect();
         prop_assert!(inside.iter().max().unwrap() - inside.iter().min().unwrap() <= 1);
-        prop_assert_eq!(after.values().sum::<u32>(), target);
-        let least = even_layouts(target, list.len())
+        prop_assert_eq!(after.values().sum::<u32>(), count);
+        let least = even_layouts(count, list.len())
             .map(|layout| {
                 let change = |r: &str| layout_at(&list, &layout, r).abs_diff(of(&now, r));
                 REGIONS.into_iter().map(change).sum::<u32>()
@@ -153,7 +153,7 @@ proptest! {
             .unwrap();
         let cost: u32 = REGIONS.into_iter().map(|r| of(&after, r).abs_diff(of(&now, r))).sum();
         prop_assert_eq!(cost, least);
-        stage.apply(&desired([("web", wanted)]));
+        stage.apply(&desired([("web", web)]));
     }
 
     /// Holds rule 33.
@@ -161,7 +161,7 @@ proptest! {
     fn a_protected_group_never_shrinks_and_leaves_no_volume(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(outside_change(), 0..4),
+        outside in proptest::collection::vec(outside_change(), 0..4),
     ) {
         let mut before = before;
         for group in before.groups.values_mut() {
@@ -172,8 +172,8 @@ proptest! {
         let made = stage.plan(&before);
         prop_assume!(made.refusals.is_empty());
         stage.apply(&before);
-        for (at, hand) in hands.iter().enumerate() {
-            lay_hand(&mut stage, hand, at);
+        for (at, outside_change) in outside.iter().enumerate() {
+            apply_outside_change(&mut stage, outside_change, at);
         }
         let made = stage.plan(&after);
         if made.refusals.is_empty() {
@@ -219,8 +219,8 @@ proptest! {
             for (group, down) in taken.down {
                 *running.entry(group).or_default() += down;
             }
-            for (name, wanted) in &after.groups {
-                let Update::Rolling { max_unavailable } = wanted.strategy else { continue };
+            for (name, target) in &after.groups {
+                let Update::Rolling { max_unavailable } = target.strategy else { continue };
                 let Limit::Count(width) = max_unavailable else { continue };
                 let of = |running: &BTreeMap<_, i64>| running.get(name).copied().unwrap_or(0);
                 let least = of(&at_first).min(of(&at_last));

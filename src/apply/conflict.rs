@@ -51,6 +51,6 @@ async fn cached_newest_release(shared: &ApplyContext<'_>) -> Option<Release> {
     if !job.observed.description.capabilities.releases {
         return None;
     }
-    let asked = job.provider.newest_release(&job.plan.app);
-    timeout(RELEASE_TIMEOUT, asked).await.ok()?.ok()?
+    let newest = job.provider.newest_release(&job.plan.app);
+    timeout(RELEASE_TIMEOUT, newest).await.ok()?.ok()?
 }

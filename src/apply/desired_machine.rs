@@ -12,7 +12,7 @@ use crate::core::fleet::{
     ComputedFields, ConfigBase, DesiredGroup, GroupName, Machine, MachineConfig, MachineId, Stamps,
     StoredConfig, VolumeId,
 };
-use crate::core::plan::{StandbyTarget, filled_of};
+use crate::core::plan::{StandbyTarget, known_computed};
 
 /// The desired config and group of a Machine.
 pub(super) struct DesiredMachine<'a> {
@@ -35,7 +35,9 @@ impl<'a> DesiredMachine<'a> {
         standby_for: Vec<MachineId>,
     ) -> PartResult<Self> {
         let Some(group) = shared.input.desired.groups.get(name) else {
-            let message = format!("the plan wants a Machine of `{name}`, which is not wanted");
+            let message = format!(
+                "the plan has a Machine of group `{name}`, which the manifests do not have"
+            );
             return Err(StepError::failed(codes::PLAN_MISMATCH, message));
         };
         Ok(Self {
@@ -91,24 +93,25 @@ impl<'a> DesiredMachine<'a> {
             return false;
         };
         let lineage = self.shared.lineage();
-        let filled = self.known_additions();
+        let computed = self.known_additions();
         machine.group.as_ref() == Some(self.name)
             && as_set(&machine.standby_for) == as_set(&self.standby_for)
             && machine.volumes == self.volumes
-            && required_changes(&live, &self.config_over(Some(&live)), &filled, lineage).is_empty()
+            && required_changes(&live, &self.config_over(Some(&live)), &computed, lineage)
+                .is_empty()
     }
 
     /// Fields that the platform added to Machines with this config, or with the Machine's previous one.
     fn known_additions(&self) -> ComputedFields {
         let remembered = self.stored_config();
-        let mut filled = self.stored_additions(&remembered);
-        filled.merge(&self.shared.additions.for_config(&remembered.digest()));
-        filled
+        let mut computed = self.stored_additions(&remembered);
+        computed.merge(&self.shared.additions.for_config(&remembered.digest()));
+        computed
     }
 
     fn stored_additions(&self, remembered: &StoredConfig) -> ComputedFields {
         let known = &self.shared.input.known.computed_fields;
-        filled_of(known, [self.sent, Some(remembered)])
+        known_computed(known, [self.sent, Some(remembered)])
     }
 
     /// The sent config, to detect platform additions. `before` is the changed or replaced Machine.

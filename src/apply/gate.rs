@@ -85,16 +85,16 @@ pub(super) struct Gate<'a> {
 
 /// Waits for the gate; `progress` always has the last seen Machine.
 pub(super) async fn wait_for_gate(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     gate: Gate<'_>,
 ) -> PartResult {
     let deadline = Instant::now() + gate.at_most;
     match gate.kind {
         GateKind::None | GateKind::Gone => Ok(()),
-        GateKind::Settled => wait_settled(hands, progress, &gate, deadline).await,
-        GateKind::Started => wait_up(hands, progress, gate, deadline, CheckPolicy::Any).await,
-        GateKind::Healthy => wait_up(hands, progress, gate, deadline, CheckPolicy::Passing).await,
+        GateKind::Settled => wait_settled(context, progress, &gate, deadline).await,
+        GateKind::Started => wait_up(context, progress, gate, deadline, CheckPolicy::Any).await,
+        GateKind::Healthy => wait_up(context, progress, gate, deadline, CheckPolicy::Passing).await,
     }
 }
 
@@ -106,23 +106,23 @@ enum CheckPolicy {
 }
 
 async fn wait_settled(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     gate: &Gate<'_>,
     deadline: Instant,
 ) -> PartResult {
-    hands.report_waiting("it to settle", gate.at_most);
+    context.report_waiting("it to settle", gate.at_most);
     let soon = deadline.min(Instant::now() + CREATED_PATIENCE);
-    let mut waited = hands.wait(gate.id, WaitUntil::Settled, soon).await?;
+    let mut waited = context.wait(gate.id, WaitUntil::Settled, soon).await?;
     if matches!(waited, WaitResult::NotYet(_)) {
-        let machine = hands
+        let machine = context
             .get(gate.id)
             .await?
             .ok_or_else(|| gone_error(gate.id))?;
         if machine.state == MachineState::Created {
             return record_or_fail(progress, machine);
         }
-        waited = hands.wait(gate.id, WaitUntil::Settled, deadline).await?;
+        waited = context.wait(gate.id, WaitUntil::Settled, deadline).await?;
     }
     match waited {
         WaitResult::Reached(machine) => record_or_fail(progress, *machine),
@@ -133,7 +133,7 @@ async fn wait_settled(
 
 /// Waits until it is up, has been up long enough, and its checks pass, all at once.
 async fn wait_up(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     mut gate: Gate<'_>,
     deadline: Instant,
@@ -141,7 +141,7 @@ async fn wait_up(
 ) -> PartResult {
     let known = std::mem::take(&mut gate.before.events);
     let mut watch = StabilityWatch::with_events(gate.steady, known, gate.before.runs);
-    let mut told = None;
+    let mut reason = None;
     let mut said = WAITS_TO_START.to_owned();
     // The response of the update has the new version, if any.
     let answered = progress.machine.as_ref();
@@ -150,9 +150,9 @@ async fn wait_up(
     if let Some(machine) = answered.filter(|machine| machine.state != MachineState::Started) {
         gate.before.ignore_current_checks(machine);
     }
-    hands.report_waiting(WAITS_TO_START, gate.at_most);
+    context.report_waiting(WAITS_TO_START, gate.at_most);
     loop {
-        let machine = next_read(hands, &gate, &watch, deadline, &mut told).await?;
+        let machine = next_read(context, &gate, &watch, deadline, &mut reason).await?;
         if machine.state.is_gone() {
             return Err(gone_error(gate.id));
         }
@@ -175,14 +175,14 @@ async fn wait_up(
             let machine = progress.record_seen(machine);
             match seen {
                 Stability::Failed(failing) => {
-                    return Err(failure_error(hands, failing, machine, told).await);
+                    return Err(failure_error(context, failing, machine, reason).await);
                 }
                 Stability::AtRest(remark) => {
                     progress.remarks.push(remark);
                     return Ok(());
                 }
                 Stability::Down if machine.is_restart_looping() => {
-                    return Err(bad_state_error(machine, told.as_deref()));
+                    return Err(bad_state_error(machine, reason.as_deref()));
                 }
                 Stability::Down => {}
                 Stability::Up(left) => match unhealthy_checks(&gate.before, machine, checks) {
@@ -209,40 +209,40 @@ async fn wait_up(
             } else {
                 left
             };
-            hands.report_waiting(on.clone(), at_most);
+            context.report_waiting(on.clone(), at_most);
             said = on;
         }
         let pause = match state {
-            MachineState::Started => poll_interval(hands),
-            _ => poll_interval(hands).max(NOT_YET_PAUSE),
+            MachineState::Started => poll_interval(context),
+            _ => poll_interval(context).max(NOT_YET_PAUSE),
         };
-        hands.pause(pause.min(left)).await?;
+        context.pause(pause.min(left)).await?;
     }
 }
 
 /// Reads the Machine; one that was not up yet is awaited by the provider for a while.
 async fn next_read(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     gate: &Gate<'_>,
     watch: &StabilityWatch,
     deadline: Instant,
-    told: &mut Option<String>,
+    reason: &mut Option<String>,
 ) -> PartResult<Machine> {
-    let look = if watch.was_up() {
-        hands.get(gate.id).await?
+    let read = if watch.was_up() {
+        context.get(gate.id).await?
     } else {
-        let until = deadline.min(Instant::now() + poll_interval(hands) * POLLS_PER_WAIT);
-        match hands.wait(gate.id, WaitUntil::Started, until).await? {
+        let until = deadline.min(Instant::now() + poll_interval(context) * POLLS_PER_WAIT);
+        match context.wait(gate.id, WaitUntil::Started, until).await? {
             WaitResult::Reached(machine) => Some(*machine),
             WaitResult::Gone => None,
             // It may have failed, or the provider stopped waiting early.
             WaitResult::NotYet(why) => {
-                *told = why;
-                hands.get(gate.id).await?
+                *reason = why;
+                context.get(gate.id).await?
             }
         }
     };
-    look.ok_or_else(|| gone_error(gate.id))
+    read.ok_or_else(|| gone_error(gate.id))
 }
 
 /// The checks that do not pass yet; `None` if all pass.
@@ -274,8 +274,15 @@ pub(super) const CREATED_PATIENCE: Duration = Duration::from_secs(10);
 /// How long to pause for a Machine that is not started although the provider stopped waiting.
 const NOT_YET_PAUSE: Duration = Duration::from_secs(1);
 
-fn poll_interval(hands: &StepContext<'_>) -> Duration {
-    match hands.shared.input.observed.description.capabilities.poll_ms {
+fn poll_interval(context: &StepContext<'_>) -> Duration {
+    match context
+        .shared
+        .input
+        .observed
+        .description
+        .capabilities
+        .poll_ms
+    {
         0 => Duration::from_millis(500),
         poll => Duration::from_millis(poll),
     }
@@ -293,7 +300,7 @@ fn record_or_fail(progress: &mut StepProgress, machine: Machine) -> PartResult {
     Ok(())
 }
 
-fn bad_state_error(machine: &Machine, told: Option<&str>) -> StepError {
+fn bad_state_error(machine: &Machine, reason: Option<&str>) -> StepError {
     let (code, what) = if machine.state == MachineState::Failed {
         (answers::MACHINE_FAILED, "has failed")
     } else {
@@ -303,7 +310,7 @@ fn bad_state_error(machine: &Machine, told: Option<&str>) -> StepError {
     StepError::Failed {
         code: code.name().to_owned(),
         message: format!("Machine {} {what}: {detail}", machine.id),
-        hint: Some(logs_hint(&machine.id, told)),
+        hint: Some(logs_hint(&machine.id, reason)),
     }
 }
 
@@ -316,32 +323,32 @@ fn gone_error(id: &MachineId) -> StepError {
 
 /// The error with the process's exit and, if available, its last output.
 async fn failure_error(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     failing: StabilityFailure,
     machine: &Machine,
-    told: Option<String>,
+    reason: Option<String>,
 ) -> StepError {
-    let told = match told {
-        Some(told) => Some(told),
-        None => match hands
+    let reason = match reason {
+        Some(reason) => Some(reason),
+        None => match context
             .wait(&machine.id, WaitUntil::Started, Instant::now())
             .await
         {
-            Ok(WaitResult::NotYet(told)) => told,
+            Ok(WaitResult::NotYet(reason)) => reason,
             Ok(WaitResult::Reached(_) | WaitResult::Gone) | Err(_) => None,
         },
     };
     StepError::Failed {
         code: failing.code().name().to_owned(),
         message: failing.message(machine),
-        hint: Some(logs_hint(&machine.id, told.as_deref())),
+        hint: Some(logs_hint(&machine.id, reason.as_deref())),
     }
 }
 
-fn logs_hint(id: &MachineId, told: Option<&str>) -> String {
+fn logs_hint(id: &MachineId, reason: Option<&str>) -> String {
     let logs = format!("`aeroform logs {id}`");
-    match told {
-        Some(told) => format!("{told}; more: {logs}"),
+    match reason {
+        Some(reason) => format!("{reason}; more: {logs}"),
         None => format!("check its logs: {logs}"),
     }
 }

@@ -48,7 +48,7 @@ impl StepContext<'_> {
         let policy = |failed: &TryError| {
             let again = match failed.provider()?.class {
                 ErrorClass::Conflict => LEASE.retry(),
-                ErrorClass::RateLimited(asked) => CALL_RATE_LIMIT.retry_after(asked),
+                ErrorClass::RateLimited(retry_after) => CALL_RATE_LIMIT.retry_after(retry_after),
                 ErrorClass::Transient | ErrorClass::Unknown => CALL.retry(),
                 ErrorClass::Invalid
                 | ErrorClass::NoRoom

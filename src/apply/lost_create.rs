@@ -24,26 +24,26 @@ pub(super) enum ListPatience {
 
 /// The Machine with this name that is not being destroyed. A Machine of another project folder is an error.
 pub(super) async fn find_created(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &MachineName,
     patience: ListPatience,
 ) -> PartResult<Option<Machine>> {
-    look(hands, name, patience, |machine| !machine.state.is_gone()).await
+    look(context, name, patience, |machine| !machine.state.is_gone()).await
 }
 
 /// The Machine with this name, even if it is being destroyed: the name is unavailable until it is gone.
 pub(super) async fn holder(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &MachineName,
 ) -> PartResult<Option<Machine>> {
-    look(hands, name, ListPatience::UntilListed, |machine| {
+    look(context, name, ListPatience::UntilListed, |machine| {
         machine.state != MachineState::Destroyed
     })
     .await
 }
 
 async fn look(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &MachineName,
     patience: ListPatience,
     counts: impl Fn(&Machine) -> bool,
@@ -52,12 +52,12 @@ async fn look(
     let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
     let mut tries = 0;
     loop {
-        let listing = hands.list().await?;
+        let listing = context.list().await?;
         let mut of_name = listing.machines.into_iter();
         let found = of_name.find(|machine| machine.name == *name && counts(machine));
         if let Some(other) = found
             .as_ref()
-            .filter(|found| is_of_another_project(hands, found))
+            .filter(|found| is_of_another_project(context, found))
         {
             return Err(name_taken_error(other));
         }
@@ -66,15 +66,15 @@ async fn look(
             return Ok(found);
         }
         if tries == 0 {
-            hands.report_waiting(format!("{name} to be listed"), left);
+            context.report_waiting(format!("{name} to be listed"), left);
         }
-        hands.pause(backoff.delay(tries).min(left)).await?;
+        context.pause(backoff.delay(tries).min(left)).await?;
         tries += 1;
     }
 }
 
-fn is_of_another_project(hands: &StepContext<'_>, machine: &Machine) -> bool {
-    let job = &hands.shared.input;
+fn is_of_another_project(context: &StepContext<'_>, machine: &Machine) -> bool {
+    let job = &context.shared.input;
     job.observed.description.belongs_to_other_project(machine)
         && !job.known.machines.contains_key(&machine.id)
 }

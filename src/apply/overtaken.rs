@@ -13,8 +13,8 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The app's newest release, if the platform responds in time.
 pub(super) async fn newest_release(shared: &ApplyContext<'_>) -> Option<Release> {
     let job = &shared.input;
-    let asked = job.provider.newest_release(&job.plan.app);
-    timeout(RELEASE_TIMEOUT, asked).await.ok()?.ok()?
+    let newest = job.provider.newest_release(&job.plan.app);
+    timeout(RELEASE_TIMEOUT, newest).await.ok()?.ok()?
 }
 
 /// The message that a Machine changed after this run, and by whom if known.

@@ -75,8 +75,8 @@ impl RateLimits {
         let earned = (now - bucket.refilled_at).as_secs_f64() * rate;
         bucket.tokens = (bucket.tokens + earned).min(most) - 1.0;
         bucket.refilled_at = now;
-        let owed = Duration::from_secs_f64((-bucket.tokens).max(0.0) / rate);
-        (now + owed).max(bucket.blocked_until)
+        let pause = Duration::from_secs_f64((-bucket.tokens).max(0.0) / rate);
+        (now + pause).max(bucket.blocked_until)
     }
 
     /// Handles a rate limit error: no call of this kind before then.

@@ -111,7 +111,7 @@ async fn end_with_retry(
     let job = &shared.input;
     let policy = |error: &ProviderError| {
         let again = match error.class {
-            ErrorClass::RateLimited(asked) => RELEASE.retry_after(asked),
+            ErrorClass::RateLimited(retry_after) => RELEASE.retry_after(retry_after),
             ErrorClass::Transient | ErrorClass::Unknown => RELEASE.retry(),
             ErrorClass::Invalid
             | ErrorClass::Conflict
@@ -159,8 +159,8 @@ async fn register_with_retry(
                     Err(why) => Unregistered::for_good(why),
                 },
                 ErrorClass::Transient => Unregistered::again(error, RELEASE.retry(), RETRY_WAIT),
-                ErrorClass::RateLimited(asked) => {
-                    Unregistered::again(error, RELEASE.retry_after(asked), RATE_LIMIT_WAIT)
+                ErrorClass::RateLimited(retry_after) => {
+                    Unregistered::again(error, RELEASE.retry_after(retry_after), RATE_LIMIT_WAIT)
                 }
                 ErrorClass::Invalid
                 | ErrorClass::Conflict

@@ -37,7 +37,7 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
             None
         }
     };
-    let mut desk = Dispatcher {
+    let mut dispatcher = Dispatcher {
         shared: &shared,
         schedule: Schedule::new(job.plan),
         results: vec![None; job.plan.steps.len()],
@@ -46,22 +46,23 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
         events,
         interrupted: false,
     };
-    let release = desk
+    let release = dispatcher
         .forward_events_during(Box::pin(release::register(&shared)))
         .await;
     shared.release.borrow_mut().clone_from(&release);
-    desk.run_steps().await;
-    let mut results = desk.close();
+    dispatcher.run_steps().await;
+    let mut results = dispatcher.close();
     let verified = if shared.cancel.is_stopping() {
         Verification::default()
     } else if shared.is_halted() {
         Verification::skipped(&results)
     } else {
-        desk.forward_events_during(Box::pin(verify(&shared, &results)))
+        dispatcher
+            .forward_events_during(Box::pin(verify(&shared, &results)))
             .await
     };
-    if shared.cancel.is_stopping() && !desk.interrupted {
-        desk.interrupt();
+    if shared.cancel.is_stopping() && !dispatcher.interrupted {
+        dispatcher.interrupt();
     }
     for (step, change) in job.plan.changes() {
         let Some(result) = results.get_mut(step.0 as usize) else {
@@ -71,8 +72,8 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
             .machine
             .as_ref()
             .filter(|_| change.action.sends_config());
-        let filled = machine.and_then(|machine| shared.additions.for_machine(&machine.id));
-        result.filled = filled.map(Box::new);
+        let computed = machine.and_then(|machine| shared.additions.for_machine(&machine.id));
+        result.computed = computed.map(Box::new);
     }
     for step in verified.went_down {
         results[step.0 as usize].went_down = true;
@@ -82,7 +83,7 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
     let mut report = Report {
         additions: additions(job.known, job.plan, &results),
         results,
-        interrupted: desk.interrupted,
+        interrupted: dispatcher.interrupted,
         findings: verified.findings,
         remarks,
         overtaken: verified.overtaken,
@@ -224,7 +225,7 @@ impl Dispatcher<'_, '_> {
             sent: None,
             updated: false,
             replace_fallback: None,
-            filled: None,
+            computed: None,
             remarks: Vec::new(),
             went_down: false,
         }

@@ -360,7 +360,7 @@ impl<'a> StepContext<'a> {
         };
         let policy = |failed: &TryError| {
             let again = match failed.provider()?.class {
-                ErrorClass::RateLimited(asked) => CALL_RATE_LIMIT.retry_after(asked),
+                ErrorClass::RateLimited(retry_after) => CALL_RATE_LIMIT.retry_after(retry_after),
                 ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => CALL.retry(),
                 ErrorClass::NotFound
                 | ErrorClass::Invalid
@@ -414,17 +414,17 @@ impl<'a> StepContext<'a> {
     /// Waits for the limit that the operator has set, so that a cancel meets no call that was never sent.
     async fn wait_for_max_rps(&self) -> PartResult {
         let provider = self.shared.input.provider;
-        let mut told = false;
+        let mut reported = false;
         loop {
-            let owed = provider.rate_limit_wait();
-            if owed.is_zero() {
+            let pause = provider.rate_limit_wait();
+            if pause.is_zero() {
                 return Ok(());
             }
-            if !told {
-                self.report_waiting("its turn (`--max-rps`)", owed);
-                told = true;
+            if !reported {
+                self.report_waiting("its turn (`--max-rps`)", pause);
+                reported = true;
             }
-            self.pause(owed).await?;
+            self.pause(pause).await?;
         }
     }
 

@@ -136,7 +136,7 @@ async fn accept_forked_volumes(
         }
         let all = listed.as_deref().unwrap_or_default();
         let of = |id: &VolumeId| all.iter().find(|volume| volume.id == *id);
-        let told: Option<Vec<String>> = pairs
+        let texts: Option<Vec<String>> = pairs
             .iter()
             .map(|(old, new)| {
                 let left = of(old).filter(|volume| volume.attached_to.is_none())?;
@@ -144,7 +144,7 @@ async fn accept_forked_volumes(
                 same.then(|| forked_text(&live.id, left, new))
             })
             .collect();
-        let verdict = told.map(|texts| MachineVerdict::Remark(texts.join("; ")));
+        let verdict = texts.map(|texts| MachineVerdict::Remark(texts.join("; ")));
         judged.push((step, verdict.unwrap_or(MachineVerdict::ChangedSince(live))));
     }
     judged
@@ -171,10 +171,10 @@ async fn verify_machine(
     let Some(id) = id else {
         return MachineVerdict::AsExpected;
     };
-    let hands = StepContext::new(shared, step);
+    let context = StepContext::new(shared, step);
     let mut looks = 1;
     loop {
-        let found = match hands.get(id).await {
+        let found = match context.get(id).await {
             Ok(live) => judge(shared, (step, change), id, live.as_ref(), seen),
             Err(StepError::Halted { .. }) => MachineVerdict::NotRead,
             Err(StepError::Failed { message, .. } | StepError::Unknown { message }) => {
@@ -186,7 +186,7 @@ async fn verify_machine(
             return found;
         }
         looks += 1;
-        if hands.pause(READ_INTERVAL).await.is_err() {
+        if context.pause(READ_INTERVAL).await.is_err() {
             return MachineVerdict::NotRead;
         }
     }
@@ -200,7 +200,7 @@ async fn replaced_but_present(shared: &ApplyContext<'_>, results: &[StepResult])
         let gone = result
             .replace_fallback
             .as_ref()
-            .is_some_and(|instead| instead.old_gone);
+            .is_some_and(|fallback| fallback.old_gone);
         gone.then_some((step, change.machine.id.as_ref()?))
     });
     let mut found = Vec::new();
@@ -222,9 +222,9 @@ async fn replaced_but_present(shared: &ApplyContext<'_>, results: &[StepResult])
 /// Standbys that should watch a replacement and still watch the replaced Machine.
 async fn standbys_not_repointed(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let steps = shared.input.plan.changes().filter_map(|(step, _)| {
-        let instead = results.get(step.0 as usize)?.replace_fallback.as_ref()?;
+        let fallback = results.get(step.0 as usize)?.replace_fallback.as_ref()?;
         Some(
-            instead
+            fallback
                 .repointed
                 .iter()
                 .map(move |standby| (&standby.id, step)),
@@ -307,7 +307,7 @@ fn judge(
         let is_so = |volumes: &[VolumeId]| {
             let standby_for = standby_for.clone();
             DesiredMachine::new(shared, &change.group, known, volumes, standby_for)
-                .is_ok_and(|wanted| wanted.matches(live))
+                .is_ok_and(|expected| expected.matches(live))
         };
         if is_so(volumes) {
             return check_still_up(window, seen, live);
@@ -449,7 +449,7 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
             let made = result
                 .replace_fallback
                 .as_ref()
-                .is_some_and(|instead| instead.created);
+                .is_some_and(|fallback| fallback.created);
             match &change.action {
                 Action::Create { launch, .. } => Some((launch.as_str(), machine)),
                 Action::Update { .. } | Action::Move { .. } if made => {

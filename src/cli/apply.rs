@@ -15,23 +15,23 @@ pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit,
         .map(saved_plan::load_plan)
         .transpose()?;
     let takes_all = saved.as_ref().is_some_and(|saved| saved.destroys_app);
-    let asked = match &saved {
+    let requested = match &saved {
         Some(saved) => saved.requested.clone(),
         None => args.requested_flags.requested(),
     };
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command: "apply",
-        aim: if takes_all {
+        mode: if takes_all {
             PlanMode::Destroy
         } else {
             PlanMode::Normal
         },
-        requested: asked,
+        requested: requested,
         saved,
         flags: &args.apply_flags,
     };
     // A plan made with `--image` contains that image.
-    let image = errand.requested.image.clone();
+    let image = request.requested.image.clone();
     let global = GlobalFlags {
         image: context.global.image.clone().or(image),
         ..context.global.clone()
@@ -40,5 +40,5 @@ pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit,
         global: &global,
         ..*context
     };
-    apply_flow::run(&context, &errand).await
+    apply_flow::run(&context, &request).await
 }

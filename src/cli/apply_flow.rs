@@ -44,7 +44,7 @@ pub(super) struct ApplyRequest<'a> {
     /// The verb, for run records.
     pub(super) command: &'static str,
     /// The target of the plan.
-    pub(super) aim: PlanMode,
+    pub(super) mode: PlanMode,
     /// Requests beyond the manifests.
     pub(super) requested: Requested,
     /// The reviewed plan, if it was saved: the file counts as approval.
@@ -54,13 +54,16 @@ pub(super) struct ApplyRequest<'a> {
 }
 
 /// Plans, asks and applies.
-pub(super) async fn run(context: &Context<'_>, errand: &ApplyRequest<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context<'_>,
+    request: &ApplyRequest<'_>,
+) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     // A destroy does not need valid manifests.
-    let session = if errand.aim == PlanMode::Destroy && errand.saved.is_none() {
+    let session = if request.mode == PlanMode::Destroy && request.saved.is_none() {
         Session::open_lenient_online(context).await?
     } else {
-        let warnings = match errand.aim {
+        let warnings = match request.mode {
             PlanMode::Normal => Warnings::WithPlan,
             PlanMode::Destroy | PlanMode::RefreshOnly => Warnings::Hidden,
         };
@@ -70,11 +73,11 @@ pub(super) async fn run(context: &Context<'_>, errand: &ApplyRequest<'_>) -> Res
     let journal = session::journal(context)?;
     let work = ApplyFlow {
         context,
-        request: errand,
+        request,
         session: &session,
         provider: &*provider,
         journal: &journal,
-        allow: consent::allow(errand.flags),
+        allow: consent::allow(request.flags),
         edits: None,
         waited: AtomicBool::new(false),
     };
@@ -127,16 +130,16 @@ pub(super) struct EditedManifests<'a> {
 pub(super) async fn run_edited(
     context: &Context<'_>,
     signals: &mut Signals,
-    errand: &ApplyRequest<'_>,
+    request: &ApplyRequest<'_>,
     edited: EditedManifests<'_>,
 ) -> Result<Exit, Failure> {
     let work = ApplyFlow {
         context,
-        request: errand,
+        request,
         session: edited.session,
         provider: edited.provider,
         journal: edited.journal,
-        allow: consent::allow(errand.flags),
+        allow: consent::allow(request.flags),
         edits: Some(edited.edits),
         waited: AtomicBool::new(false),
     };
@@ -241,29 +244,30 @@ impl ApplyFlow<'_> {
     }
 
     async fn preview(&self, signals: &mut Signals) -> Result<Preview, Failure> {
-        let doing = self.request.flags;
-        let asked = self.request.requested.clone();
+        let flags = self.request.flags;
+        let requested = self.request.requested.clone();
         // A saved plan contains its own options; `--image` is compared with its image.
-        let asked = match &self.request.saved {
+        let requested = match &self.request.saved {
             Some(_) => Requested {
                 image: self.context.global.image.clone(),
-                ..asked
+                ..requested
             },
-            None => session::with_plan_options(self.context, &doing.options, asked)?,
+            None => session::with_plan_options(self.context, &flags.options, requested)?,
         };
-        let wishes = Options {
-            parallelism: Some(doing.parallelism.get()),
-            ..session::planner_options(&doing.recovery_flags, self.request.aim, asked)
+        let options = Options {
+            parallelism: Some(flags.parallelism.get()),
+            ..session::planner_options(&flags.recovery_flags, self.request.mode, requested)
         };
         Ok(signals
-            .or_interrupted(self.run_context().preview(&wishes))
+            .or_interrupted(self.run_context().preview(&options))
             .await??)
     }
 
     /// Refuses a saved plan that was already applied.
-    fn check_plan_unused(&self, look: &Preview) -> Result<(), Failure> {
+    fn check_plan_unused(&self, preview: &Preview) -> Result<(), Failure> {
         let saved = self.request.saved.as_ref();
-        let Some(spent) = saved.and_then(|saved| saved.already_applied(&look.stored_state.known))
+        let Some(spent) =
+            saved.and_then(|saved| saved.already_applied(&preview.stored_state.known))
         else {
             return Ok(());
         };
@@ -328,9 +332,9 @@ impl ApplyFlow<'_> {
     async fn wait_for_releases(
         &self,
         signals: &mut Signals,
-        look: &Preview,
+        preview: &Preview,
     ) -> Result<bool, Failure> {
-        if self.request.aim == PlanMode::RefreshOnly || self.request.flags.no_wait_release {
+        if self.request.mode == PlanMode::RefreshOnly || self.request.flags.no_wait_release {
             return Ok(false);
         }
         let ui = self.context.ui;
@@ -343,14 +347,18 @@ impl ApplyFlow<'_> {
             );
             ui.talk(&escape::safe(&text));
         };
-        let ended = run::wait_for_releases(self.provider, look, self.context.env, &mut waiting);
+        let ended = run::wait_for_releases(self.provider, preview, self.context.env, &mut waiting);
         let waited = signals.or_interrupted(Box::pin(ended)).await?;
         self.waited.fetch_or(waited, Ordering::Relaxed);
         Ok(waited)
     }
 
     /// Waits for another client's leases before anything is shown; returns whether there were any.
-    async fn let_leases_end(&self, signals: &mut Signals, look: &Preview) -> Result<bool, Failure> {
+    async fn let_leases_end(
+        &self,
+        signals: &mut Signals,
+        preview: &Preview,
+    ) -> Result<bool, Failure> {
         let ui = self.context.ui;
         let patience = self.request.flags.lock_timeout.max(APP_LEASE_PATIENCE);
         let mut waiting = |holder: &str| {
@@ -358,7 +366,7 @@ impl ApplyFlow<'_> {
             let text = format!("waiting up to {limit} for a lease: {holder}");
             ui.talk(&escape::safe(&text));
         };
-        let ended = until_free(self.provider, look, patience, &mut waiting);
+        let ended = until_free(self.provider, preview, patience, &mut waiting);
         let waited = signals.or_interrupted(Box::pin(ended)).await?;
         self.waited.fetch_or(waited == Ok(true), Ordering::Relaxed);
         waited.map_err(|holder| {
@@ -371,7 +379,7 @@ impl ApplyFlow<'_> {
     /// Refuses to continue if a release started after the preview.
     fn check_no_new_release(&self, fresh: &Preview) -> Result<(), Failure> {
         let observed = fresh.observed.as_ref().filter(|_| {
-            self.request.aim != PlanMode::RefreshOnly && !self.request.flags.no_wait_release
+            self.request.mode != PlanMode::RefreshOnly && !self.request.flags.no_wait_release
         });
         let (now, own) = (Some(self.context.env.unix_now()), fresh.own_releases());
         let begun = observed

@@ -48,13 +48,13 @@ impl FromStr for AllowDestroy {
 }
 
 /// The approval given by flags.
-pub(super) fn allow(doing: &ApplyFlags) -> ApprovalFlags {
+pub(super) fn allow(flags: &ApplyFlags) -> ApprovalFlags {
     let mut allow = ApprovalFlags {
-        auto_approve: doing.auto_approve,
-        revert: doing.allow_revert,
+        auto_approve: flags.auto_approve,
+        revert: flags.allow_revert,
         ..ApprovalFlags::default()
     };
-    for entry in &doing.allow_destroy {
+    for entry in &flags.allow_destroy {
         match entry {
             AllowDestroy::All => allow.all_groups = true,
             AllowDestroy::Group { name, ceiling } => {

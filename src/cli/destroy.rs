@@ -8,12 +8,12 @@ use crate::ui::{Exit, Failure};
 
 /// Plans and applies the destruction of every Machine.
 pub(super) async fn run(context: &Context<'_>, args: &DestroyArgs) -> Result<Exit, Failure> {
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command: "destroy",
-        aim: PlanMode::Destroy,
+        mode: PlanMode::Destroy,
         requested: Requested::default(),
         saved: None,
         flags: &args.apply_flags,
     };
-    apply_flow::run(context, &errand).await
+    apply_flow::run(context, &request).await
 }

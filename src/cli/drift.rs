@@ -16,21 +16,25 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
     let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
-    let ground = session.run_context(context, &*provider, &journal);
-    let wishes = Options {
+    let run_context = session.run_context(context, &*provider, &journal);
+    let options = Options {
         mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
-    let look = signals.or_interrupted(ground.preview(&wishes)).await?;
-    let look = look.map_err(observe_failure)?;
-    session.report_open_runs(context.ui, &look).await?;
-    check_drift_is_known(&look.plan)?;
-    formats::print(context.ui, CommandOutput::Drift(&look.plan));
-    Ok(if args.detailed_exitcode && !look.plan.drift.is_empty() {
-        Exit::Changes
-    } else {
-        Exit::Done
-    })
+    let preview = signals
+        .or_interrupted(run_context.preview(&options))
+        .await?;
+    let preview = preview.map_err(observe_failure)?;
+    session.report_open_runs(context.ui, &preview).await?;
+    check_drift_is_known(&preview.plan)?;
+    formats::print(context.ui, CommandOutput::Drift(&preview.plan));
+    Ok(
+        if args.detailed_exitcode && !preview.plan.drift.is_empty() {
+            Exit::Changes
+        } else {
+            Exit::Done
+        },
+    )
 }
 
 /// For this verb a vanished fleet is not a stale plan.

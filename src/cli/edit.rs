@@ -37,9 +37,16 @@ pub(super) async fn run(
     asked_for: Requested,
     edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
-    let asks = args.refresh.refresh;
+    let refresh = args.refresh.refresh;
     // The future is large, and every verb would contain it.
-    Box::pin(run_edit(context, command, args, (asks, asked_for), edits)).await
+    Box::pin(run_edit(
+        context,
+        command,
+        args,
+        (refresh, asked_for),
+        edits,
+    ))
+    .await
 }
 
 /// The same for edits that do not depend on existing Machines: `--edit-only` does not read the provider.
@@ -49,12 +56,12 @@ pub(super) async fn run_without_context(
     args: &EditFlags,
     edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
-    let asks = args.refresh.refresh && !args.edit_only;
+    let refresh = args.refresh.refresh && !args.edit_only;
     Box::pin(run_edit(
         context,
         command,
         args,
-        (asks, Requested::default()),
+        (refresh, Requested::default()),
         edits,
     ))
     .await
@@ -64,10 +71,10 @@ async fn run_edit(
     context: &Context<'_>,
     command: &'static str,
     args: &EditFlags,
-    (asks, asked_for): (bool, Requested),
+    (refresh, asked_for): (bool, Requested),
     edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
-    if !asks && !args.plan_only && !args.edit_only {
+    if !refresh && !args.plan_only && !args.edit_only {
         return Err(Failure::new(
             codes::NEEDS_REFRESH,
             "`--refresh=false` cannot be combined with an apply",
@@ -76,13 +83,13 @@ async fn run_edit(
     }
     let asked_for = session::with_plan_options(context, &args.apply_flags.options, asked_for)?;
     let mut signals = Signals::listen()?;
-    let (read, before) = BeforeEdit::read(context, &mut signals, args, asks).await?;
-    let wanted = edits(&EditContext {
+    let (read, before) = BeforeEdit::read(context, &mut signals, args, refresh).await?;
+    let edits = edits(&EditContext {
         desired: &before.session.desired,
         preview: &before.preview,
     })?;
     let (edited, files) = before
-        .apply_edits(context, &mut signals, read, &wanted)
+        .apply_edits(context, &mut signals, read, &edits)
         .await?;
     if files.is_empty() {
         return Ok(nothing_to_edit(context, &before.preview.plan));
@@ -120,19 +127,19 @@ async fn run_edit(
     let begins = (command, args.apply_flags.lock_timeout);
     let (session, journal) = (&after.session, &world.journal);
     if apply_flow::check_can_begin(context, &mut signals, session, journal, begins).await? {
-        let ground = after.run_context(&world);
+        let run_context = after.run_context(&world);
         shown = signals
-            .or_interrupted(ground.preview(&after.options))
+            .or_interrupted(run_context.preview(&after.options))
             .await??;
     }
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command,
-        aim: PlanMode::Normal,
+        mode: PlanMode::Normal,
         requested: asked_for,
         saved: None,
         flags: &args.apply_flags,
     };
-    after.carry_out(&mut signals, &errand, &world, shown).await
+    after.carry_out(&mut signals, &request, &world, shown).await
 }
 
 /// Provider and journal, if the verb is online.
@@ -153,9 +160,9 @@ impl BeforeEdit {
         context: &Context<'_>,
         signals: &mut Signals,
         args: &EditFlags,
-        asks: bool,
+        refresh: bool,
     ) -> Result<(Manifests, Self), Failure> {
-        let read = if asks {
+        let read = if refresh {
             session::read_online(context, Purpose::Run).await?
         } else {
             manifests::read(context, Purpose::Run)?
@@ -163,27 +170,29 @@ impl BeforeEdit {
         read.check_names_app(context.global)?;
         let session = Session::from_manifests_before_edit(context, read.clone())?;
         session.check_provider_named(context)?;
-        let wishes = session::planner_options(
+        let options = session::planner_options(
             &args.apply_flags.recovery_flags,
             PlanMode::Normal,
             Requested::default(),
         );
-        let (world, look) = if asks {
+        let (world, preview) = if refresh {
             let world = Backends {
                 provider: session.provider(context)?,
                 journal: session::journal(context)?,
             };
-            let ground = session.run_context(context, &*world.provider, &world.journal);
-            let look = signals.or_interrupted(ground.preview(&wishes)).await??;
-            (Some(world), look)
+            let run_context = session.run_context(context, &*world.provider, &world.journal);
+            let preview = signals
+                .or_interrupted(run_context.preview(&options))
+                .await??;
+            (Some(world), preview)
         } else {
-            let offline = Preview::offline(&session.desired, &*session.store, &wishes);
+            let offline = Preview::offline(&session.desired, &*session.store, &options);
             (None, signals.or_interrupted(offline).await??)
         };
         let before = Self {
             session,
             backends: world,
-            preview: look,
+            preview,
         };
         Ok((read, before))
     }
@@ -194,11 +203,11 @@ impl BeforeEdit {
         context: &Context<'_>,
         signals: &mut Signals,
         read: Manifests,
-        wanted: &[Edit],
+        edits: &[Edit],
     ) -> Result<(Manifests, FileEdits), Failure> {
         let desired = &self.session.desired;
         let beginning = init::head(desired, &read.fly_path);
-        let mut made = read.with_edits(desired, wanted, &beginning);
+        let mut made = read.with_edits(desired, edits, &beginning);
         // The provider knows whether an unknown region exists.
         let lacks = made
             .as_ref()
@@ -207,7 +216,7 @@ impl BeforeEdit {
             let fly = session::fly_provider(context)?;
             let named = signals.or_interrupted(fly.regions()).await??;
             let read = manifests::read_with_regions(context, Purpose::Run, named)?;
-            made = read.with_edits(desired, wanted, &beginning);
+            made = read.with_edits(desired, edits, &beginning);
         }
         made.map_err(|error| edit_error(context.ui, error))
     }
@@ -257,7 +266,7 @@ impl AfterEdit<'_> {
     async fn carry_out(
         &self,
         signals: &mut Signals,
-        errand: &ApplyRequest<'_>,
+        request: &ApplyRequest<'_>,
         world: &Backends,
         shown: Preview,
     ) -> Result<Exit, Failure> {
@@ -269,7 +278,7 @@ impl AfterEdit<'_> {
             shown,
             edits: &self.files,
         };
-        apply_flow::run_edited(self.context, signals, errand, edited).await
+        apply_flow::run_edited(self.context, signals, request, edited).await
     }
 
     fn tell(&self, written: bool, plan: Option<&Plan>) {

@@ -23,7 +23,7 @@ const RESTART_DELAY: Duration = Duration::from_millis(400);
 /// Serves until a signal.
 pub(super) async fn run(context: &Context<'_>, args: &EmulatorArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let desk = build_server(context, args)?;
+    let server = build_server(context, args)?;
     let unable = |error: std::io::Error| {
         Failure::new(
             codes::NOT_LISTENING,
@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context<'_>, args: &EmulatorArgs) -> Result<Ex
     formats::print(ui, CommandOutput::EmulatorListens(&url));
     tokio::select! {
         _ = signals.next() => Ok(Exit::Done),
-        served = axum::serve(listener, router(desk)) => served.map(|()| Exit::Done).map_err(unable),
+        served = axum::serve(listener, router(server)) => served.map(|()| Exit::Done).map_err(unable),
     }
 }
 

@@ -47,11 +47,11 @@ pub(super) fn fallback_manifests(
         Ok(None) => return Err(no_app_error(global, problem.failure)),
         Err(several) => return Err(several.cause(problem.failure.message)),
     };
-    let place = match left.settings.state_location(&app) {
+    let location = match left.settings.state_location(&app) {
         StateLocation::Path(path) => left.project.path(&path),
         StateLocation::Url(_) => PathBuf::new(),
     };
-    let remembered = left.owner_of(&place).filter(|whose| whose.app == app);
+    let remembered = left.owner_of(&location).filter(|whose| whose.app == app);
     let written = Some(&left.settings.provider);
     let written = written
         .filter(|name| left.settings.is_provider_explicit && PROVIDERS.contains(&name.as_str()));
@@ -67,8 +67,8 @@ pub(super) fn fallback_manifests(
     if is_expected || !is_missing {
         let mut text = problem.text();
         if !left.state_known {
-            let place = place.display();
-            text = format!("{text}; using the state `{place}`");
+            let location = location.display();
+            text = format!("{text}; using the state `{location}`");
         }
         ui.warn(&text);
     }
@@ -107,15 +107,18 @@ impl ManifestProblem {
             let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
             return format!("{}{}", failure.message, causes.collect::<String>());
         };
-        let place = first.location.as_ref().map_or_else(String::new, |place| {
-            format!("{}:{}:{}: ", place.file, place.line, place.column)
-        });
+        let location = first
+            .location
+            .as_ref()
+            .map_or_else(String::new, |location| {
+                format!("{}:{}:{}: ", location.file, location.line, location.column)
+            });
         let more = match errors.count() {
             0 => String::new(),
             n => format!(" (and {n} more)"),
         };
         let (message, what) = (&failure.message, &first.message);
-        format!("{message}: {place}{what}{more}; `aeroform validate` shows it")
+        format!("{message}: {location}{what}{more}; `aeroform validate` shows it")
     }
 }
 
@@ -160,11 +163,11 @@ impl PartialManifests {
             Some((shown.clone(), manifest::find_app_name(file)?))
         });
         let ours = match &pair.settings {
-            SettingsFile::Found(place) => Some(place),
+            SettingsFile::Found(location) => Some(location),
             SettingsFile::Missing(_) | SettingsFile::Unmatched(_) => None,
         };
-        let bytes = ours.map(|place| pair.project.read(place).ok().flatten());
-        let path = ours.map_or_else(String::new, |place| place.display().to_string());
+        let bytes = ours.map(|location| pair.project.read(location).ok().flatten());
+        let path = ours.map_or_else(String::new, |location| location.display().to_string());
         let file = bytes
             .as_ref()
             .and_then(Option::as_ref)

@@ -27,7 +27,7 @@ pub(super) fn is_tracked(root: &Path, file: &Path) -> bool {
 }
 
 /// Whether an index has an entry with this name; `None` if it cannot be read.
-fn has_entry(index: &[u8], wanted: &[u8]) -> Option<bool> {
+fn has_entry(index: &[u8], searched: &[u8]) -> Option<bool> {
     let number = |at: usize| Some(u32::from_be_bytes(index.get(at..at + 4)?.try_into().ok()?));
     let (version, entries) = (number(4)?, number(8)?);
     if index.get(..4)? != b"DIRC" || !(2..=4).contains(&version) {
@@ -50,7 +50,7 @@ fn has_entry(index: &[u8], wanted: &[u8]) -> Option<bool> {
         let rest = index.get(begin..)?;
         let length = rest.iter().position(|byte| *byte == 0)?;
         name.extend_from_slice(&rest[..length]);
-        if name == wanted {
+        if name == searched {
             return Some(true);
         }
         let end = begin + length;

@@ -17,9 +17,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             count,
             edit_flags,
         } => {
-            let edits = |ground: &EditContext<'_>| {
-                check_name_is_free(ground.desired, name)?;
-                check_name_has_no_machines(ground, name, None)?;
+            let edits = |edit_context: &EditContext<'_>| {
+                check_name_is_free(edit_context.desired, name)?;
+                check_name_has_no_machines(edit_context, name, None)?;
                 Ok(vec![Edit::AddGroup {
                     group: name.clone(),
                     command: command.clone(),
@@ -33,10 +33,10 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             to,
             edit_flags,
         } => {
-            let edits = |ground: &EditContext<'_>| {
-                let from = find_group(ground.desired, from.as_str())?;
-                check_name_is_free(ground.desired, to)?;
-                check_name_has_no_machines(ground, to, Some(&from))?;
+            let edits = |edit_context: &EditContext<'_>| {
+                let from = find_group(edit_context.desired, from.as_str())?;
+                check_name_is_free(edit_context.desired, to)?;
+                check_name_has_no_machines(edit_context, to, Some(&from))?;
                 Ok(vec![Edit::RenameGroup {
                     from,
                     to: to.clone(),
@@ -45,9 +45,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             edit::run_without_context(context, "group rename", edit_flags, edits).await
         }
         Args::Remove { name, edit_flags } => {
-            let edits = |ground: &EditContext<'_>| {
-                let group = find_group(ground.desired, name.as_str())?;
-                if ground.desired.groups.len() == 1 {
+            let edits = |edit_context: &EditContext<'_>| {
+                let group = find_group(edit_context.desired, name.as_str())?;
+                if edit_context.desired.groups.len() == 1 {
                     return Err(Failure::new(
                         codes::LAST_GROUP,
                         format!("`{name}` is the only process group"),
@@ -64,18 +64,18 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 /// Checks that no Machine still has this name through a pending rename: the new group would take over its
 /// Machines.
 fn check_name_has_no_machines(
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     to: &GroupName,
     from: Option<&GroupName>,
 ) -> Result<(), Failure> {
-    let moved = &ground.desired.moved;
+    let moved = &edit_context.desired.moved;
     // Renaming back is allowed.
     let away = |moved: &&MovedGroup| moved.from == *to && Some(&moved.to) != from;
     let Some(pending) = moved.iter().find(away) else {
         return Ok(());
     };
-    let known = ground.preview.stored_state.known.machines.values();
-    let observed = ground.preview.observed.iter();
+    let known = edit_context.preview.stored_state.known.machines.values();
+    let observed = edit_context.preview.observed.iter();
     let mut there = observed.flat_map(|observed| observed.machines.values());
     let stays = known.map(|machine| &machine.group).any(|group| group == to)
         || there.any(|machine| machine.group.as_ref() == Some(to) && !machine.state.is_gone());

@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
     if global.image.is_some() && !args.pin_image {
         ui.say("note: no image was written; `--pin-image` writes the one of `--image`");
     }
-    let doing = ApplyFlags {
+    let flags = ApplyFlags {
         auto_approve: true,
         allow_destroy: Vec::new(),
         allow_revert: false,
@@ -53,14 +53,14 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
         options: PlanOptions::default(),
         recovery_flags: RecoveryFlags::default(),
     };
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command: "import",
-        aim: PlanMode::RefreshOnly,
+        mode: PlanMode::RefreshOnly,
         requested: Requested::default(),
         saved: None,
-        flags: &doing,
+        flags: &flags,
     };
-    let exit = apply_flow::run(context, &errand).await?;
+    let exit = apply_flow::run(context, &request).await?;
     if exit != Exit::Done || ui.format().is_for_programs() {
         return Ok(exit);
     }
@@ -88,8 +88,8 @@ async fn preview(
     let provider = session::fly_provider(context)?;
     let desired = &beginning.desired;
     let known = Known::empty(desired.app.clone(), &desired.provider);
-    let look = observe(&provider, &desired.app, &known);
-    let observed = signals.or_interrupted(look).await??;
+    let preview = observe(&provider, &desired.app, &known);
+    let observed = signals.or_interrupted(preview).await??;
     let found = plan(desired, &known, Some(&observed), &Options::default());
     Ok((found, observed))
 }
@@ -100,15 +100,17 @@ async fn show_remaining_plan(context: &Context<'_>) -> Result<Exit, Failure> {
     let session = Session::open_online(context, Warnings::WithPlan).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
-    let ground = session.run_context(context, &*provider, &journal);
-    let wishes = session::planner_options(
+    let run_context = session.run_context(context, &*provider, &journal);
+    let options = session::planner_options(
         &RecoveryFlags::default(),
         PlanMode::Normal,
         Requested::default(),
     );
-    let look = signals.or_interrupted(ground.preview(&wishes)).await??;
+    let preview = signals
+        .or_interrupted(run_context.preview(&options))
+        .await??;
     context.ui.data("\nWhat the files would still change:\n\n");
-    formats::print(context.ui, CommandOutput::Plan(&look.plan));
+    formats::print(context.ui, CommandOutput::Plan(&preview.plan));
     Ok(Exit::Done)
 }
 

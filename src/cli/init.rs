@@ -39,9 +39,9 @@ pub(super) struct InitTarget {
 /// Writes aeroform.toml, its schema and the .gitignore entries. A terminal asks for the provider if it is not
 /// known.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
-    let asked = choose_provider(context).await?;
+    let provider = choose_provider(context).await?;
     let global = GlobalFlags {
-        provider: asked,
+        provider,
         ..context.global.clone()
     };
     let context = &Context {
@@ -230,11 +230,11 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Adds missing lines; returns `None` if there are none.
-fn add_to_gitignore(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
+fn add_to_gitignore(path: &Path, entries: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
     let bytes = read_file(path)?;
     let there = bytes.as_deref().map(String::from_utf8_lossy);
     let before = there.as_deref().unwrap_or_default();
-    let missing: Vec<&str> = wanted
+    let missing: Vec<&str> = entries
         .iter()
         .copied()
         .filter(|line| !before.lines().any(|found| found.trim() == *line))

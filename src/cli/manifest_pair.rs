@@ -53,7 +53,7 @@ impl SettingsFile {
     /// The path of the settings, existing or not.
     pub(super) fn path(&self) -> &Path {
         match self {
-            Self::Found(place) | Self::Missing(place) => place,
+            Self::Found(location) | Self::Missing(location) => location,
             Self::Unmatched(others) => &others.default_path,
         }
     }
@@ -78,12 +78,12 @@ impl UnmatchedSettings {
     }
 
     fn hint(&self, init: &str) -> String {
-        let place = self.default_path.display();
+        let location = self.default_path.display();
         if self.default_path.exists() {
             let name = file_name(&self.fly);
-            format!("rename `{place}`, or write `config = \"{name}\"` there")
+            format!("rename `{location}`, or write `config = \"{name}\"` there")
         } else {
-            format!("`{init}` writes `{place}`")
+            format!("`{init}` writes `{location}`")
         }
     }
 }
@@ -206,14 +206,14 @@ impl SettingsCandidate {
         if one == first || !one.exists() || !other.exists() {
             return Ok(if one.exists() { one } else { first });
         }
-        let place = self.path.display();
+        let location = self.path.display();
         let message = format!(
-            "`{place}` may be for `{}` or for `{}`",
+            "`{location}` may be for `{}` or for `{}`",
             one.display(),
             other.display()
         );
         Err(Failure::new(codes::SETTINGS_UNCLEAR, message).hint(format!(
-            "write in `{place}` which one: `config = \"{}\"`",
+            "write in `{location}` which one: `config = \"{}\"`",
             file_name(&one)
         )))
     }
@@ -281,10 +281,10 @@ fn describe_mismatch(
     settings: &SettingsCandidate,
     there: &[SettingsCandidate],
 ) -> Result<String, Failure> {
-    let place = settings.path.display();
+    let location = settings.path.display();
     let of = settings.fly()?;
     if settings.config.is_some() || of.exists() || file_name(&settings.path) != AEROFORM_TOML {
-        return Ok(format!("`{place}` is for `{}`", of.display()));
+        return Ok(format!("`{location}` is for `{}`", of.display()));
     }
     let others: Vec<String> = other_fly_tomls(fly, settings, there)
         .iter()
@@ -292,7 +292,7 @@ fn describe_mismatch(
         .collect();
     let others = others.join(", ");
     Ok(format!(
-        "`{place}` does not say whether it is for this file or for {others}"
+        "`{location}` does not say whether it is for this file or for {others}"
     ))
 }
 
@@ -416,8 +416,8 @@ fn ambiguous_error(fly: &Path, one: &Path, other: &Path) -> Failure {
 }
 
 fn not_fly_toml_error(settings: &SettingsCandidate) -> Failure {
-    let place = settings.path.display();
-    let message = format!("`{place}` is a settings file, and `-c` takes a fly.toml");
+    let location = settings.path.display();
+    let message = format!("`{location}` is a settings file, and `-c` takes a fly.toml");
     match settings.fly() {
         Ok(fly) => Failure::new(codes::SETTINGS_NAMED, message).hint(format!(
             "use its fly.toml: `aeroform -c {0} …`",

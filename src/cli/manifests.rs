@@ -150,9 +150,9 @@ pub(super) fn read_with_regions(
     let pair = manifest_pair::find_pair(global.config.as_deref())?;
     let theirs = read_pair_fly_toml(global, &pair)?;
     let ours = match &pair.settings {
-        SettingsFile::Found(place) => {
-            let bytes = pair.project.read(place)?;
-            bytes.map(|bytes| ManifestText::new(place, bytes))
+        SettingsFile::Found(location) => {
+            let bytes = pair.project.read(location)?;
+            bytes.map(|bytes| ManifestText::new(location, bytes))
         }
         SettingsFile::Missing(_) | SettingsFile::Unmatched(_) => None,
     };
@@ -291,8 +291,8 @@ fn local_files(
     fly: &Path,
     source: SourceFile<'_>,
 ) -> BTreeMap<String, LocalFile> {
-    let wanted = manifest::referenced_files(source).into_iter();
-    wanted
+    let paths = manifest::referenced_files(source).into_iter();
+    paths
         .map(|written| {
             let found = match project.read(&fly.with_file_name("").join(&written)) {
                 Ok(Some(bytes)) => LocalFile::Content(bytes),
@@ -473,10 +473,10 @@ impl Manifests {
         beginning: &str,
     ) -> Result<(Self, FileEdits), EditError> {
         let texts = &self.texts;
-        let place = texts.aeroform_path.display().to_string();
+        let location = texts.aeroform_path.display().to_string();
         let files = edit::ManifestFiles {
             fly: texts.fly_toml.file(),
-            aeroform_path: &place,
+            aeroform_path: &location,
             aeroform: texts
                 .aeroform_toml
                 .as_ref()

@@ -22,7 +22,7 @@ use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 pub(super) async fn remove_machine(
     context: &Context<'_>,
     session: &Session,
-    wanted: &str,
+    id_or_name: &str,
     patience: Duration,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -31,7 +31,7 @@ pub(super) async fn remove_machine(
         session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
     let written = async {
         let there = session.load_state().await?;
-        let (id, group, lineage) = find_known(&there.known, wanted)?;
+        let (id, group, lineage) = find_known(&there.known, id_or_name)?;
         let facts = run_facts(context, "state rm", lineage, &there);
         let next = manual::forget_machine(&there.known, &id, &facts);
         context.ui.mark_changing();
@@ -53,9 +53,9 @@ pub(super) async fn remove_machine(
     Ok(())
 }
 
-fn find_known(known: &Known, wanted: &str) -> Result<(MachineId, GroupName, Lineage), Failure> {
+fn find_known(known: &Known, id_or_name: &str) -> Result<(MachineId, GroupName, Lineage), Failure> {
     let is_it = |(id, machine): &(&MachineId, &crate::core::fleet::KnownMachine)| {
-        id.as_str() == wanted || machine.name.as_str() == wanted
+        id.as_str() == id_or_name || machine.name.as_str() == id_or_name
     };
     let found = known
         .machines
@@ -65,7 +65,7 @@ fn find_known(known: &Known, wanted: &str) -> Result<(MachineId, GroupName, Line
     let ((id, machine), lineage) = found.ok_or_else(|| {
         Failure::new(
             codes::NO_SUCH_MACHINE,
-            format!("the state has no Machine `{wanted}`"),
+            format!("the state has no Machine `{id_or_name}`"),
         )
         .hint("`aeroform state list` lists the Machines")
     })?;
@@ -76,7 +76,7 @@ fn find_known(known: &Known, wanted: &str) -> Result<(MachineId, GroupName, Line
 pub(super) async fn import_machine(
     context: &Context<'_>,
     args: &ImportArgs,
-    wanted: &str,
+    id_or_name: &str,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_online(context, Warnings::Hidden).await?;
@@ -86,7 +86,7 @@ pub(super) async fn import_machine(
     let there = session.load_state().await?;
     let observing = observe(&*provider, app, &there.known);
     let observed = signals.or_interrupted(observing).await??;
-    let machine = find_observed(&observed, wanted)?;
+    let machine = find_observed(&observed, id_or_name)?;
     check_importable(&there.known, machine)?;
     let group = manual::group_of(machine, &session.desired);
     ui.talk(&escape::safe(&describe_machine(machine, &group)));
@@ -148,15 +148,15 @@ async fn confirm(ui: &Ui, signals: &mut Signals) -> Result<bool, Failure> {
     Err(failure.hint("check the Machine, then add `--auto-approve`"))
 }
 
-fn find_observed<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, Failure> {
+fn find_observed<'o>(observed: &'o Observed, id_or_name: &str) -> Result<&'o Machine, Failure> {
     let is_it = |machine: &&Machine| {
-        let named = machine.id.as_str() == wanted || machine.name.as_str() == wanted;
+        let named = machine.id.as_str() == id_or_name || machine.name.as_str() == id_or_name;
         named && !machine.state.is_gone()
     };
     let mut machines = observed.all_machines();
     machines.find(is_it).ok_or_else(|| {
         let app = &observed.app;
-        let message = format!("app `{app}` has no Machine `{wanted}`");
+        let message = format!("app `{app}` has no Machine `{id_or_name}`");
         Failure::new(codes::NO_SUCH_MACHINE, message)
             .hint("`aeroform status` lists groups and Machines")
     })
@@ -246,9 +246,9 @@ fn report(
     (id, group, serial): (&MachineId, &GroupName, u64),
     more: &str,
 ) {
-    let (ui, place) = (context.ui, session.store.location());
+    let (ui, location) = (context.ui, session.store.location());
     let output = CommandOutput::StateMachine {
-        place: &place,
+        location: &location,
         serial,
         id,
         group,

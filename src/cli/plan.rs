@@ -26,32 +26,34 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     } else {
         Session::open(context, Purpose::Plan, warnings)?
     };
-    let aim = if args.destroy {
+    let mode = if args.destroy {
         PlanMode::Destroy
     } else {
         PlanMode::Normal
     };
-    let asked =
+    let requested =
         session::with_plan_options(context, &args.options, args.requested_flags.requested())?;
-    let wishes = Options {
+    let options = Options {
         parallelism: Some(args.parallelism.get()),
-        ..session::planner_options(&args.recovery_flags, aim, asked)
+        ..session::planner_options(&args.recovery_flags, mode, requested)
     };
-    let look = if args.refresh.refresh {
+    let preview = if args.refresh.refresh {
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;
-        let ground = session.run_context(context, &*provider, &journal);
-        signals.or_interrupted(ground.preview(&wishes)).await??
+        let run_context = session.run_context(context, &*provider, &journal);
+        signals
+            .or_interrupted(run_context.preview(&options))
+            .await??
     } else {
-        let offline = Preview::offline(&session.desired, &*session.store, &wishes);
+        let offline = Preview::offline(&session.desired, &*session.store, &options);
         signals.or_interrupted(offline).await??
     };
-    session.report_open_runs(context.ui, &look).await?;
-    formats::print(context.ui, CommandOutput::Plan(&look.plan));
+    session.report_open_runs(context.ui, &preview).await?;
+    formats::print(context.ui, CommandOutput::Plan(&preview.plan));
     if let Some(out) = out {
-        let path = out.write(&SavedPlan::of(&look.plan))?;
+        let path = out.write(&SavedPlan::of(&preview.plan))?;
         let path = shell_word(&path);
-        let text = if look.plan.refusals.is_empty() {
+        let text = if preview.plan.refusals.is_empty() {
             format!("saved; `aeroform apply {path}` applies this plan")
         } else {
             format!("saved to {path}; it cannot be applied while it is refused")
@@ -59,7 +61,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         context.ui.say(&text);
     }
     Ok(if args.detailed_exitcode {
-        detailed(&look.plan)
+        detailed(&preview.plan)
     } else {
         Exit::Done
     })

@@ -10,7 +10,7 @@ use crate::ui::{Exit, Failure};
 
 /// Shows the differences, asks, and writes the state.
 pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exit, Failure> {
-    let doing = ApplyFlags {
+    let flags = ApplyFlags {
         auto_approve: args.auto_approve,
         allow_destroy: Vec::new(),
         allow_revert: false,
@@ -21,12 +21,12 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exi
         options: PlanOptions::default(),
         recovery_flags: args.recovery_flags.clone(),
     };
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command: "refresh",
-        aim: PlanMode::RefreshOnly,
+        mode: PlanMode::RefreshOnly,
         requested: Requested::default(),
         saved: None,
-        flags: &doing,
+        flags: &flags,
     };
-    apply_flow::run(context, &errand).await
+    apply_flow::run(context, &request).await
 }

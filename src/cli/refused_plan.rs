@@ -56,8 +56,8 @@ pub(super) fn stale_plan_since(
     }
     let reverts = fresh.plan.reverts();
     differences.extend(reverts.iter().map(|revert| {
-        let told = release.filter(|release| release.version == revert.release);
-        let who = told.map_or_else(String::new, |told| format!(" ({})", released(told)));
+        let found = release.filter(|release| release.version == revert.release);
+        let who = found.map_or_else(String::new, |found| format!(" ({})", released(found)));
         format!("an apply now {}{who}", revert.describe())
     }));
     let failure = stale_plan(message, differences);

@@ -18,7 +18,7 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Add(args) => {
-            let edits = |ground: &EditContext<'_>| add(args, ground);
+            let edits = |edit_context: &EditContext<'_>| add(args, edit_context);
             edit::run(
                 context,
                 "regions add",
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             .await
         }
         Args::Remove(args) => {
-            let edits = |ground: &EditContext<'_>| remove(context, args, ground, false);
+            let edits = |edit_context: &EditContext<'_>| remove(context, args, edit_context, false);
             edit::run(
                 context,
                 "regions remove",
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             .await
         }
         Args::Drain(args) => {
-            let edits = |ground: &EditContext<'_>| remove(context, args, ground, true);
+            let edits = |edit_context: &EditContext<'_>| remove(context, args, edit_context, true);
             edit::run(
                 context,
                 "regions drain",
@@ -56,9 +56,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     }
 }
 
-fn add(args: &RegionsArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
-    let name = single_group(ground.desired, args.group.as_ref())?;
-    let edit = match &ground.desired.groups[&name].regions {
+fn add(args: &RegionsArgs, edit_context: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
+    let name = single_group(edit_context.desired, args.group.as_ref())?;
+    let edit = match &edit_context.desired.groups[&name].regions {
         Regions::List(list) => {
             let mut regions = list.clone();
             for region in &args.regions {
@@ -73,11 +73,12 @@ fn add(args: &RegionsArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failur
             }
         }
         Regions::Unwritten | Regions::Exact(_) => {
-            let mut map = planned_primaries(ground.desired, &ground.preview.plan, &name);
+            let mut map =
+                planned_primaries(edit_context.desired, &edit_context.preview.plan, &name);
             for region in &args.regions {
                 map.entry(region.clone()).or_insert(1);
             }
-            exact_layout(ground, name, map)
+            exact_layout(edit_context, name, map)
         }
     };
     Ok(vec![edit])
@@ -87,15 +88,15 @@ fn add(args: &RegionsArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failur
 fn remove(
     context: &Context<'_>,
     args: &RegionsArgs,
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     keeps: bool,
 ) -> Result<Vec<Edit>, Failure> {
     let names: Vec<GroupName> = match &args.group {
-        Some(name) => vec![find_group(ground.desired, name.as_str())?],
-        None => ground.desired.groups.keys().cloned().collect(),
+        Some(name) => vec![find_group(edit_context.desired, name.as_str())?],
+        None => edit_context.desired.groups.keys().cloned().collect(),
     };
-    let everywhere = regions_of(ground, ground.desired.groups.keys());
-    let here = regions_of(ground, names.iter());
+    let everywhere = regions_of(edit_context, edit_context.desired.groups.keys());
+    let here = regions_of(edit_context, names.iter());
     for region in &args.regions {
         if !everywhere.contains(region) && regions::find(region.as_str()).is_none() {
             return Err(unknown_region_error(region, &everywhere));
@@ -112,25 +113,27 @@ fn remove(
     }
     let mut edits = Vec::new();
     for name in names {
-        edits.extend(edit_without(args, ground, name, keeps)?);
+        edits.extend(edit_without(args, edit_context, name, keeps)?);
     }
     Ok(edits)
 }
 
 /// The regions of these groups in the files and of their Machines.
 fn regions_of<'a>(
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     names: impl Iterator<Item = &'a GroupName>,
 ) -> BTreeSet<Region> {
     let mut regions = BTreeSet::new();
     for name in names {
-        regions.extend(planned_primaries(ground.desired, &ground.preview.plan, name).into_keys());
-        match &ground.desired.groups[name].regions {
+        regions.extend(
+            planned_primaries(edit_context.desired, &edit_context.preview.plan, name).into_keys(),
+        );
+        match &edit_context.desired.groups[name].regions {
             Regions::Unwritten => {}
             Regions::List(list) => regions.extend(list.iter().cloned()),
             Regions::Exact(map) => regions.extend(map.keys().cloned()),
         }
-        let observed = ground.preview.observed.iter();
+        let observed = edit_context.preview.observed.iter();
         let machines = observed.flat_map(|observed| observed.machines.values());
         let theirs = machines.filter(|machine| machine.group.as_ref() == Some(name));
         regions.extend(theirs.map(|machine| machine.region.clone()));
@@ -155,15 +158,15 @@ fn unknown_region_error(region: &Region, known: &BTreeSet<Region>) -> Failure {
 
 fn edit_without(
     args: &RegionsArgs,
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     name: GroupName,
     keeps: bool,
 ) -> Result<Option<Edit>, Failure> {
-    let wanted = &ground.desired.groups[&name];
-    let there = planned_primaries(ground.desired, &ground.preview.plan, &name);
+    let group = &edit_context.desired.groups[&name];
+    let there = planned_primaries(edit_context.desired, &edit_context.preview.plan, &name);
     let stays = |region: &Region| !args.regions.contains(region);
     let total: u32 = there.values().sum();
-    if let Regions::List(list) = &wanted.regions {
+    if let Regions::List(list) = &group.regions {
         let regions: Vec<Region> = list
             .iter()
             .filter(|region| stays(region))
@@ -176,7 +179,7 @@ fn edit_without(
             return Err(last_region_error(&name));
         }
         // An unwritten count would drop with the removed Machines.
-        let count = (keeps && wanted.count == Count::Unwritten).then_some(total);
+        let count = (keeps && group.count == Count::Unwritten).then_some(total);
         return Ok(Some(Edit::Regions {
             group: name,
             regions,
@@ -197,17 +200,17 @@ fn edit_without(
             *fewest.expect("a region is left") += 1;
         }
     }
-    Ok(Some(exact_layout(ground, name, map)))
+    Ok(Some(exact_layout(edit_context, name, map)))
 }
 
 fn exact_layout(
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     group: GroupName,
     regions: BTreeMap<Region, u32>,
 ) -> Edit {
     Edit::Layout {
         layout: GroupLayout {
-            standby: standby_count(ground, &group, &regions),
+            standby: standby_count(edit_context, &group, &regions),
             regions,
         },
         group,

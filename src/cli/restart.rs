@@ -12,12 +12,12 @@ pub(super) async fn run(context: &Context<'_>, args: &RestartArgs) -> Result<Exi
     if args.plan_only {
         return plan::run(context, &args.plan()).await;
     }
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command: "restart",
-        aim: PlanMode::Normal,
+        mode: PlanMode::Normal,
         requested: args.requested(),
         saved: None,
         flags: &args.apply_flags,
     };
-    apply_flow::run(context, &errand).await
+    apply_flow::run(context, &request).await
 }

@@ -39,17 +39,18 @@ pub(super) struct RunExit {
 pub(super) async fn execute_and_report(
     context: &Context<'_>,
     signals: &mut Signals,
-    ground: &RunContext<'_>,
-    look: &Preview,
+    run_context: &RunContext<'_>,
+    preview: &Preview,
     held: &dyn StateLock,
-    errand: &RunRequest<'_>,
+    request: &RunRequest<'_>,
     rest: &str,
 ) -> Result<RunExit, Failure> {
-    let ended = execute_with_progress(context.ui, signals, ground, look, held, errand).await?;
-    let touched = has_touched(&look.plan, &ended.report.results);
-    let verb = if touched { rest } else { errand.command };
-    let outcome = ended.run_end(look, errand.command);
-    report(context, look, &ended, outcome, (verb, errand.command));
+    let ended =
+        execute_with_progress(context.ui, signals, run_context, preview, held, request).await?;
+    let touched = has_touched(&preview.plan, &ended.report.results);
+    let verb = if touched { rest } else { request.command };
+    let outcome = ended.run_end(preview, request.command);
+    report(context, preview, &ended, outcome, (verb, request.command));
     let exit = match outcome {
         RunOutcome::Complete => Exit::Done,
         RunOutcome::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => {
@@ -79,19 +80,19 @@ fn has_touched(plan: &Plan, results: &[StepResult]) -> bool {
 async fn execute_with_progress(
     ui: &Ui,
     signals: &mut Signals,
-    ground: &RunContext<'_>,
-    look: &Preview,
+    run_context: &RunContext<'_>,
+    preview: &Preview,
     held: &dyn StateLock,
-    errand: &RunRequest<'_>,
+    request: &RunRequest<'_>,
 ) -> Result<RunResult, Failure> {
     let (handle, cancel) = CancelHandle::new();
-    let mut progress = RunProgress::new(ui, &look.plan);
+    let mut progress = RunProgress::new(ui, &preview.plan);
     let mut events = |event: &_| {
-        let plan = &look.plan;
+        let plan = &preview.plan;
         formats::print(ui, CommandOutput::Event { plan, event });
         progress.event(event);
     };
-    let mut work = pin!(ground.execute(look, held, errand, cancel, &mut events));
+    let mut work = pin!(run_context.execute(preview, held, request, cancel, &mut events));
     let mut stopped = false;
     loop {
         tokio::select! {
@@ -111,7 +112,7 @@ async fn execute_with_progress(
 
 fn report(
     context: &Context<'_>,
-    look: &Preview,
+    preview: &Preview,
     ended: &RunResult,
     outcome: RunOutcome,
     (verb, typed): (&str, &str),
@@ -145,14 +146,14 @@ fn report(
             ui.warn(&format!("nothing more was started: {why}"));
         }
     }
-    let observed = look.observed.as_ref();
+    let observed = preview.observed.as_ref();
     let left = observed.map(|observed| {
         let release = report.release.as_ref();
-        PartialRollout::of(&look.plan, observed, &report.results, release)
+        PartialRollout::of(&preview.plan, observed, &report.results, release)
     });
-    let again = next_command(context, look, &report.results, (verb, typed));
-    let told = RunReport {
-        plan: &look.plan,
+    let again = next_command(context, preview, &report.results, (verb, typed));
+    let report = RunReport {
+        plan: &preview.plan,
         results: &report.results,
         outcome,
         findings: &report.findings,
@@ -165,38 +166,38 @@ fn report(
         verb,
         next_command: Some(&again),
     };
-    formats::print(ui, CommandOutput::Report(&told));
+    formats::print(ui, CommandOutput::Report(&report));
 }
 
 /// The command that continues, from its verb and the typed command.
 fn next_command(
     context: &Context<'_>,
-    look: &Preview,
+    preview: &Preview,
     results: &[StepResult],
     (verb, typed_verb): (&str, &str),
 ) -> NextCommand {
     let typed = &context.global.typed_command;
-    let plan = &look.plan;
-    let asked = &plan.requested;
-    let kept = repeated_flags(context, asked);
+    let plan = &preview.plan;
+    let requested = &plan.requested;
+    let kept = repeated_flags(context, requested);
     let options = with_leading_spaces(&request_flags(&kept));
     let options_without_image = with_leading_spaces(&request_flags(&Requested {
         image: None,
         ..kept.clone()
     }));
     let replaced = replaced_machines(plan, results);
-    let unreplaced = asked.replace.difference(&replaced).cloned();
+    let unreplaced = requested.replace.difference(&replaced).cloned();
     let beyond = Requested {
         replace: unreplaced.collect(),
-        restart: asked.restart.clone(),
+        restart: requested.restart.clone(),
         ..Requested::default()
     };
     let apply = || format!("apply{options}");
     let (command, how) = match verb {
-        "apply" if look.reviewed_plan.is_some() && plan.mode == PlanMode::Destroy => {
+        "apply" if preview.reviewed_plan.is_some() && plan.mode == PlanMode::Destroy => {
             (format!("destroy{options}"), Continuation::OtherCommand)
         }
-        "apply" if look.reviewed_plan.is_some() => {
+        "apply" if preview.reviewed_plan.is_some() => {
             let more = with_leading_spaces(&request_flags(&beyond));
             (format!("{}{more}", apply()), Continuation::OtherCommand)
         }
@@ -221,7 +222,7 @@ fn next_command(
         _ => (typed.render_without(&[], &[]), Continuation::SameCommand),
     };
     let restarted = plan.changes().any(|(id, change)| {
-        asked.restart.covers(&change.group)
+        requested.restart.covers(&change.group)
             && matches!(change.action, Action::Update { .. })
             && results
                 .get(id.0 as usize)
@@ -240,7 +241,7 @@ fn next_command(
 }
 
 /// The plan options for the next command.
-fn repeated_flags(context: &Context<'_>, asked: &Requested) -> Requested {
+fn repeated_flags(context: &Context<'_>, requested: &Requested) -> Requested {
     // The variable still applies to the next command.
     let variable = context.env.var("AEROFORM_STEADY");
     let by_variable = variable.and_then(|text| parse_steady(text).ok());
@@ -248,14 +249,14 @@ fn repeated_flags(context: &Context<'_>, asked: &Requested) -> Requested {
         replace: BTreeSet::new(),
         restart: RestartScope::None,
         clone_source: None,
-        steady_ms: asked.steady_ms.filter(|ms| Some(*ms) != by_variable),
-        ..asked.clone()
+        steady_ms: requested.steady_ms.filter(|ms| Some(*ms) != by_variable),
+        ..requested.clone()
     }
 }
 
 /// The same options as flags, each after a space.
-pub(super) fn flags_text(context: &Context<'_>, asked: &Requested) -> String {
-    with_leading_spaces(&request_flags(&repeated_flags(context, asked)))
+pub(super) fn flags_text(context: &Context<'_>, requested: &Requested) -> String {
+    with_leading_spaces(&request_flags(&repeated_flags(context, requested)))
 }
 
 /// Replaced Machines by id and name.

@@ -14,7 +14,7 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::Count(args) => {
-            let edits = |ground: &EditContext<'_>| count_edits(args, ground);
+            let edits = |edit_context: &EditContext<'_>| count_edits(args, edit_context);
             edit::run(
                 context,
                 "scale count",
@@ -25,11 +25,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             .await
         }
         Args::Vm(args) => {
-            let edits = |ground: &EditContext<'_>| scale_size::vm_edits(args, ground);
+            let edits = |edit_context: &EditContext<'_>| scale_size::vm_edits(args, edit_context);
             edit::run_without_context(context, "scale vm", &args.size_flags.edit_flags, edits).await
         }
         Args::Memory(args) => {
-            let edits = |ground: &EditContext<'_>| scale_size::memory_edits(args, ground);
+            let edits =
+                |edit_context: &EditContext<'_>| scale_size::memory_edits(args, edit_context);
             edit::run(
                 context,
                 "scale memory",
@@ -44,25 +45,28 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 }
 
 /// The layout of each named group.
-fn count_edits(args: &ScaleCountArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
-    let desired = ground.desired;
-    let mut wanted: BTreeMap<GroupName, ScaleAmount> = BTreeMap::new();
+fn count_edits(
+    args: &ScaleCountArgs,
+    edit_context: &EditContext<'_>,
+) -> Result<Vec<Edit>, Failure> {
+    let desired = edit_context.desired;
+    let mut amounts: BTreeMap<GroupName, ScaleAmount> = BTreeMap::new();
     for count in &args.counts {
         let group = match &count.group {
             Some(name) => find_group(desired, name.as_str())?,
             None => single_group(desired, args.group.as_ref())?,
         };
-        if wanted.contains_key(&group) {
+        if amounts.contains_key(&group) {
             return Err(
                 Failure::new(codes::BAD_COUNT, format!("group `{group}` has two counts"))
                     .hint("name each group once"),
             );
         }
-        wanted.insert(group, count.amount);
+        amounts.insert(group, count.amount);
     }
-    let regions = app_regions(desired, &ground.preview.plan);
-    let layouts = wanted.into_iter().map(|(group, amount)| {
-        let layout = layout(args, ground, &regions, &group, amount)?;
+    let regions = app_regions(desired, &edit_context.preview.plan);
+    let layouts = amounts.into_iter().map(|(group, amount)| {
+        let layout = layout(args, edit_context, &regions, &group, amount)?;
         Ok(Edit::Layout { group, layout })
     });
     layouts.collect()
@@ -70,13 +74,13 @@ fn count_edits(args: &ScaleCountArgs, ground: &EditContext<'_>) -> Result<Vec<Ed
 
 fn layout(
     args: &ScaleCountArgs,
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     regions: &[Region],
     name: &GroupName,
     amount: ScaleAmount,
 ) -> Result<GroupLayout, Failure> {
-    let group = &ground.desired.groups[name];
-    let current = planned_primaries(ground.desired, &ground.preview.plan, name);
+    let group = &edit_context.desired.groups[name];
+    let current = planned_primaries(edit_context.desired, &edit_context.preview.plan, name);
     let most = args.max_per_region.map(u32::from).or(group.max_per_region);
     let scale = ScaleRequest {
         amount,
@@ -89,23 +93,23 @@ fn layout(
         .counts_per_region(&current)
         .map_err(|error| no_scale_error(name, &error))?;
     Ok(GroupLayout {
-        standby: standby_count(ground, name, &after),
+        standby: standby_count(edit_context, name, &after),
         regions: after,
     })
 }
 
 /// A written count implies no standbys unless they are written too (rule 15).
 pub(super) fn standby_count(
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
     name: &GroupName,
     after: &BTreeMap<Region, u32>,
 ) -> Option<u32> {
     // A group with count 0 needs no standby setting.
-    let group = ground.desired.groups.get(name)?;
+    let group = edit_context.desired.groups.get(name)?;
     if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
         return None;
     }
-    let planned = ground
+    let planned = edit_context
         .preview
         .plan
         .groups
@@ -207,10 +211,10 @@ pub(super) fn list_groups(desired: &Desired) -> String {
 
 fn no_scale_error(name: &GroupName, error: &ScaleError) -> Failure {
     match error {
-        ScaleError::TooFew { wanted, room } => Failure::new(
+        ScaleError::TooFew { count, room } => Failure::new(
             codes::SCALE_FITS_NOT,
             format!(
-                "group `{name}` cannot have {wanted} Machines in these regions: the limit is {room}"
+                "group `{name}` cannot have {count} Machines in these regions: the limit is {room}"
             ),
         )
         .hint("add regions with `--region`, or raise `--max-per-region`"),

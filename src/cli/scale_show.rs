@@ -13,33 +13,35 @@ use crate::ui::{Exit, Failure, Signals};
 /// Shows every group, or one.
 pub(super) async fn run(
     context: &Context<'_>,
-    asks: bool,
+    refresh: bool,
     only: Option<&GroupName>,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let wishes = session::planner_options(
+    let options = session::planner_options(
         &super::args::RecoveryFlags::default(),
         PlanMode::Normal,
         Requested::default(),
     );
-    let session = if asks {
+    let session = if refresh {
         Session::open_lenient_online(context).await?
     } else {
         Session::open_lenient(context)?
     };
     let desired = session.desired_if_valid();
-    let mut view = match (asks, desired) {
+    let mut view = match (refresh, desired) {
         (true, Some(desired)) => {
             let provider = session.provider(context)?;
             let journal = session::journal(context)?;
-            let ground = session.run_context(context, &*provider, &journal);
-            let look = signals.or_interrupted(ground.preview(&wishes)).await??;
-            ScaleView::of(desired, &look.plan, look.observed.as_ref())
+            let run_context = session.run_context(context, &*provider, &journal);
+            let preview = signals
+                .or_interrupted(run_context.preview(&options))
+                .await??;
+            ScaleView::of(desired, &preview.plan, preview.observed.as_ref())
         }
         (false, Some(desired)) => {
-            let offline = Preview::offline(desired, &*session.store, &wishes);
-            let look = signals.or_interrupted(offline).await??;
-            ScaleView::of(desired, &look.plan, look.observed.as_ref())
+            let offline = Preview::offline(desired, &*session.store, &options);
+            let preview = signals.or_interrupted(offline).await??;
+            ScaleView::of(desired, &preview.plan, preview.observed.as_ref())
         }
         (true, None) => {
             let known = session.load_state_or_warn(context.ui).await;

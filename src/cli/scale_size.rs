@@ -12,7 +12,10 @@ use crate::core::platform::sizes;
 use crate::ui::Failure;
 
 /// A size by name.
-pub(super) fn vm_edits(args: &ScaleVmArgs, ground: &EditContext<'_>) -> Result<Vec<Edit>, Failure> {
+pub(super) fn vm_edits(
+    args: &ScaleVmArgs,
+    edit_context: &EditContext<'_>,
+) -> Result<Vec<Edit>, Failure> {
     let sold = || sizes::all().filter(|size| size.gpu.is_none());
     let Some(found) = sold().find(|size| size.name == args.size) else {
         let message = format!("there is no VM size `{}`", args.size);
@@ -24,7 +27,7 @@ pub(super) fn vm_edits(args: &ScaleVmArgs, ground: &EditContext<'_>) -> Result<V
         memory_mb: args.memory.unwrap_or(found.memory_mb),
     };
     Ok(vec![size_edit(
-        target_group(ground.desired, args.size_flags.group.as_ref())?,
+        target_group(edit_context.desired, args.size_flags.group.as_ref())?,
         size,
     )?])
 }
@@ -32,10 +35,10 @@ pub(super) fn vm_edits(args: &ScaleVmArgs, ground: &EditContext<'_>) -> Result<V
 /// New memory with the current CPUs.
 pub(super) fn memory_edits(
     args: &ScaleMemoryArgs,
-    ground: &EditContext<'_>,
+    edit_context: &EditContext<'_>,
 ) -> Result<Vec<Edit>, Failure> {
-    let group = target_group(ground.desired, args.size_flags.group.as_ref())?;
-    let (cpu_kind, cpus) = cpus(ground, &group)?;
+    let group = target_group(edit_context.desired, args.size_flags.group.as_ref())?;
+    let (cpu_kind, cpus) = cpus(edit_context, &group)?;
     let size = MachineSize {
         cpu_kind,
         cpus,
@@ -83,9 +86,9 @@ fn target_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName
 }
 
 /// CPU kind and number of a group: from fly.toml, otherwise from its Machines, otherwise the default.
-fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
-    let written = ground.desired.groups[name].template.explicit_size();
-    if has_gpu(ground, name) {
+fn cpus(edit_context: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
+    let written = edit_context.desired.groups[name].template.explicit_size();
+    if has_gpu(edit_context, name) {
         return Err(Failure::new(
             codes::BAD_SIZE,
             format!("the Machines of group `{name}` have GPUs, which a size of CPUs and memory would remove"),
@@ -95,7 +98,7 @@ fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Fai
     if let Some(cpus) = written.and_then(cpus_of) {
         return Ok(cpus);
     }
-    let there = machine_sizes(ground, name);
+    let there = machine_sizes(edit_context, name);
     let mut found: Vec<(String, u32)> = there.iter().flatten().filter_map(cpus_of).collect();
     found.sort();
     found.dedup();
@@ -131,10 +134,10 @@ fn cpus(ground: &EditContext<'_>, name: &GroupName) -> Result<(String, u32), Fai
 }
 
 /// The size of each Machine of the group; `None` if unknown.
-fn machine_sizes(ground: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest>> {
-    let (desired, look) = (ground.desired, ground.preview);
+fn machine_sizes(edit_context: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest>> {
+    let (desired, preview) = (edit_context.desired, edit_context.preview);
     let is_its = |id: &MachineId, group: &GroupName| desired.group_of(id, group) == *name;
-    if let Some(observed) = &look.observed {
+    if let Some(observed) = &preview.observed {
         let its = observed.machines.values().filter(|machine| {
             let group = machine.group.as_ref();
             !machine.state.is_gone() && group.is_some_and(|group| is_its(&machine.id, group))
@@ -143,7 +146,7 @@ fn machine_sizes(ground: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest
             .map(|machine| Some(machine.config.as_ref()?.guest.clone().unwrap_or_default()))
             .collect();
     }
-    let known = &look.stored_state.known;
+    let known = &preview.stored_state.known;
     let its = known.machines.iter();
     let its = its.filter(|(id, machine)| is_its(id, &machine.group));
     let sent = its.map(|(id, _)| {
@@ -157,11 +160,11 @@ fn machine_sizes(ground: &EditContext<'_>, name: &GroupName) -> Vec<Option<Guest
 }
 
 /// Whether the group has GPUs, from fly.toml or, without a size there, from its Machines.
-fn has_gpu(ground: &EditContext<'_>, name: &GroupName) -> bool {
-    let written = ground.desired.groups[name].template.explicit_size();
+fn has_gpu(edit_context: &EditContext<'_>, name: &GroupName) -> bool {
+    let written = edit_context.desired.groups[name].template.explicit_size();
     match written {
         Some(written) => written.gpu_kind.is_some(),
-        None => machine_sizes(ground, name)
+        None => machine_sizes(edit_context, name)
             .iter()
             .flatten()
             .any(|guest| guest.gpu_kind.is_some()),

@@ -207,8 +207,8 @@ impl Session {
 
     /// Warns about unfinished runs in the journal, which may explain an unexpected plan. Only the holder of the
     /// lock closes them.
-    pub(super) async fn report_open_runs(&self, ui: &Ui, look: &Preview) -> Result<(), Failure> {
-        let Some(last) = look.open_runs.last() else {
+    pub(super) async fn report_open_runs(&self, ui: &Ui, preview: &Preview) -> Result<(), Failure> {
+        let Some(last) = preview.open_runs.last() else {
             return Ok(());
         };
         if let LockStatus::Held(holder) = self.store.holder().await? {
@@ -218,7 +218,7 @@ impl Session {
             );
             ui.warn(&format!(
                 "{who} is changing `{}`: this is only a snapshot",
-                look.plan.app
+                preview.plan.app
             ));
             return Ok(());
         }
@@ -353,10 +353,14 @@ pub(super) fn fly_provider(context: &Context<'_>) -> Result<FlyProvider<HttpTran
 }
 
 /// Planner options from recovery flags.
-pub(super) fn planner_options(flags: &RecoveryFlags, aim: PlanMode, asked: Requested) -> Options {
+pub(super) fn planner_options(
+    flags: &RecoveryFlags,
+    mode: PlanMode,
+    requested: Requested,
+) -> Options {
     Options {
-        mode: aim,
-        requested: asked,
+        mode: mode,
+        requested: requested,
         accept_missing: flags.accept_missing,
         accept_unknown: flags.accept_unknown,
         take_over: flags.take_over,
@@ -372,10 +376,10 @@ pub(super) fn planner_options(flags: &RecoveryFlags, aim: PlanMode, asked: Reque
 pub(super) fn with_plan_options(
     context: &Context<'_>,
     options: &PlanOptions,
-    asked: Requested,
+    requested: Requested,
 ) -> Result<Requested, Failure> {
-    let mut asked = options.merge_into(asked, context.global.image.as_ref());
-    if let (None, Some(text)) = (asked.steady_ms, context.env.var("AEROFORM_STEADY")) {
+    let mut requested = options.merge_into(requested, context.global.image.as_ref());
+    if let (None, Some(text)) = (requested.steady_ms, context.env.var("AEROFORM_STEADY")) {
         let bad = |rule| {
             let message = format!(
                 "`AEROFORM_STEADY` is `{}`, which is not a duration",
@@ -383,9 +387,9 @@ pub(super) fn with_plan_options(
             );
             Failure::new(codes::BAD_STEADY, message).hint(rule)
         };
-        asked.steady_ms = Some(parse_steady(text).map_err(bad)?);
+        requested.steady_ms = Some(parse_steady(text).map_err(bad)?);
     }
-    Ok(asked)
+    Ok(requested)
 }
 
 /// The journal of this user on this host.

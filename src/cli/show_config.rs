@@ -41,11 +41,11 @@ fn chosen<'a>(
     args: &ShowConfigArgs,
     secrets: SecretDisplay,
 ) -> Result<Vec<GroupConfig<'a>>, Failure> {
-    let wanted = |name: &_| args.group.as_ref().is_none_or(|group| group == name);
+    let is_shown = |name: &_| args.group.as_ref().is_none_or(|group| group == name);
     let groups: Vec<_> = desired
         .groups
         .iter()
-        .filter(|(name, _)| wanted(name))
+        .filter(|(name, _)| is_shown(name))
         .map(|(name, group)| config::group_config(name, group, secrets))
         .collect();
     match &args.group {

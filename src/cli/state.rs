@@ -44,14 +44,14 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
 }
 
 /// The state as if it knew only that Machine.
-fn only_machine(mut known: Known, wanted: &str) -> Result<Known, Failure> {
+fn only_machine(mut known: Known, id_or_name: &str) -> Result<Known, Failure> {
     known
         .machines
-        .retain(|id, machine| id.as_str() == wanted || machine.name.as_str() == wanted);
+        .retain(|id, machine| id.as_str() == id_or_name || machine.name.as_str() == id_or_name);
     let Some(machine) = known.machines.values().next() else {
         return Err(Failure::new(
             codes::NO_SUCH_MACHINE,
-            format!("the state has no Machine `{wanted}`"),
+            format!("the state has no Machine `{id_or_name}`"),
         )
         .hint("`aeroform state list` lists the Machines"));
     };
@@ -78,10 +78,10 @@ async fn push(
     let me = session::holder(context, "state push", None);
     let lock =
         session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
-    let place = session.store.location();
+    let location = session.store.location();
     let published = async {
         let there = session.load_state().await?;
-        check_follows(&pushed, &there, &place)?;
+        check_follows(&pushed, &there, &location)?;
         context.ui.mark_changing();
         session.store.write(&text, &there.version).await?;
         Ok::<_, Failure>(())
@@ -91,21 +91,21 @@ async fn push(
     published?;
     released?;
     close_run(context, &pushed)?;
-    let (place, serial) = (&place, pushed.serial);
-    formats::print(context.ui, CommandOutput::StatePushed { place, serial });
+    let (location, serial) = (&location, pushed.serial);
+    formats::print(context.ui, CommandOutput::StatePushed { location, serial });
     Ok(())
 }
 
-fn check_follows(pushed: &Known, there: &StoredState, place: &str) -> Result<(), Failure> {
+fn check_follows(pushed: &Known, there: &StoredState, location: &str) -> Result<(), Failure> {
     if pushed.parent == there.digest {
         return Ok(());
     }
     let (ours, theirs) = (pushed.serial, there.known.serial);
     let cause = if pushed.run == there.known.run && ours == theirs {
-        format!("`{place}` already contains this run")
+        format!("`{location}` already contains this run")
     } else {
         format!(
-            "the file has serial {ours} and does not follow `{place}`, which has serial {theirs}"
+            "the file has serial {ours} and does not follow `{location}`, which has serial {theirs}"
         )
     };
     Err(Failure::new(

@@ -64,10 +64,10 @@ async fn inspect(
         PlanMode::Normal,
         Requested::default(),
     );
-    let wanted = session.desired_if_valid();
-    let mut view = StatusView::of(provider.name(), wanted, remembered.as_ref(), &observed);
+    let desired = session.desired_if_valid();
+    let mut view = StatusView::of(provider.name(), desired, remembered.as_ref(), &observed);
     view.named_by.clone_from(&session.desired.app_name_source);
-    if let (Some(desired), Some(known)) = (wanted, &remembered) {
+    if let (Some(desired), Some(known)) = (desired, &remembered) {
         view = view.with_plan(&plan(desired, known, Some(&observed), &options));
     }
     let Some(group) = only else {

@@ -11,10 +11,10 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let session = Session::open_lenient(context)?;
     session.say_other_state(context);
-    let place = session.store.location();
+    let location = session.store.location();
     let status = session.store.holder().await?;
     let output = CommandOutput::Lock {
-        place: &place,
+        location: &location,
         status: &status,
     };
     formats::print(context.ui, output);
@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         LockStatus::Held(Some(holder)) => session::holder_name(holder),
     };
     Err(
-        Failure::new(LOCKED, format!("the lock of `{place}` is held by {who}"))
+        Failure::new(LOCKED, format!("the lock of `{location}` is held by {who}"))
             .hint("wait for it, or stop that process, which releases the lock"),
     )
 }

@@ -36,14 +36,14 @@ impl<'a> AppLease<'a> {
     /// If it is held for longer, or the provider does not respond.
     pub async fn acquire(
         provider: &'a dyn Provider,
-        look: &'a Preview,
+        preview: &'a Preview,
         why: &str,
         patience: Duration,
         waiting: &mut (dyn FnMut(&ProviderError) + Send),
     ) -> Result<Option<Self>, ProviderError> {
-        match choose_machine(look) {
+        match choose_machine(preview) {
             Some(id) => {
-                Self::acquire_machine(provider, &look.plan.app, id, why, patience, waiting).await
+                Self::acquire_machine(provider, &preview.plan.app, id, why, patience, waiting).await
             }
             None => Ok(None),
         }
@@ -62,7 +62,9 @@ impl<'a> AppLease<'a> {
         waiting: &mut (dyn FnMut(&ProviderError) + Send),
     ) -> Result<Option<Self>, ProviderError> {
         let policy = |error: &ProviderError| match error.class {
-            ErrorClass::RateLimited(asked) => Some(LEASE.within(patience).retry_after(asked)),
+            ErrorClass::RateLimited(retry_after) => {
+                Some(LEASE.within(patience).retry_after(retry_after))
+            }
             ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => {
                 Some(LEASE.within(patience).retry())
             }
@@ -70,12 +72,12 @@ impl<'a> AppLease<'a> {
                 None
             }
         };
-        let mut told = None;
+        let mut reported = None;
         let on_wait = async |failed: FailedTry<ProviderError>| {
             let on = lease_wait_cause(&failed.error);
-            if told != Some(on) {
+            if reported != Some(on) {
                 waiting(&failed.error);
-                told = Some(on);
+                reported = Some(on);
             }
             sleep_between(failed).await
         };
@@ -117,14 +119,15 @@ impl<'a> AppLease<'a> {
 /// The holder of a lease that was not released in time.
 pub async fn until_free(
     provider: &dyn Provider,
-    look: &Preview,
+    preview: &Preview,
     patience: Duration,
     waiting: &mut (dyn FnMut(&str) + Send),
 ) -> Result<bool, String> {
-    let Some(anchor) = choose_machine(look) else {
+    let Some(anchor) = choose_machine(preview) else {
         return Ok(false);
     };
-    let changed: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched_machine).collect();
+    let changed: BTreeSet<&MachineId> =
+        preview.plan.changes().filter_map(touched_machine).collect();
     let changed = changed
         .into_iter()
         .take(LOOKED_AT)
@@ -132,15 +135,15 @@ pub async fn until_free(
     let deadline = Instant::now() + patience;
     let mut waited = false;
     for id in [&anchor].into_iter().chain(changed) {
-        let mut told = None;
-        while let Ok(Some(holder)) = provider.lease_holder(&look.plan.app, id).await {
+        let mut reported = None;
+        while let Ok(Some(holder)) = provider.lease_holder(&preview.plan.app, id).await {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(holder);
             }
-            if told.as_ref() != Some(&holder) {
+            if reported.as_ref() != Some(&holder) {
                 waiting(&holder);
-                told = Some(holder);
+                reported = Some(holder);
             }
             waited = true;
             sleep(LEASE_POLL_INTERVAL.min(left)).await;
@@ -164,13 +167,14 @@ pub fn lease_wait_cause(error: &ProviderError) -> &'static str {
 
 /// The first running Machine that the plan does not change, otherwise the first that it changes. Never one that
 /// was removed from the state.
-fn choose_machine(look: &Preview) -> Option<MachineId> {
-    let observed = look.observed.as_ref()?;
-    if !observed.description.capabilities.leases || !look.plan.calls_provider() {
+fn choose_machine(preview: &Preview) -> Option<MachineId> {
+    let observed = preview.observed.as_ref()?;
+    if !observed.description.capabilities.leases || !preview.plan.calls_provider() {
         return None;
     }
-    let touched: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched_machine).collect();
-    let known = &look.stored_state.known;
+    let touched: BTreeSet<&MachineId> =
+        preview.plan.changes().filter_map(touched_machine).collect();
+    let known = &preview.stored_state.known;
     let may_be = |machine: &&Machine| {
         let id = &machine.id;
         let ignored = known.ignored_machines.contains(id) && !known.machines.contains_key(id);

@@ -132,13 +132,13 @@ impl RunContext<'_> {
 
     /// Reads the state, observes once, and plans. Runs in this host's journal are adopted without a flag (rule
     /// 12).
-    pub async fn preview(&self, wishes: &Options) -> Result<Preview, RunError> {
+    pub async fn preview(&self, options: &Options) -> Result<Preview, RunError> {
         let app = &self.desired.app;
         let remembered = StoredState::read(self.store, app, &self.desired.provider).await?;
         let observed = observe(self.provider, app, &remembered.known).await?;
         let mut open_runs = self.open_runs(&observed.description)?;
         let registered = self.journal.releases(&observed.description.scope)?;
-        let mut options = wishes.clone();
+        let mut options = options.clone();
         options.now = Some(self.env.unix_now());
         adopt_own_runs(&mut options, &open_runs, &registered);
         open_runs.retain(|open| open.row.serial >= remembered.known.serial);
@@ -154,8 +154,8 @@ impl RunContext<'_> {
     }
 
     /// A new plan with other options for the same observation.
-    pub fn replan(&self, at: &Preview, wishes: &Options) -> Result<Preview, RunError> {
-        let mut options = wishes.clone();
+    pub fn replan(&self, at: &Preview, options: &Options) -> Result<Preview, RunError> {
+        let mut options = options.clone();
         options.now = Some(self.env.unix_now());
         if let Some(observed) = &at.observed {
             let open = self.open_runs(&observed.description)?;
@@ -247,10 +247,10 @@ impl Preview {
     pub async fn offline(
         desired: &Desired,
         store: &dyn StateStore,
-        wishes: &Options,
+        options: &Options,
     ) -> Result<Self, RunError> {
         let remembered = StoredState::read(store, &desired.app, &desired.provider).await?;
-        let plan = plan(desired, &remembered.known, None, wishes);
+        let plan = plan(desired, &remembered.known, None, options);
         Ok(Self {
             stored_state: remembered,
             observed: None,

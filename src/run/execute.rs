@@ -47,8 +47,8 @@ pub struct UnpublishedState {
 
 impl RunResult {
     /// How the run of this verb ended.
-    pub fn run_end(&self, look: &Preview, verb: &str) -> RunOutcome {
-        end(&self.report, &self.state, look, verb)
+    pub fn run_end(&self, preview: &Preview, verb: &str) -> RunOutcome {
+        end(&self.report, &self.state, preview, verb)
     }
 }
 
@@ -57,29 +57,29 @@ impl RunContext<'_> {
     /// future is a crash: journal and Machine names allow the next run to continue.
     pub async fn execute(
         &self,
-        look: &Preview,
+        preview: &Preview,
         held: &dyn StateLock,
-        errand: &RunRequest<'_>,
+        request: &RunRequest<'_>,
         cancel: Cancel,
         events: &mut dyn FnMut(&Event),
     ) -> Result<RunResult, RunError> {
-        let (Some(lineage), Some(observed)) = (&look.plan.lineage, &look.observed) else {
+        let (Some(lineage), Some(observed)) = (&preview.plan.lineage, &preview.observed) else {
             return Err(RunError::Offline);
         };
-        let known = &look.stored_state.known;
+        let known = &preview.stored_state.known;
         let row = RunRow {
-            run: errand.run.clone(),
+            run: request.run.clone(),
             lineage: observed.description.journal_lineage(),
             serial: known.serial,
             at: self.env.now(),
             by: self.env.user(),
-            command: errand.command.to_owned(),
-            plan: SavedPlan::of(&look.plan).to_json(),
+            command: request.command.to_owned(),
+            plan: SavedPlan::of(&preview.plan).to_json(),
         };
-        let left = Box::pin(self.end_unfinished_release(look, true)).await;
+        let left = Box::pin(self.end_unfinished_release(preview, true)).await;
         let commit = self.env.commit();
         let job = RunInput {
-            plan: &look.plan,
+            plan: &preview.plan,
             desired: self.desired,
             known,
             observed,
@@ -90,7 +90,7 @@ impl RunContext<'_> {
             serial: known.serial + 1,
             commit: commit.as_deref(),
             options: ApplyOptions {
-                parallelism: errand.parallelism,
+                parallelism: request.parallelism,
             },
         };
         let mut report = Box::pin(apply::run(job, cancel, events)).await;
@@ -98,22 +98,22 @@ impl RunContext<'_> {
         report
             .remarks
             .extend(left.filter(|_| report.release.is_none()));
-        Ok(self.publish(look, errand, lineage, report).await)
+        Ok(self.publish(preview, request, lineage, report).await)
     }
 
     /// Writes the state and closes the run in the journal.
     async fn publish(
         &self,
-        look: &Preview,
-        errand: &RunRequest<'_>,
+        preview: &Preview,
+        request: &RunRequest<'_>,
         lineage: &Lineage,
         report: Report,
     ) -> RunResult {
-        let next = self.next_state(look, errand, lineage, &report);
-        let (state, spill) = if next == look.stored_state.known {
+        let next = self.next_state(preview, request, lineage, &report);
+        let (state, spill) = if next == preview.stored_state.known {
             (StateOutcome::Unchanged, None)
         } else {
-            self.write_state_or_copy(look, errand, &next).await
+            self.write_state_or_copy(preview, request, &next).await
         };
         let status = match &state {
             StateOutcome::Unchanged | StateOutcome::Written { .. } => RunStatus::Closed,
@@ -121,7 +121,7 @@ impl RunContext<'_> {
         };
         // The state is written; a journal error is only reported.
         let unmarked = self
-            .mark_runs(errand.run, look, status)
+            .mark_runs(request.run, preview, status)
             .err()
             .map(|error| error.to_string());
         RunResult {
@@ -136,14 +136,14 @@ impl RunContext<'_> {
     fn mark_runs(
         &self,
         run: &RunId,
-        look: &Preview,
+        preview: &Preview,
         status: RunStatus,
     ) -> Result<(), JournalError> {
         self.journal.mark_run(run, status)?;
         if status != RunStatus::Closed {
             return Ok(());
         }
-        let Some(observed) = &look.observed else {
+        let Some(observed) = &preview.observed else {
             return Ok(());
         };
         for open in self.open_runs(&observed.description)? {
@@ -155,27 +155,27 @@ impl RunContext<'_> {
     /// The new state: everything certain, however the run ended.
     fn next_state(
         &self,
-        look: &Preview,
-        errand: &RunRequest<'_>,
+        preview: &Preview,
+        request: &RunRequest<'_>,
         lineage: &Lineage,
         report: &Report,
     ) -> Known {
-        let outcome = end(report, &StateOutcome::Unchanged, look, errand.command);
+        let outcome = end(report, &StateOutcome::Unchanged, preview, request.command);
         let facts = RunInfo {
-            run: errand.run.clone(),
+            run: request.run.clone(),
             lineage: lineage.clone(),
             at: self.env.now(),
             by: self.env.user(),
-            command: errand.command.to_owned(),
+            command: request.command.to_owned(),
             outcome: outcome.record().to_owned(),
             commit: self.env.commit(),
-            parent: look.stored_state.digest.clone(),
-            plan: look.reviewed_plan.as_ref().map(SavedPlan::digest),
+            parent: preview.stored_state.digest.clone(),
+            plan: preview.reviewed_plan.as_ref().map(SavedPlan::digest),
             release: report.release.as_ref().map(|release| release.version),
         };
         next_state(
-            &look.stored_state.known,
-            &look.plan,
+            &preview.stored_state.known,
+            &preview.plan,
             self.desired,
             &report.results,
             &facts,
@@ -185,12 +185,12 @@ impl RunContext<'_> {
     /// Writes the state, or saves a copy for `state push`.
     async fn write_state_or_copy(
         &self,
-        look: &Preview,
-        errand: &RunRequest<'_>,
+        preview: &Preview,
+        request: &RunRequest<'_>,
         next: &Known,
     ) -> (StateOutcome, Option<UnpublishedState>) {
         let text = state::write(next);
-        let cause = match self.store.write(&text, &look.stored_state.version).await {
+        let cause = match self.store.write(&text, &preview.stored_state.version).await {
             Ok(_) => {
                 let (place, serial) = (self.store.location(), next.serial);
                 return (
@@ -204,7 +204,7 @@ impl RunContext<'_> {
             Err(error) => error.to_string(),
         };
         let name = format!("{}.unpublished.json", next.app);
-        match write_copy(errand.copy_dir, &name, &text) {
+        match write_copy(request.copy_dir, &name, &text) {
             Ok(path) => (
                 StateOutcome::Unpublished {
                     cause,
@@ -223,9 +223,9 @@ impl RunContext<'_> {
     }
 }
 
-fn end(report: &Report, state: &StateOutcome, look: &Preview, verb: &str) -> RunOutcome {
+fn end(report: &Report, state: &StateOutcome, preview: &Preview, verb: &str) -> RunOutcome {
     let end = RunEnd {
-        plan: &look.plan,
+        plan: &preview.plan,
         results: &report.results,
         interrupted: report.interrupted,
         findings: &report.findings,

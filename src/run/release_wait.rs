@@ -33,18 +33,18 @@ pub struct ReleaseWait<'a> {
 /// was one, which makes earlier observations stale. Read-only.
 pub async fn wait_for_releases(
     provider: &dyn Provider,
-    look: &Preview,
+    preview: &Preview,
     env: &Env,
     waiting: &mut (dyn FnMut(&ReleaseWait<'_>) + Send),
 ) -> bool {
-    let Some(observed) = &look.observed else {
+    let Some(observed) = &preview.observed else {
         return false;
     };
     if !observed.description.capabilities.releases {
         return false;
     }
-    let (app, own) = (&observed.app, look.own_releases());
-    let mut told: Option<(String, Instant)> = None;
+    let (app, own) = (&observed.app, preview.own_releases());
+    let mut reported: Option<(String, Instant)> = None;
     loop {
         let now = env.unix_now();
         match provider.newest_release(app).await {
@@ -53,23 +53,23 @@ pub async fn wait_for_releases(
                 let newest = newest.as_ref();
                 let Some((release, left)) = release_in_progress(newest, &own, machines, Some(now))
                 else {
-                    return told.is_some();
+                    return reported.is_some();
                 };
-                if told.as_ref().is_none_or(|(id, _)| *id != release.id) {
+                if reported.as_ref().is_none_or(|(id, _)| *id != release.id) {
                     let at_most = Duration::from_secs(left.unsigned_abs());
                     waiting(&ReleaseWait {
                         release,
                         at_most,
                         presumed_over_at: presumed_over_at(release, now),
                     });
-                    told = Some((release.id.clone(), Instant::now() + at_most));
+                    reported = Some((release.id.clone(), Instant::now() + at_most));
                 }
             }
             // An error does not block an apply.
-            Err(_) if told.is_none() => return false,
+            Err(_) if reported.is_none() => return false,
             Err(_) => {}
         }
-        let deadline = told.as_ref().map(|(_, deadline)| *deadline);
+        let deadline = reported.as_ref().map(|(_, deadline)| *deadline);
         let left = deadline.map_or(Duration::ZERO, |deadline| {
             deadline.saturating_duration_since(Instant::now())
         });
@@ -83,11 +83,15 @@ pub async fn wait_for_releases(
 impl RunContext<'_> {
     /// Under the lock: marks the newest release as finished if one of our runs registered it and did not;
     /// returns why this failed. With `anchored` a release of an unrecorded run counts as finished too.
-    pub async fn end_unfinished_release(&self, look: &Preview, anchored: bool) -> Option<String> {
-        let left = look
+    pub async fn end_unfinished_release(
+        &self,
+        preview: &Preview,
+        anchored: bool,
+    ) -> Option<String> {
+        let left = preview
             .unfinished_release()
             .filter(|left| anchored || left.is_over)?;
-        let app = &look.plan.app;
+        let app = &preview.plan.app;
         let marked = self
             .provider
             .set_release_status(app, &left.release.id, left.status);

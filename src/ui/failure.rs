@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn trouble_outside_has_a_way_out_and_says_that_nothing_was_changed() {
-        let told = |kind: io::ErrorKind| {
+        let failure = |kind: io::ErrorKind| {
             let error = StoreError::Io {
                 what: "lock",
                 place: "state/shop.json".to_owned(),
@@ -237,7 +237,7 @@ mod tests {
             };
             Failure::from(error).with_nothing_changed()
         };
-        insta::assert_snapshot!(told(io::ErrorKind::StorageFull).render(&PLAIN), @r"
+        insta::assert_snapshot!(failure(io::ErrorKind::StorageFull).render(&PLAIN), @r"
         error: cannot lock state/shop.json; nothing was changed
           caused by: no storage space
         hint: the disk is full: free some space, then run the command again
@@ -246,7 +246,7 @@ mod tests {
             io::ErrorKind::ReadOnlyFilesystem,
             io::ErrorKind::PermissionDenied,
         ] {
-            let failure = told(kind);
+            let failure = failure(kind);
             assert!(failure.hint.is_some());
             assert!(failure.message.ends_with("; nothing was changed"));
             assert_eq!(failure.clone().with_nothing_changed(), failure, "said once");

@@ -72,7 +72,7 @@ impl<'a> RunProgress<'a> {
 
     /// The line of an event, if it has one.
     fn line(&self, what: &Event) -> Option<String> {
-        let wanted = match what {
+        let is_shown = match what {
             Event::Started { .. }
             | Event::Waiting { .. }
             | Event::Release {
@@ -94,7 +94,7 @@ impl<'a> RunProgress<'a> {
             },
         };
         let mut text = String::new();
-        if wanted {
+        if is_shown {
             event(self.plan, what, &self.tally, &self.style, &mut text)
                 .expect("writing to a String cannot fail");
         }

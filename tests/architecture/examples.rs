@@ -33,7 +33,7 @@ fn load(example: &str, overrides: &Overrides) -> Loaded {
 }
 
 /// What an example wants, and where its state is.
-fn wanted(example: &str) -> (Desired, PathBuf) {
+fn expected(example: &str) -> (Desired, PathBuf) {
     let loaded = load(example, &Overrides::default());
     let desired = loaded.desired.expect("another test reads the manifests");
     let Some(StateLocation::Path(path)) = loaded.settings.state else {
@@ -116,7 +116,7 @@ fn the_fly_examples_plan_offline_and_have_nothing_to_do() {
     let overwrite = std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite");
     let mut found = Vec::new();
     for example in EXAMPLES {
-        let (desired, path) = wanted(example);
+        let (desired, path) = expected(example);
         assert!(path.starts_with(root()));
         let mut new = findings(
             example,

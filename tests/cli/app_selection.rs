@@ -52,8 +52,8 @@ fn no_verb_edits_the_files_of_another_app() {
         let by_variable = with_variable(&sandbox, "staging", &[edit, yes].concat());
         for shown in [by_flag, by_variable] {
             assert!(shown.starts_with("exit 1\n"), "{edit:?}: {shown}");
-            let told = "`fly.toml` belongs to app `shop`";
-            assert!(shown.contains(told), "{edit:?}: {shown}");
+            let expected = "`fly.toml` belongs to app `shop`";
+            assert!(shown.contains(expected), "{edit:?}: {shown}");
             assert!(!shown.contains("--- stdout"), "{edit:?}: {shown}");
         }
     }

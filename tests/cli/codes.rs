@@ -40,7 +40,7 @@ fn exit_of(name: &str) -> i32 {
     i32::from(Exit::from(row.exit_class()).code())
 }
 
-fn ends(sandbox: &Sandbox, args: &[&str]) -> String {
+fn error_of(sandbox: &Sandbox, args: &[&str]) -> String {
     let mut command = sandbox.command(args);
     command.arg("--json");
     code(command)
@@ -50,7 +50,7 @@ fn ends(sandbox: &Sandbox, args: &[&str]) -> String {
 fn with(path: &str, text: &str, args: &[&str]) -> String {
     let sandbox = Sandbox::with_app();
     sandbox.write(path, text);
-    ends(&sandbox, args)
+    error_of(&sandbox, args)
 }
 
 /// The same, begun by a shell that does something first.
@@ -94,21 +94,21 @@ async fn every_code_of_a_verb_is_provoked() {
     let seen = vec![
         code(nameless),
         code(unsteady),
-        ends(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
+        error_of(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
         with("aeroform.worker.toml", "", &["-c", "aeroform.toml", "plan"]),
         with("fly.worker.toml", "", &["-c", "fly.worker.toml", "apply"]),
         with("aeroform.a.toml", "config = \"fly.toml\"\n", &["plan"]),
         unclear(),
         several(),
         code(portless),
-        ends(&sandbox, &["init"]),
-        ends(&sandbox, &["apply", "fly.toml"]),
-        ends(&sandbox, &["apply", "missing.plan"]),
-        ends(&sandbox, &["-C", "nowhere", "status"]),
-        ends(&sandbox, &["apply"]),
-        ends(&sandbox, &["plan", "--out", "nowhere/next.plan"]),
-        ends(&sandbox, &["state", "push", "missing.json"]),
-        ends(&sandbox, &["state", "show", "missing"]),
+        error_of(&sandbox, &["init"]),
+        error_of(&sandbox, &["apply", "fly.toml"]),
+        error_of(&sandbox, &["apply", "missing.plan"]),
+        error_of(&sandbox, &["-C", "nowhere", "status"]),
+        error_of(&sandbox, &["apply"]),
+        error_of(&sandbox, &["plan", "--out", "nowhere/next.plan"]),
+        error_of(&sandbox, &["state", "push", "missing.json"]),
+        error_of(&sandbox, &["state", "show", "missing"]),
         with(
             "faults.toml",
             "[[fault]]\non = \"get\"\neffect = \"odd\"\n",
@@ -116,21 +116,21 @@ async fn every_code_of_a_verb_is_provoked() {
         ),
         not_running(),
         crate::checkouts::of_other_project(code),
-        ends(&sandbox, &["machine", "destroy"]),
-        ends(&sandbox, &["machine", "move", "x"]),
+        error_of(&sandbox, &["machine", "destroy"]),
+        error_of(&sandbox, &["machine", "move", "x"]),
         no_provider(),
         one_by_one("clone"),
         one_by_one("destroy"),
-        crate::fly::foreign(code),
+        crate::fly::other_app(code),
         crate::fly::busy(code),
         crate::fly::empty(code),
         crate::fly_runs::several_images(code),
         crate::manual::known(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
-        ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
-        ends(&sandbox, &["status", "--provider", "loco"]),
-        ends(&sandbox, &["show", "config", "-g", "wbe"]),
-        ends(&Sandbox::new(), &["plan"]),
+        error_of(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
+        error_of(&sandbox, &["status", "--provider", "loco"]),
+        error_of(&sandbox, &["show", "config", "-g", "wbe"]),
+        error_of(&Sandbox::new(), &["plan"]),
         with("fly.toml", "app = 1\n", &["plan"]),
         with("aeroform.toml", "config = \".git/config\"\n", &["plan"]),
         unreadable(),
@@ -152,21 +152,21 @@ async fn every_code_of_a_verb_is_provoked() {
         spent(),
         moved_on(),
         another_app(),
-        ends(&sandbox, &["scale", "count", "3"]),
-        ends(&sandbox, &["regions", "drain", "nowhere"]),
-        ends(&sandbox, &["scale", "count", "web=3", "web=4"]),
-        ends(&sandbox, &["scale", "count", "web=3", "--refresh=false"]),
-        ends(
+        error_of(&sandbox, &["scale", "count", "3"]),
+        error_of(&sandbox, &["regions", "drain", "nowhere"]),
+        error_of(&sandbox, &["scale", "count", "web=3", "web=4"]),
+        error_of(&sandbox, &["scale", "count", "web=3", "--refresh=false"]),
+        error_of(
             &sandbox,
             &["scale", "count", "web=3", "--max-per-region", "1"],
         ),
         contradicted(),
         file_changed().await,
-        ends(&sandbox, &["scale", "vm", "huge", "-g", "web"]),
-        ends(&sandbox, &["group", "add", "web", "sleep 1"]),
+        error_of(&sandbox, &["scale", "vm", "huge", "-g", "web"]),
+        error_of(&sandbox, &["group", "add", "web", "sleep 1"]),
         taken(),
-        ends(&alone(), &["group", "remove", "web"]),
-        ends(&sandbox, &["regions", "drain", "ams"]),
+        error_of(&alone(), &["group", "remove", "web"]),
+        error_of(&sandbox, &["regions", "drain", "ams"]),
         left_to_people(),
         with(
             "fly.toml",
@@ -196,7 +196,7 @@ fn not_running() -> String {
     let text = String::from_utf8(listed.stdout).unwrap();
     let id = text.lines().next().unwrap();
     sandbox.run(&["machine", "stop", id]);
-    ends(&sandbox, &["machine", "restart", id])
+    error_of(&sandbox, &["machine", "restart", id])
 }
 
 /// A standby is to be cloned, or a Machine that runs destroyed.
@@ -213,8 +213,8 @@ fn one_by_one(what: &str) -> String {
         found.unwrap()["id"].as_str().unwrap().to_owned()
     };
     match what {
-        "clone" => ends(&sandbox, &["machine", "clone", &id(true)]),
-        _ => ends(&sandbox, &["machine", "destroy", &id(false)]),
+        "clone" => error_of(&sandbox, &["machine", "clone", &id(true)]),
+        _ => error_of(&sandbox, &["machine", "destroy", &id(false)]),
     }
 }
 
@@ -222,7 +222,7 @@ fn one_by_one(what: &str) -> String {
 fn unreadable() -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml/file", "");
-    ends(&sandbox, &["plan"])
+    error_of(&sandbox, &["plan"])
 }
 
 /// An app with one group.
@@ -241,7 +241,7 @@ fn taken() -> String {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     sandbox.run(&["group", "rename", "jobs", "work", "--edit-only"]);
-    ends(&sandbox, &["group", "rename", "web", "jobs"])
+    error_of(&sandbox, &["group", "rename", "web", "jobs"])
 }
 
 fn left_to_people() -> String {
@@ -249,7 +249,7 @@ fn left_to_people() -> String {
     let text = r#"{"app": "shop", "primary_region": "ams", "processes": {"web": "sleep 1"}}"#;
     sandbox.write("fly.json", text);
     sandbox.write("aeroform.toml", "config = \"fly.json\"\n");
-    let code = ends(&sandbox, &["scale", "memory", "512", "-g", "web"]);
+    let code = error_of(&sandbox, &["scale", "memory", "512", "-g", "web"]);
     assert_eq!(sandbox.read("fly.json"), text);
     code
 }
@@ -292,14 +292,14 @@ fn refused() -> String {
     sandbox.write("aeroform.toml", &protected(1));
     sandbox.apply();
     sandbox.write("aeroform.toml", &protected(0));
-    ends(&sandbox, &["apply", "-y"])
+    error_of(&sandbox, &["apply", "-y"])
 }
 
 fn stale() -> String {
     let sandbox = Sandbox::with_app();
     sandbox.run(&["plan", "--out", "next.plan"]);
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
-    ends(&sandbox, &["apply", "next.plan"])
+    error_of(&sandbox, &["apply", "next.plan"])
 }
 
 /// The state is of an app that was made elsewhere.
@@ -310,13 +310,13 @@ fn another_app() -> String {
     let lineage = state.split("\"lineage\":").nth(1).unwrap();
     let lineage = lineage.split('"').nth(1).unwrap();
     sandbox.write("state/shop.json", &state.replace(lineage, "elsewhere"));
-    ends(&sandbox, &["drift"])
+    error_of(&sandbox, &["drift"])
 }
 
 fn spent() -> String {
     let sandbox = Sandbox::with_app();
     applied_and_taken_back(&sandbox);
-    ends(&sandbox, &["apply", "next.plan"])
+    error_of(&sandbox, &["apply", "next.plan"])
 }
 
 /// A state that follows another one than the none that is there.
@@ -327,13 +327,13 @@ fn moved_on() -> String {
 
 #[test]
 fn every_code_of_a_state_file_is_provoked() {
-    let ends = |text: &str| with("state/shop.json", text, &["state", "list"]);
+    let error_of = |text: &str| with("state/shop.json", text, &["state", "list"]);
     let text = include_str!("../golden/state-format-1.json");
     let seen = vec![
-        ends("{"),
-        ends(&text.replace("\"format\": 1", "\"format\": 99")),
-        ends(&text.replace("\"shop\"", "\"other\"")),
-        ends(&format!("<<<<<<< HEAD\n{text}")),
+        error_of("{"),
+        error_of(&text.replace("\"format\": 1", "\"format\": 99")),
+        error_of(&text.replace("\"shop\"", "\"other\"")),
+        error_of(&format!("<<<<<<< HEAD\n{text}")),
     ];
     assert_all_provoked(state::ALL, seen, &[]);
 }
@@ -383,7 +383,7 @@ async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
 async fn held(args: &[&str]) -> String {
     let sandbox = Sandbox::with_app();
     let lock = lock(&sandbox).await;
-    let ended = ends(&sandbox, args);
+    let ended = error_of(&sandbox, args);
     lock.release().await.unwrap();
     ended
 }
@@ -444,7 +444,7 @@ fn unclear() -> String {
     for path in ["fly.a.json", "fly.a.yaml", "aeroform.a.toml"] {
         sandbox.write(path, "");
     }
-    ends(&sandbox, &["-c", "fly.a.json", "plan"])
+    error_of(&sandbox, &["-c", "fly.a.json", "plan"])
 }
 
 /// States of two apps, and no fly.toml that says which is meant.
@@ -454,7 +454,7 @@ fn several() -> String {
         let header = format!("[{{\"format\": 1, \"app\": \"{app}\", \"provider\": \"local\"}}]");
         sandbox.write(&format!("state/{app}.json"), &header);
     }
-    ends(&sandbox, &["status"])
+    error_of(&sandbox, &["status"])
 }
 
 /// Asked at a terminal that cannot draw a list, which no document is written for.
@@ -500,5 +500,5 @@ fn damaged_journal() -> String {
     let sandbox = Sandbox::with_app();
     let journal = sandbox.project().with_file_name("state").join("journal.db");
     std::fs::write(journal, "this is no journal, and no database at all").unwrap();
-    ends(&sandbox, &["apply", "-y"])
+    error_of(&sandbox, &["apply", "-y"])
 }

@@ -22,14 +22,14 @@ fn the_table_of_errors_is_the_one_in_the_program() {
 }
 
 /// Compares a generated page with the one that is there.
-fn is_up_to_date(page: &str, wanted: &str) {
+fn is_up_to_date(page: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, wanted).unwrap();
+        std::fs::write(&path, expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        found == wanted,
+        found == expected,
         "{page} is not what the program says; \
          `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes it anew"
     );
@@ -45,7 +45,7 @@ fn the_table_of_exit_codes_is_the_one_in_the_program() {
             line.starts_with("| ") && line[2..].starts_with(|c: char| c.is_ascii_digit())
         })
         .collect();
-    let wanted: Vec<String> = Exit::ALL
+    let expected: Vec<String> = Exit::ALL
         .iter()
         .map(|exit| {
             format!(
@@ -56,7 +56,7 @@ fn the_table_of_exit_codes_is_the_one_in_the_program() {
             )
         })
         .collect();
-    assert_eq!(rows, wanted);
+    assert_eq!(rows, expected);
 }
 
 fn errors() -> String {
@@ -88,7 +88,7 @@ fn errors() -> String {
 fn exit_of(code: Code) -> String {
     match code.exit_class() {
         ExitClass::Not => String::new(),
-        ends => Exit::from(ends).code().to_string(),
+        error_of => Exit::from(error_of).code().to_string(),
     }
 }
 
@@ -157,7 +157,7 @@ fn write_line(page: &mut String, line: &str) {
 /// Lines that were broken by hand would be broken again by a terminal, in the middle.
 #[test]
 fn prose_in_help_is_broken_by_the_terminal_alone() {
-    fn look(command: &Command) {
+    fn check_command(command: &Command) {
         let after = command.get_after_help().map(ToString::to_string);
         let lines: Vec<&str> = after.iter().flat_map(|text| text.lines()).collect();
         let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
@@ -165,9 +165,9 @@ fn prose_in_help_is_broken_by_the_terminal_alone() {
             let broken = is_prose(pair[0]) && is_prose(pair[1]);
             assert!(!broken, "{}: {pair:?}", command.get_name());
         }
-        command.get_subcommands().for_each(look);
+        command.get_subcommands().for_each(check_command);
     }
-    look(&Cli::command());
+    check_command(&Cli::command());
 }
 
 fn shown_args(command: &Command) -> impl Iterator<Item = &Arg> {

@@ -190,21 +190,21 @@ fn a_run_takes_no_lease_of_a_machine_that_is_to_be_left_alone() {
 }
 
 /// What an import ends with where there is nothing.
-pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
+pub(crate) fn empty(error_of: impl FnOnce(Command) -> String) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
     let platform = EmulatorProcess::with_app(&sandbox);
-    ends(on(&sandbox, &platform, &["import", "--json"]))
+    error_of(on(&sandbox, &platform, &["import", "--json"]))
 }
 
 /// What a verb ends with that names a Machine of nobody.
-pub(crate) fn foreign(ends: impl FnOnce(Command) -> String) -> String {
+pub(crate) fn other_app(error_of: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let body = json!({"region": "gru", "config": {"image": "busybox"}});
     let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
     let id = made["id"].as_str().unwrap();
-    ends(on(
+    error_of(on(
         &sandbox,
         &platform,
         &["machine", "destroy", id, "--json"],
@@ -212,12 +212,12 @@ pub(crate) fn foreign(ends: impl FnOnce(Command) -> String) -> String {
 }
 
 /// What a run ends with that meets a lease which does not end in time.
-pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
+pub(crate) fn busy(error_of: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let id = platform.deployed("app", "ams", V1);
     hold(&platform, &id, 300);
-    ends(on(
+    error_of(on(
         &sandbox,
         &platform,
         &["apply", "-y", "--image", V1, "--json"],

@@ -37,11 +37,14 @@ fn a_newer_release_is_taken_back_only_by_who_says_so() {
     assert!(applied.contains("Registers release v1."), "{applied}");
     assert!(applied.contains("release v1 is registered"), "{applied}");
     fly_deploy(&platform, V2);
-    let told = "everts release v2 (sha256:222222222222) to sha256:111111111111 on 1 Machine";
+    let output = "everts release v2 (sha256:222222222222) to sha256:111111111111 on 1 Machine";
     let refused = run(&sandbox, &platform, &["apply", "-y"]);
     assert!(refused.starts_with("exit 6\n"), "{refused}");
-    assert!(refused.contains(&format!("R{told}.")), "{refused}");
-    assert!(refused.contains(&format!("the plan r{told}")), "{refused}");
+    assert!(refused.contains(&format!("R{output}.")), "{refused}");
+    assert!(
+        refused.contains(&format!("the plan r{output}")),
+        "{refused}"
+    );
     assert!(refused.contains("add `--allow-revert`"), "{refused}");
     assert_eq!(platform.machines()[0]["config"]["image"], V2);
     let saved = run(

@@ -69,8 +69,8 @@ fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
     assert_eq!(down(&platform), 1);
     // Three ways out, with the id of the Machine that does not pass.
     let machines = platform.machines();
-    let sick = machines.iter().find(|m| m["state"] != "started").unwrap();
-    let id = sick["id"].as_str().unwrap();
+    let unhealthy = machines.iter().find(|m| m["state"] != "started").unwrap();
+    let id = unhealthy["id"].as_str().unwrap();
     let words = first.split_whitespace().collect::<Vec<_>>().join(" ");
     for way in [
         "machine replace ",
@@ -108,16 +108,16 @@ fn a_group_of_which_nothing_runs_is_warned_of_also_where_an_apply_would_start_it
     let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
-    for look in [&["status"][..], &["plan", "--image", V2]] {
-        let told = run(&sandbox, &platform, look);
-        assert!(told.contains("to start again"), "{told}");
+    for check_command in [&["status"][..], &["plan", "--image", V2]] {
+        let output = run(&sandbox, &platform, check_command);
+        assert!(output.contains("to start again"), "{output}");
         assert!(
-            told.contains("`worker`: its Machine is not running"),
-            "{told}"
+            output.contains("`worker`: its Machine is not running"),
+            "{output}"
         );
         assert!(
-            told.contains("applying the plan starts what is down"),
-            "{told}"
+            output.contains("applying the plan starts what is down"),
+            "{output}"
         );
     }
 }
@@ -175,8 +175,8 @@ fn a_failure_stops_the_release_unless_the_files_or_a_flag_say_otherwise() {
         let ran = run(&sandbox, &platform, &words);
         assert!(ran.starts_with("exit 3\n"), "{ran}");
         assert_eq!(on(&platform, V2), if goes_on { 3 } else { 0 }, "{ran}");
-        let told = ran.contains("worker: 3 on v1, not started");
-        assert_eq!(told, !goes_on, "{ran}");
+        let output = ran.contains("worker: 3 on v1, not started");
+        assert_eq!(output, !goes_on, "{ran}");
     }
 }
 
@@ -297,8 +297,8 @@ fn a_verb_to_be_typed_again_keeps_its_arguments() {
     let again = "run `aeroform restart --group worker --on-failure group` again to do the rest";
     assert!(joined(&failed).contains(again), "{failed}");
     let machines = platform.machines();
-    let sick = machines.iter().find(|m| m["state"] != "started").unwrap();
-    let sick = sick["id"].as_str().unwrap();
+    let unhealthy = machines.iter().find(|m| m["state"] != "started").unwrap();
+    let unhealthy = unhealthy["id"].as_str().unwrap();
     let mut others = machines.iter().filter(|machine| {
         machine["state"] == "started"
             && machine["config"]["metadata"]["fly_process_group"] == "worker"
@@ -309,18 +309,18 @@ fn a_verb_to_be_typed_again_keeps_its_arguments() {
     let again = format!("run `aeroform machine replace {other}` again to do the rest");
     assert!(joined(&failed).contains(&again), "{failed}");
     // A way out of a Machine that does not pass works as it stands.
-    let way = format!("destroy it (`aeroform machine destroy {sick} --force`)");
+    let way = format!("destroy it (`aeroform machine destroy {unhealthy} --force`)");
     assert!(joined(&failed).contains(&way), "{failed}");
     let gone = run(
         &sandbox,
         &platform,
-        &["machine", "destroy", sick, "--force", "-y"],
+        &["machine", "destroy", unhealthy, "--force", "-y"],
     );
     assert!(
         platform
             .machines()
             .iter()
-            .all(|machine| machine["id"] != sick),
+            .all(|machine| machine["id"] != unhealthy),
         "{gone}"
     );
 }

@@ -191,20 +191,20 @@ fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
     let exclude = format!("--exclude-machines={id}");
     let planned = ["plan", "--image", V2, &exclude, "--out", "next.plan"];
     let planned = run(&sandbox, &platform, &planned);
-    let told = format!(
+    let output = format!(
         "group `app`: 1 Machine excluded ({id}), not changed and not waited for; it differs from the"
     );
     let flat: Vec<&str> = planned.split_whitespace().collect();
-    assert!(flat.join(" ").contains(&told), "{planned}");
+    assert!(flat.join(" ").contains(&output), "{planned}");
     let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
     assert!(
         applied.starts_with("exit 0\n") && applied.contains("2 updated"),
         "{applied}"
     );
-    let images = |wanted: &str| {
+    let images = |expected: &str| {
         let machines = platform.machines().into_iter();
         machines
-            .filter(|machine| machine["config"]["image"] == wanted)
+            .filter(|machine| machine["config"]["image"] == expected)
             .count()
     };
     assert_eq!((images(V1), images(V2)), (1, 2));
@@ -474,13 +474,13 @@ fn an_import_pins_no_image_and_says_which_lines_it_wrote() {
 }
 
 /// What an import ends with that is to pin the one image of several.
-pub(crate) fn several_images(ends: impl FnOnce(std::process::Command) -> String) -> String {
+pub(crate) fn several_images(error_of: impl FnOnce(std::process::Command) -> String) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
     let platform = EmulatorProcess::with_app(&sandbox);
     platform.deployed("app", "ams", V1);
     platform.deployed("app", "gru", V2);
-    ends(on(
+    error_of(on(
         &sandbox,
         &platform,
         &["import", "--pin-image", "--json"],
@@ -579,8 +579,8 @@ fn a_connection_that_is_refused_names_the_host_and_the_cause() {
         .env("FLY_API_TOKEN", "fm2_s3cret")
         .env("FLY_FLAPS_BASE_URL", format!("http://{address}"));
     let shown = sandbox.show(&command.stdin(Stdio::null()).output().unwrap());
-    let told = format!("GET /v1/apps/shop: cannot connect to http://{address}: ");
-    assert!(shown.contains(&told), "{shown}");
+    let output = format!("GET /v1/apps/shop: cannot connect to http://{address}: ");
+    assert!(shown.contains(&output), "{shown}");
     assert!(shown.contains("Connection refused"), "{shown}");
     assert!(!shown.contains("s3cret"), "{shown}");
 }

@@ -41,13 +41,13 @@ fn all_work(sandbox: &Sandbox, flags: &[&str], warning: Option<&str>) {
         let verb: Vec<&str> = verb.iter().map(String::as_str).collect();
         let shown = sandbox.run(&[flags, &verb].concat());
         assert!(shown.starts_with("exit 0\n"), "{verb:?}: {shown}");
-        let told = shown.matches("warning").count();
+        let expected = shown.matches("warning").count();
         match warning {
             Some(warning) => {
-                assert_eq!(told, 1, "{verb:?}: {shown}");
+                assert_eq!(expected, 1, "{verb:?}: {shown}");
                 assert!(shown.contains(warning), "{verb:?}: {shown}");
             }
-            None => assert_eq!(told, 0, "{verb:?}: {shown}"),
+            None => assert_eq!(expected, 0, "{verb:?}: {shown}"),
         }
     }
 }
@@ -270,8 +270,8 @@ fn on_fly_a_name_and_a_provider_are_enough_in_any_folder() {
             let verb: Vec<&str> = verb.iter().map(String::as_str).collect();
             let shown = run(&sandbox, &platform, &[&flags[..], &verb].concat());
             assert!(shown.starts_with("exit 0\n"), "{verb:?}: {shown}");
-            let told = shown.matches("warning").count();
-            assert!(told <= 1, "{verb:?}: {shown}");
+            let expected = shown.matches("warning").count();
+            assert!(expected <= 1, "{verb:?}: {shown}");
         }
         let status = run(&sandbox, &platform, &[&flags[..], &["status"]].concat());
         assert!(

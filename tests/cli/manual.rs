@@ -71,10 +71,10 @@ fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
     let twice = run(&sandbox, &platform, &["state", "rm", &id]);
     assert!(twice.starts_with("exit 1\n"), "{twice}");
 
-    let asked = run(&sandbox, &platform, &["import", &id]);
-    assert!(asked.starts_with("exit 6\n"), "{asked}");
-    assert!(asked.contains(&format!("= web {id} ams")), "{asked}");
-    assert!(asked.contains("add `--auto-approve`"), "{asked}");
+    let output = run(&sandbox, &platform, &["import", &id]);
+    assert!(output.starts_with("exit 6\n"), "{output}");
+    assert!(output.contains(&format!("= web {id} ams")), "{output}");
+    assert!(output.contains("add `--auto-approve`"), "{output}");
     let mut terminal = Terminal::start(on(&sandbox, &platform, &["import", &id]));
     terminal.expect("Add it to the state? [y/N]");
     terminal.type_line("");
@@ -121,10 +121,10 @@ fn a_machine_made_by_hand_is_taken_in_and_one_of_another_purpose_is_not() {
 }
 
 /// What an import ends with of a Machine that the state knows.
-pub(crate) fn known(ends: impl FnOnce(Command) -> String) -> String {
+pub(crate) fn known(error_of: impl FnOnce(Command) -> String) -> String {
     let sandbox = project();
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
-    ends(on(&sandbox, &platform, &["import", &id, "-y", "--json"]))
+    error_of(on(&sandbox, &platform, &["import", &id, "-y", "--json"]))
 }

@@ -35,8 +35,8 @@ fn planned(sandbox: &Sandbox, args: &[&str]) -> String {
     if document["error"].is_object() {
         return document["error"]["message"].as_str().unwrap().to_owned();
     }
-    let told = String::from_utf8_lossy(&output.stderr).contains("has no settings");
-    let lacks = if told { ", no settings" } else { "" };
+    let expected = String::from_utf8_lossy(&output.stderr).contains("has no settings");
+    let lacks = if expected { ", no settings" } else { "" };
     format!(
         "{} {}{lacks}",
         document["app"].as_str().unwrap(),
@@ -93,9 +93,9 @@ fn json_and_yaml_go_with_aeroform_toml_unless_there_is_a_fly_toml() {
     let sandbox = with(&[("fly.json", json), ("aeroform.toml", count(2))]);
     assert_eq!(planned(&sandbox, &["-c", "fly.json"]), "shop 2");
     sandbox.write("fly.yaml", "app: other\n");
-    let told = planned(&sandbox, &["-c", "fly.json"]);
+    let expected = planned(&sandbox, &["-c", "fly.json"]);
     assert_eq!(
-        told,
+        expected,
         "`aeroform.toml` may be for `fly.json` or for `fly.yaml`"
     );
     sandbox.write(
@@ -167,14 +167,18 @@ fn two_settings_for_one_file_are_an_error_with_both_names() {
         ),
         ("aeroform.worker.toml", count(2)),
     ]);
-    let told = "`aeroform.toml` and `aeroform.worker.toml` are both for `fly.worker.toml`";
+    let expected = "`aeroform.toml` and `aeroform.worker.toml` are both for `fly.worker.toml`";
     for args in [
         &[][..],
         &["-c", "fly.worker.toml"],
         &["-c", "."],
         &["-C", "."],
     ] {
-        assert_eq!(planned(&sandbox, args).replace("./", ""), told, "{args:?}");
+        assert_eq!(
+            planned(&sandbox, args).replace("./", ""),
+            expected,
+            "{args:?}"
+        );
     }
     for verb in [
         &["apply", "-y"][..],
@@ -184,7 +188,7 @@ fn two_settings_for_one_file_are_an_error_with_both_names() {
     ] {
         let shown = sandbox.run(verb);
         assert!(
-            shown.starts_with("exit 1\n") && shown.contains(told),
+            shown.starts_with("exit 1\n") && shown.contains(expected),
             "{shown}"
         );
     }
@@ -288,9 +292,12 @@ fn a_settings_file_is_no_fly_toml() {
         for verb in ["validate", "plan", "status", "init"] {
             let shown = sandbox.run(&["-c", file, verb]);
             assert!(shown.starts_with("exit 1\n"), "{shown}");
-            let told = format!("`{file}` is a settings file");
+            let expected = format!("`{file}` is a settings file");
             let hint = format!("use its fly.toml: `aeroform -c {fly} …`");
-            assert!(shown.contains(&told) && shown.contains(&hint), "{shown}");
+            assert!(
+                shown.contains(&expected) && shown.contains(&hint),
+                "{shown}"
+            );
         }
     }
 }
@@ -424,12 +431,12 @@ fn a_file_that_is_valid_for_fly_alone_is_begun_for_fly() {
                 );
             }
             let applied = run(&sandbox, variables, &["apply", "-y"]);
-            let told = if settings {
+            let expected = if settings {
                 "has no settings"
             } else {
                 "no provider is configured"
             };
-            assert!(applied.contains(told), "{applied}");
+            assert!(applied.contains(expected), "{applied}");
             assert!(!applied.contains("provider `local`"), "{applied}");
             let offline = run(&sandbox, variables, &["plan", "--refresh=false"]);
             assert!(offline.contains("worker · fly"), "{offline}");

@@ -219,7 +219,7 @@ const LOOKS: [&[&str]; 6] = [
 
 #[test]
 fn a_provider_that_cannot_be_read_never_becomes_another_one() {
-    for (text, told) in [
+    for (text, expected) in [
         ("provider = \"flyy\"\n", "did you mean `fly`?"),
         ("provider = \"flyy\"\n", "--> aeroform.toml:1:12"),
         ("provider = 7\n", "--> aeroform.toml:1:12"),
@@ -234,7 +234,7 @@ fn a_provider_that_cannot_be_read_never_becomes_another_one() {
         for verb in LOOKS {
             let shown = sandbox.run(verb);
             assert!(shown.starts_with("exit 1\n"), "{verb:?}: {shown}");
-            assert!(shown.contains(told), "{verb:?}: {shown}");
+            assert!(shown.contains(expected), "{verb:?}: {shown}");
             assert!(shown.contains("--provider local"), "{verb:?}: {shown}");
         }
         // A flag or the state says it.

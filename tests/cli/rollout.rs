@@ -6,7 +6,7 @@ use crate::fly::{EmulatorProcess, V1, V2, project, run};
 use crate::sandbox::Sandbox;
 
 /// Its last words and how it ends.
-fn ends(shown: &str, code: u8, words: &[&str]) {
+fn error_of(shown: &str, code: u8, words: &[&str]) {
     assert!(shown.starts_with(&format!("exit {code}\n")), "{shown}");
     // Lines are broken at the width of a terminal.
     let flat: Vec<&str> = shown.split_whitespace().collect();
@@ -37,38 +37,38 @@ fn migrating() -> Sandbox {
 fn an_apply_that_needs_the_release_command_is_refused_and_never_lifts_it() {
     let sandbox = migrating();
     let hint = "hint: run it by hand, then plan again with `--release-command=never`";
-    ends(&sandbox.run(&["plan"]), 0, &[NEEDED, "Refused: "]);
-    ends(&sandbox.run(&["plan", "--detailed-exitcode"]), 6, &[NEEDED]);
-    ends(
+    error_of(&sandbox.run(&["plan"]), 0, &[NEEDED, "Refused: "]);
+    error_of(&sandbox.run(&["plan", "--detailed-exitcode"]), 6, &[NEEDED]);
+    error_of(
         &sandbox.run(&["plan", "--detailed-exitcode", NEVER]),
         2,
         &["is skipped"],
     );
-    ends(&sandbox.run(&["apply", "-y"]), 6, &[NEEDED, hint]);
-    ends(&sandbox.run(&["restart", "-y"]), 6, &[NEEDED]);
+    error_of(&sandbox.run(&["apply", "-y"]), 6, &[NEEDED, hint]);
+    error_of(&sandbox.run(&["restart", "-y"]), 6, &[NEEDED]);
     let scaled = sandbox.run(&["scale", "count", "jobs=2", "-y"]);
-    ends(&scaled, 6, &[NEEDED]);
+    error_of(&scaled, 6, &[NEEDED]);
     assert_eq!(sandbox.machines(), 2);
-    ends(&sandbox.run(&["apply", "-y", NEVER]), 0, &["1 updated"]);
-    ends(
+    error_of(&sandbox.run(&["apply", "-y", NEVER]), 0, &["1 updated"]);
+    error_of(
         &sandbox.run(&["scale", "count", "jobs=2", "-y"]),
         0,
         &["1 created"],
     );
-    ends(&sandbox.run(&["restart", "-y"]), 0, &["restarted"]);
-    ends(&sandbox.run(&["plan", "--detailed-exitcode"]), 0, &[]);
+    error_of(&sandbox.run(&["restart", "-y"]), 0, &["restarted"]);
+    error_of(&sandbox.run(&["plan", "--detailed-exitcode"]), 0, &[]);
 }
 
 #[test]
 fn a_saved_plan_keeps_what_lifts_the_refusal() {
     let sandbox = migrating();
-    ends(
+    error_of(
         &sandbox.run(&["plan", "--out", "refused.plan"]),
         0,
         &[NEEDED],
     );
-    ends(&sandbox.run(&["apply", "refused.plan"]), 6, &[NEEDED]);
-    ends(
+    error_of(&sandbox.run(&["apply", "refused.plan"]), 6, &[NEEDED]);
+    error_of(
         &sandbox.run(&["plan", NEVER, "--out", "next.plan"]),
         0,
         &["saved"],
@@ -78,25 +78,25 @@ fn a_saved_plan_keeps_what_lifts_the_refusal() {
             .unwrap()
             .contains("never")
     );
-    ends(
+    error_of(
         &sandbox.run(&["apply", NEVER, "next.plan"]),
         64,
         &["cannot be used with"],
     );
-    ends(&sandbox.run(&["apply", "next.plan"]), 0, &["1 updated"]);
+    error_of(&sandbox.run(&["apply", "next.plan"]), 0, &["1 updated"]);
 }
 
 #[test]
 fn what_the_flags_do_not_take_is_said() {
     let sandbox = migrating();
     let always = sandbox.run(&["apply", "--release-command=always"]);
-    ends(
+    error_of(
         &always,
         64,
         &["this version cannot run the release command; use `never`"],
     );
     let canary = sandbox.run(&["plan", "--strategy", "canary"]);
-    ends(&canary, 64, &["use `rolling` or `immediate`"]);
+    error_of(&canary, 64, &["use `rolling` or `immediate`"]);
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
     );
     let platform = EmulatorProcess::with_app(&sandbox);
     let at = |args: &[&str]| run(&sandbox, &platform, args);
-    ends(&at(&["apply", "-y", "--image", V1]), 0, &["2 created"]);
+    error_of(&at(&["apply", "-y", "--image", V1]), 0, &["2 created"]);
     let needed = "group `app` would be updated with the strategy `bluegreen`, which this version does not support";
-    ends(
+    error_of(
         &at(&["plan", "--image", V2, "--detailed-exitcode"]),
         6,
         &[needed],
     );
-    ends(
+    error_of(
         &at(&["apply", "-y", "--image", V2]),
         6,
         &[needed, "`--strategy rolling`"],
@@ -129,19 +129,19 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
         "rolling",
         "--detailed-exitcode",
     ];
-    ends(
+    error_of(
         &at(&rolling),
         2,
         &["to update in place (a running Machine restarts), rolling"],
     );
     let applied = at(&["apply", "-y", "--image", V2, "--strategy", "rolling"]);
-    ends(&applied, 0, &["2 updated"]);
+    error_of(&applied, 0, &["2 updated"]);
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
-    ends(
+    error_of(
         &at(&["machine", "replace", &id, "-y", "--image", V2]),
         6,
         &[needed],
     );
     let immediate = at(&["restart", "-y", "--image", V2, "--strategy", "immediate"]);
-    ends(&immediate, 0, &["immediate: all at once", "2 restarted"]);
+    error_of(&immediate, 0, &["immediate: all at once", "2 restarted"]);
 }

@@ -173,11 +173,11 @@ fn who_cannot_lock_or_write_is_told_before_any_plan() {
         &["apply", "-y"],
         &["scale", "count", "web=3", "-y"],
     ];
-    let before = |told: &str, code: u8| {
+    let before = |expected: &str, code: u8| {
         for args in verbs {
             let shown = sandbox.run(args);
             assert!(shown.starts_with(&format!("exit {code}\n")), "{shown}");
-            assert!(shown.contains(told), "{shown}");
+            assert!(shown.contains(expected), "{shown}");
             assert!(!shown.contains("to create"), "{shown}");
             assert!(!shown.contains("aeroform.toml"), "{shown}");
         }
@@ -211,15 +211,17 @@ fn a_lock_that_is_waited_for_is_waited_for_before_the_plan() {
     std::thread::sleep(std::time::Duration::from_millis(1500));
     drop(lock);
     let output: Output = waiting.join().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    let waits = told
+    let expected = String::from_utf8_lossy(&output.stderr);
+    let waits = expected
         .find("for the state's lock")
-        .unwrap_or_else(|| panic!("{told}"));
+        .unwrap_or_else(|| panic!("{expected}"));
     assert!(
-        told.find("Applying").is_some_and(|begins| begins > waits),
-        "{told}"
+        expected
+            .find("Applying")
+            .is_some_and(|begins| begins > waits),
+        "{expected}"
     );
-    assert!(output.status.success(), "{told}");
+    assert!(output.status.success(), "{expected}");
 }
 
 #[test]
@@ -346,8 +348,9 @@ fn a_file_that_differs_in_the_ends_of_its_lines_is_told_as_such() {
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     sandbox.write("motd", "one\r\ntwo\r\n");
     let plan = flat(&at(&["plan"]));
-    let told = "note: group `app`: only the line endings differ in `files./etc/motd` (CRLF, LF)";
-    assert!(plan.contains(told), "{plan}");
+    let expected =
+        "note: group `app`: only the line endings differ in `files./etc/motd` (CRLF, LF)";
+    assert!(plan.contains(expected), "{plan}");
     sandbox.write("motd", "one\r\nthree\r\n");
     let plan = flat(&at(&["plan"]));
     assert!(!plan.contains("CRLF"), "{plan}");
@@ -369,8 +372,8 @@ fn machines_without_the_containers_of_a_compose_file_are_not_made() {
     assert!(same.starts_with("exit 0\n"), "{same}");
     let more = at(&["scale", "count", "2", "-y"]);
     assert!(more.starts_with("exit 6\n"), "{more}");
-    let told = "new Machines of group `app` would not have the containers of the compose file (fly.toml:7)";
-    assert!(flat(&more).contains(told), "{more}");
+    let expected = "new Machines of group `app` would not have the containers of the compose file (fly.toml:7)";
+    assert!(flat(&more).contains(expected), "{more}");
     assert_eq!(platform.machines().len(), 1);
     assert!(at(&["validate"]).contains("warning[compose_not_read]"));
 }
@@ -413,9 +416,9 @@ fn on_a_terminal_no_diagnostic_breaks_within_a_word() {
     let without = Sandbox::FLY.replace("[processes]", "[env]");
     sandbox.write("fly.toml", &without);
     let whole = sandbox.run(&["validate", "--provider", "local"]);
-    let told =
+    let expected =
         "process group `app` has no command, and provider `local` has no image to take one from";
-    assert!(whole.contains(told), "{whole}");
+    assert!(whole.contains(expected), "{whole}");
     for width in [60, 80, 100] {
         let mut command = sandbox.command(&["validate", "--provider", "local"]);
         command.env("COLUMNS", width.to_string());
@@ -425,6 +428,6 @@ fn on_a_terminal_no_diagnostic_breaks_within_a_word() {
         let longest = lines.iter().map(|line| line.chars().count()).max();
         assert!(longest <= Some(width), "{width}: {screen}");
         let words: Vec<&str> = screen.split_whitespace().collect();
-        assert!(words.join(" ").contains(told), "{width}: {screen}");
+        assert!(words.join(" ").contains(expected), "{width}: {screen}");
     }
 }

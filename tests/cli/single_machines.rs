@@ -199,9 +199,9 @@ fn an_edit_alone_leads_a_pipeline_to_the_same() {
     assert_eq!(ids(&sandbox, "web").len(), 0);
     let mut now = ids(&sandbox, "jobs");
     now.sort();
-    let mut wanted = vec![jobs[0].clone(), web[1].clone()];
-    wanted.sort();
-    assert_eq!(now, wanted);
+    let mut expected = vec![jobs[0].clone(), web[1].clone()];
+    expected.sort();
+    assert_eq!(now, expected);
     settled(&sandbox);
 }
 

@@ -31,23 +31,23 @@ fn outage(effect: &str) -> (Sandbox, EmulatorProcess) {
 #[test]
 fn a_host_outage_without_a_state_makes_no_second_fleet() {
     let (sandbox, platform) = outage("host-unreachable");
-    let told = run(&sandbox, &platform, &["apply", "-y"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
-    assert!(told.contains("host unreachable: 2 Machines"), "{told}");
+    let output = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(output.starts_with("exit 0\n"), "{output}");
+    assert!(output.contains("host unreachable: 2 Machines"), "{output}");
     assert_eq!(platform.machines().len(), 2);
 }
 
 #[test]
 fn machines_that_nobody_can_tell_keep_an_apply_without_a_state_from_making_others() {
     let (sandbox, platform) = outage("host-silent");
-    let told = run(&sandbox, &platform, &["apply", "-y"]);
-    assert!(told.starts_with("exit 6\n"), "{told}");
-    assert!(told.contains("--accept-unknown"), "{told}");
+    let output = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(output.starts_with("exit 6\n"), "{output}");
+    assert!(output.contains("--accept-unknown"), "{output}");
     assert_eq!(platform.machines().len(), 2);
-    let told = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
-    assert!(told.starts_with("exit 6\n"), "{told}");
-    let told = run(&sandbox, &platform, &["apply", "-y", "--accept-unknown"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
+    let output = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(output.starts_with("exit 6\n"), "{output}");
+    let output = run(&sandbox, &platform, &["apply", "-y", "--accept-unknown"]);
+    assert!(output.starts_with("exit 0\n"), "{output}");
     assert_eq!(platform.machines().len(), 4);
 }
 
@@ -58,8 +58,8 @@ fn a_saved_destroy_that_leaves_unreadable_machines_is_not_complete_either() {
     let destroy = ["plan", "--destroy", "--out", "d.plan"];
     let planned = run(&sandbox, &platform, &destroy);
     assert!(planned.starts_with("exit 0\n"), "{planned}");
-    let told = run(&sandbox, &platform, &["apply", "d.plan"]);
-    assert!(told.starts_with("exit 3\n"), "{told}");
+    let output = run(&sandbox, &platform, &["apply", "d.plan"]);
+    assert!(output.starts_with("exit 3\n"), "{output}");
     assert!(!platform.machines().iter().any(|m| m["id"] == id.as_str()));
 }
 
@@ -68,24 +68,27 @@ fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
     let destroy = ["destroy", "-y", "--allow-destroy=all,app:1"];
     for effect in ["host-unreachable", "host-silent"] {
         let (sandbox, platform) = outage(effect);
-        let told = run(&sandbox, &platform, &destroy);
-        assert!(told.starts_with("exit 3\n"), "{told}");
-        assert!(!told.contains("nothing left"), "{told}");
+        let output = run(&sandbox, &platform, &destroy);
+        assert!(output.starts_with("exit 3\n"), "{output}");
+        assert!(!output.contains("nothing left"), "{output}");
         assert!(
-            told.contains("Machines that cannot be read remain"),
-            "{told}"
+            output.contains("Machines that cannot be read remain"),
+            "{output}"
         );
         // Beside one that goes.
         platform.deployed("app", "ams", V1);
-        let told = run(&sandbox, &platform, &destroy);
-        assert!(told.starts_with("exit 3\n"), "{told}");
-        assert!(told.contains("Destroy incomplete: 1 destroyed"), "{told}");
-        let told = run(
+        let output = run(&sandbox, &platform, &destroy);
+        assert!(output.starts_with("exit 3\n"), "{output}");
+        assert!(
+            output.contains("Destroy incomplete: 1 destroyed"),
+            "{output}"
+        );
+        let output = run(
             &sandbox,
             &platform,
             &["destroy", "-y", "--allow-destroy=all,app:1", "--json"],
         );
-        assert!(told.contains(r#""outcome":"incomplete""#), "{told}");
+        assert!(output.contains(r#""outcome":"incomplete""#), "{output}");
         assert_eq!(platform.machines().len(), 2);
     }
 }
@@ -95,16 +98,19 @@ fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
 fn status_takes_from_the_state_what_nobody_can_read_as_a_plan_does() {
     let (sandbox, platform) = scene(&away("host-silent"));
     // The hosts go while the apply verifies, and the state lists both Machines.
-    let told = run(&sandbox, &platform, &["apply", "-y", "--steady", "0"]);
-    assert!(told.contains("2 created; see the errors above"), "{told}");
+    let output = run(&sandbox, &platform, &["apply", "-y", "--steady", "0"]);
+    assert!(
+        output.contains("2 created; see the errors above"),
+        "{output}"
+    );
     let away = |machine: &Value| machine["host_status"] == "unreachable";
     assert!(platform.machines().iter().all(away));
-    let told = run(&sandbox, &platform, &["status"]);
-    assert!(told.contains("app  2 of 2"), "{told}");
-    assert!(!told.contains("no group"), "{told}");
-    assert!(!told.contains("not known who manages it"), "{told}");
-    let told = run(&sandbox, &platform, &["machine", "list"]);
-    assert!(!told.contains("(-)"), "{told}");
+    let output = run(&sandbox, &platform, &["status"]);
+    assert!(output.contains("app  2 of 2"), "{output}");
+    assert!(!output.contains("no group"), "{output}");
+    assert!(!output.contains("not known who manages it"), "{output}");
+    let output = run(&sandbox, &platform, &["machine", "list"]);
+    assert!(!output.contains("(-)"), "{output}");
 }
 
 /// Holds rule 5.
@@ -119,15 +125,15 @@ fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
     let path = format!("/v1/apps/shop/machines/{canary}/metadata/fly_canary");
     let (status, _) = platform.ask("POST", &path, &json!({"value": "true"}));
     assert_eq!(status, 204);
-    let told = run(&sandbox, &platform, &["apply", "-y"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
-    assert!(told.contains(&canary), "{told}");
+    let output = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(output.starts_with("exit 0\n"), "{output}");
+    assert!(output.contains(&canary), "{output}");
     let left: Vec<Value> = platform.machines();
     assert_eq!(left.len(), 3);
     // Nor does it count for its group where one only looks.
-    let told = run(&sandbox, &platform, &["status"]);
-    assert!(told.contains("app  2 of 2 · 2 started"), "{told}");
-    assert!(told.contains(&canary), "{told}");
+    let output = run(&sandbox, &platform, &["status"]);
+    assert!(output.contains("app  2 of 2 · 2 started"), "{output}");
+    assert!(output.contains(&canary), "{output}");
     let state = sandbox.read("state/shop.json");
     assert!(ours.iter().all(|id| state.contains(id)) && !state.contains(&canary));
 }
@@ -148,19 +154,19 @@ fn an_empty_list_without_a_count_stops_every_verb_until_somebody_says_that_it_is
         &["refresh", "-y"],
         &["drift"],
     ] {
-        let told = run(&sandbox, &platform, verb);
-        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let output = run(&sandbox, &platform, verb);
+        let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
         let why = "the provider lists no Machines and gives no count";
-        assert!(told.contains(why), "{verb:?}: {told}");
-        assert!(told.contains("--accept-missing"), "{verb:?}: {told}");
-        assert_eq!(told.starts_with("exit 0 "), verb == ["plan"], "{told}");
-        let is_named = told.contains("run `aeroform refresh --accept-missing`");
-        assert_eq!(is_named, verb == ["drift"], "{verb:?}: {told}");
+        assert!(output.contains(why), "{verb:?}: {output}");
+        assert!(output.contains("--accept-missing"), "{verb:?}: {output}");
+        assert_eq!(output.starts_with("exit 0 "), verb == ["plan"], "{output}");
+        let is_named = output.contains("run `aeroform refresh --accept-missing`");
+        assert_eq!(is_named, verb == ["drift"], "{verb:?}: {output}");
     }
     assert!(!sandbox.project().join("state").exists());
     let command = ["refresh", "--accept-missing", "-y"];
-    let told = run(&sandbox, &platform, &command);
-    assert!(told.starts_with("exit 0\n"), "{told}");
+    let output = run(&sandbox, &platform, &command);
+    assert!(output.starts_with("exit 0\n"), "{output}");
 }
 
 #[test]
@@ -173,15 +179,15 @@ fn without_an_id_of_the_app_everything_goes_on_and_the_first_id_is_taken() {
     assert!(applied.contains(warning), "{applied}");
     let derived = "\"lineage\": \"app-without-id-";
     assert!(sandbox.read("state/shop.json").contains(derived));
-    let told = run(&sandbox, &platform, &["status"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
+    let output = run(&sandbox, &platform, &["status"]);
+    assert!(output.starts_with("exit 0\n"), "{output}");
     // Until the fault is over.
     for _ in 0..6 {
         platform.ask("GET", "/v1/apps/shop", &Value::Null);
     }
-    let told = run(&sandbox, &platform, &["apply", "-y"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
-    assert!(!told.contains("take-over"), "{told}");
+    let output = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(output.starts_with("exit 0\n"), "{output}");
+    assert!(!output.contains("take-over"), "{output}");
     let planned = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
     assert!(planned.starts_with("exit 0\n"), "{planned}");
     assert_eq!(platform.machines().len(), 2);

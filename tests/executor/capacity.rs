@@ -134,15 +134,15 @@ async fn a_region_that_is_full_as_well_leaves_the_old_machine_as_it_was() {
     full(&stage.sim, &old);
     let no_room = FaultEffect::NoRoom { message: None };
     stage.sim.world().inject(Fault::on("create", no_room));
-    let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let ran = stage.apply(&wanted).await;
+    let target = desired([("web", image(web(1), "shop:2"))]);
+    let ran = stage.apply(&target).await;
     assert_eq!(ran.failure().0, "no_room");
     assert_eq!(
         (stage.id(0), images(&stage)),
         (old, vec!["shop:1".to_owned()])
     );
     assert_eq!(stage.known.pending_creates, []);
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     assert_eq!(images(&stage), ["shop:2"]);
 }
 
@@ -228,15 +228,15 @@ async fn a_new_machine_that_does_not_come_up_leaves_the_old_one_and_the_next_run
         .sim
         .world()
         .inject(Fault::on("create", FaultEffect::FailStart));
-    let wanted = desired([("web", checked(image(web(2), "shop:2")))]);
-    let ran = stage.apply(&wanted).await;
+    let target = desired([("web", checked(image(web(2), "shop:2")))]);
+    let ran = stage.apply(&target).await;
     assert_eq!(ran.failure().0, "machine_failed");
     assert_eq!(stage.machines().len(), 3);
     let pair = stage.known.machines.values();
     let replaces: Vec<_> = pair.filter_map(|known| known.replaces.as_ref()).collect();
     assert_eq!(replaces.len(), 1);
     assert_eq!(replaces[0].as_str(), old);
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     assert_eq!(images(&stage), ["shop:2"; 2]);
     stage.assert_one_machine_per_name(2);
 }
@@ -252,19 +252,19 @@ async fn a_lost_create_in_place_of_an_update_is_owed_and_found_again() {
         .sim
         .world()
         .inject(Fault::on("create", lost).times(100));
-    let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let ran = stage.apply(&wanted).await;
+    let target = desired([("web", image(web(1), "shop:2"))]);
+    let ran = stage.apply(&target).await;
     assert_eq!(ran.outcomes(), ["unknown"]);
     let [pending] = stage.known.pending_creates.as_slice() else {
         panic!("{:?}", stage.known.pending_creates);
     };
-    let owed = pending.launch.clone();
+    let launch = pending.launch.clone();
     assert_eq!(pending.replaces.as_ref().unwrap().as_str(), old);
     stage.sim.world().clear_faults();
     full(&stage.sim, &old);
-    let ran = stage.apply_until_settled(&wanted).await;
+    let ran = stage.apply_until_settled(&target).await;
     let (_, change) = ran.plan.changes().next().unwrap();
-    assert_eq!(change.successor().unwrap().launch, owed);
+    assert_eq!(change.successor().unwrap().launch, launch);
     assert!(stage.known.pending_creates.is_empty());
     stage.assert_one_machine_per_name(1);
 }
@@ -272,37 +272,37 @@ async fn a_lost_create_in_place_of_an_update_is_owed_and_found_again() {
 /// Kills an apply in which two Machines find no room before and after everything that leaves it, and
 /// applies again with the journal and without.
 async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
-    let place = DurableState {
+    let durable = DurableState {
         sim: SimProvider::new("seed"),
         store: MemoryStore::default(),
         journal: MemoryJournal::default(),
     };
-    place.sim.world().add_app("shop");
-    let whole = |place: DurableState, run: &'static str, wanted: Desired| async move {
-        let process = Process::new(&place, ProcessEnd::Normal);
-        let (look, ended) = process.apply(&wanted, run).await.unwrap();
+    durable.sim.world().add_app("shop");
+    let whole = |durable: DurableState, run: &'static str, target: Desired| async move {
+        let process = Process::new(&durable, ProcessEnd::Normal);
+        let (preview, ended) = process.apply(&target, run).await.unwrap();
         assert_eq!(
-            ended.run_end(&look, "apply"),
+            ended.run_end(&preview, "apply"),
             RunOutcome::Complete,
             "{:?}",
             ended.report
         );
         (
-            look,
+            preview,
             process.passed(),
-            place.sim.world().operator("shop").machines(),
+            durable.sim.world().operator("shop").machines(),
         )
     };
-    whole(place.fork(), "probe", before.clone()).await;
-    let (_, _, machines) = whole(place.clone(), "before", before).await;
+    whole(durable.fork(), "probe", before.clone()).await;
+    let (_, _, machines) = whole(durable.clone(), "before", before).await;
     for machine in machines.iter().take(2) {
-        full(&place.sim, machine["id"].as_str().unwrap());
+        full(&durable.sim, machine["id"].as_str().unwrap());
     }
-    let (_, moments, _) = whole(place.fork(), "whole", after.clone()).await;
+    let (_, moments, _) = whole(durable.fork(), "whole", after.clone()).await;
     for n in 1..=moments {
         for (end, keeps) in [(ProcessEnd::Before(n), true), (ProcessEnd::After(n), false)] {
             let case = format!("killed at {n}, journal kept: {keeps}");
-            let again = place.fork();
+            let again = durable.fork();
             let _ = Process::new(&again, end).apply(&after, "first").await;
             if !keeps {
                 again.journal.delete();
@@ -310,11 +310,11 @@ async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
             whole(again.fork(), "second", after.clone()).await;
             let (_, _, mut machines) = whole(again.clone(), "second", after.clone()).await;
             machines.retain(|machine| machine["state"] != "destroying");
-            let (look, _, _) = whole(again, "third", after.clone()).await;
+            let (preview, _, _) = whole(again, "third", after.clone()).await;
             assert!(
-                look.plan.is_empty(),
+                preview.plan.is_empty(),
                 "{case}: {:#?}",
-                look.plan.summary_lines()
+                preview.plan.summary_lines()
             );
             let right = |m: &&serde_json::Value| m["config"]["image"] == "shop:2";
             assert_eq!(machines.iter().filter(right).count(), count, "{case}");
@@ -365,15 +365,15 @@ async fn a_standby_whose_own_host_is_full_as_well_is_named_and_replaced_by_the_n
         .world()
         .operator("shop")
         .update(&primary, |config| config["image"] = json!("odd"));
-    let wanted = desired([("worker", jobs())]);
-    let ran = stage.apply(&wanted).await;
+    let target = desired([("worker", jobs())]);
+    let ran = stage.apply(&target).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "no_room");
-    let told = format!("standby {standby} cannot be updated to watch");
-    assert!(message.starts_with(&told), "{message}");
+    let reported = format!("standby {standby} cannot be updated to watch");
+    assert!(message.starts_with(&reported), "{message}");
     // The primary serves, and the one that it is to replace goes only once it is stood by for.
     assert_eq!(stage.machines().len(), 3);
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     stage.assert_one_machine_per_name(2);
     let ids = [stage.id(0), stage.id(1)];
     assert!(

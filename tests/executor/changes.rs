@@ -110,12 +110,12 @@ async fn a_stopped_machine_is_updated_and_stays_stopped() {
 async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
-    let wanted = desired([("web", checked(image(web(1), "shop:2")))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", checked(image(web(1), "shop:2")))]);
+    let (made, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").stop(&id);
     stage
-        .carry_out(&wanted, made, &observed)
+        .carry_out(&target, made, &observed)
         .await
         .assert_complete();
     assert_eq!(stage.states(), ["stopped"]);
@@ -124,11 +124,11 @@ async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_machine_is_sent_its_own_config_again_so_that_it_runs() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", web(1))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("web", web(1))]);
+    stage.apply_until_settled(&target).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").fail(&id);
-    let ran = stage.apply_until_settled(&wanted).await;
+    let ran = stage.apply_until_settled(&target).await;
     assert_eq!(ran.plan.changes().count(), 1);
     assert_eq!(stage.states(), ["started"]);
 }
@@ -173,12 +173,12 @@ async fn a_machine_that_is_gone_already_counts_as_destroyed() {
     stage
         .apply_until_settled(&desired([("worker", worker(2))]))
         .await;
-    let wanted = desired([("worker", worker(1))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("worker", worker(1))]);
+    let (made, observed) = stage.plan(&target).await;
     let victim = made.changes().next().unwrap().1.machine.id.clone().unwrap();
     stage.sim.world().operator("shop").destroy(victim.as_str());
     stage
-        .carry_out(&wanted, made, &observed)
+        .carry_out(&target, made, &observed)
         .await
         .assert_complete();
     assert_eq!(stage.sim.world().count("destroy"), 0);
@@ -206,14 +206,14 @@ async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
 #[tokio::test(start_paused = true)]
 async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", web(1))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", web(1))]);
+    let (made, observed) = stage.plan(&target).await;
     let lost = FaultEffect::LoseBefore { status: 503 };
     stage
         .sim
         .world()
         .inject(Fault::on("list", lost).times(1000));
-    let ran = stage.carry_out(&wanted, made, &observed).await;
+    let ran = stage.carry_out(&target, made, &observed).await;
     assert_eq!(ran.outcomes(), ["done"]);
     assert_eq!(ran.report.findings.len(), 1, "{:?}", ran.report);
 }
@@ -227,16 +227,16 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
     let (rests, runs) = (stage.id(0), stage.id(1));
     stage.sim.world().operator("shop").stop(&rests);
     stage.sim.world().cordon("shop", &rests, true);
-    let wanted = desired([("web", checked(web(2)))]);
+    let target = desired([("web", checked(web(2)))]);
     let ids = [rests.as_str(), runs.as_str()];
-    let asked = Requested {
+    let requested = Requested {
         replace: ids.map(|id| MachineId::new(id).unwrap()).into(),
         ..Requested::default()
     };
-    crate::requested::apply(&mut stage, &wanted, asked)
+    crate::requested::apply(&mut stage, &target, requested)
         .await
         .assert_complete();
-    stage.assert_settled(&wanted).await;
+    stage.assert_settled(&target).await;
     let is = |machine: &serde_json::Value| {
         let word = machine["state"].as_str().unwrap().to_owned();
         (word, machine["cordoned"] == true)
@@ -332,8 +332,8 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
         ("has a standby", standby(), Down::ByItself(1), false, true),
     ] {
         let mut stage = ExecutorFixture::new();
-        let wanted = desired([("jobs", group)]);
-        stage.apply_until_settled(&wanted).await;
+        let target = desired([("jobs", group)]);
+        stage.apply_until_settled(&target).await;
         let is_primary =
             |(_, known): &(_, &aeroform::core::fleet::KnownMachine)| known.standby_for.is_empty();
         let primary = stage.known.machines.iter().find(is_primary);
@@ -342,11 +342,11 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
         if unproven {
             stage.known.machines.get_mut(&old).unwrap().unproven = true;
         }
-        let asked = Requested {
+        let requested = Requested {
             replace: [old.clone()].into(),
             ..Requested::default()
         };
-        let ran = crate::requested::apply(&mut stage, &wanted, asked).await;
+        let ran = crate::requested::apply(&mut stage, &target, requested).await;
         ran.assert_complete();
         let machines = stage.machines();
         let launches = |known: &aeroform::core::fleet::KnownMachine| known.standby_for.is_empty();
@@ -369,21 +369,21 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_one_goes() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", checked(web(2)))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("web", checked(web(2)))]);
+    stage.apply_until_settled(&target).await;
     let old = stage.id(0);
     stage.sim.world().cordon("shop", &old, true);
     let slow = Fault::on("create", FaultEffect::SlowAnswer(Duration::from_secs(20)));
     stage.sim.world().inject(slow);
-    let asked = Requested {
+    let requested = Requested {
         replace: [MachineId::new(old.as_str()).unwrap()].into(),
         ..Requested::default()
     };
-    let killed = crate::requested::apply(&mut stage, &wanted, asked);
+    let killed = crate::requested::apply(&mut stage, &target, requested);
     let died = timeout(Duration::from_secs(10), killed).await;
     assert!(died.is_err(), "it was to die before the cordon");
     assert_eq!(stage.machines().len(), 3);
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     let machines = stage.machines();
     assert_eq!(machines.len(), 2);
     assert!(machines.iter().all(|machine| machine["id"] != old.as_str()));
@@ -395,12 +395,12 @@ async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
     let mut stage = ExecutorFixture::new();
     let daily = web(1).config(json!({"schedule": "daily"}));
     stage.apply_until_settled(&desired([("web", daily)])).await;
-    let wanted = desired([("web", web(1))]);
-    let asked = Requested {
+    let target = desired([("web", web(1))]);
+    let requested = Requested {
         replace: [MachineId::new(stage.id(0)).unwrap()].into(),
         ..Requested::default()
     };
-    let ran = crate::requested::apply(&mut stage, &wanted, asked).await;
+    let ran = crate::requested::apply(&mut stage, &target, requested).await;
     ran.assert_complete();
     let (_, create) = ran.plan.changes().next().unwrap();
     assert_eq!(create.changes[0].path, ["schedule"]);
@@ -412,16 +412,16 @@ async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
 async fn a_machine_that_is_destroyed_for_its_volume_has_a_successor_that_runs() {
     let mut stage = ExecutorFixture::new();
     stage.sim.world().add_volume("shop", "data", "ams", 1);
-    let wanted = desired([("db", worker(1).mount())]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("db", worker(1).mount())]);
+    stage.apply_until_settled(&target).await;
     let old = stage.id(0);
     stage.sim.world().operator("shop").stop(&old);
     stage.sim.world().cordon("shop", &old, true);
-    let asked = Requested {
+    let requested = Requested {
         replace: [MachineId::new(old).unwrap()].into(),
         ..Requested::default()
     };
-    crate::requested::apply(&mut stage, &wanted, asked)
+    crate::requested::apply(&mut stage, &target, requested)
         .await
         .assert_complete();
     let machine = stage.machines().remove(0);

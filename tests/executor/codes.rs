@@ -51,29 +51,29 @@ async fn every_code_of_a_step_is_provoked() {
 async fn host_lost() -> String {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
-    let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", image(web(1), "shop:2"))]);
+    let (made, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage
         .sim
         .world()
         .operator("shop")
         .set_host_unreachable(&id, true);
-    stage.carry_out(&wanted, made, &observed).await.failure().0
+    stage.carry_out(&target, made, &observed).await.failure().0
 }
 
 /// A change that names no Machine, as no planner makes one.
 async fn plan_of_somebody_else() -> String {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
-    let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (mut made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", image(web(1), "shop:2"))]);
+    let (mut made, observed) = stage.plan(&target).await;
     for step in &mut made.steps {
         if let Work::Change(change) = &mut step.work {
             change.machine.id = None;
         }
     }
-    stage.carry_out(&wanted, made, &observed).await.failure().0
+    stage.carry_out(&target, made, &observed).await.failure().0
 }
 
 fn create() -> Call {

@@ -60,10 +60,10 @@ async fn of_two_first_applies_at_once_none_changes_what_the_other_made() {
 async fn what_another_run_made_for_the_same_is_taken_as_it_is() {
     let mut stage = ExecutorFixture::new();
     let mut other = rival(&stage);
-    let wanted = web(2, "same");
-    let (plan, observed) = other.plan(&wanted).await;
-    stage.apply(&wanted).await;
-    let ran = other.carry_out(&wanted, plan, &observed).await;
+    let target = web(2, "same");
+    let (plan, observed) = other.plan(&target).await;
+    stage.apply(&target).await;
+    let ran = other.carry_out(&target, plan, &observed).await;
     assert!(
         ran.report
             .results
@@ -77,13 +77,13 @@ async fn what_another_run_made_for_the_same_is_taken_as_it_is() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_of_its_name_that_bears_no_run_is_updated_and_told_as_that() {
     let mut stage = ExecutorFixture::new();
-    let wanted = web(1, "wanted");
-    let (plan, observed) = stage.plan(&wanted).await;
+    let target = web(1, "wanted");
+    let (plan, observed) = stage.plan(&target).await;
     let (_, change) = plan.changes().next().unwrap();
     let name = change.machine.name.to_string();
     let config = json!({"image": "x", "metadata": {"fly_process_group": "web"}});
     stage.sim.world().operator("shop").add(&name, "ams", config);
-    let ran = stage.carry_out(&wanted, plan, &observed).await;
+    let ran = stage.carry_out(&target, plan, &observed).await;
     assert_eq!(ran.report.results[0].outcome, Outcome::Done);
     assert!(ran.report.results[0].updated);
 }
@@ -97,9 +97,9 @@ async fn a_run_whose_work_is_changed_before_it_ends_is_overtaken_and_says_by_who
         ("by hand", "by another client (it is at version "),
     ] {
         let mut stage = ExecutorFixture::new();
-        let mut wanted = web(2, "ours");
+        let mut target = web(2, "ours");
         let jobs = group("jobs").count(1).config(json!({"image": "shop:1"}));
-        wanted.groups.insert(group_name("jobs"), jobs);
+        target.groups.insert(group_name("jobs"), jobs);
         let slow = FaultEffect::SlowStart(Duration::from_secs(60));
         stage
             .sim
@@ -127,7 +127,7 @@ async fn a_run_whose_work_is_changed_before_it_ends_is_overtaken_and_says_by_who
                 }
             });
         };
-        let (ran, ()) = tokio::join!(stage.apply(&wanted), meanwhile);
+        let (ran, ()) = tokio::join!(stage.apply(&target), meanwhile);
         assert_eq!(ran.report.overtaken.len(), 1, "{how}: {:?}", ran.report);
         let text = &ran.report.overtaken[0];
         assert!(text.contains(said), "{how}: {text}");

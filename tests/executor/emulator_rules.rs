@@ -48,105 +48,116 @@ fn id(shown: &Value) -> String {
 
 #[test]
 fn a_machine_goes_through_its_life_by_itself() {
-    let mut place = WorldFixture::new();
-    let made = id(&place.create(&config_named("a")));
-    assert_eq!(place.states(&made), ["created", "starting", "started"]);
-    place.world.stop("shop", &made).result.unwrap();
-    assert_eq!(place.states(&made), ["stopping", "stopped"]);
-    place.world.start("shop", &made).result.unwrap();
-    assert_eq!(place.states(&made), ["starting", "started"]);
+    let mut fixture = WorldFixture::new();
+    let made = id(&fixture.create(&config_named("a")));
+    assert_eq!(fixture.states(&made), ["created", "starting", "started"]);
+    fixture.world.stop("shop", &made).result.unwrap();
+    assert_eq!(fixture.states(&made), ["stopping", "stopped"]);
+    fixture.world.start("shop", &made).result.unwrap();
+    assert_eq!(fixture.states(&made), ["starting", "started"]);
     let config = json!({"config": {"image": "a:2"}});
-    place.world.update("shop", &made, &config).result.unwrap();
-    assert_eq!(place.states(&made), ["replacing", "starting", "started"]);
-    place.world.destroy("shop", &made, true).result.unwrap();
-    assert_eq!(place.states(&made), ["destroying", "destroyed"]);
-    place.clock.advance(Duration::from_secs(3600));
-    assert_eq!(place.world.inspect("shop", &made).unwrap_err().status, 404);
+    fixture.world.update("shop", &made, &config).result.unwrap();
+    assert_eq!(fixture.states(&made), ["replacing", "starting", "started"]);
+    fixture.world.destroy("shop", &made, true).result.unwrap();
+    assert_eq!(fixture.states(&made), ["destroying", "destroyed"]);
+    fixture.clock.advance(Duration::from_secs(3600));
+    assert_eq!(
+        fixture.world.inspect("shop", &made).unwrap_err().status,
+        404
+    );
 }
 
 #[test]
 fn what_does_not_run_stays_down_through_an_update() {
-    let mut place = WorldFixture::new();
+    let mut fixture = WorldFixture::new();
     let mut body = config_named("a");
     body["skip_launch"] = true.into();
-    let made = id(&place.create(&body));
-    assert_eq!(place.states(&made), ["created", "stopped"]);
+    let made = id(&fixture.create(&body));
+    assert_eq!(fixture.states(&made), ["created", "stopped"]);
     let config = json!({"config": {"image": "a:2"}});
-    place.world.update("shop", &made, &config).result.unwrap();
-    assert_eq!(place.states(&made), ["replacing", "stopped"]);
+    fixture.world.update("shop", &made, &config).result.unwrap();
+    assert_eq!(fixture.states(&made), ["replacing", "stopped"]);
 }
 
 #[test]
 fn a_name_is_taken_until_its_machine_is_destroyed() {
-    let mut place = WorldFixture::new();
-    let made = id(&place.create(&config_named("a")));
-    let refusal = place
+    let mut fixture = WorldFixture::new();
+    let made = id(&fixture.create(&config_named("a")));
+    let refusal = fixture
         .world
         .create("shop", &config_named("a"))
         .result
         .unwrap_err();
     assert_eq!(refusal.status, 409);
     assert!(refusal.message.contains("already_exists") && refusal.message.contains(&made));
-    place.world.operator("shop").destroy(&made);
-    assert_ne!(id(&place.create(&config_named("a"))), made);
+    fixture.world.operator("shop").destroy(&made);
+    assert_ne!(id(&fixture.create(&config_named("a"))), made);
 }
 
 #[test]
 fn only_a_stopped_machine_is_destroyed_without_force_and_only_the_current_one_updated() {
-    let mut place = WorldFixture::new();
-    let made = place.create(&config_named("a"));
+    let mut fixture = WorldFixture::new();
+    let made = fixture.create(&config_named("a"));
     let (made, first) = (id(&made), made["instance_id"].clone());
-    place.clock.advance(Duration::from_secs(5));
-    let refusal = place.world.destroy("shop", &made, false).result;
+    fixture.clock.advance(Duration::from_secs(5));
+    let refusal = fixture.world.destroy("shop", &made, false).result;
     assert_eq!(refusal.unwrap_err().status, 412);
     let mut body = json!({"config": {"image": "a:2"}, "current_version": first});
-    place.world.update("shop", &made, &body).result.unwrap();
-    place.clock.advance(Duration::from_secs(5));
-    let refusal = place.world.update("shop", &made, &body).result.unwrap_err();
+    fixture.world.update("shop", &made, &body).result.unwrap();
+    fixture.clock.advance(Duration::from_secs(5));
+    let refusal = fixture
+        .world
+        .update("shop", &made, &body)
+        .result
+        .unwrap_err();
     assert_eq!(refusal.status, 409);
     body["current_version"] = Value::Null;
-    place.world.update("shop", &made, &body).result.unwrap();
+    fixture.world.update("shop", &made, &body).result.unwrap();
 }
 
 #[test]
 fn a_config_comes_back_as_it_came_unknown_and_misspelt_keys_included() {
-    let mut place = WorldFixture::new();
+    let mut fixture = WorldFixture::new();
     let mut body = config_named("a");
     body["config"]["comand"] = json!({"deep": [1, null]});
-    let made = id(&place.create(&body));
+    let made = id(&fixture.create(&body));
     assert_eq!(
-        place.world.inspect("shop", &made).unwrap()["config"],
+        fixture.world.inspect("shop", &made).unwrap()["config"],
         body["config"]
     );
 }
 
 #[test]
 fn a_volume_has_one_machine_until_that_is_destroyed() {
-    let mut place = WorldFixture::new();
-    let volume = place.world.add_volume("shop", "data", "ams", 1).unwrap();
+    let mut fixture = WorldFixture::new();
+    let volume = fixture.world.add_volume("shop", "data", "ams", 1).unwrap();
     let mount = |name: &str| {
         let mut body = config_named(name);
         body["config"]["mounts"] = json!([{"volume": volume, "path": "/data"}]);
         body
     };
-    let made = id(&place.create(&mount("a")));
-    let shown = place.world.volumes("shop").result.unwrap();
+    let made = id(&fixture.create(&mount("a")));
+    let shown = fixture.world.volumes("shop").result.unwrap();
     assert_eq!(shown[0]["attached_machine_id"], made.as_str());
-    let refusal = place.world.create("shop", &mount("b")).result.unwrap_err();
+    let refusal = fixture
+        .world
+        .create("shop", &mount("b"))
+        .result
+        .unwrap_err();
     assert!(
         refusal.message.contains("already claimed"),
         "{}",
         refusal.message
     );
-    place.world.operator("shop").destroy(&made);
-    place.create(&mount("b"));
+    fixture.world.operator("shop").destroy(&made);
+    fixture.create(&mount("b"));
 }
 
 #[test]
 fn a_fault_touches_the_calls_that_it_names_and_counts_them() {
-    let mut place = WorldFixture::new();
+    let mut fixture = WorldFixture::new();
     let lost = Fault::on("create", FaultEffect::LoseAfter { status: 502 });
-    let fault = place.world.inject(lost.in_group("web").nth(2));
+    let fault = fixture.world.inject(lost.in_group("web").nth(2));
     let in_group = |name: &str, group: &str| {
         let mut body = config_named(name);
         body["config"]["metadata"] = json!({"fly_process_group": group});
@@ -158,22 +169,22 @@ fn a_fault_touches_the_calls_that_it_names_and_counts_them() {
         ("c", "web", false),
         ("d", "web", true),
     ] {
-        let answer = place.world.create("shop", &in_group(name, group));
+        let answer = fixture.world.create("shop", &in_group(name, group));
         assert_eq!(answer.result.is_ok(), works, "{name}");
     }
-    assert_eq!(place.world.fired(fault), 1);
-    assert_eq!(place.world.operator("shop").machines().len(), 4);
-    assert_eq!(place.world.count("create"), 4);
+    assert_eq!(fixture.world.fired(fault), 1);
+    assert_eq!(fixture.world.operator("shop").machines().len(), 4);
+    assert_eq!(fixture.world.count("create"), 4);
 }
 
 #[test]
 fn the_same_seed_and_calls_give_the_same_world() {
     let run = || {
-        let mut place = WorldFixture::new();
-        let first = id(&place.create(&config_named("a")));
-        place.world.operator("shop").clone_machine(&first);
-        place.clock.advance(Duration::from_secs(9));
-        place.world.list("shop").result.unwrap()
+        let mut fixture = WorldFixture::new();
+        let first = id(&fixture.create(&config_named("a")));
+        fixture.world.operator("shop").clone_machine(&first);
+        fixture.clock.advance(Duration::from_secs(9));
+        fixture.world.list("shop").result.unwrap()
     };
     assert_eq!(run(), run());
 }

@@ -66,7 +66,7 @@ impl ExecutorFixture {
         observed: &Observed,
     ) -> ExecutedRun {
         self.runs += 1;
-        let errand = RunSpec {
+        let run_spec = RunSpec {
             number: self.runs,
             desired,
             known: &self.known,
@@ -77,7 +77,7 @@ impl ExecutorFixture {
             cancel: self.cancel.clone(),
             parallelism: self.parallelism,
         };
-        let (ran, next) = carry_out(errand, made).await;
+        let (ran, next) = carry_out(run_spec, made).await;
         self.known = next;
         ran
     }

@@ -15,19 +15,19 @@ use crate::support::{GroupBuilder, desired};
 async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_overwritten() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
-    let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", image(web(1), "shop:2"))]);
+    let (made, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage
         .sim
         .world()
         .operator("shop")
         .update(&id, |config| config["image"] = "hand:1".into());
-    let ran = stage.carry_out(&wanted, made, &observed).await;
+    let ran = stage.carry_out(&target, made, &observed).await;
     assert_eq!(ran.failure().0, "conflict");
     assert_eq!(stage.sim.world().count("update"), 0);
     assert_eq!(stage.machines()[0]["config"]["image"], "hand:1");
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
 }
 
 /// Holds rule 24.
@@ -35,12 +35,12 @@ async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_over
 async fn a_new_instance_of_an_equal_config_is_no_conflict() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
-    let wanted = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", image(web(1), "shop:2"))]);
+    let (made, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").update(&id, |_| {});
     stage
-        .carry_out(&wanted, made, &observed)
+        .carry_out(&target, made, &observed)
         .await
         .assert_complete();
 }
@@ -163,8 +163,8 @@ async fn destroyed_while_awaited(effect: FaultEffect) {
         world.operator("shop").destroy(id.as_str().unwrap());
     };
     let begun = Instant::now();
-    let wanted = desired([("web", checked(web(1)))]);
-    let (ran, ()) = tokio::join!(stage.apply(&wanted), somebody);
+    let target = desired([("web", checked(web(1)))]);
+    let (ran, ()) = tokio::join!(stage.apply(&target), somebody);
     assert_eq!(stage.sim.world().fired(slow), 1);
     let (code, message) = ran.failure();
     assert_eq!(code, "machine_failed", "{message}");
@@ -208,13 +208,13 @@ async fn a_platform_that_lies_is_found_out_by_verification() {
 async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_taken() {
     let mut stage = ExecutorFixture::new();
     stage.sim.world().timings.boot = Duration::from_secs(20);
-    let wanted = desired([("web", web(1))]);
-    let (plan, observed) = stage.plan(&wanted).await;
-    let killed = stage.carry_out(&wanted, plan, &observed);
+    let target = desired([("web", web(1))]);
+    let (plan, observed) = stage.plan(&target).await;
+    let killed = stage.carry_out(&target, plan, &observed);
     let died = tokio::time::timeout(Duration::from_secs(5), killed).await;
     assert!(died.is_err(), "it was to die between the call and its gate");
     assert_eq!(stage.states(), ["starting"]);
-    let ran = stage.apply(&wanted).await;
+    let ran = stage.apply(&target).await;
     ran.assert_complete();
     assert_eq!(stage.states(), ["started"]);
     assert_eq!(stage.sim.world().count("create"), 1);
@@ -224,11 +224,11 @@ async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_ta
 async fn a_job_that_is_never_restarted_passes_its_gate_only_with_exit_code_0() {
     for (code, outcome) in [(0, "done"), (3, "failed"), (137, "failed")] {
         let mut stage = ExecutorFixture::new();
-        let ends = Fault::on("create", FaultEffect::ExitsAtOnce(code));
-        let ends = stage.sim.world().inject(ends);
+        let fault = Fault::on("create", FaultEffect::ExitsAtOnce(code));
+        let fault = stage.sim.world().inject(fault);
         let job = worker(1).config(json!({"restart": {"policy": "no"}}));
         let ran = stage.apply(&desired([("job", job)])).await;
-        assert_eq!(stage.sim.world().fired(ends), 1);
+        assert_eq!(stage.sim.world().fired(fault), 1);
         assert_eq!(ran.outcomes(), [outcome], "exit code {code}");
         assert_eq!(stage.states(), ["stopped"]);
         if outcome == "failed" {
@@ -245,15 +245,15 @@ async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_pa
     stage
         .apply_until_settled(&desired([("web", checked(web(3)))]))
         .await;
-    let wanted = desired([("web", checked(image(web(3), "shop:2")))]);
-    let sick = Fault::on("update", FaultEffect::ChecksNeverPass);
-    stage.sim.world().inject(sick);
-    stage.apply(&wanted).await;
+    let target = desired([("web", checked(image(web(3), "shop:2")))]);
+    let unhealthy = Fault::on("update", FaultEffect::ChecksNeverPass);
+    stage.sim.world().inject(unhealthy);
+    stage.apply(&target).await;
     assert_eq!(stage.sim.world().count("update"), 1);
     // Again, and again with all that was remembered lost.
-    stage.apply(&wanted).await;
+    stage.apply(&target).await;
     assert_eq!(stage.sim.world().count("update"), 1);
     stage.journal.delete();
-    stage.apply(&wanted).await;
+    stage.apply(&target).await;
     assert_eq!(stage.sim.world().count("update"), 1);
 }

@@ -38,7 +38,7 @@ struct CallCounts {
 }
 
 struct RepeatedRuns {
-    place: DurableState,
+    durable: DurableState,
     started_at: Instant,
     after: Desired,
     names: BTreeMap<String, String>,
@@ -46,34 +46,34 @@ struct RepeatedRuns {
 
 impl RepeatedRuns {
     async fn new(before: Desired, after: Desired) -> Self {
-        let place = DurableState {
+        let durable = DurableState {
             sim: SimProvider::new("seed"),
             store: MemoryStore::default(),
             journal: MemoryJournal::default(),
         };
-        place.sim.world().add_app("shop");
+        durable.sim.world().add_app("shop");
         if !before.groups.is_empty() {
-            let process = Process::new(&place, ProcessEnd::Normal);
-            let (look, ended) = process.apply(&before, "before").await.unwrap();
-            assert_eq!(ended.run_end(&look, "apply"), RunOutcome::Complete);
+            let process = Process::new(&durable, ProcessEnd::Normal);
+            let (preview, ended) = process.apply(&before, "before").await.unwrap();
+            assert_eq!(ended.run_end(&preview, "apply"), RunOutcome::Complete);
         }
-        let machines = place.sim.world().operator("shop").machines();
+        let machines = durable.sim.world().operator("shop").machines();
         let names = machines.iter().map(|machine| {
             let text = |key: &str| machine[key].as_str().unwrap().to_owned();
             (text("id"), text("name"))
         });
-        place.sim.world().clear_log();
+        durable.sim.world().clear_log();
         Self {
             names: names.collect(),
-            place,
+            durable,
             started_at: Instant::now(),
             after,
         }
     }
 
     /// What was called since this was asked last.
-    fn calls(&self, place: &DurableState) -> CallCounts {
-        let mut world = place.sim.world();
+    fn calls(&self, durable: &DurableState) -> CallCounts {
+        let mut world = durable.sim.world();
         let (mut changing, mut reads) = (Calls::new(), Calls::new());
         for call in world.log() {
             let machine = call.machine.as_ref();
@@ -91,20 +91,20 @@ impl RepeatedRuns {
         CallCounts { changing, reads }
     }
 
-    async fn run(&self, place: &DurableState, end: ProcessEnd, run: &str) -> CallCounts {
-        let ended = Process::new(place, end).apply(&self.after, run).await;
+    async fn run(&self, durable: &DurableState, end: ProcessEnd, run: &str) -> CallCounts {
+        let ended = Process::new(durable, end).apply(&self.after, run).await;
         if end == ProcessEnd::Normal {
-            let (look, ended) = ended.unwrap();
-            assert_eq!(ended.run_end(&look, "apply"), RunOutcome::Complete);
+            let (preview, ended) = ended.unwrap();
+            assert_eq!(ended.run_end(&preview, "apply"), RunOutcome::Complete);
         }
-        self.calls(place)
+        self.calls(durable)
     }
 
     /// The place as every case finds it: between two results of a check.
     async fn again(&self) -> DurableState {
         let rounds = self.started_at.elapsed().as_secs() / ROUND.as_secs() + 1;
         sleep_until(self.started_at + ROUND * u32::try_from(rounds).unwrap()).await;
-        self.place.fork()
+        self.durable.fork()
     }
 
     /// One apply that ends so, and another one.
@@ -114,13 +114,16 @@ impl RepeatedRuns {
         journal: JournalKept,
         pause: Duration,
     ) -> (CallCounts, CallCounts) {
-        let place = self.again().await;
-        let first = self.run(&place, end, "first").await;
+        let durable = self.again().await;
+        let first = self.run(&durable, end, "first").await;
         if journal == JournalKept::No {
-            place.journal.delete();
+            durable.journal.delete();
         }
         sleep(pause).await;
-        (first, self.run(&place, ProcessEnd::Normal, "second").await)
+        (
+            first,
+            self.run(&durable, ProcessEnd::Normal, "second").await,
+        )
     }
 }
 
@@ -165,10 +168,10 @@ async fn killed_anywhere(before: Desired, after: Desired) {
 }
 
 async fn all_moments(stage: RepeatedRuns) {
-    let place = stage.again().await;
-    let process = Process::new(&place, ProcessEnd::Normal);
+    let durable = stage.again().await;
+    let process = Process::new(&durable, ProcessEnd::Normal);
     process.apply(&stage.after, "whole").await.unwrap();
-    let whole = stage.calls(&place);
+    let whole = stage.calls(&durable);
     assert!(whole.changing.len() > 1, "{:?}", whole.changing);
     let mut lookups = 0;
     for n in 1..=process.passed() {
@@ -299,7 +302,7 @@ async fn a_replacement_that_was_killed_is_not_made_twice() {
     let stage = RepeatedRuns::new(desired([("web", checked(web(3)))]), after).await;
     let old = stage.names.keys().next().unwrap();
     stage
-        .place
+        .durable
         .sim
         .world()
         .operator("shop")
@@ -350,12 +353,12 @@ async fn an_answer_that_was_lost_costs_one_look_up() {
         ("cordon", vec![]),
         ("stop", vec![]),
     ] {
-        let place = stage.again().await;
+        let durable = stage.again().await;
         let lost = Fault::on(action, FaultEffect::LoseAfter { status: 502 });
-        let lost = place.sim.world().inject(lost);
-        let made = stage.run(&place, ProcessEnd::Normal, "disturbed").await;
+        let lost = durable.sim.world().inject(lost);
+        let made = stage.run(&durable, ProcessEnd::Normal, "disturbed").await;
         if whole.changing.keys().any(|(made, _)| *made == action) {
-            assert_eq!(place.sim.world().fired(lost), 1, "{action}");
+            assert_eq!(durable.sim.world().fired(lost), 1, "{action}");
         }
         let lookups = beyond(&made.reads, &whole.reads);
         let actions: Vec<&str> = lookups.keys().map(|(action, _)| *action).collect();

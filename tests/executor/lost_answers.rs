@@ -63,12 +63,12 @@ async fn a_create_that_is_never_answered_stays_unknown_and_the_next_run_settles_
     let mut stage = ExecutorFixture::new();
     let fault = Fault::on("create", FaultEffect::LoseBefore { status: 503 }).times(6);
     let fault = stage.sim.world().inject(fault);
-    let wanted = desired([("web", web(1))]);
-    let ran = stage.apply(&wanted).await;
+    let target = desired([("web", web(1))]);
+    let ran = stage.apply(&target).await;
     assert_eq!(stage.sim.world().fired(fault), 6);
     assert_eq!(ran.outcomes(), ["unknown"]);
     assert_eq!(stage.known.pending_creates.len(), 1);
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     assert_eq!(stage.known.pending_creates, []);
     stage.assert_one_machine_per_name(1);
 }
@@ -77,11 +77,11 @@ async fn a_create_that_is_never_answered_stays_unknown_and_the_next_run_settles_
 async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config() {
     for config in [None, Some("shop:0")] {
         let mut stage = ExecutorFixture::new();
-        let wanted = desired([("web", web(1))]);
-        let (made, observed) = stage.plan(&wanted).await;
+        let target = desired([("web", web(1))]);
+        let (made, observed) = stage.plan(&target).await;
         // Another run of the same plan was faster, after the snapshot.
         let name = made.changes().next().unwrap().1.machine.name.clone();
-        let mut tree = wanted.groups["web"].template.to_value();
+        let mut tree = target.groups["web"].template.to_value();
         tree["metadata"] = json!({"fly_process_group": "web"});
         if let Some(image) = config {
             tree["image"] = image.into();
@@ -93,7 +93,7 @@ async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config(
             .add(name.as_str(), "ams", tree)
             .unwrap();
         stage
-            .carry_out(&wanted, made, &observed)
+            .carry_out(&target, made, &observed)
             .await
             .assert_complete();
         stage.assert_one_machine_per_name(1);
@@ -144,8 +144,8 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
         ] {
             let said = format!("{holder:?}, 422: {says_422}");
             let mut stage = ExecutorFixture::new();
-            let wanted = desired([("web", web(1))]);
-            let (made, observed) = stage.plan(&wanted).await;
+            let target = desired([("web", web(1))]);
+            let (made, observed) = stage.plan(&target).await;
             let name = made.changes().next().unwrap().1.machine.name.to_string();
             let refuses =
                 |nth| Fault::on("create", FaultEffect::Refusal(RefusalKind::NameTaken)).nth(nth);
@@ -163,7 +163,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
                     first_of_ours = 2;
                 }
                 OfAnotherRun | Leaving => {
-                    other.apply(&wanted).await.assert_complete();
+                    other.apply(&target).await.assert_complete();
                     first_of_ours = 2;
                 }
                 ForSomethingElse => {
@@ -172,7 +172,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
                     first_of_ours = 2;
                 }
                 OfNobody => {
-                    let mut tree = wanted.groups["web"].template.to_value();
+                    let mut tree = target.groups["web"].template.to_value();
                     tree["metadata"] = json!({"fly_process_group": "web"});
                     let mut world = stage.sim.world();
                     world.operator("shop").add(&name, "ams", tree).unwrap();
@@ -188,7 +188,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             if says_422 || holder == Nothing {
                 stage.sim.world().inject(refuses(first_of_ours));
             }
-            let ran = stage.carry_out(&wanted, made, &observed).await;
+            let ran = stage.carry_out(&target, made, &observed).await;
             if holder == ForSomethingElse {
                 assert_eq!(ran.failure().0, "state_behind", "{said}");
                 assert_eq!(stage.machines()[0]["config"]["image"], "shop:9", "{said}");
@@ -200,7 +200,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             stage.assert_one_machine_per_name(1);
             assert!(stage.id(0) != leaves, "{said}");
             assert_eq!(stage.machines()[0]["config"]["image"], "shop:1", "{said}");
-            stage.assert_settled(&wanted).await;
+            stage.assert_settled(&target).await;
         }
     }
 }
@@ -246,11 +246,11 @@ async fn a_repeated_run_of_the_same_plan_makes_no_changing_call() {
     stage
         .apply_until_settled(&desired([("web", web(2)), ("old", worker(1))]))
         .await;
-    let wanted = desired([("web", image(web(3), "shop:2"))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", image(web(3), "shop:2"))]);
+    let (made, observed) = stage.plan(&target).await;
     let before = stage.known.clone();
     stage
-        .carry_out(&wanted, made.clone(), &observed)
+        .carry_out(&target, made.clone(), &observed)
         .await
         .assert_complete();
     let count = |stage: &ExecutorFixture| {
@@ -261,7 +261,7 @@ async fn a_repeated_run_of_the_same_plan_makes_no_changing_call() {
     // The runner died before the state was written.
     stage.known = before;
     stage
-        .carry_out(&wanted, made, &observed)
+        .carry_out(&target, made, &observed)
         .await
         .assert_complete();
     assert_eq!(count(&stage), calls);

@@ -31,7 +31,7 @@ fn unheard() -> Value {
 }
 
 /// Path, value and whether it was put back, of what the report names.
-fn told(ran: &ExecutedRun) -> Vec<String> {
+fn reported(ran: &ExecutedRun) -> Vec<String> {
     let line = |addition: &Addition| {
         let value = addition
             .value
@@ -66,7 +66,7 @@ async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change
     stage.sim.world().extra_defaults = unheard();
     let ran = stage.apply_until_settled(&web(2)).await;
     assert_eq!(
-        told(&ran),
+        reported(&ran),
         [
             "env.PLATFORM \"1\" x2",
             "services.8080 tcp.autostart true x2",
@@ -83,7 +83,10 @@ async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change
     );
     // One Machine more is of the same config: no other is touched, and no note is repeated.
     let ran = stage.apply_until_settled(&web(3)).await;
-    assert_eq!((ran.plan.changes().count(), told(&ran)), (1, Vec::new()));
+    assert_eq!(
+        (ran.plan.changes().count(), reported(&ran)),
+        (1, Vec::new())
+    );
     // Another config: what is known goes on being known.
     let newer = desired([("web", image(served(3), "shop:2"))]);
     let ran = stage.apply_until_settled(&newer).await;
@@ -92,7 +95,7 @@ async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change
             .iter()
             .all(|change| change.path == ["image"])
     );
-    assert_eq!(told(&ran), [""; 0]);
+    assert_eq!(reported(&ran), [""; 0]);
     read_again(&mut stage);
     stage.assert_settled(&newer).await;
 }
@@ -142,7 +145,7 @@ async fn a_value_that_a_file_writes_later_is_compared_like_any() {
     // It goes again: the platform's own value is what the Machine gets, and nobody is warned of it.
     let ran = stage.apply_until_settled(&web(1)).await;
     assert_eq!(changes(&ran.plan)[0].path, ["stop_config", "timeout"]);
-    assert_eq!(told(&ran), [""; 0]);
+    assert_eq!(reported(&ran), [""; 0]);
     assert_eq!(
         stage.machines()[0]["config"]["stop_config"]["timeout"],
         "7s"
@@ -178,7 +181,7 @@ async fn an_adopted_machine_loses_it_once_and_what_the_platform_puts_back_is_war
             ("services.8080 tcp.autostop".to_owned(), true),
         ]
     );
-    assert_eq!(told(&ran), ["services.8080 tcp.autostart true x1 kept"]);
+    assert_eq!(reported(&ran), ["services.8080 tcp.autostart true x1 kept"]);
     assert_eq!(
         stage.machines()[0]["config"]["services"][0].get("autostop"),
         None
@@ -191,14 +194,14 @@ async fn a_state_of_an_older_format_knows_of_nothing_that_was_added() {
     stage.sim.world().extra_defaults = json!({"stop_config": {"timeout": "7s"}});
     stage.apply_until_settled(&web(2)).await;
     let text = state::write(&stage.known);
-    let filled = text.find(", \"filled\": ").unwrap();
-    let end = filled + text[filled..].find("}}").unwrap() + 1;
+    let computed = text.find(", \"filled\": ").unwrap();
+    let end = computed + text[computed..].find("}}").unwrap() + 1;
     let older =
-        format!("{}{}", &text[..filled], &text[end..]).replace("\"format\": 2", "\"format\": 1");
+        format!("{}{}", &text[..computed], &text[end..]).replace("\"format\": 2", "\"format\": 1");
     stage.known = state::read(&older, &stage.known.app).unwrap();
     let ran = stage.apply_until_settled(&web(2)).await;
     // The first one shows that the other need not be restarted.
-    assert_eq!(told(&ran), ["stop_config.timeout \"7s\" x1 kept"]);
+    assert_eq!(reported(&ran), ["stop_config.timeout \"7s\" x1 kept"]);
     assert!(changes(&ran.plan).iter().all(|change| change.unsent));
 }
 
@@ -222,13 +225,13 @@ async fn where_machines_of_one_config_show_different_values_any_value_is_the_pla
     stage
         .apply_until_settled(&desired([("web", image(served(2), "shop:2"))]))
         .await;
-    let filled = stage
+    let computed = stage
         .known
         .computed_fields
         .values()
         .flat_map(aeroform::core::fleet::ComputedFields::iter);
     assert_eq!(
-        filled.collect::<Vec<_>>(),
+        computed.collect::<Vec<_>>(),
         [("stop_config/timeout", Some(&Value::from("8s")))]
     );
 }
@@ -260,7 +263,7 @@ async fn secrets_that_the_platform_adds_are_hidden() {
     let mut stage = ExecutorFixture::new();
     stage.sim.world().extra_defaults = json!({"env": {"PLATFORM_TOKEN": "hunter2-hunter2"}});
     let ran = stage.apply_until_settled(&web(1)).await;
-    assert_eq!(told(&ran), ["env.PLATFORM_TOKEN any x1"]);
+    assert_eq!(reported(&ran), ["env.PLATFORM_TOKEN any x1"]);
     let text = state::write(&stage.known);
     assert!(!text.contains("hunter2"), "{text}");
     read_again(&mut stage);
@@ -278,31 +281,31 @@ async fn answers_that_are_lost_are_looked_up_and_what_was_added_is_known_all_the
     for action in ["create", "update"] {
         let mut stage = ExecutorFixture::new();
         stage.sim.world().extra_defaults = unheard();
-        let mut wanted = web(2);
+        let mut target = web(2);
         if action == "update" {
-            stage.apply_until_settled(&wanted).await;
+            stage.apply_until_settled(&target).await;
             stage.known.computed_fields.clear();
-            wanted = desired([("web", image(served(2), "shop:2"))]);
+            target = desired([("web", image(served(2), "shop:2"))]);
         }
         stage
             .sim
             .world()
             .inject(Fault::on(action, FaultEffect::LoseAfter { status: 503 }).times(2));
         stage.sim.world().clear_log();
-        stage.apply(&wanted).await;
+        stage.apply(&target).await;
         assert_eq!(
             stage.sim.world().count(action),
             2,
             "{action}: none is sent twice"
         );
-        stage.assert_settled(&wanted).await;
-        let filled: usize = stage
+        stage.assert_settled(&target).await;
+        let computed: usize = stage
             .known
             .computed_fields
             .values()
-            .map(|filled| filled.iter().count())
+            .map(|computed| computed.iter().count())
             .sum();
-        assert_eq!(filled, 4, "{action}");
+        assert_eq!(computed, 4, "{action}");
     }
 }
 
@@ -312,7 +315,7 @@ async fn what_somebody_else_writes_meanwhile_is_no_echo() {
     let slow = FaultEffect::SlowStart(std::time::Duration::from_secs(60));
     stage.sim.world().inject(Fault::on("create", slow));
     let sim = stage.sim.clone();
-    let wanted = web(1);
+    let target = web(1);
     let meanwhile = async {
         tokio::time::sleep(std::time::Duration::from_secs(30)).await;
         let mut world = sim.world();
@@ -322,12 +325,12 @@ async fn what_somebody_else_writes_meanwhile_is_no_echo() {
             config["stop_config"] = json!({"timeout": "9s"});
         });
     };
-    let (ran, ()) = tokio::join!(stage.apply(&wanted), meanwhile);
-    assert_eq!(told(&ran), [""; 0]);
+    let (ran, ()) = tokio::join!(stage.apply(&target), meanwhile);
+    assert_eq!(reported(&ran), [""; 0]);
     assert_eq!(ran.report.overtaken.len(), 1);
     let Known {
-        computed_fields: filled,
+        computed_fields: computed,
         ..
     } = &stage.known;
-    assert!(filled.is_empty(), "{filled:#?}");
+    assert!(computed.is_empty(), "{computed:#?}");
 }

@@ -61,7 +61,7 @@ impl DurableState {
 /// One process. Whatever is said to it after its end stays unanswered.
 #[derive(Clone)]
 pub(crate) struct Process {
-    place: DurableState,
+    durable: DurableState,
     end: ProcessEnd,
     shared: Arc<(Mutex<Progress>, Notify)>,
 }
@@ -73,9 +73,9 @@ struct Progress {
 }
 
 impl Process {
-    pub(crate) fn new(place: &DurableState, end: ProcessEnd) -> Self {
+    pub(crate) fn new(durable: &DurableState, end: ProcessEnd) -> Self {
         Self {
-            place: place.clone(),
+            durable: durable.clone(),
             end,
             shared: Arc::default(),
         }
@@ -93,7 +93,7 @@ impl Process {
                 .map(owned)
                 .into(),
         );
-        let ground = RunContext {
+        let run_context = RunContext {
             desired,
             provider: self,
             store: self,
@@ -110,23 +110,24 @@ impl Process {
                 run: None,
             };
             let mut waiting = |_: Option<&Holder>| {};
-            let store = &self.place.store;
+            let store = &self.durable.store;
             let held = store.lock(&holder, Duration::ZERO, &mut waiting);
             let held = held.await.unwrap();
-            let look = ground.preview(&Options::default()).await.ok()?;
-            assert_eq!(look.plan.refusals, []);
-            ground.check_and_close_runs(&look).unwrap();
-            let errand = RunRequest {
+            let preview = run_context.preview(&Options::default()).await.ok()?;
+            assert_eq!(preview.plan.refusals, []);
+            run_context.check_and_close_runs(&preview).unwrap();
+            let request = RunRequest {
                 run: &RunId::new(run).unwrap(),
                 command: "apply",
                 parallelism: 4,
                 copy_dir: std::path::Path::new("/nowhere"),
             };
             let mut events = |_: &_| {};
-            let ended = ground.execute(&look, &*held, &errand, Cancel::never(), &mut events);
+            let ended =
+                run_context.execute(&preview, &*held, &request, Cancel::never(), &mut events);
             let ended = ended.await.unwrap();
             self.pass_to_its_end(held.release()).await.unwrap();
-            Some((look, ended))
+            Some((preview, ended))
         };
         tokio::select! {
             biased;
@@ -242,19 +243,19 @@ impl Provider for Process {
     }
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        self.ask(self.place.sim.describe(app)).await
+        self.ask(self.durable.sim.describe(app)).await
     }
 
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
-        self.ask(self.place.sim.list(app)).await
+        self.ask(self.durable.sim.list(app)).await
     }
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
-        self.ask(self.place.sim.get(app, id)).await
+        self.ask(self.durable.sim.get(app, id)).await
     }
 
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
-        self.ask(self.place.sim.call(app, call)).await
+        self.ask(self.durable.sim.call(app, call)).await
     }
 
     async fn wait(
@@ -264,7 +265,7 @@ impl Provider for Process {
         until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
-        let wait = self.ask(self.place.sim.wait(app, id, until, at_most));
+        let wait = self.ask(self.durable.sim.wait(app, id, until, at_most));
         let no = || ProviderError::new(ErrorClass::Fatal, answers::UNREADABLE_ANSWER, "no more");
         tokio::select! {
             biased;
@@ -286,15 +287,15 @@ impl Provider for Process {
 #[async_trait]
 impl StateStore for Process {
     fn location(&self) -> String {
-        self.place.store.location()
+        self.durable.store.location()
     }
 
     async fn read(&self) -> Result<StoredText, StoreError> {
-        self.place.store.read().await
+        self.durable.store.read().await
     }
 
     async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
-        let write = self.place.store.write(text, if_version);
+        let write = self.durable.store.write(text, if_version);
         self.pass_to_its_end(write).await
     }
 
@@ -304,39 +305,39 @@ impl StateStore for Process {
         patience: Duration,
         waiting: &mut LockWait<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError> {
-        self.place.store.lock(holder, patience, waiting).await
+        self.durable.store.lock(holder, patience, waiting).await
     }
 
     async fn holder(&self) -> Result<LockStatus, StoreError> {
-        self.place.store.holder().await
+        self.durable.store.holder().await
     }
 }
 
 impl Journal for Process {
     fn begin_run(&self, run: &RunRow) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.begin_run(run))
+        self.pass_at_once(|| self.durable.journal.begin_run(run))
     }
 
     fn begin_call(&self, run: &RunId, row: &PendingCallRow) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.begin_call(run, row))
+        self.pass_at_once(|| self.durable.journal.begin_call(run, row))
     }
 
     fn record_results(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.record_results(run, rows))
+        self.pass_at_once(|| self.durable.journal.record_results(run, rows))
     }
 
     fn mark_run(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
-        self.pass_at_once(|| self.place.journal.mark_run(run, status))
+        self.pass_at_once(|| self.durable.journal.mark_run(run, status))
     }
 
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
-        self.place.journal.open_runs(lineage)
+        self.durable.journal.open_runs(lineage)
     }
 
     fn releases(
         &self,
         lineage: &Lineage,
     ) -> Result<std::collections::BTreeMap<String, RunId>, JournalError> {
-        self.place.journal.releases(lineage)
+        self.durable.journal.releases(lineage)
     }
 }

@@ -11,18 +11,18 @@ use crate::support::{GroupBuilder, desired};
 
 pub(crate) async fn apply(
     stage: &mut ExecutorFixture,
-    wanted: &Desired,
-    asked: Requested,
+    target: &Desired,
+    requested: Requested,
 ) -> ExecutedRun {
     let observed = stage.observed().await;
     let options = Options {
-        requested: asked,
+        requested,
         ..Options::default()
     };
-    let made = plan(wanted, &stage.known, Some(&observed), &options);
-    assert_eq!(check(&made, wanted, &stage.known, Some(&observed)), []);
+    let made = plan(target, &stage.known, Some(&observed), &options);
+    assert_eq!(check(&made, target, &stage.known, Some(&observed)), []);
     assert_eq!(made.refusals, []);
-    stage.carry_out(wanted, made, &observed).await
+    stage.carry_out(target, made, &observed).await
 }
 
 fn restart() -> Requested {
@@ -49,20 +49,20 @@ fn instances(stage: &ExecutorFixture) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_restart_gives_each_machine_that_runs_a_new_version_and_leaves_the_others() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", checked(web(3))), ("worker", worker(1))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("web", checked(web(3))), ("worker", worker(1))]);
+    stage.apply_until_settled(&target).await;
     let stopped = stage.id(0);
     stage.sim.world().stop("shop", &stopped);
     tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     let (before, updates) = (instances(&stage), stage.sim.world().count("update"));
-    let ran = apply(&mut stage, &wanted, restart()).await;
+    let ran = apply(&mut stage, &target, restart()).await;
     ran.assert_complete();
     let after = instances(&stage);
     let same: Vec<bool> = before.iter().zip(&after).map(|(a, b)| a == b).collect();
     assert_eq!(same, [true, false, false, false]);
     assert_eq!(stage.sim.world().count("update"), updates + 3);
     assert_eq!(stage.states(), ["stopped", "started", "started", "started"]);
-    stage.assert_settled(&wanted).await;
+    stage.assert_settled(&target).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,32 +72,32 @@ async fn a_restart_whose_answer_was_lost_is_not_made_twice() {
         FaultEffect::LoseAfter { status: 408 },
     ] {
         let mut stage = ExecutorFixture::new();
-        let wanted = desired([("web", web(2))]);
-        stage.apply_until_settled(&wanted).await;
+        let target = desired([("web", web(2))]);
+        stage.apply_until_settled(&target).await;
         let made_before = matches!(effect, FaultEffect::LoseBefore { .. });
         let before = instances(&stage);
         let fault = stage.sim.world().inject(Fault::on("update", effect));
-        let ran = apply(&mut stage, &wanted, restart()).await;
+        let ran = apply(&mut stage, &target, restart()).await;
         ran.assert_complete();
         assert_eq!(stage.sim.world().fired(fault), 1);
         let tries = if made_before { 3 } else { 2 };
         assert_eq!(stage.sim.world().count("update"), tries);
         let after = instances(&stage);
         assert!(before.iter().zip(&after).all(|(a, b)| a != b));
-        stage.assert_settled(&wanted).await;
+        stage.assert_settled(&target).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_does_not_come_up_again_ends_the_restart_of_its_group() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", checked(web(3)).max_unavailable(1))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("web", checked(web(3)).max_unavailable(1))]);
+    stage.apply_until_settled(&target).await;
     stage
         .sim
         .world()
         .inject(Fault::on("update", FaultEffect::ChecksNeverPass));
-    let ran = apply(&mut stage, &wanted, restart()).await;
+    let ran = apply(&mut stage, &target, restart()).await;
     let outcomes = ran.outcomes();
     assert_eq!(outcomes.iter().filter(|o| **o == "failed").count(), 1);
     assert_eq!(stage.sim.world().count("update"), 1, "{outcomes:?}");
@@ -107,27 +107,27 @@ async fn a_machine_that_does_not_come_up_again_ends_the_restart_of_its_group() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_is_replaced_by_one_that_is_healthy_before_it_goes() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", checked(web(2)))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("web", checked(web(2)))]);
+    stage.apply_until_settled(&target).await;
     let old = stage.id(0);
-    let ran = apply(&mut stage, &wanted, replace(&old)).await;
+    let ran = apply(&mut stage, &target, replace(&old)).await;
     ran.assert_complete();
     let ids: Vec<_> = (0..2).map(|at| stage.id(at)).collect();
     assert!(!ids.contains(&old), "{ids:?}");
-    stage.assert_settled(&wanted).await;
+    stage.assert_settled(&target).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_successor_that_never_passes_leaves_the_old_one_in_its_place() {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", checked(web(2)))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("web", checked(web(2)))]);
+    stage.apply_until_settled(&target).await;
     let old = stage.id(0);
     stage
         .sim
         .world()
         .inject(Fault::on("create", FaultEffect::ChecksNeverPass));
-    let ran = apply(&mut stage, &wanted, replace(&old)).await;
+    let ran = apply(&mut stage, &target, replace(&old)).await;
     assert_eq!(ran.outcomes(), ["failed", "skipped"]);
     let ids: Vec<_> = (0..3).map(|at| stage.id(at)).collect();
     assert!(ids.contains(&old), "{ids:?}");

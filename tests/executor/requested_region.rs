@@ -33,11 +33,11 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
  {
     for keeps_state in [true, false] {
         let mut stage = ExecutorFixture::new();
-        let wanted = desired([("web", web(1))]);
+        let target = desired([("web", web(1))]);
         let nothing = stage.known.clone();
         let fault = Fault::on("create", FaultEffect::WrongRegion("gru".to_owned()));
         stage.sim.world().inject(fault);
-        let ran = stage.apply(&wanted).await;
+        let ran = stage.apply(&target).await;
         assert_eq!(ran.failure().0, "wrong_region");
         if !keeps_state {
             stage.known = nothing;
@@ -46,7 +46,7 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
         let says = format!(
             "1 Machine of group `web` ({id}) is in gru instead of ams: the platform chose the region"
         );
-        let (made, observed) = stage.plan(&wanted).await;
+        let (made, observed) = stage.plan(&target).await;
         assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
         if keeps_state {
             let waits = made.changes().map(|(_, change)| change.reason.as_str());
@@ -54,11 +54,11 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
             assert!(waits[0].starts_with("created by run "), "{waits:?}");
         }
         stage
-            .carry_out(&wanted, made, &observed)
+            .carry_out(&target, made, &observed)
             .await
             .assert_complete();
         // It stays so when the Machine is changed.
-        let (made, _) = stage.plan(&wanted).await;
+        let (made, _) = stage.plan(&target).await;
         assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
         let second = desired([("web", image(web(1), "shop:2"))]);
         stage.apply(&second).await.assert_complete();

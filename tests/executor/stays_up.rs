@@ -61,14 +61,14 @@ async fn a_run_takes_no_less_than_its_plan_says() {
     stage
         .apply_until_settled(&desired([("jobs", jobs())]))
         .await;
-    let wanted = desired([("jobs", image(jobs(), "shop:2").count(8))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("jobs", image(jobs(), "shop:2").count(8))]);
+    let (made, observed) = stage.plan(&target).await;
     // The new ones, one of the old ones, and five more in three turns.
     let least = Duration::from_millis(made.at_least_ms.unwrap());
     assert_eq!(least, Duration::from_secs(50));
     let begun = Instant::now();
     stage
-        .carry_out(&wanted, made, &observed)
+        .carry_out(&target, made, &observed)
         .await
         .assert_complete();
     let took = begun.elapsed();
@@ -168,9 +168,9 @@ async fn a_stop_that_somebody_asks_for_in_the_window_passes_with_a_remark() {
                 world.operator("shop").stop(id);
             }
         };
-        let wanted = desired([("web", steady(group))]);
+        let target = desired([("web", steady(group))]);
         let begun = Instant::now();
-        let (ran, ()) = tokio::join!(stage.apply(&wanted), autostop);
+        let (ran, ()) = tokio::join!(stage.apply(&target), autostop);
         assert_eq!(ran.outcomes(), ["done"]);
         assert_eq!(ran.report.findings, [""; 0]);
         let remarks = &ran.report.remarks;
@@ -190,8 +190,8 @@ async fn what_ended_before_the_update_says_nothing_of_it() {
     let crashes = exits(1, 1, Some(2));
     stage.sim.world().operator("shop").exit(&id, crashes);
     sleep(Duration::from_secs(30)).await;
-    let wanted = desired([("jobs", steady(image(worker(1), "shop:2")))]);
-    stage.apply_until_settled(&wanted).await;
+    let target = desired([("jobs", steady(image(worker(1), "shop:2")))]);
+    stage.apply_until_settled(&target).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,8 +243,8 @@ async fn the_window_is_the_flags_then_the_files_then_the_providers() {
             },
             ..Options::default()
         };
-        let wanted = desired([("jobs", group)]);
-        let made = plan(&wanted, &stage.known, Some(&observed), &options);
+        let target = desired([("jobs", group)]);
+        let made = plan(&target, &stage.known, Some(&observed), &options);
         (made.groups[0].steady_ms, made.refusals.len())
     };
     assert_eq!(window(None, None, 300), (Some(10_000), 0));
@@ -271,8 +271,8 @@ async fn an_update_starts_a_machine_that_had_crashed_and_leaves_one_that_was_sto
     stage.sim.world().operator("shop").stop(&stopped);
     sleep(Duration::from_secs(5)).await;
     assert_eq!(stage.states(), ["stopped", "stopped"]);
-    let wanted = desired([("jobs", steady(image(worker(2), "shop:2")))]);
-    let ran = stage.apply_until_settled(&wanted).await;
+    let target = desired([("jobs", steady(image(worker(2), "shop:2")))]);
+    let ran = stage.apply_until_settled(&target).await;
     assert_eq!(stage.states(), ["started", "stopped"]);
     assert!(ran.waits().contains(&"it to stay up"), "{:?}", ran.waits());
     assert_eq!(stage.sim.world().count("start"), 1);
@@ -336,8 +336,8 @@ async fn a_fix_starts_what_ended_with_0_although_it_serves() {
     stage
         .apply_until_settled(&desired([("jobs", serving())]))
         .await;
-    let ends = FaultEffect::ExitsAfter(exits(2, 0, Some(0)));
-    stage.sim.world().inject(Fault::on("update", ends));
+    let fault = FaultEffect::ExitsAfter(exits(2, 0, Some(0)));
+    stage.sim.world().inject(Fault::on("update", fault));
     let ran = stage
         .apply(&desired([("jobs", image(serving(), "shop:2"))]))
         .await;

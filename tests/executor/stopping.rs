@@ -39,12 +39,12 @@ async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
         let mut stage = ExecutorFixture::new();
         stage.parallelism = 2;
         stage.sim.world().timings.boot = Duration::from_secs(100);
-        let wanted = desired([("web", web(5))]);
+        let target = desired([("web", web(5))]);
         let begun = Instant::now();
         cancel_after(&mut stage, Duration::from_secs(3), |handle| {
             handle.stop(Some(Duration::from_secs(4)));
         });
-        let ran = stage.apply(&wanted).await;
+        let ran = stage.apply(&target).await;
         assert!(
             begun.elapsed() < Duration::from_millis(3200),
             "{:?}",
@@ -73,7 +73,7 @@ async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
         // What was made is remembered, and the next run goes on from there.
         assert_eq!(stage.known.machines.len(), 2);
         stage.cancel = Cancel::never();
-        stage.apply_until_settled(&wanted).await;
+        stage.apply_until_settled(&target).await;
         stage.assert_one_machine_per_name(5);
     })
     .await;
@@ -90,8 +90,8 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
                 handle.stop(Some(Duration::from_secs(4)));
             });
             let begun = Instant::now();
-            let wanted = desired([("worker", worker(1))]);
-            let ran = stage.apply(&wanted).await;
+            let target = desired([("worker", worker(1))]);
+            let ran = stage.apply(&target).await;
             assert!(begun.elapsed() < Duration::from_millis(5200));
             assert_eq!(ran.outcomes()[0], outcome);
             let stopping = InFlight {
@@ -110,7 +110,7 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
                 usize::from(answer_after == 60)
             );
             stage.cancel = Cancel::never();
-            stage.apply_until_settled(&wanted).await;
+            stage.apply_until_settled(&target).await;
             stage.assert_one_machine_per_name(stage.known.machines.len());
         })
         .await;
@@ -263,9 +263,9 @@ async fn a_provider_that_answers_at_once_keeps_no_signal_waiting() {
     stage.sim.world().timings = Timings::instant();
     let (handle, cancel) = CancelHandle::new();
     stage.cancel = cancel;
-    let wanted = desired([("worker", worker(1000))]);
+    let target = desired([("worker", worker(1000))]);
     // The run is asked first; it has to let the other one have its turn.
-    let (ran, ()) = tokio::join!(biased; stage.apply(&wanted), async { handle.abort() });
+    let (ran, ()) = tokio::join!(biased; stage.apply(&target), async { handle.abort() });
     assert!(ran.report.interrupted);
     let created = stage.sim.world().count("create");
     assert!((1..1000).contains(&created), "{created} were created");

@@ -45,8 +45,8 @@ async fn no_run_is_a_success_while_a_machine_that_should_run_does_not() {
                 }
                 let fault = Fault::on(action, effect.clone()).nth(nth);
                 stage.sim.world().inject(fault);
-                let wanted = desired([("jobs", image(group.clone(), "shop:2"))]);
-                let ran = stage.apply(&wanted).await;
+                let target = desired([("jobs", image(group.clone(), "shop:2"))]);
+                let ran = stage.apply(&target).await;
                 let done = ran.outcomes().iter().all(|outcome| *outcome == "done");
                 if !done || !ran.report.findings.is_empty() {
                     failures += 1;
@@ -75,15 +75,15 @@ async fn a_standby_whose_host_goes_away_as_it_is_made_is_remembered_as_one() {
     let mut stage = ExecutorFixture::new();
     let mut group = worker(1);
     group.standby = Some(1);
-    let wanted = desired([("worker", group)]);
+    let target = desired([("worker", group)]);
     let fault = Fault::on("create", FaultEffect::HostUnreachable { in_part: true });
     stage.sim.world().inject(fault.nth(2));
-    stage.apply(&wanted).await;
+    stage.apply(&target).await;
     let known = stage.known.machines.values();
     assert_eq!(
         known.filter(|known| !known.standby_for.is_empty()).count(),
         1
     );
-    let (plan, _) = stage.plan(&wanted).await;
+    let (plan, _) = stage.plan(&target).await;
     assert_eq!(plan.summary().create, 0, "{:#?}", plan.summary_lines());
 }

@@ -23,10 +23,10 @@ async fn ends_after_its_gate(
     let later = FaultEffect::ExitsAfter(exits(15, code, Some(restarts)));
     stage.sim.world().inject(Fault::on("update", later));
     let group = steady(image(worker(many), "shop:2")).max_unavailable(1);
-    let wanted = desired([("jobs", group)]);
-    let ran = stage.apply(&wanted).await;
+    let target = desired([("jobs", group)]);
+    let ran = stage.apply(&target).await;
     assert!(ran.outcomes().iter().all(|outcome| *outcome == "done"));
-    (stage, wanted, ran)
+    (stage, target, ran)
 }
 
 /// Holds rule 31.
@@ -54,8 +54,8 @@ async fn a_machine_that_is_down_when_it_is_verified_is_a_finding_unless_it_was_m
 
 #[tokio::test(start_paused = true)]
 async fn what_went_down_after_its_gate_is_started_again_by_the_next_run() {
-    let (mut stage, wanted, _) = ends_after_its_gate(2, 1, 0).await;
-    let (plan, _) = stage.plan(&wanted).await;
+    let (mut stage, target, _) = ends_after_its_gate(2, 1, 0).await;
+    let (plan, _) = stage.plan(&target).await;
     assert!(
         plan.summary_lines()
             .iter()
@@ -63,26 +63,26 @@ async fn what_went_down_after_its_gate_is_started_again_by_the_next_run() {
         "{:#?}",
         plan.summary_lines()
     );
-    stage.apply(&wanted).await.assert_complete();
+    stage.apply(&target).await.assert_complete();
     assert_eq!(stage.states(), ["started", "started"]);
-    stage.assert_settled(&wanted).await;
+    stage.assert_settled(&target).await;
     // What ended well is as it should be.
-    let (stage, wanted, _) = ends_after_its_gate(2, 0, 0).await;
-    stage.assert_settled(&wanted).await;
+    let (stage, target, _) = ends_after_its_gate(2, 0, 0).await;
+    stage.assert_settled(&target).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_crashes_twice_after_its_gate_is_a_finding() {
-    let (mut stage, wanted, ran) = ends_after_its_gate(4, 7, 3).await;
+    let (mut stage, target, ran) = ends_after_its_gate(4, 7, 3).await;
     let found = &ran.report.findings;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0].ends_with("ended 3 times after its change completed, last with exit code 7"),
         "{found:?}"
     );
-    let (plan, _) = stage.plan(&wanted).await;
+    let (plan, _) = stage.plan(&target).await;
     assert!(!plan.is_empty());
-    stage.apply(&wanted).await.assert_complete();
+    stage.apply(&target).await.assert_complete();
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,13 +92,13 @@ async fn a_machine_that_was_stopped_on_request_after_its_gate_is_a_remark() {
         .apply_until_settled(&desired([("jobs", steady(worker(2)))]))
         .await;
     let group = steady(image(worker(2), "shop:2")).max_unavailable(1);
-    let wanted = desired([("jobs", group)]);
+    let target = desired([("jobs", group)]);
     let (id, sim) = (stage.id(0), stage.sim.clone());
     let autostop = async {
         sleep(Duration::from_secs(18)).await;
         sim.world().operator("shop").stop(&id);
     };
-    let (ran, ()) = tokio::join!(stage.apply(&wanted), autostop);
+    let (ran, ()) = tokio::join!(stage.apply(&target), autostop);
     assert_eq!(ran.outcomes(), ["done", "done"]);
     assert_eq!(ran.report.findings, [""; 0]);
     let remarks = &ran.report.remarks;

@@ -46,14 +46,14 @@ impl ExecutorFixture {
 #[tokio::test(start_paused = true)]
 async fn a_new_machine_of_a_group_with_a_mount_gets_a_volume_as_the_manifest_says() {
     let mut stage = ExecutorFixture::new();
-    let wanted = only(db(1).with(|group| {
+    let target = only(db(1).with(|group| {
         group.new_volume = NewVolume {
             initial_size_gb: Some(7),
             snapshot_retention: Some(14),
             scheduled_snapshots: Some(false),
         };
     }));
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     stage.assert_each_has_its_own(1);
     let disk = &stage.disks()[0];
     for (key, value) in [
@@ -146,10 +146,10 @@ async fn a_create_of_a_volume_that_is_never_answered_is_unknown_and_the_next_run
     let mut stage = ExecutorFixture::new();
     let lost = Fault::on("create-volume", FaultEffect::LoseBefore { status: 503 });
     stage.sim.world().inject(lost.times(6));
-    let wanted = only(db(1));
-    assert_eq!(stage.apply(&wanted).await.outcomes(), ["unknown"]);
+    let target = only(db(1));
+    assert_eq!(stage.apply(&target).await.outcomes(), ["unknown"]);
     assert_eq!(stage.sim.world().count("create"), 0);
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     stage.assert_each_has_its_own(1);
 }
 
@@ -178,8 +178,8 @@ async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
 }
 
 /// A run that has begun to make a volume and died: with the row alone, or with the volume as well.
-async fn died(stage: &ExecutorFixture, wanted: &Desired) {
-    let (made, _) = stage.plan(wanted).await;
+async fn died(stage: &ExecutorFixture, target: &Desired) {
+    let (made, _) = stage.plan(target).await;
     let lineage = made.lineage.clone().unwrap();
     let run = aeroform::journal::RunRow {
         run: aeroform::core::fleet::RunId::new("dead").unwrap(),
@@ -204,9 +204,9 @@ async fn died(stage: &ExecutorFixture, wanted: &Desired) {
 
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_a_dead_run_has_made_is_taken_also_when_the_list_lags() {
-    let wanted = only(db(1));
+    let target = only(db(1));
     let mut stage = ExecutorFixture::new();
-    died(&stage, &wanted).await;
+    died(&stage, &target).await;
     let lag = Fault::on(
         "create-volume",
         FaultEffect::ListLag(Duration::from_secs(7)),
@@ -219,7 +219,7 @@ async fn a_volume_that_a_dead_run_has_made_is_taken_also_when_the_list_lags() {
         .create_volume("shop", &body)
         .result
         .unwrap();
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     stage.assert_each_has_its_own(1);
     assert_eq!(stage.sim.world().count("create-volume"), 1);
 }
@@ -244,15 +244,15 @@ async fn what_a_dead_run_did_not_come_to_make_is_made_once_nothing_turns_up() {
 async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_makes_one() {
     let mut stage = ExecutorFixture::new();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
-    let wanted = only(db(1));
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = only(db(1));
+    let (made, observed) = stage.plan(&target).await;
     let config = json!({"image": "other:1", "mounts": [{"volume": volume, "path": "/data"}]});
     stage
         .sim
         .world()
         .operator("shop")
         .add("other", "ams", config);
-    let ran = stage.carry_out(&wanted, made, &observed).await;
+    let ran = stage.carry_out(&target, made, &observed).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "volume_claimed");
     assert!(message.contains("already claimed by machine"), "{message}");
@@ -261,7 +261,7 @@ async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_m
         _ => None,
     });
     assert!(hint.unwrap().contains("run the command again"));
-    stage.apply(&wanted).await.assert_complete();
+    stage.apply(&target).await.assert_complete();
     assert_eq!(stage.disks().len(), 2);
 }
 
@@ -287,16 +287,16 @@ async fn a_cancel_between_the_volume_and_its_machine_leaves_what_the_next_run_ta
     stage.sim.world().inject(Fault::on("create-volume", slow));
     let (signal, cancel) = CancelHandle::new();
     stage.cancel = cancel;
-    let wanted = only(db(1));
+    let target = only(db(1));
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         signal.stop(Some(Duration::from_secs(10)));
     };
-    let (ran, ()) = tokio::join!(stage.apply(&wanted), stop);
+    let (ran, ()) = tokio::join!(stage.apply(&target), stop);
     assert_eq!(ran.outcomes(), ["unknown"]);
     assert_eq!((stage.disks().len(), stage.machines().len()), (1, 0));
     stage.cancel = Cancel::never();
-    stage.apply_until_settled(&wanted).await;
+    stage.apply_until_settled(&target).await;
     stage.assert_each_has_its_own(1);
     assert_eq!(stage.sim.world().count("create-volume"), 1);
 }
@@ -304,11 +304,11 @@ async fn a_cancel_between_the_volume_and_its_machine_leaves_what_the_next_run_ta
 #[tokio::test(start_paused = true)]
 async fn a_machine_of_the_intents_name_keeps_the_volume_that_it_has() {
     let mut stage = ExecutorFixture::new();
-    let wanted = only(db(1));
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = only(db(1));
+    let (made, observed) = stage.plan(&target).await;
     let name = made.changes().next().unwrap().1.machine.name.clone();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
-    let mut tree = wanted.groups["db"].template.to_value();
+    let mut tree = target.groups["db"].template.to_value();
     tree["metadata"] = json!({"fly_process_group": "db"});
     tree["mounts"][0]["volume"] = volume.into();
     stage
@@ -316,9 +316,9 @@ async fn a_machine_of_the_intents_name_keeps_the_volume_that_it_has() {
         .world()
         .operator("shop")
         .add(name.as_str(), "ams", tree);
-    let ran = stage.carry_out(&wanted, made, &observed).await;
+    let ran = stage.carry_out(&target, made, &observed).await;
     ran.assert_complete();
     stage.assert_one_machine_per_name(1);
-    stage.assert_settled(&wanted).await;
+    stage.assert_settled(&target).await;
     assert_eq!(stage.sim.world().count("update"), 0);
 }

@@ -259,32 +259,32 @@ impl fmt::Display for FaultCase<'_> {
 impl FaultCase<'_> {
     /// Plays it; gives what is not as it must be.
     async fn play(&self) -> Vec<String> {
-        let place = self.scene.durable_state();
-        let before = ids(&place.sim);
-        let (life, mut found) = self.disturb(&place).await;
-        let known = place.known(&self.scene.scenario.after.app).await;
+        let durable = self.scene.durable_state();
+        let before = ids(&durable.sim);
+        let (life, mut found) = self.disturb(&durable).await;
+        let known = durable.known(&self.scene.scenario.after.app).await;
         found.extend(unexplained_machines(
             &before,
-            &place.sim,
+            &durable.sim,
             &known,
-            &place.journal,
+            &durable.journal,
         ));
         if life.is_success() {
-            let down = unhealthy_groups(&place.sim, &self.scene.scenario.after);
+            let down = unhealthy_groups(&durable.sim, &self.scene.scenario.after);
             found.extend(
                 down.into_iter()
                     .map(|id| format!("all is done, they say, and {id}")),
             );
         }
         if self.rest == JournalFate::Lost {
-            place.journal.delete();
+            durable.journal.delete();
         }
         let wrong = match self.kind {
             FaultKind::Answer(_, wrong) => Some(wrong),
             FaultKind::Blow(..) => None,
         };
         if wrong == Some(CallFault::HostGone) {
-            self.scene.bring_hosts_back(&place);
+            self.scene.bring_hosts_back(&durable);
         }
         let takes_down = wrong.is_some_and(CallFault::takes_down);
         let ungated = takes_down && self.scene.scenario.is_immediate();
@@ -298,7 +298,7 @@ impl FaultCase<'_> {
                 guard.min_running = guard.min_running.saturating_sub(1);
             }
         }
-        let (again, _, findings) = self.scene.run_case_with(&place, None, &guards).await;
+        let (again, _, findings) = self.scene.run_case_with(&durable, None, &guards).await;
         found.extend(
             findings
                 .into_iter()
@@ -312,7 +312,7 @@ impl FaultCase<'_> {
         if !again.is_success() {
             found.push(format!("the second apply: {again:#?}"));
         }
-        let (mut fleet, left) = self.scene.apply_until_settled(&place).await;
+        let (mut fleet, left) = self.scene.apply_until_settled(&durable).await;
         let mut should = self.scene.fleet.clone();
         if let Some(wrong) = wrong {
             if wrong.may_make_another() {
@@ -342,12 +342,12 @@ impl FaultCase<'_> {
         found
     }
 
-    async fn disturb(&self, place: &DurableState) -> (ProcessOutcome, Vec<String>) {
+    async fn disturb(&self, durable: &DurableState) -> (ProcessOutcome, Vec<String>) {
         match self.kind {
             FaultKind::Blow(_, at, blow) => {
                 let (life, _, found) = self
                     .scene
-                    .run_case(place, Some((at.moment(self.at), blow)))
+                    .run_case(durable, Some((at.moment(self.at), blow)))
                     .await;
                 (life, found)
             }
@@ -359,9 +359,9 @@ impl FaultCase<'_> {
                     .filter(|call| call.action == action);
                 let nth = u32::try_from(same.count()).unwrap();
                 let fault = Fault::on(action, wrong.effect()).nth(nth);
-                let fault = place.sim.world().inject(fault);
-                let (life, _, mut found) = self.scene.run_case(place, None).await;
-                if place.sim.world().fired(fault) == 0 {
+                let fault = durable.sim.world().inject(fault);
+                let (life, _, mut found) = self.scene.run_case(durable, None).await;
+                if durable.sim.world().fired(fault) == 0 {
                     found.push(FAULT_NOT_FIRED.to_owned());
                 }
                 (life, found)
@@ -423,12 +423,12 @@ struct PlayedCases {
 }
 
 fn run(title: &str, kinds: &[FaultKind]) {
-    let wanted = CaseFilter::from_env();
+    let target = CaseFilter::from_env();
     let begun = std::time::Instant::now();
     let mut all = PlayedCases::default();
     let mut plans = 0;
     for chapter in gallery::all() {
-        if !wanted.covers_plan(chapter.name) {
+        if !target.covers_plan(chapter.name) {
             continue;
         }
         plans += 1;
@@ -438,7 +438,7 @@ fn run(title: &str, kinds: &[FaultKind]) {
             .start_paused(true)
             .build()
             .unwrap();
-        let played = runtime.block_on(play(chapter, kinds, &wanted));
+        let played = runtime.block_on(play(chapter, kinds, &target));
         all.possible += played.possible;
         all.cases += played.cases;
         all.failed.extend(played.failed);
@@ -461,7 +461,7 @@ fn run(title: &str, kinds: &[FaultKind]) {
     );
 }
 
-async fn play(chapter: PlanScenario, kinds: &[FaultKind], wanted: &CaseFilter) -> PlayedCases {
+async fn play(chapter: PlanScenario, kinds: &[FaultKind], target: &CaseFilter) -> PlayedCases {
     let scene = Box::pin(FaultScenario::of(chapter)).await;
     let mut all = PlayedCases::default();
     let seed = scene.scenario.name.bytes().map(usize::from).sum::<usize>();
@@ -488,7 +488,7 @@ async fn play(chapter: PlanScenario, kinds: &[FaultKind], wanted: &CaseFilter) -
                 let turn =
                     [JournalFate::Kept, JournalFate::Lost][(seed + index) / SAMPLE_STRIDE % 2];
                 let plays = rest == turn || matches!(kind, FaultKind::Blow(..));
-                if wanted.includes(&case, plays && sample.contains(&at)) {
+                if target.includes(&case, plays && sample.contains(&at)) {
                     all.cases += 1;
                     all.failed.extend(verdict(&case).await);
                 }

@@ -63,7 +63,7 @@ impl PlanScenario {
         self
     }
 
-    fn wishes(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
         self
     }

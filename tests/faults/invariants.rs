@@ -133,10 +133,10 @@ impl FleetSummary {
     }
 
     /// The same said in other words.
-    pub(crate) fn replace_text(&mut self, said: &str, instead: &str) {
+    pub(crate) fn replace_text(&mut self, text: &str, replacement: &str) {
         for lines in [&mut self.machines, &mut self.known, &mut self.volumes] {
             for line in lines.iter_mut() {
-                *line = line.replace(said, instead);
+                *line = line.replace(text, replacement);
             }
             lines.sort();
         }
@@ -216,8 +216,8 @@ pub(crate) fn unexplained_machines(
 pub(crate) fn unhealthy_groups(sim: &SimProvider, desired: &Desired) -> Vec<String> {
     let machines = machines(&mut sim.world());
     let down = machines.iter().filter(|machine| {
-        let wanted = group(machine).and_then(|name| desired.groups.get(name));
-        let Some(wanted) = wanted.filter(|group| group.strategy != Strategy::Immediate) else {
+        let target = group(machine).and_then(|name| desired.groups.get(name));
+        let Some(target) = target.filter(|group| group.strategy != Strategy::Immediate) else {
             return false;
         };
         let stands_by = machine["config"]["standbys"].is_array();
@@ -228,7 +228,7 @@ pub(crate) fn unhealthy_groups(sim: &SimProvider, desired: &Desired) -> Vec<Stri
                 Value::Null => None,
                 exit => Some(exit),
             });
-        let serves = wanted.template.has_services() || wanted.template.has_checks();
+        let serves = target.template.has_services() || target.template.has_checks();
         let badly = exit.is_some_and(|exit| {
             exit["requested_stop"] == false && (serves || exit["exit_code"] != 0)
         });

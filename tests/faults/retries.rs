@@ -104,13 +104,13 @@ async fn updates_several(chapter: PlanScenario) -> Option<FaultScenario> {
 
 /// What is wrong, if something is.
 async fn play(scene: &FaultScenario, broken: &BrokenRelease, journal: bool) -> Option<String> {
-    let place = scene.durable_state();
+    let durable = scene.durable_state();
     for action in ["update", "start"] {
         let fault = Fault::on(action, broken.effect.clone());
-        place.sim.world().inject(fault.times(u32::MAX));
+        durable.sim.world().inject(fault.times(u32::MAX));
     }
-    let (first, lowest) = attempt(scene, &place).await;
-    if let Some(what) = untrue(scene, &place, &first) {
+    let (first, lowest) = attempt(scene, &durable).await;
+    if let Some(what) = untrue(scene, &durable, &first) {
         return Some(format!("the first try {what}"));
     }
     sleep(SETTLE_TIME).await;
@@ -120,14 +120,14 @@ async fn play(scene: &FaultScenario, broken: &BrokenRelease, journal: bool) -> O
     // What runs the version of before again goes down once more each time.
     let floor = match broken.effect {
         FaultEffect::Reverts => lowest,
-        _ => in_service(&place.sim),
+        _ => in_service(&durable.sim),
     };
     for retry in 1..=RETRIES {
         if !journal {
-            place.journal.delete();
+            durable.journal.delete();
         }
-        let (again, lowest) = attempt(scene, &place).await;
-        if let Some(what) = untrue(scene, &place, &again) {
+        let (again, lowest) = attempt(scene, &durable).await;
+        if let Some(what) = untrue(scene, &durable, &again) {
             return Some(format!("retry {retry} {what}"));
         }
         if again.is_success() {
@@ -143,12 +143,12 @@ async fn play(scene: &FaultScenario, broken: &BrokenRelease, journal: bool) -> O
     if !broken.heals {
         return None;
     }
-    place.sim.world().clear_faults();
-    for id in crate::invariants::ids(&place.sim) {
-        place.sim.world().operator("shop").fix_checks(&id);
+    durable.sim.world().clear_faults();
+    for id in crate::invariants::ids(&durable.sim) {
+        durable.sim.world().operator("shop").fix_checks(&id);
     }
-    let (mended, _) = attempt(scene, &place).await;
-    let (mut fleet, left) = scene.apply_until_settled(&place).await;
+    let (mended, _) = attempt(scene, &durable).await;
+    let (mut fleet, left) = scene.apply_until_settled(&durable).await;
     let mut should = scene.fleet.clone();
     if broken.effect == FaultEffect::Reverts {
         // The version of before is started, whatever it was.
@@ -169,18 +169,18 @@ async fn play(scene: &FaultScenario, broken: &BrokenRelease, journal: bool) -> O
 }
 
 /// One apply, and how few Machines were in service meanwhile.
-async fn attempt(scene: &FaultScenario, place: &DurableState) -> (ProcessOutcome, usize) {
+async fn attempt(scene: &FaultScenario, durable: &DurableState) -> (ProcessOutcome, usize) {
     let chapter = &scene.scenario;
     let watch = AvailabilityWatch::over(&[]);
-    let (life, process) = place
+    let (life, process) = durable
         .run_process(&chapter.after, &chapter.options, None, watch)
         .await;
     let lowest = process.guard_watch.into_inner().unwrap().lowest_in_service;
-    (life, lowest.unwrap_or_else(|| in_service(&place.sim)))
+    (life, lowest.unwrap_or_else(|| in_service(&durable.sim)))
 }
 
-fn untrue(scene: &FaultScenario, place: &DurableState, life: &ProcessOutcome) -> Option<String> {
-    let down = unhealthy_groups(&place.sim, &scene.scenario.after);
+fn untrue(scene: &FaultScenario, durable: &DurableState, life: &ProcessOutcome) -> Option<String> {
+    let down = unhealthy_groups(&durable.sim, &scene.scenario.after);
     let untrue = life.is_success() && !down.is_empty();
     untrue.then(|| format!("is a success, they say, and {}", down.join(", ")))
 }

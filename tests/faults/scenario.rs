@@ -108,35 +108,39 @@ fn holder() -> Holder {
 impl FaultScenario {
     /// Brings a world to where the chapter begins, and applies it once undisturbed.
     pub(crate) async fn of(chapter: PlanScenario) -> Self {
-        let place = DurableState {
+        let durable = DurableState {
             sim: SimProvider::new(chapter.name),
             store: MemoryStore::default(),
             journal: MemoryJournal::default(),
             env: env("before"),
         };
-        place.sim.world().add_app("shop");
+        durable.sim.world().add_app("shop");
         // On every second plan the platform shows its defaults in what was sent without them.
         let seed = chapter.name.bytes().map(usize::from).sum::<usize>();
-        place.sim.world().fills_in = seed.is_multiple_of(2);
+        durable.sim.world().fills_in = seed.is_multiple_of(2);
         let name = chapter.name;
-        (chapter.world)(&mut place.sim.world());
+        (chapter.world)(&mut durable.sim.world());
         if !chapter.before.groups.is_empty() {
-            let wishes = Options::default();
-            let life =
-                place.run_process(&chapter.before, &wishes, None, AvailabilityWatch::default());
+            let options = Options::default();
+            let life = durable.run_process(
+                &chapter.before,
+                &options,
+                None,
+                AvailabilityWatch::default(),
+            );
             let (life, _) = life.await;
             assert!(life.is_success(), "{name}, before: {life:#?}");
         }
         sleep(SETTLE_TIME).await;
         let app = chapter.after.app.clone();
-        let mut known = place.known(&app).await;
+        let mut known = durable.known(&app).await;
         let mut chapter = chapter;
         let hand = chapter.meanwhile;
-        hand(&mut place.sim.world(), &mut known, &mut chapter.after);
+        hand(&mut durable.sim.world(), &mut known, &mut chapter.after);
         let text = (known.serial > 0).then(|| state::write(&known));
         let mut scene = Self {
             scenario: chapter,
-            sim: place.sim,
+            sim: durable.sim,
             text,
             counts: ProcessCounts::default(),
             log: Vec::new(),
@@ -147,16 +151,16 @@ impl FaultScenario {
     }
 
     async fn record_baseline(&mut self) {
-        let place = self.durable_state();
-        let (life, done, findings) = self.run_case(&place, None).await;
+        let durable = self.durable_state();
+        let (life, done, findings) = self.run_case(&durable, None).await;
         let name = self.scenario.name;
         assert!(
             matches!(&life, ProcessOutcome::Ran(_)) && life.is_success(),
             "{name}: {life:#?}"
         );
         assert_eq!(findings, [""; 0], "{name}");
-        let log = place.sim.world().log().to_vec();
-        let (fleet, left) = self.apply_until_settled(&place).await;
+        let log = durable.sim.world().log().to_vec();
+        let (fleet, left) = self.apply_until_settled(&durable).await;
         assert_eq!(left, [""; 0], "{name}");
         (self.counts, self.log, self.fleet) = (done, log, fleet);
     }
@@ -179,21 +183,22 @@ impl FaultScenario {
     /// One process that applies the chapter; how it ended, what it did, and which invariants broke.
     pub(crate) async fn run_case(
         &self,
-        place: &DurableState,
+        durable: &DurableState,
         blow: Option<(FaultPoint, ProcessFault)>,
     ) -> (ProcessOutcome, ProcessCounts, Vec<String>) {
-        self.run_case_with(place, blow, &self.scenario.guards).await
+        self.run_case_with(durable, blow, &self.scenario.guards)
+            .await
     }
 
     /// The same under other promises than the chapter's own.
     pub(crate) async fn run_case_with(
         &self,
-        place: &DurableState,
+        durable: &DurableState,
         blow: Option<(FaultPoint, ProcessFault)>,
         guards: &[AvailabilityGuard],
     ) -> (ProcessOutcome, ProcessCounts, Vec<String>) {
         let watch = AvailabilityWatch::over(guards);
-        let (life, process) = place
+        let (life, process) = durable
             .run_process(&self.scenario.after, &self.scenario.options, blow, watch)
             .await;
         let done = process.done();
@@ -206,7 +211,7 @@ impl FaultScenario {
     }
 
     /// Every host answers again that answered when the chapter began.
-    pub(crate) fn bring_hosts_back(&self, place: &DurableState) {
+    pub(crate) fn bring_hosts_back(&self, durable: &DurableState) {
         let silent = |sim: &SimProvider| {
             let mut machines = sim.world().operator("shop").machines();
             machines.retain(|machine| machine["host_status"] != "ok");
@@ -216,9 +221,9 @@ impl FaultScenario {
             ids.map(|id| id.trim_matches('"').to_owned()).collect()
         };
         let before: Vec<String> = silent(&self.sim);
-        let now: Vec<String> = silent(&place.sim);
+        let now: Vec<String> = silent(&durable.sim);
         for id in now.iter().filter(|id| !before.contains(id)) {
-            place
+            durable
                 .sim
                 .world()
                 .operator("shop")
@@ -230,22 +235,22 @@ impl FaultScenario {
     /// should be as wanted.
     pub(crate) async fn apply_until_settled(
         &self,
-        place: &DurableState,
+        durable: &DurableState,
     ) -> (FleetSummary, Vec<String>) {
         sleep(SETTLE_TIME).await;
         let app = &self.scenario.after.app;
-        let fleet = FleetSummary::of(&place.sim, &place.known(app).await);
-        let ground = place.run_context(&self.scenario.after);
-        let look = match ground.preview(&self.scenario.options).await {
-            Ok(look) => look,
+        let fleet = FleetSummary::of(&durable.sim, &durable.known(app).await);
+        let run_context = durable.run_context(&self.scenario.after);
+        let preview = match run_context.preview(&self.scenario.options).await {
+            Ok(preview) => preview,
             Err(error) => return (fleet, vec![format!("cannot look: {error}")]),
         };
-        let mut left = look.plan.summary_lines();
-        if look.plan.is_empty() {
+        let mut left = preview.plan.summary_lines();
+        if preview.plan.is_empty() {
             left.clear();
         }
-        left.extend(note_texts(&look.plan.refusals));
-        left.extend(look.open_runs.iter().map(|open| {
+        left.extend(note_texts(&preview.plan.refusals));
+        left.extend(preview.open_runs.iter().map(|open| {
             let (run, status) = (&open.row.run, open.status);
             format!("the journal still shows run {run} as {status:?}")
         }));
@@ -274,20 +279,20 @@ impl DurableState {
     pub(crate) async fn run_process(
         &self,
         desired: &Desired,
-        wishes: &Options,
+        options: &Options,
         blow: Option<(FaultPoint, ProcessFault)>,
         watch: AvailabilityWatch,
     ) -> (ProcessOutcome, Process) {
         let (handle, cancel) = CancelHandle::new();
         let process = Process::new(&self.sim, &self.store, &self.journal, blow, handle, watch);
         process.guard_watch.lock().unwrap().check(&self.sim);
-        let ground = RunContext {
+        let run_context = RunContext {
             provider: &process,
             store: &process,
             journal: &process,
             ..self.run_context(desired)
         };
-        let steps = run_to_end(&process, &ground, wishes, cancel);
+        let steps = run_to_end(&process, &run_context, options, cancel);
         let life = tokio::select! {
             biased;
             () = process.death() => ProcessOutcome::Died,
@@ -301,12 +306,15 @@ impl DurableState {
 
 async fn run_to_end(
     process: &Process,
-    ground: &RunContext<'_>,
-    wishes: &Options,
+    run_context: &RunContext<'_>,
+    options: &Options,
     cancel: aeroform::apply::Cancel,
 ) -> ProcessOutcome {
     let looking = async {
-        let shown = ground.preview(wishes).await.map_err(|e| e.to_string())?;
+        let shown = run_context
+            .preview(options)
+            .await
+            .map_err(|e| e.to_string())?;
         let idle = shown.plan.is_empty() && shown.plan.refusals.is_empty();
         if idle && shown.open_runs.is_empty() {
             return Ok(None);
@@ -314,13 +322,16 @@ async fn run_to_end(
         check_refusals(&shown.plan)?;
         let lock = process.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
         let lock = lock.map_err(|e| e.to_string())?;
-        let fresh = ground.preview(wishes).await.map_err(|e| e.to_string())?;
+        let fresh = run_context
+            .preview(options)
+            .await
+            .map_err(|e| e.to_string())?;
         let differences = RunContext::differences(&shown, &fresh);
         if !differences.is_empty() {
             return Err(differences.join("; "));
         }
         check_refusals(&fresh.plan)?;
-        ground
+        run_context
             .check_and_close_runs(&fresh)
             .map_err(|e| format!("{e:?}"))?;
         if fresh.plan.is_empty() {
@@ -334,29 +345,29 @@ async fn run_to_end(
         () = cancel.stopping() => return ProcessOutcome::StoppedEarly,
         looked = looking => looked,
     };
-    let (held, look): (_, Preview) = match looked {
+    let (held, preview): (_, Preview) = match looked {
         Ok(Some(looked)) => looked,
         Ok(None) => return ProcessOutcome::Idle,
         Err(why) => return ProcessOutcome::Refused(why),
     };
-    let run = ground.env.new_run_id();
-    let errand = RunRequest {
+    let run = run_context.env.new_run_id();
+    let request = RunRequest {
         run: &run,
         command: "apply",
         parallelism: 16,
         copy_dir: Path::new(env!("CARGO_TARGET_TMPDIR")),
     };
     let mut heard = |_: &_| process.event();
-    let ended = ground
-        .execute(&look, &*held, &errand, cancel, &mut heard)
+    let ended = run_context
+        .execute(&preview, &*held, &request, cancel, &mut heard)
         .await;
     process.at(FaultPoint::BeforeRelease).await;
     let released = held.release().await;
     process.at(FaultPoint::AfterRelease).await;
     match (ended, released) {
         (Ok(ended), Ok(())) => {
-            let end = ended.run_end(&look, "apply");
-            let plan = look.plan;
+            let end = ended.run_end(&preview, "apply");
+            let plan = preview.plan;
             ProcessOutcome::Ran(Box::new(CompletedRun { plan, ended, end }))
         }
         (Err(error), _) => ProcessOutcome::Refused(error.to_string()),

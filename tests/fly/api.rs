@@ -9,8 +9,8 @@ use crate::fixture::{ask, ask_with, platform};
 
 const MACHINES: &str = "/v1/apps/shop/machines";
 
-async fn made(desk: &aeroform::emulator::http::Server, body: Value) -> (String, Value) {
-    let (status, shown) = ask(desk, "POST", MACHINES, body).await;
+async fn made(server: &aeroform::emulator::http::Server, body: Value) -> (String, Value) {
+    let (status, shown) = ask(server, "POST", MACHINES, body).await;
     assert_eq!(status, 200, "{shown}");
     (
         format!("{MACHINES}/{}", shown["id"].as_str().unwrap()),
@@ -24,28 +24,28 @@ fn image() -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_has_the_documented_form() {
-    let desk = platform();
-    let (path, _) = made(&desk, image()).await;
-    let (status, waited) = ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let server = platform();
+    let (path, _) = made(&server, image()).await;
+    let (status, waited) = ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     assert_eq!((status, &waited["state"]), (200, &json!("started")));
-    let (_, shown) = ask(&desk, "GET", &path, Value::Null).await;
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
     assert_eq!(shown["host_status"], "ok");
     assert_eq!(shown["image_ref"]["repository"], "shop");
     assert_eq!(shown["config"]["dns"], json!({}));
     assert_eq!(shown["instance_id"].as_str().unwrap().len(), 26);
     assert_eq!(shown["id"].as_str().unwrap().len(), 14);
     assert!(shown.get("nonce").is_none());
-    let told: Vec<&Value> = shown["events"].as_array().unwrap().iter().collect();
-    assert_eq!(told[0]["status"], "started");
-    assert_eq!(told.last().unwrap()["type"], "launch");
-    assert!(told[0]["timestamp"].as_i64() > told[2]["timestamp"].as_i64());
+    let reported: Vec<&Value> = shown["events"].as_array().unwrap().iter().collect();
+    assert_eq!(reported[0]["status"], "started");
+    assert_eq!(reported.last().unwrap()["type"], "launch");
+    assert!(reported[0]["timestamp"].as_i64() > reported[2]["timestamp"].as_i64());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_config_is_shown_with_the_defaults_of_the_platform_or_as_it_was_sent() {
     let sent = json!({"image": "x", "restart": {}, "services": [{"autostop": "stop"}]});
-    let desk = platform();
-    let (path, answered) = made(&desk, json!({"config": sent.clone()})).await;
+    let server = platform();
+    let (path, answered) = made(&server, json!({"config": sent.clone()})).await;
     let shown = json!({
         "image": "x", "dns": {}, "init": {},
         "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
@@ -53,16 +53,16 @@ async fn a_config_is_shown_with_the_defaults_of_the_platform_or_as_it_was_sent()
         "services": [{"autostop": true, "force_instance_key": null}],
     });
     assert_eq!(answered["config"], shown);
-    desk.world().fills_in = false;
-    let (_, read) = ask(&desk, "GET", &path, Value::Null).await;
+    server.world().fills_in = false;
+    let (_, read) = ask(&server, "GET", &path, Value::Null).await;
     assert_eq!(read["config"], sent);
     let kept = [
         json!({"image": "x", "restart": {"policy": "no"}, "size": "shared-cpu-2x"}),
         json!({"image": "x", "restart": {"policy": "on-failure", "max_retries": 3}, "guest": {"cpus": 2}}),
     ];
-    desk.world().fills_in = true;
+    server.world().fills_in = true;
     for config in kept {
-        let (_, answered) = made(&desk, json!({"config": config.clone()})).await;
+        let (_, answered) = made(&server, json!({"config": config.clone()})).await;
         for (key, value) in config.as_object().unwrap() {
             assert_eq!(answered["config"][key], *value);
         }
@@ -75,25 +75,25 @@ async fn a_config_is_shown_with_the_defaults_of_the_platform_or_as_it_was_sent()
 
 #[tokio::test(start_paused = true)]
 async fn a_config_may_be_large_and_in_any_script() {
-    let desk = platform();
+    let server = platform();
     let (file, greeting) = ("A".repeat(4 << 20), "안녕 \u{1f600} ñ");
     let files = json!([{"guest_path": "/big", "raw_value": file}]);
     let body = json!({"config": {"image": "x", "env": {"HI": greeting}, "files": files}});
-    let (_, shown) = made(&desk, body.clone()).await;
+    let (_, shown) = made(&server, body.clone()).await;
     assert_eq!(shown["config"]["files"], body["config"]["files"]);
     assert_eq!(shown["config"]["env"]["HI"], greeting);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_served_is_a_plain_404_before_anybody_is_asked_who_they_are() {
-    let desk = platform();
+    let server = platform();
     for (method, path) in [
         ("GET", "/v2/apps"),
         ("PUT", "/v1/apps"),
         ("POST", "/v1/apps/shop/machines/x/frobnicate"),
         ("POST", "/graphql"),
     ] {
-        let (status, body) = ask(&desk, method, path, Value::Null).await;
+        let (status, body) = ask(&server, method, path, Value::Null).await;
         assert_eq!(
             (status, body),
             (404, json!("404 page not found\n")),
@@ -104,27 +104,33 @@ async fn what_is_not_served_is_a_plain_404_before_anybody_is_asked_who_they_are(
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_not_met_is_408_and_a_strange_state_400() {
-    let desk = platform();
-    let (path, _) = made(&desk, image()).await;
+    let server = platform();
+    let (path, _) = made(&server, image()).await;
     let wait = |query: &str| format!("{path}/wait?{query}");
-    let (status, said) = ask(&desk, "GET", &wait("state=stopped&timeout=5"), Value::Null).await;
+    let (status, said) = ask(
+        &server,
+        "GET",
+        &wait("state=stopped&timeout=5"),
+        Value::Null,
+    )
+    .await;
     assert_eq!(status, 408);
     let text = said["error"].as_str().unwrap();
     assert!(text.contains("machine failed to reach desired state, stopped, currently started"));
-    let (status, _) = ask(&desk, "GET", &wait("state=happy"), Value::Null).await;
+    let (status, _) = ask(&server, "GET", &wait("state=happy"), Value::Null).await;
     assert_eq!(status, 400);
-    let (status, said) = ask(&desk, "GET", &wait("state=stopped,settled"), Value::Null).await;
+    let (status, said) = ask(&server, "GET", &wait("state=stopped,settled"), Value::Null).await;
     assert_eq!((status, &said["state"]), (200, &json!("started")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
-    let desk = platform();
-    let (path, _) = made(&desk, image()).await;
-    ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let server = platform();
+    let (path, _) = made(&server, image()).await;
+    ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     let lease = format!("{path}/lease");
     let (status, taken) = ask(
-        &desk,
+        &server,
         "POST",
         &lease,
         json!({"ttl": 10, "description": "x"}),
@@ -138,7 +144,7 @@ async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
         ("DELETE", ""),
         ("POST", ""),
     ] {
-        let (status, said) = ask(&desk, method, &format!("{path}{to}"), image()).await;
+        let (status, said) = ask(&server, method, &format!("{path}{to}"), image()).await;
         assert_eq!(status, 409, "{to} {said}");
         assert!(
             said["error"]
@@ -147,15 +153,15 @@ async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
                 .contains("lease currently held by")
         );
     }
-    let (status, _) = ask(&desk, "POST", &lease, json!({"ttl": 10})).await;
+    let (status, _) = ask(&server, "POST", &lease, json!({"ttl": 10})).await;
     assert_eq!(status, 409);
-    let (status, _) = ask(&desk, "DELETE", &lease, Value::Null).await;
+    let (status, _) = ask(&server, "DELETE", &lease, Value::Null).await;
     assert_eq!(status, 400);
     let entries = json!({"metadata": {"a": "b"}});
-    let (status, _) = ask(&desk, "PATCH", &format!("{path}/metadata"), entries).await;
+    let (status, _) = ask(&server, "PATCH", &format!("{path}/metadata"), entries).await;
     assert_eq!(status, 204);
     let (status, again) = ask_with(
-        &desk,
+        &server,
         "POST",
         &format!("{lease}?ttl=10"),
         Value::Null,
@@ -167,7 +173,7 @@ async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
         (201, Some(nonce))
     );
     let (status, _) = ask_with(
-        &desk,
+        &server,
         "POST",
         &format!("{path}/stop"),
         json!({}),
@@ -176,7 +182,7 @@ async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
     .await;
     assert_eq!(status, 200);
     tokio::time::sleep(Duration::from_secs(11)).await;
-    let (status, said) = ask(&desk, "GET", &lease, Value::Null).await;
+    let (status, said) = ask(&server, "GET", &lease, Value::Null).await;
     assert_eq!(
         (status, said["message"].as_str()),
         (404, Some("lease not found"))
@@ -185,17 +191,17 @@ async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn apps_are_made_listed_and_deleted() {
-    let desk = platform();
+    let server = platform();
     let shop = json!({"app_name": "market", "org_slug": "acme"});
-    let (status, made) = ask(&desk, "POST", "/v1/apps", shop.clone()).await;
+    let (status, made) = ask(&server, "POST", "/v1/apps", shop.clone()).await;
     assert_eq!((status, made["name"].as_str()), (201, Some("market")));
-    let (status, said) = ask(&desk, "POST", "/v1/apps", shop).await;
+    let (status, said) = ask(&server, "POST", "/v1/apps", shop).await;
     assert_eq!((status, said["status"].as_str()), (422, Some("name_taken")));
-    let (_, listed) = ask(&desk, "GET", "/v1/apps?org_slug=acme", Value::Null).await;
+    let (_, listed) = ask(&server, "GET", "/v1/apps?org_slug=acme", Value::Null).await;
     assert_eq!(listed["total_apps"], 1);
-    let (status, _) = ask(&desk, "DELETE", "/v1/apps/market", Value::Null).await;
+    let (status, _) = ask(&server, "DELETE", "/v1/apps/market", Value::Null).await;
     assert_eq!(status, 202);
-    let (status, said) = ask(&desk, "GET", "/v1/apps/market", Value::Null).await;
+    let (status, said) = ask(&server, "GET", "/v1/apps/market", Value::Null).await;
     assert_eq!(
         (status, said["error"].as_str()),
         (404, Some("app not found"))
@@ -204,22 +210,22 @@ async fn apps_are_made_listed_and_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_volume_belongs_to_one_machine_and_shows_in_its_config() {
-    let desk = platform();
+    let server = platform();
     let body = json!({"name": "data", "region": "ams", "size_gb": 7});
-    let (_, volume) = ask(&desk, "POST", "/v1/apps/shop/volumes", body).await;
+    let (_, volume) = ask(&server, "POST", "/v1/apps/shop/volumes", body).await;
     let id = volume["id"].as_str().unwrap();
     let place = format!("/v1/apps/shop/volumes/{id}");
     let mounts = json!([{"path": "/data", "volume": id}]);
     let body = json!({"region": "ams", "config": {"image": "x", "mounts": mounts}});
-    let (_, shown) = made(&desk, body.clone()).await;
+    let (_, shown) = made(&server, body.clone()).await;
     assert_eq!(shown["config"]["mounts"][0]["size_gb"], 7);
     assert_eq!(shown["config"]["mounts"][0]["name"], "data");
-    let (status, said) = ask(&desk, "POST", MACHINES, body).await;
+    let (status, said) = ask(&server, "POST", MACHINES, body).await;
     assert_eq!(status, 412, "{said}");
-    let (status, _) = ask(&desk, "DELETE", &place, Value::Null).await;
+    let (status, _) = ask(&server, "DELETE", &place, Value::Null).await;
     assert_eq!(status, 412);
     let (status, grown) = ask(
-        &desk,
+        &server,
         "PUT",
         &format!("{place}/extend"),
         json!({"size_gb": 9}),
@@ -227,7 +233,7 @@ async fn a_volume_belongs_to_one_machine_and_shows_in_its_config() {
     .await;
     assert_eq!((status, &grown["needs_restart"]), (200, &json!(true)));
     let (status, _) = ask(
-        &desk,
+        &server,
         "PUT",
         &format!("{place}/extend"),
         json!({"size_gb": 8}),
@@ -238,13 +244,13 @@ async fn a_volume_belongs_to_one_machine_and_shows_in_its_config() {
 
 #[tokio::test(start_paused = true)]
 async fn lists_are_filtered_as_documented() {
-    let desk = platform();
+    let server = platform();
     for (region, group) in [("ams", "web"), ("gru", "web"), ("gru", "jobs")] {
         let config = json!({"image": "x", "metadata": {"fly_process_group": group}});
-        made(&desk, json!({"region": region, "config": config})).await;
+        made(&server, json!({"region": region, "config": config})).await;
     }
     let count = async |query: &str| {
-        let (_, list) = ask(&desk, "GET", &format!("{MACHINES}?{query}"), Value::Null).await;
+        let (_, list) = ask(&server, "GET", &format!("{MACHINES}?{query}"), Value::Null).await;
         list.as_array().unwrap().len()
     };
     assert_eq!(count("").await, 3);
@@ -253,7 +259,7 @@ async fn lists_are_filtered_as_documented() {
     assert_eq!(count("region=gru&metadata.fly_process_group=web").await, 1);
     assert_eq!(count("state=stopped,suspended").await, 0);
     let (_, list) = ask(
-        &desk,
+        &server,
         "GET",
         &format!("{MACHINES}?summary=true"),
         Value::Null,
@@ -264,25 +270,25 @@ async fn lists_are_filtered_as_documented() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_too_fast_is_429_with_a_time_to_wait() {
-    let desk = platform();
-    desk.world().limit_rates(true);
+    let server = platform();
+    server.world().limit_rates(true);
     let mut seen = Vec::new();
     for _ in 0..5 {
-        seen.push(ask(&desk, "GET", MACHINES, Value::Null).await.0);
+        seen.push(ask(&server, "GET", MACHINES, Value::Null).await.0);
     }
     assert_eq!(seen, [200, 200, 200, 429, 429]);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(ask(&desk, "GET", MACHINES, Value::Null).await.0, 200);
+    assert_eq!(ask(&server, "GET", MACHINES, Value::Null).await.0, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn releases_are_numbered_and_the_newest_is_current() {
-    let desk = platform();
+    let server = platform();
     let current = "/api/v1/apps/shop/releases/current";
-    assert_eq!(ask(&desk, "GET", current, Value::Null).await.0, 404);
+    assert_eq!(ask(&server, "GET", current, Value::Null).await.0, 404);
     for _ in 0..2 {
         let body = json!({"app_name": "shop", "image": "x", "strategy": "ROLLING"});
-        let (status, made) = ask(&desk, "POST", "/api/v1/releases", body).await;
+        let (status, made) = ask(&server, "POST", "/api/v1/releases", body).await;
         assert_eq!(
             (status, &made["release"]["in_progress"]),
             (201, &json!(true))
@@ -291,42 +297,42 @@ async fn releases_are_numbered_and_the_newest_is_current() {
             "/api/v1/releases/{}",
             made["release"]["id"].as_str().unwrap()
         );
-        ask(&desk, "PATCH", &path, json!({"status": "complete"})).await;
+        ask(&server, "PATCH", &path, json!({"status": "complete"})).await;
     }
-    let (_, shown) = ask(&desk, "GET", current, Value::Null).await;
+    let (_, shown) = ask(&server, "GET", current, Value::Null).await;
     assert_eq!(shown["release"]["version"], 2);
     assert_eq!(shown["release"]["status"], "complete");
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_update_is_a_version_and_all_of_them_can_be_read() {
-    let desk = platform();
-    let (path, first) = made(&desk, image()).await;
-    ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let server = platform();
+    let (path, first) = made(&server, image()).await;
+    ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     let other = json!({"config": {"image": "registry.fly.io/shop:v8"}});
-    let (status, second) = ask(&desk, "POST", &path, other.clone()).await;
+    let (status, second) = ask(&server, "POST", &path, other.clone()).await;
     assert_eq!(status, 200, "{second}");
-    let (status, versions) = ask(&desk, "GET", &format!("{path}/versions"), Value::Null).await;
+    let (status, versions) = ask(&server, "GET", &format!("{path}/versions"), Value::Null).await;
     let expected = json!([
         {"version": second["version"], "user_config": other["config"]},
         {"version": first["version"], "user_config": image()["config"]},
     ]);
     assert_eq!((status, versions), (200, expected));
-    let none = ask(&desk, "GET", &format!("{path}/ps"), Value::Null).await;
+    let none = ask(&server, "GET", &format!("{path}/ps"), Value::Null).await;
     assert_eq!(none, (200, json!([])));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_host_without_room_answers_as_the_platform_does() {
-    let desk = platform();
-    let (path, _) = made(&desk, image()).await;
-    ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let server = platform();
+    let (path, _) = made(&server, image()).await;
+    ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     let draining = "deploys to this host are temporarily disabled";
     let no_room = |message: Option<&str>| FaultEffect::NoRoom {
         message: message.map(str::to_owned),
     };
     {
-        let mut world = desk.world();
+        let mut world = server.world();
         world.inject(Fault::on("update", no_room(None)));
         world.inject(Fault::on("update", no_room(Some(draining))).nth(2));
         world.inject(Fault::on("create", no_room(None)));
@@ -334,10 +340,10 @@ async fn a_host_without_room_answers_as_the_platform_does() {
     let full =
         "could not reserve resource for machine: insufficient CPUs available to fulfill request";
     for words in [full, draining] {
-        let (status, said) = ask(&desk, "POST", &path, image()).await;
+        let (status, said) = ask(&server, "POST", &path, image()).await;
         assert_eq!((status, &said["error"]), (412, &json!(words)));
     }
-    let (status, said) = ask(&desk, "POST", MACHINES, image()).await;
+    let (status, said) = ask(&server, "POST", MACHINES, image()).await;
     let kind = json!("insufficient_capacity");
     assert_eq!((status, &said["status"]), (412, &kind));
 }

@@ -32,8 +32,8 @@ fn create(name: &str) -> CreateCall {
     }
 }
 
-async fn started(desk: &Server) -> Machine {
-    let provider = provider(desk);
+async fn started(server: &Server) -> Machine {
+    let provider = provider(server);
     let call = Call::Create(Box::new(create("web-a")));
     let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
     provider.release_lease(&app(), &made.id).await.unwrap();
@@ -58,12 +58,12 @@ fn update(machine: &Machine, image: &str) -> Call {
 /// Trees of configs are most of the memory that ten thousand Machines take.
 #[tokio::test(start_paused = true)]
 async fn machines_of_one_list_share_equal_configs() {
-    let desk = platform();
+    let server = platform();
     for (name, image) in [("a", "shop:1"), ("b", "shop:2"), ("c", "shop:1")] {
         let config = json!({"image": image, "metadata": {"aeroform_launch": name}});
-        desk.world().operator("shop").add(name, "ams", config);
+        server.world().operator("shop").add(name, "ams", config);
     }
-    let listing = provider(&desk).list(&app()).await.unwrap();
+    let listing = provider(&server).list(&app()).await.unwrap();
     let mut machines = listing.machines;
     machines.sort_by(|a, b| a.name.cmp(&b.name));
     let configs: Vec<_> = machines
@@ -111,13 +111,13 @@ async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not
             0,
         ),
     ] {
-        let desk = platform();
-        desk.world().inject(Fault::on("create", effect.clone()));
+        let server = platform();
+        server.world().inject(Fault::on("create", effect.clone()));
         let call = Call::Create(Box::new(create("web-a")));
-        let error = provider(&desk).call(&app(), &call).await.unwrap_err();
+        let error = provider(&server).call(&app(), &call).await.unwrap_err();
         assert_eq!(error.class, class, "{effect:?}: {error}");
         assert_eq!(
-            desk.world().operator("shop").created_count(),
+            server.world().operator("shop").created_count(),
             made,
             "{effect:?}"
         );
@@ -128,11 +128,12 @@ async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not
 /// Holds rule 25.
 #[tokio::test]
 async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_is_not() {
-    let desk = platform();
-    desk.world()
+    let server = platform();
+    server
+        .world()
         .inject(Fault::on("create", FaultEffect::BreakAfter));
     let call = Call::Create(Box::new(create("web-a")));
-    let error = over_http(&desk)
+    let error = over_http(&server)
         .await
         .call(&app(), &call)
         .await
@@ -150,14 +151,14 @@ async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let unseen = || FaultEffect::Refuse {
         status: 404,
         message: "not_found: machine not found".to_owned(),
     };
     for action in ["wait", "get"] {
-        desk.world().inject(Fault::on(action, unseen()).times(2));
+        server.world().inject(Fault::on(action, unseen()).times(2));
     }
     let call = Call::Create(Box::new(create("web-a")));
     let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
@@ -166,12 +167,12 @@ async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
     let wait = || provider.wait(&app, &made.id, WaitUntil::Started, patience);
     wait().await.unwrap();
     // What is gone later is gone, and so is what was to go.
-    desk.world().inject(Fault::on("get", unseen()));
+    server.world().inject(Fault::on("get", unseen()));
     let error = provider.get(&app, &made.id).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient);
     tokio::time::sleep(Duration::from_secs(11)).await;
     for action in ["wait", "get"] {
-        desk.world().inject(Fault::on(action, unseen()));
+        server.world().inject(Fault::on(action, unseen()));
     }
     let error = wait().await.unwrap_err();
     assert_eq!(error.class, ErrorClass::NotFound);
@@ -182,21 +183,21 @@ async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
 /// Holds rule 39.
 #[tokio::test(start_paused = true)]
 async fn an_update_keeps_what_others_keep_on_the_machine() {
-    let desk = platform();
-    let machine = started(&desk).await;
+    let server = platform();
+    let machine = started(&server).await;
     let path = format!(
         "/v1/apps/shop/machines/{}/metadata/fly_release_id",
         machine.id
     );
-    let (status, _) = ask(&desk, "POST", &path, json!({"value": "r7"})).await;
+    let (status, _) = ask(&server, "POST", &path, json!({"value": "r7"})).await;
     assert_eq!(status, 204);
-    let answer = provider(&desk)
+    let answer = provider(&server)
         .call(&app(), &update(&machine, "shop:2"))
         .await;
     answer.unwrap();
-    let (_, shown) = ask(&desk, "GET", &path, Value::Null).await;
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
     assert_eq!(shown["value"], "r7");
-    let stale = provider(&desk)
+    let stale = provider(&server)
         .call(&app(), &update(&machine, "shop:3"))
         .await;
     assert_eq!(stale.unwrap_err().class, ErrorClass::Conflict);
@@ -205,9 +206,9 @@ async fn an_update_keeps_what_others_keep_on_the_machine() {
 /// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_who_holds_it() {
-    let desk = platform();
-    let (ours, theirs) = (provider(&desk), provider(&desk));
-    let machine = started(&desk).await;
+    let server = platform();
+    let (ours, theirs) = (provider(&server), provider(&server));
+    let machine = started(&server).await;
     ours.acquire_lease(&app(), &machine.id, "aeroform run r1 by ana")
         .await
         .unwrap();
@@ -242,44 +243,45 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
 /// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
-    let desk = platform();
+    let server = platform();
     let metadata = json!({"fly_process_group": "web", "fly_platform_version": "v2",
         "fly_release_version": "7", "fly_release_id": "r7"});
     let config = json!({"image": "shop:1", "metadata": metadata});
-    desk.world()
+    server
+        .world()
         .operator("shop")
         .add("old", "ams", config)
         .unwrap();
-    let provider = provider(&desk);
+    let provider = provider(&server);
     provider.list(&app()).await.unwrap();
     let call = Call::Create(Box::new(create("web-a")));
     let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
     let path = format!("/v1/apps/shop/machines/{}", made.id);
-    let (_, shown) = ask(&desk, "GET", &path, Value::Null).await;
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
     assert_eq!(shown["config"]["metadata"]["fly_release_id"], "r7");
-    let (status, _) = ask(&desk, "POST", &format!("{path}/cordon"), Value::Null).await;
+    let (status, _) = ask(&server, "POST", &format!("{path}/cordon"), Value::Null).await;
     assert_eq!(status, 409);
     provider.release_lease(&app(), &made.id).await.unwrap();
-    let (status, _) = ask(&desk, "POST", &format!("{path}/cordon"), Value::Null).await;
+    let (status, _) = ask(&server, "POST", &format!("{path}/cordon"), Value::Null).await;
     assert_eq!(status, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_whose_config_nobody_understands_hides_no_other() {
-    let desk = platform();
+    let server = platform();
     let long = "x".repeat(300);
     for name in ["esc\u{1b}[31m", "", long.as_str()] {
         let config = json!({"image": "y"});
-        desk.world().operator("shop").add(name, "ams", config);
+        server.world().operator("shop").add(name, "ams", config);
     }
     for (name, config) in [
         ("odd", json!({"image": "x", "env": 7})),
         ("fine", json!({"image": "x"})),
     ] {
-        let made = desk.world().operator("shop").add(name, "ams", config);
+        let made = server.world().operator("shop").add(name, "ams", config);
         assert!(made.is_some());
     }
-    let listed = provider(&desk).list(&app()).await.unwrap().machines;
+    let listed = provider(&server).list(&app()).await.unwrap().machines;
     assert_eq!(listed.len(), 5);
     let named_by_id = listed.iter().filter(|m| m.name.as_str() == m.id.as_str());
     assert_eq!(named_by_id.count(), 3);
@@ -306,23 +308,24 @@ async fn a_refusal_of_the_platform_is_read_as_what_it_is() {
             "already_exists",
         ),
     ] {
-        let desk = platform();
-        desk.world()
+        let server = platform();
+        server
+            .world()
             .inject(Fault::on("create", FaultEffect::Refusal(refused)));
         let call = Call::Create(Box::new(create("web-a")));
-        let error = provider(&desk).call(&app(), &call).await.unwrap_err();
+        let error = provider(&server).call(&app(), &call).await.unwrap_err();
         assert_eq!((error.class, error.code), (class, code), "{refused:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn logs_wait_for_the_limit_and_tell_what_happened() {
-    let desk = platform();
-    let machine = started(&desk).await;
+    let server = platform();
+    let machine = started(&server).await;
     let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(2),
     };
-    desk.world().inject(Fault::on("list", limited).times(2));
+    server.world().inject(Fault::on("list", limited).times(2));
     let query = aeroform::provider::LogQuery {
         known_machines: std::collections::BTreeSet::new(),
         scope: aeroform::provider::LogScope::Machine(machine.id),
@@ -334,21 +337,21 @@ async fn logs_wait_for_the_limit_and_tell_what_happened() {
         lines.push(line.text);
         true
     };
-    let provider = provider(&desk);
+    let provider = provider(&server);
     let read = async || provider.logs(&app(), &query, &mut sink).await;
-    let told = retry::retry(retry::of_rate_limited_read, read, retry::sleep_between).await;
-    told.unwrap();
+    let reported = retry::retry(retry::of_rate_limited_read, read, retry::sleep_between).await;
+    reported.unwrap();
     assert_eq!(lines[0], "launch created (user)");
     assert_eq!(lines.last().unwrap(), "start started (flyd)");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
-    let desk = platform();
-    let newest = async || provider(&desk).newest_release(&app()).await;
+    let server = platform();
+    let newest = async || provider(&server).newest_release(&app()).await;
     assert_eq!(newest().await, Ok(None));
     let body = json!({"app_name": "shop", "image": "x", "strategy": "ROLLING"});
-    ask(&desk, "POST", "/api/v1/releases", body).await;
+    ask(&server, "POST", "/api/v1/releases", body).await;
     let release = newest().await.unwrap().unwrap();
     assert_eq!((release.version, release.in_progress), (1, true));
     assert_eq!(release.image.as_deref(), Some("x"));
@@ -362,11 +365,11 @@ async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
     ] {
         let message = "no".to_owned();
         let refuse = FaultEffect::Refuse { status, message };
-        desk.world().inject(Fault::on("releases", refuse));
+        server.world().inject(Fault::on("releases", refuse));
         assert_eq!(newest().await.is_err(), is_told, "{status}");
     }
     let slow = FaultEffect::SlowAnswer(Duration::from_secs(60));
-    desk.world().inject(Fault::on("releases", slow));
+    server.world().inject(Fault::on("releases", slow));
     let began = tokio::time::Instant::now();
     let error = newest().await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Unknown);
@@ -388,7 +391,7 @@ impl Transport for FixedResponse {
     }
 }
 
-fn told(status: u16, answer: Value) -> FlyProvider<FixedResponse> {
+fn reported(status: u16, answer: Value) -> FlyProvider<FixedResponse> {
     FlyProvider::new(
         FixedResponse(status, answer),
         access("http://127.0.0.1:4280"),
@@ -399,7 +402,7 @@ fn told(status: u16, answer: Value) -> FlyProvider<FixedResponse> {
 async fn what_an_answer_leaves_open_is_open_and_no_error() {
     let id = MachineId::new("a1").unwrap();
     let shown = json!({"id": "x1", "machine_count": null, "organization": null});
-    let described = told(200, shown).describe(&app()).await.unwrap();
+    let described = reported(200, shown).describe(&app()).await.unwrap();
     assert_eq!(described.machine_count, None);
     let lease = json!({"nonce": "n1", "owner": null, "description": null, "expires_at": null});
     for answer in [
@@ -407,24 +410,28 @@ async fn what_an_answer_leaves_open_is_open_and_no_error() {
         // As the platform's schema has it.
         lease.clone(),
     ] {
-        told(201, answer)
+        reported(201, answer)
             .acquire_lease(&app(), &id, "")
             .await
             .unwrap();
     }
     let nothing = json!({"status": "success", "data": {"nonce": null}});
-    let error = told(201, nothing)
+    let error = reported(201, nothing)
         .acquire_lease(&app(), &id, "")
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Unknown);
     let release = json!({"id": "r1", "version": 3, "in_progress": null, "user": null,
         "created_at": null, "image_ref": null});
-    let provider = told(200, json!({"release": release}));
+    let provider = reported(200, json!({"release": release}));
     let newest = provider.newest_release(&app()).await.unwrap().unwrap();
     assert_eq!((newest.version, newest.in_progress), (3, false));
     assert_eq!(
-        told(200, Value::Null).list(&app()).await.unwrap().machines,
+        reported(200, Value::Null)
+            .list(&app())
+            .await
+            .unwrap()
+            .machines,
         []
     );
 }
@@ -433,7 +440,7 @@ async fn what_an_answer_leaves_open_is_open_and_no_error() {
 async fn a_token_that_is_shown_back_is_shown_to_nobody() {
     for long in ["", &"x".repeat(480)] {
         let said = json!({"error": format!("{long} odd header FlyV1 {TOKEN}")});
-        let error = told(400, said).list(&app()).await.unwrap_err();
+        let error = reported(400, said).list(&app()).await.unwrap_err();
         assert!(!error.message.contains("fm2_"), "{error}");
         assert!(error.message.contains("odd header FlyV1"), "{error}");
     }
@@ -441,7 +448,7 @@ async fn a_token_that_is_shown_back_is_shown_to_nobody() {
 
 #[tokio::test]
 async fn nobody_is_kept_waiting_for_ever_and_for_releases_only_a_moment() {
-    let provider = told(429, Value::Null);
+    let provider = reported(429, Value::Null);
     let error = provider.list(&app()).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Fatal, "{error}");
     assert!(error.message.contains("it asks to wait "), "{error}");

@@ -34,10 +34,10 @@ fn create() -> Call {
 
 /// The code of a create that meets this.
 async fn answered(effect: FaultEffect) -> String {
-    let desk = platform();
-    desk.world().inject(Fault::on("create", effect));
+    let server = platform();
+    server.world().inject(Fault::on("create", effect));
     let app = AppName::new("shop").unwrap();
-    let error = provider(&desk).call(&app, &create()).await.unwrap_err();
+    let error = provider(&server).call(&app, &create()).await.unwrap_err();
     error.code.to_owned()
 }
 
@@ -82,10 +82,10 @@ async fn followed() -> String {
         follow: true,
         tail: None,
     };
-    let told = provider(&platform())
+    let reported = provider(&platform())
         .logs(&app, &query, &mut |_| true)
         .await;
-    told.unwrap_err().code.to_owned()
+    reported.unwrap_err().code.to_owned()
 }
 
 #[tokio::test]

@@ -26,24 +26,28 @@ impl Fixture for FlyContractFixture {
 }
 
 fn with_apps() -> Server {
-    let desk = platform();
+    let server = platform();
     for clause in 0..100 {
-        desk.world()
+        server
+            .world()
             .add_app(FlyContractFixture.app(clause).as_str());
     }
-    desk
+    server
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_process_the_contract_is_kept() {
-    let desk = with_apps();
-    assert_eq!(violations(&provider(&desk), &FlyContractFixture).await, []);
+    let server = with_apps();
+    assert_eq!(
+        violations(&provider(&server), &FlyContractFixture).await,
+        []
+    );
 }
 
 #[tokio::test]
 async fn over_http_the_contract_is_kept() {
-    let desk = with_apps();
-    desk.world().timings = Timings::instant();
-    let provider = over_http(&desk).await;
+    let server = with_apps();
+    server.world().timings = Timings::instant();
+    let provider = over_http(&server).await;
     assert_eq!(violations(&provider, &FlyContractFixture).await, []);
 }

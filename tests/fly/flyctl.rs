@@ -14,12 +14,12 @@ use aeroform::observe::observe;
 use serde_json::{Value, json};
 
 use crate::fixture::{ask, ask_with, platform, provider};
-use crate::runs::{FlyFixture, PLAIN, wanted};
+use crate::runs::{FlyFixture, PLAIN, target};
 
 const VM: &str = "[[vm]]\n  size = \"shared-cpu-1x\"\n  memory = \"512mb\"\n";
 
 fn two(vm: &str, ours: &str) -> Desired {
-    wanted(
+    target(
         &format!("{PLAIN}{vm}"),
         &format!("{ours}\n[groups.web]\ncount = 2\n"),
     )
@@ -27,8 +27,8 @@ fn two(vm: &str, ours: &str) -> Desired {
 
 const PINNED: &str = "image = \"r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111\"";
 
-fn ids(desk: &Server) -> Vec<String> {
-    let machines = desk.world().operator("shop").machines();
+fn ids(server: &Server) -> Vec<String> {
+    let machines = server.world().operator("shop").machines();
     let id = |machine: &Value| machine["id"].as_str().unwrap().to_owned();
     machines.iter().map(id).collect()
 }
@@ -38,29 +38,29 @@ fn path(id: &str, rest: &str) -> String {
 }
 
 /// What flyctl does to change a Machine: lease, read, send all of it back, wait, let go.
-async fn update(desk: &Server, id: &str, change: impl Fn(&mut Value)) {
+async fn update(server: &Server, id: &str, change: impl Fn(&mut Value)) {
     let lease = path(id, "/lease?ttl=13");
-    let (_, taken) = ask(desk, "POST", &lease, Value::Null).await;
+    let (_, taken) = ask(server, "POST", &lease, Value::Null).await;
     let nonce = taken["data"]["nonce"].as_str();
-    let (_, mut shown) = ask(desk, "GET", &path(id, ""), Value::Null).await;
+    let (_, mut shown) = ask(server, "GET", &path(id, ""), Value::Null).await;
     change(&mut shown["config"]);
     let body = json!({"config": shown["config"], "region": shown["region"], "skip_launch": false});
-    let (status, said) = ask_with(desk, "POST", &path(id, ""), body, nonce).await;
+    let (status, said) = ask_with(server, "POST", &path(id, ""), body, nonce).await;
     assert_eq!(status, 200, "{said}");
-    ask(desk, "GET", &path(id, "/wait?state=started"), Value::Null).await;
-    ask_with(desk, "DELETE", &path(id, "/lease"), Value::Null, nonce).await;
+    ask(server, "GET", &path(id, "/wait?state=started"), Value::Null).await;
+    ask_with(server, "DELETE", &path(id, "/lease"), Value::Null, nonce).await;
 }
 
 /// `fly deploy` of this image: a release, and every Machine with its keys.
-async fn deploy(desk: &Server, image: Option<&str>) {
+async fn deploy(server: &Server, image: Option<&str>) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING", "definition": {}});
-    let (status, made) = ask(desk, "POST", "/api/v1/releases", body).await;
+    let (status, made) = ask(server, "POST", "/api/v1/releases", body).await;
     assert_eq!(status, 201);
     let release = &made["release"];
     let mark = format!("/api/v1/releases/{}", release["id"].as_str().unwrap());
-    ask(desk, "PATCH", &mark, json!({"status": "running"})).await;
-    for id in ids(desk) {
-        update(desk, &id, |config| {
+    ask(server, "PATCH", &mark, json!({"status": "running"})).await;
+    for id in ids(server) {
+        update(server, &id, |config| {
             config["metadata"]["fly_release_id"] = release["id"].clone();
             config["metadata"]["fly_release_version"] = release["version"].to_string().into();
             config["metadata"]["fly_flyctl_version"] = "0.3.200".into();
@@ -70,7 +70,7 @@ async fn deploy(desk: &Server, image: Option<&str>) {
         })
         .await;
     }
-    ask(desk, "PATCH", &mark, json!({"status": "complete"})).await;
+    ask(server, "PATCH", &mark, json!({"status": "complete"})).await;
 }
 
 /// Whether a plan takes back a release, and which.
@@ -81,37 +81,37 @@ fn reverts(plan: &Plan) -> Vec<String> {
 /// Holds rule 11.
 #[tokio::test(start_paused = true)]
 async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     let ours = "sha256:111111111111";
     // A change by hand is drift and no release, and the same image again takes nothing back.
-    for id in ids(&desk) {
-        update(&desk, &id, |config| config["env"]["A"] = "1".into()).await;
+    for id in ids(&server) {
+        update(&server, &id, |config| config["env"]["A"] = "1".into()).await;
     }
     let (made, _) = team.planned(&two("", PINNED)).await;
     assert_eq!(reverts(&made), [""; 0]);
     team.settle(&two("", PINNED)).await;
-    deploy(&desk, None).await;
+    deploy(&server, None).await;
     let (made, _) = team.planned(&two("", PINNED)).await;
     assert!(made.is_empty());
     let theirs = format!("r.example/shop:v9@sha256:{}", "9".repeat(64));
-    deploy(&desk, Some(&theirs)).await;
+    deploy(&server, Some(&theirs)).await;
     let (made, _) = team.planned(&two("", PINNED)).await;
-    let told = format!("reverts release v4 (sha256:999999999999) to {ours} on 2 Machines");
-    assert_eq!(reverts(&made), [told.as_str()]);
-    let asked = required_approval(&made);
+    let reported = format!("reverts release v4 (sha256:999999999999) to {ours} on 2 Machines");
+    assert_eq!(reverts(&made), [reported.as_str()]);
+    let approval = required_approval(&made);
     let yes = ApprovalFlags {
         auto_approve: true,
         ..ApprovalFlags::default()
     };
-    assert_eq!(asked.not_covered_by(&yes).flags(), "--allow-revert");
+    assert_eq!(approval.not_covered_by(&yes).flags(), "--allow-revert");
     let may = ApprovalFlags {
         revert: true,
         ..yes
     };
-    assert!(asked.not_covered_by(&may).is_empty());
+    assert!(approval.not_covered_by(&may).is_empty());
     // Where nobody pins an image what runs stays, and nothing is taken back.
     let (made, _) = team.planned(&two("", "")).await;
     assert_eq!(reverts(&made), [""; 0]);
@@ -126,16 +126,16 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request_alone() {
     for is_excluded in [true, false] {
-        let desk = platform();
-        let provider = provider(&desk);
+        let server = platform();
+        let provider = provider(&server);
         let mut team = FlyFixture::of(&provider);
         team.settle(&two("", PINNED)).await;
         deploy(
-            &desk,
+            &server,
             Some(&format!("r.example/shop@sha256:{}", "9".repeat(64))),
         )
         .await;
-        let left = ids(&desk).into_iter().min().unwrap();
+        let left = ids(&server).into_iter().min().unwrap();
         let (_, observed) = team.planned(&two("", PINNED)).await;
         let mut options = Options::default();
         if is_excluded {
@@ -147,7 +147,7 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
                 status: 422,
                 message: "no".to_owned(),
             };
-            desk.world().inject(Fault::on("update", no).nth(2));
+            server.world().inject(Fault::on("update", no).nth(2));
         }
         let made = plan(&two("", PINNED), &team.known, Some(&observed), &options);
         let ran = team
@@ -160,15 +160,16 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
                 .any(|result| result.outcome == Outcome::Done)
         );
         // One is of our release 3 by now, and the other one still of theirs.
-        let told = ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 1 Machine"];
+        let reported =
+            ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 1 Machine"];
         let (made, _) = team.planned(&two("", PINNED)).await;
-        assert_eq!(reverts(&made), told, "excluded: {is_excluded}");
+        assert_eq!(reverts(&made), reported, "excluded: {is_excluded}");
         assert_eq!(team.known.release, Some(1));
         // What somebody does to ours by hand is no release of theirs.
-        let other = ids(&desk).into_iter().max().unwrap();
-        update(&desk, &other, |config| config["env"]["A"] = "1".into()).await;
+        let other = ids(&server).into_iter().max().unwrap();
+        update(&server, &other, |config| config["env"]["A"] = "1".into()).await;
         let (made, _) = team.planned(&two("", PINNED)).await;
-        assert_eq!(reverts(&made), told, "excluded: {is_excluded}");
+        assert_eq!(reverts(&made), reported, "excluded: {is_excluded}");
         let ran = team.settle(&two("", PINNED)).await;
         assert_eq!(
             team.known.release,
@@ -181,8 +182,8 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
 #[tokio::test(start_paused = true)]
 async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back_on_request_alone()
 {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     let before = team.known.clone();
@@ -191,17 +192,18 @@ async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back
     let other = two("", &PINNED.replace('1', "2"));
     assert_eq!(reverts(&team.planned(&other).await.0), [""; 0]);
     deploy(
-        &desk,
+        &server,
         Some(&format!("r.example/shop@sha256:{}", "9".repeat(64))),
     )
     .await;
-    let told = ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 2 Machines"];
-    assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), told);
+    let reported =
+        ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 2 Machines"];
+    assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), reported);
     for known in [team.known.clone(), before] {
         team.known = known;
         team.refresh(&two("", PINNED)).await;
         assert_eq!(team.known.machines.len(), 2);
-        assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), told);
+        assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), reported);
     }
     // What the files say by then is nobody's to take back.
     let theirs = two("", &PINNED.replace('1', "9"));
@@ -211,23 +213,29 @@ async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back
 
 #[tokio::test(start_paused = true)]
 async fn what_a_release_has_made_anew_is_taken_back_as_well() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
     let theirs = format!("r.example/shop@sha256:{}", "9".repeat(64));
     // As bluegreen: copies of another image, and the old ones go.
-    for id in ids(&desk) {
-        let (_, shown) = ask(&desk, "GET", &path(&id, ""), Value::Null).await;
+    for id in ids(&server) {
+        let (_, shown) = ask(&server, "GET", &path(&id, ""), Value::Null).await;
         let mut config = shown["config"].clone();
         config["image"] = theirs.as_str().into();
         config["metadata"]["fly_release_version"] = "9".into();
         config["metadata"]["fly_release_id"] = "r9".into();
         let body = json!({"config": config, "region": shown["region"]});
-        let (_, made) = ask(&desk, "POST", "/v1/apps/shop/machines", body).await;
+        let (_, made) = ask(&server, "POST", "/v1/apps/shop/machines", body).await;
         let new = made["id"].as_str().unwrap();
-        ask(&desk, "GET", &path(new, "/wait?state=started"), Value::Null).await;
-        ask(&desk, "DELETE", &path(&id, "?kill=true"), Value::Null).await;
+        ask(
+            &server,
+            "GET",
+            &path(new, "/wait?state=started"),
+            Value::Null,
+        )
+        .await;
+        ask(&server, "DELETE", &path(&id, "?kill=true"), Value::Null).await;
     }
     let observed = observe(&provider, &two("", PINNED).app, &team.known).await;
     let made = plan(
@@ -243,12 +251,12 @@ async fn what_a_release_has_made_anew_is_taken_back_as_well() {
 }
 
 /// A copy, its metadata included, under a name of the platform's.
-async fn clone(desk: &Server, id: &str) {
-    let (_, shown) = ask(desk, "GET", &path(id, ""), Value::Null).await;
+async fn clone(server: &Server, id: &str) {
+    let (_, shown) = ask(server, "GET", &path(id, ""), Value::Null).await;
     let body = json!({"config": shown["config"], "region": shown["region"]});
-    let (_, made) = ask(desk, "POST", "/v1/apps/shop/machines", body).await;
+    let (_, made) = ask(server, "POST", "/v1/apps/shop/machines", body).await;
     let id = made["id"].as_str().unwrap();
-    ask(desk, "GET", &path(id, "/wait?state=started"), Value::Null).await;
+    ask(server, "GET", &path(id, "/wait?state=started"), Value::Null).await;
 }
 
 /// What a plan says, in a few words.
@@ -281,11 +289,11 @@ fn said(plan: &Plan) -> Vec<String> {
 
 /// Makes two Machines, lets somebody do something to them, and plans.
 async fn after(desired: &Desired, something: impl AsyncFnOnce(&Server, &[String])) -> Vec<String> {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(desired).await;
-    something(&desk, &ids(&desk)).await;
+    something(&server, &ids(&server)).await;
     let (made, _) = team.planned(desired).await;
     let words = said(&made);
     // What a plan says is also what comes of it.
@@ -297,16 +305,16 @@ async fn after(desired: &Desired, something: impl AsyncFnOnce(&Server, &[String]
 #[tokio::test(start_paused = true)]
 async fn deploys_and_sizes() {
     let pinned = two("", PINNED);
-    let same = after(&pinned, async |desk, _| deploy(desk, None).await).await;
+    let same = after(&pinned, async |server, _| deploy(server, None).await).await;
     assert_eq!(same, [""; 0]);
-    let new = after(&pinned, async |desk, _| {
-        deploy(desk, Some("r.example/shop:v2")).await;
+    let new = after(&pinned, async |server, _| {
+        deploy(server, Some("r.example/shop:v2")).await;
     })
     .await;
     assert_eq!(new, ["drift image", "update 2"]);
-    let more = async |desk: &Server, ids: &[String]| {
+    let more = async |server: &Server, ids: &[String]| {
         for id in ids {
-            update(desk, id, |config| {
+            update(server, id, |config| {
                 config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024});
             })
             .await;
@@ -320,14 +328,14 @@ async fn deploys_and_sizes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deploy_where_no_image_is_written_stays() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&two("", PINNED)).await;
-    deploy(&desk, Some("r.example/shop:v2")).await;
+    deploy(&server, Some("r.example/shop:v2")).await;
     let ran = team.apply(&two("", "")).await;
     assert_eq!(said(&ran.plan), ["drift image"]);
-    for machine in desk.world().operator("shop").machines() {
+    for machine in server.world().operator("shop").machines() {
         assert_eq!(machine["config"]["image"], "r.example/shop:v2");
     }
     team.settle(&two("", "")).await;
@@ -336,15 +344,15 @@ async fn a_deploy_where_no_image_is_written_stays() {
 #[tokio::test(start_paused = true)]
 async fn counts() {
     let pinned = two("", PINNED);
-    let scaled = after(&pinned, async |desk, ids| {
+    let scaled = after(&pinned, async |server, ids| {
         for id in ids {
-            clone(desk, id).await;
+            clone(server, id).await;
         }
     })
     .await;
     assert_eq!(scaled, ["added", "destroy 2"]);
-    let gone = after(&pinned, async |desk, ids| {
-        ask(desk, "DELETE", &path(&ids[0], "?kill=true"), Value::Null).await;
+    let gone = after(&pinned, async |server, ids| {
+        ask(server, "DELETE", &path(&ids[0], "?kill=true"), Value::Null).await;
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     })
     .await;
@@ -356,9 +364,9 @@ async fn counts() {
 async fn single_machines_and_secrets() {
     let pinned = two("", PINNED);
     for action in ["stop", "suspend", "cordon"] {
-        let quiet = after(&pinned, async |desk, ids| {
+        let quiet = after(&pinned, async |server, ids| {
             let (status, _) = ask(
-                desk,
+                server,
                 "POST",
                 &path(&ids[0], &format!("/{action}")),
                 json!({}),
@@ -370,15 +378,15 @@ async fn single_machines_and_secrets() {
         .await;
         assert_eq!(quiet, [""; 0], "{action}");
     }
-    let secrets = after(&pinned, async |desk, ids| {
+    let secrets = after(&pinned, async |server, ids| {
         for id in ids {
-            update(desk, id, |_| {}).await;
+            update(server, id, |_| {}).await;
         }
     })
     .await;
     assert_eq!(secrets, [""; 0]);
-    let env = after(&pinned, async |desk, ids| {
-        update(desk, &ids[0], |config| config["env"]["A"] = "1".into()).await;
+    let env = after(&pinned, async |server, ids| {
+        update(server, &ids[0], |config| config["env"]["A"] = "1".into()).await;
     })
     .await;
     assert_eq!(env, ["drift env.A", "update 1"]);
@@ -396,23 +404,23 @@ primary_region = \"ams\"
 #[tokio::test(start_paused = true)]
 async fn volumes() {
     let app = |count: u32| {
-        wanted(
+        target(
             MOUNTED,
             &format!("{PINNED}\n[groups.app]\ncount = {count}\n"),
         )
     };
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&app(1)).await;
-    let made = desk.world().operator("shop").volumes();
+    let made = server.world().operator("shop").volumes();
     assert_eq!(made.len(), 1);
     // `fly volumes create`, and `fly volumes extend` of the one that is in use.
     let body = json!({"name": "data", "region": "ams", "size_gb": 5, "encrypted": true});
-    ask(&desk, "POST", "/v1/apps/shop/volumes", body).await;
+    ask(&server, "POST", "/v1/apps/shop/volumes", body).await;
     let id = made[0]["id"].as_str().unwrap();
     let extend = format!("/v1/apps/shop/volumes/{id}/extend");
-    let (status, _) = ask(&desk, "PUT", &extend, json!({"size_gb": 9})).await;
+    let (status, _) = ask(&server, "PUT", &extend, json!({"size_gb": 9})).await;
     assert_eq!(status, 200);
     let (plan, _) = team.planned(&app(1)).await;
     assert_eq!(said(&plan), [""; 0]);
@@ -421,5 +429,5 @@ async fn volumes() {
     assert_eq!(said(&plan), ["create 1"]);
     assert_eq!(plan.summary().new_volumes, 0);
     team.settle(&app(2)).await;
-    assert_eq!(desk.world().operator("shop").volumes().len(), 2);
+    assert_eq!(server.world().operator("shop").volumes().len(), 2);
 }

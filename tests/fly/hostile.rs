@@ -16,7 +16,7 @@ use aeroform::provider::fly::{FlyProvider, Method, Request, Response, Transport,
 use serde_json::{Value, json};
 
 use crate::fixture::access;
-use crate::runs::wanted;
+use crate::runs::target;
 
 const MACHINES: &str = "/v1/apps/shop/machines";
 const VOLUMES: &str = "/v1/apps/shop/volumes";
@@ -25,14 +25,14 @@ const APP: &str = "/v1/apps/shop";
 /// Says what was written down for each path; 404 for every other.
 pub(crate) struct HostileTransport {
     answers: BTreeMap<String, Vec<u8>>,
-    asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
 }
 
 #[async_trait::async_trait]
 impl Transport for HostileTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let path = request.url.trim_start_matches("http://127.0.0.1:4280");
-        self.asked.lock().unwrap().push(path.to_owned());
+        self.requests.lock().unwrap().push(path.to_owned());
         assert_eq!(request.method, Method::Get, "only looked at");
         Ok(match self.answers.get(path) {
             Some(body) => Response {
@@ -66,7 +66,7 @@ pub(crate) fn provider(
     let answers = answers.map(|(path, body)| (path.to_owned(), body.into_bytes()));
     let says = HostileTransport {
         answers: answers.into(),
-        asked: Mutex::default(),
+        requests: Mutex::default(),
     };
     FlyProvider::new(says, access("http://127.0.0.1:4280"))
 }
@@ -323,7 +323,7 @@ fn odd_fields() -> impl Iterator<Item = (&'static str, Value)> {
 
 /// What `status` shows of them, and how many Machines more a plan makes.
 fn looked_at(observed: &Observed) -> (String, usize) {
-    let desired = wanted("app = \"shop\"\n[processes]\n  web = \"\"\n", "");
+    let desired = target("app = \"shop\"\n[processes]\n  web = \"\"\n", "");
     let known = Known::empty(app(), "fly");
     let view = StatusView::of("fly", Some(&desired), Some(&known), observed);
     let mut text = String::new();
@@ -396,18 +396,18 @@ async fn no_odd_field_hides_a_recorded_machine() {
                 merge(machine, &json!({field: value}));
             }
             let read = look(&odd).await;
-            let told = || format!("{}: {field}: {value}", path.display());
-            assert_eq!(read.unreadable, Vec::<String>::new(), "{}", told());
+            let reported = || format!("{}: {field}: {value}", path.display());
+            assert_eq!(read.unreadable, Vec::<String>::new(), "{}", reported());
             for (id, machine) in &plain.machines {
                 let read = read
                     .machines
                     .get(id)
-                    .unwrap_or_else(|| panic!("{}", told()));
-                assert_eq!(read.config, machine.config, "{}", told());
+                    .unwrap_or_else(|| panic!("{}", reported()));
+                assert_eq!(read.config, machine.config, "{}", reported());
                 assert!(
                     read.group == machine.group || field == "incomplete_config",
                     "{}",
-                    told()
+                    reported()
                 );
             }
         }
@@ -589,8 +589,12 @@ async fn recorded_answers_are_read_whole() {
                 shown["config"].is_object(),
                 "{name}"
             );
-            let told = shown["config"].is_object() || shown["incomplete_config"].is_object();
-            assert_eq!(machine.management != Management::Unknown, told, "{name}");
+            let reported = shown["config"].is_object() || shown["incomplete_config"].is_object();
+            assert_eq!(
+                machine.management != Management::Unknown,
+                reported,
+                "{name}"
+            );
         }
     }
     assert!(read >= 20, "{read}");

@@ -7,7 +7,7 @@ use aeroform::core::state;
 use serde_json::{Map, Value, json};
 
 use crate::fixture::{as_fly, platform};
-use crate::runs::{FlyFixture, wanted};
+use crate::runs::{FlyFixture, target};
 
 /// The key that nobody knows, at every level.
 const UNKNOWN: &str = "not_known_to_us";
@@ -98,13 +98,13 @@ async fn every_field_and_every_unknown_key_of_machine_config_reaches_the_platfor
     // Of a whole size the legacy name is another way to say it, and a Machine with a schedule is not waited for.
     config.as_object_mut().unwrap().remove("size");
     let ours = "image = \"shop:1\"\n[groups.web]\ncount = 1\n";
-    let desired = wanted(&manifest(&config), ours);
-    let desk = platform();
-    desk.world().fills_in = false;
-    let provider = as_fly(&desk);
+    let desired = target(&manifest(&config), ours);
+    let server = platform();
+    server.world().fills_in = false;
+    let provider = as_fly(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&desired).await;
-    let machines = desk.world().operator("shop").machines();
+    let machines = server.world().operator("shop").machines();
     let sent = &machines[0]["config"];
     let mut all = Vec::new();
     leaves(&config, "", &mut all);
@@ -127,14 +127,14 @@ async fn every_field_and_every_unknown_key_of_machine_config_reaches_the_platfor
     let text = state::write(&team.known);
     assert!(text.contains(UNKNOWN), "{text}");
     team.known = state::read(&text, &team.known.app).unwrap();
-    let newer = wanted(&manifest(&config), &ours.replace("shop:1", "shop:2"));
+    let newer = target(&manifest(&config), &ours.replace("shop:1", "shop:2"));
     let ran = team.settle(&newer).await;
     assert!(
         ran.plan.changes().count() == 1,
         "{:#?}",
         ran.plan.summary_lines()
     );
-    let again = &desk.world().operator("shop").machines()[0]["config"];
+    let again = &server.world().operator("shop").machines()[0]["config"];
     let same = |path: &str| sent.pointer(path) == again.pointer(path);
     assert!(
         all.iter()
@@ -172,16 +172,16 @@ async fn each_unknown_key_alone_is_sent_remembered_and_taken_back() {
         if let Some(container) = config.pointer_mut("/containers/0") {
             container["name"] = "app".into();
         }
-        let desk = platform();
-        let provider = as_fly(&desk);
+        let server = platform();
+        let provider = as_fly(&server);
         let mut team = FlyFixture::of(&provider);
-        team.settle(&wanted(&manifest(&config), ours)).await;
+        team.settle(&target(&manifest(&config), ours)).await;
         let has = || {
-            let machines = desk.world().operator("shop").machines();
+            let machines = server.world().operator("shop").machines();
             machines[0]["config"].to_string().contains(UNKNOWN)
         };
         assert!(has(), "{path}");
-        team.settle(&wanted(&manifest(&json!({})), ours)).await;
+        team.settle(&target(&manifest(&json!({})), ours)).await;
         // A size that nobody writes stays as it is.
         assert_eq!(has(), path == "guest", "{path}");
     }

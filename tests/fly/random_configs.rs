@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{as_fly, ask, platform};
 use crate::random_fleet::{Random, Written, live, manifest, values};
-use crate::runs::{FlyFixture, wanted};
+use crate::runs::{FlyFixture, target};
 
 /// Cases that are tried; more with `AEROFORM_CASES`.
 const CASES: u64 = 5;
@@ -225,27 +225,28 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             sized,
             mounted,
         } = manifest(&mut dice);
-        let desired = wanted(
+        let desired = target(
             &fly,
             "image = \"r.example/shop:2\"\n[groups.app]\ncount = 1\n",
         );
-        let desk = platform();
-        desk.world().respells = true;
+        let server = platform();
+        server.world().respells = true;
         if dice.chance(2) {
-            desk.world().extra_defaults = json!({"services": [{"autostart": true, "ports": [{"force_https": true}]}],
+            server.world().extra_defaults = json!({"services": [{"autostart": true, "ports": [{"force_https": true}]}],
                 "env": {"PLATFORM": "1"}, "stop_config": {"timeout": "70s"}});
         }
         let mut volume = None;
         if mounted {
             let body = json!({"name": "data", "region": "ams", "size_gb": 1});
-            let (_, made) = ask(&desk, "POST", "/v1/apps/shop/volumes", body).await;
+            let (_, made) = ask(&server, "POST", "/v1/apps/shop/volumes", body).await;
             volume = made["id"].as_str().map(str::to_owned);
         }
         let before = live(&mut dice, volume.as_deref());
-        desk.world()
+        server
+            .world()
             .operator("shop")
             .add("calm-river-1", "ams", before.clone());
-        let provider = as_fly(&desk);
+        let provider = as_fly(&server);
         let mut team = FlyFixture::of(&provider);
         let ran = team.settle(&desired).await;
         let warned = |note: &aeroform::core::plan::Note| note.code == "config_unreadable";
@@ -253,7 +254,7 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             !ran.plan.warnings.iter().any(warned),
             "seed {seed}: {before:#}"
         );
-        let id = desk.world().operator("shop").machines()[0]["id"]
+        let id = server.world().operator("shop").machines()[0]["id"]
             .as_str()
             .unwrap()
             .to_owned();
@@ -264,7 +265,7 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
                 .update(&id, |there| config = there.clone());
             config
         };
-        let settled = raw(&mut desk.world());
+        let settled = raw(&mut server.world());
         assert_eq!(
             settled["not_known_to_us"], before["not_known_to_us"],
             "seed {seed}"
@@ -284,7 +285,8 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
         }
         let all = all_edits(&desired, &settled, sized, mounted);
         for touch in all {
-            desk.world()
+            server
+                .world()
                 .operator("shop")
                 .update(&id, |config| set(config, &touch.path, touch.value.clone()));
             let (plan, _) = team.planned(&desired).await;
@@ -301,7 +303,8 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             } else {
                 others += 1;
             }
-            desk.world()
+            server
+                .world()
                 .operator("shop")
                 .update(&id, |config| *config = settled.clone());
         }

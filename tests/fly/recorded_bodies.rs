@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{platform, provider};
 use crate::hostile;
-use crate::runs::{FlyFixture, wanted};
+use crate::runs::{FlyFixture, target};
 
 /// What a body is, and the fly.toml from which `fly deploy` would have made it.
 struct RecordedBody {
@@ -194,7 +194,7 @@ impl RecordedBody {
         } else {
             ""
         };
-        wanted(&format!("app = \"shop\"\n{}", self.toml), ours)
+        target(&format!("app = \"shop\"\n{}", self.toml), ours)
     }
 
     /// With a variable more than its Machines have.
@@ -206,7 +206,7 @@ impl RecordedBody {
         } else {
             format!("{}{with}", self.toml)
         };
-        wanted(&format!("app = \"shop\"\n{toml}"), "")
+        target(&format!("app = \"shop\"\n{toml}"), "")
     }
 }
 
@@ -249,15 +249,15 @@ async fn every_body_is_listed_and_with_its_file_nothing_is_planned() {
         read += machines.len();
         let made = plan(&desired, &known, Some(&observed), &Options::default());
         let done = done(&made);
-        let told = || format!("{}: {done:?} {:#?}", body.file, made.refusals);
+        let reported = || format!("{}: {done:?} {:#?}", body.file, made.refusals);
         if body.ours == 0 {
             // Whoever they are, nobody touches them.
-            assert!(done.keys().all(|what| *what == "create"), "{}", told());
+            assert!(done.keys().all(|what| *what == "create"), "{}", reported());
             let unknown = machines.iter().any(|m| !m["config"].is_object());
-            assert_eq!(!made.refusals.is_empty(), unknown, "{}", told());
+            assert_eq!(!made.refusals.is_empty(), unknown, "{}", reported());
             continue;
         }
-        assert!(made.refusals.is_empty(), "{}", told());
+        assert!(made.refusals.is_empty(), "{}", reported());
         let readable = machines.iter().any(|m| m["config"].is_object());
         let many = |what| done.get(what).map_or(0, Vec::len);
         let adopted = if readable { body.ours } else { 0 };
@@ -265,9 +265,14 @@ async fn every_body_is_listed_and_with_its_file_nothing_is_planned() {
             (many("adopt"), many("update")),
             (adopted, body.differ),
             "{}",
-            told()
+            reported()
         );
-        assert_eq!(made.changes().count(), adopted + body.differ, "{}", told());
+        assert_eq!(
+            made.changes().count(),
+            adopted + body.differ,
+            "{}",
+            reported()
+        );
         let changed = fields(&made);
         assert!(
             changed.iter().all(|path| path.starts_with("env.")),
@@ -299,9 +304,9 @@ fn with_unknown(tree: &mut Value, top: bool) {
 }
 
 /// The Machines of this body, in an app of the emulated platform.
-fn with_machines(desk: &Server, machines: &[Value]) {
+fn with_machines(server: &Server, machines: &[Value]) {
     let mut ids = BTreeMap::new();
-    let mut world = desk.world();
+    let mut world = server.world();
     let mut operator = world.operator("shop");
     for machine in machines {
         let config = ["config", "incomplete_config"].map(|key| &machine[key]);
@@ -332,8 +337,8 @@ fn with_machines(desk: &Server, machines: &[Value]) {
 }
 
 /// The configs by id in their normal form, without variables and bookkeeping.
-fn configs(desk: &Server) -> BTreeMap<String, Value> {
-    let machines = desk.world().operator("shop").machines();
+fn configs(server: &Server) -> BTreeMap<String, Value> {
+    let machines = server.world().operator("shop").machines();
     let config = |machine: &Value| {
         let mut config = machine["config"].clone();
         if config.is_null() {
@@ -375,16 +380,16 @@ async fn an_update_of_every_body_keeps_what_nobody_knows_and_leaves_others_alone
         let Some(shown) = body.read() else {
             return;
         };
-        let desk = platform();
-        with_machines(&desk, shown["machines"].as_array().unwrap());
+        let server = platform();
+        with_machines(&server, shown["machines"].as_array().unwrap());
         // What was stopped comes to rest.
         tokio::time::sleep(std::time::Duration::from_secs(120)).await;
-        let provider = provider(&desk);
+        let provider = provider(&server);
         let mut team = FlyFixture::of(&provider);
         if body.differ == 0 && body.ours > 0 {
             team.settle(&body.desired()).await;
         }
-        let before = configs(&desk);
+        let before = configs(&server);
         if body.ours == 0 && before.values().any(Value::is_null) {
             // Refused, as the other test sees.
             continue;
@@ -393,7 +398,7 @@ async fn an_update_of_every_body_keeps_what_nobody_knows_and_leaves_others_alone
             let added = team.apply(&body.desired()).await;
             assert!(!added.report.results.is_empty(), "{}", body.file);
             for (id, config) in &before {
-                assert_eq!(configs(&desk).get(id), Some(config), "{}", body.file);
+                assert_eq!(configs(&server).get(id), Some(config), "{}", body.file);
             }
             continue;
         }
@@ -407,7 +412,7 @@ async fn an_update_of_every_body_keeps_what_nobody_knows_and_leaves_others_alone
             body.file
         );
         team.settle(&body.changed()).await;
-        let after = configs(&desk);
+        let after = configs(&server);
         for (id, config) in &before {
             assert_eq!(after.get(id), Some(config), "{}", body.file);
         }

@@ -9,7 +9,7 @@ use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::fixture::{ask, platform, provider};
-use crate::runs::{FlyFixture, PLAIN, wanted};
+use crate::runs::{FlyFixture, PLAIN, target};
 
 const ONE: &str =
     "r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -18,12 +18,12 @@ const TWO: &str =
 
 fn shop(image: &str, count: u32) -> Desired {
     let ours = format!("image = \"{image}\"\n[groups.web]\ncount = {count}\n");
-    wanted(PLAIN, &ours)
+    target(PLAIN, &ours)
 }
 
 /// Number and status of each release, newest first.
-async fn registered(desk: &Server) -> Vec<(u64, String)> {
-    let (_, list) = ask(desk, "GET", "/api/v1/apps/shop/releases", Value::Null).await;
+async fn registered(server: &Server) -> Vec<(u64, String)> {
+    let (_, list) = ask(server, "GET", "/api/v1/apps/shop/releases", Value::Null).await;
     let releases = list["releases"].as_array().unwrap().iter();
     let of = |release: &Value| {
         let status = release["status"].as_str().unwrap().to_owned();
@@ -33,8 +33,8 @@ async fn registered(desk: &Server) -> Vec<(u64, String)> {
 }
 
 /// The release that each Machine says it is of, with whether an id stands beside it.
-fn stamped(desk: &Server) -> Vec<(String, bool)> {
-    let machines = desk.world().operator("shop").machines();
+fn stamped(server: &Server) -> Vec<(String, bool)> {
+    let machines = server.world().operator("shop").machines();
     let of = |machine: &Value| {
         let metadata = &machine["config"]["metadata"];
         let number = metadata["fly_release_version"].as_str().unwrap_or("none");
@@ -60,21 +60,21 @@ fn complete(number: u64) -> (u64, String) {
 /// Holds rule 30.
 #[tokio::test(start_paused = true)]
 async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&shop(ONE, 2)).await;
-    assert_eq!(registered(&desk).await, [complete(1)]);
-    assert_eq!(stamped(&desk), vec![("1".to_owned(), true); 2]);
+    assert_eq!(registered(&server).await, [complete(1)]);
+    assert_eq!(stamped(&server), vec![("1".to_owned(), true); 2]);
     // A count makes none, and what it makes is of its group's release.
     team.settle(&shop(ONE, 3)).await;
-    assert_eq!(registered(&desk).await, [complete(1)]);
-    assert_eq!(stamped(&desk), vec![("1".to_owned(), true); 3]);
+    assert_eq!(registered(&server).await, [complete(1)]);
+    assert_eq!(stamped(&server), vec![("1".to_owned(), true); 3]);
     team.settle(&shop(TWO, 3)).await;
-    assert_eq!(registered(&desk).await, [complete(2), complete(1)]);
-    assert_eq!(stamped(&desk), vec![("2".to_owned(), true); 3]);
+    assert_eq!(registered(&server).await, [complete(2), complete(1)]);
+    assert_eq!(stamped(&server), vec![("2".to_owned(), true); 3]);
     let (_, newest) = ask(
-        &desk,
+        &server,
         "GET",
         "/api/v1/apps/shop/releases/current",
         Value::Null,
@@ -96,13 +96,13 @@ async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
     // To nothing and back is a matter of counts, too.
     team.settle(&shop(TWO, 0)).await;
     team.settle(&shop(TWO, 1)).await;
-    assert_eq!(registered(&desk).await.len(), 2);
+    assert_eq!(registered(&server).await.len(), 2);
     // A group that goes is one that fly.toml has lost.
     let other = PLAIN.replace("web =", "api =");
     let moved = format!("image = \"{TWO}\"\n[groups.api]\ncount = 1\n");
-    let ran = team.settle(&wanted(&other, &moved)).await;
+    let ran = team.settle(&target(&other, &moved)).await;
     assert_eq!(ran.plan.release.unwrap().number, 3);
-    assert_eq!(registered(&desk).await[0], complete(3));
+    assert_eq!(registered(&server).await[0], complete(3));
 }
 
 /// Holds rule 30.
@@ -116,32 +116,32 @@ async fn a_lost_answer_makes_no_second_release() {
         (FaultEffect::BreakBefore, 1),
     ];
     for (effect, made) in lost {
-        let desk = platform();
-        let provider = provider(&desk);
+        let server = platform();
+        let provider = provider(&server);
         let mut team = FlyFixture::of(&provider);
-        desk.world().inject(Fault::on("release", effect.clone()));
+        server.world().inject(Fault::on("release", effect.clone()));
         let ran = team.settle(&shop(ONE, 1)).await;
         assert_eq!(unregistered(&ran.events), [None], "{effect:?}");
-        let all = registered(&desk).await;
+        let all = registered(&server).await;
         assert_eq!(all.len(), made, "{effect:?}");
         assert_eq!(all[0], complete(1), "{effect:?}");
-        assert_eq!(stamped(&desk), [("1".to_owned(), true)], "{effect:?}");
+        assert_eq!(stamped(&server), [("1".to_owned(), true)], "{effect:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(120),
     };
     let limited = Fault::on("release", limited);
-    let limited = desk.world().inject(limited);
+    let limited = server.world().inject(limited);
     let ran = team.settle(&shop(ONE, 1)).await;
-    assert_eq!(desk.world().fired(limited), 1);
-    assert_eq!(registered(&desk).await, [complete(1)]);
+    assert_eq!(server.world().fired(limited), 1);
+    assert_eq!(registered(&server).await, [complete(1)]);
     let waits = ran.events.iter().filter_map(|event| match event {
         Event::Waiting { on, up_to_ms } => Some((on.as_str(), *up_to_ms)),
         _ => None,
@@ -158,21 +158,21 @@ async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_
         (403, "does not accept releases from this client"),
         (422, "answered 422: no"),
     ] {
-        let desk = platform();
-        let provider = provider(&desk);
+        let server = platform();
+        let provider = provider(&server);
         let mut team = FlyFixture::of(&provider);
         team.settle(&shop(ONE, 1)).await;
         let message = "no".to_owned();
-        desk.world().inject(Fault::on(
+        server.world().inject(Fault::on(
             "release",
             FaultEffect::Refuse { status, message },
         ));
         let ran = team.settle(&shop(TWO, 1)).await;
         let why = unregistered(&ran.events)[0].unwrap_or_default();
         assert!(why.contains(says), "{status}: {why}");
-        assert_eq!(registered(&desk).await, [complete(1)]);
+        assert_eq!(registered(&server).await, [complete(1)]);
         // The id of another release would belong to another number.
-        assert_eq!(stamped(&desk), [("2".to_owned(), false)]);
+        assert_eq!(stamped(&server), [("2".to_owned(), false)]);
         assert_eq!(team.known.release, Some(2));
         // What the platform does not have is counted on.
         let ran = team.settle(&shop(ONE, 1)).await;
@@ -182,8 +182,8 @@ async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&shop(ONE, 1)).await;
     let message = "no".to_owned();
@@ -191,9 +191,9 @@ async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
         status: 422,
         message,
     };
-    desk.world().inject(Fault::on("update", refuse));
+    server.world().inject(Fault::on("update", refuse));
     team.apply(&shop(TWO, 1)).await;
-    assert_eq!(registered(&desk).await[0], (2, "failed".to_owned()));
+    assert_eq!(registered(&server).await[0], (2, "failed".to_owned()));
     // Nothing of it was carried out, so the state remembers nothing of it.
     assert_eq!(team.known.releases.len(), 1);
     let ran = team.settle(&shop(TWO, 1)).await;
@@ -202,8 +202,8 @@ async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
 
 #[tokio::test(start_paused = true)]
 async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_not() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     let codes = |plan: &Plan| -> Vec<String> {
         plan.warnings.iter().map(|note| note.code.clone()).collect()
@@ -214,7 +214,7 @@ async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_n
         status: 400,
         message,
     };
-    desk.world().inject(Fault::on("releases", refuse));
+    server.world().inject(Fault::on("releases", refuse));
     let (made, _) = team.planned(&shop(ONE, 1)).await;
     assert_eq!(codes(&made), ["release_unknown"]);
     let message = "no".to_owned();
@@ -222,11 +222,11 @@ async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_n
         status: 404,
         message,
     };
-    desk.world().inject(Fault::on("releases", refuse));
+    server.world().inject(Fault::on("releases", refuse));
     let (made, _) = team.planned(&shop(ONE, 1)).await;
     assert_eq!(codes(&made), [""; 0]);
     let body = json!({"app_name": "shop", "image": ONE, "strategy": "ROLLING"});
-    ask(&desk, "POST", "/api/v1/releases", body).await;
+    ask(&server, "POST", "/api/v1/releases", body).await;
     let (made, _) = team.planned(&shop(TWO, 1)).await;
     assert_eq!(made.release.unwrap().number, 3);
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::fixture::{access, as_fly, platform, provider};
 use crate::in_process::InProcess;
-use crate::runs::{FlyFixture, wanted};
+use crate::runs::{FlyFixture, target};
 
 const LATENCY: Duration = Duration::from_millis(50);
 
@@ -24,22 +24,22 @@ fn groups(counts: &[(&str, u32, u32)]) -> Desired {
         writeln!(fly, "  {name} = \"bin/{name} {variant}\"").unwrap();
         writeln!(ours, "[groups.{name}]\ncount = {count}\ndeploy.steady = 0").unwrap();
     }
-    wanted(&fly, &ours)
+    target(&fly, &ours)
 }
 
 #[tokio::test(start_paused = true)]
 async fn under_the_platform_s_limits_a_run_takes_what_they_take() {
-    let desk = platform();
-    let provider = as_fly(&desk);
+    let server = platform();
+    let provider = as_fly(&server);
     let mut team = FlyFixture::of(&provider);
     // As without `--parallelism`.
     team.parallelism = 16;
     let before = [("c", 50, 1), ("d", 50, 1), ("e", 50, 1)];
     team.settle(&groups(&before)).await;
-    desk.world().timings.latency = LATENCY;
-    desk.world().limit_rates(true);
-    desk.world().clear_log();
-    let timings = desk.world().timings.clone();
+    server.world().timings.latency = LATENCY;
+    server.world().limit_rates(true);
+    server.world().clear_log();
+    let timings = server.world().timings.clone();
     let after = [
         ("a", 50, 1),
         ("b", 50, 1),
@@ -55,7 +55,7 @@ async fn under_the_platform_s_limits_a_run_takes_what_they_take() {
         (counts.create, counts.update, counts.destroy),
         (100, 100, 50)
     );
-    let calls = |action: &str| desk.world().count(action);
+    let calls = |action: &str| server.world().count(action);
     // One create a second once the burst of three is spent; the last one has to come up.
     let life = timings.prepare + timings.boot + LATENCY * 2;
     let bound = 97.0 + life.as_secs_f64();
@@ -71,21 +71,21 @@ async fn under_the_platform_s_limits_a_run_takes_what_they_take() {
 
 #[tokio::test(start_paused = true)]
 async fn without_limits_a_run_takes_what_latency_takes() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.parallelism = 64;
     {
-        let mut world = desk.world();
+        let mut world = server.world();
         let mut timings = aeroform::emulator::world::Timings::instant();
         timings.latency = LATENCY;
         world.timings = timings;
     }
-    let wanted = groups(&[("a", 1000, 1)]);
+    let target = groups(&[("a", 1000, 1)]);
     let began = Instant::now();
-    team.apply(&wanted).await;
+    team.apply(&target).await;
     let took = began.elapsed().as_secs_f64();
-    let world = desk.world();
+    let world = server.world();
     let calls = u32::try_from(world.log().len()).unwrap();
     drop(world);
     let per_create = f64::from(calls) / 1000.0;
@@ -114,10 +114,10 @@ impl Transport for CountingTransport {
 /// Holds rule 43.
 #[tokio::test(start_paused = true)]
 async fn an_operator_s_limit_holds_over_all_requests_and_waiting_for_it_is_told() {
-    let desk = platform();
+    let server = platform();
     let sent = Arc::<Mutex<Vec<Instant>>>::default();
     let transport = CountingTransport {
-        inner: InProcess::to(&desk),
+        inner: InProcess::to(&server),
         sent: Arc::clone(&sent),
     };
     let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
@@ -130,11 +130,11 @@ async fn an_operator_s_limit_holds_over_all_requests_and_waiting_for_it_is_told(
         let apart = pair[1] - pair[0];
         assert!(apart >= Duration::from_millis(100), "{apart:?}");
     }
-    let told = |event: &Event| {
+    let reported = |event: &Event| {
         let Event::Step { what, .. } = event else {
             return false;
         };
         matches!(what, StepEvent::Waiting { on, .. } if on == "its turn (`--max-rps`)")
     };
-    assert!(ran.events.iter().any(told));
+    assert!(ran.events.iter().any(reported));
 }

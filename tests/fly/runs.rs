@@ -73,7 +73,7 @@ impl<'a> FlyFixture<'a> {
         cancel: Cancel,
     ) -> ExecutedRun {
         self.runs += 1;
-        let errand = RunSpec {
+        let run_spec = RunSpec {
             number: self.runs,
             desired,
             known: &self.known,
@@ -84,7 +84,7 @@ impl<'a> FlyFixture<'a> {
             cancel,
             parallelism: self.parallelism,
         };
-        let (ran, next) = carry_out(errand, made).await;
+        let (ran, next) = carry_out(run_spec, made).await;
         self.known = next;
         ran
     }
@@ -113,7 +113,7 @@ primary_region = \"ams\"
 ";
 
 /// What these two manifests want, with provider fly.
-pub(crate) fn wanted(fly: &str, aeroform: &str) -> Desired {
+pub(crate) fn target(fly: &str, aeroform: &str) -> Desired {
     let file = |path, text: &'static str| SourceFile {
         path,
         bytes: text.as_bytes(),
@@ -144,16 +144,16 @@ primary_region = \"ams\"
 fn web(count: u32, image: u32) -> Desired {
     let ours =
         format!("image = \"r.example/shop@sha256:{image:064}\"\n[groups.app]\ncount = {count}\n");
-    wanted(FLY, &ours)
+    target(FLY, &ours)
 }
 
-async fn leased(desk: &Server) -> Vec<String> {
-    let machines = desk.world().operator("shop").machines();
+async fn leased(server: &Server) -> Vec<String> {
+    let machines = server.world().operator("shop").machines();
     let mut found = Vec::new();
     for machine in machines {
         let id = machine["id"].as_str().unwrap();
         let path = format!("/v1/apps/shop/machines/{id}/lease");
-        let (status, lease) = ask(desk, "GET", &path, Value::Null).await;
+        let (status, lease) = ask(server, "GET", &path, Value::Null).await;
         if status == 200 {
             found.push(format!("{id}: {lease}"));
         }
@@ -169,22 +169,22 @@ async fn a_fleet_is_made_changed_and_made_smaller_within_the_limits_of_the_platf
 }
 
 async fn live_within_limits(documented: bool) {
-    let desk = platform();
-    desk.world().limit_rates(true);
+    let server = platform();
+    server.world().limit_rates(true);
     // With limits that are known, and with those that one learns of by being refused.
     let provider: Box<dyn Provider> = if documented {
-        Box::new(as_fly(&desk))
+        Box::new(as_fly(&server))
     } else {
-        Box::new(provider(&desk))
+        Box::new(provider(&server))
     };
     let mut team = FlyFixture::of(&*provider);
     team.settle(&web(6, 1)).await;
     team.settle(&web(6, 2)).await;
     team.settle(&web(2, 2)).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(leased(&desk).await, [""; 0]);
+    assert_eq!(leased(&server).await, [""; 0]);
     // Six updates and four destroys, and none without a lease of its own.
-    assert!(desk.world().count("lease") >= 10);
+    assert!(server.world().count("lease") >= 10);
     assert_eq!(team.known.machines.len(), 2);
 }
 
@@ -207,22 +207,22 @@ async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
         "create", "update", "lease", "get", "list", "wait", "destroy", "stop",
     ] {
         for effect in &effects {
-            let desk = platform();
-            let provider = provider(&desk);
+            let server = platform();
+            let provider = provider(&server);
             let mut team = FlyFixture::of(&provider);
             team.settle(&web(3, 1)).await;
             let fault = Fault::on(action, effect.clone()).times(2);
-            desk.world().inject(fault);
+            server.world().inject(fault);
             // Two more, three changed, then two gone.
             team.apply(&web(5, 2)).await;
             team.apply(&web(3, 2)).await;
-            desk.world().clear_faults();
+            server.world().clear_faults();
             tokio::time::sleep(Duration::from_secs(60)).await;
             team.apply(&web(3, 2)).await;
             team.settle(&web(3, 2)).await;
-            let made = desk.world().operator("shop").created_count();
+            let made = server.world().operator("shop").created_count();
             assert_eq!(made, 5, "{action} {effect:?}");
-            assert_eq!(leased(&desk).await, [""; 0], "{action} {effect:?}");
+            assert_eq!(leased(&server).await, [""; 0], "{action} {effect:?}");
         }
     }
 }
@@ -231,8 +231,8 @@ async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_stopped_leaves_no_lease_behind() {
     for after in [50, 200, 700, 2500] {
-        let desk = platform();
-        let provider = provider(&desk);
+        let server = platform();
+        let provider = provider(&server);
         let mut team = FlyFixture::of(&provider);
         team.settle(&web(6, 1)).await;
         let (handle, cancel) = CancelHandle::new();
@@ -241,30 +241,30 @@ async fn a_run_that_is_stopped_leaves_no_lease_behind() {
             handle.stop(Some(Duration::from_secs(4)));
             std::future::pending::<()>().await;
         };
-        let wanted = web(9, 2);
+        let target = web(9, 2);
         let ran = tokio::select! {
-            ran = team.apply_until(&wanted, cancel) => ran,
+            ran = team.apply_until(&target, cancel) => ran,
             () = stop => unreachable!(),
         };
         assert!(ran.report.interrupted);
-        assert_eq!(leased(&desk).await, [""; 0], "after {after} ms");
-        team.apply(&wanted).await;
-        team.settle(&wanted).await;
-        assert_eq!(desk.world().operator("shop").created_count(), 9);
+        assert_eq!(leased(&server).await, [""; 0], "after {after} ms");
+        team.apply(&target).await;
+        team.settle(&target).await;
+        assert_eq!(server.world().operator("shop").created_count(), 9);
     }
 }
 
 /// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_does_not_end_fails_the_step_and_names_its_holder() {
-    let desk = platform();
-    let provider = provider(&desk);
+    let server = platform();
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&web(1, 1)).await;
     let id = team.known.machines.keys().next().unwrap().clone();
     let path = format!("/v1/apps/shop/machines/{id}/lease");
     let why = serde_json::json!({"ttl": 600, "description": "scaling"});
-    ask(&desk, "POST", &path, why).await;
+    ask(&server, "POST", &path, why).await;
     let ran = team.apply(&web(1, 2)).await;
     let Outcome::Failed { code, message, .. } = &ran.report.results[0].outcome else {
         panic!("{:#?}", ran.report.results);
@@ -273,40 +273,40 @@ async fn a_lease_that_does_not_end_fails_the_step_and_names_its_holder() {
     let whose = format!("Machine {id} is leased by ");
     assert!(message.starts_with(&whose), "{message}");
     assert!(message.ends_with(": scaling"), "{message}");
-    let told = ran.events.iter().any(|event| {
+    let reported = ran.events.iter().any(|event| {
         matches!(event, Event::Step { what: StepEvent::Waiting { on, .. }, .. } if on.contains("scaling"))
     });
-    assert!(told, "{:#?}", ran.events);
+    assert!(reported, "{:#?}", ran.events);
     assert_eq!(ran.plan.changes().count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_machine_is_made_of_the_digest_that_runs_after_its_tag_has_moved() {
     const TAG: &str = "r.example/shop:latest";
-    let desk = platform();
+    let server = platform();
     let config = serde_json::json!({
         "image": TAG, "env": {"LOG": "info", "FLY_PROCESS_GROUP": "web", "PRIMARY_REGION": "ams"},
         "init": {"cmd": ["bin/web"]}, "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
         "metadata": {"fly_platform_version": "v2", "fly_process_group": "web"},
     });
     let digest = |number: u32| format!("sha256:{number:064}");
-    desk.world().operator("shop").push(TAG, &digest(1));
+    server.world().operator("shop").push(TAG, &digest(1));
     let body = serde_json::json!({"region": "ams", "config": config});
-    let (status, made) = ask(&desk, "POST", "/v1/apps/shop/machines", body).await;
+    let (status, made) = ask(&server, "POST", "/v1/apps/shop/machines", body).await;
     assert_eq!(status, 200, "{made}");
     assert_eq!(made["image_ref"]["digest"], digest(1));
-    desk.world().operator("shop").push(TAG, &digest(2));
+    server.world().operator("shop").push(TAG, &digest(2));
     tokio::time::sleep(Duration::from_secs(60)).await;
 
-    let provider = provider(&desk);
+    let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
-    team.settle(&wanted(PLAIN, "[groups.web]\ncount = 2\n"))
+    team.settle(&target(PLAIN, "[groups.web]\ncount = 2\n"))
         .await;
     // Another change of both keeps what they run, although one was made by the tag.
     let other = PLAIN.replace("info", "debug");
-    team.settle(&wanted(&other, "[groups.web]\ncount = 2\n"))
+    team.settle(&target(&other, "[groups.web]\ncount = 2\n"))
         .await;
-    let machines = desk.world().operator("shop").machines();
+    let machines = server.world().operator("shop").machines();
     assert_eq!(machines.len(), 2);
     for machine in &machines {
         assert_eq!(machine["image_ref"]["digest"], digest(1), "{machine}");
@@ -314,14 +314,15 @@ async fn a_new_machine_is_made_of_the_digest_that_runs_after_its_tag_has_moved()
     }
     // Written down by digest it is what is there.
     let ours = format!("image = \"{TAG}@{}\"\n[groups.web]\ncount = 2\n", digest(1));
-    let (plan, _) = team.planned(&wanted(&other, &ours)).await;
+    let (plan, _) = team.planned(&target(&other, &ours)).await;
     assert_eq!(plan.summary().update, 0, "{:#?}", plan.steps);
 
     let id = machines[0]["id"].as_str().unwrap();
-    desk.world()
+    server
+        .world()
         .operator("shop")
         .update(id, |config| config["image"] = TAG.into());
-    let more = wanted(&other, "[groups.web]\ncount = 3\n");
+    let more = target(&other, "[groups.web]\ncount = 3\n");
     let observed = observe(&provider, &more.app, &team.known).await.unwrap();
     let refused =
         aeroform::core::plan::plan(&more, &team.known, Some(&observed), &Options::default());

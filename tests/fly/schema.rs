@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{access, ask, platform};
 use crate::in_process::InProcess;
-use crate::runs::{FlyFixture, wanted};
+use crate::runs::{FlyFixture, target};
 
 /// What the document lacks or has otherwise, by schema and field, with the reason
 /// (docs/platform/machines-api.md 6, 7, 16, 20).
@@ -220,13 +220,13 @@ fn rich(web: u32, image: u32) -> aeroform::core::fleet::Desired {
     let ours = format!(
         "image = \"r.example/shop@sha256:{image:064}\"\n[groups.web]\ncount = {web}\n[groups.jobs]\ncount = 1\n"
     );
-    wanted(RICH_FLY_TOML, &ours)
+    target(RICH_FLY_TOML, &ours)
 }
 
 /// Everything that the client asks for: a fleet of rich configs from its first create to its last destroy.
-async fn life(desk: &Server) -> Vec<RecordedExchange> {
+async fn life(server: &Server) -> Vec<RecordedExchange> {
     let tape = ExchangeLog::default();
-    let transport = RecordingTransport(InProcess::to(desk), tape.clone());
+    let transport = RecordingTransport(InProcess::to(server), tape.clone());
     let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
     let mut team = FlyFixture::of(&provider);
     team.settle(&rich(2, 1)).await;
@@ -251,18 +251,18 @@ async fn life(desk: &Server) -> Vec<RecordedExchange> {
 }
 
 /// What the client does not ask for and the emulator serves all the same.
-async fn others(desk: &Server) -> Vec<RecordedExchange> {
-    let machine = desk.world().operator("shop").machines()[0]["id"].clone();
+async fn others(server: &Server) -> Vec<RecordedExchange> {
+    let machine = server.world().operator("shop").machines()[0]["id"].clone();
     let at = |rest: &str| format!("/v1/apps/shop/machines/{}{rest}", machine.as_str().unwrap());
     let body = json!({"name": "logs", "region": "ams"});
-    let (_, volume) = ask(desk, "POST", "/v1/apps/shop/volumes", body).await;
+    let (_, volume) = ask(server, "POST", "/v1/apps/shop/volumes", body).await;
     let of_volume = |rest: &str| {
         format!(
             "/v1/apps/shop/volumes/{}{rest}",
             volume["id"].as_str().unwrap()
         )
     };
-    let asked = [
+    let requests = [
         ("GET", "/v1/apps?org_slug=personal".to_owned(), Value::Null),
         (
             "POST",
@@ -286,8 +286,8 @@ async fn others(desk: &Server) -> Vec<RecordedExchange> {
         ("DELETE", of_volume(""), Value::Null),
     ];
     let mut found = Vec::new();
-    for (method, address, sent) in asked {
-        let (status, answered) = ask(desk, method, &address, sent.clone()).await;
+    for (method, address, sent) in requests {
+        let (status, answered) = ask(server, method, &address, sent.clone()).await;
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
         found.push(RecordedExchange {
             method: method.to_owned(),
@@ -364,9 +364,9 @@ async fn what_is_sent_and_answered_is_as_the_platform_documents_it() {
         eprintln!("skipped: the platform's OpenAPI document is not here");
         return;
     };
-    let desk = platform();
-    let mut exchanges = life(&desk).await;
-    exchanges.extend(others(&desk).await);
+    let server = platform();
+    let mut exchanges = life(&server).await;
+    exchanges.extend(others(&server).await);
     let actions: BTreeSet<String> = exchanges
         .iter()
         .filter_map(|e| {

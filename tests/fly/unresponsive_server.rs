@@ -28,10 +28,10 @@ impl Transport for SilentTransport {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up_and_it_is_said_what_is_waited_for() {
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&lines);
+    let reported = Arc::clone(&lines);
     let provider = FlyProvider::new(SilentTransport, access("http://127.0.0.1:9")).with_progress(
         Arc::new(move |line| {
-            told.lock().unwrap().push(line.to_owned());
+            reported.lock().unwrap().push(line.to_owned());
         }),
     );
     let app = AppName::new("shop").unwrap();
@@ -58,8 +58,8 @@ struct WaitingTransport;
 #[async_trait::async_trait]
 impl Transport for WaitingTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let asked = request.url.split("timeout=").nth(1);
-        let seconds = asked.map_or(0, |seconds| seconds.parse().unwrap());
+        let seconds = request.url.split("timeout=").nth(1);
+        let seconds = seconds.map_or(0, |seconds| seconds.parse().unwrap());
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let (status, body) = match seconds {
             0 => (404, r#"{"error": "not_found: machine not found"}"#),
@@ -78,10 +78,10 @@ impl Transport for WaitingTransport {
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_lasts_as_long_as_it_was_asked_to_is_no_silence() {
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&lines);
+    let reported = Arc::clone(&lines);
     let provider = FlyProvider::new(WaitingTransport, access("http://127.0.0.1:9")).with_progress(
         Arc::new(move |line| {
-            told.lock().unwrap().push(line.to_owned());
+            reported.lock().unwrap().push(line.to_owned());
         }),
     );
     let (app, id) = (

@@ -67,7 +67,7 @@ fn read(input: &[u8]) -> String {
         Some((fly, ours)) => (fly, Some(ours)),
         None => (text, None),
     };
-    let Some(before) = wanted(fly, ours) else {
+    let Some(before) = expected(fly, ours) else {
         return "not valid".to_owned();
     };
     // Which ones is chance, but the same for the same input.
@@ -84,7 +84,7 @@ fn read(input: &[u8]) -> String {
     answers.join(" ")
 }
 
-fn wanted(fly: &str, ours: Option<&str>) -> Option<Desired> {
+fn expected(fly: &str, ours: Option<&str>) -> Option<Desired> {
     let ours = ours.map(|text| file("aeroform.toml", text));
     load(file("fly.toml", fly), ours, &overrides()).desired
 }
@@ -179,7 +179,7 @@ fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String
     };
     let fly_after = edited.fly.as_deref().unwrap_or(fly);
     let ours_after = edited.aeroform.as_deref().or(ours);
-    let after = wanted(fly_after, ours_after).expect("what was edited can be read");
+    let after = expected(fly_after, ours_after).expect("what was edited can be read");
     assert_eq!(normalized(after), normalized(edited.desired.clone()));
     assert_edit_is_exact(before, &edited.desired, made);
     assert_only_edit_changed(fly, fly_after, before, made);

@@ -219,10 +219,10 @@ fn a_planted_bug_is_found_cut_down_kept_and_found_again() {
     let found = panic::catch_unwind(|| fuzz().run(Duration::from_secs(60)));
     let again = panic::catch_unwind(|| fuzz().replay());
     QUIET.set(false);
-    let told = message(&*found.err().unwrap());
+    let messages = message(&*found.err().unwrap());
     assert!(
-        told.contains("planted") && told.contains("kept as"),
-        "{told}"
+        messages.contains("planted") && messages.contains("kept as"),
+        "{messages}"
     );
     assert!(message(&*again.err().unwrap()).contains("fails again"));
     let kept = fs::read_dir(folder.path().join("planted"))

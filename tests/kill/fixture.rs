@@ -171,7 +171,7 @@ impl KillFixture {
 
     /// What is there, as the system says.
     pub(crate) fn process_table(&self) -> ProcessTable {
-        process_table::look(&self.project(), &self.machines())
+        process_table::read(&self.project(), &self.machines())
     }
 
     /// Fails unless exactly what the shape wants is there, seen from outside, and nobody says otherwise.
@@ -228,10 +228,10 @@ pub(crate) fn kill(pid: i32, signal: Signal) {
 
 /// Polls until there is something.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
         assert!(Instant::now() < deadline, "never came: {what}");

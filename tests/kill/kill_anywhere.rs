@@ -76,8 +76,8 @@ impl AlternatingApp {
     }
 
     fn kill(&mut self, index: usize, of: usize) -> KillResult {
-        let wanted = self.shape.other();
-        self.app.write_manifests(wanted);
+        let expected = self.shape.other();
+        self.app.write_manifests(expected);
         let before = run_phase::state(&self.app);
         let moment = KillPoint {
             writes: index * self.writes / of,
@@ -86,7 +86,7 @@ impl AlternatingApp {
         let in_time = kill_points::killed(&self.app, moment).code.is_none();
         let phase = run_phase::of(&self.app, &before);
         let with_journal = index.is_multiple_of(2);
-        let when = format!("moment {index} of {of}, {moment:?}, {phase}, {wanted:?}");
+        let when = format!("moment {index} of {of}, {moment:?}, {phase}, {expected:?}");
         self.still_protected(&when);
         if !with_journal {
             for name in names(&self.app.state_dir()) {
@@ -102,10 +102,10 @@ impl AlternatingApp {
             "{when}, journal {with_journal}: {again:?}"
         );
         self.app.assert_matches(
-            wanted,
+            expected,
             &format!("{when}, journal {with_journal}\n{}", again.out),
         );
-        self.shape = wanted;
+        self.shape = expected;
         KillResult {
             was_running: in_time,
             phase,

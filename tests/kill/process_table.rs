@@ -30,7 +30,7 @@ pub(crate) struct ProcessTree {
 
 /// Looks once. A process belongs to the app if it runs in its project and bears a scope, whatever its
 /// parents are. One that begins or ends meanwhile may be missed.
-pub(crate) fn look(project: &Path, machines: &Path) -> ProcessTable {
+pub(crate) fn read(project: &Path, machines: &Path) -> ProcessTable {
     let mut table = ProcessTable::default();
     let mut parents = BTreeMap::new();
     for pid in live_pids() {
@@ -91,8 +91,11 @@ impl ProcessTable {
                 findings.push(what);
             }
         };
-        let wanted = shape.counts();
-        wants(self.counts() == wanted, format!("trees, not {wanted:?}"));
+        let expected = shape.counts();
+        wants(
+            self.counts() == expected,
+            format!("trees, not {expected:?}"),
+        );
         let running: BTreeSet<&String> = self.trees.keys().collect();
         let mut folders = names(&app.machines());
         // One that begins with a dot is half made or half removed: no Machine, and nothing runs for it.

@@ -296,10 +296,10 @@ async fn files_and_folders_are_for_their_owner_only() {
     let mut seen = 0;
     while let Some(path) = open.pop() {
         let metadata = std::fs::metadata(&path).unwrap();
-        let wanted = if metadata.is_dir() { 0o700 } else { 0o600 };
+        let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
         assert_eq!(
             metadata.permissions().mode() & 0o777,
-            wanted,
+            expected,
             "{}",
             path.display()
         );

@@ -84,12 +84,12 @@ impl LocalFixture {
     pub(crate) async fn until(
         &self,
         machine: &Machine,
-        wanted: impl Fn(&Machine) -> bool,
+        expected: impl Fn(&Machine) -> bool,
     ) -> Machine {
         let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
             let now = self.get(machine).await;
-            if wanted(&now) {
+            if expected(&now) {
                 return now;
             }
             assert!(Instant::now() < deadline, "still {now:?}");
@@ -256,10 +256,10 @@ pub(crate) fn is_started(machine: &Machine) -> bool {
 }
 
 /// Polls until there is something.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
         assert!(Instant::now() < deadline, "never came: {what}");

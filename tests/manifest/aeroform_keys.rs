@@ -103,8 +103,8 @@ fn every_key_of_the_list_is_read() {
             let text = format!("{}{} = 1979-05-27\n", header(table, key.name), key.name);
             let found = load(&text);
             let is_read = found.diagnostics.iter().any(|diagnostic| {
-                let place = diagnostic.location.as_ref();
-                let here = place.is_some_and(|place| place.excerpt.starts_with(key.name));
+                let location = diagnostic.location.as_ref();
+                let here = location.is_some_and(|location| location.excerpt.starts_with(key.name));
                 here && diagnostic.code == "wrong_type"
             });
             assert!(is_read, "{text}\n{}", rendered(&found));

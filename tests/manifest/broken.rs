@@ -46,7 +46,7 @@ fn every_broken_file_is_told_with_its_place_and_a_way_out() {
 
 #[test]
 fn a_group_without_a_command_cannot_run_on_this_machine() {
-    let told = |fly: &str, dockerfile: Option<&str>| {
+    let messages = |fly: &str, dockerfile: Option<&str>| {
         let dockerfile = dockerfile.map(str::to_owned);
         let overrides = Overrides {
             dockerfile,
@@ -54,7 +54,7 @@ fn a_group_without_a_command_cannot_run_on_this_machine() {
         };
         rendered(&project(fly.as_bytes(), None, &overrides))
     };
-    insta::assert_snapshot!(told("app = \"a\"\n", Some("FROM x\nCMD [\"node\", \"main.js\"]\n")), @r#"
+    insta::assert_snapshot!(messages("app = \"a\"\n", Some("FROM x\nCMD [\"node\", \"main.js\"]\n")), @r#"
     error[no_command]: process group `app` has no command, and provider `local` has no image to take one from
      --> fly.toml:1:7
       |
@@ -66,7 +66,7 @@ fn a_group_without_a_command_cannot_run_on_this_machine() {
               command = "node main.js"
               or, for an app on Fly, start with `aeroform init --provider fly`
     "#);
-    insta::assert_snapshot!(told("app = \"a\"\n[processes]\nweb = \"\"\n", None), @r#"
+    insta::assert_snapshot!(messages("app = \"a\"\n[processes]\nweb = \"\"\n", None), @r#"
     error[no_command]: process group `web` has no command, and provider `local` has no image to take one from
      --> fly.toml:3:7
       |

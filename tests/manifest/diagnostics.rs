@@ -56,8 +56,8 @@ fn twenty_are_shown_and_the_rest_is_counted() {
 
 #[test]
 fn bytes_that_are_no_text_are_told() {
-    let told = |bytes: &[u8]| rendered(&project(bytes, None, &on("fly")));
-    insta::assert_snapshot!(told(b"app = \"a\"\n# caf\xe9\n"), @"
+    let messages = |bytes: &[u8]| rendered(&project(bytes, None, &on("fly")));
+    insta::assert_snapshot!(messages(b"app = \"a\"\n# caf\xe9\n"), @"
     error[not_utf8]: the file is not valid UTF-8
      --> fly.toml:2:6
       |
@@ -66,7 +66,7 @@ fn bytes_that_are_no_text_are_told() {
       |
       = help: save the file as UTF-8
     ");
-    insta::assert_snapshot!(told(b"\xff\xfea\0p\0p\0"), @r"
+    insta::assert_snapshot!(messages(b"\xff\xfea\0p\0p\0"), @r"
     error[not_utf8]: the file is UTF-16, and TOML is UTF-8
      --> fly.toml:1:1
       |
@@ -112,8 +112,8 @@ fn programs_get_the_same_as_people_the_other_places_included() {
     let groups = "[processes]\nweb = \"bin/web\"\napi = \"bin/api\"\n";
     let fly = format!("app = \"a\"\n{groups}{}{}", service("web"), service("api"));
     let loaded = project(fly.as_bytes(), None, &on("fly"));
-    let told = validate(loaded.diagnostics.iter().map(Into::into).collect());
-    insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap(), @r#"
+    let messages = validate(loaded.diagnostics.iter().map(Into::into).collect());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&messages).unwrap(), @r#"
     {
       "format_version": 1,
       "valid": true,
@@ -153,7 +153,10 @@ fn the_line_for_a_shell_is_written_as_the_command_was() {
             "command = \"sh -c 'a && b'\"",
         ),
     ] {
-        let told = rendered(&project(text.as_bytes(), None, &on("fly")));
-        assert!(told.contains(&format!("in a shell: {line}")), "{told}");
+        let messages = rendered(&project(text.as_bytes(), None, &on("fly")));
+        assert!(
+            messages.contains(&format!("in a shell: {line}")),
+            "{messages}"
+        );
     }
 }

@@ -111,10 +111,10 @@ fn compared(row: &Value, name: &str, bytes: &[u8]) -> Option<String> {
     }
     let ours = configs(&loaded);
     let theirs = row["groups"].as_object().expect("the groups");
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     for (group, config) in theirs.iter().filter(|(_, config)| !config.is_null()) {
         let Some(own) = ours.get(group) else {
-            told.push(format!("no group {group}"));
+            messages.push(format!("no group {group}"));
             continue;
         };
         for change in diff::diff_by_table(CONFIG, &without_image(config.clone()), own) {
@@ -123,10 +123,10 @@ fn compared(row: &Value, name: &str, bytes: &[u8]) -> Option<String> {
                 change.before.unwrap_or_default(),
                 change.after.unwrap_or_default(),
             );
-            told.push(format!("{group}: {path} {before} -> {after}"));
+            messages.push(format!("{group}: {path} {before} -> {after}"));
         }
     }
-    (!told.is_empty()).then(|| told.join("\n"))
+    (!messages.is_empty()).then(|| messages.join("\n"))
 }
 
 /// Prints the figures, and fails where something differs that is not listed, or is listed and does not.
@@ -136,7 +136,7 @@ fn judge(what: &str, all: usize, found: &BTreeMap<String, String>, excepted: &[(
     let unlisted: Vec<String> = found
         .iter()
         .filter(|(name, _)| reason(name).is_none())
-        .map(|(name, told)| format!("{name}: {told}"))
+        .map(|(name, messages)| format!("{name}: {messages}"))
         .collect();
     let stale: Vec<_> = excepted
         .iter()
@@ -195,8 +195,8 @@ fn real_files_become_what_flyctl_makes_of_them() {
     for row in &rows {
         let name = text(row, "file");
         let bytes = std::fs::read(folder.join(name)).expect("the file can be read");
-        if let Some(told) = compared(row, name, &bytes) {
-            found.insert(name.to_owned(), told);
+        if let Some(messages) = compared(row, name, &bytes) {
+            found.insert(name.to_owned(), messages);
         }
     }
     judge("flyctl/corpus.jsonl", rows.len(), &found, CORPUS);
@@ -210,8 +210,8 @@ fn generated_files_become_what_flyctl_makes_of_them() {
     let mut found = BTreeMap::new();
     for row in &rows {
         let name = text(row, "name");
-        if let Some(told) = compared(row, name, text(row, "text").as_bytes()) {
-            found.insert(name.to_owned(), told);
+        if let Some(messages) = compared(row, name, text(row, "text").as_bytes()) {
+            found.insert(name.to_owned(), messages);
         }
     }
     judge("flyctl/generated.jsonl", rows.len(), &found, GENERATED);
@@ -239,7 +239,7 @@ fn existing_machines_become_what_flyctl_makes_of_them() {
             sent: None,
         };
         let ours = desired.groups[&group].config_for(base, &[], &[]);
-        let told: Vec<String> = diff::diff_by_table(
+        let messages: Vec<String> = diff::diff_by_table(
             CONFIG,
             &without_image(after.to_value()),
             &without_image(ours.to_value()),
@@ -253,8 +253,8 @@ fn existing_machines_become_what_flyctl_makes_of_them() {
             format!("{} {before} -> {after}", change.path.join("."))
         })
         .collect();
-        if !told.is_empty() {
-            found.insert(at.to_string(), told.join("\n"));
+        if !messages.is_empty() {
+            found.insert(at.to_string(), messages.join("\n"));
         }
     }
     judge("flyctl/updates.jsonl", rows.len(), &found, &[]);

@@ -271,14 +271,14 @@ fn paths(
 fn a_config_as_the_platform_returns_it_is_what_we_would_send() {
     let lineage = Lineage::new("l").unwrap();
     for section in sections() {
-        let (existing, wanted) = (
+        let (existing, target) = (
             returned(&section.returned),
             desired(section.what, section.fly),
         );
-        let sent = StoredConfig::from_config(&group(&wanted).template, &lineage);
+        let sent = StoredConfig::from_config(&group(&target).template, &lineage);
         for sent in [None, Some(&sent)] {
             assert_eq!(
-                paths(group(&wanted), &existing, sent),
+                paths(group(&target), &existing, sent),
                 [""; 0],
                 "{}",
                 section.what
@@ -296,9 +296,9 @@ fn one_word_more_is_a_change_of_its_own_field() {
         let existing = returned(&section.returned);
         let before = desired(section.what, section.fly);
         let sent = StoredConfig::from_config(&group(&before).template, &lineage);
-        let wanted = desired(section.what, &section.fly.replace(from, to));
+        let target = desired(section.what, &section.fly.replace(from, to));
         for sent in [None, Some(&sent)] {
-            let found = paths(group(&wanted), &existing, sent);
+            let found = paths(group(&target), &existing, sent);
             assert!(
                 found.iter().any(|path| path.starts_with(section.changed)),
                 "{}: {found:?}",

@@ -48,8 +48,9 @@ fn every_key_is_read_or_left_alone_as_the_page_says() {
             let found = project(text.as_bytes(), None, &on("fly"));
             let of_key = |code: Option<&str>| {
                 found.diagnostics.iter().any(|diagnostic| {
-                    let place = diagnostic.location.as_ref();
-                    let here = place.is_some_and(|place| place.excerpt.starts_with(key.name));
+                    let location = diagnostic.location.as_ref();
+                    let here =
+                        location.is_some_and(|location| location.excerpt.starts_with(key.name));
                     here && code.is_none_or(|code| code == diagnostic.code)
                 })
             };

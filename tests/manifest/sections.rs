@@ -95,10 +95,10 @@ fn a_machine_config_is_what_every_group_starts_from() {
     let fly = format!("machine_config = '''{inline}'''\n{TWO}[build]\nimage = \"i\"\n");
     let (desired, codes) = load(&fly, &on("fly"));
     assert_eq!(codes, ["machine_config_replaced"]);
-    let told = rendered(&project(fly.as_bytes(), None, &on("fly")));
+    let messages = rendered(&project(fly.as_bytes(), None, &on("fly")));
     assert!(
-        told.contains("Fly takes `env`, `init.cmd`, `services` from the sections"),
-        "{told}"
+        messages.contains("Fly takes `env`, `init.cmd`, `services` from the sections"),
+        "{messages}"
     );
     assert_eq!(
         group(&desired, "jobs").template.to_value(),
@@ -220,7 +220,7 @@ fn a_restart_without_groups_is_told_where_there_are_several() {
 #[test]
 fn fewer_machines_than_shall_always_run_are_told_with_both_places() {
     let fly = "app = \"x\"\n[http_service]\ninternal_port = 1\nmin_machines_running = 3\n";
-    let told = |count: u32| {
+    let messages = |count: u32| {
         let aeroform = format!("[groups.app]\ncount = {count}\n");
         rendered(&project(
             fly.as_bytes(),
@@ -228,8 +228,8 @@ fn fewer_machines_than_shall_always_run_are_told_with_both_places() {
             &on("fly"),
         ))
     };
-    assert_eq!(told(3), "");
-    insta::assert_snapshot!(told(2), @r"
+    assert_eq!(messages(3), "");
+    insta::assert_snapshot!(messages(2), @r"
     warning[min_above_count]: group `app` has 2 Machines, and `min_machines_running` is 3
      --> fly.toml:4:24
       |

@@ -14,13 +14,13 @@ use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, moved
 fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(6))]));
     stage.edit_outside("m00006", |machine| machine.state = MachineState::Stopped);
-    let wanted = desired([(
+    let target = desired([(
         "web",
         group("web")
             .count(6)
             .config(json!({"env": {"LOG": "debug"}})),
     )]);
-    let plan = stage.apply(&wanted);
+    let plan = stage.apply(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 6->6 changed (ams 6->6)
     update web ams m00001 [env.LOG]
@@ -46,8 +46,8 @@ fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
 #[test]
 fn a_moved_group_keeps_its_machines() {
     let mut stage = PlanFixture::with(&desired([("worker", group("worker").count(2))]));
-    let mut wanted = desired([("jobs", group("jobs").count(2))]);
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    let mut target = desired([("jobs", group("jobs").count(2))]);
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group jobs: 0->2 added (ams 0->2)
     group worker: 2->0 removed (ams 2->0)
     create jobs ams x2
@@ -56,8 +56,8 @@ fn a_moved_group_keeps_its_machines() {
     destroy worker ams m00002 GroupRemoved: its group is not in `[processes]`
     note renamed_group worker
     ");
-    wanted.moved.push(moved("worker", "jobs"));
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    target.moved.push(moved("worker", "jobs"));
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group jobs: 2->2 changed (ams 2->2)
     move jobs ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd]
     move jobs ams m00002 from worker [env.FLY_PROCESS_GROUP init.cmd]
@@ -91,8 +91,8 @@ fn app_that_vanishes_because_processes_appeared_is_said_exactly() {
 
 #[test]
 fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(1))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| {
         let config = config_of(machine);
         config
@@ -108,7 +108,7 @@ fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
         machine.state = MachineState::Stopped;
         machine.instance = "01NEW".to_owned();
     });
-    let plan = stage.apply(&wanted);
+    let plan = stage.apply(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 1->1 changed (ams 1->1)
     update web ams m00001 [env.ADDED]
@@ -120,7 +120,7 @@ fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
 #[test]
 fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
-    let wanted = desired([(
+    let target = desired([(
         "web",
         group("web")
             .count(1)
@@ -133,7 +133,7 @@ fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
             .unwrap()
             .insert("LOG".to_owned(), "debug".to_owned());
     });
-    let plan = stage.apply(&wanted);
+    let plan = stage.apply(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 1->1 changed (ams 1->1)
     adopt web ams m00001: already up to date; only the state is behind
@@ -144,14 +144,14 @@ fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
 /// Holds rule 2.
 #[test]
 fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
-    let wanted = desired([
+    let target = desired([
         ("web", group("web").count(1)),
         ("db", group("db").count(1).mount()),
     ]);
-    let mut stage = PlanFixture::with(&wanted);
+    let mut stage = PlanFixture::with(&target);
     let volume = aeroform::core::fleet::VolumeId::new("vol_9").unwrap();
     stage.edit_outside("m00001", |machine| machine.volumes = vec![volume]);
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group db: 1->1 changed (ams 1->1)
     group web: 1->1 unchanged (ams 1->1)
     adopt db ams m00001: already up to date; only the state is behind
@@ -160,13 +160,13 @@ fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
 
 #[test]
 fn a_failed_machine_is_started_again() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| {
         machine.state = MachineState::Failed;
         machine.detail = Some("supervisor is gone".to_owned());
     });
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->2 changed (ams 2->2)
     update web ams m00001
     ");
@@ -175,20 +175,20 @@ fn a_failed_machine_is_started_again() {
 /// Holds rule 9.
 #[test]
 fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
-    let wanted = desired([
+    let target = desired([
         ("web", group("web").count(2)),
         ("db", group("db").count(1).mount()),
     ]);
     let mut stage = PlanFixture::empty();
     stage.volumes = true;
-    stage.apply(&wanted);
+    stage.apply(&target);
     for name in ["m00001", "m00002"] {
         stage.edit_outside(name, |machine| {
             machine.host = HostStatus::Unreachable;
             machine.config = None;
         });
     }
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group db: 1->1 unchanged (ams 1->1)
     group web: 2->2 unchanged (ams 2->2)
     warning host_unreachable
@@ -255,8 +255,8 @@ fn a_group_of_which_nothing_runs_is_warned_of_unless_it_is_meant_to_rest() {
     };
     let warned =
         |change: &dyn Fn(DesiredGroup) -> DesiredGroup, events: &[ProcessEvent], up: bool| {
-            let wanted = desired([("web", change(group("web").count(2)))]);
-            let mut stage = PlanFixture::with(&wanted);
+            let target = desired([("web", change(group("web").count(2)))]);
+            let mut stage = PlanFixture::with(&target);
             for id in ["m00001", "m00002"] {
                 stage.edit_outside(id, |machine| {
                     machine.state = MachineState::Stopped;
@@ -266,7 +266,7 @@ fn a_group_of_which_nothing_runs_is_warned_of_unless_it_is_meant_to_rest() {
             if up {
                 stage.edit_outside("m00002", |machine| machine.state = MachineState::Started);
             }
-            let plan = stage.plan(&wanted);
+            let plan = stage.plan(&target);
             assert!(plan.is_empty(), "{:#?}", plan.summary_lines());
             let warnings = plan.warnings.iter();
             warnings

@@ -24,7 +24,7 @@ fn sound() -> (PlanFixture, aeroform::core::fleet::Desired, Plan) {
         ),
     ]);
     stage.apply(&before);
-    let mut wanted = desired([
+    let mut target = desired([
         ("api", group("api").count(2)),
         ("db", group("db").count(2).mount()),
         ("new", group("new").count(2)),
@@ -40,20 +40,20 @@ fn sound() -> (PlanFixture, aeroform::core::fleet::Desired, Plan) {
             group("worker").count(3).with(|g| g.standby = Some(1)),
         ),
     ]);
-    wanted.moved.push(crate::support::moved("old", "new"));
-    let plan = stage.plan(&wanted);
-    (stage, wanted, plan)
+    target.moved.push(crate::support::moved("old", "new"));
+    let plan = stage.plan(&target);
+    (stage, target, plan)
 }
 
 /// What `check` says once this was done to a sound plan.
 fn planted(fault: impl FnOnce(&mut Plan)) -> String {
-    let (stage, wanted, mut plan) = sound();
+    let (stage, target, mut plan) = sound();
     assert_eq!(
-        check(&plan, &wanted, &stage.known, Some(&stage.observed)),
+        check(&plan, &target, &stage.known, Some(&stage.observed)),
         []
     );
     fault(&mut plan);
-    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let findings = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert!(!findings.is_empty(), "the fault was not found");
     findings
         .iter()
@@ -213,10 +213,10 @@ faults! {
 #[test]
 fn a_protected_group_that_shrinks_without_a_refusal() {
     let stage = PlanFixture::with(&desired([("web", group("web").count(3).protected())]));
-    let wanted = desired([("web", group("web").count(2).protected())]);
-    let mut plan = stage.plan(&wanted);
+    let target = desired([("web", group("web").count(2).protected())]);
+    let mut plan = stage.plan(&target);
     plan.refusals.clear();
-    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let findings = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert!(
         findings
             .iter()
@@ -227,34 +227,34 @@ fn a_protected_group_that_shrinks_without_a_refusal() {
 
 #[test]
 fn a_machine_that_serves_and_goes_down_before_one_that_does_not_is_up_again() {
-    let wanted = |version| {
+    let target = |version| {
         let config = json!({"env": {"VERSION": version}});
         desired([("web", group("web").count(3).config(config))])
     };
-    let mut stage = PlanFixture::with(&wanted("1"));
+    let mut stage = PlanFixture::with(&target("1"));
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Failed);
-    let wanted = wanted("2");
-    let mut plan = stage.plan(&wanted);
+    let target = target("2");
+    let mut plan = stage.plan(&target);
     for step in &mut plan.steps {
         step.needs.clear();
     }
-    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let findings = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert!(findings[0].0.contains("started another"), "{findings:?}");
 }
 
 #[test]
 fn a_standby_that_is_left_without_whom_it_watches() {
-    let wanted = desired([(
+    let target = desired([(
         "worker",
         group("worker").count(2).with(|g| g.standby = Some(1)),
     )]);
-    let mut stage = PlanFixture::with(&wanted);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| machine.state = MachineState::Failed);
-    let mut plan = stage.plan(&wanted);
+    let mut plan = stage.plan(&target);
     let update = find(&plan, |action| matches!(action, Action::Update { .. }));
     assert_eq!(successor(&mut plan, update).repoints.len(), 1);
     successor(&mut plan, update).repoints.clear();
-    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let findings = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert!(
         findings[0].0.contains("without a Machine to watch"),
         "{findings:?}"
@@ -263,17 +263,17 @@ fn a_standby_that_is_left_without_whom_it_watches() {
 
 #[test]
 fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
-    let wanted = |version| {
+    let target = |version| {
         let config =
             json!({"env": {"VERSION": version}, "checks": {"up": {"type": "tcp", "port": 1}}});
         desired([("web", group("web").count(3).config(config))])
     };
-    let mut stage = PlanFixture::with(&wanted("1"));
-    let wanted = wanted("2");
-    let made = stage.plan(&wanted);
+    let mut stage = PlanFixture::with(&target("1"));
+    let target = target("2");
+    let made = stage.plan(&target);
     // One has the new version and fails, the others have still to be updated.
     let last = made.changes().map(|(id, _)| id).max().unwrap();
-    stage.carry_out_except(&wanted, &made, |id| {
+    stage.carry_out_except(&target, &made, |id| {
         (id == last).then_some(Outcome::NotStarted)
     });
     stage.edit_outside("m00001", |machine| {
@@ -284,13 +284,13 @@ fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
             updated_at: "1".to_owned(),
         }];
     });
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let wait = find(&plan, |action| *action == Action::Wait);
     let update = find(&plan, |action| matches!(action, Action::Update { .. }));
     let findings = |fault: &dyn Fn(&mut Plan)| {
         let mut plan = plan.clone();
         fault(&mut plan);
-        let found = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+        let found = check(&plan, &target, &stage.known, Some(&stage.observed));
         assert!(
             found[0].0.contains("while m00001 fails its checks"),
             "{found:?}"
@@ -309,15 +309,15 @@ fn a_move_that_does_not_wait_for_the_machine_in_its_place() {
         ])
     };
     let stage = PlanFixture::with(&groups(0));
-    let mut wanted = groups(1);
-    wanted.moved_machines.push(MovedMachine {
+    let mut target = groups(1);
+    target.moved_machines.push(MovedMachine {
         machine: id("m00001"),
         to: crate::support::group_name("jobs"),
     });
-    let mut plan = stage.plan(&wanted);
+    let mut plan = stage.plan(&target);
     let moves = find(&plan, |action| matches!(action, Action::Move { .. }));
     plan.steps[moves].needs.clear();
-    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let findings = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert!(
         findings[0].0.contains("takes a Machine away before step"),
         "{findings:?}"

@@ -27,7 +27,7 @@ fn every_code_of_a_plan_is_provoked() {
         images(),
         releases(),
         vec![refreshed(), smaller_volume()],
-        asked(),
+        requested(),
         rollouts(),
         unreadable::provoked(),
         vec![crate::volumes::forked()],
@@ -42,16 +42,16 @@ fn every_code_of_a_plan_is_provoked() {
 
 /// What a run has seen the platform add, and put back.
 fn added() -> Vec<String> {
-    let wanted = desired([("web", group("web").count(1))]);
+    let target = desired([("web", group("web").count(1))]);
     let stage = PlanFixture::empty();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let lineage = Lineage::new("scope-1").unwrap();
     let config = |value| MachineConfig::from_value(value).unwrap();
     let stored = |value| StoredConfig::from_config(&config(value), &lineage);
     let shown = stored(json!({"stop_config": {"timeout": "7s"}, "env": {"PLATFORM": "1"}}));
-    let filled = computed::detect_computed(&shown, &stored(json!({})));
+    let computed = computed::detect_computed(&shown, &stored(json!({})));
     let filled_in = MachineComputedFields {
-        fields: filled,
+        fields: computed,
         not_removed: [String::from("env/PLATFORM")].into(),
     };
     let result = StepResult {
@@ -60,7 +60,7 @@ fn added() -> Vec<String> {
         sent: None,
         updated: false,
         replace_fallback: None,
-        filled: Some(Box::new(filled_in)),
+        computed: Some(Box::new(filled_in)),
         remarks: Vec::new(),
         went_down: false,
     };
@@ -103,8 +103,8 @@ fn history() -> Vec<Plan> {
 
 fn refreshed() -> Plan {
     let config = json!({"env": {"LOG": "info"}});
-    let wanted = desired([("web", group("web").count(1).config(config))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(1).config(config))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| {
         let env = config_of(machine).env.as_mut().unwrap();
         env.remove("LOG");
@@ -114,20 +114,20 @@ fn refreshed() -> Plan {
         mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
-    stage.plan_with(&wanted, &options)
+    stage.plan_with(&target, &options)
 }
 
-fn asked() -> Vec<Plan> {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+fn requested() -> Vec<Plan> {
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| machine.state = MachineState::Stopped);
     vec![
-        stage.plan_with(&wanted, &restarting(&["web"])),
-        stage.plan_with(&wanted, &restarting(&["wbe"])),
-        stage.plan_with(&wanted, &replacing(&["m00009"])),
-        stage.plan_with(&wanted, &staying_up_for(600_000)),
-        none_runs(stage.clone(), &wanted),
-        excluding(&stage, &wanted, &["m00001", "m00009"]),
+        stage.plan_with(&target, &restarting(&["web"])),
+        stage.plan_with(&target, &restarting(&["wbe"])),
+        stage.plan_with(&target, &replacing(&["m00009"])),
+        stage.plan_with(&target, &staying_up_for(600_000)),
+        none_runs(stage.clone(), &target),
+        excluding(&stage, &target, &["m00001", "m00009"]),
         excluding(&stage, &desired([]), &["m00002"]),
     ]
 }
@@ -137,25 +137,25 @@ fn rollouts() -> Vec<Plan> {
     let changed = group("web").count(1).config(json!({"image": "shop:2"}));
     let unsupported = Some(UnsupportedStrategy::Canary);
     let changed = changed.with(|group| group.unsupported_strategy = unsupported);
-    let mut wanted = desired([("web", changed)]);
-    wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
+    let mut target = desired([("web", changed)]);
+    target.rollout.release_command = Some(Box::new(ReleaseCommand {
         argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
         guest: None,
         location: "fly.toml:7".to_owned(),
     }));
     vec![
-        stage.plan(&wanted),
-        stage.plan_with(&wanted, &never()),
+        stage.plan(&target),
+        stage.plan_with(&target, &never()),
         of_a_compose_file(),
         other_line_ends(),
     ]
 }
 
 fn of_a_compose_file() -> Plan {
-    let mut wanted = desired([("web", group("web").count(1))]);
-    wanted.rollout.compose = Some("fly.toml:9".to_owned());
-    PlanFixture::empty().plan(&wanted)
+    let mut target = desired([("web", group("web").count(1))]);
+    target.rollout.compose = Some("fly.toml:9".to_owned());
+    PlanFixture::empty().plan(&target)
 }
 
 fn other_line_ends() -> Plan {
@@ -166,11 +166,11 @@ fn other_line_ends() -> Plan {
     PlanFixture::with(&with("a\nb")).plan(&with("a\r\nb"))
 }
 
-fn none_runs(mut stage: PlanFixture, wanted: &aeroform::core::fleet::Desired) -> Plan {
+fn none_runs(mut stage: PlanFixture, target: &aeroform::core::fleet::Desired) -> Plan {
     for id in ["m00001", "m00002"] {
         stage.edit_outside(id, |machine| machine.state = MachineState::Stopped);
     }
-    stage.plan(wanted)
+    stage.plan(target)
 }
 
 fn staying_up_for(steady_ms: u64) -> Options {
@@ -183,16 +183,16 @@ fn staying_up_for(steady_ms: u64) -> Options {
     }
 }
 
-fn excluding(stage: &PlanFixture, wanted: &Desired, ids: &[&str]) -> Plan {
-    let asked = Requested {
+fn excluding(stage: &PlanFixture, target: &Desired, ids: &[&str]) -> Plan {
+    let requested = Requested {
         exclude: ids.iter().map(|name| id(name)).collect(),
         ..Requested::default()
     };
     let options = Options {
-        requested: asked,
+        requested,
         ..Options::default()
     };
-    stage.plan_with(wanted, &options)
+    stage.plan_with(target, &options)
 }
 
 fn smaller_volume() -> Plan {

@@ -126,8 +126,8 @@ fn a_new_group_without_a_size_gets_flys_own_choice_and_the_plan_says_so() {
 
 #[test]
 fn a_new_machine_is_as_big_as_the_others_and_is_said_where_they_differ() {
-    let wanted = |n| fly([("web", group("web").count(n))]);
-    let mut stage = PlanFixture::with(&wanted(2));
+    let target = |n| fly([("web", group("web").count(n))]);
+    let mut stage = PlanFixture::with(&target(2));
     let resize = |stage: &mut PlanFixture, machine: &str| {
         stage.edit_outside(machine, |machine| {
             let guest = &mut config_of(machine).guest;
@@ -136,20 +136,20 @@ fn a_new_machine_is_as_big_as_the_others_and_is_said_where_they_differ() {
     };
     resize(&mut stage, "m00001");
     resize(&mut stage, "m00002");
-    let plan = stage.plan(&wanted(3));
+    let plan = stage.plan(&target(3));
     assert_eq!(
         plan.groups[0].size.as_deref(),
         Some("shared-cpu-1x 512 MB, like the rest of the group")
     );
     assert_eq!(cents(&plan), Some(319));
     assert!(!said(&plan));
-    stage.apply(&wanted(3));
+    stage.apply(&target(3));
     stage.edit_outside("m00003", |machine| {
         let guest = &mut config_of(machine).guest;
         guest.as_mut().unwrap().memory_mb = Some(1024);
     });
-    assert!(said(&stage.plan(&wanted(4))));
-    assert!(!said(&stage.plan(&wanted(3))), "nothing is made");
+    assert!(said(&stage.plan(&target(4))));
+    assert!(!said(&stage.plan(&target(3))), "nothing is made");
 }
 
 fn said(plan: &Plan) -> bool {

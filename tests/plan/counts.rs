@@ -11,12 +11,12 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group};
 #[test]
 fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
     let stage = PlanFixture::empty();
-    let wanted = desired([
+    let target = desired([
         ("web", group("web").serves()),
         ("worker", group("worker")),
         ("db", group("db").mount()),
     ]);
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group db: 0->1 added (ams 0->1)
     group web: 0->2 added (ams 0->2)
     group worker: 0->2 added (ams 0->2)
@@ -32,11 +32,11 @@ fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
 #[test]
 fn ha_false_makes_one_and_a_region_list_one_per_region() {
     let stage = PlanFixture::empty();
-    let wanted = desired([
+    let target = desired([
         ("web", group("web").serves().with(|g| g.ha = false)),
         ("edge", group("edge").serves().list("ams fra iad")),
     ]);
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group edge: 0->3 added (ams 0->1, fra 0->1, iad 0->1)
     group web: 0->1 added (ams 0->1)
     create edge ams
@@ -51,8 +51,8 @@ fn ha_false_makes_one_and_a_region_list_one_per_region() {
 #[test]
 fn scaling_up_creates_where_the_list_has_fewest() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(4).list("gru bog"))]));
-    let wanted = desired([("web", group("web").count(8).list("gru bog"))]);
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let target = desired([("web", group("web").count(8).list("gru bog"))]);
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 4->8 changed (bog 2->4, gru 2->4)
     create web bog x2
     create web gru x2
@@ -62,11 +62,11 @@ fn scaling_up_creates_where_the_list_has_fewest() {
 
 #[test]
 fn without_a_count_what_vanished_is_made_again_where_it_was() {
-    let wanted = desired([("web", group("web").serves().list("ams fra"))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").serves().list("ams fra"))]);
+    let mut stage = PlanFixture::with(&target);
     stage.remove_machine("m00002");
-    let wanted = desired([("web", group("web").serves())]);
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let target = desired([("web", group("web").serves())]);
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 1->2 changed (ams 1->1, fra 0->1)
     forget web fra m00002
     create web fra
@@ -136,9 +136,9 @@ fn each_new_machine_gets_the_lowest_free_port() {
 
 #[test]
 fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan() {
-    let wanted = desired([("web", group("web").serves().with(|g| g.ha = false))]);
-    let mut stage = PlanFixture::with(&wanted);
-    let mut removed = wanted.clone();
+    let target = desired([("web", group("web").serves().with(|g| g.ha = false))]);
+    let mut stage = PlanFixture::with(&target);
+    let mut removed = target.clone();
     removed
         .removed_machines
         .insert(crate::support::id("m00001"));

@@ -11,16 +11,16 @@ use serde_json::json;
 use crate::lines;
 use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id};
 
-fn names_removed(wanted: &mut aeroform::core::fleet::Desired, machine: &str) {
-    wanted.removed_machines.insert(id(machine));
+fn names_removed(target: &mut aeroform::core::fleet::Desired, machine: &str) {
+    target.removed_machines.insert(id(machine));
 }
 
 #[test]
 fn a_removed_entry_does_not_lower_the_count_of_a_protected_group() {
     let stage = PlanFixture::with(&desired([("web", group("web").count(3).protected())]));
-    let mut wanted = desired([("web", group("web").count(2).protected())]);
-    names_removed(&mut wanted, "m00001");
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    let mut target = desired([("web", group("web").count(2).protected())]);
+    names_removed(&mut target, "m00001");
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 3->2 changed (ams 3->2)
     destroy web ams m00001 Named: listed in `[[removed]]`
     refused protected_group web
@@ -30,10 +30,10 @@ fn a_removed_entry_does_not_lower_the_count_of_a_protected_group() {
 #[test]
 fn a_removed_entry_counts_against_max_destroy_where_it_lowers_the_count() {
     let stage = PlanFixture::with(&desired([("web", group("web").count(3))]));
-    let mut wanted = desired([("web", group("web").count(2))]);
-    names_removed(&mut wanted, "m00001");
-    wanted.policy.max_destroy = Some(Limit::Count(0));
-    assert_eq!(stage.plan(&wanted).refusals[0].code, "max_destroy");
+    let mut target = desired([("web", group("web").count(2))]);
+    names_removed(&mut target, "m00001");
+    target.policy.max_destroy = Some(Limit::Count(0));
+    assert_eq!(stage.plan(&target).refusals[0].code, "max_destroy");
 }
 
 /// Holds rule 17.
@@ -43,9 +43,9 @@ fn a_removed_entry_says_which_machine_goes_wherever_it_is() {
         "web",
         group("web").exact(&[("ams", 3), ("fra", 1)]),
     )]));
-    let mut wanted = desired([("web", group("web").count(3))]);
-    names_removed(&mut wanted, "m00004");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let mut target = desired([("web", group("web").count(3))]);
+    names_removed(&mut target, "m00004");
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 4->3 changed (ams 3->3, fra 1->0)
     destroy web fra m00004 Named: listed in `[[removed]]`
     ");
@@ -55,15 +55,15 @@ fn a_removed_entry_says_which_machine_goes_wherever_it_is() {
 fn a_removed_entry_takes_one_away_where_no_count_is_written_and_replaces_one_where_it_is() {
     let all = desired([("web", group("web").serves())]);
     let mut stage = PlanFixture::with(&all);
-    let mut wanted = all.clone();
-    names_removed(&mut wanted, "m00001");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let mut target = all.clone();
+    names_removed(&mut target, "m00001");
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->1 changed (ams 2->1)
     destroy web ams m00001 Named: listed in `[[removed]]`
     ");
-    let mut wanted = desired([("web", group("web").serves().count(1))]);
-    names_removed(&mut wanted, "m00002");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let mut target = desired([("web", group("web").serves().count(1))]);
+    names_removed(&mut target, "m00002");
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 1->1 changed (ams 1->1)
     create web ams
     destroy web ams m00002 Named: listed in `[[removed]]`
@@ -72,14 +72,14 @@ fn a_removed_entry_takes_one_away_where_no_count_is_written_and_replaces_one_whe
 
 #[test]
 fn a_removed_entry_names_the_standby_that_goes() {
-    let wanted = |standby| {
+    let target = |standby| {
         desired([(
             "worker",
             group("worker").count(1).with(|g| g.standby = Some(standby)),
         )])
     };
-    let mut stage = PlanFixture::with(&wanted(2));
-    let mut fewer = wanted(1);
+    let mut stage = PlanFixture::with(&target(2));
+    let mut fewer = target(1);
     names_removed(&mut fewer, "m00002");
     assert_snapshot!(lines(&stage.apply(&fewer)), @"
     group worker: 3->2 changed (ams 3->2)
@@ -94,15 +94,15 @@ fn a_protected_group_loses_none_by_moving_machines_out_of_it() {
         ("junk", group("junk").count(0)),
     ]);
     let stage = PlanFixture::with(&before);
-    let mut wanted = desired([
+    let mut target = desired([
         ("web", group("web").count(2).protected()),
         ("junk", group("junk").count(0)),
     ]);
-    wanted.moved_machines.push(MovedMachine {
+    target.moved_machines.push(MovedMachine {
         machine: id("m00001"),
         to: group_name("junk"),
     });
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group junk: 1->0 changed (ams 1->0)
     group web: 2->2 unchanged (ams 2->2)
     destroy junk ams m00001 CountLowered: count is 0
@@ -159,23 +159,23 @@ fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
 
 #[test]
 fn a_standby_on_a_host_that_does_not_answer_is_no_primary() {
-    let wanted = |n| {
+    let target = |n| {
         desired([(
             "worker",
             group("worker").count(n).with(|g| g.standby = Some(1)),
         )])
     };
-    let mut stage = PlanFixture::with(&wanted(1));
+    let mut stage = PlanFixture::with(&target(1));
     stage.edit_outside("m00002", |machine| {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
         machine.standby_for.clear();
     });
-    assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
+    assert_snapshot!(lines(&stage.plan(&target(1))), @"
     group worker: 2->2 unchanged (ams 2->2)
     warning host_unreachable
     ");
-    assert_snapshot!(lines(&stage.plan(&wanted(2))), @"
+    assert_snapshot!(lines(&stage.plan(&target(2))), @"
     group worker: 2->3 changed (ams 2->3)
     create worker ams
     create worker ams replaces m00002 standby for m00001 #0
@@ -186,8 +186,8 @@ fn a_standby_on_a_host_that_does_not_answer_is_no_primary() {
 
 #[test]
 fn a_machine_that_nobody_knows_and_whose_host_does_not_answer_is_left_alone() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(1))]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00001", "e0001");
     stage.edit_outside("e0001", |machine| {
         machine.host = HostStatus::Unreachable;
@@ -195,7 +195,7 @@ fn a_machine_that_nobody_knows_and_whose_host_does_not_answer_is_left_alone() {
         machine.group = None;
         machine.management = Management::Unknown;
     });
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 1->1 unchanged (ams 1->1)
     note unreachable_strangers
     ");
@@ -203,22 +203,22 @@ fn a_machine_that_nobody_knows_and_whose_host_does_not_answer_is_left_alone() {
 
 #[test]
 fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00001", "e0001");
     let options = Options {
         mode: PlanMode::Destroy,
         ..Options::default()
     };
-    let asked = required_approval(&stage.plan_with(&wanted, &options));
+    let approval = required_approval(&stage.plan_with(&target, &options));
     let all = ApprovalFlags {
         auto_approve: true,
         all_groups: true,
         ..ApprovalFlags::default()
     };
-    assert_eq!(asked.not_covered_by(&all).typed.len(), 1);
+    assert_eq!(approval.not_covered_by(&all).typed.len(), 1);
     assert_eq!(
-        asked.flags(),
+        approval.flags(),
         "--auto-approve --allow-destroy=all,web:3",
         "what it takes is said"
     );
@@ -226,7 +226,7 @@ fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
         groups: [(GroupName::new("web").unwrap(), None)].into(),
         ..all
     };
-    assert!(asked.not_covered_by(&named).is_empty());
+    assert!(approval.not_covered_by(&named).is_empty());
 }
 
 #[test]
@@ -253,13 +253,17 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
             own_runs,
             ..Options::default()
         };
-        let asked = required_approval(&stage.plan_with(&web(3), &options));
-        assert!(asked.not_covered_by(&all).is_empty(), "{asked:?}");
+        let approval = required_approval(&stage.plan_with(&web(3), &options));
+        assert!(approval.not_covered_by(&all).is_empty(), "{approval:?}");
 
         // A copy is somebody else's, whatever it bears.
         stage.clone_machine("m00003", "e0001");
-        let asked = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
-        let why: Vec<&str> = asked.typed.iter().map(|typed| typed.why.as_str()).collect();
+        let approval = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
+        let why: Vec<&str> = approval
+            .typed
+            .iter()
+            .map(|typed| typed.why.as_str())
+            .collect();
         assert_eq!(
             why,
             ["destroys 1 Machine of group `web` added outside Aeroform"]
@@ -267,14 +271,14 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
 
         // Without the journal the stamps say whose it is, and a name answers for it.
         options.own_runs.clear();
-        let asked = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
+        let approval = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
         let (runs, n) = if state_is_lost {
             ("runs run1, run2", "3 Machines")
         } else {
             ("run run2", "1 Machine")
         };
         assert_eq!(
-            asked.typed[0].why,
+            approval.typed[0].why,
             format!(
                 "destroys 1 Machine of group `web` added outside Aeroform; destroys {n} of group `web` \
                  created by {runs}, which the state does not list"
@@ -313,35 +317,35 @@ fn a_plan_that_takes_the_protection_away_does_not_destroy_what_others_have_added
 
 #[test]
 fn an_app_whose_machines_are_all_gone_can_be_destroyed() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.remove_machine("m00001");
     stage.remove_machine("m00002");
-    assert_eq!(stage.plan(&wanted).refusals[0].code, "all_missing");
+    assert_eq!(stage.plan(&target).refusals[0].code, "all_missing");
     let options = Options {
         mode: PlanMode::Destroy,
         ..Options::default()
     };
-    let made = stage.plan_with(&wanted, &options);
+    let made = stage.plan_with(&target, &options);
     assert_eq!((&*made.refusals, made.summary().forget), (&[][..], 2));
 }
 
 #[test]
 fn a_standby_beside_its_successor_is_no_loss_of_a_protected_group() {
-    let wanted = desired([(
+    let target = desired([(
         "worker",
         group("worker")
             .count(1)
             .with(|g| g.standby = Some(1))
             .protected(),
     )]);
-    let mut stage = PlanFixture::with(&wanted);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00002", "m00009");
     let mut successor = stage.known.machines[&id("m00002")].clone();
     successor.name = stage.observed.machines[&id("m00009")].name.clone();
     successor.replaces = Some(id("m00002"));
     stage.known.machines.insert(id("m00009"), successor);
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_eq!(plan.summary().destroy, 1);
     assert_eq!(plan.refusals, []);
     // It is no part of what a fall of the number of primaries is held against either.
@@ -351,9 +355,9 @@ fn a_standby_beside_its_successor_is_no_loss_of_a_protected_group() {
 
 #[test]
 fn a_removed_entry_takes_no_standby_of_a_protected_group_where_no_count_is_written() {
-    let wanted = desired([("worker", group("worker").protected())]);
-    let stage = PlanFixture::with(&wanted);
-    let mut removed = wanted.clone();
+    let target = desired([("worker", group("worker").protected())]);
+    let stage = PlanFixture::with(&target);
+    let mut removed = target.clone();
     names_removed(&mut removed, "m00002");
     assert_snapshot!(lines(&stage.plan(&removed)), @"
     group worker: 2->1 changed (ams 2->1)
@@ -370,10 +374,10 @@ fn a_removed_entry_takes_no_standby_of_a_protected_group_where_no_count_is_writt
 #[test]
 fn a_standby_that_others_have_added_to_a_protected_group_may_go_again() {
     let counted = group("worker").count(1).with(|g| g.standby = Some(1));
-    let wanted = desired([("worker", counted.protected())]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("worker", counted.protected())]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00002", "n00001");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group worker: 3->2 changed (ams 3->2)
     adopt worker ams n00001: not in the state
     destroy worker ams n00001 CountLowered: too many standbys
@@ -389,12 +393,12 @@ fn a_machine_leaves_its_group_only_once_the_one_that_takes_its_place_there_is_up
         ])
     };
     let mut stage = PlanFixture::with(&groups(0));
-    let mut wanted = groups(1);
-    wanted.moved_machines.push(MovedMachine {
+    let mut target = groups(1);
+    target.moved_machines.push(MovedMachine {
         machine: id("m00001"),
         to: group_name("jobs"),
     });
-    let made = stage.apply(&wanted);
+    let made = stage.apply(&target);
     assert_snapshot!(lines(&made), @"
     group jobs: 1->1 changed (ams 1->1)
     group web: 1->2 changed (ams 1->2)

@@ -28,7 +28,7 @@ fn changed(count: u32) -> Desired {
 }
 
 /// A stage on which one of three Machines fails its check.
-fn sick() -> PlanFixture {
+fn unhealthy() -> PlanFixture {
     let mut stage = PlanFixture::with(&desired([("web", web(3))]));
     stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
@@ -48,9 +48,9 @@ fn refused(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
-    let mut stage = sick();
-    let wanted = changed(3);
-    let plan = stage.plan_with(&wanted, &without(&["m00001"]));
+    let mut stage = unhealthy();
+    let target = changed(3);
+    let plan = stage.plan_with(&target, &without(&["m00001"]));
     assert_snapshot!(lines(&plan), @"
     group web: 3->3 changed (ams 3->3)
     update web ams m00002 [image]
@@ -59,13 +59,13 @@ fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
     note excluded_machines web
     ");
     assert_snapshot!(plan.notes[0].message, @"group `web`: 1 Machine excluded (m00001), not changed and not waited for; it differs from the manifests");
-    stage.carry_out(&wanted, &plan);
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    stage.carry_out(&target, &plan);
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 3->3 changed (ams 3->3)
     update web ams m00001 [image]
     ");
     // As wanted and sick it is not waited for either.
-    let mut stage = sick();
+    let mut stage = unhealthy();
     let env = desired([("web", web(3)), ("jobs", group("jobs").count(1))]);
     stage.apply(&env);
     let more = stage.plan_with(&env, &without(&["m00001"]));
@@ -74,10 +74,10 @@ fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
 
 #[test]
 fn one_that_is_as_wanted_and_fails_its_checks_keeps_nobody_waiting() {
-    let mut stage = sick();
-    let wanted = changed(3);
-    let first = stage.plan_with(&wanted, &without(&["m00002", "m00003"]));
-    stage.carry_out(&wanted, &first);
+    let mut stage = unhealthy();
+    let target = changed(3);
+    let first = stage.plan_with(&target, &without(&["m00002", "m00003"]));
+    stage.carry_out(&target, &first);
     stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
             name: "up".to_owned(),
@@ -92,15 +92,15 @@ fn one_that_is_as_wanted_and_fails_its_checks_keeps_nobody_waiting() {
             change.machine.id == Some(id("m00001")) && change.gate != GateKind::None
         })
     };
-    assert!(waits(&stage.plan(&wanted)));
-    let plan = stage.plan_with(&wanted, &without(&["m00001"]));
+    assert!(waits(&stage.plan(&target)));
+    let plan = stage.plan_with(&target, &without(&["m00001"]));
     assert!(!waits(&plan));
     assert_eq!(plan.summary().update, 2);
 }
 
 #[test]
 fn it_is_the_last_to_go_and_a_plan_that_needs_it_is_refused() {
-    let stage = sick();
+    let stage = unhealthy();
     let fewer = stage.plan_with(&desired([("web", web(2))]), &without(&["m00001"]));
     assert_eq!(fewer.refusals, []);
     assert!(!lines(&fewer).contains("m00001 CountLowered"));
@@ -115,7 +115,7 @@ fn it_is_the_last_to_go_and_a_plan_that_needs_it_is_refused() {
 
 #[test]
 fn a_restart_and_an_uneven_list_leave_it_where_it_is() {
-    let mut stage = sick();
+    let mut stage = unhealthy();
     stage.edit_outside("m00001", |machine| machine.state = MachineState::Started);
     let mut options = without(&["m00001"]);
     options.requested.restart = RestartScope::All;

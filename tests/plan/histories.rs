@@ -8,15 +8,15 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group};
 
 #[test]
 fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     // A config with all its metadata, brought here from an app that is further on.
     stage.edit_outside("m00001", |machine| {
         machine.stamps.lineage = Some(Lineage::new("another").unwrap());
         machine.stamps.run = Some(RunId::new("elsewhere").unwrap());
         machine.stamps.serial = Some(99);
     });
-    assert!(stage.plan(&wanted).is_empty());
+    assert!(stage.plan(&target).is_empty());
     let changed = group("web").count(2).config(json!({"env": {"A": "1"}}));
     let changed = desired([("web", changed)]);
     let made = stage.plan(&changed);

@@ -104,10 +104,10 @@ fn two_images_of_the_newest_run_are_a_question_for_a_person_and_older_ones_are_n
 
 #[test]
 fn with_fly_nothing_is_made_without_an_image() {
-    let mut wanted = desired([("web", group("web").count(1))]);
-    wanted.provider = "fly".to_owned();
+    let mut target = desired([("web", group("web").count(1))]);
+    target.provider = "fly".to_owned();
     assert_eq!(
-        PlanFixture::empty().plan(&wanted).refusals[0].code,
+        PlanFixture::empty().plan(&target).refusals[0].code,
         "no_image"
     );
 }
@@ -115,9 +115,9 @@ fn with_fly_nothing_is_made_without_an_image() {
 #[test]
 fn several_groups_without_an_image_are_one_refusal() {
     let one = || group("web").count(1);
-    let mut wanted = desired([("web", one()), ("api", one()), ("jobs", one())]);
-    wanted.provider = "fly".to_owned();
-    let refusals = PlanFixture::empty().plan(&wanted).refusals;
+    let mut target = desired([("web", one()), ("api", one()), ("jobs", one())]);
+    target.provider = "fly".to_owned();
+    let refusals = PlanFixture::empty().plan(&target).refusals;
     let messages: Vec<&str> = refusals.iter().map(|note| note.message.as_str()).collect();
     assert_eq!(
         messages,
@@ -296,9 +296,9 @@ fn a_replacement_runs_the_digest_of_the_one_that_it_replaces() {
 fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
     let mut stage = tagged([1, 2]);
     let said = |stage: &PlanFixture, image: &str| {
-        let mut wanted = desired([("web", group("web").count(2).config(json!({"image": image})))]);
-        wanted.image = Some(image.to_owned());
-        let warnings = stage.plan(&wanted).warnings;
+        let mut target = desired([("web", group("web").count(2).config(json!({"image": image})))]);
+        target.image = Some(image.to_owned());
+        let warnings = stage.plan(&target).warnings;
         let note = warnings.iter().find(|note| note.code == "mutable_tag");
         note.map(|note| note.message.clone())
     };

@@ -43,8 +43,8 @@ fn turned_up_late(first: &Desired, then: &Desired) -> PlanFixture {
 }
 
 /// Who is destroyed by an apply of this.
-fn goes(stage: &mut PlanFixture, wanted: &Desired) -> Vec<String> {
-    let made = stage.apply(wanted);
+fn goes(stage: &mut PlanFixture, target: &Desired) -> Vec<String> {
+    let made = stage.apply(target);
     let gone = made
         .changes()
         .filter(|(_, change)| matches!(change.action, Action::Destroy { .. }));
@@ -111,9 +111,9 @@ fn a_machine_that_turns_up_late_fills_a_place_that_is_wanted() {
 #[test]
 fn what_turned_up_late_does_not_keep_a_group_from_losing_its_protection() {
     let web = |regions: &str| group("web").serves().list(regions);
-    let wanted = |group: DesiredGroup| desired([("web", group)]);
-    let mut stage = turned_up_late(&wanted(web("ams bog")), &wanted(web("fra gru").protected()));
-    let made = stage.apply(&wanted(web("fra gru")));
+    let target = |group: DesiredGroup| desired([("web", group)]);
+    let mut stage = turned_up_late(&target(web("ams bog")), &target(web("fra gru").protected()));
+    let made = stage.apply(&target(web("fra gru")));
     assert_eq!((made.summary().adopt, made.groups[0].after), (1, 3));
     assert!(stage.known.protected_groups.is_empty());
 }

@@ -11,10 +11,10 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id};
 /// Holds rule 15.
 #[test]
 fn what_was_added_outside_is_adopted_and_without_a_count_kept() {
-    let wanted = desired([("web", group("web").serves())]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").serves())]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00001", "e0001");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 3->3 changed (ams 3->3)
     adopt web ams e0001: not in the state
     ");
@@ -29,39 +29,39 @@ fn what_was_added_outside_is_adopted_and_without_a_count_kept() {
 /// Holds rule 7.
 #[test]
 fn what_was_added_outside_is_not_destroyed_without_the_groups_name() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00001", "e0001");
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 3->2 changed (ams 3->2)
     adopt web ams e0001: not in the state
     destroy web ams e0001 CountLowered: newest
     ");
-    let asked = required_approval(&plan);
+    let approval = required_approval(&plan);
     let all = ApprovalFlags {
         auto_approve: true,
         all_groups: true,
         ..ApprovalFlags::default()
     };
     assert!(
-        !asked.not_covered_by(&all).is_empty(),
+        !approval.not_covered_by(&all).is_empty(),
         "a bare flag does not cover it"
     );
     let named = |n| ApprovalFlags {
         groups: [(group_name("web"), n)].into(),
         ..all.clone()
     };
-    assert!(asked.not_covered_by(&named(None)).is_empty());
-    assert!(asked.not_covered_by(&named(Some(1))).is_empty());
-    assert!(!asked.not_covered_by(&named(Some(0))).is_empty());
+    assert!(approval.not_covered_by(&named(None)).is_empty());
+    assert!(approval.not_covered_by(&named(Some(1))).is_empty());
+    assert!(!approval.not_covered_by(&named(Some(0))).is_empty());
 }
 
 /// Holds rule 5.
 #[test]
 fn special_machines_and_strangers_are_named_and_left_alone() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(1))]);
+    let mut stage = PlanFixture::with(&target);
     for (name, management) in [
         ("e0001", Management::Auxiliary),
         ("e0002", Management::Unmanaged),
@@ -69,7 +69,7 @@ fn special_machines_and_strangers_are_named_and_left_alone() {
         stage.clone_machine("m00001", name);
         stage.edit_outside(name, |machine| machine.management = management);
     }
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 1->1 unchanged (ams 1->1)
     note special_machines
     note strangers
@@ -78,20 +78,20 @@ fn special_machines_and_strangers_are_named_and_left_alone() {
 
 #[test]
 fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
-    let wanted = desired([("web", group("web").count(2))]);
+    let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::empty();
     stage.observed.description.project = Some("/here".to_owned());
     stage.observed.description.capabilities.port_base = Some(8100);
     stage.observed.description.capabilities.ports_in_use = [8101, 8103].into();
     let mut theirs = stage.clone();
-    theirs.apply(&wanted);
+    theirs.apply(&target);
     // The other folder made its Machines of the same serial, so with the names that come first.
     for (id, mut machine) in theirs.observed.machines {
         machine.project = Some("/there".to_owned());
         stage.observed.other_projects.insert(id, machine);
     }
     stage.observed.description.machine_count = Some(2);
-    let made = stage.plan(&wanted);
+    let made = stage.plan(&target);
     assert_snapshot!(lines(&made), @"
     group web: 0->2 added (ams 0->2)
     create web ams x2
@@ -109,7 +109,7 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
     // One of them is taken before the apply has the lock: the next one, and it is said.
     let taken = &mut stage.observed.description.capabilities.ports_in_use;
     taken.insert(8104);
-    let fresh = stage.plan(&wanted);
+    let fresh = stage.plan(&target);
     assert_eq!(
         aeroform::core::plan::changed_ports(&made, &fresh),
         ["port 8104 was taken since the plan was shown: a new Machine of `web` gets port 8106"]
@@ -125,10 +125,10 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
 /// Holds rule 8.
 #[test]
 fn an_empty_answer_is_not_an_empty_world() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.observed.machines.clear();
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 0->2 added (ams 0->2)
     forget web ams m00001
     forget web ams m00002
@@ -137,7 +137,7 @@ fn an_empty_answer_is_not_an_empty_world() {
     refused fleet_vanished
     ");
     stage.observed.description.machine_count = Some(0);
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 0->2 added (ams 0->2)
     forget web ams m00001
     forget web ams m00002
@@ -149,13 +149,13 @@ fn an_empty_answer_is_not_an_empty_world() {
         accept_missing: true,
         ..Options::default()
     };
-    assert_eq!(stage.plan_with(&wanted, &accept).refusals, []);
+    assert_eq!(stage.plan_with(&target, &accept).refusals, []);
 }
 
 #[test]
 fn a_list_that_lags_is_no_ground_to_change_anything() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.observed.lagging.push(id("m00001"));
     let plan = stage.plan(&desired([("web", group("web").count(3))]));
     assert_eq!(plan.refusals[0].code, "list_lags");
@@ -164,10 +164,10 @@ fn a_list_that_lags_is_no_ground_to_change_anything() {
 /// Holds rule 5.
 #[test]
 fn another_incarnation_of_the_app_stops() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.observed.description.scope = aeroform::core::fleet::Lineage::new("scope-2").unwrap();
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 2->2 unchanged (ams 2->2)
     refused other_lineage
     ");
@@ -176,8 +176,8 @@ fn another_incarnation_of_the_app_stops() {
 /// Holds rule 5.
 #[test]
 fn a_lost_state_is_taken_over_from_the_stamps() {
-    let wanted = desired([("web", group("web").count(2).protected())]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2).protected())]);
+    let mut stage = PlanFixture::with(&target);
     stage.known = PlanFixture::empty().known;
     assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(1))]))), @"
     group web: 2->1 changed (ams 2->1)
@@ -187,7 +187,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     record unrecorded_run
     refused protected_group web
     ");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->2 changed (ams 2->2)
     adopt web ams m00001: not in the state
     adopt web ams m00002: not in the state
@@ -280,9 +280,9 @@ fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
 /// Holds rule 12.
 #[test]
 fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
-    let wanted = desired([("web", group("web").serves().list("ams bog gru"))]);
+    let target = desired([("web", group("web").serves().list("ams bog gru"))]);
     for serial in [0, 3] {
-        let mut stage = PlanFixture::with(&wanted);
+        let mut stage = PlanFixture::with(&target);
         // The run that made them has written no state; one before it may have left what was owed.
         stage.known.pending_creates = stage
             .observed
@@ -303,8 +303,8 @@ fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
         stage.known.run = None;
         stage.known.serial = 0;
         stage.clone_machine("m00001", "e0001");
-        assert_eq!(stage.plan(&wanted).summary().destroy, 0);
-        assert_eq!(stage.apply(&wanted).groups[0].after, 4);
+        assert_eq!(stage.plan(&target).summary().destroy, 0);
+        assert_eq!(stage.apply(&target).groups[0].after, 4);
     }
 }
 

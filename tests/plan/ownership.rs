@@ -87,8 +87,8 @@ fn a_written_size_beats_that_of_fly_scale_vm_and_one_that_is_not_written_any_mor
 /// Holds rule 10.
 #[test]
 fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
-    let wanted = desired([("web", group("web").serves().count(1))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").serves().count(1))]);
+    let mut stage = PlanFixture::with(&target);
     stage.known = Known::empty(stage.known.app.clone(), "test");
     let before = config(&stage, "m00001");
     let mut services = before["services"].as_array().unwrap().clone();
@@ -110,7 +110,7 @@ fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
             "stop_config": {"signal": "SIGKILL"},
         }),
     );
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 1->1 changed (ams 1->1)
     adopt web ams m00001: not in the state
     update web ams m00001 [checks.old env.OLD files init.entrypoint init.exec init.swap_size_mb metrics.path metrics.port restart.policy services.9999 tcp statics stop_config.signal]
@@ -124,8 +124,8 @@ fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
 #[test]
 fn without_regions_a_full_region_stays_full_and_the_plan_says_so() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(4))]));
-    let wanted = group("web").count(4).with(|g| g.max_per_region = Some(3));
-    let plan = stage.apply(&desired([("web", wanted)]));
+    let target = group("web").count(4).with(|g| g.max_per_region = Some(3));
+    let plan = stage.apply(&desired([("web", target)]));
     assert!(plan.is_empty());
     assert_snapshot!(plan.notes[0].message, @"group `web` has more than `max_per_region` = 3 in ams: without `regions`, Machines are not moved");
 }

@@ -32,8 +32,8 @@ fn said(plan: &Plan) -> (&str, Option<u64>) {
 
 #[test]
 fn a_plan_says_how_many_machines_change_at_once_and_not_how_many_might() {
-    let (stage, wanted) = updated(100, 99);
-    let plan = stage.plan_with(&wanted, &at_most(16));
+    let (stage, target) = updated(100, 99);
+    let plan = stage.plan_with(&target, &at_most(16));
     assert_eq!(
         said(&plan),
         (
@@ -43,7 +43,7 @@ fn a_plan_says_how_many_machines_change_at_once_and_not_how_many_might() {
         )
     );
     assert_eq!(plan.groups[0].at_least_ms, Some(80_000));
-    let all = stage.plan_with(&wanted, &at_most(200));
+    let all = stage.plan_with(&target, &at_most(200));
     assert_eq!(
         said(&all),
         (
@@ -51,7 +51,7 @@ fn a_plan_says_how_many_machines_change_at_once_and_not_how_many_might() {
             Some(20_000)
         )
     );
-    let one = stage.plan_with(&wanted, &at_most(1));
+    let one = stage.plan_with(&target, &at_most(1));
     assert_eq!(
         said(&one),
         (
@@ -63,8 +63,8 @@ fn a_plan_says_how_many_machines_change_at_once_and_not_how_many_might() {
 
 #[test]
 fn no_more_change_at_once_than_there_are() {
-    let (stage, wanted) = updated(3, 50);
-    let plan = stage.plan_with(&wanted, &at_most(16));
+    let (stage, target) = updated(3, 50);
+    let plan = stage.plan_with(&target, &at_most(16));
     assert_eq!(
         said(&plan),
         (
@@ -72,18 +72,18 @@ fn no_more_change_at_once_than_there_are() {
             Some(20_000)
         )
     );
-    let (stage, wanted) = updated(1, 50);
-    let plan = stage.plan_with(&wanted, &at_most(16));
+    let (stage, target) = updated(1, 50);
+    let plan = stage.plan_with(&target, &at_most(16));
     assert_eq!(said(&plan), ("rolling, each up for 10s", Some(10_000)));
 }
 
 #[test]
 fn all_at_once_is_no_more_than_the_executor_does() {
-    let (stage, mut wanted) = updated(40, 1);
-    for group in wanted.groups.values_mut() {
+    let (stage, mut target) = updated(40, 1);
+    for group in target.groups.values_mut() {
         group.strategy = Strategy::Immediate;
     }
-    let plan = stage.plan_with(&wanted, &at_most(16));
+    let plan = stage.plan_with(&target, &at_most(16));
     assert_eq!(
         said(&plan),
         (
@@ -91,7 +91,7 @@ fn all_at_once_is_no_more_than_the_executor_does() {
             None
         )
     );
-    let all = stage.plan_with(&wanted, &at_most(40));
+    let all = stage.plan_with(&target, &at_most(40));
     assert_eq!(
         said(&all).0,
         "immediate: all at once, without waiting for health"
@@ -100,8 +100,8 @@ fn all_at_once_is_no_more_than_the_executor_does() {
 
 #[test]
 fn new_machines_and_other_groups_count_for_the_least_time() {
-    let wanted = desired([("web", group("web").count(40))]);
-    let plan = PlanFixture::empty().plan_with(&wanted, &at_most(16));
+    let target = desired([("web", group("web").count(40))]);
+    let plan = PlanFixture::empty().plan_with(&target, &at_most(16));
     assert_eq!(
         plan.at_least_ms,
         Some(30_000),
@@ -113,8 +113,8 @@ fn new_machines_and_other_groups_count_for_the_least_time() {
     assert_eq!(plan.groups[0].at_least_ms, Some(10_000));
     assert_eq!(plan.at_least_ms, Some(20_000));
     // New ones first, then the others.
-    let (stage, wanted) = updated(2, 1);
-    let more = wanted
+    let (stage, target) = updated(2, 1);
+    let more = target
         .groups
         .values()
         .cloned()
@@ -125,7 +125,7 @@ fn new_machines_and_other_groups_count_for_the_least_time() {
 
 #[test]
 fn without_a_window_nothing_is_said_of_time() {
-    let (stage, wanted) = updated(100, 99);
+    let (stage, target) = updated(100, 99);
     let options = Options {
         requested: Requested {
             steady_ms: Some(0),
@@ -133,7 +133,7 @@ fn without_a_window_nothing_is_said_of_time() {
         },
         ..at_most(16)
     };
-    let plan = stage.plan_with(&wanted, &options);
+    let plan = stage.plan_with(&target, &options);
     assert_eq!((plan.at_least_ms, plan.groups[0].at_least_ms), (None, None));
     assert!(!plan.groups[0].strategy.contains("up for"));
 }

@@ -9,9 +9,9 @@ use crate::counts::two_of_four_with_volumes;
 use crate::lines;
 use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
 
-fn naming(mut wanted: Desired, machine: &str) -> Desired {
-    wanted.removed_machines.insert(id(machine));
-    wanted
+fn naming(mut target: Desired, machine: &str) -> Desired {
+    target.removed_machines.insert(id(machine));
+    target
 }
 
 /// Regions of the creates, in order.
@@ -45,8 +45,8 @@ fn the_place_of_a_named_machine_is_filled_in_its_own_region() {
         "web",
         group("web").exact(&[("ams", 1), ("fra", 1)]),
     )]));
-    let wanted = desired([("web", group("web").count(2))]);
-    let made = stage.plan(&naming(wanted, "m00002"));
+    let target = desired([("web", group("web").count(2))]);
+    let made = stage.plan(&naming(target, "m00002"));
     assert_eq!(made_in(&made), ["fra"]);
 }
 
@@ -66,18 +66,18 @@ fn of_several_that_vanished_only_as_many_are_made_again_as_are_wanted() {
 fn a_named_machine_that_has_vanished_is_not_made_again() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(3))]));
     stage.remove_machine("m00002");
-    let wanted = desired([("web", group("web"))]);
-    assert_eq!(made_in(&stage.plan(&wanted)), ["ams"]);
-    assert_eq!(made_in(&stage.plan(&naming(wanted, "m00002"))), [""; 0]);
+    let target = desired([("web", group("web"))]);
+    assert_eq!(made_in(&stage.plan(&target)), ["ams"]);
+    assert_eq!(made_in(&stage.plan(&naming(target, "m00002"))), [""; 0]);
 }
 
 #[test]
 fn a_standby_that_another_tool_has_replaced_is_not_made_a_second_time() {
-    let wanted = desired([("jobs", group("jobs"))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("jobs", group("jobs"))]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00002", "e1");
     stage.remove_machine("m00002");
-    let made = stage.plan(&wanted);
+    let made = stage.plan(&target);
     assert_eq!(made_in(&made), [""; 0], "{:#?}", made.summary_lines());
 }
 

@@ -45,10 +45,10 @@ fn a_removed_group_loses_all_its_machines_after_everything_else_stands() {
     destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
     destroy cron ams m00002 GroupRemoved: its group is not in `[processes]`
     ");
-    let asked = required_approval(&plan);
-    assert_eq!(asked.typed.len(), 1);
-    assert_eq!(asked.typed[0].name, "cron");
-    assert_eq!(asked.flags(), "--auto-approve --allow-destroy=cron:2");
+    let approval = required_approval(&plan);
+    assert_eq!(approval.typed.len(), 1);
+    assert_eq!(approval.typed[0].name, "cron");
+    assert_eq!(approval.flags(), "--auto-approve --allow-destroy=cron:2");
 }
 
 /// Holds rule 33.
@@ -60,18 +60,18 @@ fn a_group_that_keeps_no_machine_asks_for_its_name_whatever_the_cause() {
         group("web").exact(&[("ams", 0)]),
         group("web").exact(&[]),
     ] {
-        let asked = required_approval(&stage.plan(&desired([("web", emptied)])));
-        assert_eq!(asked.flags(), "--auto-approve --allow-destroy=web:2");
+        let approval = required_approval(&stage.plan(&desired([("web", emptied)])));
+        assert_eq!(approval.flags(), "--auto-approve --allow-destroy=web:2");
         let why = "destroys all Machines of group `web` (2 Machines)";
-        assert_eq!(asked.typed[0].why, why);
+        assert_eq!(approval.typed[0].why, why);
     }
     for smaller in [
         group("web").count(1),
         group("web").exact(&[("ams", 1)]),
         group("web").exact(&[("fra", 1)]),
     ] {
-        let asked = required_approval(&stage.plan(&desired([("web", smaller)])));
-        assert_eq!(asked.flags(), "--auto-approve");
+        let approval = required_approval(&stage.plan(&desired([("web", smaller)])));
+        assert_eq!(approval.flags(), "--auto-approve");
     }
 }
 
@@ -123,31 +123,31 @@ fn one_machine_that_moves_into_a_group_of_none_takes_no_group_away() {
     };
     let known = PlanFixture::with(&desired([("web", group("web").count(2))]));
     // The group that it leaves has others, and the one that it comes to had none.
-    let asked = required_approval(&known.plan(&into("m00001", 2)));
-    assert_eq!(asked.flags(), "--auto-approve");
+    let approval = required_approval(&known.plan(&into("m00001", 2)));
+    assert_eq!(approval.flags(), "--auto-approve");
     // Whoever has none left is asked for, and whoever loses its own.
-    let asked = required_approval(&known.plan(&into("m00001", 0)));
-    let flags = asked.flags();
+    let approval = required_approval(&known.plan(&into("m00001", 0)));
+    let flags = approval.flags();
     assert!(
         flags.contains("old:1") && flags.contains("web:1"),
         "{flags}"
     );
-    let asked = required_approval(&stage.plan(&into("m00002", 2)));
-    assert_eq!(asked.flags(), "--auto-approve --allow-destroy=old:2");
+    let approval = required_approval(&stage.plan(&into("m00002", 2)));
+    assert_eq!(approval.flags(), "--auto-approve --allow-destroy=old:2");
 }
 
 #[test]
 fn destroying_the_app_asks_for_its_name() {
-    let wanted = desired([
+    let target = desired([
         ("web", group("web").count(2)),
         ("cron", group("cron").count(1)),
     ]);
-    let mut stage = PlanFixture::with(&wanted);
+    let mut stage = PlanFixture::with(&target);
     let options = Options {
         mode: PlanMode::Destroy,
         ..Options::default()
     };
-    let plan = stage.plan_with(&wanted, &options);
+    let plan = stage.plan_with(&target, &options);
     assert_snapshot!(lines(&plan), @"
     group cron: 1->0 removed (ams 1->0)
     group web: 2->0 removed (ams 2->0)
@@ -159,9 +159,9 @@ fn destroying_the_app_asks_for_its_name() {
         required_approval(&plan).flags(),
         "--auto-approve --allow-destroy=all"
     );
-    stage.carry_out(&wanted, &plan);
+    stage.carry_out(&target, &plan);
     assert!(stage.known.machines.is_empty() && stage.observed.machines.is_empty());
-    assert!(stage.plan_with(&wanted, &options).is_empty());
+    assert!(stage.plan_with(&target, &options).is_empty());
 }
 
 /// Holds rule 33.
@@ -218,15 +218,15 @@ fn a_protected_group_may_be_as_small_as_another_tool_has_made_it() {
 #[test]
 fn max_destroy_refuses_and_shows_the_plan_all_the_same() {
     let stage = PlanFixture::with(&desired([("web", group("web").count(10))]));
-    let mut wanted = desired([("web", group("web").count(7))]);
-    wanted.policy.max_destroy = Some(Limit::Share(0.25));
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    let mut target = desired([("web", group("web").count(7))]);
+    target.policy.max_destroy = Some(Limit::Share(0.25));
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 10->7 changed (ams 10->7)
     destroy web ams m00010 CountLowered: newest
     destroy web ams m00009 CountLowered: newest
     destroy web ams m00008 CountLowered: newest
     refused max_destroy
     ");
-    wanted.policy.max_destroy = Some(Limit::Count(3));
-    assert_eq!(stage.plan(&wanted).refusals, []);
+    target.policy.max_destroy = Some(Limit::Count(3));
+    assert_eq!(stage.plan(&target).refusals, []);
 }

@@ -14,7 +14,7 @@ use crate::lines;
 use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, region};
 
 pub(crate) fn replacing(ids: &[&str]) -> Options {
-    asked(Requested {
+    requested(Requested {
         replace: ids.iter().map(|name| id(name)).collect(),
         ..Requested::default()
     })
@@ -22,7 +22,7 @@ pub(crate) fn replacing(ids: &[&str]) -> Options {
 
 pub(crate) fn restarting(groups: &[&str]) -> Options {
     let names = groups.iter().map(|name| group_name(name));
-    asked(Requested {
+    requested(Requested {
         restart: if groups.is_empty() {
             RestartScope::All
         } else {
@@ -32,18 +32,18 @@ pub(crate) fn restarting(groups: &[&str]) -> Options {
     })
 }
 
-fn asked(asked: Requested) -> Options {
+fn requested(requested: Requested) -> Options {
     Options {
-        requested: asked,
+        requested,
         ..Options::default()
     }
 }
 
 /// Carries it out; nothing is left to do for the manifests alone.
-fn settle(stage: &mut PlanFixture, wanted: &Desired, made: &Plan) {
+fn settle(stage: &mut PlanFixture, target: &Desired, made: &Plan) {
     assert_eq!(made.refusals, []);
-    stage.carry_out(wanted, made);
-    assert!(stage.plan(wanted).is_empty());
+    stage.carry_out(target, made);
+    assert!(stage.plan(target).is_empty());
 }
 
 /// The Machines that the state knows.
@@ -54,92 +54,92 @@ fn known(stage: &PlanFixture) -> Vec<String> {
 
 #[test]
 fn a_machine_that_is_named_is_replaced_new_one_first() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001
     destroy web ams m00001 Replaced: replacement requested
     ");
     assert_eq!(required_approval(&made).flags(), "--auto-approve");
-    settle(&mut stage, &wanted, &made);
+    settle(&mut stage, &target, &made);
     assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
 /// The region counts of the plan include the move.
 #[test]
 fn a_machine_that_the_platform_put_elsewhere_is_replaced_in_the_requested_region() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     let misplaced = stage.known.machines.get_mut(&id("m00001")).unwrap();
     misplaced.requested_region = Some(region("gru"));
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group web: 2->2 changed (ams 2->1, gru 0->1)
     create web gru replaces m00001
     destroy web ams m00001 Replaced: replacement requested
     warning placed_elsewhere web
     ");
-    settle(&mut stage, &wanted, &made);
+    settle(&mut stage, &target, &made);
 }
 
 /// Holds rule 22.
 #[test]
 fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
-    let wanted = desired([("db", group("db").count(1).mount())]);
+    let target = desired([("db", group("db").count(1).mount())]);
     let mut stage = PlanFixture::empty();
     stage.volumes = true;
-    stage.apply(&wanted);
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    stage.apply(&target);
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group db: 1->1 changed (ams 1->1)
     destroy db ams m00001 Replaced: replacement requested; the new Machine takes its volume
     create db ams replaces m00001
     ");
     assert_eq!(required_approval(&made).typed, []);
-    settle(&mut stage, &wanted, &made);
+    settle(&mut stage, &target, &made);
     stage.edit_outside("m00002", |machine| machine.host = HostStatus::Unreachable);
-    let refused = stage.plan_with(&wanted, &replacing(&["m00002"]));
+    let refused = stage.plan_with(&target, &replacing(&["m00002"]));
     assert_eq!(refused.refusals[0].code, "unreachable_volume");
 }
 
 #[test]
 fn one_on_a_dead_host_is_replaced_elsewhere() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| machine.host = HostStatus::Unreachable);
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001
     destroy web ams m00001 Replaced: its host does not answer
     warning host_unreachable
     ");
-    settle(&mut stage, &wanted, &made);
+    settle(&mut stage, &target, &made);
 }
 
 /// Holds rule 22.
 #[test]
 fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one() {
     let jobs = group("jobs").count(1).with(|g| g.standby = Some(1));
-    let wanted = desired([("jobs", jobs)]);
-    let mut stage = PlanFixture::with(&wanted);
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let target = desired([("jobs", jobs)]);
+    let mut stage = PlanFixture::with(&target);
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group jobs: 2->2 changed (ams 2->2)
     create jobs ams replaces m00001
     destroy jobs ams m00001 Replaced: replacement requested
     update jobs ams m00002 standby for #0
     ");
-    settle(&mut stage, &wanted, &made);
-    let made = stage.plan_with(&wanted, &replacing(&["m00002"]));
+    settle(&mut stage, &target, &made);
+    let made = stage.plan_with(&target, &replacing(&["m00002"]));
     assert_snapshot!(lines(&made), @"
     group jobs: 2->2 changed (ams 2->2)
     create jobs ams replaces m00002 standby for m00003
     destroy jobs ams m00002 Replaced: replacement requested
     ");
-    settle(&mut stage, &wanted, &made);
+    settle(&mut stage, &target, &made);
 }
 
 #[test]
@@ -160,11 +160,11 @@ fn a_restart_is_of_machines_that_run_and_rolls() {
     let checked = group("web")
         .count(4)
         .config(json!({"checks": {"up": {"type": "tcp", "port": 80}}}));
-    let wanted = desired([("jobs", group("jobs").count(1)), ("web", checked)]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("jobs", group("jobs").count(1)), ("web", checked)]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00002", |machine| machine.state = MachineState::Stopped);
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Suspended);
-    let made = stage.plan_with(&wanted, &restarting(&["web"]));
+    let made = stage.plan_with(&target, &restarting(&["web"]));
     assert_snapshot!(lines(&made), @"
     group jobs: 1->1 unchanged (ams 1->1)
     group web: 4->4 changed (ams 4->4)
@@ -175,9 +175,9 @@ fn a_restart_is_of_machines_that_run_and_rolls() {
     ");
     let widest = made.pools.iter().map(|pool| pool.size).max();
     assert_eq!(widest, Some(1));
-    settle(&mut stage, &wanted, &made);
+    settle(&mut stage, &target, &made);
     assert_eq!(stage.known.serial, 2, "its stamps are on the Machines");
-    let all = stage.plan_with(&wanted, &restarting(&[]));
+    let all = stage.plan_with(&target, &restarting(&[]));
     assert_eq!(all.summary().update, 3);
 }
 
@@ -186,8 +186,8 @@ fn one_that_fails_its_checks_is_restarted_before_one_that_serves() {
     let checked = group("web")
         .count(2)
         .config(json!({"checks": {"up": {"type": "tcp", "port": 80}}}));
-    let wanted = desired([("web", checked)]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", checked)]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00002", |machine| {
         machine.checks = vec![CheckStatus {
             name: "up".to_owned(),
@@ -196,7 +196,7 @@ fn one_that_fails_its_checks_is_restarted_before_one_that_serves() {
             updated_at: String::new(),
         }];
     });
-    let made = stage.plan_with(&wanted, &restarting(&[]));
+    let made = stage.plan_with(&target, &restarting(&[]));
     assert_snapshot!(lines(&made), @"
     group web: 2->2 changed (ams 2->2)
     update web ams m00002
@@ -224,21 +224,21 @@ fn what_the_files_change_is_in_the_same_plan() {
 
 #[test]
 fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stays() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     let destroys = |step: StepId| {
         let mut changes = made.changes();
         changes.any(|(id, change)| id == step && matches!(change.action, Action::Destroy { .. }))
     };
-    stage.carry_out_except(&wanted, &made, |step| {
+    stage.carry_out_except(&target, &made, |step| {
         destroys(step).then_some(Outcome::NotStarted)
     });
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 3->2 changed (ams 3->2)
     destroy web ams m00001 Rebalanced: its replacement already exists
     ");
-    stage.apply(&wanted);
+    stage.apply(&target);
     assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
@@ -255,7 +255,7 @@ fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
         machine.config = Some(MachineConfig::from_value(config).unwrap().into());
     });
     let one_more = group("jobs").exact(&[("ams", 1), ("fra", 1)]);
-    let wanted = desired([("jobs", one_more), ("web", group("web").count(1))]);
+    let target = desired([("jobs", one_more), ("web", group("web").count(1))]);
     let like = Requested {
         clone_source: Some(CloneSource {
             machine: id("m00002"),
@@ -264,8 +264,8 @@ fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
         }),
         ..Requested::default()
     };
-    let made = stage.plan_with(&wanted, &asked(like));
-    settle(&mut stage, &wanted, &made);
+    let made = stage.plan_with(&target, &requested(like));
+    settle(&mut stage, &target, &made);
     let config = stage.observed.machines["m00003"].config.as_ref().unwrap();
     assert_eq!(config.dns, Some(json!({"skip_registration": true})));
     let own = config.init.as_ref().unwrap().cmd.clone().unwrap();
@@ -274,33 +274,33 @@ fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
 
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let stage = PlanFixture::with(&wanted);
-    let made = stage.plan_with(&wanted, &replacing(&["m00009"]));
+    let target = desired([("web", group("web").count(1))]);
+    let stage = PlanFixture::with(&target);
+    let made = stage.plan_with(&target, &replacing(&["m00009"]));
     assert_snapshot!(made.refusals[0].message, @"cannot replace m00009: no group of the app has it");
-    let made = stage.plan_with(&wanted, &restarting(&["wbe"]));
+    let made = stage.plan_with(&target, &restarting(&["wbe"]));
     assert_snapshot!(made.refusals[0].message, @"cannot restart group `wbe`: the app has no such group");
 }
 
 #[test]
 fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let stage = PlanFixture::with(&wanted);
-    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let target = desired([("web", group("web").count(2))]);
+    let stage = PlanFixture::with(&target);
+    let made = stage.plan_with(&target, &replacing(&["m00001"]));
     let saved = SavedPlan::parse(&SavedPlan::of(&made).to_json()).unwrap();
     assert_eq!(saved.requested, made.requested);
     assert_eq!(saved.differences(&made), [""; 0]);
-    let without = saved.differences(&stage.plan(&wanted));
+    let without = saved.differences(&stage.plan(&target));
     assert_eq!(without[0], "the set of flags differs");
 }
 
 #[test]
 fn offline_says_that_who_runs_is_decided_at_apply() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let stage = PlanFixture::with(&target);
     for options in [restarting(&[]), replacing(&["m00001"])] {
-        let made = plan(&wanted, &stage.known, None, &options);
-        assert_eq!(check(&made, &wanted, &stage.known, None), []);
+        let made = plan(&target, &stage.known, None, &options);
+        assert_eq!(check(&made, &target, &stage.known, None), []);
         let late = made
             .notes
             .iter()
@@ -311,12 +311,12 @@ fn offline_says_that_who_runs_is_decided_at_apply() {
 
 #[test]
 fn the_check_finds_what_was_asked_and_forgotten() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let stage = PlanFixture::with(&target);
     for options in [restarting(&[]), replacing(&["m00001"])] {
-        let mut made = stage.plan(&wanted);
+        let mut made = stage.plan(&target);
         made.requested = options.requested;
-        let found = check(&made, &wanted, &stage.known, Some(&stage.observed));
+        let found = check(&made, &target, &stage.known, Some(&stage.observed));
         assert!(!found.is_empty());
     }
 }

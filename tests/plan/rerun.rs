@@ -33,41 +33,41 @@ pub(crate) fn destroys(action: &Action) -> bool {
 
 #[test]
 fn a_new_group_without_a_count_is_completed_after_a_run_that_failed() {
-    let wanted = desired([("web", group("web").serves()), ("worker", group("worker"))]);
+    let target = desired([("web", group("web").serves()), ("worker", group("worker"))]);
     let mut stage = PlanFixture::empty();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let (second, primary, standby) = (
         nth(&plan, 1, creates),
         nth(&plan, 2, creates),
         nth(&plan, 3, creates),
     );
-    stage.carry_out_except(&wanted, &plan, |step| match step {
+    stage.carry_out_except(&target, &plan, |step| match step {
         _ if step == second || step == primary => Some(failed()),
         _ if step == standby => Some(Outcome::Skipped { because: primary }),
         _ => None,
     });
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 1->2 changed (ams 1->2)
     group worker: 0->2 added (ams 0->2)
     create web ams
     create worker ams
     create worker ams standby for #1
     ");
-    stage.apply(&wanted);
+    stage.apply(&target);
     assert_eq!(stage.observed.machines.len(), 4);
     assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
 fn a_standby_that_was_not_made_is_made_by_the_next_run() {
-    let wanted = desired([("worker", group("worker"))]);
+    let target = desired([("worker", group("worker"))]);
     let mut stage = PlanFixture::empty();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let standby = nth(&plan, 1, creates);
-    stage.carry_out_except(&wanted, &plan, |step| {
+    stage.carry_out_except(&target, &plan, |step| {
         (step == standby).then_some(Outcome::NotStarted)
     });
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group worker: 1->2 changed (ams 1->2)
     create worker ams standby for m00001
     ");
@@ -75,16 +75,16 @@ fn a_standby_that_was_not_made_is_made_by_the_next_run() {
 
 #[test]
 fn a_new_group_without_a_count_is_completed_after_a_crash() {
-    let wanted = desired([("web", group("web").serves())]);
+    let target = desired([("web", group("web").serves())]);
     let mut stage = PlanFixture::empty();
     let before = stage.known.clone();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let second = nth(&plan, 1, creates);
-    stage.carry_out_except(&wanted, &plan, |step| {
+    stage.carry_out_except(&target, &plan, |step| {
         (step == second).then_some(Outcome::NotStarted)
     });
     stage.known = before;
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    assert_snapshot!(lines(&stage.plan(&target)), @"
     group web: 1->2 changed (ams 1->2)
     adopt web ams m00001: not in the state
     create web ams
@@ -162,11 +162,11 @@ fn an_only_machine_that_was_replaced_before_a_crash_is_not_a_vanished_fleet() {
 /// Holds rule 6.
 #[test]
 fn what_another_tool_replaced_is_as_many_as_before() {
-    let wanted = desired([("web", group("web").serves())]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").serves())]);
+    let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00001", "e0001");
     stage.remove_machine("m00001");
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->2 changed (ams 2->2)
     forget web ams m00001
     adopt web ams e0001: not in the state
@@ -175,14 +175,14 @@ fn what_another_tool_replaced_is_as_many_as_before() {
 
 #[test]
 fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
-    let wanted = desired([("web", group("web").count(2))]);
+    let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::empty();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let second = nth(&plan, 1, creates);
     let unknown = Outcome::Unknown {
         message: "lost".to_owned(),
     };
-    stage.carry_out_except(&wanted, &plan, |step| {
+    stage.carry_out_except(&target, &plan, |step| {
         (step == second).then(|| unknown.clone())
     });
     let owed = stage.known.pending_creates.clone();
@@ -193,42 +193,42 @@ fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
     );
     // A run that does not get to it loses nothing of it.
     for outcome in [Outcome::NotStarted, failed()] {
-        let plan = stage.plan(&wanted);
-        stage.carry_out_except(&wanted, &plan, |_| Some(outcome.clone()));
+        let plan = stage.plan(&target);
+        stage.carry_out_except(&target, &plan, |_| Some(outcome.clone()));
         assert_eq!(stage.known.pending_creates, owed);
     }
-    stage.apply(&wanted);
+    stage.apply(&target);
     assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
 fn an_owed_create_that_did_happen_is_owed_no_more() {
-    let wanted = desired([("web", group("web").serves())]);
+    let target = desired([("web", group("web").serves())]);
     let mut stage = PlanFixture::empty();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let mut other = stage.clone();
-    other.carry_out(&wanted, &plan);
+    other.carry_out(&target, &plan);
     let second = nth(&plan, 1, creates);
     let unknown = Outcome::Unknown {
         message: "lost".to_owned(),
     };
-    stage.carry_out_except(&wanted, &plan, |step| {
+    stage.carry_out_except(&target, &plan, |step| {
         (step == second).then(|| unknown.clone())
     });
     // It was made after all, and the list shows it only now.
     stage.observed = other.observed;
-    let plan = stage.apply(&wanted);
+    let plan = stage.apply(&target);
     assert_eq!((plan.summary().wait, plan.summary().create), (1, 0));
     assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
 fn what_is_not_wanted_any_more_is_not_owed() {
-    let wanted = desired([("web", group("web").serves())]);
+    let target = desired([("web", group("web").serves())]);
     let mut stage = PlanFixture::empty();
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let second = nth(&plan, 1, creates);
-    stage.carry_out_except(&wanted, &plan, |step| (step == second).then(failed));
+    stage.carry_out_except(&target, &plan, |step| (step == second).then(failed));
     stage.apply(&desired([(
         "web",
         group("web")
@@ -243,9 +243,9 @@ fn what_is_not_wanted_any_more_is_not_owed() {
 fn a_moved_standby_watches_the_primaries_of_its_new_group() {
     let of = |name, n| group(name).count(n).with(|g| g.standby = Some(1));
     let mut stage = PlanFixture::with(&desired([("worker", of("worker", 1))]));
-    let mut wanted = desired([("jobs", of("jobs", 2))]);
-    wanted.moved.push(moved("worker", "jobs"));
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let mut target = desired([("jobs", of("jobs", 2))]);
+    target.moved.push(moved("worker", "jobs"));
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group jobs: 2->3 changed (ams 2->3)
     create jobs ams
     move jobs ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd]
@@ -267,9 +267,9 @@ fn a_standby_whose_group_has_services_stands_by_for_nobody_any_more() {
         group("worker").count(1).with(|g| g.standby = Some(1)),
     )]);
     let mut stage = PlanFixture::with(&worker);
-    let mut wanted = serving.clone();
-    wanted.moved.push(moved("worker", "web"));
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    let mut target = serving.clone();
+    target.moved.push(moved("worker", "web"));
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->2 changed (ams 2->2)
     move web ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd services]
     move web ams m00002 from worker [env.FLY_PROCESS_GROUP init.cmd services]
@@ -280,8 +280,8 @@ fn a_standby_whose_group_has_services_stands_by_for_nobody_any_more() {
 #[test]
 fn a_protected_group_keeps_its_primaries_even_for_a_standby() {
     let stage = PlanFixture::with(&desired([("worker", group("worker").count(2).protected())]));
-    let wanted = group("worker").count(1).with(|g| g.standby = Some(1));
-    let plan = stage.plan(&desired([("worker", wanted)]));
+    let target = group("worker").count(1).with(|g| g.standby = Some(1));
+    let plan = stage.plan(&desired([("worker", target)]));
     assert_eq!(plan.refusals[0].code, "protected_group");
 }
 
@@ -354,13 +354,13 @@ fn a_machine_that_could_not_be_seen_to_go_is_not_made_again() {
 
 #[test]
 fn a_vanished_machine_and_the_create_that_is_owed_for_it_are_one() {
-    let wanted = desired([("web", group("web").serves().list("ams fra gru"))]);
-    let mut stage = PlanFixture::with(&wanted);
-    let wanted = desired([("web", group("web").serves())]);
+    let target = desired([("web", group("web").serves().list("ams fra gru"))]);
+    let mut stage = PlanFixture::with(&target);
+    let target = desired([("web", group("web").serves())]);
     stage.remove_machine("m00002");
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let made = nth(&plan, 0, creates);
-    stage.carry_out_except(&wanted, &plan, |step| {
+    stage.carry_out_except(&target, &plan, |step| {
         Some(if step == made {
             unknown()
         } else {
@@ -368,7 +368,7 @@ fn a_vanished_machine_and_the_create_that_is_owed_for_it_are_one() {
         })
     });
     assert_eq!(stage.known.pending_creates.len(), 1);
-    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->3 changed (ams 1->1, fra 0->1, gru 1->1)
     forget web fra m00002
     create web fra
@@ -395,10 +395,10 @@ fn a_rebalance_that_was_half_done_neither_adds_nor_lowers() {
 
 #[test]
 fn a_machine_that_is_made_again_gets_the_volume_of_the_one_that_is_gone() {
-    let wanted = desired([("db", group("db").count(2).mount())]);
+    let target = desired([("db", group("db").count(2).mount())]);
     let mut stage = PlanFixture::empty();
     stage.volumes = true;
-    stage.apply(&wanted);
+    stage.apply(&target);
     let freed = stage.observed.machines[&id("m00002")].volumes.clone();
     for (n, machine) in stage.observed.machines.values().enumerate() {
         let attached = (n == 0).then(|| machine.id.clone());
@@ -413,7 +413,7 @@ fn a_machine_that_is_made_again_gets_the_volume_of_the_one_that_is_gone() {
         });
     }
     stage.remove_machine("m00002");
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let takes = plan.changes().find_map(|(_, change)| match &change.action {
         Action::Create { volumes, .. } => Some(volumes.clone()),
         _ => None,
@@ -479,11 +479,11 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
         max_unavailable: Limit::Count(1),
     };
     let mut stage = PlanFixture::with(&version("1", rolling));
-    let wanted = version("2", rolling);
+    let target = version("2", rolling);
     // The first one came up with the new version, the second failed for a reason of its own.
-    let made = stage.plan(&wanted);
+    let made = stage.plan(&target);
     let second = nth(&made, 1, |action| matches!(action, Action::Update { .. }));
-    stage.carry_out_except(&wanted, &made, |id| (id == second).then(failed));
+    stage.carry_out_except(&target, &made, |id| (id == second).then(failed));
     assert!(!stage.known.machines[&id("m00001")].unproven);
     stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
@@ -493,7 +493,7 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
             updated_at: "1".to_owned(),
         }];
     });
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 changed (ams 2->2)
     wait for web ams m00001: its checks fail; no other Machine goes down before they pass
@@ -502,7 +502,7 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
     let first = nth(&plan, 0, |action| matches!(action, Action::Wait));
     let next = nth(&plan, 0, |action| matches!(action, Action::Update { .. }));
     assert_eq!(plan.steps[next.0 as usize].needs, [first]);
-    stage.apply(&wanted);
+    stage.apply(&target);
     // Whoever updates all at once is promised nothing.
     let at_once = stage.plan(&version("3", Strategy::Immediate));
     assert_eq!(at_once.summary().adopt, 0);
@@ -518,8 +518,8 @@ fn several_groups_that_become_one_are_counted_together() {
     ]);
     stage.apply(&both);
     stage.known = known;
-    let mut wanted = desired([("web", group("web").count(3).protected())]);
-    wanted.moved = vec![moved("cron", "web"), moved("jobs", "web")];
+    let mut target = desired([("web", group("web").count(3).protected())]);
+    target.moved = vec![moved("cron", "web"), moved("jobs", "web")];
     let options = Options {
         adopt_runs: stage
             .observed
@@ -529,7 +529,7 @@ fn several_groups_that_become_one_are_counted_together() {
             .collect(),
         ..Options::default()
     };
-    let plan = stage.plan_with(&wanted, &options);
+    let plan = stage.plan_with(&target, &options);
     assert_eq!((plan.groups[0].before, plan.groups[0].after), (7, 3));
 }
 
@@ -551,11 +551,11 @@ fn a_create_that_is_owed_is_paid_by_one_in_another_region() {
 
 #[test]
 fn what_is_owed_is_found_under_the_groups_new_name() {
-    let wanted = desired([("worker", group("worker").serves())]);
+    let target = desired([("worker", group("worker").serves())]);
     let mut stage = PlanFixture::empty();
-    let made = stage.plan(&wanted);
+    let made = stage.plan(&target);
     let lost = nth(&made, 1, creates);
-    stage.carry_out_except(&wanted, &made, |step| {
+    stage.carry_out_except(&target, &made, |step| {
         (step == lost).then(|| Outcome::Unknown {
             message: "no answer".to_owned(),
         })

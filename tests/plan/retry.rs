@@ -62,12 +62,12 @@ fn exits(code: i32) -> impl Fn(&mut Machine) {
 }
 
 /// A rolling update of which the first Machine was changed and did not pass.
-fn failed_at_the_first(wanted: &[Desired; 2], shows: impl Fn(&mut Machine)) -> PlanFixture {
-    let mut stage = PlanFixture::with(&wanted[0]);
-    let made = stage.plan(&wanted[1]);
+fn failed_at_the_first(target: &[Desired; 2], shows: impl Fn(&mut Machine)) -> PlanFixture {
+    let mut stage = PlanFixture::with(&target[0]);
+    let made = stage.plan(&target[1]);
     let mut first = true;
     let changes: Vec<StepId> = made.changes().map(|(id, _)| id).collect();
-    stage.carry_out_except(&wanted[1], &made, |id| {
+    stage.carry_out_except(&target[1], &made, |id| {
         (id != changes[0]).then_some(Outcome::NotStarted)
     });
     for machine in stage.known.machines.values_mut() {
@@ -142,7 +142,7 @@ fn a_retry_that_fails_again_leaves_it_as_it_is() {
 
 #[test]
 fn one_that_is_up_and_not_healthy_is_waited_for() {
-    let wanted = |version| {
+    let target = |version| {
         let checked = json!({
             "env": {"VERSION": version},
             "checks": {"up": {"type": "tcp", "port": 8080}},
@@ -157,8 +157,8 @@ fn one_that_is_up_and_not_healthy_is_waited_for() {
             updated_at: "1".to_owned(),
         }];
     };
-    let stage = failed_at_the_first(&[wanted("1"), wanted("2")], fails);
-    let plan = stage.plan(&wanted("2"));
+    let stage = failed_at_the_first(&[target("1"), target("2")], fails);
+    let plan = stage.plan(&target("2"));
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 changed (ams 2->2)
     wait for web ams m00001: updated by run run2, never seen healthy
@@ -169,11 +169,11 @@ fn one_that_is_up_and_not_healthy_is_waited_for() {
 
 #[test]
 fn one_that_was_stopped_on_request_is_adopted() {
-    for wanted in [workers("2"), workers("1")] {
+    for target in [workers("2"), workers("1")] {
         let stage = failed_at_the_first(&[workers("1"), workers("2")], |machine| {
             machine.state = MachineState::Stopped;
         });
-        let plan = stage.plan(&wanted);
+        let plan = stage.plan(&target);
         let summary = plan.summary();
         assert_eq!((summary.start, summary.wait), (0, 0));
     }
@@ -215,8 +215,8 @@ fn an_update_of_one_that_crashed_does_both_and_goes_first() {
 
 #[test]
 fn one_goes_alone_and_then_the_others_together() {
-    let wanted = [workers("1"), workers("2")];
-    let mut stage = failed_at_the_first(&wanted, exits(1));
+    let target = [workers("1"), workers("2")];
+    let mut stage = failed_at_the_first(&target, exits(1));
     for machine in stage.known.machines.values_mut() {
         machine.unproven = true;
     }
@@ -249,19 +249,19 @@ fn one_that_runs_unproven_and_changes_goes_next_and_no_faster_than_the_strategy_
 fn one_that_failed_since_is_mended_before_one_that_runs_unproven_changes() {
     let mut stage = failed_at_the_first(&[workers("1"), workers("2")], |_| {});
     stage.edit_outside("m00002", |machine| machine.state = MachineState::Failed);
-    let wanted = workers("3");
-    let plan = stage.plan(&wanted);
+    let target = workers("3");
+    let plan = stage.plan(&target);
     let step = |machine| of(&plan, machine).0;
     // It serves nobody: to update it takes no capacity away.
     assert!(is_behind(&plan, step("m00001"), step("m00002")));
     assert!(is_behind(&plan, step("m00003"), step("m00001")));
-    let found = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let found = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert_eq!(found, []);
 }
 
 #[test]
 fn those_that_serve_nobody_go_first_together_whatever_keeps_them_from_it() {
-    let wanted = |version| {
+    let target = |version| {
         let config = json!({
             "env": {"VERSION": version},
             "checks": {"up": {"type": "tcp", "port": 80}},
@@ -271,33 +271,33 @@ fn those_that_serve_nobody_go_first_together_whatever_keeps_them_from_it() {
             group("worker").count(3).max_unavailable(1).config(config),
         )])
     };
-    let mut stage = failed_at_the_first(&[wanted("1"), wanted("2")], |machine| {
+    let mut stage = failed_at_the_first(&[target("1"), target("2")], |machine| {
         machine.state = MachineState::Failed;
     });
     for machine in stage.known.machines.values_mut() {
         machine.unproven = true;
     }
     stage.edit_outside("m00002", |machine| machine.checks.clear());
-    let wanted = wanted("3");
-    let plan = stage.plan(&wanted);
+    let target = target("3");
+    let plan = stage.plan(&target);
     let step = |machine| of(&plan, machine).0;
     // One has failed, and the checks of the other have not been run yet.
     assert!(!is_behind(&plan, step("m00002"), step("m00001")));
-    let found = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let found = check(&plan, &target, &stage.known, Some(&stage.observed));
     assert_eq!(found, []);
 }
 
 #[test]
 fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
-    let wanted = |worker, web| {
+    let target = |worker, web| {
         let config = |version| json!({"env": {"VERSION": version}});
         desired([
             ("web", group("web").count(2).config(config(web))),
             ("worker", group("worker").count(2).config(config(worker))),
         ])
     };
-    let mut stage = PlanFixture::with(&wanted("1", "1"));
-    stage.apply(&wanted("2", "1"));
+    let mut stage = PlanFixture::with(&target("1", "1"));
+    stage.apply(&target("2", "1"));
     stage
         .known
         .machines
@@ -305,7 +305,7 @@ fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
         .unwrap()
         .unproven = true;
     stage.edit_outside("m00003", exits(1));
-    let last = wanted("2", "2");
+    let last = target("2", "2");
     let plan = stage.plan(&last);
     let (first, action) = of(&plan, "m00003");
     assert_eq!(*action, Action::Start);
@@ -324,17 +324,17 @@ fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
 
 #[test]
 fn an_immediate_group_waits_for_nobody() {
-    let wanted = |version| {
-        let mut wanted = workers(version);
-        let group = wanted.groups.values_mut().next().unwrap();
+    let target = |version| {
+        let mut target = workers(version);
+        let group = target.groups.values_mut().next().unwrap();
         group.strategy = aeroform::core::fleet::Strategy::Immediate;
-        wanted
+        target
     };
-    let mut stage = failed_at_the_first(&[wanted("1"), wanted("2")], exits(1));
-    assert_eq!(stage.plan(&wanted("2")).summary().start, 0);
+    let mut stage = failed_at_the_first(&[target("1"), target("2")], exits(1));
+    assert_eq!(stage.plan(&target("2")).summary().start, 0);
     // Nor has it seen anybody work.
-    stage.apply(&wanted("2"));
-    let plan = stage.plan(&wanted("2"));
+    stage.apply(&target("2"));
+    let plan = stage.plan(&target("2"));
     assert!(plan.is_empty(), "{:#?}", plan.summary_lines());
     assert!(stage.known.machines[&id("m00001")].unproven);
     assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
@@ -342,11 +342,11 @@ fn an_immediate_group_waits_for_nobody() {
 
 #[test]
 fn without_a_state_a_refresh_or_an_immediate_run_proves_nothing_either() {
-    let immediate = |mut wanted: Desired| {
-        for group in wanted.groups.values_mut() {
+    let immediate = |mut target: Desired| {
+        for group in target.groups.values_mut() {
             group.strategy = aeroform::core::fleet::Strategy::Immediate;
         }
-        wanted
+        target
     };
     for aim in [PlanMode::RefreshOnly, PlanMode::Normal] {
         let mut stage = failed_at_the_first(&[workers("2"), workers("2")], exits(1));
@@ -354,13 +354,13 @@ fn without_a_state_a_refresh_or_an_immediate_run_proves_nothing_either() {
             stage.known.app.clone(),
             stage.known.provider.clone(),
         );
-        let wanted = immediate(workers("2"));
+        let target = immediate(workers("2"));
         let options = Options {
             mode: aim,
             ..Options::default()
         };
-        let plan = stage.plan_with(&wanted, &options);
-        stage.carry_out(&wanted, &plan);
+        let plan = stage.plan_with(&target, &options);
+        stage.carry_out(&target, &plan);
         assert_eq!(stage.known.machines.len(), 3);
         assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
     }
@@ -424,13 +424,13 @@ fn without_any_state_what_runs_is_adopted() {
 
 #[test]
 fn the_second_reading_finds_one_that_is_not_waited_for() {
-    let wanted = workers("2");
+    let target = workers("2");
     let stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let findings = |fault: &dyn Fn(&mut Plan)| {
         let mut plan = plan.clone();
         fault(&mut plan);
-        check(&plan, &wanted, &stage.known, Some(&stage.observed))
+        check(&plan, &target, &stage.known, Some(&stage.observed))
     };
     let (update, _) = of(&plan, "m00002");
     let found = findings(&|plan| plan.steps[update.0 as usize].needs.clear());

@@ -16,14 +16,14 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, 
 
 /// These groups with a release command.
 fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
-    let mut wanted = desired(groups);
-    wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
+    let mut target = desired(groups);
+    target.rollout.release_command = Some(Box::new(ReleaseCommand {
         argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
         guest: None,
         location: "fly.toml:7".to_owned(),
     }));
-    wanted
+    target
 }
 
 fn web(count: u32) -> DesiredGroup {
@@ -42,9 +42,9 @@ fn with_web(web: DesiredGroup) -> Desired {
     migrates([("web", web), ("jobs", group("jobs").count(1))])
 }
 
-fn options(asked: Requested) -> Options {
+fn options(requested: Requested) -> Options {
     Options {
-        requested: asked,
+        requested,
         ..Options::default()
     }
 }
@@ -83,8 +83,8 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
             ("mail", group("mail").count(1)),
         ]),
     ];
-    let told = plans.map(|wanted| refusals(&stage().plan(&wanted)).join("\n"));
-    assert_snapshot!(told.join("\n"), @"
+    let messages = plans.map(|target| refusals(&stage().plan(&target)).join("\n"));
+    assert_snapshot!(messages.join("\n"), @"
     the release command (fly.toml:7) has to run before this plan, and this version cannot run it: the image of group `web` changes
     the release command (fly.toml:7) has to run before this plan, and this version cannot run it: env, files, the command of group `web` change
     the release command (fly.toml:7) has to run before this plan, and this version cannot run it: group `mail` is new; the image of groups `jobs` and `web` changes
@@ -100,7 +100,7 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
 #[test]
 fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
     let guest = json!({"guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}});
-    for wanted in [
+    for target in [
         with_web(web(5)),
         with_web(web(0)),
         with_web(web(1)),
@@ -110,7 +110,7 @@ fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
         with_web(web(2).serves()),
         migrates([("web", web(2))]),
     ] {
-        let plan = stage().plan(&wanted);
+        let plan = stage().plan(&target);
         assert!(!plan.is_empty());
         assert_eq!(refusals(&plan), Vec::<String>::new());
         assert_eq!(plan.warnings, []);
@@ -163,8 +163,8 @@ fn a_group_that_is_renamed_or_gets_a_machine_of_another_is_not_new() {
     let mut changed = renamed.clone();
     let work = changed.groups.get_mut(&group_name("work")).unwrap();
     work.template.init.as_mut().unwrap().cmd = Some(vec!["bin/other".to_owned()]);
-    let told = refusals(&stage().plan(&changed));
-    assert_eq!(told.len(), 1, "{told:?}");
+    let messages = refusals(&stage().plan(&changed));
+    assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
 #[test]
@@ -172,33 +172,33 @@ fn machines_that_only_come_are_compared_with_what_their_group_had() {
     let image = json!({"image": "shop:2"});
     // Every Machine goes to another region, and the image changes on the way.
     let elsewhere = group("web").exact(&[("fra", 2)]).config(image.clone());
-    let told = refusals(&stage().plan(&with_web(elsewhere)));
-    assert_eq!(told.len(), 1, "{told:?}");
+    let messages = refusals(&stage().plan(&with_web(elsewhere)));
+    assert_eq!(messages.len(), 1, "{messages:?}");
     // Every Machine of the group has vanished.
     let mut lost = stage();
     for machine in ["m00002", "m00003"] {
         lost.remove_machine(machine);
     }
     assert_eq!(lost.plan(&with_web(web(2))).refusals, []);
-    let told = refusals(&lost.plan(&with_web(web(2).config(image))));
-    assert_eq!(told.len(), 1, "{told:?}");
+    let messages = refusals(&lost.plan(&with_web(web(2).config(image))));
+    assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
 #[test]
 fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_it() {
     let mut stage = stage();
-    let wanted = with_web(web(2).config(json!({"image": "shop:2"})));
-    let plan = stage.plan_with(&wanted, &never());
+    let target = with_web(web(2).config(json!({"image": "shop:2"})));
+    let plan = stage.plan_with(&target, &never());
     assert_eq!(plan.refusals, []);
     assert_snapshot!(plan.warnings[0].message, @"the release command (fly.toml:7) is skipped (`--release-command=never`): the image of group `web` changes");
     let saved = SavedPlan::parse(&SavedPlan::of(&plan).to_json()).unwrap();
     assert_eq!(saved.requested, never().requested);
     assert_eq!(
-        saved.differences(&stage.plan(&wanted)),
+        saved.differences(&stage.plan(&target)),
         ["the set of flags differs"]
     );
-    stage.carry_out(&wanted, &plan);
-    assert!(stage.plan(&wanted).is_empty());
+    stage.carry_out(&target, &plan);
+    assert!(stage.plan(&target).is_empty());
 }
 
 fn named(strategy: UnsupportedStrategy) -> DesiredGroup {
@@ -214,10 +214,10 @@ fn named(strategy: UnsupportedStrategy) -> DesiredGroup {
 #[test]
 fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_change() {
     let stage = PlanFixture::with(&desired([("web", web(2))]));
-    let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
-    let plan = stage.plan(&wanted);
+    let target = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
+    let plan = stage.plan(&target);
     assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which this version does not support");
-    assert_eq!(stage.offline(&wanted).refusals, plan.refusals);
+    assert_eq!(stage.offline(&target).refusals, plan.refusals);
     let canary = desired([("web", named(UnsupportedStrategy::Canary))]);
     let replaced = stage.plan_with(&canary, &replacing(&["m00001"]));
     assert_eq!(replaced.refusals[0].code, "strategy_unsupported");
@@ -226,7 +226,7 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
     for machine in ["m00001", "m00002"] {
         resting.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
     }
-    assert_eq!(resting.plan(&wanted).refusals, []);
+    assert_eq!(resting.plan(&target).refusals, []);
     let more = web(3).with(|g| g.unsupported_strategy = Some(UnsupportedStrategy::Bluegreen));
     assert_eq!(stage.plan(&desired([("web", more.clone())])).refusals, []);
     assert_eq!(
@@ -240,11 +240,11 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
 #[test]
 fn the_strategy_of_one_run_is_that_of_every_group() {
     let mut stage = PlanFixture::with(&desired([("web", web(2))]));
-    let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
-    let rolling = stage.plan_with(&wanted, &by(ChosenStrategy::Rolling));
+    let target = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
+    let rolling = stage.plan_with(&target, &by(ChosenStrategy::Rolling));
     assert_eq!(rolling.refusals, []);
     assert_eq!(rolling.groups[0].strategy, "rolling: 1 at a time");
-    let immediate = stage.plan_with(&wanted, &by(ChosenStrategy::Immediate));
+    let immediate = stage.plan_with(&target, &by(ChosenStrategy::Immediate));
     assert!(immediate.groups[0].strategy.starts_with("immediate"));
     let gates = immediate.changes().map(|(_, change)| change.gate);
     assert!(gates.into_iter().all(|gate| gate == GateKind::None));
@@ -252,6 +252,6 @@ fn the_strategy_of_one_run_is_that_of_every_group() {
     assert_eq!(rolling.desired, immediate.desired);
     let saved = SavedPlan::of(&immediate);
     assert_eq!(saved.differences(&rolling), ["the set of flags differs"]);
-    stage.carry_out(&wanted, &rolling);
-    assert!(stage.plan(&wanted).is_empty());
+    stage.carry_out(&target, &rolling);
+    assert!(stage.plan(&target).is_empty());
 }

@@ -14,7 +14,7 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
         ("web", group("web").count(2)),
         ("cron", group("cron").count(1)),
     ]));
-    let wanted = desired([
+    let target = desired([
         (
             "web",
             group("web")
@@ -23,20 +23,20 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
         ),
         ("cron", group("cron").count(1)),
     ]);
-    let saved = SavedPlan::of(&stage.plan(&wanted));
+    let saved = SavedPlan::of(&stage.plan(&target));
     let text = saved.to_json();
     assert!(!text.contains("hunter2"));
     assert_eq!(SavedPlan::parse(&text).unwrap(), saved);
-    assert_eq!(saved.differences(&stage.plan(&wanted)), [""; 0]);
+    assert_eq!(saved.differences(&stage.plan(&target)), [""; 0]);
     let mut unrelated = stage.clone();
     unrelated.edit_outside("m00003", |machine| machine.state = MachineState::Stopped);
-    assert_eq!(saved.differences(&unrelated.plan(&wanted)), [""; 0]);
+    assert_eq!(saved.differences(&unrelated.plan(&target)), [""; 0]);
     let mut other = stage.clone();
     other.edit_outside("m00001", |machine| {
         config_of(machine).schedule = Some("daily".to_owned());
     });
     other.clone_machine("m00001", "e0001");
-    assert_snapshot!(saved.differences(&other.plan(&wanted)).join("\n"), @"
+    assert_snapshot!(saved.differences(&other.plan(&target)).join("\n"), @"
     adopting e0001 of group `cron` in ams is new
     destroying e0001 of group `cron` in ams is new
     ");
@@ -83,13 +83,13 @@ fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
         ("web", group("web").count(3)),
         ("cron", group("cron").count(1)),
     ]));
-    let wanted = desired([(
+    let target = desired([(
         "web",
         group("web")
             .count(2)
             .config(json!({"env": {"LOG": "debug"}})),
     )]);
-    assert_snapshot!(lines(&stage.offline(&wanted)), @"
+    assert_snapshot!(lines(&stage.offline(&target)), @"
     group cron: 1->0 removed (ams 1->0)
     group web: 3->2 changed (ams 3->2)
     update web ams m00002 [env.LOG]
@@ -99,7 +99,7 @@ fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
     destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
     note decided_at_apply
     ");
-    assert_snapshot!(lines(&PlanFixture::empty().offline(&wanted)), @"
+    assert_snapshot!(lines(&PlanFixture::empty().offline(&target)), @"
     group web: 0->2 added (ams 0->2)
     create web ams x2
     -- web: all created

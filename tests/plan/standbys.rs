@@ -12,23 +12,23 @@ use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, moved
 #[test]
 fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
     let mut stage = PlanFixture::empty();
-    let wanted = |n| {
+    let target = |n| {
         desired([(
             "worker",
             group("worker").count(n).with(|g| g.standby = Some(1)),
         )])
     };
-    assert_snapshot!(lines(&stage.apply(&wanted(1))), @"
+    assert_snapshot!(lines(&stage.apply(&target(1))), @"
     group worker: 0->2 added (ams 0->2)
     create worker ams
     create worker ams standby for #0
     ");
-    assert_snapshot!(lines(&stage.apply(&wanted(2))), @"
+    assert_snapshot!(lines(&stage.apply(&target(2))), @"
     group worker: 2->3 changed (ams 2->3)
     create worker ams
     update worker ams m00002 standby for m00001 #0
     ");
-    assert_snapshot!(lines(&stage.apply(&wanted(0))), @"
+    assert_snapshot!(lines(&stage.apply(&target(0))), @"
     group worker: 3->0 changed (ams 3->0)
     destroy worker ams m00003 CountLowered: count is 0
     destroy worker ams m00001 CountLowered: count is 0

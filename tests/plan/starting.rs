@@ -19,14 +19,14 @@ fn gates(plan: &Plan) -> Vec<GateKind> {
 
 #[test]
 fn what_a_killed_run_left_half_up_passes_its_gate_before_it_counts() {
-    let wanted = desired([("web", group("web").count(3).max_unavailable(1))]);
+    let target = desired([("web", group("web").count(3).max_unavailable(1))]);
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(0))]));
     let before = stage.known.clone();
-    stage.apply(&wanted);
+    stage.apply(&target);
     stage.known = before;
     stage.edit_outside("m00002", |machine| machine.state = MachineState::Starting);
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Stopped);
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     // Whether the first one stays up nobody knows, and the last one was stopped.
     let expected = [GateKind::Started, GateKind::Started, GateKind::None];
     assert_eq!(gates(&plan), expected);
@@ -67,10 +67,10 @@ fn a_started_machine_that_is_adopted_waits_only_for_checks_that_do_not_pass() {
     let checked = group("web")
         .count(2)
         .config(json!({"checks": {"up": {"type": "tcp", "port": 8080}}}));
-    let wanted = desired([("web", checked)]);
+    let target = desired([("web", checked)]);
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(0))]));
     let before = stage.known.clone();
-    stage.apply(&wanted);
+    stage.apply(&target);
     stage.known = before;
     let shows = |status| {
         move |machine: &mut Machine| {
@@ -84,14 +84,14 @@ fn a_started_machine_that_is_adopted_waits_only_for_checks_that_do_not_pass() {
     };
     stage.edit_outside("m00001", shows(CheckState::Passing));
     stage.edit_outside("m00002", shows(CheckState::Warning));
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_eq!(gates(&plan), [GateKind::None, GateKind::Healthy]);
 }
 
 #[test]
 fn who_goes_does_not_hang_on_whether_another_is_up_yet() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
-    let wanted = desired([(
+    let target = desired([(
         "web",
         group("web")
             .count(1)
@@ -108,7 +108,7 @@ fn who_goes_does_not_hang_on_whether_another_is_up_yet() {
         MachineState::Replacing,
     ] {
         stage.edit_outside("m00001", |machine| machine.state = state);
-        let plan = stage.plan(&wanted);
+        let plan = stage.plan(&target);
         let gone = plan
             .changes()
             .find(|(_, change)| matches!(change.action, Action::Destroy { .. }));

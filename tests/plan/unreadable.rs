@@ -44,11 +44,11 @@ fn accepting() -> Options {
 /// Holds rule 9.
 #[test]
 fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alone() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = forgotten(PlanFixture::with(&wanted));
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", in_part);
     stage.edit_outside("m00002", in_part);
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 unchanged (ams 2->2)
     record unrecorded_run
@@ -69,38 +69,38 @@ fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alo
 
 #[test]
 fn a_machine_enters_the_state_once_its_config_can_be_read() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = forgotten(PlanFixture::with(&wanted));
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = forgotten(PlanFixture::with(&target));
     let before = stage.observed.machines["m00001"].clone();
     stage.edit_outside("m00001", in_part);
-    let made = stage.plan(&wanted);
-    stage.carry_out(&wanted, &made);
+    let made = stage.plan(&target);
+    stage.carry_out(&target, &made);
     assert!(!stage.known.machines.contains_key("m00001"));
     assert!(stage.known.machines.contains_key("m00002"));
     let is_late = |plan: &Plan| plan.notes.iter().any(|note| note.code == "late_machine");
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     // Nobody knows what a run saw whose state was lost.
     assert!(plan.is_empty() && !is_late(&plan));
     stage.edit_outside("m00001", |machine| *machine = before);
-    assert!(!is_late(&stage.plan(&wanted)));
-    stage.apply(&wanted);
+    assert!(!is_late(&stage.plan(&target)));
+    stage.apply(&target);
     assert!(stage.known.machines.contains_key("m00001"));
 }
 
 #[test]
 fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
-    let wanted = |n| desired([("web", group("web").count(n))]);
-    let mut stage = forgotten(PlanFixture::with(&wanted(3)));
+    let target = |n| desired([("web", group("web").count(n))]);
+    let mut stage = forgotten(PlanFixture::with(&target(3)));
     stage.edit_outside("m00001", in_part);
     stage.edit_outside("m00002", in_part);
-    assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
+    assert_snapshot!(lines(&stage.plan(&target(1))), @"
     group web: 3->3 changed (ams 3->3)
     adopt web ams m00003: not in the state
     record unrecorded_run
     note left_unreadable web
     warning host_unreachable
     ");
-    assert_snapshot!(lines(&stage.plan(&wanted(0))), @"
+    assert_snapshot!(lines(&stage.plan(&target(0))), @"
     group web: 3->2 changed (ams 3->2)
     adopt web ams m00003: not in the state
     destroy web ams m00003 CountLowered: count is 0
@@ -122,7 +122,7 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
         mode: PlanMode::Destroy,
         ..Options::default()
     };
-    let plan = stage.plan_with(&wanted(3), &destroys);
+    let plan = stage.plan_with(&target(3), &destroys);
     assert_eq!(plan.shortfalls().count(), 1);
     assert_snapshot!(lines(&plan), @"
     group web: 3->2 changed (ams 3->2)
@@ -133,7 +133,7 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
     warning host_unreachable
     ");
     // Who names it means it.
-    let mut named = wanted(2);
+    let mut named = target(2);
     named.removed_machines.insert(id("m00001"));
     assert_snapshot!(lines(&stage.plan(&named)), @"
     group web: 3->2 changed (ams 3->2)
@@ -146,10 +146,10 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
 
 #[test]
 fn what_nobody_can_read_is_neither_replaced_nor_moved() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = forgotten(PlanFixture::with(&wanted));
+    let target = desired([("web", group("web").count(1))]);
+    let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", in_part);
-    let plan = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let plan = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&plan), @"
     group web: 1->1 unchanged (ams 1->1)
     record unrecorded_run
@@ -168,11 +168,11 @@ fn what_nobody_can_read_is_neither_replaced_nor_moved() {
 /// Holds rule 9.
 #[test]
 fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = forgotten(PlanFixture::with(&wanted));
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", unknown);
     stage.edit_outside("m00002", unknown);
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_snapshot!(lines(&plan), @"
     group web: 0->2 added (ams 0->2)
     create web ams x2
@@ -181,11 +181,11 @@ fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
     refused unknown_machines
     ");
     assert_eq!(plan.refusals[0].code, "unknown_machines");
-    assert!(stage.plan_with(&wanted, &accepting()).refusals.is_empty());
+    assert!(stage.plan_with(&target, &accepting()).refusals.is_empty());
     // Half a group is no group of half the size.
-    let mut half = forgotten(PlanFixture::with(&wanted));
+    let mut half = forgotten(PlanFixture::with(&target));
     half.edit_outside("m00001", unknown);
-    assert_eq!(refused(&half.plan(&wanted)), ["unknown_machines"]);
+    assert_eq!(refused(&half.plan(&target)), ["unknown_machines"]);
     // Nothing to make, nothing to refuse.
     let one = desired([("web", group("web").count(1))]);
     assert!(half.plan(&one).refusals.is_empty());
@@ -206,27 +206,27 @@ fn with_a_state_nobody_unknown_keeps_anything_from_being_made() {
 
 #[test]
 fn a_stranger_that_can_be_read_keeps_nothing_from_being_made() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = forgotten(PlanFixture::with(&wanted));
+    let target = desired([("web", group("web").count(1))]);
+    let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", |machine| {
         machine.management = Management::Unmanaged;
         machine.group = None;
     });
-    assert!(stage.plan(&wanted).refusals.is_empty());
+    assert!(stage.plan(&target).refusals.is_empty());
     // Nor does a release-command Machine whose host is away.
     stage.edit_outside("m00001", |machine| {
         in_part(machine);
         machine.management = Management::Auxiliary;
     });
-    assert!(stage.plan(&wanted).refusals.is_empty());
+    assert!(stage.plan(&target).refusals.is_empty());
 }
 
 #[test]
 fn an_entry_of_the_list_that_cannot_be_read_is_said_and_counts_as_unknown() {
-    let wanted = desired([("web", group("web").count(1))]);
+    let target = desired([("web", group("web").count(1))]);
     let mut stage = PlanFixture::empty();
     stage.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_eq!(refused(&plan), ["unknown_machines"]);
     assert_eq!(plan.warnings[0].code, "unreadable_entries");
 }
@@ -234,13 +234,13 @@ fn an_entry_of_the_list_that_cannot_be_read_is_said_and_counts_as_unknown() {
 /// Holds rule 9.
 #[test]
 fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| {
         machine.config = None;
         machine.unreadable = Some("`services` is text, not a list".to_owned());
     });
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert_eq!(
         plan.warnings[0].message,
         "config unreadable: 1 Machine (m00001): `services` is text, not a list"
@@ -260,24 +260,24 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
 
 #[test]
 fn a_region_that_is_not_told_is_the_states_and_without_a_state_the_machine_is_unknown() {
-    let wanted = desired([("web", group("web").exact(&[("ams", 2)]))]);
-    let mut stage = PlanFixture::with(&wanted);
+    let target = desired([("web", group("web").exact(&[("ams", 2)]))]);
+    let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| {
         machine.region = aeroform::core::fleet::Region::unknown();
     });
-    assert!(stage.plan(&wanted).is_empty());
+    assert!(stage.plan(&target).is_empty());
     let stage = forgotten(stage);
-    assert_eq!(refused(&stage.plan(&wanted)), ["unknown_machines"]);
+    assert_eq!(refused(&stage.plan(&target)), ["unknown_machines"]);
 }
 
 #[test]
 fn an_image_that_only_a_dead_host_runs_is_inherited() {
-    let mut wanted = desired([(
+    let mut target = desired([(
         "web",
         group("web").count(1).config(json!({"image": "shop:1"})),
     )]);
-    wanted.provider = "fly".to_owned();
-    let mut stage = forgotten(PlanFixture::with(&wanted));
+    target.provider = "fly".to_owned();
+    let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", in_part);
     let mut more = desired([("web", group("web").count(2))]);
     more.provider = "fly".to_owned();
@@ -289,65 +289,65 @@ fn an_image_that_only_a_dead_host_runs_is_inherited() {
 /// Holds rule 8.
 #[test]
 fn an_empty_list_without_a_count_is_no_empty_app() {
-    let wanted = desired([("web", group("web").count(2))]);
+    let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::empty();
     stage.observed.description.machine_count = None;
-    assert_eq!(refused(&stage.plan(&wanted)), ["fleet_vanished"]);
+    assert_eq!(refused(&stage.plan(&target)), ["fleet_vanished"]);
     let accepts = Options {
         accept_missing: true,
         ..Options::default()
     };
-    assert!(stage.plan_with(&wanted, &accepts).refusals.is_empty());
+    assert!(stage.plan_with(&target, &accepts).refusals.is_empty());
     stage.observed.description.is_pending = true;
-    assert!(stage.plan(&wanted).refusals.is_empty());
+    assert!(stage.plan(&target).refusals.is_empty());
     // Nor is there nothing left to destroy, whether there is a state or not.
     let destroys = |accept_missing| Options {
         mode: PlanMode::Destroy,
         accept_missing,
         ..Options::default()
     };
-    let mut applied = PlanFixture::with(&wanted);
+    let mut applied = PlanFixture::with(&target);
     applied.remove_machine("m00001");
     applied.remove_machine("m00002");
     for mut stage in [PlanFixture::empty(), applied] {
         stage.observed.description.machine_count = None;
-        let plan = stage.plan_with(&wanted, &destroys(false));
+        let plan = stage.plan_with(&target, &destroys(false));
         assert_eq!(refused(&plan), ["fleet_vanished"]);
-        let plan = stage.plan_with(&wanted, &destroys(true));
+        let plan = stage.plan_with(&target, &destroys(true));
         assert!(plan.refusals.is_empty());
         stage.observed.description.is_pending = true;
-        let plan = stage.plan_with(&wanted, &destroys(false));
+        let plan = stage.plan_with(&target, &destroys(false));
         assert!(plan.refusals.is_empty());
     }
     // A list that has Machines needs no count.
-    let mut stage = PlanFixture::with(&wanted);
+    let mut stage = PlanFixture::with(&target);
     stage.observed.description.machine_count = None;
-    assert!(stage.plan(&wanted).is_empty());
+    assert!(stage.plan(&target).is_empty());
     // One whose Machines are gone by their ids is refused as such, whatever the app says of itself.
     stage.remove_machine("m00001");
     stage.remove_machine("m00002");
     stage.observed.description.machine_count = None;
     stage.observed.description.is_pending = true;
-    assert_eq!(refused(&stage.plan(&wanted)), ["all_missing"]);
+    assert_eq!(refused(&stage.plan(&target)), ["all_missing"]);
 }
 
 #[test]
 fn an_id_that_is_told_later_takes_the_place_of_a_derived_one() {
-    let wanted = desired([("web", group("web").count(1))]);
+    let target = desired([("web", group("web").count(1))]);
     let mut stage = PlanFixture::empty();
-    stage.observed.description.scope = Lineage::derive_from_names("personal", &wanted.app);
+    stage.observed.description.scope = Lineage::derive_from_names("personal", &target.app);
     stage.observed.description.scope_is_derived = true;
-    let plan = stage.apply(&wanted);
+    let plan = stage.apply(&target);
     assert_eq!(plan.warnings[0].code, "app_id_unknown");
     stage.observed.description.scope = Lineage::new("scope-1").unwrap();
     stage.observed.description.scope_is_derived = false;
-    let plan = stage.apply(&wanted);
+    let plan = stage.apply(&target);
     assert!(plan.refusals.is_empty());
     assert_eq!(plan.records[0].code, "lineage_told");
     assert_eq!(stage.known.lineage, Some(Lineage::new("scope-1").unwrap()));
     // A real one never gives way without a word.
     stage.observed.description.scope = Lineage::new("scope-2").unwrap();
-    assert_eq!(refused(&stage.plan(&wanted)), ["other_lineage"]);
+    assert_eq!(refused(&stage.plan(&target)), ["other_lineage"]);
 }
 
 fn refused(plan: &Plan) -> Vec<&str> {
@@ -359,27 +359,27 @@ fn refused(plan: &Plan) -> Vec<&str> {
 
 /// A plan for every code of what cannot be read.
 pub(crate) fn provoked() -> Vec<Plan> {
-    let wanted = desired([("web", group("web").count(2))]);
-    let mut odd = forgotten(PlanFixture::with(&wanted));
+    let target = desired([("web", group("web").count(2))]);
+    let mut odd = forgotten(PlanFixture::with(&target));
     odd.edit_outside("m00001", |machine| {
         machine.config = None;
         machine.unreadable = Some("`services` is text, not a list".to_owned());
     });
-    let mut away = PlanFixture::with(&wanted);
+    let mut away = PlanFixture::with(&target);
     away.clone_machine("m00001", "e0001");
     away.edit_outside("e0001", unknown);
     odd.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
     let mut nameless = PlanFixture::empty();
-    nameless.observed.description.scope = Lineage::derive_from_names("personal", &wanted.app);
+    nameless.observed.description.scope = Lineage::derive_from_names("personal", &target.app);
     nameless.observed.description.scope_is_derived = true;
-    let first = nameless.apply(&wanted);
+    let first = nameless.apply(&target);
     nameless.observed.description.scope = Lineage::new("scope-1").unwrap();
     nameless.observed.description.scope_is_derived = false;
     vec![
         odd.plan(&desired([("web", group("web").count(0))])),
         odd.plan(&desired([("web", group("web").count(3))])),
-        away.plan(&wanted),
+        away.plan(&target),
         first,
-        nameless.plan(&wanted),
+        nameless.plan(&target),
     ]
 }

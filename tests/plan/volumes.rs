@@ -134,9 +134,9 @@ fn volumes_of_one_name_and_region_lie_apart() {
 
 #[test]
 fn a_provider_without_volumes_makes_none_and_an_offline_plan_says_who_decides() {
-    let wanted = desired([("db", db(1))]);
-    assert_eq!(made(&PlanFixture::empty().plan(&wanted)), []);
-    let mut fly = wanted;
+    let target = desired([("db", db(1))]);
+    assert_eq!(made(&PlanFixture::empty().plan(&target)), []);
+    let mut fly = target;
     "fly".clone_into(&mut fly.provider);
     fly.groups.values_mut().for_each(|group| {
         group.template.image = Some("shop@sha256:0".to_owned());
@@ -209,58 +209,58 @@ fn a_replacement_that_gets_its_first_mount_gets_a_volume_and_one_that_keeps_its_
 
 #[test]
 fn a_standby_has_a_volume_of_its_own() {
-    let wanted = desired([("db", db(1).with(|group| group.standby = Some(1)))]);
-    let volumes = mounted(&place([volume("data", "vol_1", "ams")]).plan(&wanted));
+    let target = desired([("db", db(1).with(|group| group.standby = Some(1)))]);
+    let volumes = mounted(&place([volume("data", "vol_1", "ams")]).plan(&target));
     assert_eq!(volumes[0].0, ["vol_1"]);
     assert_eq!(volumes[1].1.len(), 1);
 }
 
 #[test]
 fn new_volumes_are_in_the_bill() {
-    let mut wanted = desired([(
+    let mut target = desired([(
         "db",
         initially(db(1), 10)
             .list("iad")
             .config(json!({"guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256}})),
     )]);
-    "fly".clone_into(&mut wanted.provider);
-    wanted.groups.values_mut().for_each(|group| {
+    "fly".clone_into(&mut target.provider);
+    target.groups.values_mut().for_each(|group| {
         group.template.image = Some("shop@sha256:0".to_owned());
     });
-    let cents = |stage: &PlanFixture| stage.plan(&wanted).cost.unwrap().cents_per_month;
+    let cents = |stage: &PlanFixture| stage.plan(&target).cost.unwrap().cents_per_month;
     assert_eq!(cents(&place([])), 194 + 150);
     assert_eq!(cents(&place([volume("data", "vol_1", "iad")])), 194);
 }
 
 #[test]
 fn a_saved_plan_is_another_one_once_a_volume_turned_up() {
-    let wanted = desired([("db", db(1))]);
-    let saved = SavedPlan::of(&place([]).plan(&wanted));
+    let target = desired([("db", db(1))]);
+    let saved = SavedPlan::of(&place([]).plan(&target));
     let text = saved.to_json();
     assert!(text.contains("new_volumes"), "{text}");
     assert_eq!(SavedPlan::parse(&text).unwrap(), saved);
-    assert!(saved.differences(&place([]).plan(&wanted)).is_empty());
+    assert!(saved.differences(&place([]).plan(&target)).is_empty());
     let other = place([volume("logs", "vol_1", "ams")]);
-    assert!(saved.differences(&other.plan(&wanted)).is_empty());
+    assert!(saved.differences(&other.plan(&target)).is_empty());
     let taken = place([volume("data", "vol_1", "ams")]);
     assert_eq!(
-        saved.differences(&taken.plan(&wanted)),
+        saved.differences(&taken.plan(&target)),
         ["creating a Machine of group `db` in ams is now a different change"]
     );
 }
 
 #[test]
 fn a_saved_plan_whose_creates_have_different_volumes_is_the_same_plan_again() {
-    let wanted = desired([("db", db(4))]);
+    let target = desired([("db", db(4))]);
     let stage = place([
         volume("data", "vol_1", "ams"),
         volume("data", "vol_2", "ams"),
     ]);
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     let kinds: Vec<_> = mounted(&plan).into_iter().map(|(taken, _)| taken).collect();
     assert_eq!(kinds, [vec!["vol_1"], vec!["vol_2"], vec![], vec![]]);
     assert_eq!(SavedPlan::of(&plan).differences(&plan), [""; 0]);
-    let one = place([volume("data", "vol_1", "ams")]).plan(&wanted);
+    let one = place([volume("data", "vol_1", "ams")]).plan(&target);
     assert_eq!(
         SavedPlan::of(&plan).differences(&one),
         ["creating a Machine of group `db` in ams is now a different change"]
@@ -284,8 +284,8 @@ fn planted(fault: impl FnOnce(&mut Vec<VolumeId>, &mut Vec<PlannedVolume>)) -> S
     let mut stage = place([volume("data", "vol_2", "ams")]);
     stage.apply(&desired([("db", db(1))]));
     stage.observed.volumes = vec![volume("data", "vol_1", "ams"), held, lost, far, other];
-    let wanted = desired([("db", db(2))]);
-    let mut plan = stage.plan(&wanted);
+    let target = desired([("db", db(2))]);
+    let mut plan = stage.plan(&target);
     for step in &mut plan.steps {
         if let Work::Change(change) = &mut step.work
             && let Action::Create {
@@ -298,7 +298,7 @@ fn planted(fault: impl FnOnce(&mut Vec<VolumeId>, &mut Vec<PlannedVolume>)) -> S
             break;
         }
     }
-    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    let findings = check(&plan, &target, &stage.known, Some(&stage.observed));
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     findings.join("\n")
 }
@@ -355,10 +355,10 @@ fn a_volume_whose_machine_is_on_its_way_out_is_taken() {
     stage.apply(&desired([("db", db(1))]));
     stage.observed.volumes[0].attached_to = Some(id("m00001"));
     stage.edit_outside("m00001", |machine| machine.state = MachineState::Destroying);
-    let mut wanted = desired([("db", db(1)), ("web", group("web").count(1))]);
-    wanted.groups.get_mut("db").unwrap().max_per_region = None;
+    let mut target = desired([("db", db(1)), ("web", group("web").count(1))]);
+    target.groups.get_mut("db").unwrap().max_per_region = None;
     let plan = stage.plan_with(
-        &wanted,
+        &target,
         &aeroform::core::plan::Options {
             accept_missing: true,
             ..Default::default()
@@ -370,10 +370,10 @@ fn a_volume_whose_machine_is_on_its_way_out_is_taken() {
 /// Holds rule 6.
 #[test]
 fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named_once() {
-    let wanted = desired([("db", db(1))]);
+    let target = desired([("db", db(1))]);
     let mut stage = place([]);
     stage.volumes = true;
-    stage.apply(&wanted);
+    stage.apply(&target);
     let old = stage.observed.machines["m00001"].volumes[0].to_string();
     stage.observed.volumes = vec![
         volume("data", &old, "ams"),
@@ -386,22 +386,22 @@ fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named
         let mounts = crate::support::config_of(machine).mounts.as_mut().unwrap();
         mounts[0].volume = Some(new.to_string());
     });
-    let plan = stage.plan(&wanted);
+    let plan = stage.plan(&target);
     assert!(plan.drift.is_empty(), "{:?}", plan.drift);
     let changes: Vec<_> = plan.changes().map(|(_, change)| &change.action).collect();
     assert!(matches!(changes[..], [Action::Adopt]), "{changes:?}");
-    let told: Vec<_> = plan
+    let messages: Vec<_> = plan
         .notes
         .iter()
         .filter(|note| note.code == "volume_forked")
         .collect();
-    assert_eq!(told.len(), 1);
-    assert!(told[0].message.contains(&old) && told[0].message.contains("$0.45 a month"));
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].message.contains(&old) && messages[0].message.contains("$0.45 a month"));
     // Nor does a new Machine begin with what is as old as the move.
     let more = stage.plan(&desired([("db", db(2))]));
     assert_eq!(made(&more).len(), 1);
-    stage.apply(&wanted);
-    assert!(stage.plan(&wanted).is_empty());
+    stage.apply(&target);
+    assert!(stage.plan(&target).is_empty());
     assert_eq!(
         stage.known.machines["m00001"].volumes[0].as_str(),
         "vol_new"
@@ -409,14 +409,14 @@ fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named
 }
 
 pub(crate) fn forked() -> Plan {
-    let wanted = desired([("db", db(1))]);
+    let target = desired([("db", db(1))]);
     let mut stage = place([]);
     stage.volumes = true;
-    stage.apply(&wanted);
+    stage.apply(&target);
     let old = stage.observed.machines["m00001"].volumes[0].to_string();
     stage.observed.volumes = vec![volume("data", &old, "ams")];
     stage.edit_outside("m00001", |machine| {
         machine.volumes = vec![VolumeId::new("vol_new").unwrap()];
     });
-    stage.plan(&wanted)
+    stage.plan(&target)
 }

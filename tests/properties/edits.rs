@@ -192,21 +192,21 @@ proptest! {
         let mut stage = PlanFixture::with(&desired);
         for verb in &verbs {
             for edit in meant(verb, &desired, &stage.observed.machines).unwrap_or_default() {
-            let (after, wanted) = made(&texts, &desired, &edit);
+            let (after, target) = made(&texts, &desired, &edit);
             let again = read(&after).unwrap();
-            prop_assert_eq!(&normalized(again), &normalized(wanted.clone()));
-            assert_edit_is_exact(&desired, &wanted, &edit);
+            prop_assert_eq!(&normalized(again), &normalized(target.clone()));
+            assert_edit_is_exact(&desired, &target, &edit);
             assert_only_edit_changed(&texts.fly, &after.fly, &desired, &edit);
             if let (Some(before), Some(after)) = (&texts.aeroform, &after.aeroform) {
                 assert_only_edit_changed(before, after, &desired, &edit);
             }
             // The same once more is nothing more.
             if !matches!(edit, Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. }) {
-                let (same, _) = made(&after, &wanted, &edit);
+                let (same, _) = made(&after, &target, &edit);
                 prop_assert_eq!((&same.fly, &same.aeroform), (&after.fly, &after.aeroform));
             }
             texts = after;
-            desired = wanted;
+            desired = target;
             }
             stage.apply(&desired);
         }

@@ -5,7 +5,7 @@ use aeroform::core::plan::{Action, Removal};
 use proptest::prelude::*;
 
 use crate::config;
-use crate::random::{lay_hand, manifest, outside_change};
+use crate::random::{apply_outside_change, manifest, outside_change};
 use crate::support::PlanFixture;
 
 proptest! {
@@ -16,7 +16,7 @@ proptest! {
     fn no_more_is_destroyed_than_max_destroy_allows(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(outside_change(), 0..4),
+        outside in proptest::collection::vec(outside_change(), 0..4),
         limit in prop_oneof![(0..5u32).prop_map(Limit::Count), Just(Limit::Share(0.25))],
         volumes in any::<bool>(),
     ) {
@@ -25,8 +25,8 @@ proptest! {
         let made = stage.plan(&before);
         prop_assume!(made.refusals.is_empty());
         stage.carry_out(&before, &made);
-        for (at, hand) in hands.iter().enumerate() {
-            lay_hand(&mut stage, hand, at);
+        for (at, outside_change) in outside.iter().enumerate() {
+            apply_outside_change(&mut stage, outside_change, at);
         }
         let mut after = after;
         after.policy.max_destroy = Some(limit);
@@ -51,21 +51,21 @@ proptest! {
     fn what_was_added_outside_goes_only_where_its_group_was_named(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(outside_change(), 1..5),
+        outside in proptest::collection::vec(outside_change(), 1..5),
     ) {
         let mut stage = PlanFixture::empty();
         let made = stage.plan(&before);
         stage.carry_out(&before, &made);
-        for (at, hand) in hands.iter().enumerate() {
-            lay_hand(&mut stage, hand, at);
+        for (at, outside_change) in outside.iter().enumerate() {
+            apply_outside_change(&mut stage, outside_change, at);
         }
         let made = stage.plan(&after);
         let added = made.adopted_machines();
-        let asked = aeroform::core::plan::required_approval(&made);
+        let approval = aeroform::core::plan::required_approval(&made);
         for (_, change) in made.changes() {
             let goes = matches!(change.action, Action::Destroy { .. });
             if goes && change.machine.id.as_ref().is_some_and(|id| added.contains(id)) {
-                let named = asked.typed.iter().any(|typed| typed.outside > 0 && typed.group.as_ref() == Some(&change.group));
+                let named = approval.typed.iter().any(|typed| typed.outside > 0 && typed.group.as_ref() == Some(&change.group));
                 prop_assert!(named, "{:#?}", made.summary_lines());
             }
         }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::random::{lay_hand, manifest, outside_change};
+use crate::random::{apply_outside_change, manifest, outside_change};
 use crate::support::PlanFixture;
 
 const PLANS: u64 = 10_000;
@@ -46,34 +46,34 @@ fn draw<T: std::fmt::Debug>(runner: &mut TestRunner, of: impl Strategy<Value = T
 
 /// A manifest with guards, which the others do without.
 fn guarded(runner: &mut TestRunner) -> Desired {
-    let mut wanted = draw(runner, manifest());
+    let mut target = draw(runner, manifest());
     let protected = draw(runner, 0..24usize);
-    for (at, group) in wanted.groups.values_mut().enumerate() {
+    for (at, group) in target.groups.values_mut().enumerate() {
         group.protect = protected == at;
     }
-    wanted.policy.max_destroy = match draw(runner, 0..6u8) {
+    target.policy.max_destroy = match draw(runner, 0..6u8) {
         0 => Some(Limit::Count(draw(runner, 0..4u32))),
         1 => Some(Limit::Share(0.25)),
         _ => None,
     };
-    wanted
+    target
 }
 
 /// Single Machines that are named, by what is written or by a verb.
-fn directed(runner: &mut TestRunner, stage: &PlanFixture, wanted: &mut Desired) {
+fn directed(runner: &mut TestRunner, stage: &PlanFixture, target: &mut Desired) {
     let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
-    let groups: Vec<GroupName> = wanted.groups.keys().cloned().collect();
+    let groups: Vec<GroupName> = target.groups.keys().cloned().collect();
     for id in ids {
         match draw(runner, 0..16u8) {
-            0 => drop(wanted.removed_machines.insert(id)),
-            1 => wanted.moved_machines.push(MovedMachine {
+            0 => drop(target.removed_machines.insert(id)),
+            1 => target.moved_machines.push(MovedMachine {
                 machine: id,
                 to: groups[draw(runner, 0..groups.len())].clone(),
             }),
             _ => {}
         }
     }
-    for group in wanted.groups.values_mut() {
+    for group in target.groups.values_mut() {
         group.max_per_region = (draw(runner, 0..8u8) == 0).then_some(4);
     }
 }
@@ -85,8 +85,8 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
     stage.volumes = seed.is_multiple_of(2);
     let mut found = Vec::new();
     for chapter in 0..CHAPTERS {
-        let mut wanted = guarded(&mut runner);
-        directed(&mut runner, &stage, &mut wanted);
+        let mut target = guarded(&mut runner);
+        directed(&mut runner, &stage, &mut target);
         let options = Options {
             mode: match draw(&mut runner, 0..20u8) {
                 0 => PlanMode::Destroy,
@@ -96,8 +96,8 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
             ..Options::default()
         };
         let mut read = |observed: Option<&Observed>| {
-            let made = plan(&wanted, &stage.known, observed, &options);
-            let bad = check(&made, &wanted, &stage.known, observed);
+            let made = plan(&target, &stage.known, observed, &options);
+            let bad = check(&made, &target, &stage.known, observed);
             found.extend(bad.iter().map(|bad| {
                 let lines = made.summary_lines().join("\n    ");
                 format!("history {seed}, chapter {chapter}: {bad}\n    {lines}")
@@ -108,9 +108,9 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
         read(None);
         let made = read(Some(&stage.observed));
         if made.refusals.is_empty() {
-            stage.carry_out(&wanted, &made);
+            stage.carry_out(&target, &made);
             let again = plan(
-                &wanted,
+                &target,
                 &stage.known,
                 Some(&stage.observed),
                 &Options::default(),
@@ -124,7 +124,7 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
             }
         }
         for at in 0..draw(&mut runner, 0..4usize) {
-            lay_hand(
+            apply_outside_change(
                 &mut stage,
                 &draw(&mut runner, outside_change()),
                 at + 10 * chapter,

@@ -1,4 +1,4 @@
-//! Random manifests, and the random hands of other tools.
+//! Random manifests, and the random changes by other tools.
 
 use aeroform::core::fleet::{
     Count, Desired, DesiredGroup, HostStatus, Limit, MachineId, MachineState, Regions,
@@ -30,30 +30,30 @@ fn one_group(name: &'static str) -> impl Strategy<Value = DesiredGroup> {
     let shape = (0..4u8, 0..3u32, any::<bool>(), 0..3u8, 1..4u32);
     (proptest::option::of(0..7u32), regions(), shape).prop_map(
         move |(count, regions, (kind, env, immediate, standby, width))| {
-            let mut wanted = group(name).config(json!({"env": {"VERSION": env.to_string()}}));
-            wanted = match kind {
-                0 => wanted.serves(),
-                1 => wanted.mount(),
-                _ => wanted,
+            let mut target = group(name).config(json!({"env": {"VERSION": env.to_string()}}));
+            target = match kind {
+                0 => target.serves(),
+                1 => target.mount(),
+                _ => target,
             };
-            wanted.count = match &regions {
+            target.count = match &regions {
                 Regions::Exact(map) => Count::Written(map.values().sum()),
                 Regions::List(_) | Regions::Unwritten => {
                     count.map_or(Count::Unwritten, Count::Written)
                 }
             };
             if kind > 1 && standby > 0 {
-                wanted.standby = Some(u32::from(standby) - 1);
+                target.standby = Some(u32::from(standby) - 1);
             }
-            wanted.regions = regions;
-            wanted.strategy = if immediate && env == 0 {
+            target.regions = regions;
+            target.strategy = if immediate && env == 0 {
                 Update::Immediate
             } else {
                 Update::Rolling {
                     max_unavailable: Limit::Count(width),
                 }
             };
-            wanted
+            target
         },
     )
 }
@@ -69,16 +69,16 @@ pub(crate) fn manifest() -> impl Strategy<Value = Desired> {
     (groups, 1..16u8, any::<bool>()).prop_map(|((api, cron, web, worker), present, moves)| {
         let all = [api, cron, web, worker];
         let chosen = GROUPS.into_iter().zip(all).enumerate();
-        let mut wanted = desired(
+        let mut target = desired(
             chosen
                 .filter(|(at, _)| present & (1 << at) != 0)
                 .map(|(_, (name, group))| (name, group)),
         );
         // A group that is not there any more may have become one that is.
         if moves && present & 0b1001 == 0b0001 {
-            wanted.moved.push(moved("worker", "api"));
+            target.moved.push(moved("worker", "api"));
         }
-        wanted
+        target
     })
 }
 
@@ -106,13 +106,17 @@ pub(crate) fn outside_change() -> impl Strategy<Value = OutsideChange> {
     })
 }
 
-pub(crate) fn lay_hand(stage: &mut PlanFixture, hand: &OutsideChange, serial: usize) {
+pub(crate) fn apply_outside_change(
+    stage: &mut PlanFixture,
+    outside_change: &OutsideChange,
+    serial: usize,
+) {
     let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
     let pick = |at: &usize| {
         ids.get(at % ids.len().max(1))
             .map(|id| id.as_str().to_owned())
     };
-    match hand {
+    match outside_change {
         OutsideChange::Stop(at) => {
             if let Some(id) = pick(at) {
                 stage.edit_outside(&id, |machine| machine.state = MachineState::Stopped);

@@ -50,7 +50,7 @@ impl RealRunFixture {
         let made = self.planned(desired, &observed);
         self.runs += 1;
         let lock = TestLock::held();
-        let errand = RunSpec {
+        let run_spec = RunSpec {
             number: self.runs,
             desired,
             known: &self.known,
@@ -61,9 +61,9 @@ impl RealRunFixture {
             cancel: Cancel::never(),
             parallelism: 16,
         };
-        let (ran, known) = self.runtime.block_on(carry_out(errand, made));
-        let ends = ran.report.results.iter().map(|result| &result.outcome);
-        let undone: Vec<_> = ends.filter(|end| **end != Outcome::Done).collect();
+        let (ran, known) = self.runtime.block_on(carry_out(run_spec, made));
+        let outcomes = ran.report.results.iter().map(|result| &result.outcome);
+        let undone: Vec<_> = outcomes.filter(|end| **end != Outcome::Done).collect();
         assert!(undone.is_empty(), "{undone:#?}");
         assert_eq!(ran.report.findings, [""; 0]);
         self.known = known;

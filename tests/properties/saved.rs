@@ -7,7 +7,7 @@ use aeroform::core::state::{self, FORMAT};
 use proptest::prelude::*;
 
 use crate::config;
-use crate::random::{lay_hand, manifest, outside_change};
+use crate::random::{apply_outside_change, manifest, outside_change};
 use crate::support::PlanFixture;
 
 proptest! {
@@ -22,8 +22,8 @@ proptest! {
         let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
         let mut serial = 0;
-        for (wanted, hands) in &manifests {
-            let made = stage.plan(wanted);
+        for (target, outside) in &manifests {
+            let made = stage.plan(target);
             let saved = SavedPlan::of(&made);
             let again = SavedPlan::parse(&saved.to_json()).unwrap();
             prop_assert_eq!(&again, &saved);
@@ -31,26 +31,26 @@ proptest! {
             prop_assert_eq!(again.differences(&made), Vec::<String>::new());
             if made.refusals.is_empty() {
                 // What fails or stays unknown is in the state as well.
-                let ends = |step: aeroform::core::plan::StepId| match failing >> (step.0 % 16 * 2) & 3 {
+                let outcome_of = |step: aeroform::core::plan::StepId| match failing >> (step.0 % 16 * 2) & 3 {
                     0 if failing % 3 == 0 => Some(Outcome::Unknown { message: "no answer".to_owned() }),
                     1 if failing % 3 == 0 => Some(Outcome::NotStarted),
                     _ => None,
                 };
-                let creates = made.steps.iter().any(|step| ends(step.id).is_some());
+                let creates = made.steps.iter().any(|step| outcome_of(step.id).is_some());
                 // A standby can watch none that was not made.
-                if creates && wanted.groups.values().any(|group| group.standby != Some(0)) {
-                    stage.carry_out(wanted, &made);
+                if creates && target.groups.values().any(|group| group.standby != Some(0)) {
+                    stage.carry_out(target, &made);
                 } else {
-                    stage.carry_out_except(wanted, &made, ends);
+                    stage.carry_out_except(target, &made, outcome_of);
                 }
             }
             let text = state::write(&stage.known);
             let read = state::read(&text, &stage.known.app);
             prop_assert_eq!(read.as_ref(), Ok(&stage.known));
             prop_assert_eq!(state::write(&read.unwrap()), text);
-            for hand in hands {
+            for outside_change in outside {
                 serial += 1;
-                lay_hand(&mut stage, hand, serial);
+                apply_outside_change(&mut stage, outside_change, serial);
             }
         }
     }

@@ -150,8 +150,8 @@ fn form() -> impl Strategy<Value = GroupsForm> {
 }
 
 /// The entries of a group's table, as key and value.
-fn said(hand: &WritingStyle, numbers: CountForm) -> Vec<(&'static str, String)> {
-    let list = ("regions", hand.list(&["gru", "bog"]));
+fn said(outside_change: &WritingStyle, numbers: CountForm) -> Vec<(&'static str, String)> {
+    let list = ("regions", outside_change.list(&["gru", "bog"]));
     let count = ("count", "3".to_owned());
     let mut said = match numbers {
         CountForm::Nothing => Vec::new(),
@@ -164,13 +164,20 @@ fn said(hand: &WritingStyle, numbers: CountForm) -> Vec<(&'static str, String)> 
     said
 }
 
-fn ours(hand: &WritingStyle, form: GroupsForm, groups: &[(&str, CountForm)]) -> Vec<String> {
+fn ours(
+    outside_change: &WritingStyle,
+    form: GroupsForm,
+    groups: &[(&str, CountForm)],
+) -> Vec<String> {
     let mut lines = Vec::new();
     let tables = groups
         .iter()
-        .map(|(name, numbers)| (*name, said(hand, *numbers)));
+        .map(|(name, numbers)| (*name, said(outside_change, *numbers)));
     let inline = |entries: &[(&str, String)]| {
-        let entries: Vec<String> = entries.iter().map(|(k, v)| hand.entry(k, v)).collect();
+        let entries: Vec<String> = entries
+            .iter()
+            .map(|(k, v)| outside_change.entry(k, v))
+            .collect();
         format!("{{ {} }}", entries.join(", "))
     };
     match form {
@@ -180,12 +187,12 @@ fn ours(hand: &WritingStyle, form: GroupsForm, groups: &[(&str, CountForm)]) -> 
                 let is_map =
                     |value: &str| matches!(form, GroupsForm::MapHeaders) && value.starts_with('{');
                 for (key, value) in entries.iter().filter(|(_, value)| !is_map(value)) {
-                    lines.push(hand.entry(key, value));
+                    lines.push(outside_change.entry(key, value));
                 }
                 if entries.iter().any(|(_, value)| is_map(value)) {
                     lines.push(format!("[groups.{name}.regions]"));
-                    lines.push(hand.entry("gru", "2"));
-                    lines.push(hand.entry("fra", "1"));
+                    lines.push(outside_change.entry("gru", "2"));
+                    lines.push(outside_change.entry("fra", "1"));
                 }
             }
         }
@@ -201,106 +208,106 @@ fn ours(hand: &WritingStyle, form: GroupsForm, groups: &[(&str, CountForm)]) -> 
                     } else {
                         format!("groups.{name}.{key}")
                     };
-                    lines.push(hand.entry(&key, &value));
+                    lines.push(outside_change.entry(&key, &value));
                 }
             }
         }
         GroupsForm::InlineUnderHeader => {
             lines.push("[groups]".to_owned());
             for (name, entries) in tables {
-                lines.push(hand.entry(name, &inline(&entries)));
+                lines.push(outside_change.entry(name, &inline(&entries)));
             }
         }
         GroupsForm::Inline => {
             let tables: Vec<String> = tables
-                .map(|(name, entries)| hand.entry(name, &inline(&entries)))
+                .map(|(name, entries)| outside_change.entry(name, &inline(&entries)))
                 .collect();
-            lines.push(hand.entry("groups", &format!("{{ {} }}", tables.join(", "))));
+            lines.push(outside_change.entry("groups", &format!("{{ {} }}", tables.join(", "))));
         }
     }
     lines
 }
 
 /// What fly.toml says of these groups, in one of several forms each.
-fn fly(hand: &WritingStyle, groups: &[&str], shape: &[u8]) -> Vec<String> {
+fn fly(outside_change: &WritingStyle, groups: &[&str], shape: &[u8]) -> Vec<String> {
     let way = |at: usize| shape[at % shape.len()];
     let first = groups[0];
     let last = groups[groups.len() - 1];
     let mut lines = vec![
-        hand.entry("app", &hand.quoted("shop")),
-        hand.entry("primary_region", &hand.quoted("ams")),
+        outside_change.entry("app", &outside_change.quoted("shop")),
+        outside_change.entry("primary_region", &outside_change.quoted("ams")),
     ];
     let commands = groups
         .iter()
-        .map(|name| (*name, hand.quoted(&format!("bin/{name}"))));
+        .map(|name| (*name, outside_change.quoted(&format!("bin/{name}"))));
     let inline_vm = way(0) % 6 == 4;
     if inline_vm {
-        lines.push(hand.entry("vm", "{ memory = \"1gb\" }"));
+        lines.push(outside_change.entry("vm", "{ memory = \"1gb\" }"));
     }
     match way(1) % 4 {
         0 => {
             for (name, command) in commands {
                 lines.push("[[processes]]".to_owned());
-                lines.push(hand.entry("name", &hand.quoted(name)));
-                lines.push(hand.entry("command", &command));
+                lines.push(outside_change.entry("name", &outside_change.quoted(name)));
+                lines.push(outside_change.entry("command", &command));
             }
         }
         1 => {
-            let entries: Vec<String> = commands.map(|(k, v)| hand.entry(k, &v)).collect();
-            lines.push(hand.entry("processes", &format!("{{ {} }}", entries.join(", "))));
+            let entries: Vec<String> = commands.map(|(k, v)| outside_change.entry(k, &v)).collect();
+            lines.push(outside_change.entry("processes", &format!("{{ {} }}", entries.join(", "))));
         }
         _ => {
             lines.push("[processes]".to_owned());
             for (name, command) in commands {
-                lines.push(hand.entry(name, &command));
+                lines.push(outside_change.entry(name, &command));
             }
         }
     }
     if way(2) % 2 == 0 {
         lines.push("[[services]]".to_owned());
-        lines.push(hand.entry("internal_port", "80"));
-        lines.push(hand.entry("processes", &hand.list(&[first, last])));
+        lines.push(outside_change.entry("internal_port", "80"));
+        lines.push(outside_change.entry("processes", &outside_change.list(&[first, last])));
         lines.push("[[services.ports]]".to_owned());
-        lines.push(hand.entry("port", "80"));
+        lines.push(outside_change.entry("port", "80"));
     }
     if way(3) % 2 == 0 {
         lines.push("[checks.alive]".to_owned());
-        lines.push(hand.entry("type", &hand.quoted("tcp")));
-        lines.push(hand.entry("port", "80"));
+        lines.push(outside_change.entry("type", &outside_change.quoted("tcp")));
+        lines.push(outside_change.entry("port", "80"));
         if way(3) % 4 == 0 {
-            lines.push(hand.entry("processes", &hand.list(&[last])));
+            lines.push(outside_change.entry("processes", &outside_change.list(&[last])));
         }
     }
     if way(4) % 3 == 0 {
         lines.push("[[restart]]".to_owned());
-        lines.push(hand.entry("policy", &hand.quoted("always")));
+        lines.push(outside_change.entry("policy", &outside_change.quoted("always")));
         if way(4) % 2 == 0 {
-            lines.push(hand.entry("processes", &hand.list(groups)));
+            lines.push(outside_change.entry("processes", &outside_change.list(groups)));
         }
     }
     match way(0) % 6 {
         0 => {
             lines.push("[[vm]]".to_owned());
-            lines.push(hand.entry("memory", &hand.quoted("512mb")));
+            lines.push(outside_change.entry("memory", &outside_change.quoted("512mb")));
         }
         1 => {
             lines.push("[vm]".to_owned());
-            lines.push(hand.entry("size", &hand.quoted("shared-cpu-2x")));
+            lines.push(outside_change.entry("size", &outside_change.quoted("shared-cpu-2x")));
         }
         2 => {
             lines.push("[[vm]]".to_owned());
-            lines.push(hand.entry("cpu_kind", &hand.quoted("performance")));
-            lines.push(hand.entry("cpus", "2"));
-            lines.push(hand.entry("memory_mb", "4096"));
-            lines.push(hand.entry("processes", &hand.list(&[first, last])));
+            lines.push(outside_change.entry("cpu_kind", &outside_change.quoted("performance")));
+            lines.push(outside_change.entry("cpus", "2"));
+            lines.push(outside_change.entry("memory_mb", "4096"));
+            lines.push(outside_change.entry("processes", &outside_change.list(&[first, last])));
             lines.push("[[vm]]".to_owned());
-            lines.push(hand.entry("memory", "512"));
-            lines.push(hand.entry("processes", &hand.list(&[first])));
+            lines.push(outside_change.entry("memory", "512"));
+            lines.push(outside_change.entry("processes", &outside_change.list(&[first])));
         }
         3 => {
             lines.push("[[vm]]".to_owned());
-            lines.push(hand.entry("size", &hand.quoted("performance-1x")));
-            lines.push(hand.entry("processes", &hand.list(&[last])));
+            lines.push(outside_change.entry("size", &outside_change.quoted("performance-1x")));
+            lines.push(outside_change.entry("processes", &outside_change.list(&[last])));
         }
         _ => {}
     }

@@ -43,16 +43,16 @@ pub(crate) fn is_unordered(command: &str) -> bool {
 
 /// Compares what a page shows with what was printed; the difference is for people.
 pub(crate) fn same(shown: &str, printed: &str, unordered: bool) -> Result<(), String> {
-    let (mut wanted, mut there) = (masked(shown), masked(printed));
-    let is_open = wanted.iter().any(|line| line == "…");
+    let (mut expected, mut there) = (masked(shown), masked(printed));
+    let is_open = expected.iter().any(|line| line == "…");
     let same = if is_open {
-        matches(&wanted, &there)
+        matches(&expected, &there)
     } else {
         if unordered {
-            wanted.sort();
+            expected.sort();
             there.sort();
         }
-        wanted == there
+        expected == there
     };
     if same {
         return Ok(());
@@ -62,8 +62,8 @@ pub(crate) fn same(shown: &str, printed: &str, unordered: bool) -> Result<(), St
 }
 
 /// Whether lines match, `…` standing for any number of them.
-fn matches(wanted: &[String], there: &[String]) -> bool {
-    match wanted.split_first() {
+fn matches(expected: &[String], there: &[String]) -> bool {
+    match expected.split_first() {
         None => there.is_empty(),
         Some((first, rest)) if first == "…" => {
             (0..=there.len()).any(|skip| matches(rest, &there[skip..]))

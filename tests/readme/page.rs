@@ -73,10 +73,10 @@ fn runs(content: &str) -> Vec<CommandBlock<'_>> {
         .filter(|at| *at == 0 || content[..*at].ends_with('\n'))
         .collect();
     assert_eq!(starts.first(), Some(&0), "a console block begins with `$ `");
-    let ends = starts.iter().skip(1).copied().chain([content.len()]);
+    let line_ends = starts.iter().skip(1).copied().chain([content.len()]);
     starts
         .iter()
-        .zip(ends)
+        .zip(line_ends)
         .map(|(start, end)| {
             let part = &content[start + 2..end];
             let (command, output) = part.split_once('\n').unwrap_or((part, ""));

@@ -77,7 +77,7 @@ impl SimulationHistory {
             world.fills_in = random.chance(50);
         }
         for line in manifests.lines() {
-            story.tell(&line);
+            story.log(&line);
         }
         if random.chance(25) {
             outside_changes::fly_deploy(&story, &manifests, &mut random.fork());
@@ -94,7 +94,7 @@ impl SimulationHistory {
 
     async fn rounds(&mut self) {
         for round in 0..3 + self.random.below(6) {
-            self.story.tell(&format!("— round {round}"));
+            self.story.log(&format!("— round {round}"));
             self.story.count("rounds");
             Box::pin(self.round()).await;
             invariants::check_invariants(&self.story);
@@ -108,7 +108,7 @@ impl SimulationHistory {
         let mut random = self.random.fork();
         for _ in 0..random.below(3) {
             let what = self.manifests.change(&mut random.fork());
-            self.story.tell(&format!("the manifests change: {what}"));
+            self.story.log(&format!("the manifests change: {what}"));
         }
         if random.chance(40) {
             for _ in 0..=random.below(3) {
@@ -145,7 +145,7 @@ impl SimulationHistory {
             6 | 7 => ApplyOrder::AnaThenBo,
             _ => ApplyOrder::Both,
         };
-        self.story.tell(&format!("{cast:?}"));
+        self.story.log(&format!("{cast:?}"));
         let applies = self.perform(cast, random.fork());
         Box::pin(futures_util::future::join(applies, meddles)).await;
         trouble.end(&self.story);
@@ -162,14 +162,14 @@ impl SimulationHistory {
         if random.chance(8) {
             let how = [FailWrite::Before, FailWrite::After][random.below(2) as usize];
             self.story
-                .tell(&format!("the next write of the state fails: {how:?}"));
+                .log(&format!("the next write of the state fails: {how:?}"));
             self.story.store.fail_write(1, how);
         }
         for person in [&self.ana, &self.bo] {
             if random.chance(6) {
                 let how = [FailCommit::Before, FailCommit::After][random.below(2) as usize];
                 let which = 1 + random.below(5);
-                self.story.tell(&format!(
+                self.story.log(&format!(
                     "write {which} of {}'s journal fails: {how:?}",
                     person.name
                 ));
@@ -227,7 +227,7 @@ impl SimulationHistory {
         manner: ApplyScript,
         random: &mut Random,
     ) {
-        let hands = self.story.hands();
+        let outside_changes = self.story.outside_changes();
         let known = self.story.known();
         let before = invariants::check_protected(&self.story, &known, &manifests.desired, false);
         let replaced = self.story.replaced();
@@ -238,7 +238,7 @@ impl SimulationHistory {
         } else {
             person.apply(&self.story, manifests, &manner).await;
         }
-        if hands != self.story.hands() {
+        if outside_changes != self.story.outside_changes() {
             return;
         }
         // A Machine and its successor are one.
@@ -259,7 +259,7 @@ impl SimulationHistory {
             person.journal.restart();
             if random.chance(12) {
                 self.story
-                    .tell(&format!("{} loses the journal", person.name));
+                    .log(&format!("{} loses the journal", person.name));
                 self.story.count("journals lost");
                 person.journal.delete();
             }
@@ -269,7 +269,7 @@ impl SimulationHistory {
         }
         if random.chance(50) {
             sleep(CATCH_UP_TIME).await;
-            let Some(plan) = self.look().await else {
+            let Some(plan) = self.preview().await else {
                 return;
             };
             let machines = invariants::visible_machines(&self.story, &self.story.known());
@@ -282,18 +282,18 @@ impl SimulationHistory {
     }
 
     /// What somebody sees who has nothing but the state.
-    async fn look(&self) -> Option<Plan> {
+    async fn preview(&self) -> Option<Plan> {
         let journal = MemoryJournal::default();
         let env = aeroform::env::Env::from_vars(std::collections::BTreeMap::new());
-        let ground = RunContext {
+        let run_context = RunContext {
             desired: &self.manifests.desired,
             provider: &self.story.sim,
             store: &self.story.store,
             journal: &journal,
             env: &env,
         };
-        match ground.preview(&Options::default()).await {
-            Ok(look) => Some(look.plan),
+        match run_context.preview(&Options::default()).await {
+            Ok(preview) => Some(preview.plan),
             Err(error) => {
                 self.story
                     .breach(&format!("in calm weather nothing can be seen: {error}"));
@@ -307,16 +307,16 @@ impl SimulationHistory {
         if self.story.is_breached() {
             return;
         }
-        self.story.tell("— calm");
+        self.story.log("— calm");
         outside_changes::repair(&self.story);
         sleep(SETTLE_TIME).await;
         let lost = self.random.chance(30);
         if lost {
-            self.story.tell("ana loses the journal");
+            self.story.log("ana loses the journal");
             self.ana.journal.delete();
         }
         for line in self.manifests.lines() {
-            self.story.tell(&line);
+            self.story.log(&line);
         }
         let mut options = Options::default();
         let mut applies = 0;
@@ -351,7 +351,7 @@ impl SimulationHistory {
         let refused: BTreeSet<GroupName> = notes.iter().filter_map(|n| n.group.clone()).collect();
         let with_volumes = invariants::groups_with_volumes(&self.story);
         let eased = self.manifests.unprotected(&refused, &with_volumes);
-        self.story.tell("protection is taken away first");
+        self.story.log("protection is taken away first");
         self.story.count("protections taken away");
         let manner = |options: &Options| ApplyScript::undisturbed(options.clone());
         let mut end = self.ana.apply(&self.story, &eased, &manner(options)).await;

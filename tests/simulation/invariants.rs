@@ -19,14 +19,14 @@ use crate::recorder::SimulationRun;
 pub(crate) fn check_report(
     story: &SimulationRun,
     desired: &Desired,
-    look: &Preview,
+    preview: &Preview,
     ended: &RunResult,
     end: RunOutcome,
 ) {
-    let machines = visible_machines(story, &look.stored_state.known);
+    let machines = visible_machines(story, &preview.stored_state.known);
     let all = story.machines();
     if ended.report.findings.is_empty() {
-        for (id, change) in look.plan.changes() {
+        for (id, change) in preview.plan.changes() {
             let result = &ended.report.results[id.0 as usize];
             // Nobody waits for one of an immediate group, and an interrupted run looks no further: that the platform
             // went back to the version before shows in the next plan.
@@ -167,8 +167,8 @@ fn ended_badly(group: &DesiredGroup, machine: &Value) -> Option<String> {
 fn config_mismatch(group: &DesiredGroup, name: &GroupName, machine: &Value) -> Option<String> {
     let config = &machine["config"];
     let env = group.template.env.as_ref().unwrap();
-    let differs = |what: &str, is: &Value, wanted: &str| {
-        (is != wanted).then(|| format!("has {what} {is} instead of {wanted}"))
+    let differs = |what: &str, is: &Value, target: &str| {
+        (is != target).then(|| format!("has {what} {is} instead of {target}"))
     };
     let group = &config["metadata"]["fly_process_group"];
     differs("group", group, name.as_str())
@@ -239,24 +239,24 @@ fn mounted(group: &DesiredGroup, all: &[&Value], spent: &mut BTreeSet<String>) -
 fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     let mut found = Vec::new();
     // Of what is left alone nobody can read whether it stands by.
-    let (left, told): (Vec<&Value>, Vec<&Value>) =
+    let (left, remaining): (Vec<&Value>, Vec<&Value>) =
         all.iter().partition(|m| m["left_alone"] == true);
     let left = left.len();
-    let standbys = told.iter().filter(|m| stands_by(m)).count();
-    let primaries: Vec<&&Value> = told.iter().filter(|m| !stands_by(m)).collect();
+    let standbys = remaining.iter().filter(|m| stands_by(m)).count();
+    let primaries: Vec<&&Value> = remaining.iter().filter(|m| !stands_by(m)).collect();
     let Count::Written(count) = group.count else {
         return found;
     };
     if !(primaries.len()..=primaries.len() + left).contains(&(count as usize)) {
         found.push(format!("has {} instead of {count}", primaries.len()));
     }
-    let wanted = if count == 0 {
+    let target = if count == 0 {
         0
     } else {
         group.standby.unwrap_or(0)
     };
-    if !(standbys..=standbys + left).contains(&(wanted as usize)) {
-        found.push(format!("has {standbys} standbys instead of {wanted}"));
+    if !(standbys..=standbys + left).contains(&(target as usize)) {
+        found.push(format!("has {standbys} standbys instead of {target}"));
     }
     if left > 0 {
         return found;
@@ -290,12 +290,16 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
 }
 
 /// No volume is made while one lies there that would do: what an apply leaves, a later one takes.
-pub(crate) fn check_volumes(story: &SimulationRun, look: &Preview) {
+pub(crate) fn check_volumes(story: &SimulationRun, preview: &Preview) {
     let mut free: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     // What a move to another host left behind is nobody's.
-    let known = look.stored_state.known.machines.values();
+    let known = preview.stored_state.known.machines.values();
     let left: BTreeSet<&VolumeId> = known.flat_map(|machine| &machine.volumes).collect();
-    for volume in look.observed.iter().flat_map(|observed| &observed.volumes) {
+    for volume in preview
+        .observed
+        .iter()
+        .flat_map(|observed| &observed.volumes)
+    {
         if !left.contains(&volume.id)
             && volume.attached_to.is_none()
             && volume.host == HostStatus::Ok
@@ -305,7 +309,7 @@ pub(crate) fn check_volumes(story: &SimulationRun, look: &Preview) {
         }
     }
     let mut made = BTreeSet::new();
-    for (_, change) in look.plan.changes() {
+    for (_, change) in preview.plan.changes() {
         if let Action::Create { volumes, .. } = &change.action {
             for all in free.values_mut() {
                 all.retain(|id| !volumes.iter().any(|volume| volume.as_str() == id));
@@ -321,7 +325,7 @@ pub(crate) fn check_volumes(story: &SimulationRun, look: &Preview) {
             ));
         }
     }
-    let new = look.plan.summary().new_volumes;
+    let new = preview.plan.summary().new_volumes;
     story.expect_volumes(new);
     story.count_many("volumes to be made", new as u64);
 }

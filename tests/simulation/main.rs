@@ -100,7 +100,7 @@ pub(crate) const OVER_FLY: u64 = 1 << 32;
 const SEEDS_OVER_FLY: u64 = 700;
 
 /// One history; a panic in it is a breach like any other.
-fn told(seed: u64) -> SimulationResult {
+fn simulate(seed: u64) -> SimulationResult {
     catch_unwind(|| history::of(seed)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -119,7 +119,7 @@ fn command(seed: u64) -> String {
 #[test]
 fn whatever_happens_in_random_histories_nothing_is_lost_and_nothing_doubled() {
     let seeds = seeds();
-    let tally = tell(seeds.clone());
+    let tally = run_seeds(seeds.clone());
     if seeds.end - seeds.start >= SEEDS {
         let never: Vec<&&str> = HAPPENS
             .iter()
@@ -133,12 +133,12 @@ fn whatever_happens_in_random_histories_nothing_is_lost_and_nothing_doubled() {
 fn over_the_emulated_machines_api_it_is_the_same() {
     // Whoever asks for certain seeds gets those and no others.
     if std::env::var_os("AEROFORM_SEEDS").is_none() {
-        tell(OVER_FLY..OVER_FLY + SEEDS_OVER_FLY);
+        run_seeds(OVER_FLY..OVER_FLY + SEEDS_OVER_FLY);
     }
 }
 
 /// Tells them all, and fails with those that went wrong.
-fn tell(seeds: Range<u64>) -> Tally {
+fn run_seeds(seeds: Range<u64>) -> Tally {
     let begun = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let results: Mutex<(Tally, Vec<(u64, SimulationResult)>)> = Mutex::default();
@@ -151,13 +151,13 @@ fn tell(seeds: Range<u64>) -> Tally {
                     if seed >= seeds.end {
                         return;
                     }
-                    let told = told(seed);
+                    let result = simulate(seed);
                     let (tally, bad) = &mut *results.lock().unwrap();
-                    for (what, many) in &told.tally {
+                    for (what, many) in &result.tally {
                         *tally.entry(what.clone()).or_default() += many;
                     }
-                    if !told.violations.is_empty() || seeds.end - seeds.start == 1 {
-                        bad.push((seed, told));
+                    if !result.violations.is_empty() || seeds.end - seeds.start == 1 {
+                        bad.push((seed, result));
                     }
                 }
             });
@@ -174,14 +174,14 @@ fn tell(seeds: Range<u64>) -> Tally {
         println!("{many:8} {what}");
     }
     bad.sort_by_key(|(seed, _)| *seed);
-    if let Some((_, told)) = bad.first() {
-        println!("{}", told.log.join("\n"));
+    if let Some((_, result)) = bad.first() {
+        println!("{}", result.log.join("\n"));
     }
-    bad.retain(|(_, told)| !told.violations.is_empty());
-    for (seed, told) in &bad {
+    bad.retain(|(_, result)| !result.violations.is_empty());
+    for (seed, result) in &bad {
         println!(
             "seed {seed}: {}\n    {}",
-            told.violations.join("; "),
+            result.violations.join("; "),
             command(*seed)
         );
     }

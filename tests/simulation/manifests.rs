@@ -178,27 +178,27 @@ impl Manifests {
 }
 
 fn some_group(name: &str, random: &mut Random) -> DesiredGroup {
-    let mut wanted = group(name).config(json!({
+    let mut target = group(name).config(json!({
         "image": "shop:1",
         "env": {"VERSION": "0", "API_TOKEN": SECRET},
     }));
-    wanted = match random.below(5) {
-        0 => wanted.serves(),
-        1 => wanted
+    target = match random.below(5) {
+        0 => target.serves(),
+        1 => target
             .serves()
             .config(json!({"checks": {"alive": {"type": "http", "port": 8080, "path": "/"}}})),
-        2 => wanted.mount(),
-        _ => wanted,
+        2 => target.mount(),
+        _ => target,
     };
-    wanted.wait_timeout_s = 20;
-    wanted.steady_ms = random.chance(60).then_some(3_000);
-    wanted.count = count(random);
-    wanted.protect = random.chance(20);
-    wanted.strategy = strategy(random);
-    place(&mut wanted, random);
-    stand_by(&mut wanted, random);
-    agree(&mut wanted);
-    wanted
+    target.wait_timeout_s = 20;
+    target.steady_ms = random.chance(60).then_some(3_000);
+    target.count = count(random);
+    target.protect = random.chance(20);
+    target.strategy = strategy(random);
+    place(&mut target, random);
+    stand_by(&mut target, random);
+    agree(&mut target);
+    target
 }
 
 fn count(random: &mut Random) -> Count {

@@ -122,7 +122,7 @@ impl Operator {
     ) -> ApplyEnd {
         sleep(manner.starts_after).await;
         story.count("applies");
-        story.tell(&format!("{} applies: {manner:?}", self.name));
+        story.log(&format!("{} applies: {manner:?}", self.name));
         let life = SimulatedProcess::new(story, self.name, manner.crash_point);
         let (handle, cancel) = CancelHandle::new();
         let dies = async {
@@ -134,7 +134,7 @@ impl Operator {
         let cancels = async {
             if let Some((after, grace)) = manner.cancel {
                 sleep(after).await;
-                story.tell(&format!("{} is cancelled", self.name));
+                story.log(&format!("{} is cancelled", self.name));
                 handle.stop(Some(grace));
             }
             std::future::pending::<()>().await;
@@ -189,14 +189,14 @@ impl Operator {
             life: life.clone(),
             journal: self.journal.clone(),
         };
-        let ground = RunContext {
+        let run_context = RunContext {
             desired: &manifests.desired,
             provider: &provider,
             store: &kept,
             journal: &journal,
             env: &self.env,
         };
-        match self.run_steps(story, ground, manner, cancel).await {
+        match self.run_steps(story, run_context, manner, cancel).await {
             Ok(end) | Err(end) => end,
         }
     }
@@ -204,7 +204,7 @@ impl Operator {
     async fn run_steps(
         &self,
         story: &SimulationRun,
-        ground: RunContext<'_>,
+        run_context: RunContext<'_>,
         manner: &ApplyScript,
         cancel: Cancel,
     ) -> Result<ApplyEnd, ApplyEnd> {
@@ -214,25 +214,27 @@ impl Operator {
             }
             ApplyEnd::Broken(error.to_string())
         };
-        let shown = ground.preview(&manner.options).await.map_err(broken)?;
+        let shown = run_context.preview(&manner.options).await.map_err(broken)?;
         self.log_plan(story, "sees", &shown.plan);
         refused(&shown.plan)?;
         if shown.plan.is_empty() {
-            invariants::check_idle(story, ground.desired);
+            invariants::check_idle(story, run_context.desired);
             return Ok(ApplyEnd::Nothing);
         }
         let run = self.env.new_run_id();
         let holder = self.holder(&run);
         let mut waiting = |_: Option<&Holder>| story.count("waits for the lock");
-        let lock = ground.store.lock(&holder, manner.patience, &mut waiting);
+        let lock = run_context
+            .store
+            .lock(&holder, manner.patience, &mut waiting);
         let lock = lock.await.map_err(|error| match error {
             StoreError::Locked { .. } => ApplyEnd::Held,
             StoreError::Changed { .. } | StoreError::Io { .. } => {
                 ApplyEnd::Broken(error.to_string())
             }
         })?;
-        let hands = story.hands();
-        let fresh = ground.preview(&manner.options).await.map_err(broken)?;
+        let outside_changes = story.outside_changes();
+        let fresh = run_context.preview(&manner.options).await.map_err(broken)?;
         let differences = RunContext::differences(&shown, &fresh);
         if !differences.is_empty() {
             story.count("plans that changed under the lock");
@@ -242,7 +244,7 @@ impl Operator {
             self.log_plan(story, "sees under the lock", &fresh.plan);
         }
         refused(&fresh.plan)?;
-        ground.check_and_close_runs(&fresh).map_err(broken)?;
+        run_context.check_and_close_runs(&fresh).map_err(broken)?;
         let old = |change: &Change| match change.action {
             Action::Destroy { removal, .. } => removal == Removal::Replaced,
             _ => false,
@@ -252,15 +254,15 @@ impl Operator {
         invariants::check_volumes(story, &fresh);
         story.count_many("runs taken over", fresh.plan.adopted_runs.len() as u64);
         let copies = story.folder().join(self.name);
-        let errand = RunRequest {
+        let request = RunRequest {
             run: &run,
             command: "apply",
             parallelism: manner.parallelism,
             copy_dir: &copies,
         };
         let mut heard = StepLog::default();
-        let ended = ground
-            .execute(&fresh, &*lock, &errand, cancel, &mut |event| {
+        let ended = run_context
+            .execute(&fresh, &*lock, &request, cancel, &mut |event| {
                 heard.record(event);
             })
             .await
@@ -271,11 +273,11 @@ impl Operator {
             .results
             .iter()
             .filter_map(|result| result.replace_fallback.as_ref());
-        let taken = taken.filter(|instead| instead.old_gone).count();
+        let taken = taken.filter(|fallback| fallback.old_gone).count();
         story.count_many("places taken for want of room", taken as u64);
-        rollout::judge(story, ground.desired, &fresh, &heard, &ended);
-        if hands == story.hands() {
-            invariants::check_report(story, ground.desired, &fresh, &ended, end);
+        rollout::judge(story, run_context.desired, &fresh, &heard, &ended);
+        if outside_changes == story.outside_changes() {
+            invariants::check_report(story, run_context.desired, &fresh, &ended, end);
         }
         story.known();
         if matches!(ended.state, StateOutcome::Unpublished { .. }) {
@@ -306,7 +308,7 @@ impl Operator {
             .journal
             .mark_run(pushed.run.as_ref().unwrap(), RunStatus::Closed);
         story.count("states pushed");
-        story.tell(&format!("{} pushes serial {}", self.name, pushed.serial));
+        story.log(&format!("{} pushes serial {}", self.name, pushed.serial));
     }
 
     fn holder(&self, run: &RunId) -> Holder {
@@ -321,15 +323,15 @@ impl Operator {
     }
 
     fn log_plan(&self, story: &SimulationRun, verb: &str, plan: &Plan) {
-        story.tell(&format!(
+        story.log(&format!(
             "{} {verb} a plan on serial {}:",
             self.name, plan.serial
         ));
         for line in plan.summary_lines() {
-            story.tell(&format!("    {line}"));
+            story.log(&format!("    {line}"));
         }
         for note in plan.records.iter().chain(&plan.refusals) {
-            story.tell(&format!("    {}: {}", note.code, note.message));
+            story.log(&format!("    {}: {}", note.code, note.message));
         }
     }
 
@@ -357,7 +359,7 @@ impl Operator {
             ApplyEnd::Broken(error) => format!(": {error}"),
             _ => String::new(),
         };
-        story.tell(&format!("{} ends {word}{detail}", self.name));
+        story.log(&format!("{} ends {word}{detail}", self.name));
     }
 }
 
@@ -397,21 +399,21 @@ pub(crate) fn answer_refusals(notes: &[Note], options: &mut Options) -> bool {
     answered
 }
 
-fn log_report(story: &SimulationRun, look: &Preview, report: &aeroform::apply::Report) {
-    for (id, change) in look.plan.changes() {
+fn log_report(story: &SimulationRun, preview: &Preview, report: &aeroform::apply::Report) {
+    for (id, change) in preview.plan.changes() {
         let outcome = &report.results[id.0 as usize].outcome;
-        story.tell(&format!(
+        story.log(&format!(
             "    {} {}: {outcome:?}",
             id.0, change.machine.name
         ));
     }
     for finding in &report.findings {
-        story.tell(&format!("    finding: {finding}"));
+        story.log(&format!("    finding: {finding}"));
     }
     for remark in &report.remarks {
-        story.tell(&format!("    remark: {remark}"));
+        story.log(&format!("    remark: {remark}"));
     }
     if let Some(halt) = &report.halted {
-        story.tell(&format!("    halted: {halt:?}"));
+        story.log(&format!("    halted: {halt:?}"));
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn change_outside(story: &SimulationRun, random: &mut Random) {
     drop(world);
     story.hand();
     story.count("hands of other tools");
-    story.tell(&format!("another tool {done}"));
+    story.log(&format!("another tool {done}"));
 }
 
 /// A Machine that is nobody's business here.
@@ -112,7 +112,7 @@ pub(crate) fn add_unmanaged(story: &SimulationRun, random: &mut Random) {
         .find(|m| m["id"] == *id)
         .unwrap();
     drop(world);
-    story.tell(&format!("a stranger comes: {id}, host away: {unreachable}"));
+    story.log(&format!("a stranger comes: {id}, host away: {unreachable}"));
     story.add_stranger(id, shown);
     story.hand();
 }
@@ -154,7 +154,7 @@ pub(crate) fn fly_deploy(story: &SimulationRun, manifests: &Manifests, random: &
             let machine = format!("launched-{}", random.below(1_000_000));
             let id = world.operator(APP).add(&machine, region, config).unwrap();
             drop(world);
-            story.tell(&format!("was launched before: {id} of {name} in {region}"));
+            story.log(&format!("was launched before: {id} of {name} in {region}"));
             story.add_added(id);
         }
     }

@@ -94,15 +94,14 @@ impl SimulatedProcess {
         let (before, after) = self.moment();
         if !before {
             if !self.is_over() {
-                self.story
-                    .tell(&format!("{} dies before {what}", self.name));
+                self.story.log(&format!("{} dies before {what}", self.name));
             }
             self.end();
             std::future::pending::<()>().await;
         }
         let done = work.await;
         if !after {
-            self.story.tell(&format!("{} dies after {what}", self.name));
+            self.story.log(&format!("{} dies after {what}", self.name));
             self.end();
             std::future::pending::<()>().await;
         }
@@ -123,25 +122,24 @@ impl SimulatedProcess {
         };
         if !before {
             if !self.is_over() {
-                self.story
-                    .tell(&format!("{} dies before {what}", self.name));
+                self.story.log(&format!("{} dies before {what}", self.name));
             }
             self.end();
             return Err(over());
         }
         let done = work();
         if !after {
-            self.story.tell(&format!("{} dies after {what}", self.name));
+            self.story.log(&format!("{} dies after {what}", self.name));
             self.end();
             return Err(over());
         }
         done
     }
 
-    fn told<T>(&self, what: &str, result: Result<T, ProviderError>) -> Result<T, ProviderError> {
+    fn logged<T>(&self, what: &str, result: Result<T, ProviderError>) -> Result<T, ProviderError> {
         match &result {
-            Ok(_) => self.story.tell(&format!("{} {what}", self.name)),
-            Err(error) => self.story.tell(&format!("{} {what}: {error}", self.name)),
+            Ok(_) => self.story.log(&format!("{} {what}", self.name)),
+            Err(error) => self.story.log(&format!("{} {what}: {error}", self.name)),
         }
         result
     }
@@ -184,7 +182,7 @@ impl Provider for CrashingProvider {
             Ok(listing) => format!("list of {}", listing.machines.len()),
             Err(_) => "list".to_owned(),
         };
-        self.life.told(&what, listing)
+        self.life.logged(&what, listing)
     }
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
@@ -217,7 +215,7 @@ impl Provider for CrashingProvider {
         {
             what = format!("{what} is {}", made.id);
         }
-        self.life.told(&what, receipt)
+        self.life.logged(&what, receipt)
     }
 
     async fn wait(
@@ -285,8 +283,8 @@ impl StateStore for CrashingStore {
         let written = self.life.pass("write of the state", write).await;
         let life = &self.life;
         match &written {
-            Ok(_) => life.story.tell(&format!("{} writes the state", life.name)),
-            Err(error) => life.story.tell(&format!("{} {error}", life.name)),
+            Ok(_) => life.story.log(&format!("{} writes the state", life.name)),
+            Err(error) => life.story.log(&format!("{} {error}", life.name)),
         }
         written
     }

@@ -28,7 +28,7 @@ impl RandomFaults {
             let (nth, times) = (1 + random.below(4), 1 + random.below(3));
             let said = format!("{action} {nth} × {times} {effect:?}");
             let fault = Fault::on(action, effect).nth(nth).times(times);
-            story.tell(&format!("will go wrong: {said}"));
+            story.log(&format!("will go wrong: {said}"));
             (story.sim.world().inject(fault), said)
         });
         Self(faults.collect())
@@ -40,7 +40,7 @@ impl RandomFaults {
         for (id, said) in self.0 {
             let fired = story.sim.world().fired(id);
             if fired > 0 {
-                story.tell(&format!("went wrong {fired} times: {said}"));
+                story.log(&format!("went wrong {fired} times: {said}"));
                 let effect = said.split([' ', '(']).nth(4).unwrap_or_default();
                 story.count_many(&format!("fault {effect}"), u64::from(fired));
                 if effect == "Migrates" {

@@ -67,7 +67,7 @@ impl SimulationRun {
     }
 
     /// Adds a line to the tale.
-    pub(crate) fn tell(&self, line: &str) {
+    pub(crate) fn log(&self, line: &str) {
         let now = self.sim.world().now();
         self.with(|shared| {
             let seconds = now.as_secs_f64();
@@ -88,7 +88,7 @@ impl SimulationRun {
 
     /// Says that something happened which never may.
     pub(crate) fn breach(&self, what: &str) {
-        self.tell(&format!("BREACH: {what}"));
+        self.log(&format!("BREACH: {what}"));
         self.with(|shared| shared.violations.push(what.to_owned()));
     }
 
@@ -150,7 +150,7 @@ impl SimulationRun {
     }
 
     /// How often other tools did something so far.
-    pub(crate) fn hands(&self) -> u32 {
+    pub(crate) fn outside_changes(&self) -> u32 {
         self.with(|shared| shared.outside_changes)
     }
 
@@ -227,8 +227,8 @@ impl SimulationRun {
         for machine in &mut machines {
             let unreachable = dead.iter().any(|id| machine["id"] == id.as_str());
             machine["unreachable"] = unreachable.into();
-            let told = in_part.iter().any(|id| machine["id"] == id.as_str());
-            machine["in_part"] = told.into();
+            let in_progress = in_part.iter().any(|id| machine["id"] == id.as_str());
+            machine["in_part"] = in_progress.into();
         }
         machines.retain(|machine| machine["state"] != "destroying");
         machines

@@ -35,19 +35,19 @@ impl StepLog {
 pub(crate) fn judge(
     story: &SimulationRun,
     desired: &Desired,
-    look: &Preview,
+    preview: &Preview,
     heard: &StepLog,
     ended: &RunResult,
 ) {
-    if look.plan.on_failure == OnFailure::Stop {
-        after_a_failure(story, desired, look, heard);
+    if preview.plan.on_failure == OnFailure::Stop {
+        after_a_failure(story, desired, preview, heard);
     }
-    while_one_has_not_passed(story, desired, look, ended);
+    while_one_has_not_passed(story, desired, preview, ended);
 }
 
 /// Nothing of the release begins after the first change that failed.
-fn after_a_failure(story: &SimulationRun, desired: &Desired, look: &Preview, heard: &StepLog) {
-    let changes: Vec<(StepId, &Change)> = look.plan.changes().collect();
+fn after_a_failure(story: &SimulationRun, desired: &Desired, preview: &Preview, heard: &StepLog) {
+    let changes: Vec<(StepId, &Change)> = preview.plan.changes().collect();
     let of = |step: StepId| {
         let found = changes.iter().find(|(id, _)| *id == step);
         found.map(|(_, change)| *change)
@@ -76,7 +76,7 @@ fn after_a_failure(story: &SimulationRun, desired: &Desired, look: &Preview, hea
             }
             Some(_) => {}
             None => {
-                let half = look.plan.steps[step.0 as usize]
+                let half = preview.plan.steps[step.0 as usize]
                     .needs
                     .iter()
                     .any(|need| begun.contains(need) && is_other_half(of(*need), change));
@@ -119,13 +119,13 @@ fn rolls(desired: &Desired, group: &GroupName) -> bool {
 fn while_one_has_not_passed(
     story: &SimulationRun,
     desired: &Desired,
-    look: &Preview,
+    preview: &Preview,
     ended: &RunResult,
 ) {
-    let Some(observed) = &look.observed else {
+    let Some(observed) = &preview.observed else {
         return;
     };
-    let known = &look.stored_state.known;
+    let known = &preview.stored_state.known;
     let unproven = known
         .machines
         .iter()
@@ -135,7 +135,7 @@ fn while_one_has_not_passed(
         .filter(|machine| machine.config.is_some() && is_down(machine))
         .collect();
     let outcome = |id: &MachineId| {
-        let mut changes = look.plan.changes();
+        let mut changes = preview.plan.changes();
         let found = changes.find(|(_, change)| {
             change.machine.id.as_ref() == Some(id) && change.action != Action::Adopt
         });

@@ -54,31 +54,36 @@ pub(crate) struct ExecutedRun {
 }
 
 /// Carries it out; the state that follows stands beside what came of it.
-pub(crate) async fn carry_out(errand: RunSpec<'_>, plan: Plan) -> (ExecutedRun, Known) {
-    let lineage = &errand.observed.description.scope;
-    let run = run_row(errand.number, lineage, errand.known.serial, String::new());
+pub(crate) async fn carry_out(run_spec: RunSpec<'_>, plan: Plan) -> (ExecutedRun, Known) {
+    let lineage = &run_spec.observed.description.scope;
+    let run = run_row(
+        run_spec.number,
+        lineage,
+        run_spec.known.serial,
+        String::new(),
+    );
     let job = RunInput {
         plan: &plan,
-        desired: errand.desired,
-        known: errand.known,
-        observed: errand.observed,
-        provider: errand.provider,
-        journal: errand.journal,
-        lock: errand.lock,
+        desired: run_spec.desired,
+        known: run_spec.known,
+        observed: run_spec.observed,
+        provider: run_spec.provider,
+        journal: run_spec.journal,
+        lock: run_spec.lock,
         run: &run,
-        serial: errand.known.serial + 1,
+        serial: run_spec.known.serial + 1,
         commit: None,
         options: ApplyOptions {
-            parallelism: errand.parallelism,
+            parallelism: run_spec.parallelism,
         },
     };
     let mut events = Vec::new();
     let mut note = |event: &Event| events.push(event.clone());
-    let report = Box::pin(apply::run(job, errand.cancel, &mut note)).await;
+    let report = Box::pin(apply::run(job, run_spec.cancel, &mut note)).await;
     let next = next_state(
-        errand.known,
+        run_spec.known,
         &plan,
-        errand.desired,
+        run_spec.desired,
         &report.results,
         &RunInfo {
             release: report.release.as_ref().map(|release| release.version),

@@ -16,8 +16,8 @@ pub(crate) const FLY: &str = "https://api.machines.dev";
 pub(crate) struct InProcess(Router);
 
 impl InProcess {
-    pub(crate) fn to(desk: &Server) -> Self {
-        Self(router(desk.clone()))
+    pub(crate) fn to(server: &Server) -> Self {
+        Self(router(server.clone()))
     }
 }
 
@@ -27,14 +27,14 @@ impl Transport for InProcess {
         let here = ["http://127.0.0.1:4280", FLY];
         let path = here.iter().find_map(|base| request.url.strip_prefix(base));
         let path = path.expect("nobody else is asked");
-        let mut asked = http::Request::builder()
+        let mut built = http::Request::builder()
             .method(request.method.as_str())
             .uri(path);
         for (name, value) in &request.headers {
-            asked = asked.header(*name, value);
+            built = built.header(*name, value);
         }
-        let asked = asked.body(Body::from(request.body.unwrap_or_default()));
-        let answer = self.0.clone().call(asked.unwrap());
+        let built = built.body(Body::from(request.body.unwrap_or_default()));
+        let answer = self.0.clone().call(built.unwrap());
         let Ok(answer) = tokio::time::timeout(request.timeout, answer).await else {
             return Err(TransportError::Lost("the time is up".to_owned()));
         };

@@ -164,11 +164,11 @@ fn comment_follows(before: &str, after: &str, comment: &str) -> bool {
 }
 
 /// Words go only where they say what is edited; comments stay; lines end as they did.
-pub(crate) fn assert_only_edit_changed(before: &str, after: &str, wanted: &Desired, made: &Edit) {
+pub(crate) fn assert_only_edit_changed(before: &str, after: &str, target: &Desired, made: &Edit) {
     let (words, comments) = read(before);
     let (words_after, comments_after) = read(after);
     let stays =
-        |word: &&String| word.contains(char::is_alphabetic) && !is_edited_word(word, wanted, made);
+        |word: &&String| word.contains(char::is_alphabetic) && !is_edited_word(word, target, made);
     let mut there = words_after.iter();
     for word in words.iter().filter(stays) {
         assert!(
@@ -192,8 +192,8 @@ pub(crate) fn assert_only_edit_changed(before: &str, after: &str, wanted: &Desir
         before.starts_with('\u{feff}'),
         after.starts_with('\u{feff}')
     );
-    let ends = |text: &str| (text.matches("\r\n").count(), text.matches('\n').count());
-    match (ends(before), ends(after)) {
+    let line_ends = |text: &str| (text.matches("\r\n").count(), text.matches('\n').count());
+    match (line_ends(before), line_ends(after)) {
         // Every line ended so, and does.
         ((old, all), (new, now)) if old == all && all > 0 => assert_eq!(new, now, "{after:?}"),
         ((0, all), (new, _)) if all > 0 => assert_eq!(new, 0, "{after:?}"),

@@ -256,7 +256,7 @@ impl PlanFixture {
         &mut self,
         desired: &Desired,
         made: &Plan,
-        ends: impl Fn(StepId) -> Option<Outcome>,
+        outcome_of: impl Fn(StepId) -> Option<Outcome>,
     ) {
         self.runs += 1;
         self.snapshot = self.observed.machines.clone();
@@ -264,8 +264,8 @@ impl PlanFixture {
         let mut results = Vec::with_capacity(made.steps.len());
         for step in &made.steps {
             let result = match &step.work {
-                _ if ends(step.id).is_some() => StepResult {
-                    outcome: ends(step.id).unwrap(),
+                _ if outcome_of(step.id).is_some() => StepResult {
+                    outcome: outcome_of(step.id).unwrap(),
                     ..done_result(None, None)
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done_result(None, None),
@@ -495,7 +495,7 @@ fn done_result(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResu
         sent,
         updated: false,
         replace_fallback: None,
-        filled: None,
+        computed: None,
         remarks: Vec::new(),
         went_down: false,
     }

@@ -12,17 +12,17 @@ pub(crate) fn assert_all_provoked(
     seen: impl IntoIterator<Item = String>,
     beyond_tests: &[(Code, &str)],
 ) {
-    let mut wanted: BTreeSet<&str> = room.iter().map(|code| code.name()).collect();
+    let mut expected: BTreeSet<&str> = room.iter().map(|code| code.name()).collect();
     for (code, reason) in beyond_tests {
         assert!(
-            wanted.remove(code.name()) && !reason.is_empty(),
+            expected.remove(code.name()) && !reason.is_empty(),
             "{code:?} is of the room"
         );
     }
     let seen: BTreeSet<String> = seen.into_iter().collect();
     let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
-    let missing: Vec<_> = wanted.difference(&seen).collect();
-    let others: Vec<_> = seen.difference(&wanted).collect();
+    let missing: Vec<_> = expected.difference(&seen).collect();
+    let others: Vec<_> = seen.difference(&expected).collect();
     assert!(
         missing.is_empty() && others.is_empty(),
         "not provoked: {missing:?}; of no use here: {others:?}"

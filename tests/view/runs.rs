@@ -175,7 +175,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> RunFixture {
             sent: None,
             updated: false,
             replace_fallback: None,
-            filled: None,
+            computed: None,
             remarks: Vec::new(),
             went_down: false,
         })
@@ -240,7 +240,7 @@ fn left() -> PartialRollout {
 }
 
 #[expect(clippy::too_many_lines, reason = "a gallery, one entry per end")]
-pub(crate) fn ends() -> Vec<(&'static str, RunFixture)> {
+pub(crate) fn run_ends() -> Vec<(&'static str, RunFixture)> {
     let failed = run(
         |step| match step {
             7 | 8 => timeout(),

@@ -210,8 +210,11 @@ fn the_other_documents_are_as_published() {
         "state-machine",
         &|s| {
             let (machine, group) = (id("a1b2c3"), group_name("web"));
-            let place = "state/shop.json";
-            valid(s, &json::state::machine_change(place, 14, &machine, &group))
+            let location = "state/shop.json";
+            valid(
+                s,
+                &json::state::machine_change(location, 14, &machine, &group),
+            )
         },
         &[],
     );
@@ -311,9 +314,9 @@ fn what_fly_offers_and_what_is_wanted_are_as_published() {
         "env": {"API_TOKEN": "hunter2", "LOG": "debug"},
         "files": [{"guest_path": "/key", "raw_value": "aHVudGVyMg=="}],
     }));
-    let wanted = bare_group(template.unwrap());
+    let target = bare_group(template.unwrap());
     let app = AppName::new("shop").unwrap();
-    let group = |secrets| config::group_config(&web, &wanted, secrets);
+    let group = |secrets| config::group_config(&web, &target, secrets);
     let document = schema("show-config");
     let hidden = valid(
         &document,

@@ -79,7 +79,7 @@ fn observed(machines: Vec<Machine>) -> Observed {
     }
 }
 
-fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
+fn target(groups: &[(&str, Count, Option<u32>)]) -> Desired {
     let group = |count, standby| DesiredGroup {
         count,
         standby,
@@ -196,7 +196,7 @@ fn healthy() -> StatusView {
         machine("abcdefabcd", "cron", "ams", 3),
     ];
     let state = known(&machines.iter().collect::<Vec<_>>());
-    let desired = wanted(&[
+    let desired = target(&[
         ("web", Count::Written(2), None),
         ("worker", Count::Unwritten, None),
         ("cron", Count::Written(1), None),
@@ -236,7 +236,7 @@ fn trouble() -> StatusView {
         stranger,
     ];
     let state = known(&[&machines[0], &machines[2], &machines[3], &gone]);
-    let desired = wanted(&[
+    let desired = target(&[
         ("web", Count::Written(3), None),
         ("jobs", Count::Written(2), None),
     ]);
@@ -246,7 +246,7 @@ fn trouble() -> StatusView {
 
 fn all_gone() -> StatusView {
     let gone = machine("9999999999", "web", "fra", 4);
-    let desired = wanted(&[("web", Count::Written(1), None)]);
+    let desired = target(&[("web", Count::Written(1), None)]);
     StatusView::of(
         "local",
         Some(&desired),
@@ -270,6 +270,6 @@ fn large() -> StatusView {
             )
         })
         .collect();
-    let desired = wanted(&[("web", Count::Written(10_000), None)]);
+    let desired = target(&[("web", Count::Written(10_000), None)]);
     StatusView::of("local", Some(&desired), None, &observed(machines))
 }

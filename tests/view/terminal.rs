@@ -176,7 +176,7 @@ fn every_event_is_one_line_and_says_what_it_waits_for() {
 
 #[test]
 fn the_end_of_a_run_says_what_is_so_and_what_to_do_next() {
-    for (name, run) in runs::ends() {
+    for (name, run) in runs::run_ends() {
         let text = written(|out| terminal::report(&run.report(), &style(80), out));
         assert_snapshot!(format!("report__{name}"), text);
     }

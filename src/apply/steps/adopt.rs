@@ -21,11 +21,11 @@ pub(super) struct AdoptedMachine<'a> {
 
 /// Adopts an observed Machine: only the config keys that the manifests write (rule 10).
 pub(super) fn take_observed<'a>(
-    hands: &StepContext<'a>,
+    context: &StepContext<'a>,
     progress: &mut StepProgress,
     change: &Change,
 ) -> PartResult<AdoptedMachine<'a>> {
-    let job = &hands.shared.input;
+    let job = &context.shared.input;
     let observed = change
         .machine
         .id
@@ -51,21 +51,21 @@ pub(super) fn take_observed<'a>(
 
 /// Adopts it unchanged.
 pub(super) fn adopt(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
 ) -> PartResult {
-    take_observed(hands, progress, change).map(|_| ())
+    take_observed(context, progress, change).map(|_| ())
 }
 
 /// Waits for the gate that the Machine's own run did not see pass; it is adopted either way. A deliberately
 /// stopped Machine has no gate.
 pub(super) async fn wait(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
 ) -> PartResult {
-    let AdoptedMachine { machine, group } = take_observed(hands, progress, change)?;
+    let AdoptedMachine { machine, group } = take_observed(context, progress, change)?;
     let Some(group) = group else {
         return Ok(());
     };
@@ -75,7 +75,7 @@ pub(super) async fn wait(
         GateKind::Settled => CREATED_PATIENCE,
         GateKind::None | GateKind::Started | GateKind::Healthy | GateKind::Gone => at_most,
     };
-    let live = hands
+    let live = context
         .wait_settled_or_created(&machine.id, (at_most, created))
         .await?;
     let live = live.filter(|live| !live.state.is_gone());
@@ -94,13 +94,13 @@ pub(super) async fn wait(
         id: &machine.id,
         kind: change.gate,
         at_most: at_most.saturating_sub(begun.elapsed()),
-        steady: hands.steady(&change.group),
+        steady: context.steady(&change.group),
         before: match machine.state {
             MachineState::Started => Baseline::of_unchanged(machine),
             _ => Baseline::before_start(machine),
         },
     };
-    gate::wait_for_gate(hands, progress, gate).await
+    gate::wait_for_gate(context, progress, gate).await
 }
 
 fn exit_error(id: &MachineId, exit: &Exit) -> StepError {

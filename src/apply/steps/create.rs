@@ -34,7 +34,7 @@ const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
 /// Creates the Machine, or uses the one that an earlier run created for the same intent, and waits for its
 /// gate. A crash or cancel in between leaves a Machine with an identifying name.
 pub(super) async fn create<'a>(
-    hands: &StepContext<'a>,
+    context: &StepContext<'a>,
     progress: &mut StepProgress,
     step: StepId,
     change: &'a Change,
@@ -52,56 +52,62 @@ pub(super) async fn create<'a>(
         let cause = "the step is no create";
         return Err(StepError::failed(codes::PLAN_MISMATCH, cause));
     };
-    let standby_for = watched_machines(hands.shared, standby_for)?;
-    let observed = &hands.shared.input.observed.machines;
+    let standby_for = watched_machines(context.shared, standby_for)?;
+    let observed = &context.shared.input.observed.machines;
     let model = change.config_source();
     let old = model.and_then(|old| observed.get(old));
     let base = inherits.base(old);
     let wanting = |volumes: &[VolumeId]| {
         let standby_for = standby_for.clone();
-        DesiredMachine::new(hands.shared, &change.group, model, volumes, standby_for)
+        DesiredMachine::new(context.shared, &change.group, model, volumes, standby_for)
     };
-    let bearing = InheritedState::of_replaced(hands, replaces.as_ref(), &wanting(&[])?).await?;
-    let standing = find_existing(hands, change).await?;
+    let inherited = InheritedState::of_replaced(context, replaces.as_ref(), &wanting(&[])?).await?;
+    let standing = find_existing(context, change).await?;
     let volumes = match &standing {
         Some(machine) => existing_volumes(machine, change),
         None => {
-            resolve_volumes(hands, step, change, &wanting(&[])?.config_over(Some(&base))).await?
+            resolve_volumes(
+                context,
+                step,
+                change,
+                &wanting(&[])?.config_over(Some(&base)),
+            )
+            .await?
         }
     };
-    let mut wanted = wanting(&volumes)?;
-    let is_to_run = bearing.runs && !wanted.is_standby();
-    let config = wanted.config_over(Some(&base));
+    let mut desired = wanting(&volumes)?;
+    let is_to_run = inherited.runs && !desired.is_standby();
+    let config = desired.config_over(Some(&base));
     let replaced = replaces.as_ref().and_then(|old| observed.get(old));
-    let written = wanted.sent_config(&config, replaced);
+    let written = desired.sent_config(&config, replaced);
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
         config,
-        stamps: wanted.stamps(Some(launch.as_str())),
+        stamps: desired.stamps(Some(launch.as_str())),
         skip_launch: !is_to_run,
         port: *port,
     }));
     let made = match standing {
         Some(machine) => CreateResult::Existing(machine),
-        None => create_once(hands, &change.machine.name, &call).await?,
+        None => create_once(context, &change.machine.name, &call).await?,
     };
-    made.record_additions(hands, &written);
+    made.record_additions(context, &written);
     if let CreateResult::Existing(machine) = &made {
-        wanted = wanting(&existing_volumes(machine, change))?;
+        desired = wanting(&existing_volumes(machine, change))?;
     }
-    let mounted = wanted.volumes().to_vec();
-    hands
+    let mounted = desired.volumes().to_vec();
+    context
         .shared
         .created_volumes
         .borrow_mut()
         .insert(step, mounted);
-    let brought = match made {
+    let updated = match made {
         CreateResult::New(machine) => {
-            hands.add_lease(&machine.id);
-            hands.report_created(&machine.id);
-            progress.machine = Some(wanted.complete_answer(machine));
+            context.add_lease(&machine.id);
+            context.report_created(&machine.id);
+            progress.machine = Some(desired.complete_answer(machine));
             UpdatedMachine {
                 baseline: Baseline::default(),
                 launched: is_to_run,
@@ -110,33 +116,33 @@ pub(super) async fn create<'a>(
             }
         }
         CreateResult::Existing(machine) => {
-            hands.report_created(&machine.id);
+            context.report_created(&machine.id);
             let found = ExistingMachine {
                 machine,
                 launch,
                 is_to_run,
             };
-            take_existing(hands, progress, &wanted, found).await?
+            take_existing(context, progress, &desired, found).await?
         }
     };
-    progress.sent_config = Some(wanted.stored_config());
+    progress.sent_config = Some(desired.stored_config());
     let Some(id) = progress.machine.as_ref().map(|machine| machine.id.clone()) else {
         let cause = "the Machine no longer exists";
         return Err(StepError::failed(answers::MACHINE_FAILED, cause));
     };
     check_region(progress, &change.region)?;
-    hands.shared.created.borrow_mut().insert(step, id.clone());
-    if bearing.cordoned {
-        call_idempotent(hands, &Call::Cordon { id: id.clone() }).await?;
+    context.shared.created.borrow_mut().insert(step, id.clone());
+    if inherited.cordoned {
+        call_idempotent(context, &Call::Cordon { id: id.clone() }).await?;
     }
     let gate = Gate {
         id: &id,
-        kind: brought.gate(change.gate, wanted.group),
-        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
-        steady: hands.steady(&change.group),
-        before: brought.baseline,
+        kind: updated.gate(change.gate, desired.group),
+        at_most: Duration::from_secs(desired.group.wait_timeout_s),
+        steady: context.steady(&change.group),
+        before: updated.baseline,
     };
-    gate::wait_for_gate(hands, progress, gate).await
+    gate::wait_for_gate(context, progress, gate).await
 }
 
 /// A Machine in another region than requested fails the step; the state records it there.
@@ -166,12 +172,12 @@ struct InheritedState {
 impl InheritedState {
     /// That of the replaced Machine, as an update would leave it (rule 23).
     async fn of_replaced(
-        hands: &StepContext<'_>,
+        context: &StepContext<'_>,
         replaces: Option<&MachineId>,
-        wanted: &DesiredMachine<'_>,
+        desired: &DesiredMachine<'_>,
     ) -> PartResult<Self> {
         let live = match replaces {
-            Some(old) => hands.get(old).await?,
+            Some(old) => context.get(old).await?,
             None => None,
         };
         // The last state on an unreachable host does not decide.
@@ -186,15 +192,15 @@ impl InheritedState {
         if matches!(
             live.state,
             MachineState::Stopping | MachineState::Suspending
-        ) && let Some(settled) = hands.wait_settled(&live.id, SETTLE_TIMEOUT).await?
+        ) && let Some(settled) = context.wait_settled(&live.id, SETTLE_TIMEOUT).await?
         {
             live = settled;
         }
         Ok(Self {
             runs: match live.state {
                 // Created without a start, or before its first start.
-                MachineState::Created => !wanted.is_settled(&live),
-                state => !state.is_inactive() || UpdatedMachine::to_update(wanted, &live).launched,
+                MachineState::Created => !desired.is_settled(&live),
+                state => !state.is_inactive() || UpdatedMachine::to_update(desired, &live).launched,
             },
             cordoned: live.cordoned,
         })
@@ -210,12 +216,12 @@ pub(super) enum CreateResult {
 
 impl CreateResult {
     /// Records the platform's additions to the sent config.
-    pub(super) fn record_additions(&self, hands: &StepContext<'_>, written: &SentConfig) {
-        let (echo, lineage) = (&hands.shared.additions, hands.shared.lineage());
+    pub(super) fn record_additions(&self, context: &StepContext<'_>, written: &SentConfig) {
+        let (echo, lineage) = (&context.shared.additions, context.shared.lineage());
         match self {
             Self::New(machine) => echo.record_answer(written, machine, lineage),
             Self::Existing(machine) => {
-                let run = &hands.shared.input.run.run;
+                let run = &context.shared.input.run.run;
                 echo.record_lost_answer(written, machine, run, lineage);
             }
         }
@@ -223,11 +229,11 @@ impl CreateResult {
 }
 
 /// The Machine of the intent, if the snapshot has it.
-async fn find_existing(hands: &StepContext<'_>, change: &Change) -> PartResult<Option<Machine>> {
-    let Some(id) = hands.observed_id(&change.machine.name) else {
+async fn find_existing(context: &StepContext<'_>, change: &Change) -> PartResult<Option<Machine>> {
+    let Some(id) = context.observed_id(&change.machine.name) else {
         return Ok(None);
     };
-    let machine = hands.get(id).await?;
+    let machine = context.get(id).await?;
     Ok(machine.filter(|machine| !machine.state.is_gone()))
 }
 
@@ -241,68 +247,68 @@ fn existing_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
 
 /// The volumes of the Machine: reused ones, once free, and created ones.
 async fn resolve_volumes(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     step: StepId,
     change: &Change,
     config: &MachineConfig,
 ) -> PartResult<Vec<VolumeId>> {
     let taken = change.taken_volumes();
-    wait_volumes_free(hands, taken).await?;
-    let made =
-        volumes::create_volumes(hands, step, &change.region, change.new_volumes(), config).await?;
+    wait_volumes_free(context, taken).await?;
+    let made = volumes::create_volumes(context, step, &change.region, change.new_volumes(), config)
+        .await?;
     Ok(taken.iter().cloned().chain(made).collect())
 }
 
 /// Waits for Machines being destroyed that still have these volumes: a crashed run destroyed them.
-async fn wait_volumes_free(hands: &StepContext<'_>, volumes: &[VolumeId]) -> PartResult {
-    let observed = hands.shared.input.observed;
-    let wanted = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
-    for holder in wanted.filter_map(|volume| volume.attached_to.as_ref()) {
+async fn wait_volumes_free(context: &StepContext<'_>, volumes: &[VolumeId]) -> PartResult {
+    let observed = context.shared.input.observed;
+    let needed = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
+    for holder in needed.filter_map(|volume| volume.attached_to.as_ref()) {
         let on_its_way_out = observed.machines.get(holder);
         if on_its_way_out.is_some_and(|machine| machine.state.is_gone()) {
-            leaves(hands, holder, "its volume").await?;
+            leaves(context, holder, "its volume").await?;
         }
     }
     Ok(())
 }
 
 /// Waits until a Machine being destroyed is gone and its volume and name are free.
-async fn leaves(hands: &StepContext<'_>, holder: &MachineId, what: &str) -> PartResult {
-    hands.report_waiting(format!("{holder} to let {what} go"), VOLUME_PATIENCE);
+async fn leaves(context: &StepContext<'_>, holder: &MachineId, what: &str) -> PartResult {
+    context.report_waiting(format!("{holder} to let {what} go"), VOLUME_PATIENCE);
     let deadline = Instant::now() + VOLUME_PATIENCE;
-    hands.wait(holder, WaitUntil::Destroyed, deadline).await?;
+    context.wait(holder, WaitUntil::Destroyed, deadline).await?;
     Ok(())
 }
 
 /// Creates the Machine with this name, unless it exists.
 pub(super) async fn create_once(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &MachineName,
     call: &Call,
 ) -> PartResult<CreateResult> {
-    if let Some(id) = hands.observed_id(name)
-        && let Some(machine) = hands.get(id).await?
+    if let Some(id) = context.observed_id(name)
+        && let Some(machine) = context.get(id).await?
         && !machine.state.is_gone()
     {
         return Ok(CreateResult::Existing(machine));
     }
-    hands
-        .retry(async || create_unless_there(hands, name, call).await)
+    context
+        .retry(async || create_unless_there(context, name, call).await)
         .await
 }
 
 /// Makes one create, and finds out what became of it where its answer does not say that.
 async fn create_unless_there(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     name: &MachineName,
     call: &Call,
 ) -> Result<CreateResult, PartError> {
-    let error = match hands.call(call).await {
+    let error = match context.call(call).await {
         Ok(receipt) => {
             if let Some(machine) = receipt.machine {
                 return Ok(CreateResult::New(machine));
             }
-            let found = find_created(hands, name, ListPatience::UntilListed).await?;
+            let found = find_created(context, name, ListPatience::UntilListed).await?;
             let found = found.map(CreateResult::Existing);
             return Ok(found.ok_or_else(|| StepError::Unknown {
                 message: format!("{name} was reported as created, but it is not listed"),
@@ -314,13 +320,13 @@ async fn create_unless_there(
         }
         Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error).into()),
         Err(CallError::Conflict(error)) if error.code == answers::ALREADY_EXISTS.name() => {
-            if let Some(machine) = holder(hands, name).await? {
+            if let Some(machine) = holder(context, name).await? {
                 if !machine.state.is_gone() {
-                    refuse_other_run(hands, &machine)?;
+                    refuse_other_run(context, &machine)?;
                     return Ok(CreateResult::Existing(machine));
                 }
                 // A run that died destroyed what it had made, and the name is taken until that is gone.
-                leaves(hands, &machine.id, "its name").await?;
+                leaves(context, &machine.id, "its name").await?;
             }
             // A list that lacks the Machine longer than most is no reason to give up: as long as the name is
             // taken no second one is made.
@@ -328,13 +334,13 @@ async fn create_unless_there(
             return Err(PartError::Again { error, otherwise });
         }
         Err(CallError::Conflict(error)) => {
-            if let Some(machine) = find_created(hands, name, ListPatience::Once).await? {
-                refuse_other_run(hands, &machine)?;
+            if let Some(machine) = find_created(context, name, ListPatience::Once).await? {
+                refuse_other_run(context, &machine)?;
                 return Ok(CreateResult::Existing(machine));
             }
             // The platform frees the volume of a Machine that is gone a moment later.
             let otherwise = create_error(&error);
-            return Err(if volumes_become_free(hands, call, &error) {
+            return Err(if volumes_become_free(context, call, &error) {
                 PartError::Again { error, otherwise }
             } else {
                 otherwise.into()
@@ -342,8 +348,8 @@ async fn create_unless_there(
         }
         Err(CallError::Unknown(error)) => error,
     };
-    if let Some(machine) = find_created(hands, name, ListPatience::UntilListed).await? {
-        refuse_other_run(hands, &machine)?;
+    if let Some(machine) = find_created(context, name, ListPatience::UntilListed).await? {
+        refuse_other_run(context, &machine)?;
         return Ok(CreateResult::Existing(machine));
     }
     Err(PartError::unknown(error))
@@ -352,8 +358,8 @@ async fn create_unless_there(
 /// Refuses a Machine with this run's name that did not exist in the snapshot and that another run created for
 /// another purpose: two runs that start together derive equal names, and must not change each other's Machines
 /// (rules 4, 12).
-fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
-    let (job, stamps) = (&hands.shared.input, &machine.stamps);
+fn refuse_other_run(context: &StepContext<'_>, machine: &Machine) -> PartResult {
+    let (job, stamps) = (&context.shared.input, &machine.stamps);
     let Some(run) = stamps.run.as_ref().filter(|run| **run != job.run.run) else {
         return Ok(());
     };
@@ -367,7 +373,7 @@ fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
         machine.id,
         machine.name
     );
-    hands.shared.halt(Halt::StateBehind(message.clone()));
+    context.shared.halt(Halt::StateBehind(message.clone()));
     Err(StepError::Failed {
         code: STATE_BEHIND.name().to_owned(),
         message,
@@ -379,7 +385,7 @@ fn refuse_other_run(hands: &StepContext<'_>, machine: &Machine) -> PartResult {
 }
 
 /// Whether no remaining Machine claims these volumes.
-fn volumes_become_free(hands: &StepContext<'_>, call: &Call, error: &ProviderError) -> bool {
+fn volumes_become_free(context: &StepContext<'_>, call: &Call, error: &ProviderError) -> bool {
     let Call::Create(create) = call else {
         return false;
     };
@@ -387,9 +393,9 @@ fn volumes_become_free(hands: &StepContext<'_>, call: &Call, error: &ProviderErr
         return false;
     }
     let mounts = create.config.mounts.iter().flatten();
-    let wanted: Vec<&str> = mounts.filter_map(|mount| mount.volume.as_deref()).collect();
-    let all = hands.shared.input.observed.volumes.iter();
-    let mine = all.filter(|volume| wanted.contains(&volume.id.as_str()));
+    let mounted: Vec<&str> = mounts.filter_map(|mount| mount.volume.as_deref()).collect();
+    let all = context.shared.input.observed.volumes.iter();
+    let mine = all.filter(|volume| mounted.contains(&volume.id.as_str()));
     let mut holders = mine.filter_map(|volume| volume.attached_to.as_ref());
     // The id of a destroyed holder is written as NUL characters (docs/platform/machines-api.md 1.7).
     error.message.contains('\0') || holders.any(|holder| error.message.contains(holder.as_str()))
@@ -427,9 +433,9 @@ pub(super) struct ExistingMachine<'a> {
 
 /// Uses a Machine with the intent's name: unchanged if it is up to date, otherwise updated.
 pub(super) async fn take_existing(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
-    wanted: &DesiredMachine<'_>,
+    desired: &DesiredMachine<'_>,
     found: ExistingMachine<'_>,
 ) -> PartResult<UpdatedMachine> {
     let ExistingMachine {
@@ -447,19 +453,19 @@ pub(super) async fn take_existing(
     };
     let before = Baseline::before_start(&machine);
     progress.machine = Some(machine);
-    let mut brought = match ensure_config(hands, progress, &id, wanted, &terms).await? {
-        UpdateResult::Updated(brought) => brought,
+    let mut updated = match ensure_config(context, progress, &id, desired, &terms).await? {
+        UpdateResult::Updated(updated) => updated,
         UpdateResult::NoRoom(error) => return Err(no_capacity_error(&error)),
     };
-    progress.updated = brought.may_have_sent;
-    if is_to_run && (brought.crashed || !brought.launched) {
-        start_crashed(hands, progress, &id, wanted).await?;
-        if !brought.baseline.is_new_instance() {
-            brought.baseline = before;
+    progress.updated = updated.may_have_sent;
+    if is_to_run && (updated.crashed || !updated.launched) {
+        start_crashed(context, progress, &id, desired).await?;
+        if !updated.baseline.is_new_instance() {
+            updated.baseline = before;
         }
-        brought.launched = true;
+        updated.launched = true;
     }
-    Ok(brought)
+    Ok(updated)
 }
 
 impl UpdatedMachine {

@@ -27,12 +27,12 @@ const DESTROY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Destroys a Machine. A crash or cancel in between leaves it stopped at worst, still in the state, and in the
 /// next plan.
 pub(super) async fn destroy(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
 ) -> PartResult {
     match &change.machine.id {
-        Some(id) => remove_machine(hands, progress, id, change.precondition.as_ref()).await,
+        Some(id) => remove_machine(context, progress, id, change.precondition.as_ref()).await,
         None => Err(StepError::failed(
             codes::PLAN_MISMATCH,
             "the plan names no Machine",
@@ -42,81 +42,81 @@ pub(super) async fn destroy(
 
 /// The same for this Machine.
 pub(super) async fn remove_machine(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     id: &MachineId,
     pin: Option<&Precondition>,
 ) -> PartResult {
-    hands.acquire_lease(id).await?;
-    hands
-        .retry(async || remove_once(hands, progress, id, pin).await)
+    context.acquire_lease(id).await?;
+    context
+        .retry(async || remove_once(context, progress, id, pin).await)
         .await
 }
 
 async fn remove_once(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     id: &MachineId,
     pin: Option<&Precondition>,
 ) -> Result<(), PartError> {
-    let lineage = &hands.shared.input.observed.description.scope;
+    let lineage = &context.shared.input.observed.description.scope;
     // One that is `created` is removed by force, whether it rests so or is being prepared.
     let patience = (SETTLE_TIMEOUT, Duration::ZERO);
-    let Some(live) = hands.wait_settled_or_created(id, patience).await? else {
+    let Some(live) = context.wait_settled_or_created(id, patience).await? else {
         progress.machine = None;
         return Ok(());
     };
     progress.machine = Some(live.clone());
     if live.state.is_gone() {
-        return Ok(wait_gone(hands, progress, id).await?);
+        return Ok(wait_gone(context, progress, id).await?);
     }
     if let Some(pin) = pin
         && let Some(message) = precondition::mismatch(pin, &live, lineage)
     {
-        let error = conflict::conflict_error(hands.shared, &live, message);
+        let error = conflict::conflict_error(context.shared, &live, message);
         return Err(error.await.into());
     }
-    let force = stop_machine(hands, progress, &live).await?;
+    let force = stop_machine(context, progress, &live).await?;
     let call = Call::Destroy {
         id: id.clone(),
         force,
     };
-    match hands.call(&call).await {
-        Ok(_) | Err(CallError::NotFound(_)) => Ok(wait_gone(hands, progress, id).await?),
+    match context.call(&call).await {
+        Ok(_) | Err(CallError::NotFound(_)) => Ok(wait_gone(context, progress, id).await?),
         Err(CallError::Step(end)) => Err(end.into()),
         // Something has started it again in between.
         Err(CallError::Conflict(error) | CallError::NoRoom(error) | CallError::Invalid(error)) => {
             Err(PartError::refused(error))
         }
-        Err(CallError::Unknown(_)) if is_gone(hands, id).await? => {
-            Ok(wait_gone(hands, progress, id).await?)
+        Err(CallError::Unknown(_)) if is_gone(context, id).await? => {
+            Ok(wait_gone(context, progress, id).await?)
         }
         Err(CallError::Unknown(error)) => Err(PartError::unknown(error)),
     }
 }
 
-async fn is_gone(hands: &StepContext<'_>, id: &MachineId) -> PartResult<bool> {
-    let live = hands.get(id).await?;
+async fn is_gone(context: &StepContext<'_>, id: &MachineId) -> PartResult<bool> {
+    let live = context.get(id).await?;
     Ok(live.is_none_or(|live| live.state.is_gone()))
 }
 
 /// Cordons and stops it; returns whether it must be deleted by force.
 async fn stop_machine(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     live: &Machine,
 ) -> PartResult<bool> {
     if needs_force(live) {
         return Ok(true);
     }
-    let capabilities = &hands.shared.input.observed.description.capabilities;
+    let capabilities = &context.shared.input.observed.description.capabilities;
     let serves = live
         .config
         .as_deref()
         .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
     if live.state.should_run() && serves && capabilities.cordon && !live.cordoned {
-        call_idempotent(hands, &Call::Cordon { id: id() }).await?;
+        call_idempotent(context, &Call::Cordon { id: id() }).await?;
     }
     match live.state {
         MachineState::Stopped | MachineState::Suspended => return Ok(false),
@@ -131,10 +131,10 @@ async fn stop_machine(
         | MachineState::Destroying
         | MachineState::Destroyed => {}
     }
-    call_idempotent(hands, &Call::Stop { id: id() }).await?;
+    call_idempotent(context, &Call::Stop { id: id() }).await?;
     let at_most = kill_timeout(live) + STOP_MARGIN;
-    hands.report_waiting("it to stop", at_most);
-    match hands
+    context.report_waiting("it to stop", at_most);
+    match context
         .wait(&live.id, WaitUntil::Stopped, Instant::now() + at_most)
         .await?
     {
@@ -145,7 +145,7 @@ async fn stop_machine(
         WaitResult::Gone => return Ok(false),
         WaitResult::NotYet(_) => {}
     }
-    match hands.get(&live.id).await? {
+    match context.get(&live.id).await? {
         None => Ok(false),
         Some(now) if needs_force(&now) => Ok(true),
         Some(now) if now.state.is_gone() => Ok(false),
@@ -177,9 +177,9 @@ fn kill_timeout(machine: &Machine) -> Duration {
 }
 
 /// A call that can be repeated after a lost response. Conflicts are left to the next step.
-pub(super) async fn call_idempotent(hands: &StepContext<'_>, call: &Call) -> PartResult {
-    hands
-        .retry(async || match hands.call(call).await {
+pub(super) async fn call_idempotent(context: &StepContext<'_>, call: &Call) -> PartResult {
+    context
+        .retry(async || match context.call(call).await {
             Ok(_) | Err(CallError::NotFound(_) | CallError::Conflict(_)) => Ok(()),
             Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
                 Err(StepError::from_provider(&error).into())
@@ -192,18 +192,18 @@ pub(super) async fn call_idempotent(hands: &StepContext<'_>, call: &Call) -> Par
 
 /// The destroy was accepted: the Machine counts as gone (rule 31) unless it is seen again.
 async fn wait_gone(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     id: &MachineId,
 ) -> PartResult {
-    hands.report_waiting("it to be gone", DESTROY_TIMEOUT);
-    match hands
+    context.report_waiting("it to be gone", DESTROY_TIMEOUT);
+    match context
         .wait(id, WaitUntil::Destroyed, Instant::now() + DESTROY_TIMEOUT)
         .await?
     {
         WaitResult::Reached(_) | WaitResult::Gone => {}
         WaitResult::NotYet(_) => {
-            if let Some(machine) = hands.get(id).await?
+            if let Some(machine) = context.get(id).await?
                 && !machine.state.is_gone()
             {
                 let message = format!("Machine {id} is still {}", machine.state.as_str());

@@ -66,22 +66,22 @@ pub(super) async fn run_step<'a>(
     step: StepId,
     change: &'a Change,
 ) -> (StepId, StepResult) {
-    let hands = StepContext::new(shared, step);
+    let context = StepContext::new(shared, step);
     let mut progress = StepProgress::default();
     let end = tokio::select! {
         biased;
-        end = Box::pin(run_action(&hands, &mut progress, step, change)) => end,
-        never = hands.refresh_leases() => match never {},
+        end = Box::pin(run_action(&context, &mut progress, step, change)) => end,
+        never = context.refresh_leases() => match never {},
     };
-    hands.release_leases().await;
+    context.release_leases().await;
     let end = end.map_err(|end| add_gate_hints(end, change));
     let result = StepResult {
-        outcome: to_outcome(&hands, end),
+        outcome: to_outcome(&context, end),
         machine: progress.machine,
         sent: progress.sent_config,
         updated: progress.updated,
         replace_fallback: progress.replace_fallback.map(Box::new),
-        filled: None,
+        computed: None,
         remarks: progress.remarks,
         went_down: false,
     };
@@ -89,20 +89,20 @@ pub(super) async fn run_step<'a>(
 }
 
 async fn run_action<'a>(
-    hands: &StepContext<'a>,
+    context: &StepContext<'a>,
     progress: &mut StepProgress,
     step: StepId,
     change: &'a Change,
 ) -> PartResult {
     match &change.action {
-        Action::Create { .. } => create::create(hands, progress, step, change).await,
+        Action::Create { .. } => create::create(context, progress, step, change).await,
         Action::Update { .. } | Action::Move { .. } => {
-            update::update(hands, progress, change).await
+            update::update(context, progress, change).await
         }
-        Action::Destroy { .. } => destroy::destroy(hands, progress, change).await,
-        Action::Adopt => adopt::adopt(hands, progress, change),
-        Action::Wait => adopt::wait(hands, progress, change).await,
-        Action::Start => start::start(hands, progress, change).await,
+        Action::Destroy { .. } => destroy::destroy(context, progress, change).await,
+        Action::Adopt => adopt::adopt(context, progress, change),
+        Action::Wait => adopt::wait(context, progress, change).await,
+        Action::Start => start::start(context, progress, change).await,
         Action::Forget => Ok(()),
     }
 }
@@ -139,7 +139,7 @@ fn add_gate_hints(end: StepError, change: &Change) -> StepError {
     }
 }
 
-fn to_outcome(hands: &StepContext<'_>, end: PartResult) -> Outcome {
+fn to_outcome(context: &StepContext<'_>, end: PartResult) -> Outcome {
     match end {
         Ok(()) => Outcome::Done,
         Err(StepError::Failed {
@@ -153,7 +153,7 @@ fn to_outcome(hands: &StepContext<'_>, end: PartResult) -> Outcome {
         },
         Err(StepError::Unknown { message }) => Outcome::Unknown { message },
         // A step that changed something may be half done; the next run checks.
-        Err(StepError::Halted { during }) if hands.has_touched() => Outcome::Unknown {
+        Err(StepError::Halted { during }) if context.has_touched() => Outcome::Unknown {
             message: format!("stopped {during}"),
         },
         Err(StepError::Halted { .. }) => Outcome::NotStarted,

@@ -21,10 +21,10 @@ use crate::provider::ProviderError;
 /// Creates the new Machine, waits for its gate, re-points standbys, and destroys the old one. A crash in
 /// between leaves both, or only the new one; its name identifies it.
 pub(super) async fn replace_on_new_host(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
-    wanted: &DesiredMachine<'_>,
+    desired: &DesiredMachine<'_>,
     refused: ProviderError,
 ) -> PartResult {
     let Some(successor) = change.successor() else {
@@ -36,15 +36,15 @@ pub(super) async fn replace_on_new_host(
             "the plan names no Machine",
         ));
     };
-    hands.report_fallback(format!(
+    context.report_fallback(format!(
         "{}; it is replaced by a new Machine",
         refused.message
     ));
-    let brought = create_replacement(
-        hands,
+    let updated = create_replacement(
+        context,
         progress,
         change,
-        wanted,
+        desired,
         &Replacement {
             old: &old,
             successor,
@@ -56,20 +56,20 @@ pub(super) async fn replace_on_new_host(
     };
     check_region(progress, &change.region)?;
     if old.cordoned {
-        call_idempotent(hands, &Call::Cordon { id: id.clone() }).await?;
+        call_idempotent(context, &Call::Cordon { id: id.clone() }).await?;
     }
     let gate = Gate {
         id: &id,
-        kind: brought.gate(change.gate, wanted.group),
-        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
-        steady: hands.steady(&change.group),
-        before: brought.baseline,
+        kind: updated.gate(change.gate, desired.group),
+        at_most: Duration::from_secs(desired.group.wait_timeout_s),
+        steady: context.steady(&change.group),
+        before: updated.baseline,
     };
-    gate::wait_for_gate(hands, progress, gate).await?;
-    hands.shared.record_replacement(&old.id, id);
-    let watchers = &hands.shared.input.plan.watchers;
+    gate::wait_for_gate(context, progress, gate).await?;
+    context.shared.record_replacement(&old.id, id);
+    let watchers = &context.shared.input.plan.watchers;
     for standby in successor.repoints.iter().filter_map(|id| watchers.get(id)) {
-        let repointed = repoint_standby(hands, change, standby).await?;
+        let repointed = repoint_standby(context, change, standby).await?;
         progress
             .replace_fallback
             .get_or_insert_default()
@@ -77,7 +77,7 @@ pub(super) async fn replace_on_new_host(
             .extend(repointed);
     }
     remove_machine(
-        hands,
+        context,
         &mut StepProgress::default(),
         &old.id,
         change.precondition.as_ref(),
@@ -124,37 +124,37 @@ struct Replacement<'a> {
 
 /// Creates the new Machine, or uses the one that an earlier run created for this replacement.
 async fn create_replacement(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
-    wanted: &DesiredMachine<'_>,
+    desired: &DesiredMachine<'_>,
     place: &Replacement<'_>,
 ) -> PartResult<UpdatedMachine> {
     let Replacement { old, successor } = place;
     let base = Inherited::default().base(Some(old));
     // A stopped Machine is replaced by a stopped one.
-    let is_down = old.has_crashed() || wanted.must_come_up(old);
-    let is_to_run = (old.state.should_run() || is_down) && !wanted.is_standby();
-    let config = wanted.config_over(Some(&base));
-    let written = wanted.sent_config(&config, Some(old));
+    let is_down = old.has_crashed() || desired.must_come_up(old);
+    let is_to_run = (old.state.should_run() || is_down) && !desired.is_standby();
+    let config = desired.config_over(Some(&base));
+    let written = desired.sent_config(&config, Some(old));
     let call = Call::Create(Box::new(CreateCall {
         name: successor.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
         config,
-        stamps: wanted.stamps(Some(successor.launch.as_str())),
+        stamps: desired.stamps(Some(successor.launch.as_str())),
         skip_launch: !is_to_run,
         port: None,
     }));
     progress.replace_fallback = Some(ReplaceFallback::default());
-    let made = create_once(hands, &successor.name, &call).await?;
+    let made = create_once(context, &successor.name, &call).await?;
     progress.replace_fallback.get_or_insert_default().created = true;
-    made.record_additions(hands, &written);
+    made.record_additions(context, &written);
     match made {
         CreateResult::New(machine) => {
-            hands.add_lease(&machine.id);
-            progress.machine = Some(wanted.complete_answer(machine));
-            progress.sent_config = Some(wanted.stored_config());
+            context.add_lease(&machine.id);
+            progress.machine = Some(desired.complete_answer(machine));
+            progress.sent_config = Some(desired.stored_config());
             Ok(UpdatedMachine {
                 baseline: Baseline::default(),
                 may_have_sent: false,
@@ -169,20 +169,20 @@ async fn create_replacement(
                 launch,
                 is_to_run,
             };
-            take_existing(hands, progress, wanted, found).await
+            take_existing(context, progress, desired, found).await
         }
     }
 }
 
 /// Re-points a standby to the replacement of its primary.
 async fn repoint_standby(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     change: &Change,
     standby: &Precondition,
 ) -> PartResult<Option<Machine>> {
-    let shared = hands.shared;
+    let shared = context.shared;
     let _alone = shared.repointing.lock().await;
-    let Some(live) = hands.get(&standby.id).await? else {
+    let Some(live) = context.get(&standby.id).await? else {
         return Ok(None);
     };
     // Only another step of this run may have re-pointed it.
@@ -204,7 +204,7 @@ async fn repoint_standby(
         .map(|id| current_machine(shared, id))
         .collect();
     let id = Some(&standby.id);
-    let wanted = DesiredMachine::new(shared, &change.group, id, &standby.volumes, watched)?;
+    let desired = DesiredMachine::new(shared, &change.group, id, &standby.volumes, watched)?;
     let terms = UpdateTerms {
         precondition: Some(&seen),
         must_run: false,
@@ -213,17 +213,17 @@ async fn repoint_standby(
         launch_id: None,
     };
     let mut progress = StepProgress::default();
-    match ensure_config(hands, &mut progress, &standby.id, &wanted, &terms).await? {
+    match ensure_config(context, &mut progress, &standby.id, &desired, &terms).await? {
         UpdateResult::Updated(_) => {}
         UpdateResult::NoRoom(error) => return Err(repoint_error(standby, &error)),
     }
     let gate = Gate {
         id: &standby.id,
         kind: GateKind::Settled,
-        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
-        steady: hands.steady(&change.group),
+        at_most: Duration::from_secs(desired.group.wait_timeout_s),
+        steady: context.steady(&change.group),
         before: Baseline::default(),
     };
-    gate::wait_for_gate(hands, &mut progress, gate).await?;
+    gate::wait_for_gate(context, &mut progress, gate).await?;
     Ok(progress.machine)
 }

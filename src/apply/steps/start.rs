@@ -18,20 +18,20 @@ use crate::core::plan::{Change, Precondition};
 /// stopped since the plan stays stopped. A crash or cancel in between leaves it started or unchanged, which the
 /// next run sees.
 pub(super) async fn start(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
 ) -> PartResult {
-    let taken = take_observed(hands, progress, change)?;
+    let taken = take_observed(context, progress, change)?;
     let (Some(group), Some(pin)) = (taken.group, &change.precondition) else {
         let message = "the plan starts a Machine that it does not pin";
         return Err(StepError::failed(codes::PLAN_MISMATCH, message));
     };
     let id = &taken.machine.id;
     let at_most = Duration::from_secs(group.wait_timeout_s);
-    hands.acquire_lease(id).await?;
-    let before = hands
-        .retry(async || start_once(hands, progress, change, (id, pin), at_most).await)
+    context.acquire_lease(id).await?;
+    let before = context
+        .retry(async || start_once(context, progress, change, (id, pin), at_most).await)
         .await?;
     let Some(before) = before else {
         return Ok(());
@@ -40,30 +40,34 @@ pub(super) async fn start(
         id,
         kind: change.gate,
         at_most,
-        steady: hands.steady(&change.group),
+        steady: context.steady(&change.group),
         before,
     };
-    gate::wait_for_gate(hands, progress, gate).await
+    gate::wait_for_gate(context, progress, gate).await
 }
 
 /// Looks at the Machine and starts it; none where it is to stay at rest.
 async fn start_once(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
     (id, pin): (&MachineId, &Precondition),
     at_most: Duration,
 ) -> Result<Option<Baseline>, PartError> {
-    let live = hands.wait_settled(id, SETTLE_TIMEOUT.max(at_most)).await?;
+    let live = context
+        .wait_settled(id, SETTLE_TIMEOUT.max(at_most))
+        .await?;
     let live = live.filter(|live| !live.state.is_gone());
     let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
     progress.machine = Some(live.clone());
-    let lineage = &hands.shared.input.observed.description.scope;
+    let lineage = &context.shared.input.observed.description.scope;
     if let Some(message) = precondition::mismatch(pin, &live, lineage) {
         return Err(StepError::conflict(message).into());
     }
     if live.state == MachineState::Failed {
-        return Ok(Some(start_by_update(hands, progress, change, &live).await?));
+        return Ok(Some(
+            start_by_update(context, progress, change, &live).await?,
+        ));
     }
     if live.state.is_inactive() && !live.exited_by_itself() {
         return Ok(None);
@@ -73,7 +77,7 @@ async fn start_once(
     }
     // A start gives no new instance.
     let attempt = Baseline::before_start(&live);
-    Err(match hands.call(&Call::Start { id: id.clone() }).await {
+    Err(match context.call(&Call::Start { id: id.clone() }).await {
         Ok(_) => return Ok(Some(attempt)),
         Err(CallError::Step(end)) => end.into(),
         Err(CallError::NotFound(_)) => StepError::conflict(format!("{id} is gone")).into(),
@@ -89,13 +93,13 @@ async fn start_once(
 /// A failed Machine is started by sending it the config that it has: whether the platform starts one by a start
 /// alone is not documented.
 async fn start_by_update(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     change: &Change,
     live: &Machine,
 ) -> PartResult<Baseline> {
-    let wanted = DesiredMachine::new(
-        hands.shared,
+    let desired = DesiredMachine::new(
+        context.shared,
         &change.group,
         Some(&live.id),
         &live.volumes,
@@ -108,8 +112,8 @@ async fn start_by_update(
         force_restart: false,
         launch_id: None,
     };
-    match ensure_config(hands, progress, &live.id, &wanted, &terms).await? {
-        UpdateResult::Updated(brought) => Ok(brought.baseline),
+    match ensure_config(context, progress, &live.id, &desired, &terms).await? {
+        UpdateResult::Updated(updated) => Ok(updated.baseline),
         UpdateResult::NoRoom(error) => Err(StepError::from_provider(&error)),
     }
 }

@@ -22,7 +22,7 @@ pub(super) const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Updates an existing Machine and waits for its gate. A crash or cancel in between leaves the old or the new
 /// config, which the next run sees.
 pub(super) async fn update<'a>(
-    hands: &StepContext<'a>,
+    context: &StepContext<'a>,
     progress: &mut StepProgress,
     change: &'a Change,
 ) -> PartResult {
@@ -35,7 +35,7 @@ pub(super) async fn update<'a>(
     let seen = change.precondition.as_ref();
     let standby_for = match &change.action {
         Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-            watched_machines(hands.shared, standby_for)?
+            watched_machines(context.shared, standby_for)?
         }
         Action::Create { .. }
         | Action::Destroy { .. }
@@ -45,11 +45,17 @@ pub(super) async fn update<'a>(
         | Action::Forget => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
-    let wanted = DesiredMachine::new(hands.shared, &change.group, Some(id), volumes, standby_for)?;
+    let desired = DesiredMachine::new(
+        context.shared,
+        &change.group,
+        Some(id),
+        volumes,
+        standby_for,
+    )?;
     let terms = UpdateTerms {
         precondition: seen,
         must_run: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
-        force_restart: hands
+        force_restart: context
             .shared
             .input
             .plan
@@ -59,28 +65,30 @@ pub(super) async fn update<'a>(
         stays_at_rest: change.gate == GateKind::Settled,
         launch_id: None,
     };
-    let brought = match ensure_config(hands, progress, id, &wanted, &terms).await? {
-        UpdateResult::Updated(brought) => brought,
+    let updated = match ensure_config(context, progress, id, &desired, &terms).await? {
+        UpdateResult::Updated(updated) => updated,
         UpdateResult::NoRoom(error) => {
-            return replace_fallback::replace_on_new_host(hands, progress, change, &wanted, error)
-                .await;
+            return replace_fallback::replace_on_new_host(
+                context, progress, change, &desired, error,
+            )
+            .await;
         }
     };
-    if brought.crashed {
-        start_crashed(hands, progress, id, &wanted).await?;
+    if updated.crashed {
+        start_crashed(context, progress, id, &desired).await?;
     }
-    let rests = !brought.launched;
+    let rests = !updated.launched;
     let gate = Gate {
         id,
-        kind: brought.gate(change.gate, wanted.group),
-        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
-        steady: hands.steady(&change.group),
-        before: brought.baseline,
+        kind: updated.gate(change.gate, desired.group),
+        at_most: Duration::from_secs(desired.group.wait_timeout_s),
+        steady: context.steady(&change.group),
+        before: updated.baseline,
     };
-    gate::wait_for_gate(hands, progress, gate).await?;
+    gate::wait_for_gate(context, progress, gate).await?;
     let started = progress.machine.as_ref();
     let started = started.is_some_and(|m| m.state == MachineState::Started);
-    if rests && started && !wanted.is_standby() {
+    if rests && started && !desired.is_standby() {
         progress.remarks.push(format!(
             "Machine {id} was stopped before its update, but the platform started it"
         ));
@@ -91,15 +99,15 @@ pub(super) async fn update<'a>(
 /// Starts a Machine that had crashed before its update, which the platform leaves stopped. A start sent while
 /// it still changes would be lost.
 pub(super) async fn start_crashed(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     id: &MachineId,
-    wanted: &DesiredMachine<'_>,
+    desired: &DesiredMachine<'_>,
 ) -> PartResult {
-    let patience = SETTLE_TIMEOUT.max(Duration::from_secs(wanted.group.wait_timeout_s));
-    hands
+    let patience = SETTLE_TIMEOUT.max(Duration::from_secs(desired.group.wait_timeout_s));
+    context
         .retry(async || {
-            let live = hands.wait_settled(id, patience).await?;
+            let live = context.wait_settled(id, patience).await?;
             let live = live.filter(|live| !live.state.is_gone());
             let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
             let down = !live.state.should_run() && !live.state.is_transient()
@@ -108,7 +116,7 @@ pub(super) async fn start_crashed(
             if !down {
                 return Ok(());
             }
-            match hands.call(&Call::Start { id: id.clone() }).await {
+            match context.call(&Call::Start { id: id.clone() }).await {
                 // Whether it comes up is the gate's question.
                 Ok(_) => Ok(()),
                 Err(CallError::Conflict(error)) => Err(PartError::conflict(error)),
@@ -158,24 +166,24 @@ pub(super) enum UpdateResult {
 
 /// Sends the desired config unless the Machine has it, and settles a lost response by reading.
 pub(super) async fn ensure_config(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     progress: &mut StepProgress,
     id: &MachineId,
-    wanted: &DesiredMachine<'_>,
+    desired: &DesiredMachine<'_>,
     terms: &UpdateTerms<'_>,
 ) -> PartResult<UpdateResult> {
-    let patience = SETTLE_TIMEOUT.max(Duration::from_secs(wanted.group.wait_timeout_s));
-    let created = if terms.stays_at_rest || wanted.is_standby() {
+    let patience = SETTLE_TIMEOUT.max(Duration::from_secs(desired.group.wait_timeout_s));
+    let created = if terms.stays_at_rest || desired.is_standby() {
         CREATED_PATIENCE
     } else {
         patience
     };
-    hands.acquire_lease(id).await?;
+    context.acquire_lease(id).await?;
     let mut update = ConfigUpdate {
-        hands,
+        context,
         progress,
         id,
-        wanted,
+        desired,
         terms,
         patience: (patience, created),
         sent: None,
@@ -185,7 +193,7 @@ pub(super) async fn ensure_config(
         ConfigState::UpToDate(updated) => return Ok(UpdateResult::Updated(updated)),
         ConfigState::Differs(live) => live,
     };
-    hands
+    context
         .retry(async || {
             let failed = match update.send(&live).await {
                 Err(failed @ PartError::Again { .. }) => failed,
@@ -212,10 +220,10 @@ enum ConfigState {
 
 /// Sending a config, with what earlier tries have sent.
 struct ConfigUpdate<'u, 'a> {
-    hands: &'u StepContext<'a>,
+    context: &'u StepContext<'a>,
     progress: &'u mut StepProgress,
     id: &'u MachineId,
-    wanted: &'u DesiredMachine<'a>,
+    desired: &'u DesiredMachine<'a>,
     terms: &'u UpdateTerms<'u>,
     /// How long it may take to settle, and how long where it is `created`.
     patience: (Duration, Duration),
@@ -228,9 +236,9 @@ struct ConfigUpdate<'u, 'a> {
 impl ConfigUpdate<'_, '_> {
     /// Reads the Machine once it has settled.
     async fn look(&mut self) -> PartResult<ConfigState> {
-        let (hands, id, wanted) = (self.hands, self.id, self.wanted);
-        let shared = hands.shared;
-        let live = hands.wait_settled_or_created(id, self.patience).await?;
+        let (context, id, desired) = (self.context, self.id, self.desired);
+        let shared = context.shared;
+        let live = context.wait_settled_or_created(id, self.patience).await?;
         let live = live.filter(|live| !live.state.is_gone());
         let live = live.ok_or_else(|| StepError::conflict(format!("{id} is gone")))?;
         self.progress.machine = Some(live.clone());
@@ -240,32 +248,32 @@ impl ConfigUpdate<'_, '_> {
                 .additions
                 .record_lost_answer(written, &live, run, shared.lineage());
         }
-        if is_up_to_date(hands, wanted, self.terms, &live, self.sent.is_some()) {
-            self.progress.sent_config = Some(wanted.stored_config());
+        if is_up_to_date(context, desired, self.terms, &live, self.sent.is_some()) {
+            self.progress.sent_config = Some(desired.stored_config());
             let sent = self.sent.take();
-            let updated = sent.unwrap_or_else(|| UpdatedMachine::unchanged(wanted, &live));
+            let updated = sent.unwrap_or_else(|| UpdatedMachine::unchanged(desired, &live));
             return Ok(ConfigState::UpToDate(updated));
         }
-        check_precondition(hands, self.terms, &live).await?;
+        check_precondition(context, self.terms, &live).await?;
         Ok(ConfigState::Differs(Box::new(live)))
     }
 
     /// Makes the call.
     async fn send(&mut self, live: &Machine) -> Result<UpdateResult, PartError> {
-        let (hands, id, wanted) = (self.hands, self.id, self.wanted);
-        let attempt = UpdatedMachine::to_update(wanted, live);
-        let config = wanted.config_over(wanted.existing_config(live).as_deref());
-        let written = wanted.sent_config(&config, Some(live));
-        let call = update_call(wanted, self.terms, live, config, attempt.launched);
-        match hands.call(&call).await {
+        let (context, id, desired) = (self.context, self.id, self.desired);
+        let attempt = UpdatedMachine::to_update(desired, live);
+        let config = desired.config_over(desired.existing_config(live).as_deref());
+        let written = desired.sent_config(&config, Some(live));
+        let call = update_call(desired, self.terms, live, config, attempt.launched);
+        match context.call(&call).await {
             Ok(receipt) => {
                 if let Some(answer) = &receipt.machine {
-                    let additions = &hands.shared.additions;
-                    additions.record_answer(&written, answer, hands.shared.lineage());
+                    let additions = &context.shared.additions;
+                    additions.record_answer(&written, answer, context.shared.lineage());
                 }
-                self.progress.sent_config = Some(wanted.stored_config());
+                self.progress.sent_config = Some(desired.stored_config());
                 let answered = receipt.machine;
-                let answered = answered.map(|machine| wanted.complete_answer(machine));
+                let answered = answered.map(|machine| desired.complete_answer(machine));
                 self.progress.machine = Some(answered.unwrap_or_else(|| live.clone()));
                 Ok(UpdateResult::Updated(attempt))
             }
@@ -285,16 +293,16 @@ impl ConfigUpdate<'_, '_> {
 
 /// Whether nothing is left to send: this run sent it, or an earlier one wanted the same and did.
 fn is_up_to_date(
-    hands: &StepContext<'_>,
-    wanted: &DesiredMachine<'_>,
+    context: &StepContext<'_>,
+    desired: &DesiredMachine<'_>,
     terms: &UpdateTerms<'_>,
     live: &Machine,
     called: bool,
 ) -> bool {
-    if !wanted.matches(live) {
+    if !desired.matches(live) {
         return false;
     }
-    let job = &hands.shared.input;
+    let job = &context.shared.input;
     let by_us = called && live.stamps.run.as_ref() == Some(&job.run.run);
     let down = terms.must_run && live.state == MachineState::Failed;
     if terms.force_restart {
@@ -305,7 +313,7 @@ fn is_up_to_date(
 }
 
 async fn check_precondition(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     terms: &UpdateTerms<'_>,
     live: &Machine,
 ) -> PartResult {
@@ -316,21 +324,21 @@ async fn check_precondition(
         );
         return Err(StepError::failed(codes::HOST_SILENT, message));
     }
-    let lineage = &hands.shared.input.observed.description.scope;
+    let lineage = &context.shared.input.observed.description.scope;
     match terms
         .precondition
         .and_then(|pin| precondition::mismatch(pin, live, lineage))
     {
-        Some(message) => Err(conflict::conflict_error(hands.shared, live, message).await),
+        Some(message) => Err(conflict::conflict_error(context.shared, live, message).await),
         None => Ok(()),
     }
 }
 
 impl UpdatedMachine {
     /// A Machine that needs no change, or only a start.
-    fn unchanged(wanted: &DesiredMachine<'_>, live: &Machine) -> Self {
-        let brought = Self::to_update(wanted, live);
-        let before = if brought.crashed {
+    fn unchanged(desired: &DesiredMachine<'_>, live: &Machine) -> Self {
+        let updated = Self::to_update(desired, live);
+        let before = if updated.crashed {
             Baseline::before_start(live)
         } else {
             Baseline::of_unchanged(live)
@@ -338,16 +346,16 @@ impl UpdatedMachine {
         Self {
             baseline: before,
             may_have_sent: false,
-            ..brought
+            ..updated
         }
     }
 
     /// The result of a change, decided from the Machine under the lease.
-    pub(super) fn to_update(wanted: &DesiredMachine<'_>, live: &Machine) -> Self {
+    pub(super) fn to_update(desired: &DesiredMachine<'_>, live: &Machine) -> Self {
         let crashed = live.state == MachineState::Stopped
-            && (live.has_crashed() || wanted.must_come_up(live))
-            && !wanted.is_standby()
-            && !wanted.is_scheduled();
+            && (live.has_crashed() || desired.must_come_up(live))
+            && !desired.is_standby()
+            && !desired.is_scheduled();
         Self {
             baseline: Baseline::new(live),
             launched: live.state.should_run() || crashed,
@@ -358,7 +366,7 @@ impl UpdatedMachine {
 }
 
 fn update_call(
-    wanted: &DesiredMachine<'_>,
+    desired: &DesiredMachine<'_>,
     terms: &UpdateTerms<'_>,
     live: &Machine,
     config: MachineConfig,
@@ -370,9 +378,9 @@ fn update_call(
         .or(own_launch_id(live));
     Call::Update(Box::new(UpdateCall {
         id: live.id.clone(),
-        group: wanted.name().clone(),
+        group: desired.name().clone(),
         config,
-        stamps: wanted.stamps(launch),
+        stamps: desired.stamps(launch),
         skip_launch: !launches,
         instance: live.instance.clone(),
     }))

@@ -120,7 +120,7 @@ fn count_lost(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<V
 /// Creates the volumes one after the other; returns their ids in the order of the mounts. `config` is that of
 /// their Machine. A crash in between leaves unattached volumes, which the next plan uses.
 pub(super) async fn create_volumes(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     step: StepId,
     region: &Region,
     planned: &[PlannedVolume],
@@ -139,14 +139,14 @@ pub(super) async fn create_volumes(
             guest: config.guest.clone(),
             image: config.image.clone(),
         };
-        made.push(create_volume(hands, step, call).await?);
+        made.push(create_volume(context, step, call).await?);
     }
     Ok(made)
 }
 
 /// Nothing is started without the journal.
-fn journal_error(hands: &StepContext<'_>, error: &JournalError) -> StepError {
-    hands.shared.halt(Halt::Journal(error.to_string()));
+fn journal_error(context: &StepContext<'_>, error: &JournalError) -> StepError {
+    context.shared.halt(Halt::Journal(error.to_string()));
     not_started_error()
 }
 
@@ -157,27 +157,27 @@ fn not_started_error() -> StepError {
 }
 
 async fn create_volume(
-    hands: &StepContext<'_>,
+    context: &StepContext<'_>,
     step: StepId,
     call: VolumeCall,
 ) -> PartResult<VolumeId> {
-    let job = &hands.shared.input;
-    let shelf = hands.shared.volume_pools.pool(job, &call);
-    let shelf = shelf.map_err(|error| journal_error(hands, &error))?;
+    let job = &context.shared.input;
+    let shelf = context.shared.volume_pools.pool(job, &call);
+    let shelf = shelf.map_err(|error| journal_error(context, &error))?;
     if shelf.try_lock().is_err() {
         let what = format!("another `{}` in {} to be made", call.name, call.region);
-        hands.report_waiting(what, LIST_LAG);
+        context.report_waiting(what, LIST_LAG);
     }
     let mut shelf = shelf.lock().await;
     if shelf.lost_calls > 0 {
         shelf.lost_calls -= 1;
-        if let Some(id) = find_created(hands, &call, &shelf.seen_volumes).await? {
+        if let Some(id) = find_created(context, &call, &shelf.seen_volumes).await? {
             shelf.add_seen(&id);
             return Ok(id);
         }
         shelf.lost_calls = 0;
     }
-    if hands.shared.is_halted() {
+    if context.shared.is_halted() {
         return Err(not_started_error());
     }
     let row = PendingCallRow {
@@ -189,23 +189,23 @@ async fn create_volume(
         },
     };
     let begun = job.journal.begin_call(&job.run.run, &row);
-    begun.map_err(|error| journal_error(hands, &error))?;
+    begun.map_err(|error| journal_error(context, &error))?;
     shelf.unjournaled.clear();
-    let id = call_until_settled(hands, call, &shelf.seen_volumes).await?;
+    let id = call_until_settled(context, call, &shelf.seen_volumes).await?;
     shelf.add_seen(&id);
     Ok(id)
 }
 
 /// Repeats the call until the created volume is known.
 async fn call_until_settled(
-    hands: &StepContext<'_>,
-    wanted: VolumeCall,
+    context: &StepContext<'_>,
+    volume_call: VolumeCall,
     seen: &BTreeSet<VolumeId>,
 ) -> PartResult<VolumeId> {
-    let call = Call::CreateVolume(Box::new(wanted.clone()));
-    hands
+    let call = Call::CreateVolume(Box::new(volume_call.clone()));
+    context
         .retry(async || {
-            let error = match hands.call(&call).await {
+            let error = match context.call(&call).await {
                 Ok(receipt) => match receipt.volume {
                     Some(volume) => return Ok(volume.id),
                     None => Err("a volume was reported as created, but not returned".to_owned()),
@@ -219,7 +219,7 @@ async fn call_until_settled(
                 Err(CallError::NoRoom(error)) => return Err(no_capacity_error(&error).into()),
                 Err(CallError::Unknown(error)) => Ok(error),
             };
-            if let Some(id) = find_created(hands, &wanted, seen).await? {
+            if let Some(id) = find_created(context, &volume_call, seen).await? {
                 return Ok(id);
             }
             let error = error.map_err(|message| StepError::Unknown { message })?;
@@ -230,12 +230,12 @@ async fn call_until_settled(
 
 /// A new unattached volume with that name and region; waits as long as a list may lag.
 async fn find_created(
-    hands: &StepContext<'_>,
-    wanted: &VolumeCall,
+    context: &StepContext<'_>,
+    volume_call: &VolumeCall,
     seen: &BTreeSet<VolumeId>,
 ) -> PartResult<Option<VolumeId>> {
     let is_it = |volume: &Volume| {
-        let ours = volume.name == wanted.name && volume.region == wanted.region;
+        let ours = volume.name == volume_call.name && volume.region == volume_call.region;
         let free = volume.attached_to.is_none() && volume.host == HostStatus::Ok;
         ours && free && !seen.contains(&volume.id)
     };
@@ -243,7 +243,7 @@ async fn find_created(
     let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
     let mut tries = 0;
     loop {
-        let listed = hands.list().await?.volumes;
+        let listed = context.list().await?.volumes;
         let found = listed.into_iter().filter(is_it).map(|volume| volume.id);
         if let Some(id) = found.min() {
             return Ok(Some(id));
@@ -253,9 +253,9 @@ async fn find_created(
             return Ok(None);
         }
         if tries == 0 {
-            hands.report_waiting(format!("volume `{}` to be listed", wanted.name), left);
+            context.report_waiting(format!("volume `{}` to be listed", volume_call.name), left);
         }
-        hands.pause(backoff.delay(tries).min(left)).await?;
+        context.pause(backoff.delay(tries).min(left)).await?;
         tries += 1;
     }
 }

@@ -70,17 +70,20 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
         }
         CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
         CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
-        CommandOutput::StatePushed { place, serial } => {
-            ui.document(&json::state::push(place, serial));
+        CommandOutput::StatePushed { location, serial } => {
+            ui.document(&json::state::push(location, serial));
         }
         CommandOutput::StateMachine {
-            place,
+            location,
             serial,
             id,
             group,
             advice: _,
-        } => ui.document(&json::state::machine_change(place, serial, id, group)),
-        CommandOutput::Lock { place: _, status } => lock(ui, status),
+        } => ui.document(&json::state::machine_change(location, serial, id, group)),
+        CommandOutput::Lock {
+            location: _,
+            status,
+        } => lock(ui, status),
         CommandOutput::EmulatorListens(url) => ui.document(&json::emulator::listening(url)),
         CommandOutput::VmSizes => ui.document(&json::platform::vm_sizes()),
         CommandOutput::Regions => ui.document(&json::platform::regions()),

@@ -108,14 +108,14 @@ pub(super) enum CommandOutput<'a> {
     /// A state that was published.
     StatePushed {
         /// Its location.
-        place: &'a str,
+        location: &'a str,
         /// Its serial.
         serial: u64,
     },
     /// A Machine that was added to the state or removed from it.
     StateMachine {
         /// The location of the state.
-        place: &'a str,
+        location: &'a str,
         /// Its serial.
         serial: u64,
         /// The Machine.
@@ -128,7 +128,7 @@ pub(super) enum CommandOutput<'a> {
     /// The lock of the state.
     Lock {
         /// The location of the state.
-        place: &'a str,
+        location: &'a str,
         /// Its lock.
         status: &'a LockStatus,
     },

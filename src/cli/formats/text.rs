@@ -78,21 +78,21 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
         CommandOutput::Log(line) => log(ui, line),
         CommandOutput::StateList(known) => state_list(ui, known),
         CommandOutput::StateShow(known) => ui.data(&to_pretty(&json::state::show(known))),
-        CommandOutput::StatePushed { place, serial } => {
-            ui.data(&format!("`{place}` is now at serial {serial}\n"));
+        CommandOutput::StatePushed { location, serial } => {
+            ui.data(&format!("`{location}` is now at serial {serial}\n"));
         }
         CommandOutput::StateMachine {
-            place,
+            location,
             serial,
             id: _,
             group: _,
             advice,
         } => {
-            ui.data(&format!("`{place}` is now at serial {serial}\n"));
+            ui.data(&format!("`{location}` is now at serial {serial}\n"));
             ui.say(advice);
         }
-        CommandOutput::Lock { place, status } => match status {
-            LockStatus::Free => ui.data(&format!("the lock is free: `{place}`\n")),
+        CommandOutput::Lock { location, status } => match status {
+            LockStatus::Free => ui.data(&format!("the lock is free: `{location}`\n")),
             // The command fails with the name of the holder.
             LockStatus::Held(_) => {}
         },

@@ -46,7 +46,7 @@ pub(super) enum MachineAction {
 /// Runs the action on each Machine, one after the other.
 pub(super) async fn run(
     context: &Context<'_>,
-    deed: MachineAction,
+    action: MachineAction,
     args: &MachineActArgs,
 ) -> Result<Exit, Failure> {
     let ui = context.ui;
@@ -54,14 +54,14 @@ pub(super) async fn run(
     let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let app = &session.desired.app;
-    let asked = async {
+    let reading = async {
         let known = session.load_state_or_warn(ui).await;
         let known = known.unwrap_or_else(|| session.empty_state());
         let described = read_with_retry(|| provider.describe(app)).await?;
         let listing = read_with_retry(|| provider.list(app)).await?;
         Ok::<_, Failure>((known, described, listing.machines))
     };
-    let (known, described, machines) = signals.or_interrupted(asked).await??;
+    let (known, described, machines) = signals.or_interrupted(reading).await??;
     let mut targets: Vec<&Machine> = Vec::new();
     for id in &args.ids {
         let machine = find_machine(machines.iter(), id)?;
@@ -73,7 +73,7 @@ pub(super) async fn run(
             targets.push(machine);
         }
     }
-    let command = format!("machine {}", deed.name());
+    let command = format!("machine {}", action.name());
     let lock = if described.capabilities.leases {
         None
     } else {
@@ -92,7 +92,7 @@ pub(super) async fn run(
         ui,
         provider: &*provider,
         app,
-        verb: deed,
+        verb: action,
         why: format!("aeroform {command} by {}", context.env.user()),
         patience: args.lock_timeout,
         call_sent: Cell::new(false),
@@ -115,7 +115,7 @@ pub(super) async fn run(
         lock.release().await?;
     }
     ended?;
-    ui.say(&format!("note: {}", deed.plan_remark()));
+    ui.say(&format!("note: {}", action.plan_remark()));
     Ok(Exit::Done)
 }
 

@@ -18,7 +18,7 @@ use crate::ui::{Exit, Failure, Ui};
 /// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &MachineCloneArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let asked = Requested {
+    let requested = Requested {
         clone_source: Some(CloneSource {
             machine: args.id.clone(),
             group: args.group.clone(),
@@ -26,34 +26,39 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineCloneArgs) -> Resul
         }),
         ..Requested::default()
     };
-    let edits = |ground: &EditContext<'_>| {
-        let source = TargetMachine::find(ground, args.id.as_str())?;
+    let edits = |edit_context: &EditContext<'_>| {
+        let source = TargetMachine::find(edit_context, args.id.as_str())?;
         if source.standby {
             return Err(standby_error(&source));
         }
         let name = args.group.as_ref().unwrap_or(&source.group);
-        let group = scale::find_group(ground.desired, name.as_str())?;
-        let mut numbers = CountEdits::new(ground);
+        let group = scale::find_group(edit_context.desired, name.as_str())?;
+        let mut numbers = CountEdits::new(edit_context);
         numbers.add(&group, args.region.as_ref().unwrap_or(&source.region));
         let (edits, said) = numbers.into_edits();
         for text in &said {
             ui.say(text);
         }
-        if ground.desired.groups[&group].template.has_mounts() {
+        if edit_context.desired.groups[&group].template.has_mounts() {
             ui.say("the new Machine gets a new, empty volume; no data is copied");
         }
         if args.edit_flags.edit_only {
-            warn_not_copied(ui, ground, &source, &group);
+            warn_not_copied(ui, edit_context, &source, &group);
         }
         Ok(edits)
     };
-    edit::run(context, "machine clone", &args.edit_flags, asked, edits).await
+    edit::run(context, "machine clone", &args.edit_flags, requested, edits).await
 }
 
 /// Prints the fields that a later apply of the edit would not copy.
-fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, group: &GroupName) {
+fn warn_not_copied(
+    ui: &Ui,
+    edit_context: &EditContext<'_>,
+    source: &TargetMachine,
+    group: &GroupName,
+) {
     let id = &source.id;
-    let Some(observed) = &ground.preview.observed else {
+    let Some(observed) = &edit_context.preview.observed else {
         ui.warn(&format!(
             "the new Machine is created from the files only, without settings that only {id} has"
         ));
@@ -65,7 +70,7 @@ fn warn_not_copied(ui: &Ui, ground: &EditContext<'_>, source: &TargetMachine, gr
     let Some(config) = machine.config.as_deref() else {
         return;
     };
-    let template = &ground.desired.groups[group].template;
+    let template = &edit_context.desired.groups[group].template;
     // Every new Machine takes these from its group.
     let inherited = Inherited {
         image: machine.image(),

@@ -26,16 +26,16 @@ pub(super) struct TargetMachine {
 
 impl TargetMachine {
     /// Finds a managed Machine by id or name.
-    pub(super) fn find(ground: &EditContext<'_>, wanted: &str) -> Result<Self, Failure> {
-        let places = Self::all(ground);
-        if let Some((_, place)) = places
+    pub(super) fn find(edit_context: &EditContext<'_>, id_or_name: &str) -> Result<Self, Failure> {
+        let places = Self::all(edit_context);
+        if let Some((_, target)) = places
             .into_iter()
-            .find(|(name, place)| place.id.as_str() == wanted || name == wanted)
+            .find(|(name, target)| target.id.as_str() == id_or_name || name == id_or_name)
         {
-            return Ok(place);
+            return Ok(target);
         }
-        let seen = &ground.preview.observed;
-        let is_it = |m: &&Machine| m.id.as_str() == wanted || m.name.as_str() == wanted;
+        let seen = &edit_context.preview.observed;
+        let is_it = |m: &&Machine| m.id.as_str() == id_or_name || m.name.as_str() == id_or_name;
         let mut others = seen.iter().flat_map(|seen| seen.other_projects.values());
         if let Some(other) = others.find(is_it) {
             return Err(other_project_error(other));
@@ -44,25 +44,25 @@ impl TargetMachine {
         if observed.into_iter().any(|machine| is_it(&machine)) {
             return Err(Failure::new(
                 codes::FOREIGN_MACHINE,
-                format!("Machine `{wanted}` is not in a group that Aeroform manages"),
+                format!("Machine `{id_or_name}` is not in a group that Aeroform manages"),
             )
             .hint("use `fly machine` for it"));
         }
         Err(Failure::new(
             codes::NO_SUCH_MACHINE,
-            format!("the app has no Machine `{wanted}`"),
+            format!("the app has no Machine `{id_or_name}`"),
         )
         .hint("`aeroform machine list` lists the Machines"))
     }
 
     /// Every Machine in the plan, with its name.
-    pub(super) fn all(ground: &EditContext<'_>) -> Vec<(String, Self)> {
-        let (look, desired) = (ground.preview, ground.desired);
-        let known = &look.stored_state.known;
-        let Some(observed) = &look.observed else {
+    pub(super) fn all(edit_context: &EditContext<'_>) -> Vec<(String, Self)> {
+        let (preview, desired) = (edit_context.preview, edit_context.desired);
+        let known = &preview.stored_state.known;
+        let Some(observed) = &preview.observed else {
             let known = known.machines.iter();
             let places = known.map(|(id, machine)| {
-                let place = Self {
+                let target = Self {
                     id: id.clone(),
                     group: desired.group_of(id, &machine.group),
                     region: machine.region.clone(),
@@ -70,11 +70,11 @@ impl TargetMachine {
                     state: None,
                     has_volume: !machine.volumes.is_empty(),
                 };
-                (machine.name.to_string(), place)
+                (machine.name.to_string(), target)
             });
             return places.collect();
         };
-        let added = look.plan.adopted_machines();
+        let added = preview.plan.adopted_machines();
         let there = observed.machines.values().filter(|machine| {
             let ours = known.machines.contains_key(&machine.id) || added.contains(&machine.id);
             ours && !machine.state.is_gone()
@@ -83,7 +83,7 @@ impl TargetMachine {
             let remembered = known.machines.get(&machine.id);
             let group = machine.group.as_ref();
             let group = group.or_else(|| remembered.map(|known| &known.group))?;
-            let place = Self {
+            let target = Self {
                 id: machine.id.clone(),
                 group: desired.group_of(&machine.id, group),
                 region: machine.region.clone(),
@@ -91,7 +91,7 @@ impl TargetMachine {
                 state: Some(machine.state),
                 has_volume: !machine.volumes.is_empty(),
             };
-            Some((machine.name.to_string(), place))
+            Some((machine.name.to_string(), target))
         });
         places.collect()
     }
@@ -115,17 +115,17 @@ struct GroupCounts {
 }
 
 impl<'g> CountEdits<'g> {
-    pub(super) fn new(ground: &'g EditContext<'g>) -> Self {
+    pub(super) fn new(edit_context: &'g EditContext<'g>) -> Self {
         let mut surplus: BTreeMap<_, u32> = BTreeMap::new();
         let mut leaving = BTreeSet::new();
-        for (_, change) in ground.preview.plan.changes() {
+        for (_, change) in edit_context.preview.plan.changes() {
             let Action::Destroy { removal, .. } = &change.action else {
                 continue;
             };
             match removal {
                 Removal::CountLowered | Removal::Rebalanced => {
-                    let place = (change.group.clone(), change.region.clone());
-                    *surplus.entry(place).or_default() += 1;
+                    let region = (change.group.clone(), change.region.clone());
+                    *surplus.entry(region).or_default() += 1;
                 }
                 Removal::Named | Removal::GroupRemoved | Removal::AppDestroyed => {
                     leaving.extend(change.machine.id.clone());
@@ -134,7 +134,7 @@ impl<'g> CountEdits<'g> {
             }
         }
         Self {
-            context: ground,
+            context: edit_context,
             groups: BTreeMap::new(),
             surplus,
             removed: leaving,
@@ -142,12 +142,18 @@ impl<'g> CountEdits<'g> {
     }
 
     fn group(&mut self, name: &GroupName) -> &mut GroupCounts {
-        let ground = self.context;
+        let edit_context = self.context;
         self.groups.entry(name.clone()).or_insert_with(|| {
-            let primaries = scale::planned_primaries(ground.desired, &ground.preview.plan, name);
-            let planned = ground.preview.plan.groups.iter().find(|g| g.name == *name);
+            let primaries =
+                scale::planned_primaries(edit_context.desired, &edit_context.preview.plan, name);
+            let planned = edit_context
+                .preview
+                .plan
+                .groups
+                .iter()
+                .find(|g| g.name == *name);
             let all = planned.map_or(0, |group| group.after);
-            let written = ground
+            let written = edit_context
                 .desired
                 .groups
                 .get(name)
@@ -171,20 +177,20 @@ impl<'g> CountEdits<'g> {
     }
 
     /// Removes one in this Machine's region, unless the plan already does.
-    pub(super) fn remove(&mut self, place: &TargetMachine) {
-        if self.removed.contains(&place.id) {
+    pub(super) fn remove(&mut self, target: &TargetMachine) {
+        if self.removed.contains(&target.id) {
             return;
         }
-        let here = (place.group.clone(), place.region.clone());
+        let here = (target.group.clone(), target.region.clone());
         if let Some(n) = self.surplus.get_mut(&here).filter(|n| **n > 0) {
             *n -= 1;
             return;
         }
-        let group = self.group(&place.group);
-        if place.standby {
+        let group = self.group(&target.group);
+        if target.standby {
             group.standbys = group.standbys.saturating_sub(1);
             group.write_standbys = true;
-        } else if let Some(n) = group.primaries.get_mut(&place.region) {
+        } else if let Some(n) = group.primaries.get_mut(&target.region) {
             *n = n.saturating_sub(1);
         }
     }

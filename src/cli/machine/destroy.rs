@@ -14,18 +14,18 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>, args: &MachineDestroyArgs) -> Result<Exit, Failure> {
     let ui = context.ui;
     let ids = choose::choose_machines(context, &args.ids, "destroy").await?;
-    let edits = |ground: &EditContext<'_>| {
+    let edits = |edit_context: &EditContext<'_>| {
         let mut places: Vec<TargetMachine> = Vec::new();
         for id in &ids {
-            let place = TargetMachine::find(ground, id)?;
-            check_destroyable(&place, args.force)?;
-            if !places.contains(&place) {
-                places.push(place);
+            let target = TargetMachine::find(edit_context, id)?;
+            check_destroyable(&target, args.force)?;
+            if !places.contains(&target) {
+                places.push(target);
             }
         }
-        let mut numbers = CountEdits::new(ground);
-        for place in &places {
-            numbers.remove(place);
+        let mut numbers = CountEdits::new(edit_context);
+        for target in &places {
+            numbers.remove(target);
         }
         let (mut edits, said) = numbers.into_edits();
         for text in &said {
@@ -33,18 +33,25 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineDestroyArgs) -> Res
         }
         let removals = places
             .into_iter()
-            .map(|place| Edit::RemoveMachine { machine: place.id });
+            .map(|target| Edit::RemoveMachine { machine: target.id });
         edits.extend(removals);
         Ok(edits)
     };
-    let asked = Requested::default();
-    edit::run(context, "machine destroy", &args.edit_flags, asked, edits).await
+    let requested = Requested::default();
+    edit::run(
+        context,
+        "machine destroy",
+        &args.edit_flags,
+        requested,
+        edits,
+    )
+    .await
 }
 
 /// Without `--force` only stopped Machines are destroyed, like `fly machine destroy`.
-fn check_destroyable(place: &TargetMachine, force: bool) -> Result<(), Failure> {
-    let id = &place.id;
-    let message = match place.state {
+fn check_destroyable(target: &TargetMachine, force: bool) -> Result<(), Failure> {
+    let id = &target.id;
+    let message = match target.state {
         _ if force => return Ok(()),
         None | Some(MachineState::Stopped | MachineState::Suspended) => return Ok(()),
         Some(MachineState::Started) => format!("Machine {id} is started"),

@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineStatusArgs) -> Resu
     let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
     let (app, ui) = (&session.desired.app, context.ui);
-    let look = async {
+    let reading = async {
         let remembered = session.load_state_or_warn(ui).await;
         let known = remembered.unwrap_or_else(|| session.empty_state());
         let observed = observe(&*provider, app, &known).await?;
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineStatusArgs) -> Resu
         };
         Ok::<_, Failure>((known, observed, machine, events))
     };
-    let (known, observed, machine, events) = signals.or_interrupted(look).await??;
+    let (known, observed, machine, events) = signals.or_interrupted(reading).await??;
     let options = session::planner_options(
         &RecoveryFlags::default(),
         PlanMode::RefreshOnly,

@@ -13,13 +13,13 @@ pub(super) async fn inspect(
 ) -> Result<StatusView, Failure> {
     let session = Session::open_lenient_online(context).await?;
     let provider = session.provider(context)?;
-    let look = async {
+    let reading = async {
         let remembered = session.load_state_or_warn(context.ui).await;
         let known = remembered.clone().unwrap_or_else(|| session.empty_state());
         let observed = observe(&*provider, &session.desired.app, &known).await?;
         Ok::<_, Failure>((remembered, observed))
     };
-    let (known, observed) = signals.or_interrupted(look).await??;
-    let (name, wanted) = (provider.name(), session.desired_if_valid());
-    Ok(StatusView::of(name, wanted, known.as_ref(), &observed))
+    let (known, observed) = signals.or_interrupted(reading).await??;
+    let (name, desired) = (provider.name(), session.desired_if_valid());
+    Ok(StatusView::of(name, desired, known.as_ref(), &observed))
 }

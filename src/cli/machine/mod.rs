@@ -44,9 +44,9 @@ async fn replace(context: &Context<'_>, args: &MachineReplaceArgs) -> Result<Exi
     if args.plan_only {
         return plan::run(context, &args.plan()).await;
     }
-    let errand = ApplyRequest {
+    let request = ApplyRequest {
         command: "machine replace",
-        aim: PlanMode::Normal,
+        mode: PlanMode::Normal,
         requested: Requested {
             replace: args.ids.iter().cloned().collect(),
             ..Requested::default()
@@ -54,7 +54,7 @@ async fn replace(context: &Context<'_>, args: &MachineReplaceArgs) -> Result<Exi
         saved: None,
         flags: &args.apply_flags,
     };
-    apply_flow::run(context, &errand).await
+    apply_flow::run(context, &request).await
 }
 
 /// The error for a Machine of another project folder.
@@ -69,15 +69,15 @@ fn other_project_error(machine: &fleet::Machine) -> Failure {
 /// Finds a Machine by id or name.
 fn find_machine<'m>(
     mut machines: impl Iterator<Item = &'m fleet::Machine>,
-    wanted: &str,
+    id_or_name: &str,
 ) -> Result<&'m fleet::Machine, Failure> {
     let is_it = |machine: &&fleet::Machine| {
-        machine.id.as_str() == wanted || machine.name.as_str() == wanted
+        machine.id.as_str() == id_or_name || machine.name.as_str() == id_or_name
     };
     machines.find(is_it).ok_or_else(|| {
         Failure::new(
             codes::NO_SUCH_MACHINE,
-            format!("the app has no Machine `{wanted}`"),
+            format!("the app has no Machine `{id_or_name}`"),
         )
         .hint("`aeroform machine list` lists the Machines")
     })

@@ -41,22 +41,22 @@ async fn move_machines(
     edit_flags: &EditFlags,
 ) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let edits = |ground: &EditContext<'_>| {
-        let to = scale::find_group(ground.desired, to.as_str())?;
-        let mut numbers = CountEdits::new(ground);
+    let edits = |edit_context: &EditContext<'_>| {
+        let to = scale::find_group(edit_context.desired, to.as_str())?;
+        let mut numbers = CountEdits::new(edit_context);
         let mut moves = Vec::new();
         for id in ids {
-            let place = TargetMachine::find(ground, id)?;
-            if place.standby {
-                return Err(standby_error(&place));
+            let target = TargetMachine::find(edit_context, id)?;
+            if target.standby {
+                return Err(standby_error(&target));
             }
-            let machine = place.id.clone();
-            if place.group == to || moves.iter().any(|(moved, _)| *moved == machine) {
+            let machine = target.id.clone();
+            if target.group == to || moves.iter().any(|(moved, _)| *moved == machine) {
                 continue;
             }
-            numbers.remove(&place);
-            numbers.add(&to, &place.region);
-            if place.has_volume {
+            numbers.remove(&target);
+            numbers.add(&to, &target.region);
+            if target.has_volume {
                 ui.say(&format!(
                     "Machine {machine} has a volume; the plan shows whether the volume moves too"
                 ));
@@ -76,10 +76,10 @@ async fn move_machines(
     edit::run(context, command, edit_flags, Requested::default(), edits).await
 }
 
-fn standby_error(place: &TargetMachine) -> Failure {
+fn standby_error(target: &TargetMachine) -> Failure {
     Failure::new(
         codes::STANDBY,
-        format!("Machine {} is a standby and cannot be moved", place.id),
+        format!("Machine {} is a standby and cannot be moved", target.id),
     )
     .hint("move one of its primaries; standbys follow them")
 }

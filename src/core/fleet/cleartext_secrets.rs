@@ -27,8 +27,8 @@ impl Known {
         }
         self.configs = configs;
         for (old, new) in &renamed {
-            if let Some(filled) = self.computed_fields.remove(old) {
-                self.computed_fields.insert(new.clone(), filled);
+            if let Some(computed) = self.computed_fields.remove(old) {
+                self.computed_fields.insert(new.clone(), computed);
             }
         }
         self.configs_with_cleartext = renamed.len();

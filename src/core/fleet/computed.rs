@@ -123,16 +123,16 @@ pub fn without_computed<'t>(
     table: &Table,
     actual: &'t Value,
     other: &Value,
-    filled: &ComputedFields,
+    computed: &ComputedFields,
     lineage: &Lineage,
 ) -> Cow<'t, Value> {
     // Both trees have the same shape, so one path addresses both.
-    let hidden = filled
+    let hidden = computed
         .has_hidden()
         .then(|| digest::hide_secrets(actual.clone(), lineage));
     let mut places = Vec::new();
     visit_extra_fields(table, hidden.as_ref().unwrap_or(actual), other, |extra| {
-        if extra.is_default || filled.has(&extra.path, Some(extra.value)) {
+        if extra.is_default || computed.has(&extra.path, Some(extra.value)) {
             places.push(extra.at.to_vec());
         }
     });
@@ -149,13 +149,13 @@ pub fn without_computed<'t>(
 /// Deploy-owned fields that a Machine shows, that were not sent to it and are not defaults. If read while the
 /// Machine is at the instance of our own write, the platform computed them.
 pub fn detect_computed(shown: &StoredConfig, sent: &StoredConfig) -> ComputedFields {
-    let mut filled = ComputedFields::default();
+    let mut computed = ComputedFields::default();
     visit_extra_fields(CONFIG, shown.tree(), sent.tree(), |extra| {
         if extra.owner == Owner::Deploy && !extra.is_default {
-            filled.0.insert(extra.path, Some(extra.value.clone()));
+            computed.0.insert(extra.path, Some(extra.value.clone()));
         }
     });
-    filled
+    computed
 }
 
 /// A field or entry that the actual config has and the other side lacks.

@@ -59,14 +59,14 @@ pub fn diff_configs(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldC
 pub fn required_changes(
     existing: &MachineConfig,
     after: &MachineConfig,
-    filled: &ComputedFields,
+    computed: &ComputedFields,
     lineage: &Lineage,
 ) -> Vec<FieldChange> {
     let (before, after) = (
         normalise::normalise_config(existing),
         normalise::normalise_config(after),
     );
-    let before = without_computed(CONFIG, &before, &after, filled, lineage);
+    let before = without_computed(CONFIG, &before, &after, computed, lineage);
     diff_by_table(CONFIG, &before, &after)
 }
 
@@ -75,14 +75,14 @@ pub fn required_changes(
 pub fn drift_changes(
     back: &Value,
     actual: &Value,
-    filled: &ComputedFields,
+    computed: &ComputedFields,
     lineage: &Lineage,
 ) -> Vec<FieldChange> {
     if back == actual {
         return Vec::new();
     }
     let (back, actual) = (normalise::renormalise(back), normalise::renormalise(actual));
-    let actual = without_computed(CONFIG, &actual, &back, filled, lineage);
+    let actual = without_computed(CONFIG, &actual, &back, computed, lineage);
     diff_by_table(CONFIG, &back, &actual)
 }
 

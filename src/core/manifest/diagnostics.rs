@@ -38,11 +38,11 @@ pub struct SourceLocation {
 }
 
 impl SourceLocation {
-    /// The same location, with the rest of its line replaced by `instead`.
-    pub(super) fn with_excerpt(mut self, instead: &str) -> Self {
+    /// The same location, with the rest of its line replaced by `excerpt`.
+    pub(super) fn with_excerpt(mut self, excerpt: &str) -> Self {
         let spot = self.excerpt[self.caret].to_owned();
         self.caret = 0..spot.len();
-        self.excerpt = format!("{spot} = {instead}");
+        self.excerpt = format!("{spot} = {excerpt}");
         self
     }
 }
@@ -87,15 +87,15 @@ impl Diagnostic {
 
     /// Sets the location.
     #[must_use]
-    pub fn with_location(mut self, place: SourceLocation) -> Self {
-        self.location = Some(place);
+    pub fn with_location(mut self, location: SourceLocation) -> Self {
+        self.location = Some(location);
         self
     }
 
     /// Adds a related location.
     #[must_use]
-    pub fn with_related(mut self, place: SourceLocation) -> Self {
-        self.related.push(place);
+    pub fn with_related(mut self, location: SourceLocation) -> Self {
+        self.related.push(location);
         self
     }
 
@@ -150,9 +150,9 @@ impl Diagnostics {
     /// The diagnostics without these codes.
     #[must_use]
     pub fn without(&self, kinds: &[Code]) -> Self {
-        let told = |item: &&Diagnostic| kinds.iter().all(|code| code.name() != item.code);
+        let is_other = |item: &&Diagnostic| kinds.iter().all(|code| code.name() != item.code);
         let mut rest = self.clone();
-        rest.items.retain(|item| told(&item));
+        rest.items.retain(|item| is_other(&item));
         let gone = |severity| {
             let of = |items: &[Diagnostic]| items.iter().filter(|d| d.severity == severity).count();
             of(&self.items) - of(&rest.items)
@@ -212,14 +212,14 @@ impl Diagnostics {
         for item in &mut self.items {
             let places = item.location.iter_mut().chain(&mut item.related);
             let mut quoted = false;
-            for place in places.filter(|place| place.file == file) {
-                place.excerpt.clear();
-                place.caret = 0..0;
-                place.label = None;
+            for location in places.filter(|location| location.file == file) {
+                location.excerpt.clear();
+                location.caret = 0..0;
+                location.label = None;
                 quoted = true;
             }
             if quoted {
-                let line = item.location.as_ref().map_or(0, |place| place.line);
+                let line = item.location.as_ref().map_or(0, |location| location.line);
                 item.message = format!(
                     "line {line} is invalid; it is not shown, because the file name is not that of a manifest"
                 );
@@ -244,8 +244,11 @@ impl Diagnostics {
 
     /// Sorts the diagnostics of one file by location.
     pub(super) fn sort_by_location(&mut self) {
-        self.items
-            .sort_by_key(|d| d.location.as_ref().map_or(0, |place| place.span.start));
+        self.items.sort_by_key(|d| {
+            d.location
+                .as_ref()
+                .map_or(0, |location| location.span.start)
+        });
     }
 }
 

@@ -226,10 +226,10 @@ impl<'f, 't> Fields<'f, 't> {
                     format!("{message}: it ignores this section"),
                 )
             };
-            let place = self.file.location(span, "");
+            let location = self.file.location(span, "");
             self.file.report(
                 diagnostic
-                    .with_location(place)
+                    .with_location(location)
                     .help(format!("write `{name}`")),
             );
         }

@@ -108,16 +108,17 @@ impl ParsedManifests<'_> {
         }
         if !self.document.has_app {
             let message = format!("{} has no `app`", self.fly_file.source.path);
-            let place = self.fly_file.location(0..0, "");
+            let location = self.fly_file.location(0..0, "");
             let help = "add `app = \"name\"` as its first line, or use `--app NAME`";
             if self.overrides.validate_only && !self.document.is_empty {
                 let found = Diagnostic::warning(codes::NO_APP, message);
-                self.fly_file.report(found.with_location(place).help(help));
+                self.fly_file
+                    .report(found.with_location(location).help(help));
                 return Some(AppName::new(UNNAMED_APP).expect("a word is a valid name"));
             }
             self.fly_file.report(
                 Diagnostic::error(codes::NO_APP, message)
-                    .with_location(place)
+                    .with_location(location)
                     .help(help),
             );
         }
@@ -171,13 +172,13 @@ impl ParsedManifests<'_> {
             .map(|process| process.command.value.clone())
             .filter(|text| !text.is_empty());
         if self.profile().kind == ProviderKind::Local {
-            let mut told = process.is_some_and(Process::cannot_be_split);
+            let mut reported = process.is_some_and(Process::cannot_be_split);
             if let Some((text, words)) = settings.and_then(|settings| settings.command.clone()) {
-                told |= words.is_empty();
+                reported |= words.is_empty();
                 config.init.get_or_insert_default().cmd = Some(words);
                 command = Some(text);
             }
-            if !told && !missing_command::has_command(&config) {
+            if !reported && !missing_command::has_command(&config) {
                 self.fly_file
                     .report(missing_command::missing_command(self, name, process));
             }
@@ -245,7 +246,7 @@ impl ParsedManifests<'_> {
     }
 
     fn moved(&self) -> Vec<MovedGroup> {
-        let place = |at: usize| {
+        let location = |at: usize| {
             self.aeroform_file
                 .map(|aero| aero.source.line_ref(at))
                 .unwrap_or_default()
@@ -255,7 +256,7 @@ impl ParsedManifests<'_> {
             .map(|moved| MovedGroup {
                 from: moved.from.value.clone(),
                 to: moved.to.value.clone(),
-                location: place(moved.span.start),
+                location: location(moved.span.start),
             })
             .collect()
     }

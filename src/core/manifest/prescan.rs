@@ -18,22 +18,22 @@ pub fn referenced_files(fly: SourceFile<'_>) -> Vec<String> {
         return Vec::new();
     };
     let mut fields = Fields::new(&file, &tree, 0..0, String::new());
-    let mut wanted: Vec<String> = fields
+    let mut paths: Vec<String> = fields
         .tables("files")
         .iter_mut()
         .filter_map(|entry| entry.text("local_path"))
         .collect();
     let experimental = fields.table("experimental");
-    wanted.extend(experimental.and_then(|mut fields| fields.text("machine_config")));
-    wanted.extend(fields.text("machine_config"));
+    paths.extend(experimental.and_then(|mut fields| fields.text("machine_config")));
+    paths.extend(fields.text("machine_config"));
     let compose = fields
         .table("build")
         .and_then(|mut fields| fields.table("compose"));
-    wanted.extend(compose.and_then(|mut fields| fields.text("file")));
-    wanted.retain(|text| !is_inline(text));
-    wanted.sort();
-    wanted.dedup();
-    wanted
+    paths.extend(compose.and_then(|mut fields| fields.text("file")));
+    paths.retain(|text| !is_inline(text));
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 /// The app of fly.toml, even if other parts are wrong. With a TOML syntax error, the only value of `app` before the
@@ -102,14 +102,14 @@ mod tests {
     fn files_are_asked_for_by_their_paths_and_inline_configs_are_not() {
         let text = "machine_config = '{\"init\": {}}'\n[experimental]\nmachine_config = \"m.json\"\n\
             [[files]]\nlocal_path = \"b\"\n[[files]]\nraw_value = \"x\"\n[[files]]\nlocal_path = \"a\"\n";
-        let wanted = |text: &str| {
+        let paths = |text: &str| {
             referenced_files(SourceFile {
                 path: "fly.toml",
                 bytes: text.as_bytes(),
             })
         };
-        assert_eq!(wanted(text), ["a", "b", "m.json"]);
-        assert_eq!(wanted("files = 7"), Vec::<String>::new());
-        assert_eq!(wanted("= broken"), Vec::<String>::new());
+        assert_eq!(paths(text), ["a", "b", "m.json"]);
+        assert_eq!(paths("files = 7"), Vec::<String>::new());
+        assert_eq!(paths("= broken"), Vec::<String>::new());
     }
 }

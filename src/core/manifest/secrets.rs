@@ -66,10 +66,10 @@ fn warn_secret(file: &ManifestFile<'_>, path: &str, span: Range<usize>) {
         quote_text(path)
     );
     // Quoting its line would print the secret again, in a log that others read.
-    let place = file.location(span, "").with_excerpt("(hidden)");
+    let location = file.location(span, "").with_excerpt("(hidden)");
     file.report(
         Diagnostic::warning(codes::SECRET_IN_TEXT, message)
-            .with_location(place)
+            .with_location(location)
             .help("set it with `fly secrets set` and read it from the environment"),
     );
 }

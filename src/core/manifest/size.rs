@@ -14,8 +14,8 @@ impl Fields<'_, '_> {
                 integer.as_str().to_owned()
             }
             _ => {
-                let wanted = format!("a size like \"{like}\"");
-                self.file.wrong_type(&self.path(key), node, &wanted);
+                let expected = format!("a size like \"{like}\"");
+                self.file.wrong_type(&self.path(key), node, &expected);
                 return None;
             }
         };

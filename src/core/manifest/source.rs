@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_and_columns_count_characters() {
         let source = source("a = 1\r\né = \"ü\" x\n");
-        let place = source.location(14..15, None);
-        assert_eq!((place.line, place.column), (2, 6));
-        assert_eq!(place.excerpt, "é = \"ü\" x");
+        let location = source.location(14..15, None);
+        assert_eq!((location.line, location.column), (2, 6));
+        assert_eq!(location.excerpt, "é = \"ü\" x");
         assert_eq!(source.line_ref(0), "f:1");
         assert_eq!(source.location(99..120, None).line, 3);
     }
@@ -193,20 +193,25 @@ mod tests {
     #[test]
     fn a_long_line_is_shown_in_part_and_a_span_of_many_lines_by_its_first() {
         let text = format!("{}X{}\nnext", "a".repeat(5000), "b".repeat(5000));
-        let place = source(&text).location(5000..5001, None);
-        assert!(place.excerpt.len() < 900, "{}", place.excerpt.len());
-        assert_eq!(&place.excerpt[place.caret.clone()], "X");
-        assert_eq!(place.column, 5001);
-        let place = source("a = [\n1]\n").location(4..8, None);
-        assert_eq!(&place.excerpt[place.caret], "[");
+        let location = source(&text).location(5000..5001, None);
+        assert!(location.excerpt.len() < 900, "{}", location.excerpt.len());
+        assert_eq!(&location.excerpt[location.caret.clone()], "X");
+        assert_eq!(location.column, 5001);
+        let location = source("a = [\n1]\n").location(4..8, None);
+        assert_eq!(&location.excerpt[location.caret], "[");
     }
 
     #[test]
     fn bytes_that_are_no_text_are_refused_with_their_place() {
         let refused = |bytes: &[u8]| {
             let found = Source::read(SourceFile { path: "f", bytes }).err().unwrap();
-            let place = found.location.unwrap();
-            (found.message, place.line, place.column, place.label)
+            let location = found.location.unwrap();
+            (
+                found.message,
+                location.line,
+                location.column,
+                location.label,
+            )
         };
         let (message, line, column, label) = refused(b"app = 1\n  \xff = 2");
         assert_eq!(message, "the file is not valid UTF-8");

@@ -45,13 +45,13 @@ impl Addition {
 pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addition> {
     let is_known = |path: &str, value: Option<&Value>| {
         let mut configs = known.computed_fields.values();
-        configs.any(|filled| filled.has(path, value))
+        configs.any(|computed| computed.has(path, value))
     };
     let mut found: BTreeMap<(&GroupName, bool, &str), (Option<&Value>, usize)> = BTreeMap::new();
     for (result, at) in results.iter().zip(0_u32..) {
         let step = plan.steps.get(StepId(at).0 as usize);
         let (Some(Work::Change(change)), Some(seen)) =
-            (step.map(|step| &step.work), &result.filled)
+            (step.map(|step| &step.work), &result.computed)
         else {
             continue;
         };

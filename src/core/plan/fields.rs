@@ -24,14 +24,14 @@ pub(super) const CACHE_SIZE: usize = 8;
 pub(super) struct CompareContext<'a> {
     pub(super) lineage: &'a Lineage,
     /// The fields that the platform added.
-    pub(super) filled: &'a BTreeMap<ConfigDigest, ComputedFields>,
+    pub(super) computed: &'a BTreeMap<ConfigDigest, ComputedFields>,
 }
 
 impl<'a> CompareContext<'a> {
     pub(super) fn of(known: &'a Known, lineage: &'a Lineage) -> Self {
         Self {
             lineage,
-            filled: &known.computed_fields,
+            computed: &known.computed_fields,
         }
     }
 }
@@ -40,7 +40,7 @@ impl<'a> CompareContext<'a> {
 pub(super) struct ConfigComparer<'a> {
     group: Option<&'a DesiredGroup>,
     lineage: &'a Lineage,
-    filled: &'a BTreeMap<ConfigDigest, ComputedFields>,
+    computed: &'a BTreeMap<ConfigDigest, ComputedFields>,
     template: Option<StoredConfig>,
     compared: Vec<CachedComparison<'a>>,
     digests: Vec<(&'a MachineConfig, ConfigDigest)>,
@@ -79,12 +79,12 @@ impl ConfigDiff {
 
 impl<'a> ConfigComparer<'a> {
     pub(super) fn of(group: Option<&'a DesiredGroup>, context: CompareContext<'a>) -> Self {
-        let CompareContext { lineage, filled } = context;
+        let CompareContext { lineage, computed } = context;
         let template = group.map(|group| StoredConfig::from_config(&group.template, lineage));
         Self {
             group,
             lineage,
-            filled,
+            computed,
             template,
             compared: Vec::new(),
             digests: Vec::new(),
@@ -118,9 +118,10 @@ impl<'a> ConfigComparer<'a> {
                     existing: Some(&existing),
                     sent,
                 };
-                let filled = filled_of(self.filled, [sent, Some(template)]);
+                let computed = known_computed(self.computed, [sent, Some(template)]);
                 let after = group.config_for(base, &[], &[]);
-                let mut changes = diff::required_changes(&existing, &after, &filled, self.lineage);
+                let mut changes =
+                    diff::required_changes(&existing, &after, &computed, self.lineage);
                 mark_unsent(&mut changes, &existing, sent, self.lineage);
                 changes
             }
@@ -239,14 +240,14 @@ pub(super) fn is_recorded(
 
 /// The fields that the platform added to Machines of these configs. An unchanged Machine keeps the values that
 /// it has, and will have them with its next config.
-pub fn filled_of(
-    filled: &BTreeMap<ConfigDigest, ComputedFields>,
+pub fn known_computed(
+    computed: &BTreeMap<ConfigDigest, ComputedFields>,
     configs: [Option<&StoredConfig>; 2],
 ) -> ComputedFields {
     let mut all = ComputedFields::default();
-    if !filled.is_empty() {
+    if !computed.is_empty() {
         for config in configs.into_iter().flatten() {
-            if let Some(known) = filled.get(&config.digest()) {
+            if let Some(known) = computed.get(&config.digest()) {
                 all.merge(known);
             }
         }
@@ -259,7 +260,7 @@ pub fn filled_of(
 pub fn adopted_config(
     group: Option<&DesiredGroup>,
     machine: &Machine,
-    filled: &BTreeMap<ConfigDigest, ComputedFields>,
+    computed: &BTreeMap<ConfigDigest, ComputedFields>,
     lineage: &Lineage,
 ) -> StoredConfig {
     let template = match group {
@@ -274,9 +275,9 @@ pub fn adopted_config(
         existing: Some(&existing),
         sent: None,
     };
-    let filled = filled_of(filled, [Some(&template), None]);
+    let computed = known_computed(computed, [Some(&template), None]);
     let after = group.config_for(base, &[], &[]);
-    if diff::required_changes(&existing, &after, &filled, lineage).is_empty() {
+    if diff::required_changes(&existing, &after, &computed, lineage).is_empty() {
         template
     } else {
         overlay::restrict_to_template(&template, &StoredConfig::from_config(&existing, lineage))

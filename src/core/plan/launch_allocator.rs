@@ -52,11 +52,14 @@ impl<'a> LaunchAllocator<'a> {
         for pending_create in all_owed {
             // Each id is used once, even if a hand-edited state lists it twice.
             if taken.insert(pending_create.launch.as_str()) {
-                let place = (
+                let region_key = (
                     labels.renamed_group(&pending_create.group),
                     pending_create.region.clone(),
                 );
-                pending.entry(place).or_default().push_back(pending_create);
+                pending
+                    .entry(region_key)
+                    .or_default()
+                    .push_back(pending_create);
             }
         }
         Self {
@@ -97,8 +100,10 @@ impl<'a> LaunchAllocator<'a> {
         group: &GroupName,
         region: &Region,
     ) -> Option<(LaunchId, MachineName)> {
-        let place = (group.clone(), region.clone());
-        Some(pending_name(self.pending.get_mut(&place)?.pop_front()?))
+        let region_key = (group.clone(), region.clone());
+        Some(pending_name(
+            self.pending.get_mut(&region_key)?.pop_front()?,
+        ))
     }
 
     /// The identity of the Machine that replaces this one if its host has no room.
@@ -128,8 +133,8 @@ impl<'a> LaunchAllocator<'a> {
         region: &Region,
         old: &MachineId,
     ) -> Option<(LaunchId, MachineName)> {
-        let place = (group.clone(), region.clone());
-        let pending_create = self.pending.get_mut(&place)?;
+        let region_key = (group.clone(), region.clone());
+        let pending_create = self.pending.get_mut(&region_key)?;
         let at = pending_create
             .iter()
             .position(|pending_create| pending_create.replaces.as_ref() == Some(old))?;

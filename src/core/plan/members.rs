@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::fields::{CACHE_SIZE, CompareContext, filled_of};
+use super::fields::{CACHE_SIZE, CompareContext, known_computed};
 use super::group_resolver::GroupResolver;
 use super::history;
 use super::notes;
@@ -542,12 +542,17 @@ pub(super) fn drift_from(
     seen: &Machine,
     context: CompareContext<'_>,
 ) -> Option<Vec<super::FieldChange>> {
-    let CompareContext { lineage, filled } = context;
+    let CompareContext { lineage, computed } = context;
     // An image sent by digest counts as unchanged, whatever name the platform's config has.
     let image = sent.tree().get("image").and_then(Value::as_str);
     let config = seen.resolved_config(image)?;
     let current = StoredConfig::from_config(&config, lineage);
     let back = overlay::stored_config_for(sent, &current, sent);
-    let filled = filled_of(filled, [Some(sent), None]);
-    Some(diff::drift_changes(&back, current.tree(), &filled, lineage))
+    let computed = known_computed(computed, [Some(sent), None]);
+    Some(diff::drift_changes(
+        &back,
+        current.tree(),
+        &computed,
+        lineage,
+    ))
 }

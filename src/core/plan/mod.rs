@@ -70,7 +70,7 @@ pub use change::{ReplaceHalf, Verb};
 pub use check::{Finding, check};
 pub use comparison::{BaseComparison, Comparison, DroppedChange, PlanOf, Snapshot};
 pub use event::{Event, InFlight, StepEvent, Unconfirmed};
-pub use fields::{adopted_config, filled_of};
+pub use fields::{adopted_config, known_computed};
 pub use gates::gate;
 pub use next_state::{RunInfo, next_state};
 pub use options::{Options, PlanMode};

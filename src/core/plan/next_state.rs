@@ -235,7 +235,7 @@ fn apply_result(
     next: &mut Known,
     change: &Change,
     result: &StepResult,
-    place: Option<&MachineId>,
+    replaced: Option<&MachineId>,
     lineage: &Lineage,
 ) {
     match (&change.action, &result.outcome) {
@@ -243,7 +243,14 @@ fn apply_result(
             // Recorded whatever the gate's result, so that no new Machine is lost.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
-                record_machine(next, machine, &change.group, sent, launch, place.cloned());
+                record_machine(
+                    next,
+                    machine,
+                    &change.group,
+                    sent,
+                    launch,
+                    replaced.cloned(),
+                );
                 record_proof(next, machine, result);
             }
         }
@@ -255,9 +262,10 @@ fn apply_result(
             | Action::Adopt,
             _,
         ) => {
-            if let (Some(instead), Some(successor)) = (&result.replace_fallback, change.successor())
+            if let (Some(fallback), Some(successor)) =
+                (&result.replace_fallback, change.successor())
             {
-                return apply_successor(next, change, successor, result, instead);
+                return apply_successor(next, change, successor, result, fallback);
             }
             // Without a sent config nothing was changed, or it is unknown what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
@@ -294,21 +302,21 @@ fn apply_successor(
     change: &Change,
     successor: &Successor,
     result: &StepResult,
-    instead: &ReplaceFallback,
+    fallback: &ReplaceFallback,
 ) {
-    if let (true, Some(machine), Some(sent)) = (instead.created, &result.machine, &result.sent) {
+    if let (true, Some(machine), Some(sent)) = (fallback.created, &result.machine, &result.sent) {
         let launch = Some(successor.launch.clone());
         let old = change.machine.id.clone();
         record_machine(next, machine, &change.group, sent, launch, old);
         record_proof(next, machine, result);
     }
-    for standby in &instead.repointed {
+    for standby in &fallback.repointed {
         if let Some(known) = next.machines.get_mut(&standby.id) {
             known.standby_for.clone_from(&standby.standby_for);
             known.standby_for.sort();
         }
     }
-    if let (true, Some(old)) = (instead.old_gone, &change.machine.id) {
+    if let (true, Some(old)) = (fallback.old_gone, &change.machine.id) {
         next.machines.remove(old);
     }
 }
@@ -321,27 +329,27 @@ fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult
     let mut before: BTreeMap<ConfigDigest, ComputedFields> = BTreeMap::new();
     for result in results {
         let (Some(machine), Some(sent), Some(found)) =
-            (&result.machine, &result.sent, &result.filled)
+            (&result.machine, &result.sent, &result.computed)
         else {
             continue;
         };
         let digest = sent.digest();
-        let (filled, machines) = seen.entry(digest.clone()).or_default();
-        filled.merge(&found.fields);
+        let (computed, machines) = seen.entry(digest.clone()).or_default();
+        computed.merge(&found.fields);
         machines.insert(&machine.id);
         let had = known.machines.get(&machine.id);
         if let Some(had) = had.and_then(|had| known.computed_fields.get(&had.config)) {
             before.entry(digest).or_default().merge(had);
         }
     }
-    for (digest, (filled, machines)) in seen {
+    for (digest, (computed, machines)) in seen {
         let others = next.machines.iter();
         let others = others.filter(|(id, other)| other.config == digest && !machines.contains(id));
         let mut all = next.computed_fields.remove(&digest).unwrap_or_default();
         if others.count() > 0 {
-            all.merge(&filled);
+            all.merge(&computed);
         } else {
-            all.update(&filled);
+            all.update(&computed);
         }
         if let Some(before) = before.get(&digest) {
             all.add_missing(before);

@@ -198,16 +198,16 @@ impl<'a> FinishedChange<'a> {
         new: Option<u64>,
     ) -> Option<(MachineVersion, MachineHealth)> {
         let (was, did) = before?;
-        let instead = self.result.replace_fallback.as_ref();
+        let fallback = self.result.replace_fallback.as_ref();
         match (&self.change.action, &self.result.outcome) {
             (Action::Destroy { .. }, Outcome::Done) => None,
             (Action::Update { .. } | Action::Move { .. }, _)
-                if instead.is_some_and(|instead| instead.old_gone) =>
+                if fallback.is_some_and(|fallback| fallback.old_gone) =>
             {
                 None
             }
             (Action::Update { .. } | Action::Move { .. }, outcome)
-                if instead.is_none() && self.result.sent.is_some() =>
+                if fallback.is_none() && self.result.sent.is_some() =>
             {
                 let machine = self.result.machine.as_ref();
                 let version = MachineVersion {

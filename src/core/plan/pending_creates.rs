@@ -151,7 +151,7 @@ fn pending_successor(
     let made = result
         .replace_fallback
         .as_ref()
-        .is_some_and(|instead| instead.created)
+        .is_some_and(|fallback| fallback.created)
         && result.sent.is_some();
     let unknown =
         result.replace_fallback.is_some() && matches!(result.outcome, Outcome::Unknown { .. });

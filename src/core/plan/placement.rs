@@ -106,7 +106,7 @@ pub(super) fn remember(
             || result
                 .replace_fallback
                 .as_ref()
-                .is_some_and(|instead| instead.created)
+                .is_some_and(|fallback| fallback.created)
         {
             Some(change.region.clone())
         } else {
@@ -129,8 +129,8 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> V
     for (name, decision) in decisions.iter().filter(|(_, d)| is_unwritten(d)) {
         for member in &decision.primaries {
             if let Some(requested) = &member.requested_region {
-                let place = (name, member.region, requested);
-                places.entry(place).or_default().push(member.id);
+                let region_key = (name, member.region, requested);
+                places.entry(region_key).or_default().push(member.id);
             }
         }
     }

@@ -99,7 +99,7 @@ impl UnmanagedFields {
         let Some(seen) = member.observed else {
             return true;
         };
-        let recorded = adopted_config(group, seen, context.filled, context.lineage);
+        let recorded = adopted_config(group, seen, context.computed, context.lineage);
         if group.is_some() {
             for change in drift_from(&recorded, seen, context).into_iter().flatten() {
                 self.fields.entry(change.path.join(".")).or_insert(change);

@@ -24,10 +24,10 @@ use crate::core::fleet::{
 /// The highest known release number.
 pub(super) fn newest_release(known: &Known, observed: Option<&Observed>) -> Option<u64> {
     let machines = observed.into_iter().flat_map(|o| o.machines.values());
-    let told = observed.and_then(|observed| observed.release.as_ref());
+    let reported = observed.and_then(|observed| observed.release.as_ref());
     machines
         .filter_map(release_number)
-        .chain(told.map(|release| release.version))
+        .chain(reported.map(|release| release.version))
         .chain(known.release)
         .chain(known.releases.iter().map(|ours| ours.release))
         .max()
@@ -274,10 +274,10 @@ fn reverts_to_our_release(
         return change.changes.iter().any(|field| field.path == ["image"]);
     };
     let context = CompareContext::of(known, lineage);
-    let brought = drift_from(sent, machine, context).unwrap_or_default();
+    let added = drift_from(sent, machine, context).unwrap_or_default();
     change.changes.iter().any(|field| {
         let same = |other: &FieldChange| other.path == field.path && other.before == field.after;
-        brought.iter().any(same)
+        added.iter().any(same)
     })
 }
 

@@ -48,7 +48,7 @@ pub(super) fn check_rollout<'a>(
 
 /// Refuses to create Machines from nothing if a compose file defines containers.
 fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> {
-    let place = desired.rollout.compose.as_ref()?;
+    let location = desired.rollout.compose.as_ref()?;
     if !desired.profile().runs_images {
         return None;
     }
@@ -74,7 +74,7 @@ fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> 
     }
     let groups: Vec<&GroupName> = groups.into_iter().collect();
     let message = format!(
-        "new Machines of {} would not have the containers of the compose file ({place}): this version does \
+        "new Machines of {} would not have the containers of the compose file ({location}): this version does \
          not read it",
         format_groups(&groups)
     );

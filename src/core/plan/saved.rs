@@ -279,9 +279,12 @@ impl SavedPlan {
         // usually it is the next one.
         let mut others = Vec::new();
         for change in self.changes() {
-            let place = theirs.entry(change.key()).or_default();
-            match place.iter().rposition(|other| change.is_same_choice(other)) {
-                Some(at) => drop(place.remove(at)),
+            let choices = theirs.entry(change.key()).or_default();
+            match choices
+                .iter()
+                .rposition(|other| change.is_same_choice(other))
+            {
+                Some(at) => drop(choices.remove(at)),
                 None => others.push(change),
             }
         }

@@ -38,7 +38,7 @@ pub enum ScaleError {
     /// The regions have too little room.
     TooFew {
         /// The requested number.
-        wanted: u32,
+        count: u32,
         /// How many fit.
         room: u64,
     },
@@ -60,23 +60,23 @@ impl ScaleRequest<'_> {
         }
         let there = |region: &Region| current.get(region).copied().unwrap_or(0);
         let mut counts: Vec<u32> = regions.iter().map(|region| there(region)).collect();
-        let wanted = self.amount.apply_to(counts.iter().sum());
-        if regions.is_empty() && wanted > 0 {
+        let count = self.amount.apply_to(counts.iter().sum());
+        if regions.is_empty() && count > 0 {
             return Err(ScaleError::NoRegion);
         }
         if let Some(most) = self.max_per_region {
             let room = regions.len() as u64 * u64::from(most);
-            if room < u64::from(wanted) {
-                return Err(ScaleError::TooFew { wanted, room });
+            if room < u64::from(count) {
+                return Err(ScaleError::TooFew { count, room });
             }
             for count in &mut counts {
                 *count = (*count).min(most);
             }
         }
         let counts = match self.regions {
-            None => self.round_robin(counts, wanted),
-            Some(_) if self.has_volumes => self.with_fewest_changes(counts, wanted),
-            Some(_) => spread_evenly(&counts, wanted),
+            None => self.round_robin(counts, count),
+            Some(_) if self.has_volumes => self.with_fewest_changes(counts, count),
+            Some(_) => spread_evenly(&counts, count),
         };
         let mut after = current.clone();
         for (region, n) in regions.into_iter().zip(counts) {
@@ -91,11 +91,11 @@ impl ScaleRequest<'_> {
     }
 
     /// Fly's method: add round-robin from the first region, remove from the second.
-    fn round_robin(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
+    fn round_robin(&self, mut counts: Vec<u32>, count: u32) -> Vec<u32> {
         let mut sum: u32 = counts.iter().sum();
         let regions = counts.len();
         for at in (0..regions).cycle() {
-            if sum >= wanted {
+            if sum >= count {
                 break;
             }
             if self.fits(counts[at]) {
@@ -104,7 +104,7 @@ impl ScaleRequest<'_> {
             }
         }
         for at in (0..regions).cycle().skip(1) {
-            if sum <= wanted {
+            if sum <= count {
                 break;
             }
             if counts[at] > 0 {
@@ -116,9 +116,9 @@ impl ScaleRequest<'_> {
     }
 
     /// Add where there are fewest, remove where there are most, and change nothing else.
-    fn with_fewest_changes(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
+    fn with_fewest_changes(&self, mut counts: Vec<u32>, count: u32) -> Vec<u32> {
         let mut sum: u32 = counts.iter().sum();
-        while sum < wanted {
+        while sum < count {
             let open = counts.iter_mut().filter(|count| self.fits(**count));
             let Some(fewest) = open.min_by_key(|count| **count) else {
                 break;
@@ -126,7 +126,7 @@ impl ScaleRequest<'_> {
             *fewest += 1;
             sum += 1;
         }
-        while sum > wanted {
+        while sum > count {
             // The last named region goes first.
             let Some(most) = counts.iter_mut().max_by_key(|count| **count) else {
                 break;
@@ -139,12 +139,12 @@ impl ScaleRequest<'_> {
 }
 
 /// As even as possible. The remainder goes to the fullest regions, then in the order of names.
-fn spread_evenly(counts: &[u32], wanted: u32) -> Vec<u32> {
+fn spread_evenly(counts: &[u32], count: u32) -> Vec<u32> {
     let regions = u32::try_from(counts.len()).unwrap_or(u32::MAX).max(1);
-    let mut even = vec![wanted / regions; counts.len()];
+    let mut even = vec![count / regions; counts.len()];
     let mut order: Vec<usize> = (0..counts.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(counts[*at]));
-    for at in order.into_iter().take((wanted % regions) as usize) {
+    for at in order.into_iter().take((count % regions) as usize) {
         even[at] += 1;
     }
     even
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(scaled(&case, ScaleAmount::To(11)), "ewr=3 yul=3 yyz=5");
         assert_eq!(
             scaled(&case, ScaleAmount::To(16)),
-            "TooFew { wanted: 16, room: 15 }"
+            "TooFew { count: 16, room: 15 }"
         );
         let named = Case {
             named: Some("yyz yul ewr"),

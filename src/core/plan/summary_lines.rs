@@ -62,7 +62,7 @@ fn times((text, n): (String, usize)) -> String {
 }
 
 fn change_line(change: &Change) -> String {
-    let place = format!("{} {}", change.group, change.region);
+    let subject = format!("{} {}", change.group, change.region);
     let id = change
         .machine
         .id
@@ -108,16 +108,16 @@ fn change_line(change: &Change) -> String {
                 .collect();
             let volumes = volumes.concat();
             format!(
-                "create {place}{replaces}{}{volumes}{fields}",
+                "create {subject}{replaces}{}{volumes}{fields}",
                 standby(standby_for)
             )
         }
         Action::Update { standby_for } => {
-            format!("update {place}{id}{}{fields}", standby(standby_for))
+            format!("update {subject}{id}{}{fields}", standby(standby_for))
         }
         Action::Move { from, standby_for } => {
             format!(
-                "move {place}{id} from {from}{}{fields}",
+                "move {subject}{id} from {from}{}{fields}",
                 standby(standby_for)
             )
         }
@@ -130,11 +130,14 @@ fn change_line(change: &Change) -> String {
             } else {
                 format!(" leaves {}", leaves.len())
             };
-            format!("destroy {place}{id} {removal:?}{leaves}: {}", change.reason)
+            format!(
+                "destroy {subject}{id} {removal:?}{leaves}: {}",
+                change.reason
+            )
         }
-        Action::Wait => format!("wait for {place}{id}: {}", change.reason),
-        Action::Start => format!("start again {place}{id}: {}", change.reason),
-        Action::Adopt => format!("adopt {place}{id}: {}", change.reason),
-        Action::Forget => format!("forget {place}{id}"),
+        Action::Wait => format!("wait for {subject}{id}: {}", change.reason),
+        Action::Start => format!("start again {subject}{id}: {}", change.reason),
+        Action::Adopt => format!("adopt {subject}{id}: {}", change.reason),
+        Action::Forget => format!("forget {subject}{id}"),
     }
 }

@@ -577,8 +577,8 @@ pub struct StepResult {
     #[serde(rename = "instead")]
     pub replace_fallback: Option<Box<ReplaceFallback>>,
     /// What the platform added to the sent config; none if nothing was sent, or if the answer is unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filled: Option<Box<MachineComputedFields>>,
+    #[serde(default, rename = "filled", skip_serializing_if = "Option::is_none")]
+    pub computed: Option<Box<MachineComputedFields>>,
     /// Remarks about a completed change, for people (for example a Machine that exited on its own).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,

@@ -66,8 +66,8 @@ impl<'a> VolumeAllocator<'a> {
             .into_iter()
             .filter(|v| !migrated.contains(&v.id))
         {
-            let place = (volume.name.clone(), volume.region.clone());
-            free.entry(place).or_default().push_back(&volume.id);
+            let pool = (volume.name.clone(), volume.region.clone());
+            free.entry(pool).or_default().push_back(&volume.id);
         }
         Self {
             all,
@@ -96,8 +96,8 @@ impl<'a> VolumeAllocator<'a> {
             let Some(name) = &mount.name else {
                 break;
             };
-            let place = (name.clone(), region.clone());
-            let free = match self.free.get_mut(&place) {
+            let pool = (name.clone(), region.clone());
+            let free = match self.free.get_mut(&pool) {
                 Some(free) if mounted.new_volumes.is_empty() => free.pop_front(),
                 Some(_) | None => None,
             };
@@ -140,16 +140,16 @@ impl<'a> VolumeAllocator<'a> {
     pub(super) fn set_unique_zones(&self, steps: &mut [Step]) {
         let mut many: BTreeMap<(String, Region), usize> = BTreeMap::new();
         for volume in self.all {
-            let place = (volume.name.clone(), volume.region.clone());
-            *many.entry(place).or_default() += 1;
+            let pool = (volume.name.clone(), volume.region.clone());
+            *many.entry(pool).or_default() += 1;
         }
         for_each_new_volume(steps, |region, volume| {
-            let place = (volume.name.clone(), region.clone());
-            *many.entry(place).or_default() += 1;
+            let pool = (volume.name.clone(), region.clone());
+            *many.entry(pool).or_default() += 1;
         });
         for_each_new_volume(steps, |region, volume| {
-            let place = (volume.name.clone(), region.clone());
-            volume.unique_zone = many[&place] > 1;
+            let pool = (volume.name.clone(), region.clone());
+            volume.unique_zone = many[&pool] > 1;
         });
     }
 }

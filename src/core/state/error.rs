@@ -22,12 +22,12 @@ pub enum StateError {
         format: u64,
     },
     /// It belongs to another app.
-    #[error("the state belongs to app `{found}`, not to `{wanted}`")]
+    #[error("the state belongs to app `{found}`, not to `{expected}`")]
     OtherApp {
         /// That app.
         found: AppName,
         /// The requested app.
-        wanted: AppName,
+        expected: AppName,
     },
     /// It contains both sides of a merge.
     #[error("the state has git conflict markers at line {line}")]

@@ -30,7 +30,7 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     if known.app != *app {
         return Err(StateError::OtherApp {
             found: known.app,
-            wanted: app.clone(),
+            expected: app.clone(),
         });
     }
     let named = named_configs(&known).map_err(damaged_without_line)?;
@@ -160,10 +160,10 @@ fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
                     record.digest
                 ));
             }
-            if !record.filled.is_empty() {
+            if !record.computed.is_empty() {
                 known
                     .computed_fields
-                    .insert(record.digest.clone(), record.filled);
+                    .insert(record.digest.clone(), record.computed);
             }
             if known
                 .configs

@@ -48,8 +48,12 @@ pub(super) enum Record {
 pub(super) struct ConfigRecord {
     pub(super) digest: ConfigDigest,
     pub(super) body: StoredConfig,
-    #[serde(default, skip_serializing_if = "ComputedFields::is_empty")]
-    pub(super) filled: ComputedFields,
+    #[serde(
+        default,
+        rename = "filled",
+        skip_serializing_if = "ComputedFields::is_empty"
+    )]
+    pub(super) computed: ComputedFields,
 }
 
 /// A Machine with its id. Written out, since serde cannot both flatten and refuse unknown fields.

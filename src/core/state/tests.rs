@@ -64,9 +64,9 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
 }
 
 /// Fields that the platform added: with a value, and with any.
-fn filled() -> ComputedFields {
-    let filled = r#"{"services/8080 tcp/autostart": true, "stop_config/timeout": null}"#;
-    serde_json::from_str(filled).expect("it is valid")
+fn computed() -> ComputedFields {
+    let computed = r#"{"services/8080 tcp/autostart": true, "stop_config/timeout": null}"#;
+    serde_json::from_str(computed).expect("it is valid")
 }
 
 /// A state that uses every record and field.
@@ -121,7 +121,7 @@ fn full() -> Known {
             by: "ana".to_owned(),
             groups: [(group("web"), released)].into(),
         }],
-        computed_fields: [(web.digest(), filled())].into(),
+        computed_fields: [(web.digest(), computed())].into(),
         configs: [web, jobs, old].map(|c| (c.digest(), c)).into(),
         machines: [
             (id("148ed599c14189"), launched),
@@ -480,7 +480,7 @@ fn each_refusal_says_what_to_do() {
         StateError::ConflictMarkers { line: 1 },
         StateError::OtherApp {
             found: app(),
-            wanted: app(),
+            expected: app(),
         },
     ];
     let codes: BTreeSet<_> = all.iter().map(|error| error.code().name()).collect();
@@ -509,7 +509,7 @@ fn a_secret_in_clear_is_hidden_as_it_is_read_and_not_written_again() {
         "image": "shop:1", "init": {"cmd": ["bin/x", "--token=sk_live_0123456789"]},
     });
     let clear: StoredConfig = serde_json::from_value(body.clone()).unwrap();
-    let wanted = StoredConfig::from_config(&MachineConfig::from_value(body).unwrap(), &lineage);
+    let expected = StoredConfig::from_config(&MachineConfig::from_value(body).unwrap(), &lineage);
     let known = Known {
         lineage: Some(lineage),
         serial: 1,
@@ -522,8 +522,8 @@ fn a_secret_in_clear_is_hidden_as_it_is_read_and_not_written_again() {
     assert!(text.contains("sk_live_"));
     let read = read(&text, &app()).unwrap();
     assert_eq!(read.configs_with_cleartext, 1);
-    assert_eq!(read.machines[&id("a")].config, wanted.digest());
-    assert_eq!(read.configs[&wanted.digest()], wanted);
+    assert_eq!(read.machines[&id("a")].config, expected.digest());
+    assert_eq!(read.configs[&expected.digest()], expected);
     let text = write(&read);
     assert!(!text.contains("sk_live_"), "{text}");
     assert_eq!(

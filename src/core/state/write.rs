@@ -34,7 +34,7 @@ pub fn write(known: &Known) -> String {
         runs,
         releases,
         configs,
-        computed_fields: filled,
+        computed_fields: computed,
         machines,
     } = known;
     let identity = fields(&[
@@ -74,7 +74,7 @@ pub fn write(known: &Known) -> String {
                         Record::Config(ConfigRecord {
                             digest: digest.clone(),
                             body: body.clone(),
-                            filled: filled.get(digest).cloned().unwrap_or_default(),
+                            computed: computed.get(digest).cloned().unwrap_or_default(),
                         })
                     }),
             )

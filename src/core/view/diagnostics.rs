@@ -134,26 +134,28 @@ fn annotation_group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
     let primary = diagnostic
         .location
         .iter()
-        .map(|place| (AnnotationKind::Primary, place));
+        .map(|location| (AnnotationKind::Primary, location));
     let others = diagnostic
         .related
         .iter()
-        .map(|place| (AnnotationKind::Context, place));
-    for (kind, place) in primary.chain(others) {
+        .map(|location| (AnnotationKind::Context, location));
+    for (kind, location) in primary.chain(others) {
         // The renderer would count columns wrong in a line that is shown in part.
-        group = if is_truncated(place) {
-            let origin = Origin::path(safe(&place.file))
-                .line(place.line)
-                .char_column(place.column);
-            group.element(origin).element(snippet(kind, place))
+        group = if is_truncated(location) {
+            let origin = Origin::path(safe(&location.file))
+                .line(location.line)
+                .char_column(location.column);
+            group.element(origin).element(snippet(kind, location))
         } else {
-            group.element(snippet(kind, place).path(safe(&place.file)))
+            group.element(snippet(kind, location).path(safe(&location.file)))
         };
     }
     match &diagnostic.help {
         Some(help) => {
             let numbers = diagnostic.location.iter().chain(&diagnostic.related);
-            let widest = numbers.map(|place| place.line.to_string().len()).max();
+            let widest = numbers
+                .map(|location| location.line.to_string().len())
+                .max();
             let help = wrapped(
                 safe_lines(help),
                 left(widest.unwrap_or(0) + " = help: ".len()),
@@ -164,18 +166,18 @@ fn annotation_group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
     }
 }
 
-fn is_truncated(place: &SourceLocation) -> bool {
-    place.excerpt[..place.caret.start].chars().count() + 1 != place.column
+fn is_truncated(location: &SourceLocation) -> bool {
+    location.excerpt[..location.caret.start].chars().count() + 1 != location.column
 }
 
 fn snippet(
     kind: AnnotationKind,
-    place: &SourceLocation,
+    location: &SourceLocation,
 ) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    let label = place.label.as_deref().map(safe);
-    Snippet::source(&place.excerpt)
-        .line_start(place.line)
-        .annotation(kind.span(place.caret.clone()).label(label))
+    let label = location.label.as_deref().map(safe);
+    Snippet::source(&location.excerpt)
+        .line_start(location.line)
+        .annotation(kind.span(location.caret.clone()).label(label))
 }
 
 #[cfg(test)]

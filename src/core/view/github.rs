@@ -20,24 +20,24 @@ pub fn render_annotations(
             Severity::Warning => "warning",
         };
         write!(out, "::{command} ")?;
-        if let Some(place) = &diagnostic.location {
-            write!(out, "{},", location_properties(place, &path))?;
+        if let Some(location) = &diagnostic.location {
+            write!(out, "{},", location_properties(location, &path))?;
         }
         write!(out, "title={}::", escape_property(diagnostic.code))?;
         let mut message = diagnostic.message.clone();
         if let Some(label) = diagnostic
             .location
             .as_ref()
-            .and_then(|place| place.label.as_ref())
+            .and_then(|location| location.label.as_ref())
         {
             write!(message, " ({label})")?;
         }
-        for place in &diagnostic.related {
-            let label = place.label.as_deref().unwrap_or("see");
+        for location in &diagnostic.related {
+            let label = location.label.as_deref().unwrap_or("see");
             write!(
                 message,
                 "\n{label}: {}:{}:{}",
-                place.file, place.line, place.column
+                location.file, location.line, location.column
             )?;
         }
         if let Some(help) = &diagnostic.help {
@@ -48,12 +48,12 @@ pub fn render_annotations(
     Ok(())
 }
 
-fn location_properties(place: &SourceLocation, path: impl Fn(&str) -> String) -> String {
+fn location_properties(location: &SourceLocation, path: impl Fn(&str) -> String) -> String {
     format!(
         "file={},line={},col={}",
-        escape_property(&path(&place.file)),
-        place.line,
-        place.column
+        escape_property(&path(&location.file)),
+        location.line,
+        location.column
     )
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use crate::core::manifest::{Diagnostic, codes};
 
     fn written(file: &str, message: &str) -> String {
-        let place = SourceLocation {
+        let location = SourceLocation {
             file: file.to_owned(),
             span: 0..1,
             line: 3,
@@ -90,7 +90,7 @@ mod tests {
         found.push(Diagnostic::warning(codes::CLAMPED, "a warning"));
         found.push(
             Diagnostic::error(codes::BAD_VALUE, message)
-                .with_location(place)
+                .with_location(location)
                 .help("two\r\nlines"),
         );
         let mut out = String::new();

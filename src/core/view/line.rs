@@ -147,8 +147,8 @@ impl Line {
 
 /// The text with unbreakable spaces between backticks; none if nothing changes.
 fn with_unbreakable_commands(text: &str) -> Option<String> {
-    let ends: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
-    let spans = || ends.chunks_exact(2).map(|span| span[0]..span[1]);
+    let backticks: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
+    let spans = || backticks.chunks_exact(2).map(|span| span[0]..span[1]);
     if !spans().any(|span| text[span].contains(' ')) {
         return None;
     }
@@ -274,21 +274,21 @@ mod tests {
             program: "aeroform -C shop",
             cut_words: false,
         };
-        let told = |text: &str| {
+        let rendered = |text: &str| {
             let mut out = String::new();
             Line::new(2).plain(text).write(&style, &mut out).unwrap();
             out
         };
         assert_eq!(
-            told("then run `aeroform apply` again"),
+            rendered("then run `aeroform apply` again"),
             "  then run\n    `aeroform -C shop apply`\n    again\n"
         );
         assert_eq!(
-            told("see https://status.flyio.net/history or `a b`"),
+            rendered("see https://status.flyio.net/history or `a b`"),
             "  see\n    https://status.flyio.net/history\n    or `a b`\n"
         );
         assert_eq!(
-            told("an odd ` and no end of it"),
+            rendered("an odd ` and no end of it"),
             "  an odd ` and no end of\n    it\n"
         );
     }

@@ -177,6 +177,6 @@ pub(super) fn replacement_machine(result: &StepResult) -> Option<&Machine> {
     let made = result
         .replace_fallback
         .as_ref()
-        .is_some_and(|instead| instead.created);
+        .is_some_and(|fallback| fallback.created);
     result.machine.as_ref().filter(|_| made)
 }

@@ -65,7 +65,7 @@ impl WaitRequest {
             state,
             "started" | "stopped" | "suspended" | "failed" | "destroyed"
         );
-        let meets = |wanted: &String| wanted == state || (wanted == "settled" && rests);
+        let meets = |expected: &String| expected == state || (expected == "settled" && rests);
         let version = self.version.as_deref();
         let same = version.is_none_or(|version| shown["instance_id"] == version);
         same && self.states.iter().any(meets)

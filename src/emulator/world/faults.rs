@@ -226,15 +226,16 @@ impl Fault {
     }
 
     fn fits(&self, call: &FaultSubject<'_>) -> bool {
-        let fits_machine = self.machine.as_deref().is_none_or(|wanted| {
-            call.id.is_some_and(|id| id == wanted) || call.name.is_some_and(|name| name == wanted)
+        let fits_machine = self.machine.as_deref().is_none_or(|searched| {
+            call.id.is_some_and(|id| id == searched)
+                || call.name.is_some_and(|name| name == searched)
         });
         self.action == call.action
             && fits_machine
             && self
                 .group
                 .as_deref()
-                .is_none_or(|wanted| call.group == Some(wanted))
+                .is_none_or(|searched| call.group == Some(searched))
     }
 }
 

@@ -56,9 +56,9 @@ impl World {
 
     /// `PUT …/volumes/{id}/extend`: the size can only grow.
     pub fn extend_volume(&mut self, app: &str, id: &str, body: &Value) -> Answer {
-        let wanted = body.get("size_gb").and_then(Value::as_u64);
+        let size_gb = body.get("size_gb").and_then(Value::as_u64);
         let mut answer = self.serve_volume_call("extend-volume", app, id, |disk| {
-            let size = parse_size(wanted.unwrap_or_default())?;
+            let size = parse_size(size_gb.unwrap_or_default())?;
             if size < disk.size_gb {
                 let message = "invalid_argument: a volume can only be extended";
                 return Err(Refusal::new(400, message));

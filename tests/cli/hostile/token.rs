@@ -323,9 +323,10 @@ fn a_server_that_says_nothing_is_named_before_it_is_given_up() {
         .unwrap();
     let _ = child.kill();
     let _ = child.wait();
-    let told = format!("from {base}, at most 75 s\n");
+    let expected = format!("from {base}, at most 75 s\n");
     assert!(
-        line.starts_with("waiting for the response to GET /v1/apps/shop") && line.ends_with(&told),
+        line.starts_with("waiting for the response to GET /v1/apps/shop")
+            && line.ends_with(&expected),
         "{line}"
     );
     assert!(begun.elapsed() < Duration::from_secs(60));

@@ -64,7 +64,7 @@ pub(super) fn all() -> Vec<PlanScenario> {
             vec![("web", web(2)), ("worker", worker(1))],
             vec![("web", web(2)), ("worker", worker(1))],
         )
-        .wishes(|wishes| wishes.mode = PlanMode::Destroy),
+        .options(|options| options.mode = PlanMode::Destroy),
     ]
 }
 

@@ -54,7 +54,7 @@ pub(super) fn all() -> Vec<PlanScenario> {
             vec![("db", db().config(logs))],
         )
         .world(with_volume)
-        .wishes(|wishes| wishes.accept_missing = true),
+        .options(|options| options.accept_missing = true),
         scenario(
             "volumes-made",
             vec![("web", web(1))],

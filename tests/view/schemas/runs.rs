@@ -101,7 +101,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
             lines.push(json::to_line(&line));
         }
     }
-    for (_, run) in runs::ends() {
+    for (_, run) in runs::run_ends() {
         let line = json::apply::finished_line(&run.report());
         let value = valid(&schema, &line);
         rejects_changes(

@@ -86,17 +86,17 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
     let lineage = Lineage::new("l").expect("it is valid");
     let normalised =
         |value: Option<&Value>| normalise::normalise_tree(table, with(case.path, value));
-    let told = |before: &Value, after: &Value| diff::diff_by_table(table, before, after);
+    let diff_of = |before: &Value, after: &Value| diff::diff_by_table(table, before, after);
     let (there, none) = (with(case.path, Some(&case.one)), with(case.path, None));
     // On a Machine, and not written.
     let laid =
         normalise::normalise_tree(table, overlay::overlay_by_table(table, &there, None, &none));
-    let wanted = match case.silence {
+    let expected = match case.silence {
         Goes => normalised(None),
         Stays => normalised(Some(&case.one)),
     };
     // An entry without its key is another entry.
-    if laid != wanted && !is_key {
+    if laid != expected && !is_key {
         return Some(format!("nobody writes it, and it becomes {laid}"));
     }
     // Sent once, and no longer written: running fields are kept, bookkeeping is separate.
@@ -107,7 +107,7 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
         return Some("what we sent and nobody writes".to_owned());
     }
     // Changed values.
-    let found = told(&normalised(Some(&case.one)), &normalised(Some(&case.other)));
+    let found = diff_of(&normalised(Some(&case.one)), &normalised(Some(&case.other)));
     let effect = found.iter().map(|change| change.effect).max();
     if effect != case.forces {
         return Some(format!("a change of it forces {effect:?}"));
@@ -146,9 +146,9 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
     let quiet = |value: &Value| {
         let (there, silent) = (normalised(Some(value)), normalised(None));
         let left = without_computed(table, &there, &silent, &ComputedFields::default(), &lineage);
-        told(&left, &silent).is_empty()
+        diff_of(&left, &silent).is_empty()
     };
-    let written = |value: &Value| told(&normalised(None), &normalised(Some(value))).is_empty();
+    let written = |value: &Value| diff_of(&normalised(None), &normalised(Some(value))).is_empty();
     match &case.default {
         Some(default) if !quiet(default) => Some(format!("{default} is no default")),
         Some(default) if written(default) => Some("a written default is no change".to_owned()),
@@ -349,22 +349,22 @@ fn a_default_of_the_platform_counts_as_silence_and_not_the_other_way_round() {
     let changes = |there: &MachineConfig, after: &MachineConfig| {
         diff::required_changes(there, after, &ComputedFields::default(), &lineage)
     };
-    let filled = config(json!({
+    let computed = config(json!({
         "restart": {"policy": "on-failure", "max_retries": 10},
         "services": [{"internal_port": 80, "protocol": "tcp", "checks": [
             {"type": "http", "path": "/", "method": "GET", "protocol": "http", "port": 80}]}]
     }));
     let silent = config(json!({"services": [{"internal_port": 80, "checks": [
         {"type": "http", "path": "/"}]}]}));
-    assert_eq!(changes(&filled, &silent), []);
-    let laid = overlay::config_for(&silent, Some(&filled), None);
+    assert_eq!(changes(&computed, &silent), []);
+    let laid = overlay::config_for(&silent, Some(&computed), None);
     assert_eq!(
-        changes(&filled, &laid),
+        changes(&computed, &laid),
         [],
         "and what is laid over it is no change"
     );
     assert!(
-        !changes(&silent, &filled).is_empty(),
+        !changes(&silent, &computed).is_empty(),
         "a written default is sent"
     );
     let seven = config(json!({"restart": {"max_retries": 7}}));

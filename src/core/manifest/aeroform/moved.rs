@@ -32,10 +32,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Moves {
     for mut table in fields.tables("moved") {
         let to = group_name(&mut table, "to");
         if table.has("from") && table.has("machine") {
-            let place = table.file.location(table.span.clone(), "");
+            let location = table.file.location(table.span.clone(), "");
             table.file.report(
                 Diagnostic::error(codes::MOVED_BOTH, "[[moved]] has both `from` and `machine`")
-                    .with_location(place)
+                    .with_location(location)
                     .help("`from` moves a group, `machine` one Machine"),
             );
         }
@@ -92,10 +92,10 @@ fn machine_id(table: &mut Fields<'_, '_>) -> Option<Located<MachineId>> {
 fn required_string(table: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<String>> {
     if !table.has(key) {
         let message = format!("`{}` is missing", table.path(key));
-        let place = table.file.location(table.span.clone(), "");
+        let location = table.file.location(table.span.clone(), "");
         table
             .file
-            .report(Diagnostic::error(codes::MISSING_KEY, message).with_location(place));
+            .report(Diagnostic::error(codes::MISSING_KEY, message).with_location(location));
     }
     table.string(key)
 }

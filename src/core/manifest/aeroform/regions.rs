@@ -79,7 +79,7 @@ fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions>
 fn map(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let table = file.table(path, node)?;
     let entries = table.entries();
-    let wanted = entries.len();
+    let entry_count = entries.len();
     let exact: BTreeMap<Region, u32> = entries
         .into_iter()
         .filter_map(|(name, span, value)| {
@@ -94,7 +94,7 @@ fn map(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> 
         file.bad_value(node.span(), message, None);
         return None;
     }
-    (exact.len() == wanted).then_some(Regions::Exact(exact))
+    (exact.len() == entry_count).then_some(Regions::Exact(exact))
 }
 
 /// The regions of a group, with the settings to check them against.

@@ -21,9 +21,9 @@ pub(super) fn is_already_applied(desired: &Desired, edit: &Edit) -> bool {
 
 /// Whether the edited manifests have the expected result.
 pub(super) fn matches_intent(before: &Desired, after: &Desired, edit: &Edit) -> bool {
-    let mut wanted = before.clone();
-    apply_to_desired(&mut wanted, after, edit);
-    without_spelling(wanted) == without_spelling(after.clone())
+    let mut expected = before.clone();
+    apply_to_desired(&mut expected, after, edit);
+    without_spelling(expected) == without_spelling(after.clone())
 }
 
 /// Applies an edit to the desired state. A new group is taken from the edited file, after a check of its known fields.

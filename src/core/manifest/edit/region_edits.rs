@@ -116,7 +116,7 @@ pub(super) fn list_literal(regions: &[Region]) -> String {
 pub(super) fn write_region_list(
     text: &str,
     group: &GroupName,
-    wanted: &[Region],
+    regions: &[Region],
     count: Option<u32>,
 ) -> Option<String> {
     let name = group.as_str();
@@ -126,20 +126,20 @@ pub(super) fn write_region_list(
     let text = match find_entry(&leaves, &path).map(|leaf| &leaf.entry.value) {
         Some(TomlValue::List(_, items)) if !items.is_empty() => {
             // An order that additions and removals cannot produce needs a new list.
-            let relisted = patch_region_list(text, &path, wanted);
-            match relisted.filter(|text| is_listed(text, &path, wanted)) {
+            let relisted = patch_region_list(text, &path, regions);
+            match relisted.filter(|text| is_listed(text, &path, regions)) {
                 Some(text) => text,
-                None => set_entry(text, &path, &list_literal(wanted))?,
+                None => set_entry(text, &path, &list_literal(regions))?,
             }
         }
         Some(TomlValue::Scalar(_) | TomlValue::List(..) | TomlValue::Table(..)) => {
-            set_entry(text, &path, &list_literal(wanted))?
+            set_entry(text, &path, &list_literal(regions))?
         }
         // Its counts may be separate entries, or missing.
         None => set_entry(
             &remove_entry(text, &path, Comments::Stay)?,
             &path,
-            &list_literal(wanted),
+            &list_literal(regions),
         )?,
     };
     // The sum of a removed map must be written as `count`.

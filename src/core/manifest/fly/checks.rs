@@ -34,9 +34,9 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupScoped<NamedCheck>> 
             .filter_map(|mut table| {
                 let Some(name) = table.string("name") else {
                     let message = "an entry of `[[checks]]` needs a `name`";
-                    let place = file.location(table.span.clone(), "");
+                    let location = file.location(table.span.clone(), "");
                     file.report(
-                        Diagnostic::error(codes::MISSING_KEY, message).with_location(place),
+                        Diagnostic::error(codes::MISSING_KEY, message).with_location(location),
                     );
                     return None;
                 };
@@ -170,10 +170,10 @@ fn warn_clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&Located<u64>>
         _ => return,
     };
     let message = format!("`{}` is {why}: Fly {then}", fields.path(key));
-    let place = fields.file.location(span.clone(), "");
+    let location = fields.file.location(span.clone(), "");
     fields
         .file
-        .report(Diagnostic::warning(codes::CLAMPED, message).with_location(place));
+        .report(Diagnostic::warning(codes::CLAMPED, message).with_location(location));
 }
 
 type Times = (
@@ -239,8 +239,9 @@ fn headers(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Option<Vec<Header
                 let value = table.take("value");
                 if name.is_none() && !table.has("name") {
                     let message = format!("an entry of `{path}` needs a `name`");
-                    let place = fields.file.location(table.span.clone(), "");
-                    let found = Diagnostic::error(codes::MISSING_KEY, message).with_location(place);
+                    let location = fields.file.location(table.span.clone(), "");
+                    let found =
+                        Diagnostic::error(codes::MISSING_KEY, message).with_location(location);
                     fields.file.report(found);
                 }
                 let value = match value {

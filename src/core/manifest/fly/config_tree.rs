@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_flyctl_does_not_take_is_named_with_its_place() {
-        for (config, told) in [
+        for (config, message) in [
             (json!({}), None),
             (json!({"dns": null, "rootfs": {"persist": "always"}}), None),
             (json!({"containers": [{"name": "a"}, null], "new": 1}), None),
@@ -173,7 +173,7 @@ mod tests {
                 Some("`services[0].ports[0].tls_options.alpn` takes a list of texts"),
             ),
         ] {
-            assert_eq!(misfit(CONFIG, &config, "").as_deref(), told, "{config}");
+            assert_eq!(misfit(CONFIG, &config, "").as_deref(), message, "{config}");
         }
     }
 }

@@ -156,15 +156,15 @@ fn check_containers(fields: &Fields<'_, '_>, written: &Located<String>, start: &
         .collect();
     let name = |at: usize| containers[at].get("name").and_then(Value::as_str);
     let problem = match &start.container {
-        Some(wanted) if (0..containers.len()).all(|at| name(at) != Some(wanted)) => {
+        Some(container) if (0..containers.len()).all(|at| name(at) != Some(container)) => {
             let message = format!(
                 "`container` names {}, which does not exist",
-                quote_text(wanted)
+                quote_text(container)
             );
             let names = containers
                 .iter()
-                .filter_map(|one| one.get("name")?.as_str());
-            let help = fields.file.suggestion(wanted, names);
+                .filter_map(|container| container.get("name")?.as_str());
+            let help = fields.file.suggestion(container, names);
             Some((message, help))
         }
         _ => {

@@ -58,10 +58,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
             "`deploy.max_unavailable` has no effect with the strategy {}",
             quote_text(&name.value)
         );
-        let place = fields.file.location(span, "");
+        let location = fields.file.location(span, "");
         fields.file.report(
             Diagnostic::warning(codes::MAX_UNAVAILABLE_IGNORED, message)
-                .with_location(place)
+                .with_location(location)
                 .with_related(fields.file.location(name.span.clone(), "the strategy"))
                 .help("it applies to `strategy = \"rolling\"` and `\"canary\"`"),
         );
@@ -106,7 +106,7 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand
         .table("release_command_vm")
         .map(vm::release_command_guest);
     let Located { value: words, span } = command?;
-    let place = fields.file.source.line_ref(span.start);
+    let location = fields.file.source.line_ref(span.start);
     let command = ReleaseCommand {
         argv: words,
         timeout_s: match timeout {
@@ -114,7 +114,7 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand
             Some(at) => Some(whole_seconds(at.value)).filter(|seconds| *seconds > 0),
         },
         guest,
-        location: place,
+        location: location,
     };
     Some(Located::new(command, span))
 }
@@ -137,9 +137,9 @@ fn strategy(
             "the strategy {} is not supported yet: a plan that updates running Machines is refused",
             quote_text(unsupported.as_str())
         );
-        let place = fields.file.location(name.span.clone(), "");
+        let location = fields.file.location(name.span.clone(), "");
         let warning =
-            Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message).with_location(place);
+            Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message).with_location(location);
         let help = "`--strategy rolling` updates a few at a time instead";
         fields.file.report(warning.help(help));
         (rolling, Some(unsupported))

@@ -80,8 +80,12 @@ fn report_null_sections(file: &ManifestFile<'_>, tree: &Table<'_>) {
         if let Some((_, node)) = tree.get(key).filter(|(_, node)| node.is_null()) {
             let message = format!("`{key}` is null, and flyctl rejects a section without a value");
             let found = Diagnostic::error(codes::WRONG_TYPE, message);
-            let place = file.location(node.span(), "");
-            file.report(found.with_location(place).help(format!("remove `{key}`")));
+            let location = file.location(node.span(), "");
+            file.report(
+                found
+                    .with_location(location)
+                    .help(format!("remove `{key}`")),
+            );
         }
     }
 }

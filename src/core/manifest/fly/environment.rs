@@ -67,10 +67,10 @@ fn warn_variable(
             quote_text(key)
         );
         // Quoting its line would print the secret again, in a log that others read.
-        let place = file.location(span, "").with_excerpt("(hidden)");
+        let location = file.location(span, "").with_excerpt("(hidden)");
         file.report(
             Diagnostic::warning(codes::SECRET_IN_ENV, message)
-                .with_location(place)
+                .with_location(location)
                 .help("set it with `fly secrets set` and remove this line"),
         );
     }

@@ -112,8 +112,8 @@ mod tests {
             ),
         ] {
             let (read, found) = fly_fields(text, read);
-            let told = (found.errors(), found.warnings());
-            assert_eq!(told, (errors, warnings), "{text}");
+            let counts = (found.errors(), found.warnings());
+            assert_eq!(counts, (errors, warnings), "{text}");
             assert!(
                 read.kill_timeout.is_none() && read.metrics.is_none(),
                 "{text}"

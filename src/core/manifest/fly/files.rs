@@ -57,9 +57,10 @@ fn entry(
         .filter(|text| !text.value.is_empty());
     let guest_path = fields.text("guest_path");
     if guest_path.is_none() {
-        let place = file.location(fields.span.clone(), "");
+        let location = file.location(fields.span.clone(), "");
         file.report(
-            Diagnostic::error(codes::MISSING_KEY, "a file needs `guest_path`").with_location(place),
+            Diagnostic::error(codes::MISSING_KEY, "a file needs `guest_path`")
+                .with_location(location),
         );
     }
     let (secret_name, raw_value) = match (&local, secret, &raw) {

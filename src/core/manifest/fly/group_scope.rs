@@ -127,7 +127,7 @@ impl AppGroups {
     ) {
         let name = quote_text(&written.value);
         let message = format!("{what} names the process group {name}, which is not defined");
-        let place = file.location(written.span.clone(), "no such group");
+        let location = file.location(written.span.clone(), "no such group");
         let diagnostic = match unknown {
             UnknownGroup::Refused => Diagnostic::error(codes::UNDEFINED_GROUP, message),
             UnknownGroup::Dropped => Diagnostic::warning(
@@ -144,7 +144,7 @@ impl AppGroups {
                     "without [processes] the only group is `app`".to_owned()
                 }
             });
-        file.report(diagnostic.with_location(place).help(help));
+        file.report(diagnostic.with_location(location).help(help));
     }
 
     /// The names for a message, at most eight of them.

@@ -22,14 +22,14 @@ pub(super) fn content<'o>(
     missing: MissingFile,
 ) -> Option<&'o [u8]> {
     let name = quote_text(&path.value);
-    let place = file.location(path.span.clone(), "");
+    let location = file.location(path.span.clone(), "");
     match overrides.files.get(&path.value) {
         Some(LocalFile::Content(bytes)) => {
             if overrides.ignored.contains(&path.value) {
                 let message = format!("{name} is ignored by git and would be sent to the Machines");
                 file.report(
                     Diagnostic::warning(codes::FILE_IGNORED, message)
-                        .with_location(place)
+                        .with_location(location)
                         .help("ignored files are often secret or differ between computers: use a file of the repository, or `fly secrets set` and `secret_name`"),
                 );
             }
@@ -46,13 +46,13 @@ pub(super) fn content<'o>(
             let message = format!("there is no file {name}: a deploy to Fly needs it");
             file.report(
                 Diagnostic::warning(codes::NO_LOCAL_FILE, message)
-                    .with_location(place)
+                    .with_location(location)
                     .help("paths are relative to fly.toml's folder"),
             );
         }
         None => {
             let message = format!("{name} is not read");
-            file.report(Diagnostic::warning(codes::FILE_NOT_READ, message).with_location(place));
+            file.report(Diagnostic::warning(codes::FILE_NOT_READ, message).with_location(location));
         }
     }
     None
@@ -78,6 +78,6 @@ fn report_missing(file: &ManifestFile<'_>, path: &Located<String>) {
 
 fn report_refused(file: &ManifestFile<'_>, path: &Located<String>, why: &str) {
     let message = format!("{} cannot be read: {why}", quote_text(&path.value));
-    let place = file.location(path.span.clone(), "");
-    file.report(Diagnostic::error(codes::FILE_NOT_READ, message).with_location(place));
+    let location = file.location(path.span.clone(), "");
+    file.report(Diagnostic::error(codes::FILE_NOT_READ, message).with_location(location));
 }

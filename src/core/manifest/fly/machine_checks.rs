@@ -22,11 +22,11 @@ fn entry(mut fields: Fields<'_, '_>) -> Option<MachineCheck> {
     };
     let command = words(&mut fields, "command");
     if command.is_none() && !fields.has("command") {
-        let place = fields.file.location(fields.span.clone(), "");
+        let location = fields.file.location(fields.span.clone(), "");
         let message = "a machine check needs a `command`";
         fields.file.report(
             Diagnostic::error(codes::MISSING_KEY, message)
-                .with_location(place)
+                .with_location(location)
                 .help("add `command = [\"…\"]`, a list of words"),
         );
     }

@@ -32,9 +32,9 @@ fn entry(mut fields: Fields<'_, '_>) -> GroupScoped<MountEntry> {
     let file = fields.file;
     for key in ["source", "destination"] {
         if !fields.has(key) {
-            let place = file.location(fields.span.clone(), "");
+            let location = file.location(fields.span.clone(), "");
             let message = format!("a mount needs `{key}`");
-            file.report(Diagnostic::error(codes::MISSING_KEY, message).with_location(place));
+            file.report(Diagnostic::error(codes::MISSING_KEY, message).with_location(location));
         }
     }
     let growth = auto_extend(&mut fields);

@@ -68,12 +68,12 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
 }
 
 fn missing_key(file: &ManifestFile<'_>, entry: &Fields<'_, '_>, key: &str) -> Diagnostic {
-    let place = file.location(entry.span.clone(), "");
+    let location = file.location(entry.span.clone(), "");
     if key == "name" {
         let message = "an entry of `[[processes]]` needs a `name`";
         let help = "write it as `[processes]` with one line per group: web = \"…\"";
         return Diagnostic::error(codes::MISSING_KEY, message)
-            .with_location(place)
+            .with_location(location)
             .help(help);
     }
     let message =
@@ -84,7 +84,7 @@ fn missing_key(file: &ManifestFile<'_>, entry: &Fields<'_, '_>, key: &str) -> Di
         "add `command = \"…\"`"
     };
     Diagnostic::warning(codes::PROCESS_WITHOUT_COMMAND, message)
-        .with_location(place)
+        .with_location(location)
         .help(help)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn ports(fields: &mut Fields<'_, '_>) -> Vec<(Port, Range<usize>)> {
 
 fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
     let node = fields.take("port").or_else(|| fields.take("start_port"));
-    let place = node.map_or_else(|| fields.span.clone(), super::super::value::Node::span);
+    let location = node.map_or_else(|| fields.span.clone(), super::super::value::Node::span);
     let handlers = fields.strings("handlers");
     for handler in handlers.iter().flatten() {
         fields.warn_unknown_word("handlers", handler, &HANDLERS);
@@ -58,10 +58,10 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
     {
         let message = format!("the port range from {first} to {last} is empty");
         let help = format!("write `start_port = {last}` and `end_port = {first}`");
-        fields.file.bad_value(place.clone(), message, Some(help));
+        fields.file.bad_value(location.clone(), message, Some(help));
     }
     fields.report_unknown_keys();
-    (port, place)
+    (port, location)
 }
 
 /// `concurrency`; the old form `"soft,hard"` only in `[[services]]`.

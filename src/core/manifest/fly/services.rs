@@ -70,8 +70,8 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<GroupScoped<Se
         )),
         ..Service::default()
     };
-    let place = fields.span.clone();
-    let section = service_entry(fields, service, vec![place.clone(), place]);
+    let location = fields.span.clone();
+    let section = service_entry(fields, service, vec![location.clone(), location]);
     Some(section)
 }
 
@@ -116,10 +116,10 @@ fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> GroupScoped<Service
     };
     if !fields.has("internal_port") {
         let message = "a service has no `internal_port`";
-        let place = fields.file.location(fields.span.clone(), "");
+        let location = fields.file.location(fields.span.clone(), "");
         fields.file.report(
             Diagnostic::warning(codes::NO_INTERNAL_PORT, message)
-                .with_location(place)
+                .with_location(location)
                 .help(if lost {
                     "if its checks belong to [http_service], write `[[http_service.checks]]`"
                 } else {
@@ -142,8 +142,8 @@ fn service_entry(
     let autostop = autostop(&mut fields);
     let autostart = fields.boolean("auto_start_machines");
     let stops = autostop.as_ref().is_some_and(|value| *value != false);
-    if let (true, Some(place), false) = (stops, stop_place, autostart == Some(true)) {
-        warn_never_started(&mut fields, place, autostart);
+    if let (true, Some(location), false) = (stops, stop_place, autostart == Some(true)) {
+        warn_never_started(&mut fields, location, autostart);
     }
     let min_running = fields.integer("min_machines_running", 0..u32::MAX);
     let service = Service {

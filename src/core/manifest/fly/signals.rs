@@ -93,10 +93,10 @@ pub(super) fn timeout(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Option
             "`{}` is more than 5 minutes, Fly's maximum",
             fields.path("kill_timeout")
         );
-        let place = fields.file.location(timeout.span.clone(), "");
+        let location = fields.file.location(timeout.span.clone(), "");
         fields.file.report(
             Diagnostic::warning(codes::KILL_TIMEOUT_TOO_LONG, message)
-                .with_location(place)
+                .with_location(location)
                 .help("write at most \"5m\""),
         );
     }

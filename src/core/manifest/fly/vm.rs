@@ -34,8 +34,8 @@ pub(super) fn release_command_guest(fields: Fields<'_, '_>) -> Guest {
         && node.get_ref().as_str().is_none()
     {
         let path = fields.path("memory");
-        let wanted = "a string like \"512mb\" here";
-        fields.file.wrong_type(&path, node, wanted);
+        let expected = "a string like \"512mb\" here";
+        fields.file.wrong_type(&path, node, expected);
     }
     entry(fields, None).body
 }
@@ -109,7 +109,7 @@ fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
     let Some(misfit) = sizes::check_size(guest) else {
         return;
     };
-    let place = match misfit.part {
+    let location = match misfit.part {
         SizeField::Kind => places.kind,
         SizeField::Cpus => places.cpus,
         SizeField::Memory => places.memory,
@@ -121,7 +121,7 @@ fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
     };
     file.report(
         diagnostic
-            .with_location(file.location(place, ""))
+            .with_location(file.location(location, ""))
             .help(misfit.help),
     );
 }
@@ -184,8 +184,8 @@ fn persist_rootfs(fields: &mut Fields<'_, '_>) -> Option<Value> {
             index.and_then(|index| WORDS.get(index).copied())
         }
         _ => {
-            let wanted = "\"never\", \"restart\" or \"always\"";
-            fields.file.wrong_type(&path, node, wanted);
+            let expected = "\"never\", \"restart\" or \"always\"";
+            fields.file.wrong_type(&path, node, expected);
             return None;
         }
     };

@@ -31,19 +31,19 @@ pub(super) fn report(file: &ManifestFile<'_>, errors: &[Error]) {
         return;
     }
     let mut last_line = 0;
-    let mut told = 0;
+    let mut reported = 0;
     for (span, error) in spans {
         let line = file.source.line(span.start);
         if line == last_line {
             continue;
         }
-        if told == MAX_REPORTED {
+        if reported == MAX_REPORTED {
             break;
         }
         last_line = line;
-        told += 1;
+        reported += 1;
         file.report(if error.message() == "duplicate key" {
-            duplicate(file, span, told <= MAX_SEARCHED)
+            duplicate(file, span, reported <= MAX_SEARCHED)
         } else {
             syntax_error(file, span, error.message())
         });

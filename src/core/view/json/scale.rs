@@ -21,8 +21,8 @@ pub struct ScaleDocument<'a> {
 struct ScaleGroup<'a> {
     name: &'a GroupName,
     actual: ScaleNumbers<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wanted: Option<ScaleNumbers<'a>>,
+    #[serde(rename = "wanted", skip_serializing_if = "Option::is_none")]
+    desired: Option<ScaleNumbers<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ pub fn scale(view: &ScaleView) -> ScaleDocument<'_> {
     let groups = view.groups.iter().map(|group| ScaleGroup {
         name: &group.name,
         actual: scale_numbers(&group.actual),
-        wanted: group.desired.as_ref().map(scale_numbers),
+        desired: group.desired.as_ref().map(scale_numbers),
     });
     ScaleDocument {
         format_version: FORMAT_VERSION,

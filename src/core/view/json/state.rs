@@ -67,7 +67,8 @@ pub struct StateShow<'a> {
 #[derive(Debug, Serialize)]
 pub struct StatePush<'a> {
     format_version: u32,
-    place: &'a str,
+    #[serde(rename = "place")]
+    location: &'a str,
     serial: u64,
 }
 
@@ -106,10 +107,10 @@ pub fn show(known: &Known) -> StateShow<'_> {
 }
 
 /// The document of `state push`.
-pub fn push(place: &str, serial: u64) -> StatePush<'_> {
+pub fn push(location: &str, serial: u64) -> StatePush<'_> {
     StatePush {
         format_version: FORMAT_VERSION,
-        place,
+        location,
         serial,
     }
 }
@@ -118,7 +119,8 @@ pub fn push(place: &str, serial: u64) -> StatePush<'_> {
 #[derive(Debug, Serialize)]
 pub struct KnownMachineChange<'a> {
     format_version: u32,
-    place: &'a str,
+    #[serde(rename = "place")]
+    location: &'a str,
     serial: u64,
     machine: &'a MachineId,
     group: &'a GroupName,
@@ -126,14 +128,14 @@ pub struct KnownMachineChange<'a> {
 
 /// The document of `state rm` and `import ID`.
 pub fn machine_change<'a>(
-    place: &'a str,
+    location: &'a str,
     serial: u64,
     machine: &'a MachineId,
     group: &'a GroupName,
 ) -> KnownMachineChange<'a> {
     KnownMachineChange {
         format_version: FORMAT_VERSION,
-        place,
+        location,
         serial,
         machine,
         group,

@@ -51,7 +51,8 @@ struct PlanCounts {
 #[derive(Debug, Serialize)]
 struct StatusGroup<'a> {
     name: &'a GroupName,
-    wanted: Option<u32>,
+    #[serde(rename = "wanted")]
+    desired_count: Option<u32>,
     actual: u32,
     started: u32,
     healthy: u32,
@@ -127,7 +128,7 @@ struct MissingDocument<'a> {
 pub fn status(view: &StatusView) -> StatusDocument<'_> {
     let groups = view.groups.iter().map(|group| StatusGroup {
         name: &group.name,
-        wanted: group.desired_count,
+        desired_count: group.desired_count,
         actual: group.actual,
         started: group.started,
         healthy: group.healthy,

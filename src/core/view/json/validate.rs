@@ -66,19 +66,19 @@ pub struct LocationDocument<'a> {
 }
 
 impl<'a> From<&'a manifest::SourceLocation> for LocationDocument<'a> {
-    fn from(place: &'a manifest::SourceLocation) -> Self {
+    fn from(location: &'a manifest::SourceLocation) -> Self {
         Self {
-            label: place.label.as_deref(),
-            file: &place.file,
-            line: place.line,
-            column: place.column,
+            label: location.label.as_deref(),
+            file: &location.file,
+            line: location.line,
+            column: location.column,
         }
     }
 }
 
 impl<'a> From<&'a manifest::Diagnostic> for DiagnosticDocument<'a> {
     fn from(diagnostic: &'a manifest::Diagnostic) -> Self {
-        let place = diagnostic.location.as_ref();
+        let location = diagnostic.location.as_ref();
         Self {
             severity: match diagnostic.severity {
                 manifest::Severity::Error => Severity::Error,
@@ -86,10 +86,10 @@ impl<'a> From<&'a manifest::Diagnostic> for DiagnosticDocument<'a> {
             },
             code: diagnostic.code,
             message: &diagnostic.message,
-            label: place.and_then(|place| place.label.as_deref()),
-            file: place.map_or("", |place| &place.file),
-            line: place.map(|place| place.line),
-            column: place.map(|place| place.column),
+            label: location.and_then(|location| location.label.as_deref()),
+            file: location.map_or("", |location| &location.file),
+            line: location.map(|location| location.line),
+            column: location.map(|location| location.column),
             also: diagnostic.related.iter().map(Into::into).collect(),
             help: diagnostic.help.as_deref(),
         }

@@ -216,13 +216,10 @@ fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
 fn state_line(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     match report.state {
         StateOutcome::Unchanged => Ok(()),
-        StateOutcome::Written {
-            location: place,
-            serial,
-        } => page.line(
+        StateOutcome::Written { location, serial } => page.line(
             &Line::new(0)
                 .push(Label::Dim, "state: ")
-                .push(Label::Hint, place)
+                .push(Label::Hint, location)
                 .push(Label::Dim, format!(" is at serial {serial}")),
         ),
         StateOutcome::Unpublished { cause, copy } => {

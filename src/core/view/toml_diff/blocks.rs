@@ -73,12 +73,12 @@ pub fn blocks(
         changes = http_service::as_http_service(&changes, service);
     }
     for change in &changes {
-        let place = locate(group, &change.path);
-        let rank = BlockRank::of(&place);
+        let location = locate(group, &change.path);
+        let rank = BlockRank::of(&location);
         let mut block = DiffBlock {
-            lines: lines(&place, change),
-            header: place.header,
-            which: place.which,
+            lines: lines(&location, change),
+            header: location.header,
+            which: location.which,
         };
         if let Some(service) = http_service
             && change.path.iter().take(2).eq(["services", service])
@@ -110,8 +110,8 @@ enum BlockRank {
 }
 
 impl BlockRank {
-    fn of(place: &TomlLocation) -> Self {
-        match (&place.header, place.table) {
+    fn of(location: &TomlLocation) -> Self {
+        match (&location.header, location.table) {
             (Some(header), _) if header == location::CONFIG_ONLY => Self::ConfigOnly,
             (Some(_), _) => Self::InTable,
             (None, Some(_)) => Self::WholeTable,
@@ -126,16 +126,16 @@ pub fn lowered_resources(group: &GroupName, changes: &[FieldChange]) -> Vec<Stri
         .iter()
         .filter(|change| change.shrinks)
         .map(|change| {
-            let place = locate(group, &change.path);
+            let location = locate(group, &change.path);
             let side = |value: &Option<Value>| {
                 value.as_ref().map_or_else(
                     || "nothing".to_owned(),
-                    |v| value::unquoted(&value::to_form(place.form, v)),
+                    |v| value::unquoted(&value::to_form(location.form, v)),
                 )
             };
             format!(
                 "{} {} → {}",
-                place.key,
+                location.key,
                 side(&change.before),
                 side(&change.after)
             )
@@ -143,8 +143,8 @@ pub fn lowered_resources(group: &GroupName, changes: &[FieldChange]) -> Vec<Stri
         .collect()
 }
 
-fn lines(place: &TomlLocation, change: &FieldChange) -> Vec<DiffLine> {
-    let key = value::key(&place.key);
+fn lines(location: &TomlLocation, change: &FieldChange) -> Vec<DiffLine> {
+    let key = value::key(&location.key);
     if change.hidden {
         let what = match (&change.before, &change.after) {
             (None, _) => "added",
@@ -153,11 +153,11 @@ fn lines(place: &TomlLocation, change: &FieldChange) -> Vec<DiffLine> {
         };
         return vec![DiffLine::Hidden { key, what }];
     }
-    if let Some(table) = place.table {
+    if let Some(table) = location.table {
         let whole = |value: &Option<Value>| {
             value
                 .as_ref()
-                .map(|value| value::table_lines(table, &place.key, value))
+                .map(|value| value::table_lines(table, &location.key, value))
                 .unwrap_or_default()
         };
         let (before, after) = (whole(&change.before), whole(&change.after));
@@ -173,7 +173,7 @@ fn lines(place: &TomlLocation, change: &FieldChange) -> Vec<DiffLine> {
         let added = after.into_iter().map(|(d, text)| DiffLine::Added(d, text));
         return removed.chain(added).collect();
     }
-    let text = |v: &Value| value::literal(&value::to_form(place.form, v));
+    let text = |v: &Value| value::literal(&value::to_form(location.form, v));
     match (&change.before, &change.after) {
         // Only hidden parts differ.
         (Some(before), Some(after)) if text(before) == text(after) => vec![DiffLine::Hidden {
@@ -199,10 +199,10 @@ mod tests {
     use crate::core::fleet::{GroupName, MachineConfig, diff};
 
     fn diff(before: Value, after: Value) -> String {
-        told(before, after, None)
+        rendered(before, after, None)
     }
 
-    fn told(before: Value, after: Value, http: Option<&str>) -> String {
+    fn rendered(before: Value, after: Value, http: Option<&str>) -> String {
         let config = |value| MachineConfig::from_value(value).unwrap();
         let changes = diff::diff_configs(&config(before), &config(after));
         let mut rows = Vec::new();
@@ -347,7 +347,7 @@ mod tests {
         };
         let http = Some("8080 tcp");
         let before = service(8080, false, "/up");
-        insta::assert_snapshot!(told(before.clone(), service(8080, true, "/live"), http), @r#"
+        insta::assert_snapshot!(rendered(before.clone(), service(8080, true, "/live"), http), @r#"
         [http_service]
         + force_https = true
         - http_options.compress = false
@@ -356,12 +356,12 @@ mod tests {
         - path = "/up"
         + path = "/live"
         "#);
-        insta::assert_snapshot!(told(service(3000, true, "/up"), service(8080, true, "/up"), http), @"
+        insta::assert_snapshot!(rendered(service(3000, true, "/up"), service(8080, true, "/up"), http), @"
         [http_service]
         - internal_port = 3000
         + internal_port = 8080
         ");
-        insta::assert_snapshot!(told(json!({}), before, http), @r#"
+        insta::assert_snapshot!(rendered(json!({}), before, http), @r#"
         + [http_service]
         +   internal_port = 8080
         +   auto_stop_machines = "stop"

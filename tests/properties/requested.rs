@@ -8,7 +8,7 @@ use aeroform::core::plan::{
 };
 use proptest::prelude::*;
 
-use crate::random::{lay_hand, manifest, outside_change};
+use crate::random::{apply_outside_change, manifest, outside_change};
 use crate::support::PlanFixture;
 
 proptest! {
@@ -20,7 +20,7 @@ proptest! {
     fn who_is_named_is_gone_and_nothing_is_left_to_do(
         before in manifest(),
         after in manifest(),
-        hands in proptest::collection::vec(outside_change(), 0..4),
+        outside in proptest::collection::vec(outside_change(), 0..4),
         named in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
         restarts in any::<bool>(),
         dies in any::<bool>(),
@@ -34,8 +34,8 @@ proptest! {
         }
         stage.apply(&before);
         let ids: Vec<MachineId> = stage.known.machines.keys().cloned().collect();
-        for (at, hand) in hands.iter().enumerate() {
-            lay_hand(&mut stage, hand, at);
+        for (at, outside_change) in outside.iter().enumerate() {
+            apply_outside_change(&mut stage, outside_change, at);
         }
         let replace: BTreeSet<MachineId> = if ids.is_empty() {
             BTreeSet::new()
