@@ -6,23 +6,19 @@
 //! moment.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::core::fleet::{
     AppName, Description, Known, Machine, MachineId, MachineState, Observed, Release,
 };
 use crate::core::plan::codes::FLEET_VANISHED;
-use crate::provider::backoff::Backoff;
 use crate::provider::codes::TIMED_OUT;
-use crate::provider::retry::{self, READ_DEADLINE};
+use crate::provider::retry::{self, LIST_LAG, READ_DEADLINE, SNAPSHOT};
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 
-/// How long a list may lag before the lag is reported.
-const LIST_LAG: Duration = Duration::from_secs(10);
 /// Concurrent reads.
 const MAX_CONCURRENT_READS: usize = 16;
 
@@ -71,38 +67,45 @@ pub async fn observe(
     known: &Known,
 ) -> Result<Observed, ObserveError> {
     let deadline = Instant::now() + LIST_LAG;
-    let lag = Backoff::new(Duration::from_millis(250), Duration::from_secs(2), 0);
-    let mut tries = 0;
-    loop {
-        let (description, listing) = match read_app(provider, app).await {
-            Err(error) if error.class == ErrorClass::NotFound && !known.machines.is_empty() => {
-                return Err(ObserveError::AppGone {
-                    app: app.clone(),
-                    known: known.machines.len(),
-                });
-            }
-            looked => looked?,
-        };
-        let patient = Instant::now() < deadline;
-        let count = description.machine_count.unwrap_or(0);
-        let vanished = listing.machines.is_empty() && count > 0;
-        if vanished && !patient {
-            let app = app.clone();
-            return Err(ObserveError::FleetVanished { app, count });
+    // An error without a cause: the list lags.
+    let read = async || try_observe(provider, app, known, Instant::now() < deadline).await;
+    let policy = |error: &Option<ObserveError>| error.is_none().then(|| SNAPSHOT.retry());
+    let observed = retry::retry(policy, read, retry::sleep_between).await;
+    observed.map_err(|error| error.expect("a list that lags is read again until it is accepted"))
+}
+
+/// One try; `None` if the list lags and another try may find it up to date (`patient`).
+async fn try_observe(
+    provider: &dyn Provider,
+    app: &AppName,
+    known: &Known,
+    patient: bool,
+) -> Result<Observed, Option<ObserveError>> {
+    let (description, listing) = match read_app(provider, app).await {
+        Err(error) if error.class == ErrorClass::NotFound && !known.machines.is_empty() => {
+            return Err(Some(ObserveError::AppGone {
+                app: app.clone(),
+                known: known.machines.len(),
+            }));
         }
-        // A Machine that is not known yet can only be missed by count.
-        let short = (listing.machines.len() as u64) < count;
-        let lags = vanished || (short && patient);
-        if !lags {
-            let found = read_missing(provider, app, known, description, listing);
-            let snapshot = Box::pin(found).await?;
-            if snapshot.lagging.is_empty() || !patient {
-                return Ok(snapshot);
-            }
-        }
-        sleep(lag.delay(tries)).await;
-        tries += 1;
+        looked => looked.map_err(ObserveError::from)?,
+    };
+    let count = description.machine_count.unwrap_or(0);
+    let vanished = listing.machines.is_empty() && count > 0;
+    if vanished && !patient {
+        let app = app.clone();
+        return Err(Some(ObserveError::FleetVanished { app, count }));
     }
+    // A Machine that is not known yet can only be missed by count.
+    if patient && (listing.machines.len() as u64) < count {
+        return Err(None);
+    }
+    let found = read_missing(provider, app, known, description, listing);
+    let snapshot = Box::pin(found).await.map_err(ObserveError::from)?;
+    if patient && !snapshot.lagging.is_empty() {
+        return Err(None);
+    }
+    Ok(snapshot)
 }
 
 async fn read_app(

@@ -1,17 +1,10 @@
 //! Settles a create without a response: the Machine with the intended name is the created one (rule 4).
 
-use std::time::Duration;
-
-use tokio::time::Instant;
-
 use super::step_context::StepContext;
 use super::step_error::{PartResult, StepError};
 use crate::core::fleet::{Machine, MachineName, MachineState};
-use crate::provider::backoff::Backoff;
+use crate::provider::Listing;
 use crate::provider::codes as answers;
-
-/// How long a list may lack an existing Machine.
-pub(super) const LIST_LAG: Duration = Duration::from_secs(10);
 
 /// Whether a missing Machine may still appear in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,28 +41,17 @@ async fn look(
     patience: ListPatience,
     counts: impl Fn(&Machine) -> bool,
 ) -> PartResult<Option<Machine>> {
-    let deadline = Instant::now() + LIST_LAG;
-    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
-    let mut tries = 0;
-    loop {
-        let listing = context.list().await?;
+    let find = |listing: Listing| {
         let mut of_name = listing.machines.into_iter();
         let found = of_name.find(|machine| machine.name == *name && counts(machine));
-        if let Some(other) = found
-            .as_ref()
-            .filter(|found| is_of_another_project(context, found))
-        {
-            return Err(name_taken_error(other));
+        match found {
+            Some(other) if is_of_another_project(context, &other) => Err(name_taken_error(&other)),
+            found => Ok(found),
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if found.is_some() || patience == ListPatience::Once || left.is_zero() {
-            return Ok(found);
-        }
-        if tries == 0 {
-            context.report_waiting(format!("{name} to be listed"), left);
-        }
-        context.pause(backoff.delay(tries).min(left)).await?;
-        tries += 1;
+    };
+    match patience {
+        ListPatience::Once => find(context.list().await?),
+        ListPatience::UntilListed => context.find_listed(&name.to_string(), find).await,
     }
 }
 

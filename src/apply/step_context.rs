@@ -20,7 +20,7 @@ use crate::core::fleet::{
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
-use crate::provider::retry::{self, CALL, CALL_RATE_LIMIT, FailedTry, Retry};
+use crate::provider::retry::{self, CALL, CALL_RATE_LIMIT, CREATED_LISTED, FailedTry, Retry};
 use crate::provider::{ErrorClass, Listing, ProviderError};
 
 /// One step's hands.
@@ -164,6 +164,29 @@ impl<'a> StepContext<'a> {
             .read("list", None, || job.provider.list(&job.plan.app))
             .await?;
         listing.ok_or_else(|| StepError::failed(answers::NOT_FOUND, "the app is gone"))
+    }
+
+    /// What `find` finds in the list; read again as long as a list may lack it.
+    pub(super) async fn find_listed<T>(
+        &self,
+        what: &str,
+        find: impl Fn(Listing) -> PartResult<Option<T>>,
+    ) -> PartResult<Option<T>> {
+        // An error without a cause: the list lacks it.
+        let read = async || find(self.list().await?)?.ok_or(None);
+        let policy = |error: &Option<StepError>| error.is_none().then(|| CREATED_LISTED.retry());
+        let on_wait = async |failed: FailedTry<_>| {
+            if failed.failed == 1 {
+                let left = failed.left.unwrap_or(failed.pause);
+                self.report_waiting(format!("{what} to be listed"), left);
+            }
+            Ok(self.pause(failed.pause).await?)
+        };
+        match retry::retry(policy, read, on_wait).await {
+            Ok(found) => Ok(Some(found)),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
+        }
     }
 
     /// Waits for a Machine; what is waited for was said before. A cancel drops it at once.

@@ -149,6 +149,32 @@ pub const LEASE: RetryPolicy = RetryPolicy {
     deadline: Deadline::LastTryAt(Duration::from_secs(30)),
 };
 
+/// How long a provider's list may lack a Machine or volume that exists.
+pub const LIST_LAG: Duration = Duration::from_secs(10);
+
+/// A list without a Machine or volume that a call may have created.
+pub const CREATED_LISTED: RetryPolicy = RetryPolicy {
+    name: "created, not listed",
+    max_tries: NO_COUNT,
+    pause: Pause::Doubling {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(4),
+    },
+    retry_after: RetryAfter::Replaces,
+    deadline: Deadline::LastTryAt(LIST_LAG),
+};
+
+/// A list with fewer Machines than exist. The snapshot itself accepts it after [`LIST_LAG`].
+pub const SNAPSHOT: RetryPolicy = RetryPolicy {
+    name: "snapshot",
+    pause: Pause::Doubling {
+        first: Duration::from_millis(250),
+        longest: Duration::from_secs(2),
+    },
+    deadline: Deadline::None,
+    ..CREATED_LISTED
+};
+
 /// The decision to retry under this policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {

@@ -1,6 +1,9 @@
 //! The app's lease: the lease of one Machine for a complete run, so that a second run on another computer
 //! waits, and other tools are blocked too (rule 26). The state's lock protects one computer; this protects the
 //! app, while it has a Machine.
+//!
+//! [`until_free`] polls in its own loop: nothing fails while another run holds the lease, and each new holder is
+//! shown.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

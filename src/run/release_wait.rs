@@ -1,6 +1,8 @@
 //! Waits for another client's release in progress before an apply, so that two do not change the same Machines
 //! at once. Another apply is blocked by leases instead, and a crashed one is not waited for: its release is
 //! marked as finished.
+//!
+//! The wait polls in its own loop: nothing fails meanwhile, and its end follows from the release's age.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! The default store: a file in the project, with a lock file beside it.
 //!
 //! The lock works on one host; the plan says so where that matters. File system calls are short and blocking,
-//! because nothing else happens while a state is read or written.
+//! because nothing else happens while a state is read or written. The wait for the lock polls in its own loop:
+//! it has no number of tries, and each new holder is shown.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

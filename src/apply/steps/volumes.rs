@@ -6,20 +6,18 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::create::no_capacity_error;
-use crate::apply::lost_create::LIST_LAG;
 use crate::apply::run_input::{Halt, RunInput};
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::{Call, HostStatus, MachineConfig, Region, Volume, VolumeCall, VolumeId};
 use crate::core::plan::{Outcome, PlannedVolume, StepId};
 use crate::journal::{JournalError, OpenRun, PendingCall, PendingCallRow, ResultRow};
-use crate::provider::backoff::Backoff;
+use crate::provider::Listing;
+use crate::provider::retry::LIST_LAG;
 
 /// The volumes per name and region that this run saw or created. A create holds the pool until its result is
 /// settled, so that two lost responses cannot mean the same volume.
@@ -239,23 +237,10 @@ async fn find_created(
         let free = volume.attached_to.is_none() && volume.host == HostStatus::Ok;
         ours && free && !seen.contains(&volume.id)
     };
-    let deadline = Instant::now() + LIST_LAG;
-    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
-    let mut tries = 0;
-    loop {
-        let listed = context.list().await?.volumes;
-        let found = listed.into_iter().filter(is_it).map(|volume| volume.id);
-        if let Some(id) = found.min() {
-            return Ok(Some(id));
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        if tries == 0 {
-            context.report_waiting(format!("volume `{}` to be listed", volume_call.name), left);
-        }
-        context.pause(backoff.delay(tries).min(left)).await?;
-        tries += 1;
-    }
+    let find = |listing: Listing| {
+        let found = listing.volumes.into_iter().filter(is_it);
+        Ok(found.map(|volume| volume.id).min())
+    };
+    let what = format!("volume `{}`", volume_call.name);
+    context.find_listed(&what, find).await
 }

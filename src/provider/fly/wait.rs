@@ -1,5 +1,8 @@
 //! Waits for a Machine with the platform's wait endpoint, repeated until the timeout
 //! (docs/platform/machines-api.md 6).
+//!
+//! The loop is not [`retry`](crate::provider::retry), which repeats failures: most of these waits succeed and
+//! end before the Machine reaches the state.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The provider: describe, list, get, call, wait, logs.
 //!
-//! It reads files and writes desired states; it touches no process.
+//! It reads files and writes desired states; it touches no process. A wait polls these files, and nothing fails
+//! meanwhile, so its loop is not a retry.
 
 use std::io;
 use std::path::PathBuf;
