@@ -1,6 +1,11 @@
 //! All input from the environment except arguments and files: clock, new ids, variables, host and user, in
 //! one struct that tests can fix.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the one module that reads clock and variables"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The source files of `src/` as tokens: enough to find every path, macro and method call with its
-//! line, and to leave out what is only compiled for tests. Comments are no tokens and are never found.
+//! The source files of `src/` as tokens: enough to find every path and macro with its line,
+//! and to leave out what is only compiled for tests. Comments are no tokens and are never found.
 
 use std::fs;
 use std::path::Path;
@@ -34,8 +34,6 @@ pub(crate) enum ItemKind {
     Path(Vec<String>),
     /// A macro is called.
     Macro(String),
-    /// A method is called without arguments.
-    Method(String),
 }
 
 /// All source files, sorted by name, without those that are modules for tests only.
@@ -131,21 +129,13 @@ fn walk(tokens: TokenStream, module: &[String], items: &mut Vec<NamedItem>) {
             }
             TokenTree::Ident(ident) => {
                 let line = ident.span().start().line;
-                let before = at.checked_sub(1).map(|i| &tokens[i]);
                 if !goes_on(&tokens, at) {
                     let (segments, next) = path_at(&tokens, at);
                     let name = segments.last().expect("a path has a segment").clone();
                     if tokens.get(next).is_some_and(|t| is_punct(t, '!'))
                         && matches!(tokens.get(next + 1), Some(TokenTree::Group(_)))
                     {
-                        let what = ItemKind::Macro(name.clone());
-                        items.push(NamedItem { line, kind: what });
-                    }
-                    if before.is_some_and(|t| is_punct(t, '.'))
-                        && matches!(tokens.get(next), Some(TokenTree::Group(g))
-                            if g.delimiter() == Delimiter::Parenthesis && g.stream().is_empty())
-                    {
-                        let what = ItemKind::Method(name);
+                        let what = ItemKind::Macro(name);
                         items.push(NamedItem { line, kind: what });
                     }
                     if segments.len() > 1 {
@@ -297,7 +287,6 @@ fn paths_are_found_in_lists_in_bodies_and_through_super_but_not_in_tests() {
         .map(|item| match &item.kind {
             ItemKind::Path(path) => format!("{} {}", item.line, path.join("::")),
             ItemKind::Macro(name) => format!("{} {name}!", item.line),
-            ItemKind::Method(name) => format!("{} .{name}()", item.line),
         })
         .collect();
     assert_eq!(
@@ -310,7 +299,6 @@ fn paths_are_found_in_lists_in_bodies_and_through_super_but_not_in_tests() {
             "5 crate::q::Q",
             "5 crate::r::S",
             "5 std::fs::read",
-            "5 .unwrap()",
             "5 todo!",
             "6 crate::layer::up::V",
         ]
