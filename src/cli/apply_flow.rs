@@ -570,11 +570,5 @@ impl ApplyFlow<'_> {
 /// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
 fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
     formats::print(ui, CommandOutput::EmptyRun(plan));
-    match RunOutcome::of_empty_run(plan) {
-        RunOutcome::Complete => Exit::Done,
-        RunOutcome::Incomplete
-        | RunOutcome::Failed
-        | RunOutcome::Overtaken
-        | RunOutcome::Interrupted => Exit::Incomplete,
-    }
+    RunOutcome::of_empty_run(plan).into()
 }

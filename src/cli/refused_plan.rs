@@ -4,7 +4,7 @@ use super::codes;
 use crate::core::fleet::{MachineId, Release};
 use crate::core::plan::codes::{STATE_BEHIND, named};
 use crate::core::plan::releases::describe_release as released;
-use crate::core::plan::{AdoptedRun, Plan};
+use crate::core::plan::{AdoptedRun, Plan, unrecorded_run_hint};
 use crate::run::Preview;
 use crate::ui::Failure;
 
@@ -83,7 +83,5 @@ pub(super) fn conflicting_run(taken: &AdoptedRun, machines: &[&MachineId]) -> Fa
         "this plan would undo its changes to {}, which the state does not list",
         ids.join(" ")
     );
-    failure.cause(cause).hint(format!(
-        "pull the state file that contains them, or adopt them with `--adopt-run {run}`"
-    ))
+    failure.cause(cause).hint(unrecorded_run_hint(run))
 }

@@ -18,6 +18,7 @@ use crate::core::view::RunReport;
 use crate::core::view::next_command::{
     Continuation, NextCommand, request_flags, with_leading_spaces,
 };
+use crate::provider::codes::CONFLICT;
 use crate::run::{Preview, RunContext, RunRequest, RunResult};
 use crate::store::StateLock;
 use crate::ui::progress::RunProgress;
@@ -45,20 +46,12 @@ pub(super) async fn execute_and_report(
     request: &RunRequest<'_>,
     rest: &str,
 ) -> Result<RunExit, Failure> {
-    let ended =
-        execute_with_progress(context.ui, signals, run_context, preview, held, request).await?;
+    let ended = execute_with_progress(context.ui, signals, run_context, preview, held, request).await?;
     let touched = has_touched(&preview.plan, &ended.report.results);
     let verb = if touched { rest } else { request.command };
     let outcome = ended.run_end(preview, request.command);
     report(context, preview, &ended, outcome, (verb, request.command));
-    let exit = match outcome {
-        RunOutcome::Complete => Exit::Done,
-        RunOutcome::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => {
-            Exit::Stale
-        }
-        RunOutcome::Incomplete | RunOutcome::Failed | RunOutcome::Overtaken => Exit::Incomplete,
-        RunOutcome::Interrupted => Exit::Interrupted,
-    };
+    let exit = outcome.into();
     Ok(RunExit {
         exit,
         touched: exit == Exit::Done || touched,
@@ -230,7 +223,9 @@ fn next_command(
     });
     NextCommand {
         command,
-        continuation: if restarted {
+        continuation: if has_conflict(results) {
+            Continuation::AfterReview
+        } else if restarted {
             Continuation::StartsOver
         } else {
             how
@@ -238,6 +233,13 @@ fn next_command(
         options,
         options_without_image,
     }
+}
+
+/// Whether another client changed a Machine before its step.
+fn has_conflict(results: &[StepResult]) -> bool {
+    let mut outcomes = results.iter().map(|result| &result.outcome);
+    outcomes
+        .any(|outcome| matches!(outcome, Outcome::Failed { code, .. } if code == CONFLICT.name()))
 }
 
 /// The plan options for the next command.

@@ -6,8 +6,8 @@
 /// How a command ends after this code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitClass {
-    /// It continues; the code is a warning.
-    Not,
+    /// It continues after a warning.
+    Warning,
     /// A general error.
     Error,
     /// The apply is incomplete.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::context::{Preview, RunContext, RunError};
-use crate::apply::{self, ApplyOptions, Cancel, Report, RunInput};
+use crate::apply::{self, ApplyOptions, Cancel, Halt, Report, RunInput};
 use crate::core::fleet::{Known, Lineage, RunId};
 use crate::core::plan::{Event, RunEnd, RunInfo, RunOutcome, SavedPlan, StateOutcome, next_state};
 use crate::core::state;
@@ -228,6 +228,7 @@ fn end(report: &Report, state: &StateOutcome, preview: &Preview, verb: &str) -> 
         plan: &preview.plan,
         results: &report.results,
         interrupted: report.interrupted,
+        state_behind: matches!(report.halted, Some(Halt::StateBehind(_))),
         findings: &report.findings,
         overtaken: &report.overtaken,
         state,

@@ -1,6 +1,7 @@
 //! The exit codes. A test compares this table with docs/exit-codes.md.
 
 use crate::core::code::ExitClass;
+use crate::core::plan::RunOutcome;
 
 /// How the program ends. Scripts may rely on the numbers; they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Exit {
 impl From<ExitClass> for Exit {
     fn from(class: ExitClass) -> Self {
         match class {
-            ExitClass::Not => Self::Done,
+            ExitClass::Warning => Self::Done,
             ExitClass::Error => Self::Error,
             ExitClass::Incomplete => Self::Incomplete,
             ExitClass::Stale => Self::Stale,
@@ -113,6 +114,17 @@ impl From<ExitClass> for Exit {
             ExitClass::Refused => Self::Refused,
             ExitClass::Bug => Self::Bug,
             ExitClass::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<RunOutcome> for Exit {
+    fn from(outcome: RunOutcome) -> Self {
+        match outcome {
+            RunOutcome::Complete => Self::Done,
+            RunOutcome::Stale => Self::Stale,
+            RunOutcome::Incomplete | RunOutcome::Failed | RunOutcome::Overtaken => Self::Incomplete,
+            RunOutcome::Interrupted => Self::Interrupted,
         }
     }
 }

@@ -87,8 +87,8 @@ fn errors() -> String {
 
 fn exit_of(code: Code) -> String {
     match code.exit_class() {
-        ExitClass::Not => String::new(),
-        error_of => Exit::from(error_of).code().to_string(),
+        ExitClass::Warning => String::new(),
+        error => Exit::from(error).code().to_string(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aeroform::apply::Halt;
 use aeroform::core::fleet::{Desired, Known};
-use aeroform::core::plan::Outcome;
+use aeroform::core::plan::{Outcome, RunEnd, RunOutcome, StateOutcome};
 use aeroform::emulator::world::{Fault, FaultEffect};
+use aeroform::ui::Exit;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -50,6 +51,18 @@ async fn of_two_first_applies_at_once_none_changes_what_the_other_made() {
             _ => None,
         });
     assert!(codes.clone().count() > 0 && codes.clone().all(|code| code == "state_behind"));
+    let end = RunEnd {
+        plan: &ran.plan,
+        results: &ran.report.results,
+        interrupted: ran.report.interrupted,
+        state_behind: true,
+        findings: &ran.report.findings,
+        overtaken: &ran.report.overtaken,
+        state: &StateOutcome::Unchanged,
+        verb: "apply",
+    };
+    assert_eq!(end.outcome(), RunOutcome::Stale);
+    assert_eq!(Exit::from(end.outcome()), Exit::Stale);
     let mut world = stage.sim.world();
     let machines = world.operator("shop").machines();
     assert_eq!(machines.len(), 2);

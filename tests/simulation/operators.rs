@@ -349,7 +349,7 @@ impl Operator {
             ApplyEnd::Broken(_) => "broken off",
             ApplyEnd::Ended(RunOutcome::Complete) => "complete",
             ApplyEnd::Ended(RunOutcome::Incomplete) => "incomplete",
-            ApplyEnd::Ended(RunOutcome::Failed) => "failed",
+            ApplyEnd::Ended(RunOutcome::Failed | RunOutcome::Stale) => "failed",
             ApplyEnd::Ended(RunOutcome::Overtaken) => "overtaken",
             ApplyEnd::Ended(RunOutcome::Interrupted) => "interrupted",
             ApplyEnd::Died => "killed",

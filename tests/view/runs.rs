@@ -130,6 +130,7 @@ impl RunFixture {
             plan: &self.plan,
             results: &self.results,
             interrupted: self.interrupted,
+            state_behind: false,
             findings: &self.findings,
             overtaken: &self.overtaken,
             state: &self.state,

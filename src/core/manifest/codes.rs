@@ -29,11 +29,11 @@ codes! {
         "check … has no port, and process group … has no [http_service]",
         "The check has no port to connect to.",
         "Add `port` to the check.";
-    CLAMPED "clamped" Not:
+    CLAMPED "clamped" Warning:
         "`…` is …: Fly …",
         "A check's interval or timeout is outside Fly's limits.",
         "Write the value that Fly uses.";
-    COMPOSE_NOT_READ "compose_not_read" Not:
+    COMPOSE_NOT_READ "compose_not_read" Warning:
         "containers of a compose file are not supported: existing Machines keep theirs, and a plan that creates Machines on Fly is refused",
         "Aeroform does not read the file of `[build.compose]`.",
         "Define the containers in `machine_config`.";
@@ -53,15 +53,15 @@ codes! {
         "`…` names … twice",
         "A list of regions is spread evenly; a repeated region has no effect.",
         "For other counts write `{ gru = 5, bog = 3 }`.";
-    ENCODED_TWICE "encoded_twice" Not:
+    ENCODED_TWICE "encoded_twice" Warning:
         "… is base64 already, and flyctl encodes it again",
         "Fly's docs ask for base64 in `raw_value`, but flyctl encodes any value itself.",
         "Write the plain content, or set `local_path`.";
-    FILE_IN_EVERY_GROUP "file_in_every_group" Not:
+    FILE_IN_EVERY_GROUP "file_in_every_group" Warning:
         "flyctl writes files into every group and ignores their `processes`",
         "`processes` of `[[files]]` has no effect.",
         "Remove `processes`.";
-    FILE_IGNORED "file_ignored" Not:
+    FILE_IGNORED "file_ignored" Warning:
         "… is ignored by git and would be sent to the Machines",
         "fly.toml names a file that git ignores.",
         "Use a file of the repository, or set the value with `fly secrets set`.";
@@ -69,15 +69,15 @@ codes! {
         "… cannot be read: …",
         "`local_path` or `machine_config` names something other than a regular file, or a file outside the project.",
         "Move it into the project, or use another file.";
-    FILE_WITHOUT_CONTENT "file_without_content" Not:
+    FILE_WITHOUT_CONTENT "file_without_content" Warning:
         "this file has no content",
         "`[[files]]` has none of `local_path`, `secret_name` and `raw_value`.",
         "Add one of them.";
-    GPUS_WITHDRAWN "gpus_withdrawn" Not:
+    GPUS_WITHDRAWN "gpus_withdrawn" Warning:
         "Fly no longer offers GPU Machines",
         "`[[vm]]` names a GPU.",
         "Choose a size without one.";
-    HOST_WITHOUT_SIZE "host_without_size" Not:
+    HOST_WITHOUT_SIZE "host_without_size" Warning:
         "`host_dedication_id` needs a `[[vm]]`, and process group … has none",
         "flyctl adds the top-level `host_dedication_id` only to `[[vm]]` sections.",
         "Add a `[[vm]]` with `size` for the group.";
@@ -85,15 +85,15 @@ codes! {
         "…",
         "CPUs and memory do not fit Fly's rules. A warning where Fly does not run the app.",
         "Use the nearest size, which the message names.";
-    KEY_OF_ANOTHER_TABLE "key_of_another_table" Not:
+    KEY_OF_ANOTHER_TABLE "key_of_another_table" Warning:
         "… in `[…]` is a key of …",
         "`[processes]` and `[env]` accept any name, so a key below their header belongs to them.",
         "Move the line to the table that the message names.";
-    KILL_TIMEOUT_TOO_LONG "kill_timeout_too_long" Not:
+    KILL_TIMEOUT_TOO_LONG "kill_timeout_too_long" Warning:
         "`…` is more than 5 minutes, Fly's maximum",
         "Fly waits at most 5 minutes.",
         "Write at most \"5m\".";
-    MACHINE_CONFIG_REPLACED "machine_config_replaced" Not:
+    MACHINE_CONFIG_REPLACED "machine_config_replaced" Warning:
         "Fly takes … from the sections of fly.toml, not from `machine_config`",
         "A section of fly.toml always overrides this field of `machine_config`.",
         "Set it in a section of fly.toml.";
@@ -101,7 +101,7 @@ codes! {
         "Machine `…` is moved or removed twice",
         "Two `[[moved]]` entries name one Machine.",
         "Keep one of the two.";
-    MAX_UNAVAILABLE_IGNORED "max_unavailable_ignored" Not:
+    MAX_UNAVAILABLE_IGNORED "max_unavailable_ignored" Warning:
         "`deploy.max_unavailable` has no effect with the strategy …",
         "Only `rolling` and `canary` limit how many Machines are unavailable.",
         "Remove it, or write `strategy = \"rolling\"`.";
@@ -109,7 +109,7 @@ codes! {
         "the file contains merge conflict markers",
         "A merge left both versions in the file.",
         "Resolve the conflict and remove the markers.";
-    MIN_ABOVE_COUNT "min_above_count" Not:
+    MIN_ABOVE_COUNT "min_above_count" Warning:
         "group … has …, and `min_machines_running` is …",
         "Fly only starts Machines that exist.",
         "Lower it, or raise `count`.";
@@ -129,11 +129,11 @@ codes! {
         "group … is moved twice",
         "A group can be moved to one other group only.",
         "Keep one of the two.";
-    NANOSECONDS "nanoseconds" Not:
+    NANOSECONDS "nanoseconds" Warning:
         "Fly reads a number in `…` as nanoseconds: this is …",
         "The duration has no unit.",
         "Add a unit (`\"10s\"`).";
-    NEVER_STARTED_AGAIN "never_started_again" Not:
+    NEVER_STARTED_AGAIN "never_started_again" Warning:
         "Machines of this service are stopped automatically …",
         "`auto_stop_machines` is set without `auto_start_machines`, so a request may not start a stopped Machine.",
         "Write `auto_start_machines = true`.";
@@ -149,7 +149,7 @@ codes! {
         "… no command …",
         "Provider `local` runs no image, so the group needs a command.",
         "Write `[groups.NAME.local] command = \"…\"` in aeroform.toml.";
-    NO_INTERNAL_PORT "no_internal_port" Not:
+    NO_INTERNAL_PORT "no_internal_port" Warning:
         "[http_service] has no `internal_port`",
         "Fly then uses 8080.",
         "Add the port that the app listens on.";
@@ -157,7 +157,7 @@ codes! {
         "there is no file …",
         "`local_path` or `machine_config` names a file that does not exist. A warning where nothing is sent to Fly.",
         "Paths are relative to fly.toml's folder.";
-    NO_PORTS "no_ports" Not:
+    NO_PORTS "no_ports" Warning:
         "a service without ports cannot be reached from outside",
         "`[[services]]` has no `[[services.ports]]`.",
         "Add one, or remove the service.";
@@ -165,47 +165,47 @@ codes! {
         "unknown signal …",
         "`kill_signal` is misspelt.",
         "Use a value that the message lists.";
-    NUMBER_IGNORED "number_ignored" Not:
+    NUMBER_IGNORED "number_ignored" Warning:
         "flyctl ignores a whole number in `…` of a YAML file: no time is set",
         "flyctl converts numbers of old syntax only in TOML and JSON.",
         "Add a unit (`10s`).";
-    PORT_OF_TWO_GROUPS "port_of_two_groups" Not:
+    PORT_OF_TWO_GROUPS "port_of_two_groups" Warning:
         "port … is served by … and …: Fly Proxy balances between them",
         "Two services of different groups use the same external port.",
         "Give one of them another port, unless both should answer.";
-    PORT_TWICE "port_twice" Not:
+    PORT_TWICE "port_twice" Warning:
         "two services of one process group use external port … (…)",
         "Two services of one group with different internal ports use the same external port.",
         "Give one of them another port.";
-    PROCESS_WITHOUT_COMMAND "process_without_command" Not:
+    PROCESS_WITHOUT_COMMAND "process_without_command" Warning:
         "an entry of `[[processes]]` has no `command`: the group runs the image's command",
         "flyctl accepts such an entry and reads no other key for the command.",
         "Add `command`.";
-    RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Not:
+    RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Warning:
         "no image is set: an apply keeps the running image and does not run the release command",
         "fly.toml has a release command, which runs with a new image, but no image is set.",
         "Set it with `--image`, `image` in aeroform.toml or `[build] image`, and run the command manually.";
-    RESERVED_NAME "reserved_name" Not:
+    RESERVED_NAME "reserved_name" Warning:
         "…: names that begin with `FLY_` are reserved by Fly",
         "Fly may set this variable itself.",
         "Choose another name.";
-    RESTART_OF_DEFAULT_GROUP "restart_of_default_group" Not:
+    RESTART_OF_DEFAULT_GROUP "restart_of_default_group" Warning:
         "[[restart]] names no process groups, so flyctl applies it to … only",
         "Fly's docs say that it applies to all groups; flyctl applies it to the default group and clears it in the others.",
         "Add `processes` with the groups it applies to.";
-    RETIRED_REGION "retired_region" Not:
+    RETIRED_REGION "retired_region" Warning:
         "… is no longer in Fly's list of regions",
         "Fly closed the region to new Machines.",
         "Choose another from `aeroform platform regions`; existing Machines may keep running.";
-    SECRET_IN_ENV "secret_in_env" Not:
+    SECRET_IN_ENV "secret_in_env" Warning:
         "… looks like a secret, and anyone with this file can read it",
         "A variable in `[env]` has a name or value that looks like a secret.",
         "Set it with `fly secrets set` and remove the line.";
-    SERVICE_TWICE "service_twice" Not:
+    SERVICE_TWICE "service_twice" Warning:
         "two services of process group … listen on port … (…)",
         "Two services of one group have the same internal port and protocol.",
         "Keep one of them, or give it its own `internal_port`.";
-    SECRET_IN_TEXT "secret_in_text" Not:
+    SECRET_IN_TEXT "secret_in_text" Warning:
         "… looks like or contains a secret, and anyone with this file can read it",
         "A command, path, header, address or image reference contains a token, password or key.",
         "Set it with `fly secrets set` and read it from the environment.";
@@ -213,7 +213,7 @@ codes! {
         "… has no `processes`, and there are several process groups: …",
         "With several groups, a service must name its groups.",
         "Add `processes = [\"web\"]`.";
-    SHELL_SYNTAX "shell_syntax" Not:
+    SHELL_SYNTAX "shell_syntax" Warning:
         "the command of … has …, but no shell interprets it",
         "Fly splits a command into words and executes it directly. Operators, variables and `cd` need a shell.",
         "Write `sh -c '…'`.";
@@ -225,7 +225,7 @@ codes! {
         "[state] has both `path` and `url`",
         "The state is stored in one place.",
         "Keep the one where the state is stored.";
-    STRATEGY_NOT_SUPPORTED "strategy_not_supported" Not:
+    STRATEGY_NOT_SUPPORTED "strategy_not_supported" Warning:
         "the strategy … is not supported yet: a plan that updates running Machines is refused",
         "`canary` and `bluegreen` are not supported yet.",
         "Add `--strategy rolling`, or write `strategy = \"rolling\"`.";
@@ -245,7 +245,7 @@ codes! {
         "group …: …",
         "`count` does not fit into the regions with `max_per_region`.",
         "Raise `max_per_region`, or add regions.";
-    TWO_BUILDS "two_builds" Not:
+    TWO_BUILDS "two_builds" Warning:
         "`build.…` and `build.…` both say how to get the image",
         "flyctl uses one of them and silently ignores the other.",
         "Keep one of the two.";
@@ -253,7 +253,7 @@ codes! {
         "process group … has two mounts, but a Machine can have one volume",
         "Two `[[mounts]]` apply to the group.",
         "Give each mount its own process group with `processes`.";
-    TWO_SIZES "two_sizes" Not:
+    TWO_SIZES "two_sizes" Warning:
         "two `[[vm]]` entries are for …: …, and this one is not used",
         "flyctl uses one size per group.",
         "Keep one of them, or name different groups in `processes`.";
@@ -269,11 +269,11 @@ codes! {
         "… is not a Fly region",
         "The code is misspelt. A warning where the provider's list was not read, because Aeroform's own list may be outdated.",
         "Use a code from `aeroform platform regions`.";
-    UNLISTED_SIGNAL "unlisted_signal" Not:
+    UNLISTED_SIGNAL "unlisted_signal" Warning:
         "Fly does not document the signal …",
         "`kill_signal` is a Linux signal that Fly does not document, or uses another spelling.",
         "Write it as the message says.";
-    UNLISTED_WORD "unlisted_word" Not:
+    UNLISTED_WORD "unlisted_word" Warning:
         "`…`: Fly does not document …",
         "flyctl passes on any value, but Fly does not document this one.",
         "Use a value that the message lists.";

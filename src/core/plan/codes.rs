@@ -63,11 +63,11 @@ codes! {
         "new Machines … would not have the containers of the compose file (…): this version does not read it",
         "fly.toml has `[build.compose]`, and the plan creates Machines. Existing Machines keep their containers.",
         "Write the containers as `machine_config`, or remove `[build.compose]`.";
-    LINE_ENDS "line_ends" Not:
+    LINE_ENDS "line_ends" Warning:
         "group `…`: the line endings differ in … (CRLF, LF)",
         "A file, a variable or a command has the same lines as on the Machine, with other line endings.",
         "Check your editor and git's `core.autocrlf`; `eol=lf` in .gitattributes keeps LF.";
-    RELEASE_COMMAND_SKIPPED "release_command_skipped" Not:
+    RELEASE_COMMAND_SKIPPED "release_command_skipped" Warning:
         "the release command (…) is skipped (`--release-command=never`): …",
         "The plan makes a change that the command usually prepares.",
         "If this change needs the command, run it before the apply.";
@@ -91,7 +91,7 @@ codes! {
         "Machine … of group `…` is excluded but has to change: …",
         "The plan would destroy or replace it, or a standby has to watch other Machines.",
         "Remove it from `--exclude-machines`, or leave this change for another plan.";
-    EXCLUDED_MACHINES "excluded_machines" Not:
+    EXCLUDED_MACHINES "excluded_machines" Warning:
         "group `…`: … excluded (…), not changed and not waited for…",
         "`--exclude-machines` lists them. They count towards the group's count, but not as running.",
         "Nothing; plan without the flag once they are healthy.";
@@ -103,167 +103,167 @@ codes! {
         "group `…`: `--steady` is …, but `wait_timeout` is only …s",
         "A Machine would have to stay up for longer than `wait_timeout` waits for it.",
         "Shorten `--steady`, or raise `wait_timeout` in `[deploy]` of fly.toml.";
-    LEFT_AT_REST "left_at_rest" Not:
+    LEFT_AT_REST "left_at_rest" Warning:
         "group `…`: … not running and will not be restarted",
         "A restart affects running Machines only; somebody may have stopped the others on purpose.",
         "To start them, run `aeroform machine start`.";
-    AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Not:
+    AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Warning:
         "group `…`: `auto_stop_machines` stops its Machines, and …",
         "`auto_stop_machines` is set without `auto_start_machines`.",
         "Set both or neither.";
-    PUT_BACK_LATER "put_back_later" Not:
+    PUT_BACK_LATER "put_back_later" Warning:
         "group `…`: the manifests differ, so the next apply reverts …",
         "A refresh recorded the current values in the state, and fly.toml still has others.",
         "To keep the current values, set them in fly.toml.";
-    NOT_TAKEN_IN "not_taken_in" Not:
+    NOT_TAKEN_IN "not_taken_in" Warning:
         "group `…`: the state cannot record …, which no manifest sets; the next apply reverts it",
         "Somebody changed a field that fly.toml does not set. The state records only fields that the manifests set.",
         "To keep the change, add the lines in the hint to fly.toml.";
-    MUTABLE_TAG "mutable_tag" Not:
+    MUTABLE_TAG "mutable_tag" Warning:
         "image `…` is a tag, which can change…",
         "The image that runs may not be the image that was reviewed.",
         "Use a digest.";
-    NOT_RUNNING "not_running" Not:
+    NOT_RUNNING "not_running" Warning:
         "group `…`: none of its … Machines is running",
         "The group has Machines, nothing stops them automatically, and none is started.",
         "Start them with `aeroform machine start`, or check their logs.";
-    NOT_RUN "not_run" Not:
+    NOT_RUN "not_run" Warning:
         "this version does not run …",
         "fly.toml has machine checks. `fly deploy` runs them; Aeroform only reads them.",
         "If this change needs them, run them before the apply.";
-    RELEASE_IN_PROGRESS "release_in_progress" Not:
+    RELEASE_IN_PROGRESS "release_in_progress" Warning:
         "release v… by … is in progress: it may be changing Machines now",
         "A `fly deploy` started less than 15 minutes ago and has not ended.",
         "Wait for it, then plan again; apply waits by itself.";
-    APP_ID_UNKNOWN "app_id_unknown" Not:
+    APP_ID_UNKNOWN "app_id_unknown" Warning:
         "the API returned no id for app `…`: if the app was deleted and recreated, Aeroform cannot detect it",
         "The API's answer has no app `id`. The state keeps its lineage, or gets one derived from names.",
         "Nothing; the first answer with an id sets the lineage.";
-    LINEAGE_TOLD "lineage_told" Not:
+    LINEAGE_TOLD "lineage_told" Warning:
         "the API now returns the app's id: it becomes the state's lineage",
         "The state was first written when the API returned no app id.",
         "Nothing.";
-    RELEASE_UNKNOWN "release_unknown" Not:
+    RELEASE_UNKNOWN "release_unknown" Warning:
         "the newest release of `…` is not known: …",
         "The releases API did not respond, or returned an error.",
         "Nothing; only the number of the next release depends on it. The message has the API's error.";
-    SHARED_PORT "shared_port" Not:
+    SHARED_PORT "shared_port" Warning:
         "groups … serve the same external port …: requests go to all of them…",
         "Services of several groups use one external port.",
         "If that is not intended, give one of them another port.";
-    APP_REMOVED "app_removed" Not:
+    APP_REMOVED "app_removed" Warning:
         "group `app` will be removed: fly.toml now has `[processes]`, and `app` is not in it",
         "`[processes]` is the complete list of groups.",
         "If a new group is the old one, add the `[[moved]]` entry that the hint shows.";
-    DECIDED_AT_APPLY "decided_at_apply" Not:
+    DECIDED_AT_APPLY "decided_at_apply" Warning:
         "which Machines are destroyed is decided at apply: this plan was made without calling the provider",
         "The plan was made with `--refresh=false`.",
         "To see the Machines, plan without `--refresh=false`.";
-    CROWDED_REGION "crowded_region" Not:
+    CROWDED_REGION "crowded_region" Warning:
         "group `…` has more than `max_per_region` = … in …: without `regions`, Machines are not moved",
         "`max_per_region` limits new Machines; existing ones are spread only over listed regions.",
         "Set `regions` in `[groups.NAME]`.";
-    PLACED_ELSEWHERE "placed_elsewhere" Not:
+    PLACED_ELSEWHERE "placed_elsewhere" Warning:
         "… of group `…` is in … instead of …: the platform chose the region",
         "The platform created the Machine in another region than requested. Without `regions` it is not moved.",
         "`aeroform machine replace ID`, or set `regions` in `[groups.NAME]`.";
-    HELD_BY_VOLUMES "held_by_volumes" Not:
+    HELD_BY_VOLUMES "held_by_volumes" Warning:
         "group `…` stays uneven: Machines with volumes are not moved out of …",
         "Moving a Machine would leave its volume behind.",
         "To set a count per region, write `regions` as a map.";
-    HOST_UNREACHABLE "host_unreachable" Not:
+    HOST_UNREACHABLE "host_unreachable" Warning:
         "host unreachable: … (…)",
         "The hosts of these Machines do not respond.",
         "Wait; a step that needs one of them reports it.";
-    CONFIG_UNREADABLE "config_unreadable" Not:
+    CONFIG_UNREADABLE "config_unreadable" Warning:
         "config unreadable: … (…): …",
         "The API returned a Machine's config in a form that this version does not understand, or no config.",
         "Check the Machine with `fly machine status ID --display-config`; an apply does not update it in place.";
-    UNREADABLE_ENTRIES "unreadable_entries" Not:
+    UNREADABLE_ENTRIES "unreadable_entries" Warning:
         "the provider lists … that cannot be read: …",
         "Entries in the provider's list do not even have an id.",
         "Try again in a moment; they are left alone.";
-    LEFT_UNREADABLE "left_unreadable" Not:
+    LEFT_UNREADABLE "left_unreadable" Warning:
         "group `…`: … (…) … over the count but kept: … cannot be read and the state does not list …, so it is unknown whether …",
         "A Machine with an unreadable config that the state does not list is never destroyed to reach a count.",
         "To destroy it, name it: `aeroform machine destroy ID`.";
-    IGNORED_MACHINES "ignored_machines" Not:
+    IGNORED_MACHINES "ignored_machines" Warning:
         "…: … (removed from the state with `state rm`, left alone)",
         "They were removed from the state on purpose.",
         "Nothing.";
-    IMAGE_INHERITED "image_inherited" Not:
+    IMAGE_INHERITED "image_inherited" Warning:
         "new Machines of group `…` get `…`, the image that runs now",
         "No manifest sets an image, and the running Machines have one.",
         "Nothing; or set one with `--image` or in aeroform.toml.";
-    MOVED_DONE "moved_done" Not:
+    MOVED_DONE "moved_done" Warning:
         "nothing is left to move from `…` to `…`",
         "The rename is complete.",
         "Remove the `[[moved]]` entry.";
-    RENAMED_GROUP "renamed_group" Not:
+    RENAMED_GROUP "renamed_group" Warning:
         "group `…` will be removed, and a new group looks like it",
         "This may be a rename.",
         "If it is one, add the `[[moved]]` entry that the hint shows.";
-    SCALED_TO_ZERO "scaled_to_zero" Not:
+    SCALED_TO_ZERO "scaled_to_zero" Warning:
         "group `…` will have no Machines",
         "Its count is 0.",
         "Note that the next `fly deploy` creates new ones.";
-    SIZES_DIFFER "sizes_differ" Not:
+    SIZES_DIFFER "sizes_differ" Warning:
         "the Machines of group `…` have different sizes (…); new ones get …, the size that was changed last",
         "No `[[vm]]` sets the size, and somebody changed it on some Machines.",
         "To give them all one size, set `[[vm]]` for the group in fly.toml.";
-    SIZES_NOT_ENFORCED "sizes_not_enforced" Not:
+    SIZES_NOT_ENFORCED "sizes_not_enforced" Warning:
         "provider `…` shows sizes and images but does not enforce them",
         "Local Machines are processes.",
         "Nothing.";
-    SMALLER_VOLUME "smaller_volume" Not:
+    SMALLER_VOLUME "smaller_volume" Warning:
         "`initial_size` of group `…` is … GB, but …: it applies to new volumes only",
         "`initial_size` was raised, or volumes were created by hand.",
         "`fly volumes extend ID --size GB` makes a volume larger. Volumes cannot be made smaller.";
-    VOLUME_FORKED "volume_forked" Not:
+    VOLUME_FORKED "volume_forked" Warning:
         "a host migration gave Machine … volume …; the old volume … is unused and costs … a month (… GB)",
         "The platform moved the Machine to another host and forked its volume. The old volume remains and is billed.",
         "If you do not need its data, destroy it with `fly volumes destroy ID`.";
-    SPECIAL_MACHINES "special_machines" Not:
+    SPECIAL_MACHINES "special_machines" Warning:
         "…: … (release-command, console, test or leftover canary Machines, left alone)",
         "Other tools created them for their own purposes.",
         "Nothing.";
-    STRANGERS "strangers" Not:
+    STRANGERS "strangers" Warning:
         "…: … (not managed by Aeroform or Fly Launch, left alone)",
         "Somebody created them by hand.",
         "Nothing.";
-    OTHER_PROJECT "other_project" Not:
+    OTHER_PROJECT "other_project" Warning:
         "… of the same app in `…`: … (left alone)",
         "Another project folder on this computer created them, and the state does not list them (provider `local`).",
         "Nothing; `aeroform import ID` adopts one.";
-    LATE_MACHINE "late_machine" Not:
+    LATE_MACHINE "late_machine" Warning:
         "… of group `…` (…) … created late: the create call of run … got no answer, and its place was filled or dropped since",
         "The provider created a Machine long after its call seemed lost. By then another Machine had its place, or the plan had changed.",
         "Read the plan: it keeps the Machine if the group needs one, and otherwise destroys it first.";
-    UNREACHABLE_STRANGERS "unreachable_strangers" Not:
+    UNREACHABLE_STRANGERS "unreachable_strangers" Warning:
         "…: … (not in the state, and nothing readable identifies their owner; left alone)",
         "Their hosts do not respond or their configs cannot be read, and they are not in the state.",
         "Wait for the hosts.";
-    UNRECORDED_RUN "unrecorded_run" Not:
+    UNRECORDED_RUN "unrecorded_run" Warning:
         "…, but is not in the state (which is at serial …; the run was to write …)",
         "A run changed Machines and could not publish its state. Adopting its changes is safe.",
         "Nothing: they are adopted.";
-    FILLED_BY_PLATFORM "filled_by_platform" Not:
+    FILLED_BY_PLATFORM "filled_by_platform" Warning:
         "the platform added … to …",
         "Machines of this run have a field that the run did not send: a default of the platform. It is neither a change nor drift as long as its value stays.",
         "Nothing; to choose the value yourself, set it in fly.toml.";
-    KEPT_BY_PLATFORM "kept_by_platform" Not:
+    KEPT_BY_PLATFORM "kept_by_platform" Warning:
         "… was removed from …, and the platform added it again",
         "fly.toml does not set it, an update removed it, and the Machines have it again with the same value.",
         "Set the value that you want in fly.toml.";
-    PROTECTS "protects" Not:
+    PROTECTS "protects" Warning:
         "group `…` becomes protected",
         "`protect` was added.",
         "Nothing.";
-    SECRETS_IN_STATE "secrets_in_state" Not:
+    SECRETS_IN_STATE "secrets_in_state" Warning:
         "the state file contains a secret in cleartext…",
         "An earlier version stored a command, a path or a header that contains a secret.",
         "Apply, which replaces it with a hash, and rotate the secret: older versions of the file still contain it.";
-    UNPROTECTS "unprotects" Not:
+    UNPROTECTS "unprotects" Warning:
         "group `…` is no longer protected",
         "`protect` was removed.",
         "Nothing; from the next plan on, Machines of the group can be destroyed.";

@@ -240,12 +240,16 @@ fn check_unrecorded_runs(
         } else {
             history
                 .refusals
-                .push(note(codes::STATE_BEHIND, what).with_hint(format!(
-                    "get the state file that contains it (`git pull`), or adopt its changes with \
-                     `--adopt-run {run}`"
-                )));
+                .push(note(codes::STATE_BEHIND, what).with_hint(unrecorded_run_hint(run)));
         }
     }
+}
+
+/// What to do about a run that the state does not list.
+pub fn unrecorded_run_hint(run: &RunId) -> String {
+    format!(
+        "get the state file that contains it (`git pull`), or adopt its changes with `--adopt-run {run}`"
+    )
 }
 
 /// The runs in the state.

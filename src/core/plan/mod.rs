@@ -72,6 +72,7 @@ pub use comparison::{BaseComparison, Comparison, DroppedChange, PlanOf, Snapshot
 pub use event::{Event, InFlight, StepEvent, Unconfirmed};
 pub use fields::{adopted_config, known_computed};
 pub use gates::gate;
+pub use history::unrecorded_run_hint;
 pub use next_state::{RunInfo, next_state};
 pub use options::{Options, PlanMode};
 pub use planner::plan;

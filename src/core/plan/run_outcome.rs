@@ -12,6 +12,8 @@ pub enum RunOutcome {
     Incomplete,
     /// A change failed, or verification or publishing did.
     Failed,
+    /// The run stopped because another run changes the app for another desired state: the plan is out of date.
+    Stale,
     /// Every change completed, but another client has changed some of the Machines since.
     Overtaken,
     /// A signal ended the run.
@@ -48,6 +50,8 @@ pub struct RunEnd<'a> {
     pub results: &'a [StepResult],
     /// Whether a signal arrived.
     pub interrupted: bool,
+    /// Whether the run stopped because the state lacks another run that is in progress.
+    pub state_behind: bool,
     /// Findings of the verification.
     pub findings: &'a [String],
     /// Changes by other clients to Machines that this run changed.
@@ -70,7 +74,11 @@ impl RunEnd<'_> {
             .all(|outcome| *outcome == Outcome::Done);
         let published = !matches!(self.state, StateOutcome::Unpublished { .. });
         if !done || !published {
-            RunOutcome::Failed
+            if self.state_behind {
+                RunOutcome::Stale
+            } else {
+                RunOutcome::Failed
+            }
         } else if !self.overtaken.is_empty() {
             RunOutcome::Overtaken
         } else if !self.findings.is_empty() {
@@ -90,6 +98,7 @@ impl RunOutcome {
             plan,
             results: &[],
             interrupted: false,
+            state_behind: false,
             findings: &[],
             overtaken: &[],
             state: &StateOutcome::Unchanged,
@@ -102,7 +111,7 @@ impl RunOutcome {
     pub fn record(self) -> &'static str {
         match self {
             Self::Complete | Self::Incomplete => "complete",
-            Self::Failed => "failed",
+            Self::Failed | Self::Stale => "failed",
             Self::Overtaken => "overtaken",
             Self::Interrupted => "interrupted",
         }

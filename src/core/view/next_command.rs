@@ -27,6 +27,9 @@ pub enum Continuation {
     OtherCommand,
     /// It starts over, including what is already done.
     StartsOver,
+    /// It does them, but others have changed some of the Machines: a new plan has to be reviewed first, since an
+    /// apply would revert their changes.
+    AfterReview,
 }
 
 /// The flags for this request, quoted for a shell.

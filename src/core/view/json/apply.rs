@@ -283,7 +283,7 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         outcome: match report.outcome {
             RunOutcome::Incomplete => FinishedStatus::Incomplete,
             RunOutcome::Complete => FinishedStatus::Complete,
-            RunOutcome::Failed => FinishedStatus::Failed,
+            RunOutcome::Failed | RunOutcome::Stale => FinishedStatus::Failed,
             RunOutcome::Overtaken => FinishedStatus::Overtaken,
             RunOutcome::Interrupted => FinishedStatus::Interrupted,
         },

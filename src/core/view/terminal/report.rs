@@ -1,19 +1,22 @@
-//! The report of an apply: failures, unconfirmed changes, result and next steps.
+//! The report of an apply: failures, unconfirmed changes, platform additions, the state, and how the run ended.
+
+mod next_steps;
+mod result_line;
+mod running_versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use self::next_steps::next_steps;
+use self::result_line::result_line;
+use self::running_versions::running_versions;
 use super::progress::subject;
 use crate::core::fleet::MachineId;
 use crate::core::fleet::quoting::shell_word;
-use crate::core::plan::partial_rollout::{
-    GroupVersions, MachineHealth, PartialRollout, VersionCount,
-};
-use crate::core::plan::{Action, Change, Outcome, PlanMode, RunOutcome, StateOutcome, StepResult};
+use crate::core::plan::{Change, Outcome, RunOutcome, StateOutcome, StepResult};
 use crate::core::view::line::{Line, LineWriter};
-use crate::core::view::next_command::{Continuation, NextCommand};
 use crate::core::view::phrases;
-use crate::core::view::run_report::{RunReport, Tally, replacement_machine};
+use crate::core::view::run_report::RunReport;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::toml_diff::{self, TomlLines};
 
@@ -41,7 +44,7 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
         page.line(&line.plain(text))?;
     }
     state_line(report, page)?;
-    serving(report, page)?;
+    running_versions(report, page)?;
     page.line(&result_line(report))?;
     next_steps(report, page)
 }
@@ -237,237 +240,7 @@ fn state_line(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result 
     }
 }
 
-/// `Apply complete: 6 created, 4 updated, 2 destroyed.`
-fn result_line(report: &RunReport<'_>) -> Line {
-    let mut done: BTreeMap<(u8, &str), usize> = BTreeMap::new();
-    for (change, result) in report.results() {
-        if result.outcome != Outcome::Done {
-            continue;
-        }
-        let key = match &change.action {
-            Action::Update { .. } | Action::Move { .. }
-                if replacement_machine(result).is_some() =>
-            {
-                (3, "replaced")
-            }
-            Action::Create { .. } if result.updated => (1, "updated"),
-            Action::Create { .. } => (0, "created"),
-            Action::Update { .. } if report.plan.is_restart(change) => (1, "restarted"),
-            Action::Update { .. } => (1, "updated"),
-            Action::Move { .. } => (2, "moved"),
-            Action::Start => (4, "started again"),
-            Action::Wait => (5, "waited for"),
-            Action::Destroy { .. } => (6, "destroyed"),
-            Action::Adopt => (7, "adopted"),
-            Action::Forget => (8, "forgotten"),
-        };
-        *done.entry(key).or_insert(0) += 1;
-    }
-    let texts: Vec<String> = done
-        .iter()
-        .map(|((_, word), n)| format!("{} {word}", phrases::group_digits(*n)))
-        .collect();
-    let tally = report.tally();
-    let done = match (texts.is_empty(), report.state) {
-        (false, _) => texts.join(", "),
-        (true, StateOutcome::Written { .. }) => "only the state was changed".to_owned(),
-        (true, StateOutcome::Unchanged | StateOutcome::Unpublished { .. }) => {
-            "nothing was changed".to_owned()
-        }
-    };
-    let verb = match report.plan.mode {
-        PlanMode::Normal => "Apply",
-        PlanMode::Destroy => "Destroy",
-        PlanMode::RefreshOnly if report.verb == "import" => "Import",
-        PlanMode::RefreshOnly => "Refresh",
-    };
-    let line = Line::new(0);
-    match report.outcome {
-        RunOutcome::Incomplete => line
-            .push(Label::Warning, format!("{verb} incomplete:"))
-            .plain(match report.plan.mode {
-                PlanMode::Destroy => format!(
-                    " {done}; Machines that cannot be read remain, see the plan above; run destroy again \
-                     once they can be read."
-                ),
-                PlanMode::Normal | PlanMode::RefreshOnly => {
-                    format!(" {done}; fly.toml needs the rest, see the note above.")
-                }
-            }),
-        RunOutcome::Complete => line
-            .push(Label::Success, format!("{verb} complete:"))
-            .plain(format!(" {done}.")),
-        RunOutcome::Failed if tally.is_complete() => line
-            .push(Label::Error, format!("{verb} incomplete:"))
-            .plain(format!(" {done}; see the errors above.")),
-        RunOutcome::Failed if texts.is_empty() => line
-            .push(Label::Error, format!("{verb} failed:"))
-            .plain(format!(" {}.", completed(&tally))),
-        RunOutcome::Failed => line
-            .push(Label::Error, format!("{verb} incomplete:"))
-            .plain(format!(" {done}; {}.", completed(&tally))),
-        RunOutcome::Overtaken => line
-            .push(Label::Error, format!("{verb} overtaken:"))
-            .plain(format!(
-                " {done}; others have changed {} since.",
-                phrases::count_noun(report.overtaken.len(), "Machine")
-            )),
-        RunOutcome::Interrupted => {
-            let done = if texts.is_empty() {
-                String::new()
-            } else {
-                format!("{done}; ")
-            };
-            line.push(Label::Warning, format!("{verb} interrupted:"))
-                .plain(format!(" {done}{}.", completed(&tally)))
-        }
-    }
-}
-
-/// `3 of 8 changes completed, 2 unconfirmed`: an unconfirmed change may have happened and counts as neither.
-fn completed(tally: &Tally) -> String {
-    let unconfirmed = match tally.unknown {
-        0 => String::new(),
-        n => format!(", {} unconfirmed", phrases::group_digits(n)),
-    };
-    format!(
-        "{} of {} completed{unconfirmed}",
-        phrases::group_digits(tally.done),
-        phrases::count_noun(tally.total, "change")
-    )
-}
-
-/// The versions that run: `now: web: 1 on v2 (failing), 5 on v1; worker: 3 on v1, not started`.
-fn serving(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
-    let Some(left) = report.partial_rollout.filter(|_| !is_done(report)) else {
-        return Ok(());
-    };
-    let has_versions = |group: &&GroupVersions| !group.versions.is_empty();
-    let groups: Vec<&GroupVersions> = left.groups.iter().filter(has_versions).collect();
-    if groups.is_empty() || report.tally().not_started_total() == report.tally().total {
-        return Ok(());
-    }
-    let limit = if page.style.verbose {
-        usize::MAX
-    } else {
-        MAX_LISTED
-    };
-    let texts = groups.iter().take(limit).map(|group| {
-        let is_new = is_first_create(report, group);
-        let versions = group.versions.iter().map(|of| version_text(of, is_new));
-        let versions: Vec<String> = versions.collect();
-        let not_started = if group.not_started {
-            ", not started"
-        } else {
-            ""
-        };
-        format!("{}: {}{not_started}", group.group, versions.join(", "))
-    });
-    let mut text = texts.collect::<Vec<_>>().join("; ");
-    let more = groups.len().saturating_sub(limit);
-    if more > 0 {
-        text = format!("{text}; and {}", phrases::count_noun(more, "more group"));
-    }
-    page.line(
-        &Line::new(0)
-            .push(Label::Strong, "now:")
-            .plain(format!(" {text}")),
-    )
-}
-
-/// Whether the group had no Machine before: then no other version runs.
-fn is_first_create(report: &RunReport<'_>, versions: &GroupVersions) -> bool {
-    let mut groups = report.plan.groups.iter();
-    groups.any(|group| group.name == versions.group && group.before == 0)
-}
-
-/// `5 on v1`, `1 on the new version (failing)`; of a first create `2 created`.
-fn version_text(of: &VersionCount, is_first_create: bool) -> String {
-    let version = match (of.version.release, of.version.new) {
-        (Some(release), _) => format!("on v{release}"),
-        (None, true) if is_first_create => "created".to_owned(),
-        (None, true) => "on the new version".to_owned(),
-        (None, false) => "on the previous version".to_owned(),
-    };
-    let doing = match of.health {
-        MachineHealth::Serving => "",
-        MachineHealth::Failing => " (failing)",
-        MachineHealth::Unknown => " (unknown)",
-        MachineHealth::Stopped => " (stopped)",
-    };
-    format!("{} {version}{doing}", phrases::group_digits(of.machines))
-}
-
 fn is_done(report: &RunReport<'_>) -> bool {
     let tally = report.tally();
     report.outcome == RunOutcome::Complete || tally.done == tally.total
-}
-
-/// The commands that continue or roll back.
-fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
-    if report.outcome == RunOutcome::Overtaken {
-        let text = format!(
-            "`{} plan` shows the Machines as they are now and what an apply would change",
-            report.program
-        );
-        return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
-    }
-    if is_done(report) {
-        return Ok(());
-    }
-    let Some(next_command) = report.next_command else {
-        return Ok(());
-    };
-    let program = report.program;
-    let begun = report.partial_rollout.filter(|left| left.has_new());
-    // An apply without a look at the plan would revert the changes of others.
-    let conflict = report
-        .outcomes()
-        .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
-    if conflict {
-        let options = &next_command.options;
-        let text = format!(
-            "`{program} plan{options}` shows the remaining changes, and which changes of others they would revert"
-        );
-        return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
-    }
-    let applies = begun.filter(|_| report.plan.mode == PlanMode::Normal && report.verb == "apply");
-    let command = &next_command.command;
-    let forward = match next_command.continuation {
-        Continuation::StartsOver => {
-            format!("`{program} {command}` starts over, including the Machines already done")
-        }
-        Continuation::SameCommand | Continuation::OtherCommand if applies.is_some() => {
-            format!("`{program} {command}` continues with the rest")
-        }
-        Continuation::SameCommand => {
-            format!("run `{program} {command}` again to do the rest")
-        }
-        Continuation::OtherCommand => format!("`{program} {command}` does the rest"),
-    };
-    let back = applies.and_then(|left| rollback_command(report, next_command, left));
-    let text = back.map_or_else(|| forward.clone(), |back| format!("{forward}; {back}"));
-    page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
-}
-
-/// The command that rolls back.
-fn rollback_command(
-    report: &RunReport<'_>,
-    next_command: &NextCommand,
-    partial_rollout: &PartialRollout,
-) -> Option<String> {
-    let program = report.program;
-    if let Some(image) = &partial_rollout.image_before {
-        let (image, options) = (shell_word(image), &next_command.options_without_image);
-        return Some(format!(
-            "`{program} apply --image {image}{options}` rolls back"
-        ));
-    }
-    let mut changes = report.plan.changes();
-    let options = &next_command.options;
-    changes
-        .any(|(_, change)| !change.changes.is_empty())
-        .then(|| {
-            format!("to roll back, restore the previous files and run `{program} apply{options}`")
-        })
 }
