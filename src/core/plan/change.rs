@@ -82,75 +82,42 @@ impl Action {
 impl Change {
     /// The Machine that a new one replaces.
     pub fn replaces(&self) -> Option<&MachineId> {
-        match &self.action {
-            Action::Create { replaces, .. } => replaces.as_ref(),
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Wait
-            | Action::Start
-            | Action::Adopt
-            | Action::Forget => None,
-        }
+        let Action::Create { replaces, .. } = &self.action else {
+            return None;
+        };
+        replaces.as_ref()
     }
 
     /// The Machine whose config a new one starts from: the one it replaces or clones.
     pub fn config_source(&self) -> Option<&MachineId> {
-        match &self.action {
-            Action::Create { inherits, .. } => self.replaces().or(inherits.clone_source.as_ref()),
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Wait
-            | Action::Start
-            | Action::Adopt
-            | Action::Forget => None,
-        }
+        let Action::Create { inherits, .. } = &self.action else {
+            return None;
+        };
+        self.replaces().or(inherits.clone_source.as_ref())
     }
 
     /// The unattached volumes that a new Machine takes, in the order of its mounts.
     pub fn taken_volumes(&self) -> &[VolumeId] {
-        match &self.action {
-            Action::Create { volumes, .. } => volumes,
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Wait
-            | Action::Start
-            | Action::Adopt
-            | Action::Forget => &[],
-        }
+        let Action::Create { volumes, .. } = &self.action else {
+            return &[];
+        };
+        volumes
     }
 
     /// The volumes created for a new Machine, for the mounts after those.
     pub fn new_volumes(&self) -> &[PlannedVolume] {
-        match &self.action {
-            Action::Create { new_volumes, .. } => new_volumes,
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Wait
-            | Action::Start
-            | Action::Adopt
-            | Action::Forget => &[],
-        }
+        let Action::Create { new_volumes, .. } = &self.action else {
+            return &[];
+        };
+        new_volumes
     }
 
     /// The volumes that a destroyed Machine leaves unattached.
     pub fn left_volumes(&self) -> &[VolumeId] {
-        match &self.action {
-            Action::Destroy {
-                left_volumes: leaves,
-                ..
-            } => leaves,
-            Action::Create { .. }
-            | Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Wait
-            | Action::Start
-            | Action::Adopt
-            | Action::Forget => &[],
-        }
+        let Action::Destroy { left_volumes, .. } = &self.action else {
+            return &[];
+        };
+        left_volumes
     }
 
     /// Whether it updates a primary with the config that it has, which restarts it.

@@ -328,18 +328,11 @@ impl Facts<'_, '_> {
 /// Whether a new Machine has a mount.
 fn creates_mounts(steps: &[Step], desired: &Desired) -> bool {
     let mut changes = changes(steps);
-    changes.any(|(_, change)| match &change.action {
-        Action::Create { volumes, .. } => {
-            let group = desired.groups.get(&change.group);
-            volumes.is_empty() && group.is_some_and(|group| group.template.has_mounts())
-        }
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Wait
-        | Action::Start
-        | Action::Adopt
-        | Action::Forget => false,
+    changes.any(|(_, change)| {
+        let group = desired.groups.get(&change.group);
+        matches!(change.action, Action::Create { .. })
+            && change.taken_volumes().is_empty()
+            && group.is_some_and(|group| group.template.has_mounts())
     })
 }
 

@@ -52,17 +52,8 @@ fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> 
     if !desired.profile().runs_images {
         return None;
     }
-    let from_nothing = |change: &Change| match &change.action {
-        Action::Create {
-            replaces, inherits, ..
-        } => replaces.is_none() && inherits.clone_source.is_none(),
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Wait
-        | Action::Start
-        | Action::Forget => false,
+    let from_nothing = |change: &Change| {
+        matches!(change.action, Action::Create { .. }) && change.config_source().is_none()
     };
     let changes = changes(steps).map(|(_, change)| change);
     let groups: BTreeSet<&GroupName> = changes

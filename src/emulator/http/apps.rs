@@ -32,16 +32,6 @@ pub(super) async fn create(
         .await
 }
 
-pub(super) async fn read(
-    State(server): State<Server>,
-    Path(app): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, StatusCode::OK, |world| world.app(&app))
-        .await
-}
-
 pub(super) async fn delete(
     State(server): State<Server>,
     Path(app): Path<String>,

@@ -41,40 +41,6 @@ pub(super) async fn list(
         .await
 }
 
-pub(super) async fn create(
-    State(server): State<Server>,
-    Path(app): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Response {
-    server
-        .serve_body(&headers, OK, &bytes, |world, body| world.create(&app, body))
-        .await
-}
-
-pub(super) async fn read(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, OK, |world| world.get(&app, &id))
-        .await
-}
-
-pub(super) async fn update(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Response {
-    server
-        .serve_body(&headers, OK, &bytes, |world, body| {
-            world.update(&app, &id, body)
-        })
-        .await
-}
-
 pub(super) async fn destroy(
     State(server): State<Server>,
     Path((app, id)): MachinePath,
@@ -151,36 +117,6 @@ pub(super) async fn events(
     }
 }
 
-pub(super) async fn versions(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, OK, |world| world.versions(&app, &id))
-        .await
-}
-
-pub(super) async fn processes(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, OK, |world| world.processes(&app, &id))
-        .await
-}
-
-pub(super) async fn read_lease(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, OK, |world| world.read_lease(&app, &id))
-        .await
-}
-
 pub(super) async fn lease(
     State(server): State<Server>,
     Path((app, id)): MachinePath,
@@ -206,26 +142,6 @@ pub(super) async fn lease(
         }
         Err(refusal) => server.answer(OK, Err(refusal)),
     }
-}
-
-pub(super) async fn release_lease(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, OK, |world| world.release_lease(&app, &id))
-        .await
-}
-
-pub(super) async fn read_metadata(
-    State(server): State<Server>,
-    Path((app, id)): MachinePath,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, OK, |world| world.read_metadata(&app, &id))
-        .await
 }
 
 pub(super) async fn put_metadata(

@@ -1,17 +1,17 @@
 //! The HTTP API: the Machines API under `/v1`, and the releases of `api.fly.io` under `/api/v1`.
 //!
-//! It parses requests and builds responses; [`World`](super::world::World) implements the endpoints. Calls
+//! It parses requests and builds responses; [`World`] implements the endpoints. Calls
 //! take simulated time on tokio's clock, so that a paused clock drives them. It opens no socket; start at
 //! [`router`].
 
 mod apps;
+mod endpoint;
 mod machines;
 mod query;
 mod regions;
 mod releases;
 mod response;
 mod server;
-mod volumes;
 mod wait;
 
 use axum::Router;
@@ -20,6 +20,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 
+use self::endpoint::{of_app, of_app_with_body, of_id, of_id_with_body};
+use super::world::World;
 pub use server::Server;
 
 /// The API for this server's world.
@@ -30,30 +32,33 @@ pub fn router(server: Server) -> Router {
     Router::new()
         .route("/v1/platform/regions", get(regions::list))
         .route("/v1/apps", get(apps::list).post(apps::create))
-        .route("/v1/apps/{app}", get(apps::read).delete(apps::delete))
+        .route(
+            "/v1/apps/{app}",
+            get(of_app(World::app)).delete(apps::delete),
+        )
         .route(
             "/v1/apps/{app}/machines",
-            get(machines::list).post(machines::create),
+            get(machines::list).post(of_app_with_body(World::create)),
         )
         .route(
             machine,
-            get(machines::read)
-                .post(machines::update)
+            get(of_id(World::get))
+                .post(of_id_with_body(World::update))
                 .delete(machines::destroy),
         )
         .route(&under(machine, "wait"), get(wait::wait))
         .route(&under(machine, "events"), get(machines::events))
-        .route(&under(machine, "versions"), get(machines::versions))
-        .route(&under(machine, "ps"), get(machines::processes))
+        .route(&under(machine, "versions"), get(of_id(World::versions)))
+        .route(&under(machine, "ps"), get(of_id(World::processes)))
         .route(
             &under(machine, "lease"),
-            get(machines::read_lease)
+            get(of_id(World::read_lease))
                 .post(machines::lease)
-                .delete(machines::release_lease),
+                .delete(of_id(World::release_lease)),
         )
         .route(
             &under(machine, "metadata"),
-            get(machines::read_metadata)
+            get(of_id(World::read_metadata))
                 .put(machines::put_metadata)
                 .patch(machines::patch_metadata),
         )
@@ -66,21 +71,24 @@ pub fn router(server: Server) -> Router {
         .route(&under(machine, "{action}"), post(machines::act))
         .route(
             "/v1/apps/{app}/volumes",
-            get(volumes::list).post(volumes::create),
+            get(of_app(World::volumes)).post(of_app_with_body(World::create_volume)),
         )
         .route(
             volume,
-            get(volumes::read)
-                .put(volumes::update)
-                .delete(volumes::delete),
+            get(of_id(World::volume))
+                .put(of_id_with_body(World::update_volume))
+                .delete(of_id(World::delete_volume)),
         )
-        .route(&under(volume, "extend"), put(volumes::extend))
+        .route(
+            &under(volume, "extend"),
+            put(of_id_with_body(World::extend_volume)),
+        )
         .route("/api/v1/releases", post(releases::create))
         .route("/api/v1/releases/{id}", patch(releases::update))
         .route("/api/v1/apps/{app}/releases", get(releases::list))
         .route(
             "/api/v1/apps/{app}/releases/current",
-            get(releases::current),
+            get(of_app(World::current_release)),
         )
         .fallback(route_not_found)
         .method_not_allowed_fallback(route_not_found)

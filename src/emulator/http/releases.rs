@@ -54,15 +54,3 @@ pub(super) async fn list(
         Err(refusal) => server.answer(StatusCode::OK, Err(refusal)),
     }
 }
-
-pub(super) async fn current(
-    State(server): State<Server>,
-    Path(app): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    server
-        .serve(&headers, StatusCode::OK, |world| {
-            world.current_release(&app)
-        })
-        .await
-}

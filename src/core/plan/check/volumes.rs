@@ -82,15 +82,6 @@ fn volume_mismatch(
         .machines
         .get(holder)
         .is_some_and(|m| m.state.is_gone());
-    let replaced = match &change.action {
-        Action::Create { replaces, .. } => replaces.as_ref() == Some(holder),
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Wait
-        | Action::Start
-        | Action::Adopt
-        | Action::Forget => false,
-    };
+    let replaced = change.replaces() == Some(holder);
     (!gone && !replaced).then_some("which another Machine has")
 }

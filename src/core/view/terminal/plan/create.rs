@@ -167,16 +167,10 @@ fn listed_ports(mut ports: Vec<u16>, limit: usize) -> String {
 }
 
 fn local_port(item: &MachineChange<'_>) -> Option<u16> {
-    match &item.change.action {
-        Action::Create { port, .. } => *port,
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Wait
-        | Action::Start
-        | Action::Adopt
-        | Action::Forget => None,
-    }
+    let Action::Create { port, .. } = &item.change.action else {
+        return None;
+    };
+    *port
 }
 
 /// The primaries of the standbys.
