@@ -46,7 +46,8 @@ pub(super) async fn execute_and_report(
     request: &RunRequest<'_>,
     rest: &str,
 ) -> Result<RunExit, Failure> {
-    let ended = execute_with_progress(context.ui, signals, run_context, preview, held, request).await?;
+    let ended =
+        execute_with_progress(context.ui, signals, run_context, preview, held, request).await?;
     let touched = has_touched(&preview.plan, &ended.report.results);
     let verb = if touched { rest } else { request.command };
     let outcome = ended.run_end(preview, request.command);
