@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 /// The token that the forge accepts.
 pub(crate) const TOKEN: &str = "s3cret-token-of-the-job";
@@ -32,29 +34,37 @@ pub(crate) struct Contents {
 pub(crate) struct Forge {
     pub(crate) contents: Arc<Mutex<Contents>>,
     pub(crate) address: SocketAddr,
-    _runtime: tokio::runtime::Runtime,
+    /// Ends its thread when dropped.
+    _end: oneshot::Sender<()>,
 }
 
 impl Forge {
     pub(crate) fn start(contents: Contents) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let contents = Arc::new(Mutex::new(contents));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
         let app = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&contents));
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, app).await });
+        let (end, ended) = oneshot::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    served = axum::serve(listener, app) => served.unwrap(),
+                    _ = ended => {}
+                }
+            });
+        });
         Self {
             contents,
             address,
-            _runtime: runtime,
+            _end: end,
         }
     }
 }
