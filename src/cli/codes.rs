@@ -256,10 +256,6 @@ codes! {
         "cannot read `…`",
         "The system denies access, or it is not a regular file.",
         "Check its permissions.";
-    UNWRITABLE "unwritable" Error:
-        "cannot write `…`",
-        "The system denies access, or the disk is full.",
-        "Check permissions and free space.";
 }
 
 /// The codes of one module, with their heading in docs/errors.md.

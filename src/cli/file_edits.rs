@@ -7,6 +7,7 @@ use super::codes;
 use crate::core::view::FileEdit;
 use crate::store::{remove_file_if_unchanged, replace_file_if_unchanged};
 use crate::ui::Failure;
+use crate::ui::codes::UNWRITABLE;
 
 /// The edits per file; empty if the files already have them.
 #[derive(Debug, Default)]
@@ -114,5 +115,5 @@ fn changed_error(file: &EditedFile) -> Failure {
 
 fn unwritable_error(file: &EditedFile, error: &io::Error) -> Failure {
     let message = format!("cannot write `{}`", file.shown);
-    Failure::from_io(codes::UNWRITABLE, message, error)
+    Failure::from_io(UNWRITABLE, message, error)
 }

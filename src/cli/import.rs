@@ -49,7 +49,6 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
         no_wait_release: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
-        output: args.output,
         options: PlanOptions::default(),
         recovery_flags: RecoveryFlags::default(),
     };

@@ -17,6 +17,7 @@ use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::manifest::aeroform_keys;
 use crate::core::view::FileEdit;
+use crate::ui::codes::UNWRITABLE;
 use crate::ui::list::{self, ChoiceList};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -262,5 +263,5 @@ fn add_to_gitignore(path: &Path, entries: &[&'static str]) -> Result<Option<File
 
 fn unwritable_error(path: &Path, error: &io::Error) -> Failure {
     let message = format!("cannot write `{}`", path.display());
-    Failure::from_io(codes::UNWRITABLE, message, error)
+    Failure::from_io(UNWRITABLE, message, error)
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Context, args, codes};
+use super::{Context, args};
+use crate::ui::codes::UNWRITABLE;
 use crate::ui::{Exit, Failure};
 
 /// Writes the pages; existing ones are overwritten.
@@ -11,7 +12,7 @@ pub(super) fn run(context: &Context<'_>, dir: &Path) -> Result<Exit, Failure> {
         std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(args::command(), dir));
     written.map_err(|error| {
         let message = format!("cannot write `{}`", dir.display());
-        Failure::new(codes::UNWRITABLE, message).cause(error)
+        Failure::new(UNWRITABLE, message).cause(error)
     })?;
     context
         .ui

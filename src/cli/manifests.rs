@@ -8,16 +8,17 @@ use super::args::GlobalFlags;
 use super::codes;
 use super::fallback_manifests::ManifestProblem;
 use super::file_edits::FileEdits;
+use super::formats;
 use super::manifest_pair::{self, ManifestPair, SettingsFile};
 use super::project::{Project, read_file};
 use crate::core::code::Code;
 use crate::core::fleet::profile::FLY;
-use crate::core::fleet::{Desired, Region};
+use crate::core::fleet::{Desired, GroupName, Region};
 use crate::core::manifest::codes::UNKNOWN_REGION;
 use crate::core::manifest::edit::{self, Edit, EditError};
 use crate::core::manifest::{
     self, Diagnostics, Loaded, LocalFile, Overrides, PROVIDERS, Settings, Severity, SourceFile,
-    StateLocation,
+    SourceLocation, StateLocation,
 };
 use crate::core::state;
 use crate::core::view::diagnostics;
@@ -515,7 +516,20 @@ impl Manifests {
             Warnings::Hidden => Diagnostics::default(),
         };
         show_diagnostics(&found, ui);
+        formats::github::note_diagnostics(ui, &self, &found);
         self.accept_silently()
+    }
+
+    /// Where each group is written.
+    pub(super) fn group_locations(&self) -> BTreeMap<GroupName, SourceLocation> {
+        let ours = self.texts.aeroform_toml.as_ref().map(ManifestText::file);
+        manifest::group_locations(self.texts.fly_toml.file(), ours)
+    }
+
+    /// The file for what is about no place in one: aeroform.toml, or fly.toml without one.
+    pub(super) fn main_file(&self) -> &str {
+        let ours = self.texts.aeroform_toml.as_ref();
+        &ours.unwrap_or(&self.texts.fly_toml).shown
     }
 
     /// The same without showing warnings.

@@ -7,6 +7,7 @@ pub mod args;
 pub mod codes;
 pub mod consent;
 
+mod also;
 mod apply;
 mod apply_flow;
 mod completions;
@@ -63,6 +64,7 @@ use args::{Cli, GlobalFlags, ShowVerb, TypedCommand, Verb};
 use crate::core::fleet::ids::InvalidName;
 use crate::core::scrub::{self, TokenScrubber};
 use crate::core::view::escape::safe;
+use crate::core::view::markdown::DEFAULT_BUDGET;
 use crate::env::Env;
 use crate::provider::fly::TOKEN_VARS;
 use crate::provider::local::supervise;
@@ -105,8 +107,14 @@ fn run_command(args: &[OsString], env: &Env) -> Exit {
         cli.global.loudness(),
         cli.verb.format(),
     )
-    .with_program(cli.global.program());
+    .with_program(cli.global.program())
+    .with_budget(
+        cli.verb
+            .report_flags()
+            .map_or(DEFAULT_BUDGET, |flags| flags.budget),
+    );
     ui.sanitize_panics();
+    formats::begin(&ui, env);
     let ended = panic::catch_unwind(AssertUnwindSafe(|| run_verb(&ui, env, &cli)))
         .unwrap_or_else(|_| Err(Failure::bug("internal error; see above")));
     let exit = ended.unwrap_or_else(|failure| {
@@ -115,10 +123,12 @@ fn run_command(args: &[OsString], env: &Env) -> Exit {
         } else {
             failure
         };
-        ui.failure(&failure);
+        formats::print_failure(&ui, cli.verb.name(), &failure);
         failure.exit
     });
-    ui.finish(exit)
+    let exit = ui.finish(exit);
+    formats::finish(&ui, env, cli.verb.name(), exit);
+    exit
 }
 
 /// The folder of the local Machine that this process supervises. Not a verb: users never type it, and help and
@@ -138,6 +148,8 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
         .and_then(|matches| {
             let mut cli = Cli::from_arg_matches(&matches)?;
             cli.global.typed_command = TypedCommand::from_matches(&command, &matches);
+            let checked = cli.verb.check_flags();
+            checked.map_err(|why| command.error(ErrorKind::ValueValidation, why))?;
             Ok(cli)
         })
         .map_err(|error| {
@@ -200,6 +212,7 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
             .cause(error)
         })?;
     }
+    also::open(ui, &cli.verb)?;
     let global = match cli.global.clone().with_app_from_env(env) {
         Ok(global) => global,
         // These verbs need no app.

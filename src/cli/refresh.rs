@@ -17,7 +17,6 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exi
         no_wait_release: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
-        output: args.output,
         options: PlanOptions::default(),
         recovery_flags: args.recovery_flags.clone(),
     };

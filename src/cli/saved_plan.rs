@@ -1,61 +1,29 @@
 //! Saved plans as files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::codes;
 use super::project::read_file;
 use crate::core::plan::SavedPlan;
-use crate::ui::Failure;
+use crate::ui::{Failure, OutputFile, Readers};
 
-/// The target file of a plan. If it was created for the plan and nothing was written, it is deleted.
+/// The target file of a plan.
 #[derive(Debug)]
-pub(super) struct PlanFile {
-    path: PathBuf,
-    file: File,
-    created: bool,
-}
+pub(super) struct PlanFile(OutputFile);
 
 impl PlanFile {
     /// Opens it without changing its content.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let mut options = OpenOptions::new();
-        options.write(true).mode(0o600);
-        let opened = match options.clone().create_new(true).open(path) {
-            Ok(file) => Ok((file, true)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                options.open(path).map(|file| (file, false))
-            }
-            Err(error) => Err(error),
-        };
-        let (file, made) = opened.map_err(|error| unwritable_error(path, &error))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            created: made,
-        })
+        OutputFile::open(path, Readers::Owner).map(Self)
     }
 
     /// Writes the plan and prints the path.
     pub(super) fn write(mut self, plan: &SavedPlan) -> Result<String, Failure> {
-        self.file
-            .set_len(0)
-            .and_then(|()| self.file.write_all(plan.to_json().as_bytes()))
-            .and_then(|()| self.file.sync_all())
-            .map_err(|error| unwritable_error(&self.path, &error))?;
-        self.created = false;
-        Ok(self.path.display().to_string())
-    }
-}
-
-impl Drop for PlanFile {
-    fn drop(&mut self) {
-        if self.created {
-            // A remaining empty file does no harm.
-            let _ = fs::remove_file(&self.path);
-        }
+        let written = self.0.write(&plan.to_json());
+        written
+            .and_then(|()| self.0.sync())
+            .map_err(|error| self.0.write_error(&error))?;
+        Ok(self.0.path().display().to_string())
     }
 }
 
@@ -76,9 +44,4 @@ pub(super) fn load_plan(path: &Path) -> Result<SavedPlan, Failure> {
         .cause(error)
         .hint("create one with `aeroform plan --out FILE`")
     })
-}
-
-fn unwritable_error(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("cannot write `{}`", path.display());
-    Failure::from_io(codes::UNWRITABLE, message, error)
 }

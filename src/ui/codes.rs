@@ -39,4 +39,8 @@ codes! {
         "cannot … …",
         "The state file cannot be read or written.",
         "Check its permissions and free space.";
+    UNWRITABLE "unwritable" Error:
+        "cannot write `…`",
+        "The system denies access, the disk is full, or the name is a symbolic link or anything but an ordinary file.",
+        "Check permissions and free space, or name another file.";
 }

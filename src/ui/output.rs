@@ -3,18 +3,19 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use serde::Serialize;
 
 use super::color::ColorChoice;
 use super::terminal::{self, Streams};
-use super::{Exit, Failure, OutputFormat, codes};
+use super::{Exit, Failure, OutputFile, OutputFormat, StepReport, codes};
 use crate::core::fleet::secret::patterns;
 use crate::core::scrub;
 use crate::core::view::command_hints::{expand_commands, expand_commands_in_json};
 use crate::core::view::escape::sanitize_output;
 use crate::core::view::line::Line;
+use crate::core::view::markdown::DEFAULT_BUDGET;
 use crate::core::view::style::Label;
 use crate::core::view::{Style, json};
 use crate::env::Env;
@@ -64,8 +65,20 @@ pub struct Ui {
     /// Rows are drawn that a line would tear; they say what is waited for.
     drawing: Arc<AtomicBool>,
     program: &'static str,
+    /// Bytes of a Markdown document.
+    budget: usize,
     /// Whether the command has begun to change anything.
     may_have_changed: AtomicBool,
+    /// Where results go; none is standard output.
+    file: Option<Mutex<OutputFile>>,
+    /// The same results in other forms, in files.
+    also: OnceLock<Vec<Ui>>,
+    /// The last result of a form that is written once, at the end.
+    held: Mutex<Option<String>>,
+    /// What a workflow's step reports at the end.
+    step: Mutex<StepReport>,
+    /// A result that could not be put into its form.
+    defect: Mutex<Option<Failure>>,
     write_error: Mutex<Option<io::Error>>,
 }
 
@@ -85,9 +98,85 @@ impl Ui {
             format,
             drawing: Arc::default(),
             program: "aeroform",
+            budget: DEFAULT_BUDGET,
             may_have_changed: AtomicBool::new(false),
+            file: None,
+            also: OnceLock::new(),
+            held: Mutex::default(),
+            step: Mutex::default(),
+            defect: Mutex::default(),
             write_error: Mutex::new(None),
         }
+    }
+
+    /// Output in another form to a file, with the settings of this one.
+    fn for_file(&self, format: OutputFormat, file: OutputFile) -> Self {
+        Self {
+            streams: self.streams,
+            color: Colors {
+                data: false,
+                talk: false,
+            },
+            width: self.width,
+            draws: false,
+            loudness: self.loudness,
+            format,
+            drawing: Arc::clone(&self.drawing),
+            program: self.program,
+            budget: self.budget,
+            may_have_changed: AtomicBool::new(false),
+            file: Some(Mutex::new(file)),
+            also: OnceLock::new(),
+            held: Mutex::default(),
+            step: Mutex::default(),
+            defect: Mutex::default(),
+            write_error: Mutex::new(None),
+        }
+    }
+
+    /// Sends results to these files, too.
+    ///
+    /// # Panics
+    /// If it was called before.
+    pub fn add_files(&self, files: Vec<(OutputFormat, OutputFile)>) {
+        let files = files.into_iter();
+        let also = files.map(|(format, file)| self.for_file(format, file));
+        self.also
+            .set(also.collect())
+            .expect("the files of a run are opened once");
+    }
+
+    /// Every output of results: this one, then the files.
+    pub fn outputs(&self) -> impl Iterator<Item = &Self> {
+        let also = self.also.get().map(Vec::as_slice);
+        std::iter::once(self).chain(also.unwrap_or_default())
+    }
+
+    /// Sets the bytes of a Markdown document.
+    #[must_use]
+    pub fn with_budget(mut self, budget: usize) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Bytes of a Markdown document.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// Keeps a finished document until the command ends; a later one replaces it.
+    pub fn hold(&self, document: String) {
+        *self.held.lock().expect("no writer panics") = Some(document);
+    }
+
+    /// What the step of a workflow reports at the end.
+    pub fn step(&self) -> MutexGuard<'_, StepReport> {
+        self.step.lock().expect("no writer panics")
+    }
+
+    /// Notes a result that could not be put into its form; [`Ui::finish`] fails with it.
+    pub fn note_defect(&self, failure: Failure) {
+        *self.defect.lock().expect("no writer panics") = Some(failure);
     }
 
     /// The same for a run that was begun so (`aeroform -C shop`): commands in texts for people begin like it.
@@ -155,12 +244,23 @@ impl Ui {
     pub fn verbatim(&self, text: &str) {
         let mut trouble = self.write_error.lock().expect("no writer panics");
         if trouble.is_none() {
-            let mut stdout = io::stdout().lock();
-            *trouble = stdout
-                .write_all(text.as_bytes())
-                .and_then(|()| stdout.flush())
-                .err();
+            *trouble = self.write(text).err();
         }
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            return file.lock().expect("no writer panics").write(text);
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Writes commands for a runner to standard output, without secrets.
+    pub fn runner_commands(&self, text: &str) {
+        let text = map_cow(Cow::Borrowed(text), scrub::scrubbed);
+        self.verbatim(&map_cow(text, patterns::redact_certain));
     }
 
     /// Writes one JSON document and a line end to standard output.
@@ -186,7 +286,7 @@ impl Ui {
     }
 
     /// The text as it is written to standard output.
-    pub(super) fn sanitized_stdout<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub fn sanitized_stdout<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.escaped(text, self.color.data)
     }
 
@@ -285,8 +385,10 @@ impl Ui {
 
     /// A failure, in both forms where programs listen.
     pub fn failure(&self, failure: &Failure) {
-        if self.format.is_for_programs() {
-            self.document(&failure.json());
+        for output in self.outputs() {
+            if output.format == OutputFormat::Json {
+                output.document(&failure.json());
+            }
         }
         self.write_stderr(&failure.render(&self.sentence_style()));
     }
@@ -294,19 +396,31 @@ impl Ui {
     /// How the program ends, given how its command ended: a reader that went away is no failure, data
     /// that could not be written otherwise is one.
     pub fn finish(&self, exit: Exit) -> Exit {
-        let trouble = self.write_error.lock().expect("no writer panics").take();
-        match trouble {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let failure =
-                    Failure::new(codes::OUTPUT, "cannot write to standard output").cause(error);
+        let mut exit = exit;
+        for output in self.outputs() {
+            let held = output.held.lock().expect("no writer panics").take();
+            if let Some(document) = held {
+                output.verbatim(&document);
+            }
+            let defect = output.defect.lock().expect("no writer panics").take();
+            for failure in defect.into_iter().chain(output.write_failure()) {
                 self.write_stderr(&failure.render(&self.sentence_style()));
                 if exit == Exit::Done {
-                    failure.exit
-                } else {
-                    exit
+                    exit = failure.exit;
                 }
             }
-            Some(_) | None => exit,
+        }
+        exit
+    }
+
+    fn write_failure(&self) -> Option<Failure> {
+        let error = self.write_error.lock().expect("no writer panics").take()?;
+        match &self.file {
+            Some(file) => Some(file.lock().expect("no writer panics").write_error(&error)),
+            None if error.kind() == io::ErrorKind::BrokenPipe => None,
+            None => {
+                Some(Failure::new(codes::OUTPUT, "cannot write to standard output").cause(error))
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod fly;
 mod fly_releases;
 mod fly_retry;
 mod fly_runs;
+mod forms;
 mod from_flyctl;
 mod from_flyctl_machines;
 mod hostile;

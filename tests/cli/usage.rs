@@ -233,7 +233,7 @@ fn a_wrong_output_format_is_refused_with_the_names_of_all_formats() {
     exit 64
     --- stderr
     error: invalid value 'yaml' for '--format <FORMAT>'
-      [possible values: text, json]
+      [possible values: text, json, markdown, github, gitlab]
 
     For more information, try '--help'.
     ");

@@ -10,6 +10,7 @@ mod build;
 mod effort;
 mod gallery;
 mod machines;
+mod markdown;
 mod runs;
 mod schemas;
 mod show;

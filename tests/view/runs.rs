@@ -195,6 +195,11 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> RunFixture {
     }
 }
 
+/// A run of which every step has this outcome.
+pub(crate) fn failed_everywhere(outcome: &Outcome) -> RunFixture {
+    run(|_| outcome.clone(), written())
+}
+
 fn timeout() -> Outcome {
     Outcome::Failed {
         code: "gate_timeout".to_owned(),

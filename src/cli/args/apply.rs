@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::OutputFlags;
 use super::parse::parse_duration_flag;
+use super::{OutputFlags, ReportFlags};
 use super::{PlanOptions, RecoveryFlags, RequestFlags, options};
 use crate::cli::consent::AllowDestroy;
 
@@ -32,9 +32,6 @@ pub struct ApplyFlags {
     /// How long to wait for the state's lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub lock_timeout: Duration,
-    /// What standard output holds.
-    #[command(flatten)]
-    pub output: OutputFlags,
     /// Options of this plan.
     #[command(flatten)]
     pub options: PlanOptions,
@@ -55,7 +52,8 @@ Examples:
   aeroform apply -y                           in a pipeline, if no protected destruction is planned
   aeroform apply -y --allow-destroy=cron      … and group cron may be destroyed
   aeroform apply -y --allow-destroy=web:2     … and up to 2 Machines of group web
-  aeroform apply next.plan                    apply the plan that `plan --out next.plan` saved")]
+  aeroform apply next.plan                    apply the plan that `plan --out next.plan` saved
+  aeroform apply -y --also markdown=done.md   … and write a report for the pull request")]
 pub struct ApplyArgs {
     /// A plan saved by `aeroform plan --out`; the file counts as approval
     #[arg(value_name = "FILE", conflicts_with_all = ["allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::PERSISTED_FLAGS)]
@@ -66,6 +64,9 @@ pub struct ApplyArgs {
     /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
+    /// What standard output and other files hold.
+    #[command(flatten)]
+    pub report: ReportFlags,
 }
 
 /// `aeroform destroy`.
@@ -80,6 +81,9 @@ pub struct DestroyArgs {
     /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// `aeroform refresh`.

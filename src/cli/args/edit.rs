@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ApplyFlags, RefreshFlag};
+use super::{ApplyFlags, OutputFlags, RefreshFlag};
 
 /// What an editing verb does after the edit.
 #[derive(Debug, Args)]
@@ -19,4 +19,7 @@ pub struct EditFlags {
     /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }

@@ -71,7 +71,7 @@ impl GroupVerb {
         match self {
             Self::Add { edit_flags, .. }
             | Self::Rename { edit_flags, .. }
-            | Self::Remove { edit_flags, .. } => edit_flags.apply_flags.output.format(),
+            | Self::Remove { edit_flags, .. } => edit_flags.output.format(),
         }
     }
 }

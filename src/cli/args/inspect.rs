@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::OutputFlags;
 use super::output::output_format_parser;
 use super::parse::parse_group_name;
+use super::{OutputFlags, ReportFlags};
 use crate::core::fleet::GroupName;
 use crate::ui::OutputFormat;
 
@@ -15,7 +15,7 @@ pub struct ValidateArgs {
     #[arg(long)]
     pub strict: bool,
     /// Output format: text, json, or github (annotations of a pull request)
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = output_format_parser(&OutputFormat::ALL))]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = output_format_parser(&[OutputFormat::Text, OutputFormat::Json, OutputFormat::Github]))]
     pub format: OutputFormat,
     /// Print JSON, like `--format json`
     #[arg(long, conflicts_with = "format")]
@@ -46,9 +46,9 @@ pub struct DriftArgs {
     /// Exit 2 if there is drift
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// What standard output holds.
+    /// What standard output and other files hold.
     #[command(flatten)]
-    pub output: OutputFlags,
+    pub report: ReportFlags,
 }
 
 /// `aeroform show`.

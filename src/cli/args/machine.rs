@@ -269,6 +269,9 @@ pub struct MachineReplaceArgs {
     /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 impl MachineReplaceArgs {
@@ -278,7 +281,7 @@ impl MachineReplaceArgs {
             replace: self.ids.clone(),
             ..RequestFlags::default()
         };
-        PlanArgs::for_request(requested_flags, &self.apply_flags)
+        PlanArgs::for_request(requested_flags, &self.apply_flags, self.output)
     }
 }
 
@@ -294,13 +297,11 @@ impl MachineVerb {
             | Self::Suspend(act)
             | Self::Cordon(act)
             | Self::Uncordon(act) => act.output.format(),
-            Self::Replace(replace) => replace.apply_flags.output.format(),
+            Self::Replace(replace) => replace.output.format(),
             Self::Clone(MachineCloneArgs { edit_flags, .. })
             | Self::Destroy(MachineDestroyArgs { edit_flags, .. })
             | Self::Move(MachineMoveArgs { edit_flags, .. })
-            | Self::Update(MachineUpdateArgs { edit_flags, .. }) => {
-                edit_flags.apply_flags.output.format()
-            }
+            | Self::Update(MachineUpdateArgs { edit_flags, .. }) => edit_flags.output.format(),
         }
     }
 }

@@ -43,7 +43,7 @@ pub use machine::{
     MachineReplaceArgs, MachineStatusArgs, MachineUpdateArgs, MachineVerb,
 };
 pub use options::{PlanOptions, parse_steady};
-pub use output::OutputFlags;
+pub use output::{AlsoFile, OutputFlags, ReportFlags};
 pub use plan::{PlanArgs, RecoveryFlags, RefreshFlag};
 pub use regions::{RegionsArgs, RegionsVerb};
 pub use request::{RequestFlags, RestartTarget};
@@ -210,26 +210,71 @@ impl Verb {
         }
     }
 
+    /// The verb as a report names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Drift(_) => "drift",
+            Self::Validate(_) => "validate",
+            _ => "the command",
+        }
+    }
+
+    /// The flags of a verb that reports a plan.
+    pub fn report_flags(&self) -> Option<&ReportFlags> {
+        match self {
+            Self::Plan(PlanArgs { report, .. })
+            | Self::Apply(ApplyArgs { report, .. })
+            | Self::Drift(DriftArgs { report, .. }) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// What clap cannot say of these flags.
+    ///
+    /// # Errors
+    /// Why they are wrong, for people.
+    pub fn check_flags(&self) -> Result<(), String> {
+        let Some(report) = self.report_flags() else {
+            return Ok(());
+        };
+        let has_counts = report
+            .formats()
+            .any(|format| format == OutputFormat::Gitlab);
+        if has_counts && !matches!(self, Self::Plan(_)) {
+            return Err(
+                "the format `gitlab` counts what a plan would do; only `plan` has it".to_owned(),
+            );
+        }
+        let out = match self {
+            Self::Plan(args) => args.out.as_ref(),
+            _ => None,
+        };
+        let files = report.also.iter().map(|file| &file.path).chain(out);
+        let files: Vec<_> = files
+            .map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()))
+            .collect();
+        for (at, file) in files.iter().enumerate() {
+            if files[..at].contains(file) {
+                return Err(format!(
+                    "`{}` is named twice; each form needs a file of its own",
+                    file.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The form of standard output.
     pub fn format(&self) -> OutputFormat {
         match self {
             Self::Init { output }
             | Self::Show(ShowVerb::Config(ShowConfigArgs { output, .. }))
             | Self::Platform(PlatformVerb::VmSizes { output } | PlatformVerb::Regions { output })
-            | Self::Plan(PlanArgs { output, .. })
-            | Self::Apply(ApplyArgs {
-                apply_flags: ApplyFlags { output, .. },
-                ..
-            })
-            | Self::Destroy(DestroyArgs {
-                apply_flags: ApplyFlags { output, .. },
-            })
-            | Self::Drift(DriftArgs { output, .. })
+            | Self::Destroy(DestroyArgs { output, .. })
             | Self::Refresh(RefreshArgs { output, .. })
-            | Self::Restart(RestartArgs {
-                apply_flags: ApplyFlags { output, .. },
-                ..
-            })
+            | Self::Restart(RestartArgs { output, .. })
             | Self::Status(StatusArgs { output, .. })
             | Self::Logs(LogsArgs { output, .. })
             | Self::Emulator(EmulatorArgs { output, .. })
@@ -242,6 +287,9 @@ impl Verb {
             )
             | Self::Unlock { output }
             | Self::Version { output } => output.format(),
+            Self::Plan(PlanArgs { report, .. })
+            | Self::Apply(ApplyArgs { report, .. })
+            | Self::Drift(DriftArgs { report, .. }) => report.format(),
             Self::Scale(args) => args.format(),
             Self::Group(args) => args.format(),
             Self::Regions(args) => args.format(),

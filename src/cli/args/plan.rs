@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::OutputFlags;
+use super::ReportFlags;
 use super::parse::parse_run_id;
 use super::{PlanOptions, RequestFlags};
 use crate::core::fleet::RunId;
@@ -52,7 +52,8 @@ Examples:
   aeroform plan                         what would change now
   aeroform plan --refresh=false         the same from the state only, without an account
   aeroform plan --out next.plan         save it for `aeroform apply next.plan`
-  aeroform plan --detailed-exitcode     exit 2 if anything would change")]
+  aeroform plan --detailed-exitcode     exit 2 if anything would change
+  aeroform plan --also markdown=plan.md  write a comment for the pull request, too")]
 pub struct PlanArgs {
     /// Whether the provider is read.
     #[command(flatten)]
@@ -72,9 +73,9 @@ pub struct PlanArgs {
     /// Exit 2 if there are changes or drift, 6 if the plan is refused
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// What standard output holds.
+    /// What standard output and other files hold.
     #[command(flatten)]
-    pub output: OutputFlags,
+    pub report: ReportFlags,
     /// Options of this plan.
     #[command(flatten)]
     pub options: PlanOptions,

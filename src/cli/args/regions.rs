@@ -66,7 +66,7 @@ impl RegionsVerb {
     pub(super) fn format(&self) -> OutputFormat {
         match self {
             Self::Add(args) | Self::Remove(args) | Self::Drain(args) => {
-                args.edit_flags.apply_flags.output.format()
+                args.edit_flags.output.format()
             }
             Self::List { output, .. } => output.format(),
         }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::parse::{parse_group_name, parse_machine_id};
-use super::{ApplyFlags, PlanArgs, RefreshFlag};
+use super::{ApplyFlags, OutputFlags, PlanArgs, RefreshFlag};
 use crate::core::fleet::{GroupName, MachineId};
 use crate::core::plan::{self, Requested};
 
@@ -65,7 +65,11 @@ impl RequestFlags {
 
 impl PlanArgs {
     /// The arguments of `plan` for a verb with `--plan-only`.
-    pub(super) fn for_request(requested_flags: RequestFlags, apply_flags: &ApplyFlags) -> Self {
+    pub(super) fn for_request(
+        requested_flags: RequestFlags,
+        apply_flags: &ApplyFlags,
+        output: OutputFlags,
+    ) -> Self {
         Self {
             refresh: RefreshFlag { refresh: true },
             destroy: false,
@@ -73,7 +77,7 @@ impl PlanArgs {
             parallelism: apply_flags.parallelism,
             out: None,
             detailed_exitcode: false,
-            output: apply_flags.output,
+            report: output.into(),
             options: apply_flags.options.clone(),
             recovery_flags: apply_flags.recovery_flags.clone(),
         }

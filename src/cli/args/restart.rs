@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::parse::parse_group_name;
-use super::{ApplyFlags, PlanArgs, RequestFlags, RestartTarget};
+use super::{ApplyFlags, OutputFlags, PlanArgs, RequestFlags, RestartTarget};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{Requested, RestartScope};
 
@@ -36,6 +36,9 @@ pub struct RestartArgs {
     /// How the plan is applied.
     #[command(flatten)]
     pub apply_flags: ApplyFlags,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 impl RestartArgs {
@@ -50,7 +53,7 @@ impl RestartArgs {
             restart,
             ..RequestFlags::default()
         };
-        PlanArgs::for_request(requested_flags, &self.apply_flags)
+        PlanArgs::for_request(requested_flags, &self.apply_flags, self.output)
     }
 
     /// The request for the planner.

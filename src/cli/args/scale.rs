@@ -172,12 +172,10 @@ impl ScaleVerb {
     /// The form of standard output.
     pub(super) fn format(&self) -> OutputFormat {
         match self {
-            Self::Count(ScaleCountArgs { edit_flags, .. }) => {
-                edit_flags.apply_flags.output.format()
-            }
+            Self::Count(ScaleCountArgs { edit_flags, .. }) => edit_flags.output.format(),
             Self::Vm(ScaleVmArgs { size_flags, .. })
             | Self::Memory(ScaleMemoryArgs { size_flags, .. }) => {
-                size_flags.edit_flags.apply_flags.output.format()
+                size_flags.edit_flags.output.format()
             }
             Self::Show(args) => args.output.format(),
         }

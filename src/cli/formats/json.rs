@@ -9,7 +9,7 @@ use crate::core::view::json::{self, apply, to_line};
 use crate::store::{Holder, LockStatus};
 use crate::ui::Ui;
 
-pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
+pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     match output {
         CommandOutput::Plan(plan) => ui.document(&json::plan::plan(plan)),
         CommandOutput::ProposedPlan(_) => {}
@@ -26,7 +26,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
             files,
             written,
             plan,
-        } => ui.document(&json::edit::edit(app, files, written, plan)),
+        } => ui.document(&json::edit::edit(app, files, *written, *plan)),
         CommandOutput::NoEdit(app) => ui.document(&json::edit::edit(app, &[], false, None)),
         CommandOutput::Init { app, written } => {
             ui.document(&json::init::init(app.as_str(), &file_names(written)));
@@ -46,7 +46,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
             one_group: _,
             secrets,
         } => {
-            let line = to_line(&json::config::config(app, groups)) + "\n";
+            let line = to_line(&json::config::config(app, groups.clone())) + "\n";
             match secrets {
                 SecretDisplay::Shown => ui.data_with_secrets(&line),
                 SecretDisplay::Hidden => ui.data(&line),
@@ -71,7 +71,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
         CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
         CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
         CommandOutput::StatePushed { location, serial } => {
-            ui.document(&json::state::push(location, serial));
+            ui.document(&json::state::push(location, *serial));
         }
         CommandOutput::StateMachine {
             location,
@@ -79,7 +79,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
             id,
             group,
             advice: _,
-        } => ui.document(&json::state::machine_change(location, serial, id, group)),
+        } => ui.document(&json::state::machine_change(location, *serial, id, group)),
         CommandOutput::Lock {
             location: _,
             status,

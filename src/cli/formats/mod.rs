@@ -1,10 +1,13 @@
 //! The results of commands and how they are printed: one module for each [`OutputFormat`].
 //!
 //! Commands build a [`CommandOutput`] and do not check the format. A new format is one module with a `match` over
-//! these values, an arm in [`print()`], and a variant of [`OutputFormat`].
+//! these values, an arm in [`print()`], and a variant of [`OutputFormat`]. One result goes to standard output and to the
+//! files of `--also`, so that all of them are of one moment.
 
-mod github;
+pub(super) mod github;
+mod gitlab;
 mod json;
+mod markdown;
 mod text;
 
 use super::manifests::Manifests;
@@ -12,9 +15,10 @@ use crate::core::fleet::{AppName, GroupName, Known, Machine, MachineId};
 use crate::core::plan::{Event, Plan};
 use crate::core::view::json::config::{GroupConfig, SecretDisplay};
 use crate::core::view::{FileEdit, MachineView, RunReport, ScaleView, StatusView};
+use crate::env::Env;
 use crate::provider::LogLine;
 use crate::store::LockStatus;
-use crate::ui::{OutputFormat, Ui};
+use crate::ui::{Exit, Failure, OutputFormat, Ui};
 
 /// A result, or one event of a run.
 pub(super) enum CommandOutput<'a> {
@@ -142,12 +146,66 @@ pub(super) enum CommandOutput<'a> {
     Version(&'a str),
 }
 
-/// Prints a result in the format of this run.
+/// Prints a result in the format of this run, and in that of every file of it.
 pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
-    match ui.format() {
-        OutputFormat::Text => text::print(ui, output),
-        OutputFormat::Json => json::print(ui, output),
-        OutputFormat::Github => github::print(ui, output),
+    if let Some(plan) = output.plan() {
+        ui.step().app = Some(plan.app.clone());
+    }
+    for target in ui.outputs() {
+        match target.format() {
+            OutputFormat::Text => text::print(target, &output),
+            OutputFormat::Json => json::print(target, &output),
+            OutputFormat::Markdown => markdown::print(target, &output),
+            OutputFormat::Github => github::print(target, &output),
+            OutputFormat::Gitlab => gitlab::print(target, &output),
+        }
+    }
+}
+
+/// Prints the error of a command, in every form that has one.
+pub(super) fn print_failure(ui: &Ui, command: &str, failure: &Failure) {
+    ui.failure(failure);
+    let app = ui.step().app.clone();
+    for target in ui.outputs() {
+        match target.format() {
+            OutputFormat::Markdown => {
+                markdown::print_failure(target, command, app.as_ref(), failure);
+            }
+            OutputFormat::Github => {
+                github::note_failure(target, command, app.as_ref(), failure);
+            }
+            // Errors of text go to standard error only; `ui` has written JSON.
+            OutputFormat::Text | OutputFormat::Json | OutputFormat::Gitlab => {}
+        }
+    }
+}
+
+/// What has to be known before the first result.
+pub(super) fn begin(ui: &Ui, env: &Env) {
+    if ui.format() == OutputFormat::Github {
+        github::begin(ui, env);
+    }
+}
+
+/// What is written once the exit code is known.
+pub(super) fn finish(ui: &Ui, env: &Env, command: &str, exit: Exit) {
+    if ui.format() == OutputFormat::Github {
+        github::finish(ui, env, command, exit);
+    }
+}
+
+impl CommandOutput<'_> {
+    /// The plan that it is about, for results of `plan`, `apply` and `drift`.
+    fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Plan(plan)
+            | Self::ProposedPlan(plan)
+            | Self::EmptyRun(plan)
+            | Self::EndOfEmptyRun(plan)
+            | Self::Drift(plan) => Some(plan),
+            Self::Report(report) => Some(report.plan),
+            _ => None,
+        }
     }
 }
 

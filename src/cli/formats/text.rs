@@ -15,7 +15,7 @@ use crate::store::LockStatus;
 use crate::ui::color::{TextRole, paint};
 use crate::ui::{Loudness, Ui};
 
-pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
+pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     match output {
         CommandOutput::Plan(plan)
         | CommandOutput::ProposedPlan(plan)
@@ -38,7 +38,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
         } => {
             write_stdout(ui, |style, text| terminal::edits(files, style, text));
             if let Some(plan) = plan {
-                print(ui, CommandOutput::Plan(plan));
+                print(ui, &CommandOutput::Plan(plan));
             }
         }
         CommandOutput::NoEdit(_) => {
@@ -55,7 +55,7 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
             groups,
             one_group,
             secrets,
-        } => configs(ui, &groups, one_group, secrets),
+        } => configs(ui, groups, *one_group, *secrets),
         CommandOutput::Status(view) => {
             write_stdout(ui, |style, text| terminal::status(view, style, text));
         }

@@ -38,7 +38,7 @@ mod value;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity, SourceLocation};
 pub use load::{Loaded, load, settings};
-pub use prescan::{find_app_name, referenced_files};
+pub use prescan::{find_app_name, group_locations, referenced_files};
 pub use settings::{LocalFile, Overrides, PROVIDERS, Settings, StateLocation};
 pub use size::memory_mb;
 pub use source::SourceFile;

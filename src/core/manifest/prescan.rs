@@ -1,7 +1,10 @@
 //! Finds the app and the referenced files of a fly.toml before loading it. Opens no files.
 
-use crate::core::fleet::AppName;
+use std::collections::BTreeMap;
 
+use crate::core::fleet::{AppName, GroupName};
+
+use super::diagnostics::SourceLocation;
 use super::fields::Fields;
 use super::fly::containers::is_inline;
 use super::source::{Source, SourceFile};
@@ -48,6 +51,41 @@ pub fn find_app_name(fly: SourceFile<'_>) -> Option<AppName> {
     AppName::new(name).ok()
 }
 
+/// Where each group is written: the head of its table in aeroform.toml, else its line in `[processes]`.
+pub fn group_locations(
+    fly: SourceFile<'_>,
+    aeroform: Option<SourceFile<'_>>,
+) -> BTreeMap<GroupName, SourceLocation> {
+    let mut found = keys_of(fly, "processes", Dialect::Fly);
+    found.extend(
+        aeroform
+            .into_iter()
+            .flat_map(|file| keys_of(file, "groups", Dialect::Aeroform)),
+    );
+    found
+}
+
+fn keys_of(
+    file: SourceFile<'_>,
+    table: &str,
+    dialect: Dialect,
+) -> BTreeMap<GroupName, SourceLocation> {
+    let Ok(source) = Source::read(file) else {
+        return BTreeMap::new();
+    };
+    let file = ManifestFile::new(&source, dialect);
+    let tree = file.parse();
+    let groups = tree
+        .as_ref()
+        .and_then(|tree| tree.get(table)?.1.get_ref().as_table());
+    let keys = groups.into_iter().flat_map(|groups| groups.iter());
+    keys.filter_map(|(name, span, _)| {
+        let name = GroupName::new(name).ok()?;
+        Some((name, source.bare_location(span)))
+    })
+    .collect()
+}
+
 fn find_app_line(text: &str) -> Option<String> {
     let lines = text.lines().map(str::trim_start);
     let top = lines.take_while(|line| !line.starts_with('['));
@@ -66,6 +104,25 @@ fn find_app_line(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_where_its_settings_are_or_its_command() {
+        let fly = "app = \"shop\"\n[processes]\nweb = \"a\"\njobs = \"b\"\n";
+        let ours = "provider = \"fly\"\n\n[groups.web]\ncount = 2\n";
+        let file = |path, text: &'static str| SourceFile {
+            path,
+            bytes: text.as_bytes(),
+        };
+        let found = group_locations(file("fly.toml", fly), Some(file("aeroform.toml", ours)));
+        let shown: Vec<String> = found
+            .iter()
+            .map(|(name, place)| format!("{name} {}:{}:{}", place.file, place.line, place.column))
+            .collect();
+        assert_eq!(shown, ["jobs fly.toml:4:1", "web aeroform.toml:3:9"]);
+        let json = r#"{"processes": {"web": "a"}}"#;
+        assert_eq!(group_locations(file("fly.json", json), None).len(), 1);
+        assert!(group_locations(file("fly.toml", "= broken"), None).is_empty());
+    }
 
     #[test]
     fn the_app_is_known_also_of_a_file_that_is_broken_elsewhere() {

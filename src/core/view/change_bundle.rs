@@ -87,6 +87,24 @@ pub enum RemovalReason {
     AppDestroyed,
 }
 
+impl ChangeKind<'_> {
+    /// The kind behind a number of Machines (`4 to update`).
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Wait => "to wait for",
+            Self::Start => "to start again",
+            Self::Adopt => "to adopt",
+            Self::Forget => "to forget",
+            Self::Move(_) => "to move",
+            Self::Restart => "to restart",
+            Self::Update => "to update",
+            Self::Replace(_) => "to replace",
+            Self::Create(_) => "to create",
+            Self::Destroy(_) => "to destroy",
+        }
+    }
+}
+
 impl ChangeBundle<'_> {
     /// The Machines by region.
     pub fn by_region(&self) -> BTreeMap<&Region, Vec<&MachineChange<'_>>> {

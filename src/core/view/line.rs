@@ -1,4 +1,5 @@
-//! One line of a terminal view. Escapes, wraps and colours labelled pieces of text, so that views need not.
+//! One line of a view. Escapes, wraps and colours labelled pieces of text, or writes them as a line of a diff, so that
+//! views need not.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +13,9 @@ use super::style::{Label, Style};
 
 /// An arrow does not wrap.
 const ARROW: &str = "\u{1}→\u{1}";
+
+/// The column of a terminal view that is the first one behind the sign of a diff.
+const DIFF_COLUMN: usize = 6;
 
 /// A line under construction. Every pushed text is escaped.
 #[derive(Debug, Clone)]
@@ -109,6 +113,21 @@ impl Line {
                 .sum::<usize>()
     }
 
+    /// Its text on one line, without colours and indent.
+    pub fn text(&self, program: &'static str) -> String {
+        let style = Style {
+            color: false,
+            width: usize::MAX,
+            verbose: false,
+            program,
+            cut_words: false,
+        };
+        let mut text = String::new();
+        self.write(&style, &mut text)
+            .expect("writing to a String cannot fail");
+        text.trim().to_owned()
+    }
+
     /// Writes it, wrapped at the style's width, with its line end.
     pub fn write(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
         let width = style.width.max(1);
@@ -127,6 +146,45 @@ impl Line {
             }
         }
         pen.end_line()
+    }
+
+    /// Writes it as a line of a diff: its sign (`+`, `-`, `!` for a change) in column 0, the text indented behind it,
+    /// never wrapped.
+    fn write_diff(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+        let mut text = String::new();
+        let plain = Style {
+            color: false,
+            width: usize::MAX,
+            ..*style
+        };
+        self.write(&plain, &mut text)?;
+        let (sign, own) = match self.pieces.first().map(|(label, _)| label) {
+            Some(Label::Create | Label::CreateEmphasis) => ('+', '+'),
+            Some(Label::Destroy | Label::DestroyEmphasis) => ('-', '-'),
+            Some(Label::Change) => ('!', '~'),
+            Some(Label::Error | Label::Warning) => ('!', '!'),
+            Some(Label::Plain | Label::Strong | Label::Dim | Label::Hint | Label::Success)
+            | None => (' ', ' '),
+        };
+        let text = text.trim_end();
+        let body = text.trim_start_matches(' ');
+        let mut column = text.len() - body.len();
+        let body = match body.strip_prefix(own).filter(|rest| rest.starts_with(' ')) {
+            Some(rest) => {
+                let body = rest.trim_start_matches(' ');
+                column += 1 + rest.len() - body.len();
+                body
+            }
+            None => body,
+        };
+        // `=`, `.` and `>` are neither added nor removed.
+        let sign = if sign == '+' && body.starts_with("= ") {
+            ' '
+        } else {
+            sign
+        };
+        let indent = column.saturating_sub(DIFF_COLUMN);
+        writeln!(out, "{}", format!("{sign} {:indent$}{body}", "").trim_end())
     }
 
     /// The pieces with commands expanded and unbreakable.
@@ -217,18 +275,60 @@ pub fn display_width(text: &str) -> usize {
 pub struct LineWriter<'a> {
     /// The style.
     pub style: &'a Style,
+    /// What is written of each change.
+    pub detail: Detail,
+    as_diff: bool,
     out: &'a mut dyn fmt::Write,
+}
+
+/// What is written of each change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detail {
+    /// The fields of updates and replacements.
+    pub fields: bool,
+    /// Ports and volumes of new Machines.
+    pub equipment: bool,
+    /// The ids of Machines.
+    pub ids: bool,
+}
+
+impl Detail {
+    /// Everything.
+    pub const ALL: Self = Self {
+        fields: true,
+        equipment: true,
+        ids: true,
+    };
 }
 
 impl<'a> LineWriter<'a> {
     /// Writes to `out`.
     pub fn new(style: &'a Style, out: &'a mut dyn fmt::Write) -> Self {
-        Self { style, out }
+        Self {
+            style,
+            detail: Detail::ALL,
+            as_diff: false,
+            out,
+        }
+    }
+
+    /// Writes the lines of a diff, without colours and without wrapping.
+    pub fn diff(style: &'a Style, detail: Detail, out: &'a mut dyn fmt::Write) -> Self {
+        Self {
+            style,
+            detail,
+            as_diff: true,
+            out,
+        }
     }
 
     /// Writes a line.
     pub fn line(&mut self, line: &Line) -> fmt::Result {
-        line.write(self.style, self.out)
+        if self.as_diff {
+            line.write_diff(self.style, self.out)
+        } else {
+            line.write(self.style, self.out)
+        }
     }
 
     /// Writes an empty line.

@@ -1,4 +1,4 @@
-//! Plans, events and snapshots as text for a terminal and JSON for programs.
+//! Plans, events and snapshots as text for a terminal, Markdown for a pull request, and JSON for programs.
 //!
 //! Pure: takes data and a writer, and knows neither terminal nor environment. Views decide nothing. Start at
 //! [`terminal`] and [`json`]; [`escape`] makes untrusted text safe to print.
@@ -9,10 +9,12 @@ pub mod diagnostics;
 pub mod drift_bundle;
 pub mod file_edit;
 pub mod github;
+pub mod gitlab;
 pub mod json;
 pub mod line;
 mod line_wrapper;
 pub mod machine;
+pub mod markdown;
 pub mod next_command;
 pub mod outline;
 pub mod phrases;

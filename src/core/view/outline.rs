@@ -104,6 +104,19 @@ impl<'a> Section<'a> {
         bundles.any(|bundle| bundle.kind == ChangeKind::Update)
     }
 
+    /// How many Machines it changes in each way (`to update`, 4), without the kinds that are not counted.
+    pub fn counts(&self, counted: impl Fn(ChangeKind<'_>) -> bool) -> Vec<(&'static str, usize)> {
+        let mut totals: Vec<(&str, usize)> = Vec::new();
+        for bundle in self.bundles.iter().filter(|bundle| counted(bundle.kind)) {
+            let word = bundle.kind.phrase();
+            match totals.iter_mut().find(|(w, _)| *w == word) {
+                Some((_, n)) => *n += bundle.machines.len(),
+                None => totals.push((word, bundle.machines.len())),
+            }
+        }
+        totals
+    }
+
     fn display_rank(&self) -> u8 {
         self.group.map_or(0, |group| verdict_rank(group.verdict))
     }

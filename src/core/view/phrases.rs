@@ -31,6 +31,15 @@ pub fn join_with_and(items: &[String]) -> String {
     }
 }
 
+/// `4 to update, 2 to replace`.
+pub fn join_counts(counts: &[(&str, usize)]) -> String {
+    let texts: Vec<String> = counts
+        .iter()
+        .map(|(what, n)| format!("{} {what}", group_digits(*n)))
+        .collect();
+    texts.join(", ")
+}
+
 /// A number with its noun (`1 Machine`, `12 Machines`).
 pub fn count_noun(n: usize, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };

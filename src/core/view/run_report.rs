@@ -32,12 +32,17 @@ pub struct Tally {
 impl Tally {
     /// Counts the outcomes, without barriers.
     pub fn of<'a>(plan: &Plan, outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+        let steps = plan.steps.iter().zip(outcomes);
+        let changes = steps.filter(|(step, _)| matches!(step.work, Work::Change(_)));
+        Self::of_outcomes(changes.map(|(_, outcome)| outcome))
+    }
+
+    /// Counts these outcomes of changes.
+    pub(super) fn of_outcomes<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
         let mut tally = Self::default();
-        for (step, outcome) in plan.steps.iter().zip(outcomes) {
-            if matches!(step.work, Work::Change(_)) {
-                tally.total += 1;
-                tally.add(outcome);
-            }
+        for outcome in outcomes {
+            tally.total += 1;
+            tally.add(outcome);
         }
         tally
     }

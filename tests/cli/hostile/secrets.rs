@@ -54,8 +54,22 @@ fn assert_hidden(what: &str, bytes: &[u8]) {
     }
 }
 
+/// Files in the project, which are searched in the end.
+const EVERY_FORM: [&str; 6] = [
+    "--also",
+    "text=forms.txt",
+    "--also",
+    "json=forms.json",
+    "--also",
+    "markdown=forms.md",
+];
+
 fn output(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
-    let output = sandbox.command(args).stdin(Stdio::null()).output().unwrap();
+    let mut command = sandbox.command(args);
+    for variable in ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"] {
+        command.env(variable, sandbox.project().join(variable));
+    }
+    let output = command.stdin(Stdio::null()).output().unwrap();
     [output.stdout, output.stderr].concat()
 }
 
@@ -68,7 +82,7 @@ fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
         "aeroform.toml",
         "provider = \"local\"\n[groups.web]\ncount = 1\n",
     );
-    let before: [&[&str]; 8] = [
+    let before: [&[&str]; 12] = [
         &["validate"],
         &["validate", "--json"],
         &["validate", "--format", "github"],
@@ -77,6 +91,10 @@ fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
         &["plan"],
         &["plan", "--json", "-v"],
         &["plan", "--out", "next.plan"],
+        &["plan", "--format", "markdown", "-v"],
+        &["plan", "--format", "github"],
+        &["plan", "--format", "gitlab"],
+        &[&["plan", "--budget", "262144"][..], &EVERY_FORM].concat(),
     ];
     for args in before {
         assert_hidden(&format!("{args:?}"), &output(&sandbox, args));
@@ -89,7 +107,7 @@ fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
         "fly.toml",
         &shown.replace("exec sleep 1000", "exec sleep 1001"),
     );
-    let after: [&[&str]; 14] = [
+    let after: [&[&str]; 15] = [
         &["plan"],
         &["plan", "--json"],
         &["plan", "--refresh=false", "-v"],
@@ -99,6 +117,7 @@ fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
         &["state", "list", "--json"],
         &["drift"],
         &["drift", "--json"],
+        &["drift", "--format", "github", "--also", "markdown=drift.md"],
         &["refresh", "-y"],
         &["machine", "list", "--json"],
         &["scale", "show"],

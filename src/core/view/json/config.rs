@@ -25,7 +25,7 @@ pub struct ConfigDocument<'a> {
 }
 
 /// The config of one group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct GroupConfig<'a> {
     /// The group.
     pub name: &'a GroupName,

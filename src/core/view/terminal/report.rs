@@ -7,8 +7,8 @@ mod running_versions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use self::next_steps::next_steps;
-use self::result_line::result_line;
+pub(in crate::core::view) use self::next_steps::next_steps;
+pub(in crate::core::view) use self::result_line::result_line;
 use self::running_versions::running_versions;
 use super::progress::subject;
 use crate::core::fleet::MachineId;

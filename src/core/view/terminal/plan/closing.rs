@@ -102,10 +102,11 @@ fn no_changes_line(plan: &Plan) -> Line {
     }
 }
 
-fn count_line(plan: &Plan) -> Line {
+/// The changes of each kind: number, words, label, and whether a terminal shows them even if there are none.
+pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 10] {
     let summary = plan.summary();
     let restarts = plan.restart_count();
-    let always = [
+    [
         (summary.create, "to create", Label::Create, true),
         (
             summary.update - restarts,
@@ -121,10 +122,14 @@ fn count_line(plan: &Plan) -> Line {
         (summary.wait, "to wait for", Label::Change, false),
         (summary.adopt, "to adopt", Label::Create, false),
         (summary.forget, "to forget", Label::Plain, false),
-    ];
+    ]
+}
+
+fn count_line(plan: &Plan) -> Line {
+    let summary = plan.summary();
     let mut line = Line::new(0).push(Label::Strong, "Plan:").plain(" ");
     let mut first = true;
-    for (n, what, label, shown) in always {
+    for (n, what, label, shown) in counts(plan) {
         if n == 0 && !shown {
             continue;
         }
@@ -144,7 +149,7 @@ fn count_line(plan: &Plan) -> Line {
 }
 
 /// The minimum duration, if Machines wait for each other to stay up.
-fn minimum_duration(plan: &Plan) -> Option<String> {
+pub(in crate::core::view) fn minimum_duration(plan: &Plan) -> Option<String> {
     let longest = plan
         .groups
         .iter()
@@ -158,7 +163,7 @@ fn minimum_duration(plan: &Plan) -> Option<String> {
 }
 
 /// The change in cost, or the regions without a known price.
-fn cost_text(plan: &Plan) -> Option<String> {
+pub(in crate::core::view) fn cost_text(plan: &Plan) -> Option<String> {
     let Some(cost) = &plan.cost else {
         return unpriced_text(plan);
     };

@@ -44,6 +44,9 @@ pub(super) fn create(
     if let Some(size) = group.and_then(|group| group.size.as_deref()) {
         line.add(Label::Dim, format!(" · {size}"));
     }
+    if !page.detail.equipment {
+        return page.line(&line);
+    }
     let equipment: Vec<(&Region, String)> = regions
         .iter()
         .map(|(region, items)| (*region, ports_and_volumes(items, page.style.verbose)))

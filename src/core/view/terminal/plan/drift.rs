@@ -27,7 +27,7 @@ pub fn drift_only(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     page.line(&drift_counts(plan, unseen.is_empty()))
 }
 
-fn drift_counts(plan: &Plan, all_seen: bool) -> Line {
+pub(in crate::core::view) fn drift_counts(plan: &Plan, all_seen: bool) -> Line {
     let kinds = [
         (DriftKind::Changed, "changed", Label::Change),
         (DriftKind::Missing, "gone", Label::Destroy),
@@ -70,7 +70,7 @@ pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut LineWriter<'_
 }
 
 /// The heading, with who changed it if that is known.
-fn heading(plan: &Plan) -> Line {
+pub(in crate::core::view) fn heading(plan: &Plan) -> Line {
     let line = Line::new(0);
     if plan.serial == 0 {
         let found = match profile(&plan.provider).kind {
@@ -89,7 +89,7 @@ fn heading(plan: &Plan) -> Line {
     }
 }
 
-fn drift_entry(
+pub(in crate::core::view) fn drift_entry(
     bundle: &DriftBundle<'_>,
     is_first_plan: bool,
     page: &mut LineWriter<'_>,

@@ -27,7 +27,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
 }
 
 /// App, provider, serial of the state, and how many Machines were read.
-pub(super) fn header(plan: &Plan) -> Line {
+pub(in crate::core::view) fn header(plan: &Plan) -> Line {
     let state = match plan.serial {
         0 => "no state yet".to_owned(),
         serial => format!("serial {serial}"),

@@ -164,7 +164,7 @@ fn group_detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>)
 }
 
 /// The old groups of Machines that `[[moved]]` brings.
-fn moved_from_text(group: &GroupChange) -> Option<String> {
+pub(in crate::core::view) fn moved_from_text(group: &GroupChange) -> Option<String> {
     let [others @ .., last] = &group.moved_from[..] else {
         return None;
     };
@@ -176,13 +176,17 @@ fn moved_from_text(group: &GroupChange) -> Option<String> {
 }
 
 /// Whether the state has Machines of the group and the provider has none.
-fn is_all_missing(plan: &Plan, group: &GroupChange) -> bool {
+pub(in crate::core::view) fn is_all_missing(plan: &Plan, group: &GroupChange) -> bool {
     plan.drift
         .iter()
         .any(|drift| drift.group == group.name && drift.kind == DriftKind::Missing)
 }
 
-fn change_text(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
+pub(in crate::core::view) fn change_text(
+    plan: &Plan,
+    group: &GroupChange,
+    section: Option<&Section<'_>>,
+) -> String {
     if plan.mode == PlanMode::Destroy {
         return "the app is destroyed".to_owned();
     }
@@ -206,7 +210,7 @@ fn change_text(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) 
 }
 
 /// Regions whose counts change.
-fn region_changes(group: &GroupChange) -> Option<String> {
+pub(in crate::core::view) fn region_changes(group: &GroupChange) -> Option<String> {
     if let Some((only, _)) = group.regions.first_key_value()
         && group.regions.len() == 1
     {
@@ -236,28 +240,16 @@ fn region_changes(group: &GroupChange) -> Option<String> {
 
 /// Changes that do not change counts: `4 to update, 2 to replace`.
 fn other_changes(section: &Section<'_>, moved: bool) -> Option<String> {
-    let mut totals: Vec<(&str, usize)> = Vec::new();
-    for bundle in &section.bundles {
-        let word = match bundle.kind {
-            ChangeKind::Wait => "to wait for",
-            ChangeKind::Start => "to start again",
-            ChangeKind::Adopt => "to adopt",
-            ChangeKind::Forget => "to forget",
-            ChangeKind::Move(_) if moved => continue,
-            ChangeKind::Move(_) => "to move",
-            ChangeKind::Restart => "to restart",
-            ChangeKind::Update => "to update",
-            ChangeKind::Replace(_) => "to replace",
-            ChangeKind::Create(_) | ChangeKind::Destroy(_) => continue,
-        };
-        match totals.iter_mut().find(|(w, _)| *w == word) {
-            Some((_, n)) => *n += bundle.machines.len(),
-            None => totals.push((word, bundle.machines.len())),
-        }
-    }
-    let texts: Vec<String> = totals
-        .into_iter()
-        .map(|(word, n)| format!("{} {word}", phrases::group_digits(n)))
-        .collect();
-    (!texts.is_empty()).then(|| texts.join(", "))
+    let totals = section.counts(|kind| match kind {
+        ChangeKind::Move(_) => !moved,
+        ChangeKind::Create(_) | ChangeKind::Destroy(_) => false,
+        ChangeKind::Wait
+        | ChangeKind::Start
+        | ChangeKind::Adopt
+        | ChangeKind::Forget
+        | ChangeKind::Restart
+        | ChangeKind::Update
+        | ChangeKind::Replace(_) => true,
+    });
+    (!totals.is_empty()).then(|| phrases::join_counts(&totals))
 }

@@ -4,15 +4,15 @@
 //! notes, warnings, refusals, and the closing counts. Long lists are collapsed, but everything that is destroyed,
 //! shrunk or detached is counted.
 
-mod closing;
+pub(in crate::core::view) mod closing;
 mod create;
-mod drift;
-mod full_plan;
-mod group_table;
+pub(in crate::core::view) mod drift;
+pub(in crate::core::view) mod full_plan;
+pub(in crate::core::view) mod group_table;
 mod ids;
 mod remarks;
 mod removal;
-mod section;
+pub(in crate::core::view) mod section;
 
 pub use drift::drift_only as drift;
 pub use full_plan::plan;

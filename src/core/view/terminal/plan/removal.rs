@@ -40,6 +40,9 @@ pub(super) fn destroy(
         head.add(Label::Dim, format!("  {reason}"));
     }
     page.line(&head)?;
+    if !page.detail.ids {
+        return Ok(());
+    }
     let limit = if page.style.verbose {
         usize::MAX
     } else {

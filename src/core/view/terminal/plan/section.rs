@@ -52,12 +52,22 @@ pub(super) fn section(
     {
         page.line(&Line::new(4).push(Label::Dim, why))?;
     }
+    entries(section, first_update, page)?;
+    page.blank()
+}
+
+/// Writes its changes.
+pub(in crate::core::view) fn entries(
+    section: &Section<'_>,
+    first_update: bool,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     let mut says_restart = first_update;
     for bundle in &section.bundles {
         entry(section, bundle, says_restart, page)?;
         says_restart &= bundle.kind != ChangeKind::Update;
     }
-    page.blank()
+    Ok(())
 }
 
 fn entry(
@@ -113,7 +123,7 @@ fn entry(
         }
     }
     let found = section.is_first_plan && bundle.kind == ChangeKind::Adopt;
-    if page.style.verbose || !found {
+    if page.detail.ids && (page.style.verbose || !found) {
         ids::ids(bundle, 8, page)?;
     }
     if page.style.verbose || !is_explained(bundle) {
@@ -129,13 +139,18 @@ fn entry(
     let http_service = section
         .group
         .and_then(|group| group.http_service.as_deref());
-    config_diff::render_diff(section.name, http_service, bundle.fields, 10, page)?;
-    unsent_removals_hint(section.name, http_service, bundle.fields, page)?;
-    if matches!(bundle.kind, ChangeKind::Replace(ReplaceOrder::NewFirst)) {
+    if page.detail.fields {
+        config_diff::render_diff(section.name, http_service, bundle.fields, 10, page)?;
+        unsent_removals_hint(section.name, http_service, bundle.fields, page)?;
+    }
+    if page.detail.equipment && matches!(bundle.kind, ChangeKind::Replace(ReplaceOrder::NewFirst)) {
         create::replacement_volumes(bundle, page)?;
     }
     branches(bundle, page)?;
-    unattached_volumes(section, bundle, page)
+    if page.detail.ids {
+        unattached_volumes(section, bundle, page)?;
+    }
+    Ok(())
 }
 
 /// A hint how to keep removed fields that the manifests never set.

@@ -12,7 +12,10 @@ use crate::core::view::run_report::RunReport;
 use crate::core::view::style::Label;
 
 /// The commands that continue or roll back.
-pub(super) fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+pub(in crate::core::view) fn next_steps(
+    report: &RunReport<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     if report.outcome == RunOutcome::Overtaken {
         let text = format!(
             "`{} plan` shows the Machines as they are now and what an apply would change",

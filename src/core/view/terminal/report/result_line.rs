@@ -9,7 +9,7 @@ use crate::core::view::run_report::{RunReport, Tally, replacement_machine};
 use crate::core::view::style::Label;
 
 /// `Apply complete: 6 created, 4 updated, 2 destroyed.`
-pub(super) fn result_line(report: &RunReport<'_>) -> Line {
+pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
     let mut done: BTreeMap<(u8, &str), usize> = BTreeMap::new();
     for (change, result) in report.results() {
         if result.outcome != Outcome::Done {

@@ -1,0 +1,64 @@
+//! A command that failed before it had a result.
+
+use super::MarkdownStyle;
+use super::caution::{Caution, CautionLine, Kind};
+use super::frame::{self, Footer, Marker};
+use super::layout::{Layout, OverBudget};
+use crate::core::fleet::AppName;
+use crate::core::view::phrases::count_noun;
+
+/// The error of a command.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureText<'a> {
+    /// The verb.
+    pub command: &'a str,
+    /// The app, if it is known already.
+    pub app: Option<&'a AppName>,
+    /// What happened.
+    pub message: &'a str,
+    /// Its stable code.
+    pub code: &'a str,
+    /// Why.
+    pub causes: &'a [String],
+    /// What to do.
+    pub hint: Option<&'a str>,
+}
+
+/// The document of a failure.
+pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String, OverBudget> {
+    let mut caution = Caution::default();
+    let line = |head: &str, message: &str| CautionLine {
+        head: head.to_owned(),
+        message: frame::with_program(message, style.program),
+        ..CautionLine::default()
+    };
+    let causes = failed.causes.iter().map(|cause| line("caused by:", cause));
+    let lines = [line(
+        "**Error:**",
+        &format!("{} ({})", failed.message, failed.code),
+    )];
+    caution.add(Kind {
+        lines: lines.into_iter().chain(causes).collect(),
+        fold: |n, _, all| match all {
+            true => "**Error**".to_owned(),
+            false => format!("and {}", count_noun(n, "more cause")),
+        },
+    });
+    let mut layout = Layout::default();
+    let marker = Marker::new(failed.command, failed.app, None);
+    frame::open(&marker, &format!("{} failed", failed.command), &mut layout);
+    let block = caution.place(&mut layout);
+    let footer = Footer {
+        sentences: failed
+            .hint
+            .iter()
+            .map(|hint| format!("hint: {hint}"))
+            .collect(),
+        complete: "The log of the job has everything.".to_owned(),
+    };
+    let footer = footer.place(style, &mut layout);
+    caution.first_cuts(block, &mut layout);
+    caution.last_cuts(block, &mut layout);
+    footer.last_cut(&mut layout);
+    layout.fit(style.budget)
+}

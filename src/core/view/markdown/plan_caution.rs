@@ -1,0 +1,222 @@
+//! What a reviewer has to see of a plan: refusals, and what it destroys, leaves behind, shrinks and reverts.
+
+use std::cmp::Reverse;
+
+use super::caution::{Caution, CautionLine, Kind};
+use super::text;
+use crate::core::plan::{GroupVerdict, Note, Plan, PlanMode};
+use crate::core::view::change_bundle::{ChangeKind, MachineChange};
+use crate::core::view::outline::{Outline, Section};
+use crate::core::view::phrases::{count_noun, group_digits};
+use crate::core::view::toml_diff;
+
+/// The block of a plan.
+pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str) -> Caution {
+    let mut block = Caution::default();
+    block.add(Kind {
+        lines: plan
+            .refusals
+            .iter()
+            .map(|note| note_line("**Refused:**", note, program))
+            .collect(),
+        fold: |n, _, all| match all {
+            true => format!("**Refused** for {}", count_noun(n, "reason")),
+            false => format!("and {}", count_noun(n, "more refusal")),
+        },
+    });
+    if plan.mode == PlanMode::Destroy {
+        let app = text::name(plan.app.as_str());
+        block.add_line(format!("**Destroys every Machine** of {app}"));
+    }
+    block.add(Kind {
+        lines: by_amount(outline, |section| destroy_line(plan, section)),
+        fold: |groups, machines, all| {
+            let machines = count_noun(machines, "Machine");
+            match all {
+                true => format!("**Destroys** {machines} of {}", count_noun(groups, "group")),
+                false => format!(
+                    "and {}: {machines} destroyed",
+                    count_noun(groups, "more group")
+                ),
+            }
+        },
+    });
+    block.add(Kind {
+        lines: by_amount(outline, data_line),
+        fold: |groups, volumes, all| {
+            let volumes = count_noun(volumes, "volume");
+            match all {
+                true => format!("**Leaves data** on {volumes}"),
+                false => format!(
+                    "and {}: data on {volumes}",
+                    count_noun(groups, "more group")
+                ),
+            }
+        },
+    });
+    block.add(Kind {
+        lines: revert_lines(plan),
+        fold: |n, machines, all| {
+            let machines = count_noun(machines, "Machine");
+            match all {
+                true => format!("**Reverts** {} on {machines}", count_noun(n, "release")),
+                false => format!("and {} on {machines}", count_noun(n, "more release")),
+            }
+        },
+    });
+    block.add(Kind {
+        lines: by_amount(outline, shrink_line),
+        fold: |groups, machines, all| {
+            let machines = count_noun(machines, "Machine");
+            match all {
+                true => format!("**Shrinks** {machines} of {}", count_noun(groups, "group")),
+                false => format!(
+                    "and {}: {machines} shrunk",
+                    count_noun(groups, "more group")
+                ),
+            }
+        },
+    });
+    block
+}
+
+/// A note with its hint.
+pub(super) fn note_line(head: &str, note: &Note, program: &'static str) -> CautionLine {
+    let group = match &note.group {
+        Some(group) if !note.message.contains(group.as_str()) => {
+            format!(" group {}:", text::name(group.as_str()))
+        }
+        Some(_) | None => String::new(),
+    };
+    let hint = note.hint.iter().map(|hint| format!(" (hint: {hint})"));
+    let message = format!("{}{}", note.message, hint.collect::<String>());
+    CautionLine {
+        head: format!("{head}{group}"),
+        message: super::frame::with_program(&message, program),
+        ..CautionLine::default()
+    }
+}
+
+/// A line of each section that has one, those about most first.
+fn by_amount(
+    outline: &Outline<'_>,
+    line: impl Fn(&Section<'_>) -> Option<CautionLine>,
+) -> Vec<CautionLine> {
+    let mut lines: Vec<CautionLine> = outline.sections.iter().filter_map(line).collect();
+    lines.sort_by_key(|line| Reverse(line.amount));
+    lines
+}
+
+fn destroy_line(plan: &Plan, section: &Section<'_>) -> Option<CautionLine> {
+    let destroyed: Vec<&MachineChange<'_>> = section
+        .bundles
+        .iter()
+        .filter(|bundle| matches!(bundle.kind, ChangeKind::Destroy(_)))
+        .flat_map(|bundle| &bundle.machines)
+        .collect();
+    if destroyed.is_empty() {
+        return None;
+    }
+    let is_removed = section.is_removed() && plan.mode != PlanMode::Destroy;
+    let name = text::name(section.name.as_str());
+    let machines = count_noun(destroyed.len(), "Machine");
+    let left = section.group.map_or(0, |group| group.after);
+    let head = if is_removed {
+        format!("**Destroys group** {name}, {machines}")
+    } else if left == 0
+        && section
+            .group
+            .is_some_and(|group| group.verdict != GroupVerdict::Removed)
+    {
+        format!("**Destroys all** {machines} of {name}")
+    } else {
+        format!("**Destroys** {machines} of {name}")
+    };
+    Some(CautionLine {
+        head,
+        message: String::new(),
+        ids: destroyed.iter().map(|machine| id_of(machine)).collect(),
+        amount: destroyed.len(),
+    })
+}
+
+fn id_of(machine: &MachineChange<'_>) -> String {
+    let name = || machine.change.machine.name.to_string();
+    machine.id().map_or_else(name, ToString::to_string)
+}
+
+fn data_line(section: &Section<'_>) -> Option<CautionLine> {
+    let machines = section.bundles.iter().flat_map(|bundle| &bundle.machines);
+    let volumes: Vec<String> = machines
+        .flat_map(MachineChange::unattached_volumes)
+        .map(ToString::to_string)
+        .collect();
+    if volumes.is_empty() {
+        return None;
+    }
+    let leaves = if section.online {
+        "Leaves data"
+    } else {
+        "May leave data"
+    };
+    let name = text::name(section.name.as_str());
+    Some(CautionLine {
+        head: format!(
+            "**{leaves}** on {} of {name}",
+            count_noun(volumes.len(), "volume")
+        ),
+        message: String::new(),
+        amount: volumes.len(),
+        ids: volumes,
+    })
+}
+
+fn revert_lines(plan: &Plan) -> Vec<CautionLine> {
+    let reverts = plan.reverts();
+    let lines = reverts.iter().map(|revert| CautionLine {
+        head: "**Reverts**".to_owned(),
+        message: revert.describe().trim_start_matches("reverts ").to_owned(),
+        ids: Vec::new(),
+        amount: revert.machines,
+    });
+    lines.collect()
+}
+
+fn shrink_line(section: &Section<'_>) -> Option<CautionLine> {
+    let mut texts: Vec<String> = Vec::new();
+    let mut machines = 0;
+    for bundle in &section.bundles {
+        let lowered = toml_diff::lowered_resources(section.name, bundle.fields);
+        if lowered.is_empty() || matches!(bundle.kind, ChangeKind::Destroy(_)) {
+            continue;
+        }
+        machines += bundle.machines.len();
+        for text in lowered {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+    }
+    (machines > 0).then(|| CautionLine {
+        head: format!(
+            "**Shrinks** {} of {}:",
+            count_noun(machines, "Machine"),
+            text::name(section.name.as_str())
+        ),
+        message: shorter_list(&texts),
+        ids: Vec::new(),
+        amount: machines,
+    })
+}
+
+/// The first few of many texts.
+fn shorter_list(texts: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let more = texts.len().saturating_sub(SHOWN);
+    let shown = texts[..texts.len().min(SHOWN)].join(", ");
+    if more > 0 {
+        format!("{shown} and {} more", group_digits(more))
+    } else {
+        shown
+    }
+}
