@@ -29,6 +29,15 @@ bench name="":
 fuzz seconds="60":
     AEROFORM_FUZZ_SECONDS={{ seconds }} cargo test --test fuzz -- --nocapture
 
+# What CI plays in part, at length: histories, faults, kills, random fleets and damaged input
+long:
+    AEROFORM_SEEDS=160..2000 cargo test --test simulation histories -- --nocapture
+    AEROFORM_SEEDS=4294967576..4294969296 cargo test --test simulation histories -- --nocapture
+    AEROFORM_FAULTS=all cargo test --test faults -- --nocapture
+    AEROFORM_KILLS=200 cargo test --test kill
+    AEROFORM_CASES=200 cargo test --test properties --test fly
+    AEROFORM_FUZZ_SECONDS=600 cargo test --test fuzz -- --nocapture
+
 # Spelling (`pip install typos`)
 typos:
     typos

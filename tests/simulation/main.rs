@@ -37,7 +37,7 @@ use std::time::Instant;
 use recorder::{SimulationResult, Tally};
 
 /// How many without being asked.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 160;
 
 /// What must have happened in that many seeds, or they show nothing.
 const HAPPENS: [&str; 39] = [
@@ -97,7 +97,7 @@ fn seeds() -> Range<u64> {
 pub(crate) const OVER_FLY: u64 = 1 << 32;
 
 /// How many of those without being asked.
-const SEEDS_OVER_FLY: u64 = 700;
+const SEEDS_OVER_FLY: u64 = 280;
 
 /// One history; a panic in it is a breach like any other.
 fn simulate(seed: u64) -> SimulationResult {
