@@ -22,6 +22,7 @@ mod placement;
 mod provoked;
 mod refresh;
 mod removal;
+mod removal_order;
 mod replacements;
 mod requested;
 mod rerun;
