@@ -1,11 +1,13 @@
 //! A world with an app in it, and runs of the real planner and executor over it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aeroform::apply::Cancel;
-use aeroform::core::fleet::{Desired, DesiredGroup, Known, Observed};
+use aeroform::core::fleet::{Call, Desired, DesiredGroup, Known, Observed};
 use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, StepId, check, plan};
 use aeroform::observe::observe;
+use aeroform::provider::Provider as _;
 use serde_json::{Value, json};
 
 pub(crate) use crate::carried::ExecutedRun;
@@ -105,6 +107,14 @@ impl ExecutorFixture {
 
     pub(crate) fn id(&self, at: usize) -> String {
         self.machines()[at]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Somebody destroys this Machine, which takes so long.
+    pub(crate) async fn begin_destroy(&self, id: &str, takes: Duration) {
+        self.sim.world().timings.destroy = takes;
+        let id = support::id(id);
+        let call = Call::Destroy { id, force: true };
+        self.sim.call(&self.known.app, &call).await.unwrap();
     }
 
     pub(crate) fn states(&self) -> Vec<String> {

@@ -182,8 +182,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             let mut leaves = String::new();
             if holder == Leaving {
                 leaves = stage.id(0);
-                stage.sim.world().timings.destroy = Duration::from_secs(20);
-                stage.sim.world().operator("shop").destroy(&leaves);
+                stage.begin_destroy(&leaves, Duration::from_secs(20)).await;
             }
             if says_422 || holder == Nothing {
                 stage.sim.world().inject(refuses(first_of_ours));

@@ -27,6 +27,7 @@ mod fixture;
 mod gates;
 mod killed_and_repeated;
 mod lost_answers;
+mod lost_creates;
 mod order;
 mod platform_additions;
 mod process;
