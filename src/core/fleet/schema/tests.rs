@@ -2,6 +2,7 @@
 //! removes and changes every row and expects the case of its field to fail.
 
 mod cases;
+mod columns;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,10 @@ fn with(path: &str, value: Option<&Value>) -> Value {
             ("*", _) => {
                 here = &mut here[0];
                 fill(here, "keep");
+                if before == "checks" {
+                    // Without any key it would be nobody's.
+                    here["type"] = json!("tcp");
+                }
                 if before == "services" && next != Some("internal_port") {
                     here["internal_port"] = json!(80);
                 }
@@ -69,6 +74,10 @@ fn fill(entry: &mut Value, key: &str) {
 
 /// What the table gets wrong about the case.
 fn broken(table: &Table, case: &Case) -> Option<String> {
+    broken_value(table, case).or_else(|| columns::broken(table, case))
+}
+
+fn broken_value(table: &Table, case: &Case) -> Option<String> {
     let Some((row, is_key)) = row_of(table, case.path) else {
         return Some("the table does not know it".to_owned());
     };
@@ -129,15 +138,21 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
             return Some(format!("{one} is not {other}"));
         }
     }
+    for (one, other) in &case.apart {
+        if normalised(Some(one)) == normalised(Some(other)) {
+            return Some(format!("{one} is {other}"));
+        }
+    }
     if case.same.is_empty() && case.forces.is_some() {
         for (one, other) in [(json!("60s"), json!("1m")), (json!("a"), json!("A"))] {
             if case.one.is_string() && normalised(Some(&one)) == normalised(Some(&other)) {
                 return Some(format!("{one} is {other}"));
             }
         }
-        if let Value::Array(list) = &case.one {
-            let turned: Vec<Value> = list.iter().rev().cloned().collect();
-            if list.len() > 1 && normalised(Some(&turned.into())) == normalised(Some(&case.one)) {
+        if let (Value::Array(one), Value::Array(other)) = (&case.one, &case.other) {
+            let list = |parts: [&Vec<Value>; 2]| Value::from(parts.map(Vec::clone).concat());
+            let (there, turned) = (list([one, other]), list([other, one]));
+            if normalised(Some(&there)) == normalised(Some(&turned)) {
                 return Some("its order means nothing".to_owned());
             }
         }
@@ -261,57 +276,136 @@ fn mutated(table: &'static Table, row: &'static FieldRow, new: Option<FieldRow>)
     }))
 }
 
-fn changed(row: &FieldRow) -> Vec<(&'static str, Option<FieldRow>)> {
-    let with = |change: &dyn Fn(&mut FieldSpec)| {
+/// The row with one column changed, in every way that can matter. `case` is the case of its field.
+fn changed(row: &FieldRow, case: &Case, is_key: bool) -> Vec<(String, Option<FieldRow>)> {
+    let mut all = vec![("left out".to_owned(), None)];
+    let mut add = |what: String, change: &dyn Fn(&mut FieldSpec)| {
         let mut row = *row;
         change(&mut row.spec);
-        Some(row)
+        all.push((what, Some(row)));
     };
-    let mut all = vec![("left out", None)];
+    let spec = &row.spec;
+    let is_section = matches!(row.kind(), FieldType::Section(_));
     for owner in [Owner::Deploy, Owner::Platform, Owner::Running] {
         // The fields of a nested table have their own owners.
-        let by_leaves = matches!(row.kind(), FieldType::Section(_))
-            && owner != Owner::Running
-            && row.spec.owner != Owner::Running;
-        if owner != row.spec.owner && !by_leaves && row.spec.effect != Effect::Bookkeeping {
-            all.push(("another owner", with(&|spec| spec.owner = owner)));
+        let by_leaves = is_section && owner != Owner::Running && spec.owner != Owner::Running;
+        if owner != spec.owner && !by_leaves && spec.effect != Effect::Bookkeeping {
+            add(format!("owner {owner:?}"), &|spec| spec.owner = owner);
         }
     }
     for effect in [Effect::Bookkeeping, Effect::InPlace, Effect::Replace] {
-        let by_leaves =
-            matches!(row.kind(), FieldType::Section(_)) && effect != Effect::Bookkeeping;
-        if effect != row.spec.effect && !by_leaves {
-            all.push(("another effect", with(&|spec| spec.effect = effect)));
+        let by_leaves = is_section && effect != Effect::Bookkeeping;
+        if effect != spec.effect && !by_leaves {
+            add(format!("effect {effect:?}"), &|spec| spec.effect = effect);
         }
     }
-    let leaf = matches!(
-        row.kind(),
-        FieldType::Flag | FieldType::Number(_) | FieldType::Text
-    );
-    if leaf && row.spec.effect != Effect::Bookkeeping {
-        let is = row.spec.equals.empty_is_absent;
-        all.push(("empty", with(&|spec| spec.equals.empty_is_absent = !is)));
+    if spec.stamps.is_some() {
+        add("stamps".to_owned(), &|spec| spec.stamps = None);
     }
-    if row.spec.equals.any_order {
-        all.push(("order", with(&|spec| spec.equals.any_order = false)));
+    // The other columns say nothing about a field that is not compared.
+    if spec.effect == Effect::Bookkeeping {
+        return all;
     }
-    if row.spec.equals.spelling != Spelling::AsIs {
-        all.push((
-            "spelling",
-            with(&|spec| spec.equals.spelling = Spelling::AsIs),
-        ));
+    let is_text = matches!(row.kind(), FieldType::Text);
+    let is_number = matches!(row.kind(), FieldType::Number(_));
+    let is_list = matches!(row.kind(), FieldType::List(_));
+    if is_text || is_number || matches!(row.kind(), FieldType::Flag) {
+        let is = spec.equals.empty_is_absent;
+        add(format!("empty {}", !is), &|spec| {
+            spec.equals.empty_is_absent = !is;
+        });
     }
-    if !matches!(
-        row.spec.equals.default,
-        PlatformDefault::Nothing | PlatformDefault::OfService(_)
-    ) {
-        all.push((
-            "default",
-            with(&|spec| spec.equals.default = PlatformDefault::Nothing),
-        ));
+    if is_list || matches!(row.kind(), FieldType::Texts) {
+        let is = spec.equals.any_order;
+        add(format!("any order {}", !is), &|spec| {
+            spec.equals.any_order = !is;
+        });
     }
-    if row.spec.stamps.is_some() {
-        all.push(("stamps", with(&|spec| spec.stamps = None)));
+    for spelling in spellings(row, is_text) {
+        add(format!("{spelling:?}"), &|spec| {
+            spec.equals.spelling = spelling;
+        });
+    }
+    // A value that stays where no file writes it needs no default.
+    let has_default = (is_text || is_number) && !is_key && spec.owner != Owner::Running;
+    for default in defaults(case, has_default) {
+        if default != spec.equals.default {
+            add(format!("default {default:?}"), &|spec| {
+                spec.equals.default = default;
+            });
+        }
+    }
+    for left_out in spec.entry_keys {
+        let keys = spec.entry_keys.iter().copied();
+        let others: Vec<&'static str> = keys.filter(|key| key != left_out).collect();
+        let others: &'static [&'static str] = Box::leak(others.into_boxed_slice());
+        add(format!("keys {others:?}"), &|spec| {
+            spec.entry_keys = others;
+        });
+    }
+    // With another key it is another entry, so no change of a key is reported.
+    if is_key {
+        return all;
+    }
+    for secret in [SecretRule::No, SecretRule::ByName, SecretRule::Always] {
+        // The values of a table have their own rules, and only maps and headers have names.
+        let by_name = secret == SecretRule::ByName && spec.secret == SecretRule::No;
+        let has_names = matches!(row.kind(), FieldType::TextMap);
+        let is_table = is_section || matches!(row.kind(), FieldType::Entries(_));
+        if secret != spec.secret && !is_table && (!by_name || has_names) {
+            add(format!("secret {secret:?}"), &|spec| spec.secret = secret);
+        }
+    }
+    for rule in shrink_rules(row, case) {
+        add(format!("{rule:?}"), &|spec| spec.shrinks_by = rule);
+    }
+    all
+}
+
+/// Other changes that could reduce the row.
+fn shrink_rules(row: &FieldRow, case: &Case) -> Vec<ShrinkRule> {
+    let mut all = vec![ShrinkRule::Nothing];
+    match (row.kind(), row.spec.shrinks_by, &case.one, &case.other) {
+        (FieldType::Number(_), ..) => all.push(ShrinkRule::Number),
+        (_, ShrinkRule::Words(more, less), ..) => all.push(ShrinkRule::Words(less, more)),
+        (FieldType::Text, _, Value::String(one), Value::String(other)) => {
+            all.push(ShrinkRule::Words(one.clone().leak(), other.clone().leak()));
+        }
+        _ => {}
+    }
+    all.retain(|rule| *rule != row.spec.shrinks_by);
+    all
+}
+
+/// Other spellings that a value of the row could have.
+fn spellings(row: &FieldRow, is_text: bool) -> Vec<Spelling> {
+    let now = row.spec.equals.spelling;
+    let mut all = vec![Spelling::AsIs];
+    if is_text {
+        all.extend([Spelling::Duration, Spelling::AnyCase]);
+    }
+    if let Spelling::Clamped(least, most) = now {
+        let second = 1_000_000_000;
+        let other = if least == 0 { second } else { 0 };
+        all.extend([
+            Spelling::Clamped(other, most),
+            Spelling::Clamped(least, most * 2),
+        ]);
+    }
+    all.retain(|spelling| *spelling != now);
+    all
+}
+
+/// No default, and the case's value as the default.
+fn defaults(case: &Case, has_default: bool) -> Vec<PlatformDefault> {
+    let mut all = vec![PlatformDefault::Nothing];
+    let fits = has_default && case.default != Some(case.one.clone());
+    match &case.one {
+        Value::Number(number) if fits => {
+            all.extend(number.as_u64().map(PlatformDefault::Number));
+        }
+        Value::String(text) if fits => all.push(PlatformDefault::Text(text.clone().leak())),
+        _ => {}
     }
     all
 }
@@ -323,10 +417,19 @@ fn each_row_that_is_lost_or_changed_fails_the_case_of_its_field() {
     let cases = cases();
     let (mut tried, mut survivors) = (0, Vec::new());
     for (path, row) in &rows {
-        for (what, new) in changed(row) {
+        let case = cases.iter().find(|case| case.path == path.as_str());
+        let is_key = path.rsplit_once(".*.").is_some_and(|(list, name)| {
+            let list = row_of(CONFIG, list).expect("it has a row").0;
+            list.spec.entry_keys.contains(&name)
+        });
+        for (what, new) in changed(row, case.expect("each row has a case"), is_key) {
             let table = mutated(CONFIG, row, new);
             tried += 1;
-            let near = |case: &&Case| case.path.starts_with(path.as_str());
+            // Checks of services share the table of the others.
+            let of_service = format!("services.*.{path}");
+            let near = |case: &&Case| {
+                case.path.starts_with(path.as_str()) || case.path.starts_with(&of_service)
+            };
             let mut near = cases.iter().filter(near);
             if !near.any(|case| broken(table, case).is_some()) {
                 survivors.push(format!("{path}: {what}"));

@@ -24,6 +24,8 @@ pub(super) struct Case {
     pub(super) nothing: Vec<Value>,
     /// Pairs of equal spellings.
     pub(super) same: Vec<(Value, Value)>,
+    /// Pairs of different spellings.
+    pub(super) apart: Vec<(Value, Value)>,
     pub(super) default: Option<Value>,
 }
 
@@ -35,6 +37,11 @@ impl Case {
 
     fn same(mut self, one: Value, other: Value) -> Self {
         self.same.push((one, other));
+        self
+    }
+
+    fn apart(mut self, one: Value, other: Value) -> Self {
+        self.apart.push((one, other));
         self
     }
 
@@ -53,6 +60,7 @@ fn case(path: &'static str, one: Value, other: Value, silence: Silence) -> Case 
         forces: Some(Effect::InPlace),
         nothing: Vec::new(),
         same: Vec::new(),
+        apart: Vec::new(),
         default: None,
     }
 }
@@ -80,6 +88,13 @@ fn words(path: &'static str, silence: Silence) -> Case {
 
 fn time(path: &'static str) -> Case {
     text(path, Goes).same(json!("60s"), json!("1m"))
+}
+
+/// A time that the platform makes at most a minute.
+fn clamped(path: &'static str) -> Case {
+    time(path)
+        .same(json!("2m"), json!("1m"))
+        .apart(json!("59s"), json!("1m"))
 }
 
 fn any(path: &'static str, silence: Silence) -> Case {
@@ -310,6 +325,10 @@ pub(super) fn cases() -> Vec<Case> {
             json!([{"type": "tcp"}, {"type": "http"}]),
             json!([{"type": "http"}, {"type": "tcp"}]),
         ),
+        clamped("services.*.checks.*.grace_period").apart(json!("1ms"), json!("1s")),
+        clamped("services.*.checks.*.interval").same(json!("1ms"), json!("1s")),
+        clamped("services.*.checks.*.timeout").same(json!("1ms"), json!("1s")),
+        number("services.*.checks.*.port", Goes).default(json!(80)),
         case(
             "services.*.concurrency",
             json!({"hard_limit": 1}),
