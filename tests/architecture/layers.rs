@@ -149,7 +149,7 @@ fn the_table_leads_downwards_only() {
     if !table["emulator"].is_empty() {
         findings.push("`emulator` may use another layer".to_owned());
     }
-    // Rooms that use nothing are taken away until none is left; what stays is in a circle.
+    // Layers that use no other are removed until none is left; those that remain form a cycle.
     let mut left = table.clone();
     loop {
         let done: Vec<String> = left

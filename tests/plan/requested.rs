@@ -74,12 +74,15 @@ fn a_machine_that_the_platform_put_elsewhere_is_replaced_in_the_requested_region
     let mut stage = PlanFixture::with(&target);
     let misplaced = stage.known.machines.get_mut(&id("m00001")).unwrap();
     misplaced.requested_region = Some(region("gru"));
+    assert_snapshot!(lines(&stage.plan(&target)), @"
+    group web: 2->2 unchanged (ams 2->2)
+    warning placed_elsewhere web
+    ");
     let made = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_snapshot!(lines(&made), @"
     group web: 2->2 changed (ams 2->1, gru 0->1)
     create web gru replaces m00001
     destroy web ams m00001 Replaced: replacement requested
-    warning placed_elsewhere web
     ");
     settle(&mut stage, &target, &made);
 }

@@ -1,22 +1,22 @@
-//! Every code of a room is provoked by one of its tests.
+//! Every code of a module is provoked by one of its tests.
 
 use std::collections::BTreeSet;
 
 use aeroform::core::code::Code;
 
-/// Fails with the codes of the room that were not seen and with those that were and are none of it.
+/// Fails with the codes of the module that were not seen, and with those that were seen and are not of the module.
 /// What cannot be brought about in a test is named with the reason.
 #[track_caller]
 pub(crate) fn assert_all_provoked(
-    room: &[Code],
+    module: &[Code],
     seen: impl IntoIterator<Item = String>,
     beyond_tests: &[(Code, &str)],
 ) {
-    let mut expected: BTreeSet<&str> = room.iter().map(|code| code.name()).collect();
+    let mut expected: BTreeSet<&str> = module.iter().map(|code| code.name()).collect();
     for (code, reason) in beyond_tests {
         assert!(
             expected.remove(code.name()) && !reason.is_empty(),
-            "{code:?} is of the room"
+            "{code:?} belongs to the module"
         );
     }
     let seen: BTreeSet<String> = seen.into_iter().collect();

@@ -151,6 +151,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         at_least_ms: None,
         size: None,
         http_service: None,
+        has_size_in_parts: false,
     }
 }
 
@@ -335,6 +336,7 @@ pub(crate) fn drift(kind: DriftKind, group: &str, at: &str, machine: &str) -> Dr
         },
         group: group_name(group),
         region: region(at),
+        standby: false,
         changes: Vec::new(),
     }
 }

@@ -115,6 +115,8 @@ pub struct GroupLocations {
     pub settings: Option<String>,
     /// The service written as `[http_service]`, by its name in field changes (`8080 tcp`).
     pub http_service: Option<String>,
+    /// Its `[[vm]]` has `cpu_kind` or `cpus` and no `size`.
+    pub has_size_in_parts: bool,
 }
 
 /// The number of primaries of a group.

@@ -211,6 +211,7 @@ impl ParsedManifests<'_> {
                     .zip(settings)
                     .map(|(aero, settings)| aero.source.line_ref(settings.span.start)),
                 http_service: template.http_service,
+                has_size_in_parts: template.has_size_in_parts,
             },
         }
     }

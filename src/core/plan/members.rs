@@ -431,6 +431,7 @@ fn find_missing<'a>(
             },
             group: record.group.clone(),
             region: record.region.clone(),
+            standby: !record.standby_for.is_empty(),
             changes: Vec::new(),
         });
         let group = labels.group_of(id, &record.group);
@@ -484,6 +485,7 @@ fn added_drift(member: &Member<'_>) -> Drift {
         machine: member.target(),
         group: member.group.clone(),
         region: member.region.clone(),
+        standby: member.is_standby(),
         changes: Vec::new(),
     }
 }
@@ -528,6 +530,7 @@ pub(super) fn find_drift(
                     machine: member.target(),
                     group: member.group.clone(),
                     region: member.region.clone(),
+                    standby: member.is_standby(),
                     changes,
                 });
             }

@@ -119,7 +119,8 @@ pub(super) fn remember(
     }
 }
 
-/// Without `regions` Machines are not moved, even if the platform chose their region.
+/// Without `regions` Machines are not moved, even if the platform chose their region. One that the plan replaces is
+/// created in its requested region again, and needs no remark.
 pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Vec<Note> {
     let is_unwritten = |decision: &GroupDecision<'_>| {
         let regions = decision.desired.map(|group| &group.regions);
@@ -127,7 +128,20 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> V
     };
     let mut places: BTreeMap<(&GroupName, &Region, &Region), Vec<&MachineId>> = BTreeMap::new();
     for (name, decision) in decisions.iter().filter(|(_, d)| is_unwritten(d)) {
+        let is_recreated = |id: &MachineId| {
+            let recreates = |method| {
+                matches!(
+                    method,
+                    ChangeMethod::Replace | ChangeMethod::ReplaceOldFirst
+                )
+            };
+            let mut changed = decision.changed.iter();
+            changed.any(|changed| changed.member.id == id && recreates(changed.method))
+        };
         for member in &decision.primaries {
+            if is_recreated(member.id) {
+                continue;
+            }
             if let Some(requested) = &member.requested_region {
                 let region_key = (name, member.region, requested);
                 places.entry(region_key).or_default().push(member.id);

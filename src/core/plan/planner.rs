@@ -506,6 +506,9 @@ fn group_change(
         http_service: decision
             .desired
             .and_then(|group| group.locations.http_service.clone()),
+        has_size_in_parts: decision
+            .desired
+            .is_some_and(|group| group.locations.has_size_in_parts),
     }
 }
 

@@ -464,6 +464,9 @@ pub struct GroupChange {
     /// The service written as `[http_service]`, as field changes name it (`8080 tcp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_service: Option<String>,
+    /// fly.toml sets the size by `cpu_kind` or `cpus` and not by its name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_size_in_parts: bool,
 }
 
 #[expect(
@@ -499,6 +502,9 @@ pub struct Drift {
     pub group: GroupName,
     /// Its region.
     pub region: Region,
+    /// Whether it is a standby.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
     /// Fields that differ from the sent config, sent → observed.
     pub changes: Vec<FieldChange>,
 }

@@ -278,6 +278,8 @@ pub struct LineWriter<'a> {
     /// What is written of each change.
     pub detail: Detail,
     as_diff: bool,
+    /// A standby was marked with †, so that the page needs the legend.
+    pub marks_standbys: bool,
     out: &'a mut dyn fmt::Write,
 }
 
@@ -308,6 +310,7 @@ impl<'a> LineWriter<'a> {
             style,
             detail: Detail::ALL,
             as_diff: false,
+            marks_standbys: false,
             out,
         }
     }
@@ -318,6 +321,7 @@ impl<'a> LineWriter<'a> {
             style,
             detail,
             as_diff: true,
+            marks_standbys: false,
             out,
         }
     }

@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use crate::core::fleet::AppNameSource;
 
+/// The legend of the mark for standbys.
+pub const STANDBY_LEGEND: &str = "† standby: starts when the host of its primary fails";
+
 /// The source of an app's name, to print after it; empty for fly.toml.
 pub(super) fn app_name_source(named_by: Option<&AppNameSource>) -> String {
     named_by.map_or_else(String::new, |by| format!(" ({by})"))

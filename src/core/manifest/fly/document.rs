@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::core::fleet::quoting::toml_key;
-use crate::core::fleet::schema::{
-    File as MachineFile, Guest, Metrics, Restart, Static, StopConfig,
-};
+use crate::core::fleet::schema::{File as MachineFile, Metrics, Restart, Static, StopConfig};
 use crate::core::fleet::{AppName, MachineCheck, Region};
 
 use super::super::codes;
@@ -22,6 +20,7 @@ use super::deploy::Deploy;
 use super::experimental::Experimental;
 use super::group_scope::GroupScoped;
 use super::processes::{self, Process};
+use super::vm::VmSection;
 use super::{
     build, checks, containers, deploy, environment, experimental, files, machine_checks, metrics,
     mounts, restart, services, shell, signals, vm,
@@ -44,7 +43,7 @@ pub(in crate::core::manifest) struct FlyDocument {
     pub(super) http_service: Option<GroupScoped<services::ServiceEntry>>,
     pub(super) services: Vec<GroupScoped<services::ServiceEntry>>,
     pub(super) checks: Vec<GroupScoped<NamedCheck>>,
-    pub(super) vms: Vec<GroupScoped<Guest>>,
+    pub(super) vms: Vec<GroupScoped<VmSection>>,
     /// The host of Machines without a `[[vm]]`; a `[[vm]]` already includes it.
     pub(super) host_dedication_id: Option<Located<String>>,
     pub(super) mounts: Vec<GroupScoped<mounts::MountEntry>>,

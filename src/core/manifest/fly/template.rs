@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::core::fleet::schema::{Guest, Init, Mount, Service};
+use crate::core::fleet::schema::{Init, Mount, Service};
 use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
 use super::super::codes;
@@ -15,6 +15,7 @@ use super::document::FlyDocument;
 use super::group_scope::{AppGroups, GroupScoped, UnknownGroup};
 use super::mounts;
 use super::services;
+use super::vm::VmSection;
 
 /// A group's config, with spans for later checks.
 pub(in crate::core::manifest) struct Template {
@@ -27,6 +28,8 @@ pub(in crate::core::manifest) struct Template {
     pub(in crate::core::manifest) new_volume: NewVolume,
     /// The service of `[http_service]`, as field changes name it.
     pub(in crate::core::manifest) http_service: Option<String>,
+    /// Its `[[vm]]` has `cpu_kind` or `cpus` and no `size`.
+    pub(in crate::core::manifest) has_size_in_parts: bool,
     mount: Option<Range<usize>>,
 }
 
@@ -113,6 +116,7 @@ fn base_template(doc: &FlyDocument, group: &GroupName) -> Template {
         machine_checks: doc.machine_checks.clone(),
         new_volume: NewVolume::default(),
         http_service: None,
+        has_size_in_parts: false,
         mount: None,
     }
 }
@@ -294,8 +298,8 @@ fn apply_guests(
     groups: &AppGroups,
     all: &mut Templates,
 ) {
-    let mut common: Option<&GroupScoped<Guest>> = None;
-    let mut own: BTreeMap<GroupName, &GroupScoped<Guest>> = BTreeMap::new();
+    let mut common: Option<&GroupScoped<VmSection>> = None;
+    let mut own: BTreeMap<GroupName, &GroupScoped<VmSection>> = BTreeMap::new();
     for section in &doc.vms {
         match groups.named_groups(file, section, "[[vm]]", UnknownGroup::Dropped) {
             None => match common {
@@ -313,7 +317,8 @@ fn apply_guests(
     }
     for (name, template) in all.iter_mut() {
         if let Some(section) = own.get(name).copied().or(common) {
-            template.config.guest = Some(section.body.clone());
+            template.config.guest = Some(section.body.guest.clone());
+            template.has_size_in_parts = section.body.is_in_parts;
         } else if let Some(host) = &doc.host_dedication_id {
             file.report(host_without_size(file, host, name));
         }
@@ -323,8 +328,8 @@ fn apply_guests(
 /// Warns of two `[[vm]]` for a group: flyctl silently ignores one.
 fn second_size(
     file: &ManifestFile<'_>,
-    unused: &GroupScoped<Guest>,
-    used: &GroupScoped<Guest>,
+    unused: &GroupScoped<VmSection>,
+    used: &GroupScoped<VmSection>,
     group: Option<&GroupName>,
 ) -> Diagnostic {
     let (whose, rule) = match group {

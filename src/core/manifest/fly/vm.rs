@@ -16,11 +16,19 @@ use super::super::tree::Located;
 use super::super::value::Value as Written;
 use super::group_scope::GroupScoped;
 
+/// One `[[vm]]`.
+#[derive(Debug)]
+pub(in crate::core::manifest) struct VmSection {
+    pub(in crate::core::manifest) guest: Guest,
+    /// It has `cpu_kind` or `cpus` and no `size`.
+    pub(in crate::core::manifest) is_in_parts: bool,
+}
+
 /// Reads all entries in the order in which flyctl joins the three names.
 pub(super) fn read(
     fields: &mut Fields<'_, '_>,
     dedicated: Option<&str>,
-) -> Vec<GroupScoped<Guest>> {
+) -> Vec<GroupScoped<VmSection>> {
     let tables = fields.collect_tables(&["compute", "computes"], "vm");
     tables
         .into_iter()
@@ -37,10 +45,10 @@ pub(super) fn release_command_guest(fields: Fields<'_, '_>) -> Guest {
         let expected = "a string like \"512mb\" here";
         fields.file.wrong_type(&path, node, expected);
     }
-    entry(fields, None).body
+    entry(fields, None).body.guest
 }
 
-fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<Guest> {
+fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<VmSection> {
     let number = |fields: &mut Fields<'_, '_>, key| {
         // Zero is Go's "not set".
         let number = fields.integer(key, 0..u32::MAX);
@@ -60,6 +68,7 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<Gue
         persist_rootfs: persist_rootfs(&mut fields),
         ..Guest::default()
     };
+    let is_in_parts = (kind.is_some() || cpus.is_some()) && !fields.has("size");
     let size = size(&mut fields, own.gpu_kind.is_some());
     let memory_mb = memory_mb.or(memory(&mut fields));
     let usual = size
@@ -84,7 +93,7 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<Gue
         };
         check_size(&fields, &guest, places);
     }
-    let section = GroupScoped::of(&mut fields, guest);
+    let section = GroupScoped::of(&mut fields, VmSection { guest, is_in_parts });
     fields.report_unknown_keys();
     section
 }
@@ -218,7 +227,7 @@ mod tests {
 
     fn guest(text: &str) -> (Guest, usize) {
         let (vms, found) = fly_fields(&format!("[[vm]]\n{text}"), |f| read(f, Some("host")));
-        (vms.into_iter().next().unwrap().body, found.errors())
+        (vms.into_iter().next().unwrap().body.guest, found.errors())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::core::view::escape;
 use crate::core::view::line::{Line, LineWriter, display_width, truncate};
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::toml_diff::{self, DiffLine, DiffPart};
+use crate::core::view::toml_diff::{self, DiffLine, DiffPart, TomlForms};
 
 /// Maximum lines per difference.
 const MAX_LINES: usize = 40;
@@ -15,7 +15,7 @@ const MAX_LINES: usize = 40;
 /// Writes the changes with headers at this indent; signs are two columns to the left.
 pub(super) fn render_diff(
     group: &GroupName,
-    http_service: Option<&str>,
+    forms: TomlForms<'_>,
     changes: &[FieldChange],
     indent: usize,
     page: &mut LineWriter<'_>,
@@ -26,7 +26,7 @@ pub(super) fn render_diff(
         MAX_LINES
     };
     let mut hidden = 0;
-    for block in toml_diff::blocks(group, http_service, changes) {
+    for block in toml_diff::blocks(group, forms, changes) {
         if left == 0 {
             hidden += block.lines.len();
             continue;
@@ -66,7 +66,7 @@ pub(super) fn render_values(
     indent: usize,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
-    for block in toml_diff::blocks(group, None, changes) {
+    for block in toml_diff::blocks(group, TomlForms::default(), changes) {
         let mut inner = indent;
         if let Some(header) = &block.header {
             let mut line = Line::new(indent).push(Label::Hint, header);

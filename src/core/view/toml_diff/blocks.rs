@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::location::{self, TomlLocation, locate};
 use super::{http_service, value};
 use crate::core::fleet::{FieldChange, GroupName};
+use crate::core::plan::GroupChange;
 
 /// Lines under one table of fly.toml.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,15 +61,53 @@ pub enum DiffLine {
     Reordered(String),
 }
 
-/// The changes of a Machine of this group, grouped by table. `http_service` is the service that `[http_service]`
-/// defines (`8080 tcp`).
-pub fn blocks(
-    group: &GroupName,
-    http_service: Option<&str>,
-    changes: &[FieldChange],
-) -> Vec<DiffBlock> {
+/// Which of several spellings fly.toml has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TomlForms<'a> {
+    /// The service that `[http_service]` defines (`8080 tcp`).
+    pub http_service: Option<&'a str>,
+    /// The spelling of the size in `[[vm]]`.
+    pub size: SizeForm<'a>,
+}
+
+/// How `[[vm]]` sets kind and number of CPUs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SizeForm<'a> {
+    /// Not known: a size is named if both kind and number change.
+    #[default]
+    Unknown,
+    /// `size = "shared-cpu-2x"`: this name after the change.
+    Named(&'a str),
+    /// `cpu_kind` and `cpus`.
+    Parts,
+}
+
+impl<'a> TomlForms<'a> {
+    /// Those of a group of a plan.
+    pub fn of(group: &'a GroupChange) -> Self {
+        let name = group
+            .size
+            .as_deref()
+            .and_then(|size| size.split(' ').next());
+        Self {
+            http_service: group.http_service.as_deref(),
+            size: match name {
+                _ if group.has_size_in_parts => SizeForm::Parts,
+                Some(name) => SizeForm::Named(name),
+                None => SizeForm::Unknown,
+            },
+        }
+    }
+}
+
+/// The changes of a Machine of this group, grouped by table and in the spelling of fly.toml.
+pub fn blocks(group: &GroupName, forms: TomlForms<'_>, changes: &[FieldChange]) -> Vec<DiffBlock> {
     let mut ranked: Vec<(BlockRank, DiffBlock)> = Vec::new();
-    let mut changes = location::merge_exchanges(&location::with_size_names(changes), http_service);
+    let http_service = forms.http_service;
+    let mut changes = location::merge_exchanges(
+        &location::with_size_names(changes, forms.size),
+        http_service,
+    );
     if let Some(service) = http_service {
         changes = http_service::as_http_service(&changes, service);
     }
@@ -121,8 +160,12 @@ impl BlockRank {
 }
 
 /// Lines for lowered CPU or memory.
-pub fn lowered_resources(group: &GroupName, changes: &[FieldChange]) -> Vec<String> {
-    location::with_size_names(changes)
+pub fn lowered_resources(
+    group: &GroupName,
+    size: SizeForm<'_>,
+    changes: &[FieldChange],
+) -> Vec<String> {
+    location::with_size_names(changes, size)
         .iter()
         .filter(|change| change.shrinks)
         .map(|change| {
@@ -198,15 +241,46 @@ mod tests {
     use super::*;
     use crate::core::fleet::{GroupName, MachineConfig, diff};
 
+    #[test]
+    fn a_size_has_the_spelling_of_fly_toml() {
+        let guest = |cpus: u32| json!({"guest": {"cpu_kind": "shared", "cpus": cpus}});
+        let of = |size| {
+            let forms = TomlForms {
+                size,
+                ..TomlForms::default()
+            };
+            rendered_forms(guest(1), guest(2), forms)
+        };
+        insta::assert_snapshot!(of(SizeForm::Named("shared-cpu-2x")), @r#"
+        [[vm]]
+        - size = "shared-cpu-1x"
+        + size = "shared-cpu-2x"
+        "#);
+        insta::assert_snapshot!(of(SizeForm::Parts), @"
+        [[vm]]
+        - cpus = 1
+        + cpus = 2
+        ");
+        assert_eq!(of(SizeForm::Unknown), of(SizeForm::Parts));
+    }
+
     fn diff(before: Value, after: Value) -> String {
         rendered(before, after, None)
     }
 
     fn rendered(before: Value, after: Value, http: Option<&str>) -> String {
+        let forms = TomlForms {
+            http_service: http,
+            ..TomlForms::default()
+        };
+        rendered_forms(before, after, forms)
+    }
+
+    fn rendered_forms(before: Value, after: Value, forms: TomlForms<'_>) -> String {
         let config = |value| MachineConfig::from_value(value).unwrap();
         let changes = diff::diff_configs(&config(before), &config(after));
         let mut rows = Vec::new();
-        for block in blocks(&GroupName::new("web").unwrap(), http, &changes) {
+        for block in blocks(&GroupName::new("web").unwrap(), forms, &changes) {
             let which = block.which.map_or(String::new(), |w| format!("  # {w}"));
             rows.extend(block.header.map(|header| format!("{header}{which}")));
             for line in block.lines {

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::blocks::SizeForm;
 use crate::core::fleet::schema::{CONFIG, FieldRow, FieldType, Form, Table, Toml};
 use crate::core::fleet::{FieldChange, GroupName};
+use crate::core::platform::sizes;
 
 /// Header of fields without a key in fly.toml.
 pub(super) const CONFIG_ONLY: &str = "# in the Machine's config, not in fly.toml";
@@ -162,48 +164,65 @@ fn in_table(
     }
 }
 
-/// The changes, with kind and number of CPUs joined to the name of a size where both are known
-/// (`size = "shared-cpu-2x"`).
-pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
+/// The changes, with kind and number of CPUs joined to the name of a size (`size = "shared-cpu-2x"`) where fly.toml
+/// names one, or where its spelling is not known and both change.
+pub(super) fn with_size_names(changes: &[FieldChange], form: SizeForm<'_>) -> Vec<FieldChange> {
     let find = |key: &str| {
         changes
             .iter()
             .position(|c| c.path.len() == 2 && c.path[0] == "guest" && c.path[1] == key)
     };
-    let (Some(kind), Some(cpus)) = (find("cpu_kind"), find("cpus")) else {
-        return changes.to_vec();
+    let (kind, cpus) = (find("cpu_kind"), find("cpus"));
+    let unchanged = match form {
+        SizeForm::Parts => return changes.to_vec(),
+        SizeForm::Named(name) => sizes::find(name),
+        SizeForm::Unknown => None,
     };
-    let name = |kind: &Option<Value>, cpus: &Option<Value>| {
-        let (kind, cpus) = (kind.as_ref()?.as_str()?, cpus.as_ref()?.as_u64()?);
+    let name = |side: fn(&FieldChange) -> &Option<Value>| {
         let kind = match kind {
-            "shared" => "shared-cpu",
-            other => other,
+            Some(at) => side(&changes[at]).as_ref()?.as_str()?,
+            None => unchanged?.kind.as_str(),
         };
+        let cpus = match cpus {
+            Some(at) => side(&changes[at]).as_ref()?.as_u64()?,
+            None => u64::from(unchanged?.cpus),
+        };
+        let kind = if kind == "shared" { "shared-cpu" } else { kind };
         Some(Value::from(format!("{kind}-{cpus}x")))
     };
-    let before = name(&changes[kind].before, &changes[cpus].before);
-    let after = name(&changes[kind].after, &changes[cpus].after);
-    if before.is_none() && after.is_none() {
+    let before = name(|change| &change.before);
+    let after = name(|change| &change.after);
+    let parts: Vec<&FieldChange> = [kind, cpus]
+        .into_iter()
+        .flatten()
+        .map(|at| &changes[at])
+        .collect();
+    let (Some(first), false) = (
+        [kind, cpus].into_iter().flatten().min(),
+        before.is_none() && after.is_none(),
+    ) else {
         return changes.to_vec();
-    }
-    let mut folded = Vec::with_capacity(changes.len() - 1);
-    for (at, change) in changes.iter().enumerate() {
-        if at == kind.min(cpus) {
-            folded.push(FieldChange {
-                path: vec!["guest".to_owned(), "size".to_owned()],
-                before: before.clone(),
-                after: after.clone(),
-                effect: changes[kind].effect.max(changes[cpus].effect),
-                hidden: false,
-                shrinks: changes[kind].shrinks || changes[cpus].shrinks,
-                unsent: changes[kind].unsent && changes[cpus].unsent,
-                line_ends: false,
-            });
-        } else if at != kind.max(cpus) {
-            folded.push(change.clone());
+    };
+    let size = FieldChange {
+        path: vec!["guest".to_owned(), "size".to_owned()],
+        before,
+        after,
+        effect: parts
+            .iter()
+            .fold(changes[first].effect, |most, part| most.max(part.effect)),
+        hidden: false,
+        shrinks: parts.iter().any(|part| part.shrinks),
+        unsent: parts.iter().all(|part| part.unsent),
+        line_ends: false,
+    };
+    let others = changes.iter().enumerate().filter_map(|(at, change)| {
+        if at == first {
+            Some(&size)
+        } else {
+            Some(change).filter(|_| kind != Some(at) && cpus != Some(at))
         }
-    }
-    folded
+    });
+    others.cloned().collect()
 }
 
 /// The changes, with the removal and the addition of a single check or port joined to one change. The path identifies

@@ -10,6 +10,6 @@ mod location;
 mod toml_lines;
 mod value;
 
-pub use blocks::{DiffBlock, DiffLine, blocks, lowered_resources};
+pub use blocks::{DiffBlock, DiffLine, SizeForm, TomlForms, blocks, lowered_resources};
 pub use emphasis::{DiffPart, highlight_difference};
 pub use toml_lines::{TomlLines, lines_for_addition, lines_for_changes};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::blocks::{DiffBlock, DiffLine, blocks};
+use super::blocks::{DiffBlock, DiffLine, TomlForms, blocks};
 use super::location::CONFIG_ONLY;
 use crate::core::fleet::{Effect, FieldChange, GroupName};
 use crate::core::plan::Addition;
@@ -51,7 +51,11 @@ pub fn lines_for_addition(addition: &Addition) -> TomlLines {
         line_ends: false,
         unsent: false,
     };
-    let mut all = lines_for_changes(group, http_service.as_deref(), &[change]);
+    let forms = TomlForms {
+        http_service: http_service.as_deref(),
+        ..TomlForms::default()
+    };
+    let mut all = lines_for_changes(group, forms, &[change]);
     all.pop().unwrap_or_else(|| TomlLines {
         table: None,
         lines: vec![path.join(".")],
@@ -62,10 +66,10 @@ pub fn lines_for_addition(addition: &Addition) -> TomlLines {
 /// The same for each table with changes.
 pub fn lines_for_changes(
     group: &GroupName,
-    http_service: Option<&str>,
+    forms: TomlForms<'_>,
     changes: &[FieldChange],
 ) -> Vec<TomlLines> {
-    let blocks = blocks(group, http_service, changes);
+    let blocks = blocks(group, forms, changes);
     blocks.into_iter().map(lines_of_block).collect()
 }
 

@@ -8,6 +8,7 @@ use crate::core::view::machine::MachineView;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::config_diff;
 use crate::core::view::terminal::status::cells::{self, remarks, state_label};
+use crate::core::view::toml_diff::TomlForms;
 
 /// Maximum events shown.
 const MAX_EVENTS: usize = 10;
@@ -27,7 +28,7 @@ pub fn detail(view: &MachineView, style: &Style, out: &mut dyn fmt::Write) -> fm
     events(view, page)?;
     if !view.drift.is_empty() {
         title("Drift: changed outside Aeroform since the last apply", page)?;
-        config_diff::render_diff(&group(view), None, &view.drift, 4, page)?;
+        config_diff::render_diff(&group(view), TomlForms::default(), &view.drift, 4, page)?;
     }
     Ok(())
 }

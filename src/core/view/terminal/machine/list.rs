@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::core::fleet::{HostStatus, Management, VolumeId};
 use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::phrases;
 use crate::core::view::status::{MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::status::cells::{CheckNaming, checks_cell, state_label};
@@ -48,7 +49,7 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     let any = |is: fn(&MachineStatus) -> bool| machines.iter().any(is);
     let mut legend = Vec::new();
     if any(|machine| machine.standby) {
-        legend.push("† standby: starts when the host of its primary fails");
+        legend.push(phrases::STANDBY_LEGEND);
     }
     if any(|machine| machine.host != HostStatus::Ok) {
         legend.push("* host unreachable");

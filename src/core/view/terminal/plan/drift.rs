@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{full_plan, remarks};
+use super::{full_plan, ids, remarks};
+use crate::core::fleet::MachineId;
 use crate::core::fleet::profile::{ProviderKind, profile};
 use crate::core::plan::{DriftKind, Note, Plan};
 use crate::core::view::drift_bundle::{DriftBundle, DriftResolution};
@@ -11,6 +12,7 @@ use crate::core::view::outline::Outline;
 use crate::core::view::phrases;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::config_diff;
+use crate::core::view::toml_diff::TomlForms;
 
 /// Maximum ids per entry.
 const MAX_IDS: usize = 8;
@@ -22,6 +24,7 @@ pub fn drift_only(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     page.blank()?;
     let outline = Outline::of(plan);
     drift(plan, &outline, page)?;
+    ids::standby_legend(page)?;
     let unseen: Vec<Note> = plan.unverifiable_machines().cloned().collect();
     remarks::render_notes("warning", Label::Warning, &unseen, page)?;
     page.line(&drift_counts(plan, unseen.is_empty()))
@@ -115,38 +118,35 @@ pub(in crate::core::view) fn drift_entry(
     } else {
         MAX_IDS
     };
-    let mut ids = Line::new(8);
+    let mut listed = Line::new(8);
     let mut region = None;
     for drift in bundle.machines.iter().take(limit) {
         if region.is_some() {
-            ids.add(Label::Plain, " ");
+            listed.add(Label::Plain, " ");
         }
         if region != Some(&drift.region) {
             if region.is_some() {
-                ids.add(Label::Dim, "· ");
+                listed.add(Label::Dim, "· ");
             }
-            ids.add(Label::Dim, &drift.region);
-            ids.add(Label::Plain, " ");
+            listed.add(Label::Dim, &drift.region);
+            listed.add(Label::Plain, " ");
             region = Some(&drift.region);
         }
         let machine = &drift.machine;
-        ids.add(
-            Label::Plain,
-            machine
-                .id
-                .as_ref()
-                .map_or(machine.name.as_str(), |id| id.as_str()),
-        );
+        let id = machine.id.as_ref().map(MachineId::as_str);
+        let name = id.unwrap_or(machine.name.as_str());
+        listed.add(Label::Plain, ids::marked(name, drift.standby));
+        page.marks_standbys |= drift.standby;
     }
     let more = bundle.machines.len().saturating_sub(limit);
     if more > 0 {
-        ids.add(
+        listed.add(
             Label::Dim,
             format!(" + {} more", phrases::group_digits(more)),
         );
     }
-    page.line(&ids)?;
-    config_diff::render_diff(bundle.group, None, bundle.fields, 10, page)
+    page.line(&listed)?;
+    config_diff::render_diff(bundle.group, TomlForms::default(), bundle.fields, 10, page)
 }
 
 fn resolution_text(resolution: Option<DriftResolution>) -> &'static str {

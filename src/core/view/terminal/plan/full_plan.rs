@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{closing, drift, group_table, remarks, section};
+use super::{closing, drift, group_table, ids, remarks, section};
 use crate::core::plan::Plan;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Outline;
@@ -22,6 +22,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
         section::section(section, first_update, page)?;
         first_update &= !section.has_updates();
     }
+    ids::standby_legend(page)?;
     remarks::remarks(plan, page)?;
     closing::closing(plan, &outline, page)
 }

@@ -20,13 +20,15 @@ pub(super) fn ids(
     indent: usize,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
+    let mut marks_standbys = false;
     let regions: Vec<(&Region, Vec<String>)> = bundle
         .by_region()
         .into_iter()
         .map(|(region, items)| {
             let ids = items.iter().filter_map(|item| {
-                let dagger = if item.is_standby() { "†" } else { "" };
-                Some(format!("{}{dagger}", item.id()?))
+                let id = item.id()?;
+                marks_standbys |= item.is_standby();
+                Some(marked(id.as_str(), item.is_standby()))
             });
             (region, ids.collect())
         })
@@ -35,6 +37,7 @@ pub(super) fn ids(
     if regions.is_empty() {
         return Ok(());
     }
+    page.marks_standbys |= marks_standbys;
     let limit = if page.style.verbose {
         usize::MAX
     } else {
@@ -78,6 +81,21 @@ pub(super) fn ids(
         page.line(&Line::new(indent).push(Label::Dim, text))?;
     }
     Ok(())
+}
+
+/// An id, with a † for a standby.
+pub(super) fn marked(id: &str, is_standby: bool) -> String {
+    let dagger = if is_standby { "†" } else { "" };
+    format!("{id}{dagger}")
+}
+
+/// Writes the legend if a standby was marked.
+pub(super) fn standby_legend(page: &mut LineWriter<'_>) -> fmt::Result {
+    if !page.marks_standbys {
+        return Ok(());
+    }
+    page.line(&Line::new(0).push(Label::Dim, phrases::STANDBY_LEGEND))?;
+    page.blank()
 }
 
 fn add(line: &mut Line, region: &Region, pad: usize, ids: &[String], limit: usize) {

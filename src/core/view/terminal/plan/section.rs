@@ -11,7 +11,7 @@ use crate::core::view::outline::Section;
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
 use crate::core::view::terminal::config_diff;
-use crate::core::view::toml_diff::{self, TomlLines};
+use crate::core::view::toml_diff::{self, TomlForms, TomlLines};
 
 /// Maximum distinct reasons per entry.
 const MAX_REASONS: usize = 3;
@@ -129,19 +129,17 @@ fn entry(
     if page.style.verbose || !is_explained(bundle) {
         reasons(bundle, page)?;
     }
-    for text in toml_diff::lowered_resources(section.name, bundle.fields) {
+    let forms = section.group.map(TomlForms::of).unwrap_or_default();
+    for text in toml_diff::lowered_resources(section.name, forms.size, bundle.fields) {
         page.line(
             &Line::new(8)
                 .push(Label::Error, "! shrinks ")
                 .push(Label::Destroy, text),
         )?;
     }
-    let http_service = section
-        .group
-        .and_then(|group| group.http_service.as_deref());
     if page.detail.fields {
-        config_diff::render_diff(section.name, http_service, bundle.fields, 10, page)?;
-        unsent_removals_hint(section.name, http_service, bundle.fields, page)?;
+        config_diff::render_diff(section.name, forms, bundle.fields, 10, page)?;
+        unsent_removals_hint(section.name, forms, bundle.fields, page)?;
     }
     if page.detail.equipment && matches!(bundle.kind, ChangeKind::Replace(ReplaceOrder::NewFirst)) {
         create::replacement_volumes(bundle, page)?;
@@ -156,7 +154,7 @@ fn entry(
 /// A hint how to keep removed fields that the manifests never set.
 fn unsent_removals_hint(
     group: &GroupName,
-    http_service: Option<&str>,
+    forms: TomlForms<'_>,
     fields: &[FieldChange],
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
@@ -170,7 +168,7 @@ fn unsent_removals_hint(
                 .to_owned()
         }
         _ => {
-            let lines = toml_diff::lines_for_changes(group, http_service, &unsent);
+            let lines = toml_diff::lines_for_changes(group, forms, &unsent);
             let limit = if page.style.verbose {
                 usize::MAX
             } else {

@@ -64,10 +64,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     let standbys = view.machines.iter().any(|machine| machine.standby);
     if standbys {
         page.blank()?;
-        page.line(&Line::new(0).push(
-            Label::Dim,
-            "† standby: starts when the host of its primary fails",
-        ))?;
+        page.line(&Line::new(0).push(Label::Dim, phrases::STANDBY_LEGEND))?;
     }
     other_projects(&view.other_project_machines, page)
 }
