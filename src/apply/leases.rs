@@ -36,7 +36,7 @@ impl StepContext<'_> {
             if self.shared.cancel.is_stopping() {
                 return Err(halted().into());
             }
-            // Whoever does not hear the answer cannot let go of what it gives.
+            // Without the answer the lease cannot be released.
             tokio::select! {
                 biased;
                 answer = job.provider.acquire_lease(&job.plan.app, id, &why) => {

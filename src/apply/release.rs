@@ -1,9 +1,8 @@
 //! The release of a run: registered before its first change, and marked at its end (rule 30).
 //!
-//! Bookkeeping for people. Where it cannot be registered the run goes on under the number that the plan
-//! says, and tells why. Never registers a second one for an answer that was lost: it asks. What was
-//! registered stands in the journal before the first change: no Machine bears it yet, and whoever goes on
-//! after a crash is not to wait for it.
+//! Information for people. If it cannot be registered, the run continues with the planned number and reports why.
+//! After a lost answer it looks the release up and never registers a second one. The journal has the release before
+//! the first change: no Machine has it yet, and a run after a crash must not wait for it.
 
 use std::time::Duration;
 
@@ -17,14 +16,14 @@ use crate::journal::{PendingCall, PendingCallRow};
 use crate::provider::retry::{FailedTry, RELEASE, Retry, retry, sleep_between};
 use crate::provider::{ErrorClass, ProviderError};
 
-/// A pause that is worth no word.
+/// A pause too short to report.
 const UNREPORTED_PAUSE: Duration = Duration::from_secs(1);
-/// How long saying how far a release has come may take.
+/// The timeout for updating the status of a release.
 const MARK_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long saying that it is over may take, with all tries.
+/// The timeout for closing a release, with all retries.
 const END_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Registers the release of the plan, if it has one. None also when the run was cancelled before.
+/// Registers the release of the plan, if it has one; `None` if the run was cancelled before.
 pub(super) async fn register(shared: &ApplyContext<'_>) -> Option<ReleaseStamp> {
     let planned = shared.input.plan.release.as_ref()?;
     if shared.is_halted() || shared.halt.borrow().is_some() || !shared.input.lock.is_held() {
@@ -76,8 +75,8 @@ fn journal_release(shared: &ApplyContext<'_>, id: &str) {
     }
 }
 
-/// Says how the run ended, and gives why that could not be said. A release that nobody ends is taken for one
-/// that is under way, by whoever does not know that it is over.
+/// Closes the release with the outcome of the run; returns the reason if that failed. Other tools treat a release
+/// that is never closed as in progress.
 pub(super) async fn end_release(shared: &ApplyContext<'_>, report: &Report) -> Option<String> {
     let id = report.release.as_ref()?.id.as_ref()?;
     let changes = shared.input.plan.changes();
@@ -102,7 +101,7 @@ pub(super) async fn end_release(shared: &ApplyContext<'_>, report: &Report) -> O
     }
 }
 
-/// Says it again after failures that may pass: it can be said twice.
+/// Retries after transient failures; the call is idempotent.
 async fn end_with_retry(
     shared: &ApplyContext<'_>,
     id: &str,
@@ -130,7 +129,7 @@ async fn end_with_retry(
 
 async fn update_status(shared: &ApplyContext<'_>, id: &str, status: ReleaseStatus) {
     let job = &shared.input;
-    // Whoever reads a release that was not marked sees its age.
+    // Readers of an unmarked release see its age.
     let marked = job.provider.set_release_status(&job.plan.app, id, status);
     let _ = timeout(MARK_TIMEOUT, marked).await;
 }
@@ -188,11 +187,11 @@ async fn register_with_retry(
     registered.map_err(|failed| failed.why)
 }
 
-/// What a pause before another registration is for, as its event says.
+/// The text of the event for a pause before another registration.
 const RETRY_WAIT: &str = "another try to register the release";
 const RATE_LIMIT_WAIT: &str = "the rate limit of releases";
 
-/// Why a release was not registered, and whether another try may do it.
+/// Why a release was not registered, and whether a retry may succeed.
 struct Unregistered {
     why: String,
     again: Option<Retry>,
@@ -217,8 +216,8 @@ impl Unregistered {
     }
 }
 
-/// The release that a lost answer was about; none when it certainly does not exist. What cannot be told
-/// is an error, so that no second one is made.
+/// The release of a lost answer; none if it certainly does not exist. If that is unknown, an error prevents a second
+/// one.
 async fn find_registered(
     shared: &ApplyContext<'_>,
     planned: &PlannedRelease,
@@ -228,8 +227,8 @@ async fn find_registered(
     let before = job.observed.release.as_ref().map_or(0, |r| r.version);
     let find = async || match job.provider.newest_release(&job.plan.app).await {
         Ok(Some(release)) if release.version > before => {
-            // The words of an image may be rewritten; whoever else made one would have to be at it at
-            // this very moment.
+            // The platform may rewrite the image's name; another tool would have to register a release at the same
+            // moment.
             let other = release.image.is_some() && release.image != planned.image;
             if other || !release.in_progress {
                 return Err(Unfound::Never(format!(
@@ -239,7 +238,7 @@ async fn find_registered(
             }
             Ok(release)
         }
-        // One that lags shows it a moment later.
+        // A lagging list shows it a moment later.
         Ok(_) => Err(Unfound::NotYet),
         Err(error) => Err(Unfound::Unread(error)),
     };
@@ -259,10 +258,10 @@ async fn find_registered(
 
 /// Why a release was not found.
 enum Unfound {
-    /// The newest one is older.
+    /// The newest release is older.
     NotYet,
-    /// The newest one could not be read.
+    /// The newest release could not be read.
     Unread(ProviderError),
-    /// It was somebody else's.
+    /// The newest release is by another tool.
     Never(String),
 }

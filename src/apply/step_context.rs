@@ -64,7 +64,7 @@ impl<'a> StepContext<'a> {
         self.emit(StepEvent::Created { id: id.clone() });
     }
 
-    /// Says what is waited for, and for how long at most.
+    /// Reports what the step waits for, and the longest wait.
     pub(super) fn report_waiting(&self, on: impl Into<String>, at_most: Duration) {
         self.emit(StepEvent::Waiting {
             on: on.into(),
@@ -72,8 +72,8 @@ impl<'a> StepContext<'a> {
         });
     }
 
-    /// Makes one call, waiting for limits before it and trying again after failures that certainly
-    /// changed nothing. Dropped by a cancel only when its grace is over.
+    /// Makes one call: waits for limits first, and retries after failures that certainly changed nothing. A cancel
+    /// drops it only after the grace period.
     pub(super) async fn call(&self, call: &Call) -> Result<Receipt, CallError> {
         let limits = RateLimited::of(call.action(), call.machine());
         let policy = |failed: &TryError| self.seeded(failed.provider().and_then(retry::of_call));
@@ -268,7 +268,7 @@ impl<'a> StepContext<'a> {
         at_most: Duration,
     ) -> PartResult<Option<Machine>> {
         let id = &machine.id.clone();
-        // One that starts and ends over and over may well be on its way to the change that mends it.
+        // A Machine that restarts repeatedly may be about to get the change that repairs it.
         if !machine.state.is_transient() || machine.is_restart_looping() {
             return Ok(Some(machine));
         }
@@ -286,7 +286,7 @@ impl<'a> StepContext<'a> {
         }
     }
 
-    /// Says why the step goes on in another way than before.
+    /// Reports why the step continues in another way.
     pub(super) fn report_fallback(&self, cause: impl Into<String>) {
         self.emit(StepEvent::Retrying {
             cause: cause.into(),
@@ -473,7 +473,7 @@ impl<'a> StepContext<'a> {
             step: self.step,
             what,
         };
-        // The receiver outlives every step; after it nobody listens any more.
+        // The receiver outlives every step; a closed channel has no listener.
         let _ = self.shared.events.send(event);
     }
 }

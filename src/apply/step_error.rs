@@ -136,7 +136,7 @@ impl From<StepError> for PartError {
     }
 }
 
-/// Why a call gave no receipt.
+/// Why a call returned no receipt.
 #[derive(Debug)]
 pub(super) enum CallError {
     /// Another client was faster.

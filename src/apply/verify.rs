@@ -437,7 +437,7 @@ fn precondition_volumes(change: &Change) -> &[crate::core::fleet::VolumeId] {
     change.precondition.as_ref().map_or(&[], |pin| &pin.volumes)
 }
 
-/// Machines with the name of a created one, in addition to it.
+/// Other Machines with the name of a created one.
 async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let launches: BTreeMap<&str, Option<&MachineId>> = shared
         .input

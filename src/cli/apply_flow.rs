@@ -16,8 +16,9 @@ use super::consent::{self, Consent};
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
-use super::refused_plan::{check_refusals, conflicting_run, stale_plan, stale_plan_since};
+use super::refused_plan::{check_refusals, conflicting_run};
 use super::session::{self, Session};
+use super::stale_plan::{stale_plan, stale_plan_since};
 use super::{Context, run_and_report, views};
 use crate::core::fleet::RunId;
 use crate::core::plan::releases::{release_in_progress, release_name as named_release};
@@ -53,7 +54,7 @@ pub(super) struct ApplyRequest<'a> {
     pub(super) flags: &'a ApplyFlags,
 }
 
-/// Plans, asks and applies.
+/// Plans, asks for approval, and applies.
 pub(super) async fn run(
     context: &Context<'_>,
     request: &ApplyRequest<'_>,
@@ -567,7 +568,7 @@ impl ApplyFlow<'_> {
     }
 }
 
-/// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
+/// Exit 0 of a refresh means that the state matches the provider, and of a destroy that nothing is left.
 fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
     formats::print(ui, CommandOutput::EmptyRun(plan));
     RunOutcome::of_empty_run(plan).into()

@@ -54,7 +54,7 @@ codes! {
     EDIT_INVALID "edit_invalid" Error:
         "this edit would make the manifests invalid; nothing was changed",
         "What a verb would write contradicts something else that is written; that is shown with its place.",
-        "Make the change by hand, together with what it contradicts.";
+        "Make the change by hand, together with the settings that contradict it.";
     EMULATOR_DATA "emulator_data" Error:
         "cannot open the emulator's data file `…`: …",
         "The file of `--data` is not an emulator database, or is not writable.",
@@ -89,8 +89,8 @@ codes! {
         "Add `--plan-only` or `--edit-only`, or remove `--refresh=false`.";
     NOT_EDITABLE "not_editable" Error:
         "`…` cannot be edited without changing other entries; nothing was changed",
-        "The entry stands in a form that has no smallest change, such as a table that another one completes.",
-        "Make the change that is printed by hand.";
+        "The entry is written in a form that cannot be changed alone, such as a table that another one extends.",
+        "Make the printed change by hand.";
     NOT_TOML "not_toml" Error:
         "`…` is not TOML; only TOML files can be edited; nothing was changed",
         "The app is configured by a fly.json or fly.yaml.",

@@ -44,6 +44,7 @@ mod scale_show;
 mod scale_size;
 mod session;
 mod show_config;
+mod stale_plan;
 mod state;
 mod status;
 mod unlock;

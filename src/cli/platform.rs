@@ -1,4 +1,4 @@
-//! `aeroform platform`: what Fly offers, from the program's own data. Asks nobody.
+//! `aeroform platform`: what Fly offers, from built-in data, without a network request.
 
 use super::Context;
 use super::args::PlatformVerb;

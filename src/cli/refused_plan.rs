@@ -1,11 +1,9 @@
-//! Errors for a plan that is not applied: refused, or out of date.
+//! The errors for a plan that cannot be applied.
 
 use super::codes;
-use crate::core::fleet::{MachineId, Release};
+use crate::core::fleet::MachineId;
 use crate::core::plan::codes::{STATE_BEHIND, named};
-use crate::core::plan::releases::describe_release as released;
 use crate::core::plan::{AdoptedRun, Plan, unrecorded_run_hint};
-use crate::run::Preview;
 use crate::ui::Failure;
 
 /// Fails on refusals; those that say that the state belongs to another app count as stale.
@@ -32,40 +30,6 @@ pub(super) fn check_refusals(plan: &Plan) -> Result<(), Failure> {
         failure.exit = code.exit_class().into();
     }
     Err(failure)
-}
-
-/// The reviewed plan is out of date, with the differences.
-pub(super) fn stale_plan(message: &str, differences: Vec<String>) -> Failure {
-    let failure = Failure::new(codes::STALE_PLAN, message)
-        .hint("run `aeroform plan` and review the new plan");
-    differences.into_iter().fold(failure, Failure::cause)
-}
-
-/// The same, with a release made since and what an apply would now revert of it.
-pub(super) fn stale_plan_since(
-    message: &str,
-    mut differences: Vec<String>,
-    fresh: &Preview,
-    shown: Option<&Plan>,
-) -> Failure {
-    let release = fresh.observed.as_ref().and_then(|o| o.release.as_ref());
-    let newer =
-        |release: &&Release| shown.is_some_and(|plan| Some(release.version) > plan.newest_release);
-    if let Some(release) = release.filter(newer) {
-        differences.push(format!("{} is newer than that plan", released(release)));
-    }
-    let reverts = fresh.plan.reverts();
-    differences.extend(reverts.iter().map(|revert| {
-        let found = release.filter(|release| release.version == revert.release);
-        let who = found.map_or_else(String::new, |found| format!(" ({})", released(found)));
-        format!("an apply now {}{who}", revert.describe())
-    }));
-    let failure = stale_plan(message, differences);
-    if reverts.is_empty() {
-        failure
-    } else {
-        failure.hint("`aeroform plan` shows what an apply would revert")
-    }
 }
 
 /// This run waited for another one, and the plan would change that run's Machines.

@@ -300,7 +300,7 @@ impl Session {
 }
 
 /// Refuses to guess the provider: with a token or an image an app is more likely on Fly than on this computer.
-/// `written` tells where to write the provider.
+/// `written` names the file for the provider.
 pub(super) fn check_provider_named(
     context: &Context<'_>,
     is_named: bool,

@@ -2,7 +2,7 @@
 //!
 //! Nothing in here is async, reads a clock, draws a random number, looks at the environment, opens a
 //! file or a socket. The same input in any order gives byte-equal output. Start at [`fleet`] for the
-//! nouns and go on to [`plan`] for what is decided with them.
+//! data types and continue with [`plan`] for the decisions.
 
 pub mod code;
 pub mod escape;

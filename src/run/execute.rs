@@ -94,7 +94,7 @@ impl RunContext<'_> {
             },
         };
         let mut report = Box::pin(apply::run(job, cancel, events)).await;
-        // A newer release of this run exists, so nobody waits for the previous one.
+        // A newer release of this run exists, so no run waits for the previous one.
         report
             .remarks
             .extend(left.filter(|_| report.release.is_none()));

@@ -20,12 +20,12 @@ use crate::core::view::style::Label;
 use crate::core::view::{Style, json};
 use crate::env::Env;
 
-/// How much is said.
+/// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loudness {
-    /// Only what matters (`-q`).
+    /// Warnings, errors and data only (`-q`).
     Quiet,
-    /// What a person wants to see.
+    /// Normal output.
     Normal,
     /// Everything (`-v`).
     Verbose,
@@ -38,8 +38,8 @@ struct Colors {
     talk: bool,
 }
 
-/// A finished text as it may leave the program: without the token, without what is certainly a secret, and with
-/// nothing in it that a terminal or a CI runner would obey.
+/// A text that is safe to print: without the token, without certain secrets, and without sequences that a terminal or
+/// a CI runner would execute.
 fn sanitize(text: &str, colored: bool) -> Cow<'_, str> {
     let text = map_cow(Cow::Borrowed(text), scrub::scrubbed);
     let text = map_cow(text, patterns::redact_certain);
@@ -53,7 +53,7 @@ fn map_cow(text: Cow<'_, str>, with: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, s
     }
 }
 
-/// Where the program's words go. Shared by reference; it may be used from any task.
+/// The output of the program. Shared by reference; any task may use it.
 #[derive(Debug)]
 pub struct Ui {
     streams: Streams,
@@ -62,12 +62,12 @@ pub struct Ui {
     draws: bool,
     loudness: Loudness,
     format: OutputFormat,
-    /// Rows are drawn that a line would tear; they say what is waited for.
+    /// Progress rows are drawn, which other lines would break; the rows show what the run waits for.
     drawing: Arc<AtomicBool>,
     program: &'static str,
     /// Bytes of a Markdown document.
     budget: usize,
-    /// Whether the command has begun to change anything.
+    /// Whether the command may have changed anything.
     may_have_changed: AtomicBool,
     /// Where results go; none is standard output.
     file: Option<Mutex<OutputFile>>,
@@ -83,7 +83,7 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Looks at the streams once; what is found holds for the whole run.
+    /// Inspects the streams once, for the complete run.
     pub fn new(env: &Env, color: ColorChoice, loudness: Loudness, format: OutputFormat) -> Self {
         let streams = Streams::of_process();
         Self {
@@ -179,15 +179,15 @@ impl Ui {
         *self.defect.lock().expect("no writer panics") = Some(failure);
     }
 
-    /// The same for a run that was begun so (`aeroform -C shop`): commands in texts for people begin like it.
+    /// The same with the start of the command line (`aeroform -C shop`), which printed commands begin with.
     #[must_use]
     pub fn with_program(mut self, program: String) -> Self {
-        // Once in a process, and needed to its end.
+        // Once per process, and needed until its end.
         self.program = program.leak();
         self
     }
 
-    /// How this run was begun, up to the verb.
+    /// The command line of this run up to the verb.
     pub fn program(&self) -> &'static str {
         self.program
     }
@@ -207,40 +207,39 @@ impl Ui {
         self.color.talk
     }
 
-    /// Columns.
+    /// The width in columns.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Whether standard error is a terminal on which lines can be drawn again.
+    /// Whether standard error is a terminal whose lines can be redrawn.
     pub fn can_draw(&self) -> bool {
         self.draws
     }
 
-    /// How much is said.
+    /// How much is printed.
     pub fn loudness(&self) -> Loudness {
         self.loudness
     }
 
-    /// The form of standard output.
+    /// The format of standard output.
     pub fn format(&self) -> OutputFormat {
         self.format
     }
 
-    /// Writes a finished text to standard output, with nothing in it that a terminal or a CI runner would
-    /// obey. Once a write has failed (a reader that went away, a full disk) the rest is dropped, so that no
-    /// work is left half done for it; [`Ui::finish`] tells.
+    /// Writes a text to standard output, without sequences that a terminal or a CI runner would execute. After a
+    /// failed write (closed pipe, full disk) all further output is dropped, so that the work continues;
+    /// [`Ui::finish`] reports it.
     pub fn data(&self, text: &str) {
         self.verbatim(&self.sanitized_stdout(text));
     }
 
-    /// The same for text in which secrets are what was asked for: `--show-secrets`, and lines that a program has
-    /// written. The token is not among them.
+    /// The same with secrets shown: for `--show-secrets`, and for the output of programs. The token stays hidden.
     pub fn data_with_secrets(&self, text: &str) {
         self.verbatim(&sanitize_output(&scrub::scrubbed(text), self.color.data));
     }
 
-    /// Writes to standard output as it is: text that is written for a runner or a shell to obey.
+    /// Writes to standard output unchanged: text that a CI runner or a shell executes.
     pub fn verbatim(&self, text: &str) {
         let mut trouble = self.write_error.lock().expect("no writer panics");
         if trouble.is_none() {
@@ -269,23 +268,23 @@ impl Ui {
         self.verbatim(&sanitize(&text, self.color.data));
     }
 
-    /// Whether standard output still takes anything; who sends without end asks this.
+    /// Whether standard output is still open; endless commands check this.
     pub fn accepts_data(&self) -> bool {
         self.write_error.lock().expect("no writer panics").is_none()
     }
 
-    /// A line to standard error, whatever the loudness.
+    /// Writes a line to standard error at every verbosity.
     pub fn talk(&self, line: &str) {
         self.write_stderr(&format!("{line}\n"));
     }
 
-    /// Writes a finished text to standard error, as safe as [`Ui::data`].
+    /// Writes a text to standard error, as safe as [`Ui::data`].
     pub(super) fn write_stderr(&self, text: &str) {
-        // There is no other place to tell that standard error does not work.
+        // A failure of standard error cannot be reported anywhere.
         let _ = io::stderr().write_all(self.sanitized_stderr(text).as_bytes());
     }
 
-    /// The text as it is written to standard output.
+    /// The text for standard output.
     pub fn sanitized_stdout<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.escaped(text, self.color.data)
     }
@@ -297,7 +296,7 @@ impl Ui {
         }
     }
 
-    /// Makes the message of a panic leave as every other text does: it may quote anything.
+    /// Prints panic messages like every other text, since they may quote anything.
     pub fn sanitize_panics(&self) {
         std::panic::set_hook(Box::new(|panic| {
             let text = format!("{panic}\n");
@@ -305,12 +304,12 @@ impl Ui {
         }));
     }
 
-    /// The text as it is written to standard error.
+    /// The text for standard error.
     pub(super) fn sanitized_stderr<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.escaped(text, self.color.talk)
     }
 
-    /// Sentences to standard error, each on its line, unless `-q`.
+    /// Writes sentences to standard error, one per line, unless `-q`.
     pub fn say(&self, text: &str) {
         if self.loudness == Loudness::Quiet {
             return;
@@ -322,7 +321,7 @@ impl Ui {
         }
     }
 
-    /// Tells from anywhere what is waited for, unless `-q` or while rows are drawn.
+    /// Reports what the run waits for, unless `-q` is set or progress rows are drawn.
     pub fn progress_writer(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
         let (quiet, colored) = (self.loudness == Loudness::Quiet, self.color.talk);
         let drawing = Arc::clone(&self.drawing);
@@ -334,24 +333,23 @@ impl Ui {
         })
     }
 
-    /// Says whether rows are drawn from now on.
+    /// Sets whether progress rows are drawn.
     pub(super) fn draw_rows(&self, drawn: bool) {
         self.drawing.store(drawn, Ordering::Relaxed);
     }
 
-    /// A warning.
+    /// Prints a warning.
     pub fn warn(&self, message: &str) {
         let line = Line::new(0).push(Label::Warning, "warning:").plain(" ");
         self.write_stderr(&self.wrapped(&line.plain(message)));
     }
 
-    /// Where sentences wrap on standard error.
+    /// The wrapping width of sentences on standard error.
     pub fn sentence_width(&self) -> usize {
         self.sentence_style().width
     }
 
-    /// How sentences are written to standard error: a terminal would break them anywhere, and elsewhere a sentence
-    /// is a line.
+    /// The style of sentences on standard error: wrapped at words on a terminal, one line per sentence elsewhere.
     pub(super) fn sentence_style(&self) -> Style {
         Style {
             color: self.color.talk,
@@ -373,7 +371,7 @@ impl Ui {
         text
     }
 
-    /// Notes that from now on something may have been changed.
+    /// Records that something may have been changed.
     pub fn mark_changing(&self) {
         self.may_have_changed.store(true, Ordering::Relaxed);
     }
@@ -383,7 +381,7 @@ impl Ui {
         self.may_have_changed.load(Ordering::Relaxed)
     }
 
-    /// A failure, in both forms where programs listen.
+    /// Prints a failure; with JSON, in both forms.
     pub fn failure(&self, failure: &Failure) {
         for output in self.outputs() {
             if output.format == OutputFormat::Json {
@@ -393,8 +391,7 @@ impl Ui {
         self.write_stderr(&failure.render(&self.sentence_style()));
     }
 
-    /// How the program ends, given how its command ended: a reader that went away is no failure, data
-    /// that could not be written otherwise is one.
+    /// The exit code of the program for that of its command: a closed pipe is no failure, any other failed write is.
     pub fn finish(&self, exit: Exit) -> Exit {
         let mut exit = exit;
         for output in self.outputs() {

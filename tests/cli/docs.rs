@@ -61,7 +61,7 @@ fn the_table_of_exit_codes_is_the_one_in_the_program() {
 
 fn errors() -> String {
     let mut page = String::from(
-        "# Errors\n\nEvery code that Aeroform knows, made from the program itself; a test keeps it so, and \
+        "# Errors\n\nAll codes of Aeroform, generated from the program; \
          each code is provoked by a test. `…` stands for a value. The codes never change their meaning, \
          and programs find them in the JSON that `--json` prints; exit codes are on [a page of their \
          own](exit-codes.md).\n",
@@ -73,7 +73,7 @@ fn errors() -> String {
         for code in table.codes {
             let (message, cause, hint) = (code.message(), code.cause(), code.hint());
             let message = if message == "…" {
-                "(what it was)"
+                "(the error itself)"
             } else {
                 message
             };

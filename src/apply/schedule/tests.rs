@@ -179,7 +179,7 @@ fn destroy() -> Action {
     }
 }
 
-/// What begins after the first step has failed, and what is then settled as not begun.
+/// The steps that start after the first failure, and the steps that are then skipped.
 fn after_the_first_fails(plan: &Plan) -> (Vec<u32>, Vec<u32>) {
     let mut schedule = Schedule::new(plan);
     assert_eq!(starts(&mut schedule, 1), [0]);

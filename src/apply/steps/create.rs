@@ -188,7 +188,7 @@ impl InheritedState {
                 cordoned: false,
             });
         };
-        // Only after it stopped it is known whether somebody stopped it.
+        // Whether it was stopped from outside is known only after it stopped.
         if matches!(
             live.state,
             MachineState::Stopping | MachineState::Suspending
@@ -325,7 +325,7 @@ async fn create_unless_there(
                     refuse_other_run(context, &machine)?;
                     return Ok(CreateResult::Existing(machine));
                 }
-                // A run that died destroyed what it had made, and the name is taken until that is gone.
+                // A crashed run destroyed its Machine; the name is taken until that is gone.
                 leaves(context, &machine.id, "its name").await?;
             }
             // A list that lacks the Machine longer than most is no reason to give up: as long as the name is

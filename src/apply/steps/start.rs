@@ -46,7 +46,7 @@ pub(super) async fn start(
     gate::wait_for_gate(context, progress, gate).await
 }
 
-/// Looks at the Machine and starts it; none where it is to stay at rest.
+/// Reads the Machine and starts it; none if it stays stopped.
 async fn start_once(
     context: &StepContext<'_>,
     progress: &mut StepProgress,
@@ -84,7 +84,7 @@ async fn start_once(
         Err(CallError::NoRoom(error) | CallError::Invalid(error)) => {
             StepError::from_provider(&error).into()
         }
-        // It may have been done, or the platform is not done with the Machine yet: the next look tells.
+        // The call may have worked, or the platform is still busy with the Machine: the next read shows it.
         Err(CallError::Conflict(error)) => PartError::conflict(error),
         Err(CallError::Unknown(error)) => PartError::unknown(error),
     })

@@ -210,7 +210,7 @@ pub(super) async fn ensure_config(
         .await
 }
 
-/// What a look at the Machine finds.
+/// The result of reading the Machine.
 enum ConfigState {
     /// It has the wanted config.
     UpToDate(UpdatedMachine),
@@ -225,7 +225,7 @@ struct ConfigUpdate<'u, 'a> {
     id: &'u MachineId,
     desired: &'u DesiredMachine<'a>,
     terms: &'u UpdateTerms<'u>,
-    /// How long it may take to settle, and how long where it is `created`.
+    /// The timeout for settling, and the one for the state `created`.
     patience: (Duration, Duration),
     /// The last call whose answer was lost.
     sent: Option<UpdatedMachine>,

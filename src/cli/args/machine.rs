@@ -78,7 +78,7 @@ Examples:
     /// Add a Machine like an existing one
     #[command(after_help = "\
 Like `fly machine clone ID --region REGION`. Increases the group's count in aeroform.toml, as a map of regions, and \
-applies the plan. The new Machine is built from fly.toml like every Machine of its group; what no file sets is \
+applies the plan. The new Machine is built from fly.toml like every Machine of its group; fields that no file sets are \
 copied from the cloned Machine. If the group has a mount, the new Machine gets a new, empty volume.
 
 With flyctl:

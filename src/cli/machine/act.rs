@@ -428,7 +428,7 @@ impl MachineAction {
         }
     }
 
-    /// Only what runs can be restarted or suspended.
+    /// Only running Machines can be restarted or suspended.
     fn check_allowed(self, machine: &Machine) -> Result<(), Failure> {
         let runs = matches!(
             machine.state,

@@ -2,7 +2,7 @@
 //! (rule 10).
 //!
 //! They are ignored in one direction only. A value that a file writes and the Machine lacks is a change,
-//! whatever the platform's default is. A value that the Machine has and no file writes is no change if it is
+//! whatever the platform's default is. A value that the Machine has and no file sets is no change if it is
 //! the default, or if the platform was seen to add it.
 
 use std::borrow::Cow;

@@ -16,7 +16,7 @@ pub struct Rollout {
     /// The arguments of the command that runs afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed_command: Option<Vec<String>>,
-    /// Where a compose file with containers is configured (`fly.toml:4`).
+    /// The location of the configured compose file with containers (`fly.toml:4`).
     #[serde(skip)]
     pub compose: Option<String>,
     /// What a failure stops. Not part of the desired digest, because it changes no Machine.

@@ -80,7 +80,7 @@ impl Settings {
         self.state.clone().unwrap_or_else(usual)
     }
 
-    /// `otherwise` is where Machines run, where nothing says so.
+    /// `otherwise` is the provider if no setting names one.
     pub(super) fn resolve(
         aeroform: &AeroformDocument,
         overrides: &Overrides,

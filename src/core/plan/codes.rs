@@ -20,7 +20,7 @@ codes! {
         "The app was deleted and recreated, or the state is from another account.",
         "Check the state file and the app name; if the state should follow the new app, add `--take-over`.";
     STATE_BEHIND "state_behind" Stale:
-        "…, but is not in the state (which is at serial …; the run was to write …)",
+        "…, but is not in the state (state at serial …, run at serial …)",
         "Somebody applied from another copy of the state.",
         "Get the state that contains the run, or adopt its changes with `--adopt-run`.";
     MAX_DESTROY "max_destroy" Refused:
@@ -244,7 +244,7 @@ codes! {
         "Their hosts do not respond or their configs cannot be read, and they are not in the state.",
         "Wait for the hosts.";
     UNRECORDED_RUN "unrecorded_run" Warning:
-        "…, but is not in the state (which is at serial …; the run was to write …)",
+        "…, but is not in the state (state at serial …, run at serial …)",
         "A run changed Machines and could not publish its state. Adopting its changes is safe.",
         "Nothing: they are adopted.";
     FILLED_BY_PLATFORM "filled_by_platform" Warning:

@@ -144,9 +144,8 @@ fn refuse_protected(
     )
 }
 
-/// By how much a group shrinks compared to the state, or to the observed number if the state has none of it.
-/// Machines that others added do not count, nor do replacements beside the Machines they replace. Machines that
-/// `[[moved]] machine` takes away do.
+/// How far a group shrinks compared to the state, or to the observed number if the state does not have the group.
+/// Machines added outside and replacements do not count; Machines that `[[moved]] machine` moves away do.
 fn shrink_count(decision: &GroupDecision<'_>, away: &[MovedAway<'_, '_>]) -> usize {
     let (watching, members): (Vec<&Member<'_>>, Vec<_>) =
         decision.members.iter().partition(|m| m.is_standby());

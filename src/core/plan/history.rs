@@ -211,8 +211,8 @@ fn check_unrecorded_runs(
     }
     for (run, facts) in runs {
         let what = format!(
-            "run {run}{}{} changed {} ({}), but is not in the state (which is at serial {}; the run was to \
-             write {})",
+            "run {run}{}{} changed {} ({}), but is not in the state (state at serial {}, run at serial \
+             {})",
             facts.by.map_or(String::new(), |by| format!(" by {by}")),
             facts
                 .commit

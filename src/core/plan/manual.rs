@@ -18,7 +18,7 @@ pub enum AdoptError {
     AlreadyKnown,
     /// Another tool created it for its own purpose: a release command, a console, a test.
     Special,
-    /// Its host does not say what it is.
+    /// Its host does not report its config.
     Unreachable,
 }
 

@@ -83,7 +83,7 @@ impl Member<'_> {
         self.create_match == CreateMatch::GivenUp
     }
 
-    /// Added by somebody, and not in place of a Machine that counts already.
+    /// Added outside, and no replacement of a counted Machine.
     pub(super) fn is_unaccounted(&self) -> bool {
         self.is_adopted() && !self.from_unrecorded_run && self.create_match != CreateMatch::Pending
     }
@@ -199,7 +199,7 @@ pub(super) struct Fleet<'a> {
     pub(super) unprotected: BTreeSet<GroupName>,
     /// Pending creates that no Machine matches, with the group that they count for.
     pub(super) pending_creates: Vec<(GroupName, &'a PendingCreate)>,
-    /// Machines whose group neither the state nor their readable metadata tells.
+    /// Machines whose group is neither in the state nor in readable metadata.
     pub(super) unidentified: Vec<&'a MachineId>,
     /// Machines of other project folders.
     pub(super) others: Vec<&'a Machine>,

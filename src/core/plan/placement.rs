@@ -72,7 +72,7 @@ pub(super) fn requested(
     requested.filter(|requested| requested != member.region)
 }
 
-/// Where the Machine is made that takes the place of this one: where that one was to be, unless its volume keeps it.
+/// The region of a replacement: the requested region of the old Machine, or that of its volume.
 pub(super) fn of_successor<'m>(
     changed: &'m ChangedMachine<'_>,
     group: Option<&DesiredGroup>,

@@ -38,7 +38,7 @@ pub(super) fn release_number(machine: &Machine) -> Option<u64> {
     Some(machine.stamps.release.as_ref()?.version)
 }
 
-/// The newest release that the state knows after a refresh. A release of somebody else since our last change
+/// The newest release that the state knows after a refresh. A release by somebody else since our last change
 /// remains unseen, even if the refresh recorded parts of it.
 pub(super) fn after_refresh<'m>(
     known: &Known,
@@ -192,7 +192,7 @@ impl<'a> Newer<'a> {
         }
     }
 
-    /// The release number of this Machine, if somebody else created that release since.
+    /// The release number of this Machine, if another tool registered that release since.
     fn of_machine(&self, machine: &Machine) -> Option<u64> {
         let stamp = machine.stamps.release.as_ref()?;
         let ours = self.known.releases.iter();
@@ -232,7 +232,7 @@ pub(super) fn unseen(
         .min()
 }
 
-/// The newest release that the state knows after a run. A release of somebody else that is still on a Machine,
+/// The newest release that the state knows after a run. A release by somebody else that is still on a Machine,
 /// because the plan did not change it, remains unseen: the next plan shows the revert.
 pub(super) fn after_run(
     known: &Known,

@@ -44,7 +44,7 @@ pub struct SavedPlan {
     pub destroys_app: bool,
     /// What a failure stops.
     pub on_failure: OnFailure,
-    /// What the manifests want of each group: values as digests.
+    /// The desired groups of the manifests, with values as digests.
     #[serde(rename = "wants")]
     pub wanted: BTreeMap<GroupName, WantedGroup>,
     /// Requests of a verb.
@@ -101,7 +101,7 @@ pub struct SavedChange {
     /// The branches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
-    /// The release of somebody else that it reverts on this Machine.
+    /// The release by somebody else that it reverts on this Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverts: Option<u64>,
 }

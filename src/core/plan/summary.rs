@@ -37,7 +37,7 @@ pub struct Summary {
     pub new_volumes: usize,
 }
 
-/// A release of somebody else that this plan reverts.
+/// A release by somebody else that this plan reverts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Revert {
     /// Its number.

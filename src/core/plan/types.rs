@@ -47,7 +47,7 @@ pub struct Plan {
     pub state: StateSource,
     /// Digest of the desired fleet.
     pub desired: String,
-    /// What the manifests want of each group: values as digests, for a comparison with other plans.
+    /// The desired groups of the manifests, with values as digests, for a comparison with other plans.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(rename = "wants")]
     pub wanted: BTreeMap<GroupName, WantedGroup>,
@@ -100,7 +100,7 @@ pub struct Plan {
     /// The highest release number known to the platform, a Machine or the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_release: Option<u64>,
-    /// The lowest release of somebody else, newer than the state's, on a Machine that this plan does not
+    /// The lowest release by somebody else, newer than the state's, on a Machine that this plan does not
     /// change. The state does not know it afterwards either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_release: Option<u64>,
@@ -146,7 +146,7 @@ pub struct PlannedRelease {
 pub struct AdoptedRun {
     /// The run.
     pub run: RunId,
-    /// The serial that it was to write.
+    /// The serial that it would have written.
     pub serial: u64,
     /// The user in its stamps; foreign text.
     pub by: Option<String>,
@@ -230,7 +230,7 @@ pub struct Change {
     pub branches: Vec<Branch>,
     /// The Machine's state when the plan was made.
     pub state: Option<MachineState>,
-    /// The release of somebody else, newer than the state's, that the change reverts on this Machine.
+    /// The release by somebody else, newer than the state's, that the change reverts on this Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverts: Option<u64>,
     /// Whether the Machine is a standby before the change; for views.
@@ -241,7 +241,7 @@ pub struct Change {
 /// The Machine of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineRef {
-    /// Its id; none for one that is to be created.
+    /// Its id; none for a new Machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<MachineId>,
     /// Its name.
@@ -296,7 +296,7 @@ pub enum Action {
     Adopt,
     /// Wait for it: its last change was never seen healthy, so it must pass its gate. No call changes it.
     Wait,
-    /// Start it, then wait for it: it exited although nobody stopped it. Its config stays the same.
+    /// Start it and wait for it: it exited without being stopped. Its config stays the same.
     Start,
     /// Remove it from the state; no call is made.
     Forget,
@@ -439,7 +439,7 @@ pub struct GroupChange {
     /// Primaries per region, after.
     #[serde(default)]
     pub primaries: BTreeMap<Region, u32>,
-    /// Why the count is what it is, and how to change it, if none is written.
+    /// The reason for the count, and how to change it, if none is written.
     #[serde(rename = "why")]
     pub count_reason: Option<String>,
     /// The groups that `[[moved]]` merges into it, by name.

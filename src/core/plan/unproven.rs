@@ -25,7 +25,7 @@ pub(super) enum Evidence {
     NotYet,
     /// It runs, and it is unknown whether it stays up.
     Up,
-    /// It exited although nobody stopped it.
+    /// It exited without being stopped.
     Ended,
 }
 

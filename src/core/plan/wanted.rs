@@ -17,7 +17,7 @@ use crate::core::state;
 /// The key of the volumes that new Machines get, beside the fields of the config.
 const NEW_VOLUME: &str = "new_volume";
 
-/// What the manifests want of one group.
+/// The desired state of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WantedGroup {
@@ -27,7 +27,7 @@ pub struct WantedGroup {
     pub at_once: AtOnce,
     /// How a Machine that should run is confirmed.
     pub gate: GateKind,
-    /// How long a changed Machine must stay up, milliseconds; none if neither a manifest nor a flag says so.
+    /// How long a changed Machine must stay up, milliseconds; none if neither a manifest nor a flag sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
 }
@@ -90,7 +90,7 @@ impl WantedGroup {
     }
 }
 
-/// What the manifests want of every group. Hidden values depend on the lineage.
+/// The desired state of every group. Hidden values depend on the lineage.
 pub(super) fn of_groups(
     desired: &Desired,
     requested: &Requested,

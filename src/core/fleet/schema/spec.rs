@@ -80,7 +80,7 @@ pub struct FieldSpec {
     field_type: Option<FieldType>,
 }
 
-/// Who decides about a field that no file writes.
+/// The owner of a field that no file sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// `fly deploy` rebuilds it: unwritten values are removed.

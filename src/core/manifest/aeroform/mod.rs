@@ -1,4 +1,4 @@
-//! aeroform.toml: what fly.toml cannot say (docs/aeroform-toml.md).
+//! aeroform.toml: settings for which fly.toml has no key (docs/aeroform-toml.md).
 //!
 //! Reads keys and checks single entries; [`super::consistency`] checks that they agree with fly.toml.
 

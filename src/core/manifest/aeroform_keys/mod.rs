@@ -34,7 +34,7 @@ pub struct AeroformKey {
     pub name: &'static str,
     /// The values that it takes.
     pub value_type: ValueType,
-    /// What holds where it is not written.
+    /// The value if it is not written.
     pub default: &'static str,
     /// What it means.
     pub about: &'static str,

@@ -55,7 +55,7 @@ impl KeySupport {
     pub fn label(self) -> &'static str {
         match self {
             Self::Supported => "supported",
-            Self::PassedThrough => "carried through",
+            Self::PassedThrough => "passed through",
             Self::Ignored => "ignored",
             Self::Refused => "refused",
         }

@@ -13,7 +13,7 @@ key, and what each becomes in the Machine config. Fly ignores a key that is not 
 about it, or refuses it with `--strict`.
 
 - **supported**: read, checked, and translated as the last column says.
-- **carried through**: copied into the Machine config unchanged.
+- **passed through**: copied into the Machine config unchanged.
 - **ignored**: valid, but without effect on Machines.
 - **refused**: valid for flyctl; Aeroform does not support it and reports the line.
 

@@ -79,7 +79,7 @@ pub enum EventLine<'a> {
     Waiting {
         /// What for.
         on: &'a str,
-        /// Milliseconds after which it goes on.
+        /// The longest wait in milliseconds.
         up_to_ms: u64,
     },
     /// Whether a signal interrupted it.
@@ -164,7 +164,7 @@ struct AddedField<'a> {
     group: &'a GroupName,
     machines: usize,
     path: &'a [String],
-    /// None where Machines show different values, or where it looks secret.
+    /// None if Machines have different values, or if it looks secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

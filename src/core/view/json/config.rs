@@ -56,7 +56,7 @@ pub fn group_config<'a>(
 }
 
 impl GroupConfig<'_> {
-    /// Whether something of it is hidden.
+    /// Whether a part of it is hidden.
     pub fn has_hidden_values(&self) -> bool {
         fn holds(value: &Value) -> bool {
             match value {

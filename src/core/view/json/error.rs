@@ -24,7 +24,7 @@ struct ErrorBody<'a> {
 }
 
 impl<'a> ErrorDocument<'a> {
-    /// The same with what is wrong with the manifests, each with its place.
+    /// The same with the errors of the manifests, each with its location.
     #[must_use]
     pub fn with_diagnostics(mut self, diagnostics: Vec<DiagnosticDocument<'a>>) -> Self {
         self.error.diagnostics = diagnostics;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Whether the state is locked, and by whom.
+/// Whether the state is locked, and the holder.
 #[derive(Debug, Serialize)]
 pub struct UnlockDocument<'a> {
     format_version: u32,
@@ -29,7 +29,7 @@ pub struct LockHolder<'a> {
     pub run: Option<&'a str>,
 }
 
-/// The document of an unlock: whether the lock is held, and by whom where that is known.
+/// The document of `unlock`: whether the lock is held, and the holder if known.
 pub fn unlock(held: bool, holder: Option<LockHolder<'_>>) -> UnlockDocument<'_> {
     UnlockDocument {
         format_version: super::FORMAT_VERSION,

@@ -35,7 +35,7 @@ pub struct DiagnosticDocument<'a> {
     /// Label of the location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
-    /// The file as it is shown to people.
+    /// The display name of the file.
     pub file: &'a str,
     /// Line, from 1; none when it is about the whole file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct LocationDocument<'a> {
     /// Label of the location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
-    /// The file as it is shown to people.
+    /// The display name of the file.
     pub file: &'a str,
     /// Line, from 1.
     pub line: usize,

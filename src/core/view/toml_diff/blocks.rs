@@ -466,7 +466,7 @@ mod tests {
         - path = "/up"
         + path = "/health"
         "#);
-        // Which of two took whose place nobody knows.
+        // It is unknown which of two replaces which.
         insta::assert_snapshot!(diff(checks(&["/up"]), checks(&["/a", "/b"])), @r#"
         [[services]]  # internal_port 8080 tcp
         - [[services.http_checks]]

@@ -11,7 +11,7 @@ pub struct DiffPart {
     pub differs: bool,
 }
 
-/// Longer values are not compared in detail: it would be slow, and nobody reads such a line closely.
+/// Longer values are not compared in detail, because that would be slow.
 const MAX_COMPARED: usize = 4_096;
 
 /// A word, a run of spaces, or a single other character.
@@ -45,7 +45,7 @@ fn compare(before: &str, after: &str) -> (Vec<DiffPart>, Vec<DiffPart>) {
         return (plain(before), plain(after));
     }
     let (old, new) = (tokens(before), tokens(after));
-    // No deadline: what is shown must not depend on how fast the machine is.
+    // No deadline: the output must not depend on the speed of the computer.
     let diff = TextDiff::from_slices(&old, &new);
     // Quotes are always common, so at least half of the text must be.
     let common: usize = diff

@@ -1,4 +1,4 @@
-//! One field as it is written in fly.toml, on one line.
+//! One field as one line of fly.toml.
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Effect;
 
-/// What happens to a field on a Machine that no file writes.
+/// The result for a field that a Machine has and no file sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Silence {
     Goes,
@@ -12,7 +12,7 @@ pub(super) enum Silence {
 }
 use Silence::{Goes, Stays};
 
-/// A field: its path (`*` is an entry), two possible values, what happens when no file writes it, and what a
+/// A field: its path (`*` is an entry), two possible values, the result if no file sets it, and what a
 /// change of it forces.
 pub(super) struct Case {
     pub(super) path: &'static str,

@@ -131,7 +131,7 @@ fn a_list_of_regions_gets_and_loses_names_where_it_stands() {
             "regions = [\n  \"bog\",\n]",
         ),
         ("regions = ['gru', 'bog']", "gru", "regions = ['gru']"),
-        // What is said beside those that stay, stays.
+        // Comments beside the remaining entries are kept.
         (
             "regions = [\n  \"gru\", # one\n  \"bog\" # two\n]",
             "gru",

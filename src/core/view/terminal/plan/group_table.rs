@@ -163,7 +163,7 @@ fn group_detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>)
     parts.join(" · ")
 }
 
-/// The old groups of Machines that `[[moved]]` brings.
+/// The previous groups of Machines that `[[moved]]` moves here.
 pub(in crate::core::view) fn moved_from_text(group: &GroupChange) -> Option<String> {
     let [others @ .., last] = &group.moved_from[..] else {
         return None;
