@@ -14,7 +14,7 @@ use crate::core::view::drift_bundle::DriftBundle;
 use crate::core::view::line::{Detail, LineWriter};
 use crate::core::view::outline::Outline;
 use crate::core::view::phrases::{count_noun, join_counts};
-use crate::core::view::terminal::plan::{drift as terminal, full_plan};
+use crate::core::view::terminal::plan::{drift as terminal, full_plan, ids};
 
 /// The document of the drift that this plan found.
 pub fn drift(plan: &Plan, style: &MarkdownStyle) -> Result<String, OverBudget> {
@@ -112,6 +112,7 @@ fn folds(
             terminal::drift_entry(bundle, plan.serial == 0, page)
                 .expect("writing to a String cannot fail");
         }
+        ids::standby_legend(page).expect("writing to a String cannot fail");
         let machines = bundles.iter().map(|bundle| bundle.machines.len()).sum();
         let summary = format!(
             "{} · {}",

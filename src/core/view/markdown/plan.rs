@@ -13,7 +13,7 @@ use crate::core::view::line::{Detail, Line, LineWriter};
 use crate::core::view::outline::{Outline, Section};
 use crate::core::view::phrases::{before_after, count_noun, join_counts};
 use crate::core::view::style::Style;
-use crate::core::view::terminal::plan::{closing, drift, full_plan, group_table, section};
+use crate::core::view::terminal::plan::{closing, drift, full_plan, group_table, ids, section};
 
 /// Maximum characters of a note.
 const MAX_NOTE: usize = 1000;
@@ -231,6 +231,7 @@ fn group_fold(
             .expect("writing to a String cannot fail");
     }
     section::entries(section, first_update, page).expect("writing to a String cannot fail");
+    ids::standby_legend(page).expect("writing to a String cannot fail");
     let counts = join_counts(&section.counts(|_| true));
     fold::fold(
         &format!("{} · {counts}", text::html(section.name.as_str())),
@@ -353,6 +354,7 @@ fn drift_fold<'a>(
         drift::drift_entry(bundle, plan.serial == 0, page)
             .expect("writing to a String cannot fail");
     }
+    ids::standby_legend(page).expect("writing to a String cannot fail");
     let heading = drift::heading(plan).text(style.program);
     let summary = format!("{heading} · {}", count_noun(plan.drift.len(), "difference"));
     Some(layout.text(fold::fold(&summary, &lines)))

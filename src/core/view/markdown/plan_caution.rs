@@ -8,7 +8,7 @@ use crate::core::plan::{GroupVerdict, Note, Plan, PlanMode};
 use crate::core::view::change_bundle::{ChangeKind, MachineChange};
 use crate::core::view::outline::{Outline, Section};
 use crate::core::view::phrases::{count_noun, group_digits};
-use crate::core::view::toml_diff;
+use crate::core::view::toml_diff::{self, TomlForms};
 
 /// The block of a plan.
 pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str) -> Caution {
@@ -185,8 +185,9 @@ fn revert_lines(plan: &Plan) -> Vec<CautionLine> {
 fn shrink_line(section: &Section<'_>) -> Option<CautionLine> {
     let mut texts: Vec<String> = Vec::new();
     let mut machines = 0;
+    let forms = section.group.map(TomlForms::of).unwrap_or_default();
     for bundle in &section.bundles {
-        let lowered = toml_diff::lowered_resources(section.name, bundle.fields);
+        let lowered = toml_diff::lowered_resources(section.name, forms.size, bundle.fields);
         if lowered.is_empty() || matches!(bundle.kind, ChangeKind::Destroy(_)) {
             continue;
         }

@@ -25,6 +25,9 @@ pub fn drift_only(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     let outline = Outline::of(plan);
     drift(plan, &outline, page)?;
     ids::standby_legend(page)?;
+    if page.marks_standbys {
+        page.blank()?;
+    }
     let unseen: Vec<Note> = plan.unverifiable_machines().cloned().collect();
     remarks::render_notes("warning", Label::Warning, &unseen, page)?;
     page.line(&drift_counts(plan, unseen.is_empty()))

@@ -23,6 +23,9 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
         first_update &= !section.has_updates();
     }
     ids::standby_legend(page)?;
+    if page.marks_standbys {
+        page.blank()?;
+    }
     remarks::remarks(plan, page)?;
     closing::closing(plan, &outline, page)
 }

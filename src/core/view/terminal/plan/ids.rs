@@ -90,12 +90,11 @@ pub(super) fn marked(id: &str, is_standby: bool) -> String {
 }
 
 /// Writes the legend if a standby was marked.
-pub(super) fn standby_legend(page: &mut LineWriter<'_>) -> fmt::Result {
-    if !page.marks_standbys {
-        return Ok(());
+pub(in crate::core::view) fn standby_legend(page: &mut LineWriter<'_>) -> fmt::Result {
+    if page.marks_standbys {
+        page.line(&Line::new(0).push(Label::Dim, phrases::STANDBY_LEGEND))?;
     }
-    page.line(&Line::new(0).push(Label::Dim, phrases::STANDBY_LEGEND))?;
-    page.blank()
+    Ok(())
 }
 
 fn add(line: &mut Line, region: &Region, pad: usize, ids: &[String], limit: usize) {

@@ -9,7 +9,7 @@ mod create;
 pub(in crate::core::view) mod drift;
 pub(in crate::core::view) mod full_plan;
 pub(in crate::core::view) mod group_table;
-mod ids;
+pub(in crate::core::view) mod ids;
 mod remarks;
 mod removal;
 pub(in crate::core::view) mod section;
