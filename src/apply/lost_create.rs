@@ -51,7 +51,7 @@ async fn look(
     };
     match patience {
         ListPatience::Once => find(context.list().await?),
-        ListPatience::UntilListed => context.find_listed(&name.to_string(), find).await,
+        ListPatience::UntilListed => context.find_listed(name.as_str(), find).await,
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit,
         } else {
             PlanMode::Normal
         },
-        requested: requested,
+        requested,
         saved,
         flags: &args.apply_flags,
     };

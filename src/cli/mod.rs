@@ -10,7 +10,6 @@ pub mod consent;
 mod also;
 mod apply;
 mod apply_flow;
-mod base;
 mod completions;
 mod destroy;
 mod drift;
@@ -205,7 +204,6 @@ fn color_flag(args: &[OsString]) -> ColorChoice {
 }
 
 fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
-    let started_in = std::env::current_dir().ok();
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
             Failure::new(
@@ -216,12 +214,10 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         })?;
     }
     also::open(ui, &cli.verb)?;
-    let mut given = cli.global.clone();
-    given.started_in = started_in.filter(|_| given.chdir.is_some());
-    let global = match given.clone().with_app_from_env(env) {
+    let global = match cli.global.clone().with_app_from_env(env) {
         Ok(global) => global,
         // These verbs need no app.
-        Err(_) if !cli.verb.needs_app() => given,
+        Err(_) if !cli.verb.needs_app() => cli.global.clone(),
         Err(error) => return Err(app_name_error(&error)),
     };
     let context = Context {

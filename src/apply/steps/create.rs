@@ -61,18 +61,15 @@ pub(super) async fn create<'a>(
         let standby_for = standby_for.clone();
         DesiredMachine::new(context.shared, &change.group, model, volumes, standby_for)
     };
-    let inherited = InheritedState::of_replaced(context, replaces.as_ref(), &wanting(&[])?).await?;
+    let without_volumes = wanting(&[])?;
+    let inherited =
+        InheritedState::of_replaced(context, replaces.as_ref(), &without_volumes).await?;
     let standing = find_existing(context, change).await?;
     let volumes = match &standing {
         Some(machine) => existing_volumes(machine, change),
         None => {
-            resolve_volumes(
-                context,
-                step,
-                change,
-                &wanting(&[])?.config_over(Some(&base)),
-            )
-            .await?
+            let config = without_volumes.config_over(Some(&base));
+            resolve_volumes(context, step, change, &config).await?
         }
     };
     let mut desired = wanting(&volumes)?;
@@ -97,12 +94,8 @@ pub(super) async fn create<'a>(
     if let CreateResult::Existing(machine) = &made {
         desired = wanting(&existing_volumes(machine, change))?;
     }
-    let mounted = desired.volumes().to_vec();
-    context
-        .shared
-        .created_volumes
-        .borrow_mut()
-        .insert(step, mounted);
+    let (volumes, created_volumes) = (desired.volumes(), &context.shared.created_volumes);
+    created_volumes.borrow_mut().insert(step, volumes.to_vec());
     let updated = match made {
         CreateResult::New(machine) => {
             context.add_lease(&machine.id);
@@ -132,13 +125,36 @@ pub(super) async fn create<'a>(
     };
     check_region(progress, &change.region)?;
     context.shared.created.borrow_mut().insert(step, id.clone());
-    if inherited.cordoned {
+    let cordoned = inherited.cordoned;
+    wait_for_created(
+        context,
+        progress,
+        change,
+        desired.group,
+        &id,
+        updated,
+        cordoned,
+    )
+    .await
+}
+
+/// Cordons a new Machine if the replaced one was, and waits for its gate.
+pub(super) async fn wait_for_created(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+    change: &Change,
+    group: &DesiredGroup,
+    id: &MachineId,
+    updated: UpdatedMachine,
+    cordoned: bool,
+) -> PartResult {
+    if cordoned {
         call_idempotent(context, &Call::Cordon { id: id.clone() }).await?;
     }
     let gate = Gate {
-        id: &id,
-        kind: updated.gate(change.gate, desired.group),
-        at_most: Duration::from_secs(desired.group.wait_timeout_s),
+        id,
+        kind: updated.gate(change.gate, group),
+        at_most: Duration::from_secs(group.wait_timeout_s),
         steady: context.steady(&change.group),
         before: updated.baseline,
     };

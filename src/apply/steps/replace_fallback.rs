@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::StepProgress;
-use super::create::{CreateResult, ExistingMachine, check_region, create_once, take_existing};
-use super::destroy::{call_idempotent, remove_machine};
+use super::create::{
+    CreateResult, ExistingMachine, check_region, create_once, take_existing, wait_for_created,
+};
+use super::destroy::remove_machine;
 use super::update::{UpdateResult, UpdateTerms, UpdatedMachine, ensure_config};
 use crate::apply::codes;
 use crate::apply::desired_machine::{DesiredMachine, current_machine};
@@ -55,17 +57,17 @@ pub(super) async fn replace_on_new_host(
         return Err(StepError::conflict(format!("{} is gone", successor.name)));
     };
     check_region(progress, &change.region)?;
-    if old.cordoned {
-        call_idempotent(context, &Call::Cordon { id: id.clone() }).await?;
-    }
-    let gate = Gate {
-        id: &id,
-        kind: updated.gate(change.gate, desired.group),
-        at_most: Duration::from_secs(desired.group.wait_timeout_s),
-        steady: context.steady(&change.group),
-        before: updated.baseline,
-    };
-    gate::wait_for_gate(context, progress, gate).await?;
+    let cordoned = old.cordoned;
+    wait_for_created(
+        context,
+        progress,
+        change,
+        desired.group,
+        &id,
+        updated,
+        cordoned,
+    )
+    .await?;
     context.shared.record_replacement(&old.id, id);
     let watchers = &context.shared.input.plan.watchers;
     for standby in successor.repoints.iter().filter_map(|id| watchers.get(id)) {

@@ -10,12 +10,11 @@
 
 mod additions;
 mod approval;
-mod behind;
 mod branch;
 mod change;
 mod check;
 pub mod codes;
-pub mod comparison;
+mod comparison;
 mod cost;
 mod decision;
 mod event;
@@ -89,7 +88,7 @@ pub use summary::{Revert, Summary};
 pub use types::{
     Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
     Inherited, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool, PoolId,
-    Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Work,
+    Precondition, Removal, StandbyTarget, Step, StepId, StepResult, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

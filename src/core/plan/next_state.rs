@@ -270,9 +270,9 @@ fn apply_result(
             // Without a sent config nothing was changed, or it is unknown what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = launch_of(next, machine, lineage);
-                let replaces = next.machines.get(&machine.id);
-                let replaces = replaces.and_then(|known| known.replaces.clone());
-                record_machine(next, machine, &change.group, sent, launch, replaces);
+                let known = next.machines.get(&machine.id);
+                let replaced = known.and_then(|known| known.replaces.clone());
+                record_machine(next, machine, &change.group, sent, launch, replaced);
                 record_proof(next, machine, result);
             } else if let Some(id) = &change.machine.id
                 && let Some(known) = next.machines.get_mut(id)

@@ -114,7 +114,7 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand
             Some(at) => Some(whole_seconds(at.value)).filter(|seconds| *seconds > 0),
         },
         guest,
-        location: location,
+        location,
     };
     Some(Located::new(command, span))
 }
