@@ -103,6 +103,10 @@ codes! {
         "cannot find the folder `…`",
         "The folder of the manifests does not exist.",
         "Use another folder.";
+    TOO_LARGE "too_large" Error:
+        "cannot read `…`: it has … bytes, and the limit is …",
+        "A manifest may have 1 MiB, a file that fly.toml names 64 MiB. A larger one is not read.",
+        "Check the path; make the file smaller.";
     NO_GROUP "no_group" Error:
         "there is no process group `…`",
         "fly.toml does not define the group.",
@@ -129,8 +133,8 @@ codes! {
         "Start it again.";
     NO_STATE_FILE "no_state_file" Error:
         "there is no `…`",
-        "The file to publish does not exist.",
-        "Use the file that the run printed.";
+        "The state file to publish, or to plan from (`--state`), does not exist. It is not taken for an empty state.",
+        "Use the file that the run printed, or an existing one.";
     NOT_TO_BE_TAKEN "not_to_be_taken" Error:
         "Machine … cannot be added to the state: …",
         "It is already in the state, belongs to another tool, or its host is unreachable.",
@@ -297,6 +301,11 @@ pub const CODE_TABLES: &[CodeTable] = &[
         about: "A plan lists them as refusals, warnings, notes and records. A refusal ends an apply with \
                 `plan_refused`; those without an exit code do not.",
         codes: crate::core::plan::codes::ALL,
+    },
+    CodeTable {
+        title: "Plans with a base",
+        about: "`plan --base` shows them above the plan. They are warnings.",
+        codes: crate::core::plan::comparison::codes::ALL,
     },
     CodeTable {
         title: "Steps of an apply",

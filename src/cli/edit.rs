@@ -8,7 +8,7 @@ use super::apply_flow::{self, ApplyRequest};
 use super::args::EditFlags;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
-use super::manifests::{self, Manifests, Purpose, Warnings};
+use super::manifests::{self, ManifestQuery, Manifests, Purpose, Warnings};
 use super::session::{self, Session};
 use super::{Context, codes, init, views};
 use crate::core::fleet::Desired;
@@ -163,7 +163,7 @@ impl BeforeEdit {
         refresh: bool,
     ) -> Result<(Manifests, Self), Failure> {
         let read = if refresh {
-            session::read_online(context, Purpose::Run).await?
+            session::read_online(context, Purpose::Run, ManifestQuery::default()).await?
         } else {
             manifests::read(context, Purpose::Run)?
         };

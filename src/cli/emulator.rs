@@ -10,7 +10,7 @@ use super::Context;
 use super::args::{EmulatorArgs, Fill, RateLimits};
 use super::codes;
 use super::formats::{self, CommandOutput};
-use super::project::read_file;
+use super::project::{SizeLimit, read_file};
 use crate::emulator::http::{Server, router};
 use crate::emulator::storage::WorldStore;
 use crate::emulator::world::World;
@@ -90,7 +90,7 @@ fn load_faults(world: &mut World, path: &Path) -> Result<(), Failure> {
             format!("cannot read the faults in `{shown}`: {why}"),
         )
     };
-    let bytes = read_file(path)?.ok_or_else(|| bad("there is no such file"))?;
+    let bytes = read_file(path, SizeLimit::Data)?.ok_or_else(|| bad("there is no such file"))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
     for fault in faults::parse_faults(&text).map_err(|why| bad(why.trim_end()))? {
         world.inject(fault);

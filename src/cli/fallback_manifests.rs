@@ -11,7 +11,7 @@ use super::args::GlobalFlags;
 use super::codes;
 use super::manifest_pair::{self, ManifestPair, SettingsFile};
 use super::manifests::{self, ValidManifests};
-use super::project::{Project, read_file};
+use super::project::{Project, SizeLimit, read_file};
 use crate::core::fleet::profile::LOCAL;
 use crate::core::fleet::{AppName, AppNameSource, Desired};
 use crate::core::manifest::{
@@ -150,7 +150,7 @@ impl PartialManifests {
             Err(_) => unpaired(config)?,
         };
         let fly = if pair.by_flag {
-            read_file(&pair.fly)
+            read_file(&pair.fly, SizeLimit::Manifest)
         } else {
             pair.project.read(&pair.fly)
         };
@@ -275,7 +275,7 @@ impl PartialManifests {
 
     /// The owner of a state file, from its first line.
     fn owner_of(&self, path: &Path) -> Option<StateOwner> {
-        let bytes = self.project.read(path).ok()??;
+        let bytes = self.project.read_data(path).ok()??;
         state::read_owner(&String::from_utf8_lossy(&bytes))
     }
 }

@@ -11,7 +11,7 @@ use super::codes;
 use super::formats::{self, CommandOutput};
 use super::manifest_pair::{self, SettingsFile};
 use super::manifests::{self, Warnings};
-use super::project::read_file;
+use super::project::{SizeLimit, read_file};
 use super::session;
 use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
 use crate::core::fleet::{Desired, DesiredGroup};
@@ -137,7 +137,7 @@ impl InitTarget {
     /// file has its name.
     fn write_schema(&self) -> Result<Option<FileEdit>, Failure> {
         let path = self.aeroform_toml.with_file_name(SCHEMA);
-        let bytes = read_file(&path)?;
+        let bytes = read_file(&path, SizeLimit::Data)?;
         let before = bytes.as_deref().map(String::from_utf8_lossy);
         let text = aeroform_keys::schema();
         let is_ours = before.as_deref().is_none_or(aeroform_keys::is_schema);
@@ -232,7 +232,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// Adds missing lines; returns `None` if there are none.
 fn add_to_gitignore(path: &Path, entries: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
-    let bytes = read_file(path)?;
+    let bytes = read_file(path, SizeLimit::Manifest)?;
     let there = bytes.as_deref().map(String::from_utf8_lossy);
     let before = there.as_deref().unwrap_or_default();
     let missing: Vec<&str> = entries

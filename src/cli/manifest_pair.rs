@@ -90,19 +90,23 @@ impl UnmatchedSettings {
 
 /// Finds the fly.toml and its settings from `-c`: a file, a folder, or the current folder.
 pub(super) fn find_pair(config: Option<&Path>) -> Result<ManifestPair, Failure> {
+    find_pair_in(Path::new(""), config)
+}
+
+/// The same, with another folder as the current one.
+pub(super) fn find_pair_in(here: &Path, config: Option<&Path>) -> Result<ManifestPair, Failure> {
     match config {
-        Some(file) if !file.is_dir() => pair_of_file(file),
+        Some(file) if !file.is_dir() => pair_of_file(here, file),
         Some(folder) => pair_of_folder(folder),
-        None => pair_of_folder(Path::new("")),
+        None => pair_of_folder(here),
     }
 }
 
-fn pair_of_file(fly: &Path) -> Result<ManifestPair, Failure> {
+fn pair_of_file(here: &Path, fly: &Path) -> Result<ManifestPair, Failure> {
     let folder = fly.parent().unwrap_or(Path::new(""));
     if is_settings(&file_name(fly)) {
         return Err(not_fly_toml_error(&SettingsCandidate::read(fly.to_owned())));
     }
-    let here = Path::new("");
     let folders = if is_same_file(folder, here) {
         vec![folder]
     } else {

@@ -10,7 +10,7 @@ use super::fallback_manifests::ManifestProblem;
 use super::file_edits::FileEdits;
 use super::formats;
 use super::manifest_pair::{self, ManifestPair, SettingsFile};
-use super::project::{Project, read_file};
+use super::project::{Project, SizeLimit, read_file};
 use crate::core::code::Code;
 use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{Desired, GroupName, Region};
@@ -138,7 +138,18 @@ impl ManifestText {
 
 /// Reads the manifests in two phases: aeroform.toml may name the path of fly.toml.
 pub(super) fn read(context: &Context<'_>, purpose: Purpose) -> Result<Manifests, Failure> {
-    read_with_regions(context, purpose, BTreeSet::new())
+    read_pair(context, purpose, ManifestQuery::default())
+}
+
+/// Which manifests are read, and what is known besides.
+#[derive(Clone, Default)]
+pub(super) struct ManifestQuery {
+    /// Regions that the platform returned.
+    pub(super) regions: BTreeSet<Region>,
+    /// The state file that is used instead of that of `[state]`.
+    pub(super) state: Option<PathBuf>,
+    /// The files of a base, without the image of this command; none: those of this command.
+    pub(super) base: Option<ManifestPair>,
 }
 
 /// The same with regions that the platform returned.
@@ -147,8 +158,25 @@ pub(super) fn read_with_regions(
     purpose: Purpose,
     regions: BTreeSet<Region>,
 ) -> Result<Manifests, Failure> {
+    let query = ManifestQuery {
+        regions,
+        ..ManifestQuery::default()
+    };
+    read_pair(context, purpose, query)
+}
+
+/// The same for a query.
+pub(super) fn read_pair(
+    context: &Context<'_>,
+    purpose: Purpose,
+    query: ManifestQuery,
+) -> Result<Manifests, Failure> {
     let global = context.global;
-    let pair = manifest_pair::find_pair(global.config.as_deref())?;
+    let is_base = query.base.is_some();
+    let pair = match query.base {
+        Some(pair) => pair,
+        None => manifest_pair::find_pair(global.config.as_deref())?,
+    };
     let theirs = read_pair_fly_toml(global, &pair)?;
     let ours = match &pair.settings {
         SettingsFile::Found(location) => {
@@ -158,15 +186,24 @@ pub(super) fn read_with_regions(
         SettingsFile::Missing(_) | SettingsFile::Unmatched(_) => None,
     };
     let mut overrides = Overrides {
-        regions,
+        regions: query.regions,
         ..overrides(global, purpose)?
     };
+    // The image of a flag is what this change wants.
+    overrides.image = overrides.image.filter(|_| !is_base);
     let (settings, _) = manifest::settings(ours.as_ref().map(ManifestText::file), &overrides);
     let mut provider_named = settings.is_provider_explicit;
     overrides.fallback_provider = match purpose {
         Purpose::Run | Purpose::Plan | Purpose::Inspect if provider_named => None,
         Purpose::Run | Purpose::Plan | Purpose::Inspect => {
-            let remembered = provider_from_state(global, &pair, &settings, theirs.file());
+            let remembered = match &query.state {
+                Some(file) => read_file(file, SizeLimit::Data)
+                    .ok()
+                    .flatten()
+                    .and_then(|bytes| state::read_owner(&String::from_utf8_lossy(&bytes)))
+                    .map(|owner| owner.provider),
+                None => provider_from_state(global, &pair, &settings, theirs.file()),
+            };
             provider_named = remembered.is_some();
             remembered
         }
@@ -241,7 +278,7 @@ fn provider_from_state(
     let StateLocation::Path(path) = settings.state_location(&app) else {
         return None;
     };
-    let bytes = pair.project.read(&pair.project.path(&path)).ok()??;
+    let bytes = pair.project.read_data(&pair.project.path(&path)).ok()??;
     let whose = state::read_owner(&String::from_utf8_lossy(&bytes))?;
     (whose.app == app).then_some(whose.provider)
 }
@@ -295,7 +332,7 @@ fn local_files(
     let paths = manifest::referenced_files(source).into_iter();
     paths
         .map(|written| {
-            let found = match project.read(&fly.with_file_name("").join(&written)) {
+            let found = match project.read_data(&fly.with_file_name("").join(&written)) {
                 Ok(Some(bytes)) => LocalFile::Content(bytes),
                 Ok(None) => LocalFile::Missing,
                 Err(failure) => LocalFile::Refused(failure.message),
@@ -315,7 +352,7 @@ fn dockerfile(project: &Project, fly: &Path) -> Option<String> {
 fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<ManifestText, Failure> {
     let path = &pair.fly;
     let bytes = if pair.by_flag {
-        read_file(path)?
+        read_file(path, SizeLimit::Manifest)?
     } else {
         pair.project.read(path).map_err(|failure| {
             if failure.code != codes::OUTSIDE_PROJECT.name() {

@@ -10,6 +10,7 @@ pub mod consent;
 mod also;
 mod apply;
 mod apply_flow;
+mod base;
 mod completions;
 mod destroy;
 mod drift;
@@ -204,6 +205,7 @@ fn color_flag(args: &[OsString]) -> ColorChoice {
 }
 
 fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
+    let started_in = std::env::current_dir().ok();
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
             Failure::new(
@@ -214,10 +216,12 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         })?;
     }
     also::open(ui, &cli.verb)?;
-    let global = match cli.global.clone().with_app_from_env(env) {
+    let mut given = cli.global.clone();
+    given.started_in = started_in.filter(|_| given.chdir.is_some());
+    let global = match given.clone().with_app_from_env(env) {
         Ok(global) => global,
         // These verbs need no app.
-        Err(_) if !cli.verb.needs_app() => cli.global.clone(),
+        Err(_) if !cli.verb.needs_app() => given,
         Err(error) => return Err(app_name_error(&error)),
     };
     let context = Context {

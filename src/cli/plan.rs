@@ -1,13 +1,17 @@
 //! `aeroform plan`: shows what apply would change. Changes nothing and takes no lock.
 
+use std::path::Path;
+
 use super::Context;
 use super::args::PlanArgs as Args;
+use super::base::Base;
+use super::codes;
 use super::formats::{self, CommandOutput};
-use super::manifests::{Purpose, Warnings};
+use super::manifests::Warnings;
 use super::saved_plan::PlanFile;
 use super::session::{self, Session};
 use crate::core::fleet::quoting::shell_word;
-use crate::core::plan::{DriftKind, Options, Plan, PlanMode, SavedPlan};
+use crate::core::plan::{DriftKind, Options, Plan, PlanMode, Requested, SavedPlan};
 use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
 
@@ -21,11 +25,20 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     } else {
         Warnings::WithPlan
     };
-    let session = if args.refresh.refresh {
-        Session::open_online_for(context, Purpose::Plan, warnings).await?
-    } else {
-        Session::open(context, Purpose::Plan, warnings)?
+    let online = args.refresh.refresh;
+    let mut base = match &args.base {
+        Some(dir) => Some(Base::read(context, dir, online).await),
+        None => None,
     };
+    let flag = args.state_file.as_deref();
+    let state = Base::given_state(base.as_ref(), flag);
+    if let Some(file) = flag.filter(|file| !file.exists()) {
+        return Err(no_state_file(file));
+    }
+    let mut session = Session::for_plan(context, warnings, online, state).await?;
+    if let Some(base) = &mut base {
+        base.check_state(context, &mut session, flag).await;
+    }
     let mode = if args.destroy {
         PlanMode::Destroy
     } else {
@@ -37,19 +50,43 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         parallelism: Some(args.parallelism.get()),
         ..session::planner_options(&args.recovery_flags, mode, requested)
     };
-    let preview = if args.refresh.refresh {
+    // What the flags of this command want besides the manifests is part of this change.
+    let options_of_base = Options {
+        requested: Requested::default(),
+        ..options.clone()
+    };
+    let desired_of_base = base
+        .as_ref()
+        .and_then(|base| base.desired_of(&session.desired));
+    let (preview, plan_of_base) = if online {
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;
         let run_context = session.run_context(context, &*provider, &journal);
-        signals
+        let preview = signals
             .or_interrupted(run_context.preview(&options))
-            .await??
+            .await??;
+        let of_base = desired_of_base
+            .map(|desired| run_context.plan_of(desired, &preview, &options_of_base))
+            .transpose()?;
+        (preview, of_base)
     } else {
         let offline = Preview::offline(&session.desired, &*session.store, &options);
-        signals.or_interrupted(offline).await??
+        let preview = signals.or_interrupted(offline).await??;
+        let of_base =
+            desired_of_base.map(|desired| preview.offline_plan_of(desired, &options_of_base));
+        (preview, of_base)
     };
+    let comparison = base
+        .as_ref()
+        .map(|base| base.compare(&session, &preview, plan_of_base.as_ref()));
     session.report_open_runs(context.ui, &preview).await?;
-    formats::print(context.ui, CommandOutput::Plan(&preview.plan));
+    formats::print(
+        context.ui,
+        match &comparison {
+            Some(comparison) => CommandOutput::ComparedPlan(&preview.plan, comparison),
+            None => CommandOutput::Plan(&preview.plan),
+        },
+    );
     if let Some(out) = out {
         let path = out.write(&SavedPlan::of(&preview.plan))?;
         let path = shell_word(&path);
@@ -60,11 +97,18 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         };
         context.ui.say(&text);
     }
-    Ok(if args.detailed_exitcode {
-        detailed(&preview.plan)
-    } else {
-        Exit::Done
+    Ok(match &comparison {
+        _ if !args.detailed_exitcode => Exit::Done,
+        Some(comparison) if comparison.edits_state() => Exit::Refused,
+        Some(comparison) => detailed(&comparison.this_change(&preview.plan)),
+        None => detailed(&preview.plan),
     })
+}
+
+fn no_state_file(file: &Path) -> Failure {
+    let message = format!("there is no `{}`", file.display());
+    Failure::new(codes::NO_STATE_FILE, message)
+        .hint("name an existing state file; without `--state` a missing one is an empty state")
 }
 
 /// Machines created or destroyed by other clients are bookkeeping, not changes (rule 15).

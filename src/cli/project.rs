@@ -5,7 +5,7 @@
 //! folder of aeroform.toml). A path from a flag may be anywhere.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::codes;
@@ -56,6 +56,11 @@ impl Project {
             folder,
             root,
         })
+    }
+
+    /// The limit of reads: the resolved top folder of its work tree.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Its resolved folder, the working directory of local Machines.
@@ -139,14 +144,41 @@ impl Project {
         both.any(|path| is_ignored(&self.root, &path) && !is_tracked(&self.root, &path))
     }
 
-    /// Reads a file of the project; `None` if it is missing.
+    /// Reads a manifest of the project; `None` if it is missing.
     pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        self.read_limited(path, SizeLimit::Manifest)
+    }
+
+    /// Reads another file of the project; `None` if it is missing.
+    pub(super) fn read_data(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        self.read_limited(path, SizeLimit::Data)
+    }
+
+    fn read_limited(&self, path: &Path, limit: SizeLimit) -> Result<Option<Vec<u8>>, Failure> {
         self.check_not_git(path)?;
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) | Ok(_) => self.check_inside(path)?,
         }
-        read_file(path)
+        read_file(path, limit)
+    }
+}
+
+/// How large a file may be; a larger one is not read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SizeLimit {
+    /// A manifest, 1 MiB.
+    Manifest,
+    /// A state, a saved plan, or a file that a manifest names, 64 MiB.
+    Data,
+}
+
+impl SizeLimit {
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Manifest => 1 << 20,
+            Self::Data => 64 << 20,
+        }
     }
 }
 
@@ -166,7 +198,7 @@ fn resolve(path: &Path) -> (PathBuf, PathBuf) {
 }
 
 /// Reads a regular file; `None` if it is missing. A device or pipe could block forever.
-pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+pub(super) fn read_file(path: &Path, limit: SizeLimit) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new(
             codes::UNREADABLE,
@@ -178,8 +210,25 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(&error)),
         Ok(meta) if !meta.is_file() => Err(failed(&"it is not a regular file")),
-        Ok(_) => fs::read(path).map(Some).map_err(|error| failed(&error)),
+        Ok(meta) if meta.len() > limit.bytes() => Err(too_large(path, meta.len(), limit)),
+        // The file may grow meanwhile.
+        Ok(_) => fs::File::open(path)
+            .and_then(|file| {
+                let mut bytes = Vec::new();
+                file.take(limit.bytes()).read_to_end(&mut bytes)?;
+                Ok(Some(bytes))
+            })
+            .map_err(|error| failed(&error)),
     }
+}
+
+fn too_large(path: &Path, size: u64, limit: SizeLimit) -> Failure {
+    let message = format!(
+        "cannot read `{}`: it has {size} bytes, and the limit is {}",
+        path.display(),
+        limit.bytes()
+    );
+    Failure::new(codes::TOO_LARGE, message)
 }
 
 #[cfg(test)]

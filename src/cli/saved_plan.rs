@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::codes;
-use super::project::read_file;
+use super::project::{SizeLimit, read_file};
 use crate::core::plan::SavedPlan;
 use crate::ui::{Failure, OutputFile, Readers};
 
@@ -30,7 +30,7 @@ impl PlanFile {
 /// Reads a saved plan.
 pub(super) fn load_plan(path: &Path) -> Result<SavedPlan, Failure> {
     let shown = path.display();
-    let bytes = read_file(path)?.ok_or_else(|| {
+    let bytes = read_file(path, SizeLimit::Data)?.ok_or_else(|| {
         Failure::new(
             codes::NO_PLAN_FILE,
             format!("there is no saved plan `{shown}`"),

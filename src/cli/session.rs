@@ -8,7 +8,7 @@ use super::Context;
 use super::args::{PlanOptions, RecoveryFlags, parse_steady};
 use super::codes;
 use super::fallback_manifests::{self, ManifestProblem};
-use super::manifests::{self, Manifests, Purpose, ValidManifests, Warnings};
+use super::manifests::{self, ManifestQuery, Manifests, Purpose, ValidManifests, Warnings};
 use super::project::Project;
 use crate::core::escape;
 use crate::core::fleet::profile::ProviderKind;
@@ -27,6 +27,32 @@ use crate::run::{Preview, RunContext, RunError, StoredState};
 use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
 use crate::ui::{Failure, Signals, Ui};
 
+/// The state to plan from, if it is not that of `[state]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum GivenState<'a> {
+    /// That of `[state]`.
+    None,
+    /// The file of `--state`.
+    ByFlag(&'a Path),
+    /// The state of the base.
+    OfBase(&'a Path),
+}
+
+impl<'a> GivenState<'a> {
+    fn file(self) -> Option<&'a Path> {
+        match self {
+            Self::None => None,
+            Self::ByFlag(file) | Self::OfBase(file) => Some(file),
+        }
+    }
+}
+
+/// The store of a state file, shown relative to the user's folder and not to that of `-C`.
+pub(super) fn state_store(context: &Context<'_>, path: &Path) -> LocalStore {
+    let from = context.global.chdir.as_deref().unwrap_or(Path::new(""));
+    LocalStore::new(path.to_owned(), from.join(path).display().to_string())
+}
+
 /// Everything a verb works with.
 pub(super) struct Session {
     pub(super) desired: Desired,
@@ -34,6 +60,8 @@ pub(super) struct Session {
     /// The folder of the state file, also for unpublished copies.
     pub(super) state_folder: PathBuf,
     state_file: PathBuf,
+    /// The state that `[state]` names.
+    own_state: Option<PathBuf>,
     project: Project,
     provider_named: bool,
     has_image: bool,
@@ -44,30 +72,51 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Reads the manifests and locates the state, offline.
-    pub(super) fn open(
-        context: &Context<'_>,
-        purpose: Purpose,
-        warnings: Warnings,
-    ) -> Result<Self, Failure> {
-        Self::from_manifests(context, manifests::read(context, purpose)?, warnings)
-    }
-
-    /// The same, online: the provider can confirm regions that are not in the built-in list.
+    /// Reads the manifests and locates the state. The provider can confirm regions that are not in the built-in
+    /// list.
     pub(super) async fn open_online(
         context: &Context<'_>,
         warnings: Warnings,
     ) -> Result<Self, Failure> {
-        Self::open_online_for(context, Purpose::Run, warnings).await
+        let manifests = read_online(context, Purpose::Run, ManifestQuery::default()).await?;
+        Self::from_manifests(context, manifests, warnings)
     }
 
-    /// The same for a given purpose.
-    pub(super) async fn open_online_for(
+    /// The same for a plan, offline as well.
+    pub(super) async fn for_plan(
         context: &Context<'_>,
-        purpose: Purpose,
         warnings: Warnings,
+        online: bool,
+        state: GivenState<'_>,
     ) -> Result<Self, Failure> {
-        Self::from_manifests(context, read_online(context, purpose).await?, warnings)
+        let query = ManifestQuery {
+            state: state.file().map(Path::to_owned),
+            ..ManifestQuery::default()
+        };
+        let manifests = if online {
+            read_online(context, Purpose::Plan, query).await?
+        } else {
+            manifests::read_pair(context, Purpose::Plan, query)?
+        };
+        let accepted = manifests.accept(context.ui, warnings)?;
+        Self::with_state(context, accepted, state)
+    }
+
+    /// The path of the state that `[state]` names, if it is a file.
+    pub(super) fn own_state(&self) -> Option<&Path> {
+        self.own_state.as_deref()
+    }
+
+    /// The project of the manifests.
+    pub(super) fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// Uses this state file instead.
+    pub(super) fn use_state(&mut self, context: &Context<'_>, path: PathBuf) {
+        self.store = Box::new(state_store(context, &path));
+        self.state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
+        self.state_file = path;
     }
 
     /// For read-only verbs and `destroy`: with missing or broken manifests, app name, provider and state are
@@ -153,6 +202,14 @@ impl Session {
     }
 
     fn from_valid(context: &Context<'_>, accepted: ValidManifests) -> Result<Self, Failure> {
+        Self::with_state(context, accepted, GivenState::None)
+    }
+
+    fn with_state(
+        context: &Context<'_>,
+        accepted: ValidManifests,
+        given: GivenState<'_>,
+    ) -> Result<Self, Failure> {
         let ValidManifests {
             project,
             desired,
@@ -161,14 +218,20 @@ impl Session {
             has_image,
             settings_file,
         } = accepted;
-        let path = state_path(&project, &desired.app, &settings)?;
+        let own = state_path(&project, &desired.app, &settings);
+        let (path, own) = match given {
+            GivenState::ByFlag(file) => (file.to_owned(), own.ok()),
+            GivenState::OfBase(file) => (file.to_owned(), Some(own?)),
+            GivenState::None => {
+                let own = own?;
+                (own.clone(), Some(own))
+            }
+        };
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        // Relative to the user's folder, not to that of `-C`.
-        let stands = context.global.chdir.as_deref().unwrap_or(Path::new(""));
-        let shown = stands.join(&path).display().to_string();
         Ok(Self {
             desired,
-            store: Box::new(LocalStore::new(path.clone(), shown)),
+            store: Box::new(state_store(context, &path)),
+            own_state: own,
             state_file: path,
             state_folder,
             project,
@@ -329,15 +392,16 @@ pub(super) fn check_provider_named(
 pub(super) async fn read_online(
     context: &Context<'_>,
     purpose: Purpose,
+    query: ManifestQuery,
 ) -> Result<Manifests, Failure> {
-    let read = manifests::read(context, purpose)?;
+    let read = manifests::read_pair(context, purpose, query.clone())?;
     if read.loaded.diagnostics.errors() > 0
         || !manifests::has_unknown_region(&read.loaded.diagnostics)
     {
         return Ok(read);
     }
-    let named = fly_provider(context)?.regions().await?;
-    manifests::read_with_regions(context, purpose, named)
+    let regions = fly_provider(context)?.regions().await?;
+    manifests::read_pair(context, purpose, ManifestQuery { regions, ..query })
 }
 
 /// Fly, or another server with its API. Address and token never come from a manifest (rule 38).

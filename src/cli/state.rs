@@ -8,7 +8,7 @@ use super::args::StateVerb;
 use super::codes;
 use super::formats::{self, CommandOutput};
 use super::manual;
-use super::project::read_file;
+use super::project::{SizeLimit, read_file};
 use super::session::{self, Session};
 use crate::core::fleet::Known;
 use crate::core::state;
@@ -70,7 +70,7 @@ async fn push(
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let shown = file.display();
-    let bytes = read_file(file)?
+    let bytes = read_file(file, SizeLimit::Data)?
         .ok_or_else(|| Failure::new(codes::NO_STATE_FILE, format!("there is no `{shown}`")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let pushed = state::read(&text, &session.desired.app)

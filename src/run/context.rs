@@ -168,6 +168,17 @@ impl RunContext<'_> {
         })
     }
 
+    /// The plan of other manifests for the same state and observation.
+    pub fn plan_of(
+        &self,
+        desired: &Desired,
+        at: &Preview,
+        options: &Options,
+    ) -> Result<Plan, RunError> {
+        let context = RunContext { desired, ..*self };
+        Ok(context.replan(at, options)?.plan)
+    }
+
     /// Under the lock: differences between a reviewed and a fresh preview.
     pub fn differences(shown: &Preview, fresh: &Preview) -> Vec<String> {
         SavedPlan::of(&shown.plan).differences(&fresh.plan)
@@ -241,6 +252,11 @@ impl Preview {
             },
             is_over: listed.is_some() || closed,
         })
+    }
+
+    /// The plan of other manifests for the same state, if no provider was read.
+    pub fn offline_plan_of(&self, desired: &Desired, options: &Options) -> Plan {
+        plan(desired, &self.stored_state.known, None, options)
     }
 
     /// Plans from the state only.

@@ -5,7 +5,7 @@
 //! it has no number of tries, and each new holder is shown.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +25,9 @@ const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The minimum wait: inspecting the holder takes the lock for an instant.
 const MIN_PATIENCE: Duration = Duration::from_millis(50);
+
+/// A larger file is no state of ours, and is not read: 10,000 Machines take some 3 MiB.
+const MAX_STATE_BYTES: u64 = 64 << 20;
 
 /// A state file on this host.
 #[derive(Debug, Clone)]
@@ -69,7 +72,20 @@ impl LocalStore {
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        fs::read_to_string(&self.path).map(Some)
+        if metadata.len() > MAX_STATE_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!(
+                    "it has {} bytes, and the limit is {MAX_STATE_BYTES}",
+                    metadata.len()
+                ),
+            ));
+        }
+        let mut text = String::new();
+        // The file may grow meanwhile.
+        let mut file = fs::File::open(&self.path)?.take(MAX_STATE_BYTES);
+        file.read_to_string(&mut text)?;
+        Ok(Some(text))
     }
 
     fn write_if_version(

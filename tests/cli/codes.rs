@@ -102,6 +102,7 @@ async fn every_code_of_a_verb_is_provoked() {
         several(),
         code(portless),
         error_of(&sandbox, &["init"]),
+        with("fly.toml", &" ".repeat((1 << 20) + 1), &["plan"]),
         error_of(&sandbox, &["apply", "fly.toml"]),
         error_of(&sandbox, &["apply", "missing.plan"]),
         error_of(&sandbox, &["-C", "nowhere", "status"]),

@@ -47,7 +47,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
     assert_snapshot!(sandbox.run(&["drift", "--detailed-exitcode"]), @"
     exit 0
     --- stdout
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
     No drift. 2 Machines read; no difference from the state.
     ");
@@ -56,7 +56,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
     assert_snapshot!(drifted.run(&["drift", "--detailed-exitcode"]), @r#"
     exit 2
     --- stdout
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
     Changed outside Aeroform since the last apply
         ~ web  1 Machine changed
@@ -79,7 +79,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
     assert_snapshot!(drifted.run(&["refresh"]), @r#"
     exit 6
     --- stdout
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
       =   web   1   1 to adopt
           jobs  1   no changes
@@ -111,7 +111,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
     assert_snapshot!(drifted.run(&["drift", "--detailed-exitcode"]), @"
     exit 0
     --- stdout
-    shop · local · serial 2 · 2 Machines read
+    shop · local · serial 2 · applied 2026-01-02 by ana · 2 Machines read
 
     No drift. 2 Machines read; no difference from the state.
     ");
@@ -119,7 +119,7 @@ fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes(
     assert_snapshot!(drifted.run(&["plan"]), @r#"
     exit 0
     --- stdout
-    shop · local · serial 2 · 2 Machines read
+    shop · local · serial 2 · applied 2026-01-02 by ana · 2 Machines read
 
       ~   web   1   1 to update
           jobs  1   no changes

@@ -51,7 +51,7 @@ fn what_is_denied_leaves_the_file_as_it_was() {
       - count = 1 # for now
       + regions = { ams = 2 } # for now
 
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
       ~   web   1 → 2   ams
           jobs  1       no changes
@@ -88,7 +88,7 @@ fn an_edit_that_no_machine_changes_for_asks_too() {
       - count = 1 # for now
       + regions = { ams = 1 } # for now
 
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
           jobs  1   no changes
           web   1   no changes

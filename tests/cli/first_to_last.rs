@@ -55,10 +55,10 @@ fn apply_status_logs_change_and_destroy() {
     state: state/shop.json is at serial 1
     Apply complete: 2 created.
     ");
-    assert_snapshot!(sandbox.run(&["apply", "-y"]), @r"
+    assert_snapshot!(sandbox.run(&["apply", "-y"]), @"
     exit 0
     --- stdout
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
           jobs  1   no changes
           web   1   no changes

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod app_selection;
+mod base;
 mod checkouts;
 mod clients;
 mod codes;

@@ -24,7 +24,7 @@ fn a_count_is_written_as_an_exact_map_and_applied() {
       - count = 1 # for now
       + regions = { ams = 2, fra = 2 } # for now
 
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
       ~   web   1 → 4   ams 1 → 2, fra 0 → 2
           jobs  1       no changes
@@ -49,7 +49,7 @@ fn a_count_is_written_as_an_exact_map_and_applied() {
     assert_snapshot!(sandbox.run(&["plan"]), @"
     exit 0
     --- stdout
-    shop · local · serial 2 · 5 Machines read
+    shop · local · serial 2 · applied 2026-01-02 by ana · 5 Machines read
 
           jobs  1   no changes
           web   4   no changes
@@ -143,7 +143,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
       + from = "mail"
       + to = "post"
 
-    shop · local · serial 2 · 3 Machines read
+    shop · local · serial 2 · applied 2026-01-02 by ana · 3 Machines read
 
       >   post  1   moved from mail
           jobs  1   no changes
@@ -177,7 +177,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
       - from = "mail"
       - to = "post"
 
-    shop · local · serial 3 · 3 Machines read
+    shop · local · serial 3 · applied 2026-01-02 by ana · 3 Machines read
 
       -   post  1 → 0   removed from fly.toml
           jobs  1       no changes
@@ -244,7 +244,7 @@ fn regions_come_and_go_by_list_and_by_number() {
       - regions = ["ams"]
       + regions = ["ams", "fra"]
 
-    shop · local · serial 1 · 3 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 3 Machines read
 
       ~   web   2   ams 2 → 1, fra 0 → 1
           jobs  1   no changes
@@ -266,7 +266,7 @@ fn regions_come_and_go_by_list_and_by_number() {
       - count = 1
       + regions = { ams = 1, fra = 1 }
 
-    shop · local · serial 2 · 3 Machines read
+    shop · local · serial 2 · applied 2026-01-02 by ana · 3 Machines read
 
       ~   jobs  1 → 2   fra 0 → 1
           web   2       no changes

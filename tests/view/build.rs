@@ -68,6 +68,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         records: Vec::new(),
         watchers: std::collections::BTreeMap::new(),
         adopted_runs: Vec::new(),
+        unlisted_runs: Vec::new(),
         provenance: BTreeMap::new(),
         cost: None,
         at_least_ms: None,

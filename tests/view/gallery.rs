@@ -130,6 +130,7 @@ pub(crate) fn everything_at_once() -> Plan {
 fn new_app() -> Plan {
     let mut plan = plan(0);
     plan.serial = 0;
+    plan.state.serial = 0;
     plan.group(group(
         "web",
         "python3 -m http.server $PORT",

@@ -61,6 +61,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         drift: Vec::new(),
         watchers: BTreeMap::new(),
         adopted_runs: Vec::new(),
+        unlisted_runs: Vec::new(),
         provenance: BTreeMap::new(),
         cost: None,
         at_least_ms: None,

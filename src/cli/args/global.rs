@@ -1,7 +1,7 @@
 //! Flags of every verb.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -32,6 +32,9 @@ pub struct GlobalFlags {
     /// The variable that the app's name was read from, if any.
     #[arg(skip)]
     pub app_variable: Option<&'static str>,
+    /// The folder that the command was started in, if `-C` names another.
+    #[arg(skip)]
+    pub started_in: Option<PathBuf>,
     /// The verb and its arguments as typed.
     #[arg(skip)]
     pub typed_command: TypedCommand,
@@ -69,6 +72,7 @@ impl GlobalFlags {
             config: None,
             app: None,
             app_variable: None,
+            started_in: None,
             typed_command: TypedCommand::default(),
             provider: None,
             image: None,
@@ -91,6 +95,12 @@ impl GlobalFlags {
             self.app_variable = Some(APP_VARIABLE);
         }
         Ok(self)
+    }
+
+    /// A path relative to where the command was started, as relative to the current folder.
+    pub fn from_start(&self, path: &Path) -> PathBuf {
+        let started_in = self.started_in.as_deref().unwrap_or(Path::new(""));
+        started_in.join(path)
     }
 
     /// The flag or variable that the app's name comes from.

@@ -52,6 +52,7 @@ Examples:
   aeroform plan                         what would change now
   aeroform plan --refresh=false         the same from the state only, without an account
   aeroform plan --out next.plan         save it for `aeroform apply next.plan`
+  aeroform plan --base ../main          only what this branch changes, from the state of main
   aeroform plan --detailed-exitcode     exit 2 if anything would change
   aeroform plan --also markdown=plan.md  write a comment for the pull request, too")]
 pub struct PlanArgs {
@@ -70,7 +71,14 @@ pub struct PlanArgs {
     /// Save the plan for `aeroform apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Exit 2 if there are changes or drift, 6 if the plan is refused
+    /// Compare with the branch that this change goes into: DIR is the top folder of a checkout of it, relative to
+    /// where the command was started; its state is used
+    #[arg(long, value_name = "DIR", conflicts_with = "destroy")]
+    pub base: Option<PathBuf>,
+    /// Plan from this state file, which is only read
+    #[arg(long = "state", value_name = "FILE")]
+    pub state_file: Option<PathBuf>,
+    /// Exit 2 if there are changes or drift, 6 if the plan is refused or the state edited
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// What standard output and other files hold.

@@ -75,6 +75,8 @@ impl PlanArgs {
             destroy: false,
             requested_flags,
             parallelism: apply_flags.parallelism,
+            base: None,
+            state_file: None,
             out: None,
             detailed_exitcode: false,
             report: output.into(),

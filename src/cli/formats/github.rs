@@ -28,6 +28,9 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             return;
         }
         CommandOutput::Plan(plan) | CommandOutput::ProposedPlan(plan) => note_plan(ui, plan),
+        CommandOutput::ComparedPlan(plan, comparison) => {
+            note_plan(ui, &comparison.this_change(plan));
+        }
         CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => note_plan(ui, plan),
         CommandOutput::Report(report) => {
             note_plan(ui, report.plan);

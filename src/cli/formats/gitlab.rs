@@ -8,4 +8,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     if let CommandOutput::Plan(plan) = output {
         ui.document(&gitlab(plan));
     }
+    if let CommandOutput::ComparedPlan(plan, comparison) = output {
+        ui.document(&gitlab(&comparison.this_change(plan)));
+    }
 }

@@ -12,6 +12,10 @@ use crate::ui::Ui;
 pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     match output {
         CommandOutput::Plan(plan) => ui.document(&json::plan::plan(plan)),
+        CommandOutput::ComparedPlan(plan, comparison) => {
+            let this_change = comparison.this_change(plan);
+            ui.document(&json::plan::compared_plan(plan, &this_change, comparison));
+        }
         CommandOutput::ProposedPlan(_) => {}
         CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => empty_run(ui, plan),
         CommandOutput::Event { plan, event } => {

@@ -44,6 +44,13 @@ pub(super) fn render(ui: &Ui, output: &CommandOutput<'_>, budget: usize) -> Opti
             let digest = plan.plan_digest();
             fit(ui, budget, |style| markdown::plan(plan, &digest, style))
         }
+        CommandOutput::ComparedPlan(plan, comparison) => {
+            let digest = plan.plan_digest();
+            let this_change = comparison.this_change(plan);
+            fit(ui, budget, |style| {
+                markdown::plan(&this_change, &digest, style)
+            })
+        }
         CommandOutput::Drift(plan) => fit(ui, budget, |style| markdown::drift(plan, style)),
         CommandOutput::Report(report) => run(ui, report, budget),
         CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => {

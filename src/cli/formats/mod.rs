@@ -12,7 +12,7 @@ mod text;
 
 use super::manifests::Manifests;
 use crate::core::fleet::{AppName, GroupName, Known, Machine, MachineId};
-use crate::core::plan::{Event, Plan};
+use crate::core::plan::{Comparison, Event, Plan};
 use crate::core::view::json::config::{GroupConfig, SecretDisplay};
 use crate::core::view::{FileEdit, MachineView, RunReport, ScaleView, StatusView};
 use crate::env::Env;
@@ -24,6 +24,8 @@ use crate::ui::{Exit, Failure, OutputFormat, Ui};
 pub(super) enum CommandOutput<'a> {
     /// The plan, as the result of a command.
     Plan(&'a Plan),
+    /// The plan, compared with that of its base.
+    ComparedPlan(&'a Plan, &'a Comparison),
     /// The plan before the approval; the run that follows prints its own results.
     ProposedPlan(&'a Plan),
     /// A plan without steps, instead of a run.
@@ -199,6 +201,7 @@ impl CommandOutput<'_> {
     fn plan(&self) -> Option<&Plan> {
         match self {
             Self::Plan(plan)
+            | Self::ComparedPlan(plan, _)
             | Self::ProposedPlan(plan)
             | Self::EmptyRun(plan)
             | Self::EndOfEmptyRun(plan)

@@ -22,6 +22,11 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         | CommandOutput::EmptyRun(plan) => {
             write_stdout(ui, |style, text| terminal::plan(plan, style, text));
         }
+        CommandOutput::ComparedPlan(plan, comparison) => {
+            write_stdout(ui, |style, text| {
+                terminal::compared_plan(plan, comparison, style, text)
+            });
+        }
         // The progress on standard error has it.
         CommandOutput::EndOfEmptyRun(_) | CommandOutput::Event { .. } => {}
         CommandOutput::Report(report) => {

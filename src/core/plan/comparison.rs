@@ -5,8 +5,10 @@
 //! failed apply, drift to put back), or *dropped* (only the base's plan has it). Start at [`Comparison::of`];
 //! [`matching`] decides which steps are the same, [`part`] makes a plan of one part of the steps.
 
+pub mod codes;
 mod matching;
 mod part;
+mod remarks;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +18,8 @@ use super::change::Verb;
 use super::summary::Summary;
 use super::types::{MachineRef, Note, Plan, StepId};
 use crate::core::fleet::{Desired, GroupName, Known, Observed, Region};
+
+pub use remarks::{StateCopy, not_compared_note, old_app_note, state_remarks};
 
 /// A plan compared with the plan of its base.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,6 +149,12 @@ impl Comparison {
     pub fn pending_changes(&self, plan: &Plan) -> Plan {
         let base = self.base_plan.as_deref();
         part::pending_changes(plan, base, &self.pending)
+    }
+
+    /// Whether the state file of the checkout is not the base's.
+    pub fn edits_state(&self) -> bool {
+        let code = codes::STATE_EDITED.name();
+        self.remarks.iter().any(|note| note.code == code)
     }
 
     /// Refusals that the base's plan has, too.

@@ -8,7 +8,7 @@ use super::codes;
 use super::members::{Fleet, Member};
 use super::notes::{format_ids, format_machine_count, note};
 use super::options::{Options, PlanMode};
-use super::types::{AdoptedRun, Note};
+use super::types::{AdoptedRun, Note, UnlistedRun};
 use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 
 /// The result of the check.
@@ -16,6 +16,8 @@ use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 pub(super) struct History {
     /// Adopted runs, with the note about each.
     pub(super) adopted_runs: Vec<(AdoptedRun, Note)>,
+    /// Runs that are refused.
+    pub(super) unlisted_runs: Vec<UnlistedRun>,
     pub(super) refusals: Vec<Note>,
 }
 
@@ -238,6 +240,10 @@ fn check_unrecorded_runs(
                 .with_hint("its changes are adopted into the state");
             history.adopted_runs.push((taken, about));
         } else {
+            history.unlisted_runs.push(UnlistedRun {
+                run: run.clone(),
+                machines: facts.machines.into_iter().cloned().collect(),
+            });
             history
                 .refusals
                 .push(note(codes::STATE_BEHIND, what).with_hint(unrecorded_run_hint(run)));

@@ -10,11 +10,12 @@
 
 mod additions;
 mod approval;
+mod behind;
 mod branch;
 mod change;
 mod check;
 pub mod codes;
-mod comparison;
+pub mod comparison;
 mod cost;
 mod decision;
 mod event;
@@ -88,7 +89,7 @@ pub use summary::{Revert, Summary};
 pub use types::{
     Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
     Inherited, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool, PoolId,
-    Precondition, Removal, StandbyTarget, Step, StepId, StepResult, Work,
+    Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

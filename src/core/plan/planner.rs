@@ -28,7 +28,7 @@ use super::steady;
 use super::summary::{calls_provider, changes};
 use super::types::{
     Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
-    Step,
+    Step, UnlistedRun,
 };
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
@@ -127,6 +127,7 @@ pub fn plan(
         at_least_ms: paces.at_least_ms(&groups),
         expected_machines: expected_machines(&decisions, &groups),
         adopted_runs: history.adopted_runs,
+        unlisted_runs: history.unlisted_runs,
         provenance: history.provenance,
         drift: sorted_drift(fleet.drift),
         desired: digest,
@@ -164,6 +165,7 @@ struct Facts<'p, 'a> {
 struct UnrecordedRuns {
     provenance: BTreeMap<MachineId, Provenance>,
     adopted_runs: Vec<AdoptedRun>,
+    unlisted_runs: Vec<UnlistedRun>,
     /// Refusals that come before all others.
     before: Remarks,
     /// Records that come after all others.
@@ -197,6 +199,7 @@ impl Facts<'_, '_> {
         UnrecordedRuns {
             provenance: provenance::find_provenance(fleet, observed, options),
             adopted_runs,
+            unlisted_runs: history.unlisted_runs,
             before: Remarks {
                 refusals,
                 ..Remarks::default()

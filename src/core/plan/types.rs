@@ -89,6 +89,9 @@ pub struct Plan {
     #[serde(default)]
     #[serde(rename = "takes_over")]
     pub adopted_runs: Vec<AdoptedRun>,
+    /// Runs that the state does not list and whose changes are not adopted: the plan is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlisted_runs: Vec<UnlistedRun>,
     /// The run of ours that created each Machine that the state does not list.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(rename = "makers")]
@@ -152,6 +155,15 @@ pub struct AdoptedRun {
     pub by: Option<String>,
     /// The commit in its stamps; foreign text.
     pub commit: Option<String>,
+}
+
+/// A run that the state does not list and whose changes are not adopted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnlistedRun {
+    /// The run.
+    pub run: RunId,
+    /// The Machines that it changed last.
+    pub machines: Vec<MachineId>,
 }
 
 /// Index of a step in [`Plan::steps`].

@@ -9,9 +9,9 @@ use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
 use crate::core::plan::{
-    Action, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, MachineRef, Note, Plan,
-    PlanMode, PlannedRelease, PlannedVolume, Removal, ReplaceHalf, Revert, StandbyTarget, StepId,
-    Summary, Verb,
+    Action, BaseComparison, Branch, Change, Comparison, Cost, Drift, DroppedChange, GateKind,
+    GroupVerdict, Inherited, MachineRef, Note, Plan, PlanMode, PlannedRelease, PlannedVolume,
+    Removal, ReplaceHalf, Revert, StandbyTarget, StateSource, StepId, Summary, UnlistedRun, Verb,
 };
 
 /// A plan, without barriers, pools, preconditions and expected Machines, which only the executor needs.
@@ -23,6 +23,7 @@ pub struct PlanDocument<'a> {
     app_from: Option<&'a str>,
     provider: &'a str,
     serial: u64,
+    state: &'a StateSource,
     online: bool,
     destroys_app: bool,
     machines: usize,
@@ -36,6 +37,8 @@ pub struct PlanDocument<'a> {
     cost: Option<&'a Cost>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_least_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<PlanBase<'a>>,
     groups: Vec<PlanGroup<'a>>,
     steps: Vec<PlanStep<'a>>,
     drift: &'a [Drift],
@@ -43,6 +46,19 @@ pub struct PlanDocument<'a> {
     notes: &'a [Note],
     warnings: &'a [Note],
     refusals: &'a [Note],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unlisted_runs: &'a [UnlistedRun],
+}
+
+/// The comparison with the base. The numbers and groups of the document are then those of this change; steps,
+/// drift and remarks are complete.
+#[derive(Debug, Serialize)]
+struct PlanBase<'a> {
+    #[serde(flatten)]
+    result: &'a BaseComparison,
+    remarks: &'a [Note],
+    pending: Summary,
+    dropped: &'a [DroppedChange],
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +93,8 @@ struct RegionCounts {
 #[derive(Debug, Serialize)]
 struct PlanStep<'a> {
     id: StepId,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pending: bool,
     action: Verb,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<ReplaceHalf>,
@@ -120,6 +138,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         app_from: plan.named_by.as_ref().map(|named| named.source.as_str()),
         provider: &plan.provider,
         serial: plan.serial,
+        state: &plan.state,
         online: plan.online,
         destroys_app: plan.mode == PlanMode::Destroy,
         machines: plan.machines,
@@ -129,6 +148,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
         at_least_ms: plan.at_least_ms,
+        base: None,
         groups: plan.groups.iter().map(plan_group).collect(),
         steps: plan
             .changes()
@@ -139,6 +159,35 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         notes: &plan.notes,
         warnings: &plan.warnings,
         refusals: &plan.refusals,
+        unlisted_runs: &plan.unlisted_runs,
+    }
+}
+
+/// The document of a plan that was compared with its base. `this_change` is the part of it that is this change.
+pub fn compared_plan<'a>(
+    plan: &'a Plan,
+    this_change: &'a Plan,
+    comparison: &'a Comparison,
+) -> PlanDocument<'a> {
+    let steps = plan.changes().map(|(id, change)| PlanStep {
+        pending: !comparison.is_this_change(id),
+        ..plan_step(id, change)
+    });
+    let base = PlanBase {
+        result: &comparison.base,
+        remarks: &comparison.remarks,
+        pending: comparison.pending_summary(plan),
+        dropped: &comparison.dropped,
+    };
+    PlanDocument {
+        base: Some(base),
+        steps: steps.collect(),
+        drift: &plan.drift,
+        records: &plan.records,
+        notes: &plan.notes,
+        warnings: &plan.warnings,
+        refusals: &plan.refusals,
+        ..self::plan(this_change)
     }
 }
 
@@ -173,6 +222,7 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
     let (action, part) = change.action.verb();
     let mut step = PlanStep {
         id,
+        pending: false,
         action,
         part,
         group: &change.group,

@@ -15,7 +15,7 @@ pub mod status;
 mod table;
 
 pub use edit::edits;
-pub use plan::{drift, plan};
+pub use plan::{compared_plan, drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};
 pub use report::report;

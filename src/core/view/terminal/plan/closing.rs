@@ -22,13 +22,33 @@ pub(super) fn closing(
     outline: &Outline<'_>,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
+    let heads = (no_changes_line as fn(&Plan) -> Line, "Plan:");
+    last_lines(plan, outline, heads, page)
+}
+
+/// Writes the last lines of what a change adds to its base.
+pub(super) fn closing_of_change(
+    plan: &Plan,
+    outline: &Outline<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    let heads = (nothing_of_its_own as fn(&Plan) -> Line, "This change:");
+    last_lines(plan, outline, heads, page)
+}
+
+fn last_lines(
+    plan: &Plan,
+    outline: &Outline<'_>,
+    (without_changes, counts_head): (fn(&Plan) -> Line, &str),
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     if plan.changes().next().is_none() {
         // With refusals, "no changes" could be wrong.
         if plan.refusals.is_empty() {
-            page.line(&no_changes_line(plan))?;
+            page.line(&without_changes(plan))?;
         }
     } else {
-        page.line(&count_line(plan))?;
+        page.line(&count_line(plan, counts_head))?;
         if let Some(text) = cost_text(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
@@ -102,6 +122,15 @@ fn no_changes_line(plan: &Plan) -> Line {
     }
 }
 
+/// A change that adds nothing to the plan of its base.
+fn nothing_of_its_own(plan: &Plan) -> Line {
+    if plan.records.is_empty() {
+        let line = Line::new(0).push(Label::Success, "No changes.");
+        return line.plain(" This change adds nothing to what its base already wants.");
+    }
+    no_changes_line(plan)
+}
+
 /// The changes of each kind: number, words, label, and whether a terminal shows them even if there are none.
 pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 10] {
     let summary = plan.summary();
@@ -125,9 +154,9 @@ pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label
     ]
 }
 
-fn count_line(plan: &Plan) -> Line {
+fn count_line(plan: &Plan, head: &str) -> Line {
     let summary = plan.summary();
-    let mut line = Line::new(0).push(Label::Strong, "Plan:").plain(" ");
+    let mut line = Line::new(0).push(Label::Strong, head).plain(" ");
     let mut first = true;
     for (n, what, label, shown) in counts(plan) {
         if n == 0 && !shown {
@@ -215,7 +244,7 @@ fn unpriced_text(plan: &Plan) -> Option<String> {
 }
 
 /// Sentences about irreversible changes.
-fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
+pub(super) fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
     if plan.mode == PlanMode::Destroy {
         let but = if plan.shortfalls().next().is_some() {

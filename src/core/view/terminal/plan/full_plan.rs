@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{closing, drift, group_table, ids, remarks, section};
+use super::{behind, closing, drift, group_table, ids, remarks, section};
 use crate::core::plan::Plan;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Outline;
@@ -11,12 +11,26 @@ use crate::core::view::style::{Label, Style};
 
 /// Writes the plan.
 pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let outline = Outline::of(plan);
     let page = &mut LineWriter::new(style, out);
     page.line(&header(plan))?;
     page.blank()?;
+    body(plan, page)
+}
+
+/// Writes all that follows the first line.
+pub(super) fn body(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
+    behind::first_lines(plan, page)?;
+    let plan = &*behind::folded(plan, page);
+    let outline = Outline::of(plan);
     group_table::table(plan, &outline, page)?;
     drift::drift(plan, &outline, page)?;
+    sections(&outline, page)?;
+    remarks::remarks(plan, page)?;
+    closing::closing(plan, &outline, page)
+}
+
+/// Writes the section of each changed group.
+pub(super) fn sections(outline: &Outline<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut first_update = true;
     for section in &outline.sections {
         section::section(section, first_update, page)?;
@@ -26,16 +40,12 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     if page.marks_standbys {
         page.blank()?;
     }
-    remarks::remarks(plan, page)?;
-    closing::closing(plan, &outline, page)
+    Ok(())
 }
 
-/// App, provider, serial of the state, and how many Machines were read.
+/// App, provider, where the state is from, and how many Machines were read.
 pub(in crate::core::view) fn header(plan: &Plan) -> Line {
-    let state = match plan.serial {
-        0 => "no state yet".to_owned(),
-        serial => format!("serial {serial}"),
-    };
+    let state = plan.state.describe();
     let seen = if plan.online {
         format!("{} read", phrases::count_noun(plan.machines, "Machine"))
     } else {

@@ -4,7 +4,9 @@
 //! notes, warnings, refusals, and the closing counts. Long lists are collapsed, but everything that is destroyed,
 //! shrunk or detached is counted.
 
+pub(in crate::core::view) mod behind;
 pub(in crate::core::view) mod closing;
+mod comparison;
 mod create;
 pub(in crate::core::view) mod drift;
 pub(in crate::core::view) mod full_plan;
@@ -14,5 +16,6 @@ mod remarks;
 mod removal;
 pub(in crate::core::view) mod section;
 
+pub use comparison::compared_plan;
 pub use drift::drift_only as drift;
 pub use full_plan::plan;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::behind;
 use crate::core::plan::{Note, Plan};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
@@ -10,8 +11,15 @@ use crate::core::view::style::Label;
 /// Maximum notes per kind.
 const MAX_SHOWN: usize = 20;
 
-/// Writes all notes; refusals last.
+/// Writes all notes; refusals last, without those that come first of all.
 pub(super) fn remarks(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
+    records_and_warnings(plan, page)?;
+    let refusals = behind::without_first(&plan.refusals);
+    render_notes("refused", Label::Error, &refusals, page)
+}
+
+/// Writes all notes but the refusals.
+pub(super) fn records_and_warnings(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     render_notes(
         "written to the state, no Machine changes",
         Label::Strong,
@@ -19,8 +27,7 @@ pub(super) fn remarks(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
         page,
     )?;
     render_notes("note", Label::Hint, &plan.notes, page)?;
-    render_notes("warning", Label::Warning, &plan.warnings, page)?;
-    render_notes("refused", Label::Error, &plan.refusals, page)
+    render_notes("warning", Label::Warning, &plan.warnings, page)
 }
 
 /// Writes the notes of one kind.
