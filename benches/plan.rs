@@ -11,7 +11,11 @@ use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, Observed};
 use aeroform::core::plan::{Options, SavedPlan, plan};
+use aeroform::core::view::markdown::{
+    self, DEFAULT_BUDGET, MIN_BUDGET, MarkdownStyle, PlanComment,
+};
 use measure::{growth, median, millis, per};
+use serde_json::json;
 use support::{GroupBuilder, PlanFixture, desired, group};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
@@ -50,6 +54,48 @@ fn main() {
         cell(3, median(|| SavedPlan::parse(&saved).is_ok()));
         println!("{row}");
     }
+    println!(
+        "\nA comment of a pull request about that plan: processor time (median) after the plan.\n"
+    );
+    println!("{:>10} {:>9} {:>22}", "Machines", "budget", "all updated");
+    for size in [1_000, 10_000] {
+        let desired = fleet(size);
+        let stage = PlanFixture::with(&desired);
+        let options = Options::default();
+        let changed = plan(
+            &updated(size),
+            &stage.known,
+            Some(&stage.observed),
+            &options,
+        );
+        assert_eq!(changed.summary().update, size as usize);
+        for budget in [MIN_BUDGET, DEFAULT_BUDGET] {
+            let style = MarkdownStyle {
+                budget,
+                program: "aeroform",
+                verbose: false,
+            };
+            let time = median(|| {
+                let digest = changed.plan_digest();
+                let comment = PlanComment {
+                    plan: &changed,
+                    comparison: None,
+                    digest: &digest,
+                };
+                markdown::plan(&comment, &style).expect("every plan fits")
+            });
+            println!("{size:>10} {budget:>9} {:>19.2} ms", millis(time));
+        }
+    }
+}
+
+/// The same fleet with another variable in every group.
+fn updated(size: u32) -> Desired {
+    let quarter = |name| {
+        let changed = group(name).list("ams gru nrt").count(size / 4);
+        changed.config(json!({"env": {"LOG_LEVEL": "debug"}}))
+    };
+    desired(["api", "cron", "web", "worker"].map(|name| (name, quarter(name))))
 }
 
 /// Four groups of which one serves, over three regions.

@@ -11,6 +11,7 @@
     reason = "a test that cannot set its stage has failed"
 )]
 
+mod comment;
 mod compare;
 mod fixture;
 mod page;

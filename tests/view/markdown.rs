@@ -4,15 +4,20 @@
 mod hostile;
 mod parsed;
 
-use aeroform::core::fleet::FieldChange;
+use aeroform::core::fleet::{AppName, FieldChange, Known};
+use aeroform::core::manifest::{self, Overrides, SourceFile};
 use aeroform::core::plan::GroupVerdict::{Changed, Removed};
-use aeroform::core::plan::{Plan, Removal};
+use aeroform::core::plan::{Comparison, Plan, PlanOf, Removal, Snapshot, StepId};
+use aeroform::core::view::gitlab::gitlab;
 use aeroform::core::view::json;
-use aeroform::core::view::markdown::{self, DEFAULT_BUDGET, MIN_BUDGET, MarkdownStyle};
+use aeroform::core::view::markdown::{
+    self, DEFAULT_BUDGET, MIN_BUDGET, MarkdownStyle, PlanComment,
+};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::build::*;
+use crate::schemas::{rejects_changes, schema, valid};
 use crate::{gallery, runs};
 use parsed::Document;
 
@@ -28,7 +33,16 @@ pub(crate) fn style(budget: usize) -> MarkdownStyle {
 }
 
 pub(crate) fn written(plan: &Plan, budget: usize) -> String {
-    markdown::plan(plan, DIGEST, &style(budget)).unwrap()
+    compared(plan, None, budget)
+}
+
+fn compared(plan: &Plan, comparison: Option<&Comparison>, budget: usize) -> String {
+    let comment = PlanComment {
+        plan,
+        comparison,
+        digest: DIGEST,
+    };
+    markdown::plan(&comment, &style(budget)).unwrap()
 }
 
 /// Machines that are updated, shrunk and destroyed, spread over groups, and groups that are removed.
@@ -206,6 +220,60 @@ fn a_plan_of_each_kind_as_a_comment() {
     );
 }
 
+/// The app before this change: it has a larger web, and cron is gone already.
+#[test]
+fn with_a_base_the_comment_is_about_this_change() {
+    let known = Known::empty(AppName::new("shop").unwrap(), "local");
+    let ours = gallery::everything_at_once();
+    let mut base = ours.clone();
+    // The base destroys cron, too, and would restart a Machine of api.
+    base.steps.retain(|step| step.id.0 >= 11);
+    base = base.step(update("api", "gru", "5555555555aaaa", &[]));
+    for (at, step) in base.steps.iter_mut().enumerate() {
+        step.id = StepId(u32::try_from(at).unwrap());
+    }
+    let fly = "app = \"shop\"\n[processes]\nweb = \"a\"\njobs = \"b\"\napi = \"c\"\n";
+    let file = SourceFile {
+        path: "fly.toml",
+        bytes: fly.as_bytes(),
+    };
+    let desired = manifest::load(file, None, &Overrides::default())
+        .desired
+        .unwrap();
+    let of = |plan| PlanOf {
+        plan,
+        desired: &desired,
+    };
+    let snapshot = Snapshot {
+        known: &known,
+        observed: None,
+    };
+    let mut comparison = Comparison::of(of(&ours), of(&base), snapshot);
+    comparison.remarks = vec![note(
+        "state_edited",
+        None,
+        "this change edits `state/shop.json`, serial 11 → 10",
+        None,
+    )];
+    for budget in BUDGETS {
+        let text = compared(&ours, Some(&comparison), budget);
+        assert!(text.len() <= budget);
+        let document = Document::parse(&text);
+        document.assert_harmless("a comparison");
+        assert_eq!(
+            document.title_counts(),
+            counts_of(&comparison.this_change(&ours))
+        );
+    }
+    assert_snapshot!(
+        "markdown__compared",
+        compared(&ours, Some(&comparison), DEFAULT_BUDGET)
+    );
+    let new = Comparison::new_app("the base has no such app".to_owned());
+    let text = compared(&ours, Some(&new), DEFAULT_BUDGET);
+    assert!(text.contains(" · new in this change\n"), "{text}");
+}
+
 #[test]
 fn details_are_dropped_in_a_fixed_order_and_counted() {
     let plan = many(300, 3);
@@ -258,4 +326,24 @@ fn no_secret_is_in_a_comment() {
             assert!(!text.contains(secret), "{secret} in {name}");
         }
     }
+}
+
+#[test]
+fn the_report_of_gitlab_and_the_marker_are_as_published() {
+    let (report, marker) = (schema("gitlab"), schema("markdown-marker"));
+    for (name, plan) in all() {
+        let counts = valid(&report, &gitlab(&plan));
+        let summary = plan.summary();
+        assert_eq!(counts["create"], summary.create + summary.replace, "{name}");
+        assert_eq!(
+            counts["delete"],
+            summary.destroy + summary.replace,
+            "{name}"
+        );
+        let line = Document::parse(&written(&plan, MIN_BUDGET)).marker();
+        assert_eq!(valid(&marker, &line), line);
+    }
+    rejects_changes(&report, &valid(&report, &gitlab(&many(1, 1))), &[]);
+    let line = Document::parse(&written(&many(1, 1), MIN_BUDGET)).marker();
+    rejects_changes(&marker, &line, &["app", "digest"]);
 }

@@ -8,7 +8,7 @@ use super::{CommandOutput, markdown, text};
 use crate::cli::manifests::Manifests;
 use crate::core::fleet::{AppName, GroupName};
 use crate::core::manifest::Diagnostics;
-use crate::core::plan::Plan;
+use crate::core::plan::{Comparison, Plan};
 use crate::core::view::github::{self, Place, StepOutputs};
 use crate::core::view::markdown::MIN_BUDGET;
 use crate::env::Env;
@@ -27,13 +27,13 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             note_diagnostics(ui, manifests, &manifests.loaded.diagnostics);
             return;
         }
-        CommandOutput::Plan(plan) | CommandOutput::ProposedPlan(plan) => note_plan(ui, plan),
-        CommandOutput::ComparedPlan(plan, comparison) => {
-            note_plan(ui, &comparison.this_change(plan));
+        CommandOutput::Plan(plan) | CommandOutput::ProposedPlan(plan) => note_plan(ui, plan, None),
+        CommandOutput::ComparedPlan(plan, comparison) => note_plan(ui, plan, Some(comparison)),
+        CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => {
+            note_plan(ui, plan, None);
         }
-        CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => note_plan(ui, plan),
         CommandOutput::Report(report) => {
-            note_plan(ui, report.plan);
+            note_plan(ui, report.plan, None);
             ui.step().of_result.extend(github::of_report(report));
         }
         CommandOutput::Drift(plan) => ui.step().outputs = StepOutputs::of_drift(plan),
@@ -52,10 +52,10 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     }
 }
 
-fn note_plan(ui: &Ui, plan: &Plan) {
+fn note_plan(ui: &Ui, plan: &Plan, comparison: Option<&Comparison>) {
     let mut step = ui.step();
-    step.of_result = github::of_plan(plan);
-    step.outputs = StepOutputs::of_plan(plan);
+    step.of_result = github::of_plan(plan, comparison);
+    step.outputs = StepOutputs::of_plan(plan, comparison);
 }
 
 /// Notes what is wrong in the manifests, and where their groups are.

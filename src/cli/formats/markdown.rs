@@ -2,9 +2,9 @@
 
 use super::CommandOutput;
 use crate::core::fleet::AppName;
-use crate::core::plan::{Plan, RunOutcome, StateOutcome};
+use crate::core::plan::{Comparison, Plan, RunOutcome, StateOutcome};
 use crate::core::view::RunReport;
-use crate::core::view::markdown::{self, FailureText, MarkdownStyle, OverBudget};
+use crate::core::view::markdown::{self, FailureText, MarkdownStyle, OverBudget, PlanComment};
 use crate::ui::{Failure, Loudness, Ui};
 
 pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
@@ -40,16 +40,9 @@ pub(super) fn render_failure(
 /// The document of a result; none for one that has no such form, or that is followed by another.
 pub(super) fn render(ui: &Ui, output: &CommandOutput<'_>, budget: usize) -> Option<String> {
     match output {
-        CommandOutput::Plan(plan) => {
-            let digest = plan.plan_digest();
-            fit(ui, budget, |style| markdown::plan(plan, &digest, style))
-        }
+        CommandOutput::Plan(plan) => comment(ui, plan, None, budget),
         CommandOutput::ComparedPlan(plan, comparison) => {
-            let digest = plan.plan_digest();
-            let this_change = comparison.this_change(plan);
-            fit(ui, budget, |style| {
-                markdown::plan(&this_change, &digest, style)
-            })
+            comment(ui, plan, Some(comparison), budget)
         }
         CommandOutput::Drift(plan) => fit(ui, budget, |style| markdown::drift(plan, style)),
         CommandOutput::Report(report) => run(ui, report, budget),
@@ -58,6 +51,15 @@ pub(super) fn render(ui: &Ui, output: &CommandOutput<'_>, budget: usize) -> Opti
         }
         _ => None,
     }
+}
+
+fn comment(ui: &Ui, plan: &Plan, comparison: Option<&Comparison>, budget: usize) -> Option<String> {
+    let comment = PlanComment {
+        plan,
+        comparison,
+        digest: &plan.plan_digest(),
+    };
+    fit(ui, budget, |style| markdown::plan(&comment, style))
 }
 
 fn run(ui: &Ui, report: &RunReport<'_>, budget: usize) -> Option<String> {

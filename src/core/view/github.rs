@@ -11,11 +11,13 @@ use super::markdown;
 use super::outline::{Outline, Section};
 use super::phrases::{count_noun, group_digits};
 use super::run_report::RunReport;
+use super::terminal::plan::closing::counts;
 use crate::core::escape;
 use crate::core::fleet::GroupName;
+use crate::core::fleet::secret::patterns::redact_certain;
 use crate::core::manifest::codes::SECRET_IN_ENV;
 use crate::core::manifest::{Diagnostic, Diagnostics, Severity};
-use crate::core::plan::{Note, Outcome, Plan};
+use crate::core::plan::{Comparison, Note, Outcome, Plan};
 
 /// Annotations of a kind that GitHub keeps of one step; it drops the rest without a word.
 const MAX_OF_A_KIND: usize = 10;
@@ -111,8 +113,11 @@ fn of_diagnostic(found: &Diagnostic, path: impl Fn(&str) -> String) -> Annotatio
     }
 }
 
-/// Refusals, what cannot be undone, and warnings of a plan.
-pub fn of_plan(plan: &Plan) -> Vec<Annotation> {
+/// Refusals, what cannot be undone, and warnings of a plan; with a base, those of this change.
+pub fn of_plan(plan: &Plan, comparison: Option<&Comparison>) -> Vec<Annotation> {
+    let this_change = comparison.map(|comparison| comparison.this_change(plan));
+    let remarks = comparison.map_or(&[][..], |comparison| &comparison.remarks);
+    let plan = this_change.as_ref().unwrap_or(plan);
     let outline = Outline::of(plan);
     let mut found: Vec<Annotation> = plan
         .refusals
@@ -133,8 +138,9 @@ pub fn of_plan(plan: &Plan) -> Vec<Annotation> {
         )
     }));
     found.extend(
-        plan.warnings
+        remarks
             .iter()
+            .chain(&plan.warnings)
             .map(|note| of_note(Severity::Warning, Weight::OfPlan, note)),
     );
     found
@@ -295,8 +301,10 @@ fn location_properties(place: &Place) -> String {
     )
 }
 
-/// Escapes a message; line ends are encoded as GitHub expects.
+/// Escapes a message; line ends are encoded as GitHub expects. Secrets are hidden in each message alone, so that none
+/// hides the next one.
 fn escape_data(text: &str) -> String {
+    let text = redact_certain(text);
     let lines: Vec<String> = text
         .split('\n')
         .map(|line| escape::safe(line).replace('%', "%25"))
@@ -310,19 +318,22 @@ fn escape_property(text: &str) -> String {
 }
 
 impl StepOutputs {
-    /// The outputs of a plan, without the exit code.
-    pub fn of_plan(plan: &Plan) -> Self {
+    /// The outputs of a plan, without the exit code; with a base, those of this change.
+    pub fn of_plan(plan: &Plan, comparison: Option<&Comparison>) -> Self {
+        let plan_digest = plan.plan_digest();
+        let this_change = comparison.map(|comparison| comparison.this_change(plan));
+        let plan = this_change.as_ref().unwrap_or(plan);
         let summary = plan.summary();
-        let changes = plan.changes().count();
+        let changes: usize = counts(plan).iter().map(|(n, ..)| n).sum();
         let refused = !plan.refusals.is_empty();
         let labels = [
             ("no-changes", plan.is_empty() && !refused),
-            ("creates", summary.create + summary.replace > 0),
+            ("creates", summary.create > 0),
             (
                 "updates",
-                summary.update + summary.moves + summary.start > 0,
+                summary.update + summary.replace + summary.moves + summary.start > 0,
             ),
-            ("destroys", summary.destroy + summary.replace > 0),
+            ("destroys", summary.destroy > 0),
             ("refused", refused),
         ];
         let labels = labels.iter().filter(|(_, holds)| *holds);
@@ -336,7 +347,7 @@ impl StepOutputs {
                 ("refused", refused.to_string()),
                 ("summary", markdown::title(plan)),
                 ("labels", labels.join(",")),
-                ("plan_digest", plan.plan_digest()),
+                ("plan_digest", plan_digest),
             ],
         }
     }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::core::fleet::secret::patterns::redact_certain;
+
 use super::command_hints::expand_commands;
 use super::escape;
 use super::line_wrapper::{COMMAND_SPACE, LineWrapper, UNBREAKABLE_SPACE, prefix_within};
@@ -129,7 +131,26 @@ impl Line {
     }
 
     /// Writes it, wrapped at the style's width, with its line end.
+    ///
+    /// Secrets are hidden here, where a line ends: in a whole document a private key that nobody closes would hide
+    /// all that follows.
     pub fn write(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+        let text: String = self.pieces.iter().map(|(_, text)| text.as_str()).collect();
+        let Cow::Owned(hidden) = redact_certain(&text) else {
+            return self.write_pieces(style, out);
+        };
+        let label = self
+            .pieces
+            .first()
+            .map_or(Label::Plain, |(label, _)| *label);
+        let line = Self {
+            pieces: vec![(label, hidden)],
+            ..*self
+        };
+        line.write_pieces(style, out)
+    }
+
+    fn write_pieces(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
         let width = style.width.max(1);
         // A deep indent would leave no space on a narrow terminal.
         let hang = self.hang.min(width / 3);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::core::fleet::AppNameSource;
+use crate::core::plan::Verb;
 
 /// The legend of the mark for standbys.
 pub const STANDBY_LEGEND: &str = "† standby: starts when the host of its primary fails";
@@ -31,6 +32,21 @@ pub fn join_with_and(items: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// An action behind a number of Machines (`to create`).
+pub fn infinitive(action: Verb) -> &'static str {
+    match action {
+        Verb::Create => "to create",
+        Verb::Update => "to update",
+        Verb::Replace => "to replace",
+        Verb::Move => "to move",
+        Verb::Destroy => "to destroy",
+        Verb::Wait => "to wait for",
+        Verb::Start => "to start again",
+        Verb::Adopt => "to adopt",
+        Verb::Forget => "to forget",
     }
 }
 

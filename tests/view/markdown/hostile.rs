@@ -1,6 +1,8 @@
 //! Random hostile text in every place of a plan: the parsed document has the structure of the same plan with harmless
 //! text.
 
+use aeroform::core::escape::sanitize_output;
+use aeroform::core::fleet::secret::patterns::redact_certain;
 use aeroform::core::fleet::{GroupName, VolumeId};
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed};
 use aeroform::core::plan::{DriftKind, Outcome, Plan, Removal};
@@ -48,6 +50,8 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("$x$".to_owned()),
         Just("*a* _b_ ~~c~~".to_owned()),
         Just("[^1]".to_owned()),
+        Just("-----BEGIN RSA PRIVATE KEY-----".to_owned()),
+        Just("-----END RSA PRIVATE KEY-----".to_owned()),
         Just("+ ".to_owned()),
         Just(" ".to_owned()),
         "[a-z]{1,8}",
@@ -125,7 +129,7 @@ proptest! {
 
     #[test]
     fn hostile_text_changes_no_structure(texts in prop::collection::vec(hostile(), 19), small: bool) {
-        let budget = if small { 4_000 } else { 262_144 };
+        let budget = if small { 2_000 } else { 262_144 };
         let text = written(&plan_with(&texts), budget);
         prop_assert!(text.len() <= budget);
         let document = Document::parse(&text);
@@ -135,8 +139,8 @@ proptest! {
             let calm = Document::parse(&written(&plan_with(&calm), budget));
             prop_assert_eq!(&document.structure, &calm.structure, "{}", text);
         }
-        prop_assert!(!text.lines().any(|line| line.trim_start().starts_with("::")));
-        prop_assert!(!text.contains("##["));
+        // What the program does to every text that leaves it changes nothing.
+        prop_assert_eq!(&*sanitize_output(&redact_certain(&text), false), text.as_str());
     }
 
     #[test]

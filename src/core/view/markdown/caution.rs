@@ -18,6 +18,8 @@ pub(super) struct Caution {
 /// Lines that fold into one.
 #[derive(Debug)]
 pub(super) struct Kind {
+    /// What comes before each line.
+    pub(super) prefix: &'static str,
     /// In order of weight.
     pub(super) lines: Vec<CautionLine>,
     /// What stands for lines that are not shown: their number, the sum of their amounts, and whether none is shown.
@@ -111,6 +113,7 @@ impl Caution {
     pub(super) fn add_line(&mut self, head: impl Into<String>) {
         let head = head.into();
         self.add(Kind {
+            prefix: "",
             lines: vec![CautionLine {
                 head,
                 ..CautionLine::default()
@@ -157,13 +160,14 @@ impl Caution {
             let is_folded = level.lines == 0 && !(kind.fold)(1, 1, true).is_empty();
             let shown = if is_folded { 0 } else { level.lines.max(1) };
             for line in kind.lines.iter().take(shown) {
-                line.render(level, &mut block);
+                line.render(kind.prefix, level, &mut block);
             }
             let rest = kind.lines.get(shown..).unwrap_or_default();
             if !rest.is_empty() {
                 let amount = rest.iter().map(|line| line.amount).sum();
                 let text = (kind.fold)(rest.len(), amount, is_folded);
-                writeln!(block, "> - {text}").expect("writing to a String cannot fail");
+                let prefix = kind.prefix;
+                writeln!(block, "> - {prefix}{text}").expect("writing to a String cannot fail");
             }
         }
         block.push('\n');
@@ -172,8 +176,9 @@ impl Caution {
 }
 
 impl CautionLine {
-    fn render(&self, level: Level, block: &mut String) {
+    fn render(&self, prefix: &str, level: Level, block: &mut String) {
         block.push_str("> - ");
+        block.push_str(prefix);
         block.push_str(&self.head);
         if !self.message.is_empty() {
             block.push(' ');

@@ -22,6 +22,7 @@ pub fn drift(plan: &Plan, style: &MarkdownStyle) -> Result<String, OverBudget> {
     let mut caution = Caution::default();
     let unseen = plan.unverifiable_machines();
     caution.add(Kind {
+        prefix: "",
         lines: unseen
             .map(|note| plan_caution::note_line("**Unknown:**", note, style.program))
             .collect(),

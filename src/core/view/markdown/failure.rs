@@ -38,6 +38,7 @@ pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String
         &format!("{} ({})", failed.message, failed.code),
     )];
     caution.add(Kind {
+        prefix: "",
         lines: lines.into_iter().chain(causes).collect(),
         fold: |n, _, all| match all {
             true => "**Error**".to_owned(),

@@ -11,6 +11,7 @@ mod fold;
 mod frame;
 mod group_table;
 mod layout;
+mod other_folds;
 mod plan;
 mod plan_caution;
 mod report;
@@ -19,7 +20,7 @@ mod text;
 pub use drift::{drift, title as drift_title};
 pub use failure::{FailureText, failure};
 pub use layout::OverBudget;
-pub use plan::{plan, title};
+pub use plan::{PlanComment, plan, title};
 pub use report::report;
 
 /// Bytes of a document unless something else is said; GitHub's own limit is a little above.

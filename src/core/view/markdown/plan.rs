@@ -2,48 +2,78 @@
 
 use std::cmp::Reverse;
 
-use super::caution::Caution;
 use super::frame::{self, Footer, Marker};
 use super::group_table::{GroupRow, GroupTable};
 use super::layout::{Layout, Omitted, OverBudget, PieceId};
-use super::{MarkdownStyle, fold, plan_caution, text};
-use crate::core::plan::{GroupChange, GroupVerdict, Note, Plan, PlanMode};
+use super::{MarkdownStyle, fold, other_folds, plan_caution, text};
+use crate::core::plan::{
+    BaseComparison, Comparison, GroupChange, GroupVerdict, Note, Plan, PlanMode,
+};
 use crate::core::view::change_bundle::ChangeKind;
 use crate::core::view::line::{Detail, Line, LineWriter};
 use crate::core::view::outline::{Outline, Section};
 use crate::core::view::phrases::{before_after, count_noun, join_counts};
 use crate::core::view::style::Style;
-use crate::core::view::terminal::plan::{closing, drift, full_plan, group_table, ids, section};
+use crate::core::view::terminal::plan::{closing, full_plan, group_table, ids, section};
 
 /// Maximum characters of a note.
 const MAX_NOTE: usize = 1000;
 
-/// The document of a plan; `digest` names the plan.
-pub fn plan(plan: &Plan, digest: &str, style: &MarkdownStyle) -> Result<String, OverBudget> {
-    let outline = Outline::of(plan);
-    let mut layout = Layout::default();
-    let marker = Marker::new("plan", &plan.app, Some(digest));
-    frame::open(&marker, &title(plan), &mut layout);
-    let caution = plan_caution::caution(plan, &outline, style.program);
-    place(plan, &outline, &caution, digest, style, layout)?.fit(style.budget)
+/// A plan as a comment shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanComment<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The plan of its base: title, counts and groups are then those of this change.
+    pub comparison: Option<&'a Comparison>,
+    /// The plan's digest.
+    pub digest: &'a str,
 }
 
-fn place<'a>(
-    plan: &'a Plan,
-    outline: &'a Outline<'a>,
-    caution: &'a Caution,
-    digest: &str,
-    style: &'a MarkdownStyle,
-    mut layout: Layout<'a>,
-) -> Result<Layout<'a>, OverBudget> {
+/// The document of a plan.
+pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, OverBudget> {
+    let PlanComment {
+        plan,
+        comparison,
+        digest,
+    } = *comment;
+    let this_change = comparison.map(|comparison| comparison.this_change(plan));
+    let shown = this_change.as_ref().unwrap_or(plan);
+    let outline = Outline::of(shown);
+    let pending = comparison.map(|comparison| comparison.pending_changes(plan));
+    let pending = pending.as_ref().map(|plan| (plan, Outline::of(plan)));
+    let waiting = pending.as_ref().map(|(plan, outline)| (*plan, outline));
+    let caution = plan_caution::caution(shown, &outline, comparison, waiting, style.program);
+    let mut layout = Layout::default();
+    let is_new = comparison.is_some_and(|comparison| {
+        matches!(comparison.base, BaseComparison::NewInThisChange { .. })
+    });
+    let new = if is_new { " · new in this change" } else { "" };
+    let title = format!("{}{new}", title(shown));
+    frame::open(
+        &Marker::new("plan", &plan.app, Some(digest)),
+        &title,
+        &mut layout,
+    );
     let block = caution.place(&mut layout);
-    let rows = table(plan, outline).place(&mut layout);
-    let folds = group_folds(outline, style, &mut layout);
-    let remarks = remarks(plan, style, &mut layout);
-    let others = drift_fold(plan, outline, style, &mut layout);
-    let footer = footer(plan, digest).place(style, &mut layout);
-    if let Some(piece) = others {
-        layout.cut(piece, Omitted::OtherFolds, 1, String::new);
+    let rows = table(shown, &outline).place(&mut layout);
+    let folds = group_folds(&outline, style, &mut layout);
+    let remarks = remarks(shown, style, &mut layout);
+    let mut others = Vec::new();
+    others.extend(other_folds::drift(shown, &outline, style, &mut layout));
+    if let Some((plan, outline)) = &pending {
+        others.extend(other_folds::pending(plan, outline, style, &mut layout));
+    }
+    if let Some(comparison) = comparison {
+        others.extend(other_folds::dropped(
+            &comparison.dropped,
+            style,
+            &mut layout,
+        ));
+    }
+    let footer = footer(plan, shown, digest).place(style, &mut layout);
+    for piece in others.iter().rev() {
+        layout.cut(*piece, Omitted::OtherFolds, 1, String::new);
     }
     for stage in [
         Omitted::FieldDiffs,
@@ -63,7 +93,7 @@ fn place<'a>(
     rows.worst(&mut layout);
     caution.last_cuts(block, &mut layout);
     footer.last_cut(&mut layout);
-    Ok(layout)
+    layout.fit(style.budget)
 }
 
 /// `6 to create, 4 to update, 2 to destroy`.
@@ -337,33 +367,10 @@ fn remarks<'a>(
     })
 }
 
-/// What changed outside Aeroform.
-fn drift_fold<'a>(
-    plan: &Plan,
-    outline: &Outline<'_>,
-    style: &MarkdownStyle,
-    layout: &mut Layout<'a>,
-) -> Option<PieceId> {
-    if outline.drift.is_empty() {
-        return None;
-    }
-    let style = diff_style(style);
-    let mut lines = String::new();
-    let page = &mut LineWriter::diff(&style, Detail::ALL, &mut lines);
-    for bundle in &outline.drift {
-        drift::drift_entry(bundle, plan.serial == 0, page)
-            .expect("writing to a String cannot fail");
-    }
-    ids::standby_legend(page).expect("writing to a String cannot fail");
-    let heading = drift::heading(plan).text(style.program);
-    let summary = format!("{heading} · {}", count_noun(plan.drift.len(), "difference"));
-    Some(layout.text(fold::fold(&summary, &lines)))
-}
-
-fn footer(plan: &Plan, digest: &str) -> Footer {
+fn footer(plan: &Plan, shown: &Plan, digest: &str) -> Footer {
     let mut sentences = Vec::new();
-    sentences.extend(closing::cost_text(plan));
-    sentences.extend(closing::minimum_duration(plan));
+    sentences.extend(closing::cost_text(shown));
+    sentences.extend(closing::minimum_duration(shown));
     if !plan.is_empty() && plan.refusals.is_empty() {
         sentences.push(match plan.mode {
             PlanMode::Normal => "`aeroform apply` applies it.".to_owned(),

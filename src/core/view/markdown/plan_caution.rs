@@ -4,31 +4,67 @@ use std::cmp::Reverse;
 
 use super::caution::{Caution, CautionLine, Kind};
 use super::text;
-use crate::core::plan::{GroupVerdict, Note, Plan, PlanMode};
+use crate::core::plan::{Comparison, GroupVerdict, Note, Plan, PlanMode};
 use crate::core::view::change_bundle::{ChangeKind, MachineChange};
 use crate::core::view::outline::{Outline, Section};
 use crate::core::view::phrases::{count_noun, group_digits};
 use crate::core::view::toml_diff::{self, TomlForms};
 
-/// The block of a plan.
-pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str) -> Caution {
+/// What comes before a line about a change that waited before this one.
+const WAITING: &str = "Also waiting: ";
+
+/// The block of a plan. With a base, `shown` is this change, and what waited before it is a part of its own: merging
+/// carries it out, too.
+pub(super) fn caution(
+    shown: &Plan,
+    outline: &Outline<'_>,
+    comparison: Option<&Comparison>,
+    pending: Option<(&Plan, &Outline<'_>)>,
+    program: &'static str,
+) -> Caution {
     let mut block = Caution::default();
+    let remarks = comparison.map_or(&[][..], |comparison| &comparison.remarks);
     block.add(Kind {
-        lines: plan
-            .refusals
-            .iter()
-            .map(|note| note_line("**Refused:**", note, program))
-            .collect(),
+        prefix: "",
+        lines: note_lines("**Base:**", remarks, program),
+        fold: |n, _, all| match all {
+            true => format!("**Base:** {}", count_noun(n, "warning")),
+            false => format!("and {} about the base", count_noun(n, "more warning")),
+        },
+    });
+    refused(shown, "", program, &mut block);
+    if shown.mode == PlanMode::Destroy {
+        let app = text::name(shown.app.as_str());
+        block.add_line(format!("**Destroys every Machine** of {app}"));
+    }
+    changes(shown, outline, "", &mut block);
+    if let Some((pending, outline)) = pending {
+        refused(pending, WAITING, program, &mut block);
+        changes(pending, outline, WAITING, &mut block);
+    }
+    block
+}
+
+fn refused(plan: &Plan, prefix: &'static str, program: &'static str, block: &mut Caution) {
+    block.add(Kind {
+        prefix,
+        lines: note_lines("**Refused:**", &plan.refusals, program),
         fold: |n, _, all| match all {
             true => format!("**Refused** for {}", count_noun(n, "reason")),
             false => format!("and {}", count_noun(n, "more refusal")),
         },
     });
-    if plan.mode == PlanMode::Destroy {
-        let app = text::name(plan.app.as_str());
-        block.add_line(format!("**Destroys every Machine** of {app}"));
-    }
+}
+
+fn note_lines(head: &str, notes: &[Note], program: &'static str) -> Vec<CautionLine> {
+    let lines = notes.iter().map(|note| note_line(head, note, program));
+    lines.collect()
+}
+
+/// What it destroys, leaves behind, reverts and shrinks.
+fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut Caution) {
     block.add(Kind {
+        prefix,
         lines: by_amount(outline, |section| destroy_line(plan, section)),
         fold: |groups, machines, all| {
             let machines = count_noun(machines, "Machine");
@@ -42,6 +78,7 @@ pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str)
         },
     });
     block.add(Kind {
+        prefix,
         lines: by_amount(outline, data_line),
         fold: |groups, volumes, all| {
             let volumes = count_noun(volumes, "volume");
@@ -55,6 +92,7 @@ pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str)
         },
     });
     block.add(Kind {
+        prefix,
         lines: revert_lines(plan),
         fold: |n, machines, all| {
             let machines = count_noun(machines, "Machine");
@@ -65,6 +103,7 @@ pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str)
         },
     });
     block.add(Kind {
+        prefix,
         lines: by_amount(outline, shrink_line),
         fold: |groups, machines, all| {
             let machines = count_noun(machines, "Machine");
@@ -77,7 +116,6 @@ pub(super) fn caution(plan: &Plan, outline: &Outline<'_>, program: &'static str)
             }
         },
     });
-    block
 }
 
 /// A note with its hint.

@@ -70,6 +70,7 @@ fn caution(report: &RunReport<'_>) -> Caution {
         }
     };
     block.add(Kind {
+        prefix: "",
         lines: by_cause(report, "**Failed:**", failed),
         fold: |causes, changes, all| {
             let changes = count_noun(changes, "change");
@@ -86,6 +87,7 @@ fn caution(report: &RunReport<'_>) -> Caution {
         }
     };
     block.add(Kind {
+        prefix: "",
         lines: by_cause(report, "**Unconfirmed:**", unknown),
         fold: |causes, changes, all| {
             let changes = count_noun(changes, "change");
@@ -124,6 +126,7 @@ fn sentences(head: &str, texts: &[String]) -> Kind {
         ..CautionLine::default()
     });
     Kind {
+        prefix: "",
         lines: lines.collect(),
         fold: |n, _, all| match all {
             true => format!("{} of the check afterwards", count_noun(n, "finding")),

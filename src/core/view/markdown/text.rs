@@ -18,7 +18,7 @@ const SHORT_COMMIT: usize = 7;
 
 /// A name as a code span.
 pub(super) fn name(text: &str) -> String {
-    code(&shorten(text, MAX_NAME))
+    code_span(&short_name(text))
 }
 
 /// A text as a code span.
@@ -28,13 +28,12 @@ pub(super) fn code(text: &str) -> String {
 
 /// A name as a code span in a cell of a table, where a `|` would end the cell even in a code span.
 pub(super) fn cell(text: &str) -> String {
-    code_span(&clean(&shorten(text, MAX_NAME)).replace('|', "\\u{7c}"))
+    code_span(&short_name(text).replace('|', "\\u{7c}"))
 }
 
 /// A name inside a block of HTML.
 pub(super) fn html(text: &str) -> String {
-    let text = clean(&shorten(text, MAX_NAME));
-    let text = text
+    let text = short_name(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
@@ -44,7 +43,9 @@ pub(super) fn html(text: &str) -> String {
 /// A message of at most so many characters: what is in backticks becomes code spans, and so does every other word
 /// that is more than letters, digits and harmless punctuation.
 pub(super) fn message(text: &str, limit: usize) -> String {
-    let text = shorten(text.trim(), limit);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = clean(&words.join(" "));
+    let text = shorten(&text, limit);
     let mut written = String::with_capacity(text.len() + 16);
     for (at, part) in text.split('`').enumerate() {
         if at % 2 == 1 {
@@ -113,6 +114,10 @@ pub(super) fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
     let end = letters.get(head).map_or(text.len(), |(at, _)| *at);
     let start = letters.get(tail).map_or(text.len(), |(at, _)| *at);
     Cow::Owned(format!("{}…{}", &text[..end], &text[start..]))
+}
+
+fn short_name(text: &str) -> String {
+    shorten(&clean(text), MAX_NAME).into_owned()
 }
 
 /// Without secrets and without characters that act. It comes first: an escape could hide a secret from its pattern.
