@@ -95,7 +95,7 @@ fn a_file_that_git_ignores_is_named_in_a_warning() {
     assert!(!all(&sandbox).contains(warning), "nothing ignores it");
     sandbox.write(".gitignore", ".env\n");
     let shown = all(&sandbox);
-    assert_eq!(shown.matches(warning).count(), 6, "{shown}");
+    assert_eq!(shown.matches(warning).count(), 7, "{shown}");
     assert!(!shown.contains(&SECRET[..16]), "{shown}");
     sandbox.write(".gitignore", "");
     sandbox.write(".git/info/exclude", ".env\n");

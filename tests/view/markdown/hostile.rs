@@ -125,7 +125,7 @@ fn plan_with(texts: &[String]) -> Plan {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn hostile_text_changes_no_structure(texts in prop::collection::vec(hostile(), 19), small: bool) {
@@ -140,7 +140,9 @@ proptest! {
             prop_assert_eq!(&document.structure, &calm.structure, "{}", text);
         }
         // What the program does to every text that leaves it changes nothing.
-        prop_assert_eq!(&*sanitize_output(&redact_certain(&text), false), text.as_str());
+        let hidden = redact_certain(&text);
+        let safe = sanitize_output(&hidden, false);
+        prop_assert_eq!(safe.as_ref(), text.as_str());
     }
 
     #[test]
