@@ -107,7 +107,6 @@ async fn every_code_of_a_verb_is_provoked() {
         error_of(&sandbox, &["apply", "missing.plan"]),
         error_of(&sandbox, &["-C", "nowhere", "status"]),
         error_of(&sandbox, &["apply"]),
-        error_of(&sandbox, &["plan", "--out", "nowhere/next.plan"]),
         error_of(&sandbox, &["state", "push", "missing.json"]),
         error_of(&sandbox, &["state", "show", "missing"]),
         with(
@@ -350,6 +349,10 @@ async fn every_code_of_state_journal_and_streams_is_provoked() {
         changed().await,
         with("state/shop.json/x", "", &["state", "list"]),
         damaged_journal(),
+        error_of(
+            &Sandbox::with_app(),
+            &["plan", "--out", "nowhere/next.plan"],
+        ),
     ];
     let beyond = [(
         ui::SIGNALS,

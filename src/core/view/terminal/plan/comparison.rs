@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{behind, closing, drift, full_plan, group_table, remarks};
-use crate::core::plan::{BaseComparison, Comparison, DriftKind, DroppedChange, Plan, Verb};
+use crate::core::plan::{BaseComparison, Comparison, DriftKind, DroppedChange, Plan};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Outline;
 use crate::core::view::phrases;
@@ -120,7 +120,9 @@ fn dropped_line(dropped: &[DroppedChange], page: &mut LineWriter<'_>) -> fmt::Re
     }
     let mut counts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for change in dropped {
-        let groups = counts.entry(infinitive(change.action)).or_default();
+        let groups = counts
+            .entry(phrases::infinitive(change.action))
+            .or_default();
         *groups.entry(change.group.as_str()).or_default() += 1;
     }
     let texts = counts.into_iter().map(|(verb, groups)| {
@@ -142,17 +144,3 @@ fn dropped_line(dropped: &[DroppedChange], page: &mut LineWriter<'_>) -> fmt::Re
 
 /// Maximum groups named per kind of dropped changes.
 const MAX_GROUPS: usize = 10;
-
-fn infinitive(action: Verb) -> &'static str {
-    match action {
-        Verb::Create => "to create",
-        Verb::Update => "to update",
-        Verb::Replace => "to replace",
-        Verb::Move => "to move",
-        Verb::Destroy => "to destroy",
-        Verb::Wait => "to wait for",
-        Verb::Start => "to start again",
-        Verb::Adopt => "to adopt",
-        Verb::Forget => "to forget",
-    }
-}
