@@ -10,6 +10,7 @@ use super::fallback_manifests::ManifestProblem;
 use super::file_edits::FileEdits;
 use super::formats;
 use super::manifest_pair::{self, ManifestPair, SettingsFile};
+use super::missing_fly_toml;
 use super::project::{Project, SizeLimit, read_file};
 use crate::core::code::Code;
 use crate::core::fleet::profile::FLY;
@@ -225,7 +226,7 @@ pub(super) fn read_pair(
         ..Manifests::of(pair, texts)
     };
     if let Some(others) = others {
-        let program = program(global, &read.fly_path);
+        let program = global.program_for(&read.fly_path);
         let init = format!("{program} {}", read.first_settings(context));
         if matches!(purpose, Purpose::Run) {
             return Err(others.refusal(&init));
@@ -252,16 +253,6 @@ pub(super) fn read_fly_toml(
     let mut read = Manifests::of(pair, texts);
     read.take_for_fly(context);
     Ok(read)
-}
-
-/// The program with flags for this fly.toml, for messages.
-fn program(global: &GlobalFlags, fly: &Path) -> String {
-    let config = Some(fly.to_owned());
-    let global = GlobalFlags {
-        config,
-        ..global.clone()
-    };
-    global.program()
 }
 
 /// The provider in the state of this app.
@@ -358,7 +349,7 @@ fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<Manif
             if failure.code != codes::OUTSIDE_PROJECT.name() {
                 return failure;
             }
-            let program = program(global, path);
+            let program = global.program_for(path);
             failure.hint(format!(
                 "a manifest can only name files in its project; a flag can name any file: `{program} …`"
             ))
@@ -366,41 +357,8 @@ fn read_pair_fly_toml(global: &GlobalFlags, pair: &ManifestPair) -> Result<Manif
     };
     match bytes {
         Some(bytes) => Ok(ManifestText::new(path, bytes)),
-        None => {
-            Err(other_fly_toml_error(global, pair).unwrap_or_else(|| missing_fly_toml_error(path)))
-        }
+        None => Err(missing_fly_toml::error(global, pair)),
     }
-}
-
-/// The error that suggests a fly.toml with another name.
-fn other_fly_toml_error(global: &GlobalFlags, pair: &ManifestPair) -> Option<Failure> {
-    let folder = pair.fly.parent().filter(|_| !pair.by_flag)?;
-    let candidates = manifest_pair::candidates(folder);
-    let first = candidates.first()?;
-    let ways: Vec<String> = candidates
-        .iter()
-        .map(|there| format!("`{} …`", program(global, there)))
-        .collect();
-    let name = first.file_name()?.to_str()?;
-    let config = match candidates.len() {
-        1 => format!(", or `config = \"{name}\"` in aeroform.toml"),
-        _ => String::new(),
-    };
-    let ways = ways.join(", ");
-    let one = if candidates.len() == 1 {
-        "the one that is"
-    } else {
-        "one of those that are"
-    };
-    Some(missing_fly_toml_error(&pair.fly).hint(format!("name {one} there: {ways}{config}")))
-}
-
-fn missing_fly_toml_error(path: &Path) -> Failure {
-    Failure::new(
-        codes::NO_FLY_TOML,
-        format!("there is no `{}`", path.display()),
-    )
-    .hint("run in the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
 }
 
 /// Whether a region is not in the built-in list; the platform may have added it since.

@@ -31,6 +31,7 @@ mod man;
 mod manifest_pair;
 mod manifests;
 mod manual;
+mod missing_fly_toml;
 mod plan;
 mod platform;
 mod project;

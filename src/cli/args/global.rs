@@ -132,6 +132,16 @@ impl GlobalFlags {
         words.join(" ")
     }
 
+    /// The same with this fly.toml.
+    pub fn program_for(&self, fly: &Path) -> String {
+        let config = Some(fly.to_owned());
+        let flags = Self {
+            config,
+            ..self.clone()
+        };
+        flags.program()
+    }
+
     /// How much to print.
     pub fn loudness(&self) -> Loudness {
         if self.quiet {

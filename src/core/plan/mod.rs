@@ -33,6 +33,7 @@ mod next_state;
 mod notes;
 mod options;
 mod order;
+mod outcome;
 mod pace;
 pub mod partial_rollout;
 mod pending_creates;
