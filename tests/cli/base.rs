@@ -221,8 +221,7 @@ fn a_state_that_is_behind_shows_the_refusal_first_and_the_other_run_in_one_line(
     shop · fly · serial 1 · applied 2026-01-02 by ana from 930ce37 · 3 Machines read
 
     refused: run hzmqn6s7ah by ana of commit 930ce37a2b1c changed 3 Machines (9e3dacf5eca675
-      b59d10f8de5b8b eea8878f663dbc), but is not in the state (which is at serial 1; the run was to
-      write 2)
+      b59d10f8de5b8b eea8878f663dbc), but is not in the state (state at serial 1, run at serial 2)
       hint: get the state file that contains it (`git pull`), or adopt its changes with
             `--adopt-run hzmqn6s7ah`
 

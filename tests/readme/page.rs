@@ -56,7 +56,10 @@ pub(crate) fn blocks(text: &str) -> Vec<PageBlock<'_>> {
                         runs: runs(content),
                         range,
                     }),
-                    "diff" => blocks.push(PageBlock::Diff { text: content }),
+                    // A diff of files; the comment of a pull request has others.
+                    "diff" if content.starts_with("--- ") => {
+                        blocks.push(PageBlock::Diff { text: content })
+                    }
                     _ => {}
                 }
             }
