@@ -10,6 +10,7 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"\b[0-9a-f]{14}\b", "<id>"),
         (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "<time>"),
+        (r"\bapplied \d{4}-\d\d-\d\d\b", "applied <date>"),
         (r"\b\d\d:\d\d:\d\d\b", "<time>"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
         (r"\b(port|pid) +\d+", "$1 <number>"),
