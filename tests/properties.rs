@@ -6,6 +6,8 @@
 
 #[path = "support/carried.rs"]
 mod carried;
+#[path = "properties/compared.rs"]
+mod compared;
 #[path = "properties/edits.rs"]
 mod edits;
 #[path = "properties/guards.rs"]

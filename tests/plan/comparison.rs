@@ -1,11 +1,16 @@
 //! What a change does, what was pending before it, and what it drops.
 
 use aeroform::core::fleet::{Desired, FieldChange};
+use aeroform::core::plan::comparison::{
+    StateCopy, codes, not_compared_note, old_app_note, state_remarks,
+};
 use aeroform::core::plan::{Comparison, Plan, PlanOf, Snapshot};
+use aeroform::core::state;
 use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
+use crate::provoked::assert_all_provoked;
 use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group};
 
 fn compare(stage: &PlanFixture, ours: &Desired, base: &Desired) -> (Plan, Comparison) {
@@ -50,6 +55,55 @@ fn web(count: u32, log: &str) -> aeroform::core::fleet::DesiredGroup {
     group("web")
         .count(count)
         .config(json!({"env": {"LOG": log}}))
+}
+
+/// Holds what docs/errors.md says of plans with a base.
+#[test]
+fn every_line_above_a_plan_with_a_base_is_provoked() {
+    let mut stage = PlanFixture::with(&desired([("web", web(2, "a"))]));
+    let older = state::write(&stage.known);
+    stage.apply(&desired([("web", web(3, "b"))]));
+    let newer = state::write(&stage.known);
+    let app = &stage.known.app;
+    let told = |own: (&str, Option<&str>), base: (&str, Option<&str>)| {
+        let copy = |(path, text)| StateCopy { path, text };
+        state_remarks(copy(own), copy(base), app)
+    };
+    let (here, there) = ("state/shop.json", "stat/shop.json");
+    let (old, new) = (Some(&*older), Some(&*newer));
+    assert_eq!(told((here, new), (here, new)), []);
+    assert_eq!(told((here, None), (here, None)), []);
+    let all = [
+        told((here, old), (here, new)),
+        told((here, new), (here, old)),
+        told((here, Some("[]")), (here, new)),
+        told((here, new), (here, Some("[]"))),
+        told((here, None), (here, new)),
+        told((here, new), (here, None)),
+        told((there, None), (here, new)),
+        told((there, new), (here, new)),
+        vec![
+            old_app_note(app, "fly"),
+            not_compared_note("../base", "no such folder"),
+        ],
+    ]
+    .concat();
+    let lines: Vec<&str> = all.iter().map(|note| note.message.as_str()).collect();
+    assert_snapshot!(lines.join("\n"), @"
+    this checkout is behind its base, or takes its state back
+    this change edits `state/shop.json`, serial 2 → 1
+    this change edits `state/shop.json`, serial 1 → 2
+    this change edits `state/shop.json`: it is no state of this app any more
+    this change edits `state/shop.json`, serial 2 now
+    this change removes `state/shop.json`
+    this change adds `state/shop.json`, serial 2
+    `[state]` names `stat/shop.json`, and `state/shop.json` in the base; this plan uses the base's state
+    `[state]` names `stat/shop.json`, and `state/shop.json` in the base; this plan uses the base's state
+    in the base this is app `shop` on `fly`: that app and its Machines are left as they are
+    the base `../base` is not compared: no such folder
+    ");
+    let seen = all.iter().map(|note| note.code.clone());
+    assert_all_provoked(codes::ALL, seen, &[]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test is made of must be there")]
 
 mod build;
+mod compared;
 #[path = "../support/effort.rs"]
 mod effort;
 mod gallery;

@@ -31,8 +31,8 @@ pub struct StateSource {
 impl StateSource {
     /// The source of this state. Runs that another run adopted did not write it.
     pub fn of(known: &Known) -> Self {
-        let mut own = known.runs.iter().rev().filter(|run| !run.is_taken_over());
-        let newest = own.next();
+        let own = known.runs.iter().filter(|run| !run.is_taken_over());
+        let newest = own.max_by_key(|run| (run.serial, &run.at, &run.run));
         Self {
             serial: known.serial,
             applied_at: newest.map(|run| run.at.clone()),
