@@ -85,7 +85,7 @@ impl Exit {
             ),
             Self::Refused => (
                 6,
-                "the plan was not approved, or protect or policy refused it (with `plan --detailed-exitcode` also: the plan has refusals)",
+                "the plan was not approved, or protect or policy refused it (with `plan --detailed-exitcode` also: the plan has refusals, or a change edits the state)",
                 "use the flag that the message names, or change the manifest",
             ),
             Self::Usage => (64, "the command line is wrong", "see `aeroform help`"),

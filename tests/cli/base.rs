@@ -324,7 +324,7 @@ fn what_was_pending_and_what_is_dropped_are_one_line_each() {
     ~ app
         + 1 to create in ams
 
-    Pending before this change: 1 to create, 2 to update (-v shows it)
+    Pending before this change: 1 to create, 2 to update. (-v shows it)
 
     This change: 1 to create, 0 to update, 0 to destroy.
     ");
@@ -336,7 +336,7 @@ fn what_was_pending_and_what_is_dropped_are_one_line_each() {
 
           app  2   no changes
 
-    Dropped by this change: 1 to create in app; 2 to update in app
+    Dropped by this change: 1 to create in app; 2 to update in app.
 
     No changes. This change adds nothing to what its base already wants.
     ");
@@ -348,7 +348,7 @@ fn what_was_pending_and_what_is_dropped_are_one_line_each() {
 
           app  3   no changes
 
-    Pending before this change: 1 to create, 2 to update
+    Pending before this change: 1 to create, 2 to update.
 
     ~ app
         ~ 2 to update in place (a running Machine restarts), rolling: 1 at a time, each up for 10s

@@ -65,7 +65,7 @@ fn pending_lines(pending: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     }
     let mut line = Line::new(0)
         .push(Label::Strong, "Pending before this change:")
-        .plain(format!(" {}", what.join(", ")));
+        .plain(format!(" {}.", what.join(", ")));
     let irreversible = closing::irreversible(pending, &Outline::of(pending));
     for text in irreversible {
         line.add(Label::Plain, " ");
@@ -137,7 +137,7 @@ fn dropped_line(dropped: &[DroppedChange], page: &mut LineWriter<'_>) -> fmt::Re
     let texts: Vec<String> = texts.collect();
     let line = Line::new(0)
         .push(Label::Strong, "Dropped by this change:")
-        .plain(format!(" {}", texts.join("; ")));
+        .plain(format!(" {}.", texts.join("; ")));
     page.line(&line)?;
     page.blank()
 }
