@@ -163,6 +163,10 @@ async fn after_a_lost_create_the_machine_of_that_name_and_its_state_decide() {
                 let case = format!("{by:?}, {state:?}, {loss:?}");
                 let lost = lose(by, state, &loss).await;
                 lost.assert(expected, &case).await;
+                if state == DestroyingSlowly {
+                    let waits = format!("{} to let its name go", lost.id);
+                    assert!(lost.ran.waits().contains(&waits.as_str()), "{case}");
+                }
             }
         }
     }
