@@ -35,6 +35,7 @@ mod starting;
 mod support;
 mod unreadable;
 mod volumes;
+mod waves;
 
 use aeroform::core::plan::Plan;
 

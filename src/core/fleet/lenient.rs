@@ -221,3 +221,22 @@ pub fn as_text(value: &Value) -> Option<String> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_map_the_scalar_values_become_text() {
+        let map =
+            json!({"text": "a", "number": 1, "flag": true, "none": null, "list": [], "map": {}});
+        let texts = [("flag", "true"), ("number", "1"), ("text", "a")];
+        let texts = texts.map(|(key, text)| (key.to_owned(), text.to_owned()));
+        assert_eq!(as_text_map(&map), texts.into());
+        for other in [json!(null), json!("a"), json!([{"a": "b"}])] {
+            assert_eq!(as_text_map(&other), BTreeMap::new(), "{other}");
+        }
+    }
+}
