@@ -10,6 +10,8 @@ mod carried;
 mod compared;
 #[path = "properties/edits.rs"]
 mod edits;
+#[path = "properties/expect.rs"]
+mod expect;
 #[path = "properties/guards.rs"]
 mod guards;
 #[path = "support/judge.rs"]

@@ -3,19 +3,25 @@
 use super::Context;
 use super::apply_flow::{self, ApplyRequest};
 use super::args::{ApplyArgs, GlobalFlags};
-use super::saved_plan;
+use super::expected_plan;
+use super::saved_plan::{self, ReviewedPlan};
 use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
 /// Shows the plan, asks, and applies it; or applies a saved plan.
 pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let saved = args
-        .plan
-        .as_deref()
-        .map(saved_plan::load_plan)
-        .transpose()?;
-    let takes_all = saved.as_ref().is_some_and(|saved| saved.destroys_app);
-    let requested = match &saved {
+    let load = |path| saved_plan::load_plan(path).map(Box::new);
+    let reviewed = match (args.plan.as_deref(), args.expect.as_deref()) {
+        (Some(path), _) => ReviewedPlan::Applied(load(path)?),
+        (None, Some(path)) => ReviewedPlan::Expected(load(path)?),
+        (None, None) => ReviewedPlan::None,
+    };
+    let saved = reviewed.applied();
+    if let (Some(saved), Some(path)) = (saved, args.plan.as_deref()) {
+        expected_plan::check_online(saved, path)?;
+    }
+    let takes_all = saved.is_some_and(|saved| saved.destroys_app);
+    let requested = match saved {
         Some(saved) => saved.requested.clone(),
         None => args.requested_flags.requested(),
     };
@@ -27,7 +33,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ApplyArgs) -> Result<Exit,
             PlanMode::Normal
         },
         requested,
-        saved,
+        reviewed,
         flags: &args.apply_flags,
     };
     // A plan made with `--image` contains that image.

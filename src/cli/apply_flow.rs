@@ -13,18 +13,19 @@ use tokio::time::timeout;
 use super::args::ApplyFlags;
 use super::codes;
 use super::consent::{self, Consent};
+use super::expected_plan;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
 use super::refused_plan::{check_refusals, conflicting_run};
+use super::saved_plan::{ReviewedPlan, check_unused};
 use super::session::{self, Session};
 use super::stale_plan::{stale_plan, stale_plan_since};
 use super::{Context, run_and_report, views};
 use crate::core::fleet::RunId;
 use crate::core::plan::releases::{release_in_progress, release_name as named_release};
 use crate::core::plan::{
-    AlreadyApplied, ApprovalFlags, Options, Plan, PlanMode, Requested, RunOutcome, SavedPlan,
-    changed_ports,
+    ApprovalFlags, Options, Plan, PlanMode, Requested, RunOutcome, changed_ports,
 };
 use crate::core::view::escape;
 use crate::core::view::phrases::human_duration;
@@ -49,7 +50,7 @@ pub(super) struct ApplyRequest<'a> {
     /// Requests beyond the manifests.
     pub(super) requested: Requested,
     /// The reviewed plan, if it was saved: the file counts as approval.
-    pub(super) saved: Option<SavedPlan>,
+    pub(super) reviewed: ReviewedPlan,
     /// Flags.
     pub(super) flags: &'a ApplyFlags,
 }
@@ -61,7 +62,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     // A destroy does not need valid manifests.
-    let session = if request.mode == PlanMode::Destroy && request.saved.is_none() {
+    let session = if request.mode == PlanMode::Destroy && request.reviewed.applied().is_none() {
         Session::open_lenient_online(context).await?
     } else {
         let warnings = match request.mode {
@@ -78,7 +79,10 @@ pub(super) async fn run(
         session: &session,
         provider: &*provider,
         journal: &journal,
-        allow: consent::allow(request.flags),
+        allow: ApprovalFlags {
+            reviewed: request.reviewed.expected().is_some(),
+            ..consent::allow(request.flags)
+        },
         edits: None,
         waited: AtomicBool::new(false),
     };
@@ -147,6 +151,13 @@ pub(super) async fn run_edited(
     Box::pin(work.run_flow(signals, edited.shown)).await
 }
 
+/// Whether the plan was already printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    No,
+    Yes,
+}
+
 struct ApplyFlow<'a> {
     context: &'a Context<'a>,
     request: &'a ApplyRequest<'a>,
@@ -167,13 +178,15 @@ impl ApplyFlow<'_> {
         if self.wait_for_releases(signals, &shown).await? {
             shown = self.preview(signals).await?;
         }
-        if let Some(saved) = &self.request.saved {
+        if let Some(saved) = self.request.reviewed.applied() {
+            expected_plan::check_target(saved, &shown.plan)?;
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
                 let message = "cannot apply the saved plan: it is out of date";
                 return Err(stale_plan_since(message, differences, &shown, None));
             }
         }
+        self.check_expected(&shown.plan, Shown::No)?;
         if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
             self.close_runs(signals, &shown).await?;
             return match self.edits {
@@ -248,7 +261,7 @@ impl ApplyFlow<'_> {
         let flags = self.request.flags;
         let requested = self.request.requested.clone();
         // A saved plan contains its own options; `--image` is compared with its image.
-        let requested = match &self.request.saved {
+        let requested = match self.request.reviewed.applied() {
             Some(_) => Requested {
                 image: self.context.global.image.clone(),
                 ..requested
@@ -266,23 +279,9 @@ impl ApplyFlow<'_> {
 
     /// Refuses a saved plan that was already applied.
     fn check_plan_unused(&self, preview: &Preview) -> Result<(), Failure> {
-        let saved = self.request.saved.as_ref();
-        let Some(spent) =
-            saved.and_then(|saved| saved.already_applied(&preview.stored_state.known))
-        else {
-            return Ok(());
-        };
-        let cause = match spent {
-            AlreadyApplied::ByRun(run) => format!(
-                "run {} (`aeroform {}` by {}, {}) applied it: {}",
-                run.run, run.command, run.by, run.at, run.outcome
-            ),
-            AlreadyApplied::Unknown => "it is older than the runs recorded in the state".to_owned(),
-        };
-        let message = "cannot apply the saved plan: it was already applied";
-        Err(Failure::new(codes::PLAN_SPENT, message)
-            .cause(cause)
-            .hint("create a new one with `aeroform plan --out FILE` and review it"))
+        let known = &preview.stored_state.known;
+        let saved = self.request.reviewed.applied();
+        saved.map_or(Ok(()), |saved| check_unused(saved, known))
     }
 
     fn run_context(&self) -> RunContext<'_> {
@@ -323,10 +322,30 @@ impl ApplyFlow<'_> {
         let ui = self.context.ui;
         views::plan_before_question(ui, plan);
         check_refusals(plan)?;
-        if self.request.saved.is_some() {
-            return Ok(Consent::Given);
+        match &self.request.reviewed {
+            ReviewedPlan::Applied(_) => return Ok(Consent::Given),
+            ReviewedPlan::Expected(_) => {
+                self.check_expected(plan, Shown::Yes)?;
+                return consent::check_ceilings(plan, &self.allow);
+            }
+            ReviewedPlan::None => {}
         }
         consent::ask(ui, signals, plan, &self.allow).await
+    }
+
+    /// Refuses a plan that exceeds the expected one.
+    fn check_expected(&self, plan: &Plan, shown: Shown) -> Result<(), Failure> {
+        let Some(expected) = self.request.reviewed.expected() else {
+            return Ok(());
+        };
+        expected_plan::check_target(expected, plan)?;
+        let made = (plan, &self.session.desired);
+        let checked = expected_plan::check(self.context, expected, made, "apply");
+        if checked.is_err() && shown == Shown::No {
+            views::plan_before_question(self.context.ui, plan);
+            check_refusals(plan)?;
+        }
+        checked
     }
 
     /// Waits for another client's release in progress; returns whether there was one.
@@ -486,12 +505,14 @@ impl ApplyFlow<'_> {
         self.check_plan_unused(&fresh)?;
         self.check_no_conflicting_run(&fresh)?;
         self.check_no_new_release(&fresh)?;
-        fresh.reviewed_plan.clone_from(&self.request.saved);
+        fresh.reviewed_plan = self.request.reviewed.applied().cloned();
         let differences = RunContext::differences(reviewed, &fresh);
         if !differences.is_empty() {
             let ui = self.context.ui;
-            let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
-            if !may_ask || self.request.saved.is_some() {
+            // What the expected plan covers needs no question.
+            let expected = self.request.reviewed.expected().is_some();
+            let may_ask = ui.streams().can_ask() && !self.allow.auto_approve || expected;
+            if !may_ask || self.request.reviewed.applied().is_some() {
                 let message = "the Machines or the state changed since the plan was shown";
                 let before = Some(&reviewed.plan);
                 return Err(stale_plan_since(message, differences, &fresh, before));

@@ -192,6 +192,18 @@ codes! {
         "`…` is outside the project",
         "A manifest names a file outside its repository.",
         "Move the file, or name it with a flag.";
+    EXCEEDS_EXPECTED "exceeds_expected" Stale:
+        "plan … exceeds the expected plan …; nothing was changed",
+        "The plan does more than the plan of `--expect` lists; each excess is a cause.",
+        "Review the new plan and save or merge it again, or apply with the flags that the hint names.";
+    OTHER_PLAN "other_plan" Error:
+        "cannot use the saved plan: …",
+        "The plan was made for another app, provider or account, or its command is another one.",
+        "Create one for this app with `aeroform plan --out FILE`.";
+    PLAN_OFFLINE "plan_offline" Stale:
+        "cannot apply the saved plan: it was made without calling the provider",
+        "A plan of `plan --refresh=false` does not say which Machines are changed.",
+        "Review it, then use `aeroform apply --expect FILE`.";
     PLAN_REFUSED "plan_refused" Refused:
         "the plan is refused; nothing was changed",
         "A guard refused the plan; the causes are its refusals. Exit 4 if the state does not belong to this app.",

@@ -115,6 +115,24 @@ pub(super) async fn ask(
     Ok(Consent::Given)
 }
 
+/// Checks the ceilings of `--allow-destroy` for a plan that was reviewed. Asks nothing.
+pub(super) fn check_ceilings(plan: &Plan, allow: &ApprovalFlags) -> Result<Consent, Failure> {
+    let open = required_approval(plan).not_covered_by(allow);
+    if open.is_empty() {
+        return Ok(Consent::Given);
+    }
+    let message = "the plan exceeds a ceiling of `--allow-destroy`; nothing was changed";
+    let failure = Failure::new(codes::CONSENT_NEEDED, message).hint(format!(
+        "raise the ceiling (`{}`), or remove the flag: the expected plan counts as approval",
+        open.flags()
+    ));
+    let causes = open
+        .typed
+        .iter()
+        .map(|typed| format!("the plan {}", typed.why));
+    Err(causes.fold(failure, Failure::cause))
+}
+
 fn needs_approval_error(open: &RequiredApproval) -> Failure {
     let failure = Failure::new(
         codes::CONSENT_NEEDED,

@@ -3,6 +3,7 @@
 use super::Context;
 use super::apply_flow::{self, ApplyRequest};
 use super::args::DestroyArgs;
+use super::saved_plan::ReviewedPlan;
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
@@ -12,7 +13,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DestroyArgs) -> Result<Exi
         command: "destroy",
         mode: PlanMode::Destroy,
         requested: Requested::default(),
-        saved: None,
+        reviewed: ReviewedPlan::None,
         flags: &args.apply_flags,
     };
     apply_flow::run(context, &request).await

@@ -9,6 +9,7 @@ use super::args::EditFlags;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
 use super::manifests::{self, ManifestQuery, Manifests, Purpose, Warnings};
+use super::saved_plan::ReviewedPlan;
 use super::session::{self, Session};
 use super::{Context, codes, init, views};
 use crate::core::fleet::Desired;
@@ -136,7 +137,7 @@ async fn run_edit(
         command,
         mode: PlanMode::Normal,
         requested: asked_for,
-        saved: None,
+        reviewed: ReviewedPlan::None,
         flags: &args.apply_flags,
     };
     after.carry_out(&mut signals, &request, &world, shown).await

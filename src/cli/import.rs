@@ -9,6 +9,7 @@ use super::args::{ApplyFlags, GlobalFlags, ImportArgs, PlanOptions, RecoveryFlag
 use super::formats::{self, CommandOutput};
 use super::init::{self, InitTarget, toml_string};
 use super::manifests::Warnings;
+use super::saved_plan::ReviewedPlan;
 use super::session::{self, Session};
 use super::{Context, codes, manual};
 use crate::core::fleet::profile::FLY;
@@ -56,7 +57,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
         command: "import",
         mode: PlanMode::RefreshOnly,
         requested: Requested::default(),
-        saved: None,
+        reviewed: ReviewedPlan::None,
         flags: &flags,
     };
     let exit = apply_flow::run(context, &request).await?;

@@ -16,6 +16,7 @@ mod destroy;
 mod drift;
 mod edit;
 mod emulator;
+mod expected_plan;
 mod fallback_manifests;
 mod file_edits;
 mod flyctl_commands;

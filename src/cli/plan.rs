@@ -6,9 +6,10 @@ use super::Context;
 use super::args::PlanArgs as Args;
 use super::base::Base;
 use super::codes;
+use super::expected_plan;
 use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
-use super::saved_plan::PlanFile;
+use super::saved_plan::{PlanFile, load_plan};
 use super::session::{self, Session};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{DriftKind, Options, Plan, PlanMode, Requested, SavedPlan};
@@ -20,6 +21,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     let mut signals = Signals::listen()?;
     // An unwritable path fails before the work.
     let out = args.out.as_deref().map(PlanFile::open).transpose()?;
+    let expected = args.expect.as_deref().map(load_plan).transpose()?;
     let warnings = if args.destroy {
         Warnings::Hidden
     } else {
@@ -80,6 +82,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         .as_ref()
         .map(|base| base.compare(&session, &preview, plan_of_base.as_ref()));
     session.report_open_runs(context.ui, &preview).await?;
+    let exceeds = expected.as_ref().map(|expected| {
+        expected_plan::check(context, expected, (&preview.plan, &session.desired), "plan")
+    });
     formats::print(
         context.ui,
         match &comparison {
@@ -90,13 +95,18 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     if let Some(out) = out {
         let path = out.write(&SavedPlan::of(&preview.plan))?;
         let path = shell_word(&path);
-        let text = if preview.plan.refusals.is_empty() {
+        let text = if !preview.plan.online {
+            format!(
+                "saved; it was made without calling the provider: review it, and use `aeroform apply --expect {path}`"
+            )
+        } else if preview.plan.refusals.is_empty() {
             format!("saved; `aeroform apply {path}` applies this plan")
         } else {
             format!("saved to {path}; it cannot be applied while it is refused")
         };
         context.ui.say(&text);
     }
+    exceeds.unwrap_or(Ok(()))?;
     Ok(match &comparison {
         _ if !args.detailed_exitcode => Exit::Done,
         Some(comparison) if comparison.edits_state() => Exit::Refused,

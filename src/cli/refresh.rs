@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use super::Context;
 use super::apply_flow::{self, ApplyRequest};
 use super::args::{ApplyFlags, PlanOptions, RefreshArgs};
+use super::saved_plan::ReviewedPlan;
 use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
@@ -24,7 +25,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshArgs) -> Result<Exi
         command: "refresh",
         mode: PlanMode::RefreshOnly,
         requested: Requested::default(),
-        saved: None,
+        reviewed: ReviewedPlan::None,
         flags: &flags,
     };
     apply_flow::run(context, &request).await

@@ -4,6 +4,7 @@ use super::Context;
 use super::apply_flow::{self, ApplyRequest};
 use super::args::RestartArgs;
 use super::plan;
+use super::saved_plan::ReviewedPlan;
 use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
@@ -16,7 +17,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RestartArgs) -> Result<Exi
         command: "restart",
         mode: PlanMode::Normal,
         requested: args.requested(),
-        saved: None,
+        reviewed: ReviewedPlan::None,
         flags: &args.apply_flags,
     };
     apply_flow::run(context, &request).await

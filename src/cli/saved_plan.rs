@@ -4,8 +4,38 @@ use std::path::Path;
 
 use super::codes;
 use super::project::{SizeLimit, read_file};
-use crate::core::plan::SavedPlan;
+use crate::core::fleet::Known;
+use crate::core::plan::{AlreadyApplied, SavedPlan};
 use crate::ui::{Failure, OutputFile, Readers};
+
+/// The reviewed plan of an apply.
+#[derive(Debug)]
+pub(super) enum ReviewedPlan {
+    /// None: the plan is approved now.
+    None,
+    /// A saved plan that is applied as it is.
+    Applied(Box<SavedPlan>),
+    /// A saved plan that the apply must not exceed.
+    Expected(Box<SavedPlan>),
+}
+
+impl ReviewedPlan {
+    /// The plan that is applied as it is.
+    pub(super) fn applied(&self) -> Option<&SavedPlan> {
+        match self {
+            Self::Applied(plan) => Some(plan),
+            Self::None | Self::Expected(_) => None,
+        }
+    }
+
+    /// The plan that the apply must not exceed.
+    pub(super) fn expected(&self) -> Option<&SavedPlan> {
+        match self {
+            Self::Expected(plan) => Some(plan),
+            Self::None | Self::Applied(_) => None,
+        }
+    }
+}
 
 /// The target file of a plan.
 #[derive(Debug)]
@@ -44,4 +74,22 @@ pub(super) fn load_plan(path: &Path) -> Result<SavedPlan, Failure> {
         .cause(error)
         .hint("create one with `aeroform plan --out FILE`")
     })
+}
+
+/// Refuses a saved plan that was already applied.
+pub(super) fn check_unused(saved: &SavedPlan, known: &Known) -> Result<(), Failure> {
+    let cause = match saved.already_applied(known) {
+        None => return Ok(()),
+        Some(AlreadyApplied::ByRun(run)) => format!(
+            "run {} (`aeroform {}` by {}, {}) applied it: {}",
+            run.run, run.command, run.by, run.at, run.outcome
+        ),
+        Some(AlreadyApplied::Unknown) => {
+            "it is older than the runs recorded in the state".to_owned()
+        }
+    };
+    let message = "cannot apply the saved plan: it was already applied";
+    Err(Failure::new(codes::PLAN_SPENT, message)
+        .cause(cause)
+        .hint("create a new one with `aeroform plan --out FILE` and review it"))
 }

@@ -177,7 +177,7 @@ async fn every_code_of_a_verb_is_provoked() {
     ];
     assert_all_provoked(
         verbs::ALL,
-        seen,
+        seen.into_iter().chain(expected()),
         &[(
             verbs::NO_PROGRAM,
             "the system names the file of every program that runs",
@@ -293,6 +293,22 @@ fn refused() -> String {
     sandbox.apply();
     sandbox.write("aeroform.toml", &protected(0));
     error_of(&sandbox, &["apply", "-y"])
+}
+
+/// What a plan from the state alone ends in, as a plan to apply and as a plan to expect.
+fn expected() -> Vec<String> {
+    let sandbox = Sandbox::with_app();
+    let offline = ["plan", "--refresh=false", "--out", "reviewed.plan"];
+    sandbox.run(&offline);
+    sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
+    vec![
+        error_of(&sandbox, &["apply", "reviewed.plan"]),
+        error_of(&sandbox, &["apply", "--expect", "reviewed.plan"]),
+        error_of(
+            &sandbox,
+            &["-a", "blog", "plan", "--expect", "reviewed.plan"],
+        ),
+    ]
 }
 
 fn stale() -> String {

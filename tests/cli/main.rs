@@ -15,6 +15,7 @@ mod docs;
 mod drift;
 mod edits;
 mod emulator_doc;
+mod expect;
 mod first_to_last;
 mod fly;
 mod fly_releases;

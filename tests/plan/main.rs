@@ -11,6 +11,7 @@ mod cost;
 mod counts;
 mod data_loss;
 mod excluded;
+mod expect;
 mod histories;
 mod images;
 mod late_machines;

@@ -53,11 +53,15 @@ Examples:
   aeroform apply -y --allow-destroy=cron      … and group cron may be destroyed
   aeroform apply -y --allow-destroy=web:2     … and up to 2 Machines of group web
   aeroform apply next.plan                    apply the plan that `plan --out next.plan` saved
+  aeroform apply --expect reviewed.plan       plan again, and apply if that plan lists all of it
   aeroform apply -y --also markdown=done.md   … and write a report for the pull request")]
 pub struct ApplyArgs {
     /// A plan saved by `aeroform plan --out`; the file counts as approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::PERSISTED_FLAGS)]
+    #[arg(value_name = "FILE", conflicts_with_all = ["allow_destroy", "allow_revert", "expect", "replace", "restart"], conflicts_with_all = options::PERSISTED_FLAGS)]
     pub plan: Option<PathBuf>,
+    /// Apply only what the saved plan FILE lists, which counts as approval of it; ask nothing
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
     /// Requests beyond the manifests.
     #[command(flatten)]
     pub requested_flags: RequestFlags,

@@ -53,6 +53,7 @@ Examples:
   aeroform plan --refresh=false         the same from the state only, without an account
   aeroform plan --out next.plan         save it for `aeroform apply next.plan`
   aeroform plan --base ../main          only what this branch changes, from the state of main
+  aeroform plan --expect next.plan      exit 4 if it would do more now than that plan lists
   aeroform plan --detailed-exitcode     exit 2 if anything would change
   aeroform plan --also markdown=plan.md  write a comment for the pull request, too")]
 pub struct PlanArgs {
@@ -78,6 +79,9 @@ pub struct PlanArgs {
     /// Plan from this state file, which is only read
     #[arg(long = "state", value_name = "FILE")]
     pub state_file: Option<PathBuf>,
+    /// Exit 4 if this plan does more than the saved plan FILE
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
     /// Exit 2 if there are changes or drift, 6 if the plan is refused or the state edited
     #[arg(long)]
     pub detailed_exitcode: bool,

@@ -78,6 +78,7 @@ impl PlanArgs {
             base: None,
             state_file: None,
             out: None,
+            expect: None,
             detailed_exitcode: false,
             report: output.into(),
             options: apply_flags.options.clone(),

@@ -15,6 +15,7 @@ mod move_group;
 use super::Context;
 use super::apply_flow::{self, ApplyRequest};
 use super::args::{MachineReplaceArgs, MachineVerb};
+use super::saved_plan::ReviewedPlan;
 use super::{codes, plan};
 use crate::core::fleet;
 use crate::core::plan::{PlanMode, Requested};
@@ -51,7 +52,7 @@ async fn replace(context: &Context<'_>, args: &MachineReplaceArgs) -> Result<Exi
             replace: args.ids.iter().cloned().collect(),
             ..Requested::default()
         },
-        saved: None,
+        reviewed: ReviewedPlan::None,
         flags: &args.apply_flags,
     };
     apply_flow::run(context, &request).await

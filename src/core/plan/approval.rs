@@ -50,6 +50,8 @@ pub struct ApprovalFlags {
     pub all_groups: bool,
     /// `--allow-revert`.
     pub revert: bool,
+    /// `--expect`: a reviewed plan lists everything that this one does. Ceilings of `--allow-destroy` still hold.
+    pub reviewed: bool,
 }
 
 /// The approval that this plan needs.
@@ -171,10 +173,10 @@ impl RequiredApproval {
     #[must_use]
     pub fn not_covered_by(&self, allow: &ApprovalFlags) -> RequiredApproval {
         let answered = |typed: &&TypedConfirmation| match &typed.group {
-            None => allow.all_groups,
+            None => allow.all_groups || allow.reviewed,
             Some(group) => match allow.groups.get(group) {
                 Some(ceiling) => ceiling.is_none_or(|most| typed.destroys <= most),
-                None => allow.all_groups && typed.outside == 0,
+                None => allow.all_groups && typed.outside == 0 || allow.reviewed,
             },
         };
         let typed: Vec<TypedConfirmation> = self
@@ -184,8 +186,8 @@ impl RequiredApproval {
             .cloned()
             .collect();
         RequiredApproval {
-            confirm: self.confirm && !allow.auto_approve,
-            reverts: if allow.revert {
+            confirm: self.confirm && !allow.auto_approve && !allow.reviewed,
+            reverts: if allow.revert || allow.reviewed {
                 Vec::new()
             } else {
                 self.reverts.clone()

@@ -36,7 +36,7 @@ use super::wanted;
 use crate::core::code::Code;
 use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
-    Capabilities, Desired, DesiredGroup, GroupName, Known, Lineage, MachineId, Observed, Region,
+    Capabilities, Desired, DesiredGroup, GroupName, Known, MachineId, Observed, Region,
 };
 
 /// Makes the plan. Without an observation it uses the state alone. Pure: the same facts give the same plan, in
@@ -51,7 +51,7 @@ pub fn plan(
         .map(|o| &o.description.scope)
         .or(known.lineage.as_ref());
     // Before the first apply an offline plan has no lineage; ids are derived again at apply.
-    let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
+    let unknown = wanted::unknown_lineage();
     let lineage = scope.unwrap_or(&unknown);
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);

@@ -64,6 +64,18 @@ impl AtOnce {
             }
         }
     }
+
+    /// The number for a group of this size.
+    pub(super) fn to_count(self, of: u32) -> u32 {
+        match self {
+            Self::Machines(n) => n.max(1),
+            Self::Millionths(share) => {
+                let machines = (u64::from(of) * u64::from(share)).div_ceil(1_000_000);
+                u32::try_from(machines).unwrap_or(u32::MAX).max(1)
+            }
+            Self::All => u32::MAX,
+        }
+    }
 }
 
 impl WantedGroup {
@@ -100,4 +112,9 @@ pub(super) fn of_groups(
     groups
         .map(|(name, group)| (name.clone(), WantedGroup::of(group, requested, lineage)))
         .collect()
+}
+
+/// Stands for the lineage of an app that has none yet.
+pub(super) fn unknown_lineage() -> Lineage {
+    Lineage::new("unknown").expect("`unknown` is a valid lineage")
 }

@@ -131,6 +131,7 @@ fn a_plan_has_the_promised_shape() {
         }
       ],
       "online": true,
+      "plan_digest": "2c816398dcdb",
       "provider": "local",
       "records": [],
       "refusals": [],

@@ -13,6 +13,10 @@ use crate::core::view::style::{Label, Style};
 pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
     page.line(&header(plan))?;
+    if style.verbose {
+        let digest = format!("plan digest {}", plan.plan_digest());
+        page.line(&Line::new(0).push(Label::Dim, digest))?;
+    }
     page.blank()?;
     body(plan, page)
 }

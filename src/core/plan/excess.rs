@@ -1,0 +1,187 @@
+//! What a plan does that the expected one does not list, one entry for each kind, group and region.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::notes::{format_ids, format_machine_count};
+use crate::core::fleet::{GroupName, MachineId, Region};
+
+/// One excess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excess {
+    /// What is done.
+    pub kind: ExcessKind,
+    /// The group and region, if it is about Machines of one.
+    pub place: Option<(GroupName, Region)>,
+    /// How many Machines.
+    pub machines: usize,
+    /// Those of them that exist.
+    pub ids: BTreeSet<MachineId>,
+    /// The fields, for kinds that are about fields.
+    pub fields: BTreeSet<String>,
+}
+
+/// Kinds of excess, the worst first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExcessKind {
+    /// Machines are destroyed.
+    Destroys,
+    /// Machines that neither the expected plan nor the state knows are destroyed.
+    DestroysOutsiders,
+    /// Volumes are left behind.
+    LeavesVolumes,
+    /// Machines are replaced.
+    Replaces,
+    /// Machines whose hosts are full are replaced.
+    ReplacesIfFull,
+    /// A release of somebody else is reverted.
+    Reverts(u64),
+    /// Machines get less CPU or memory.
+    Shrinks,
+    /// Machines are created.
+    Creates,
+    /// New Machines have another image, size, source or volume.
+    CreatesOthers,
+    /// Machines come from another group.
+    Moves(GroupName),
+    /// Machines are updated.
+    Updates,
+    /// Other fields of Machines change.
+    Fields,
+    /// Machines are started.
+    Starts,
+    /// Machines are adopted into the state.
+    Adopts,
+    /// The manifests want another image in this group.
+    Image(GroupName),
+    /// The manifests want other values of fields in this group.
+    Values(GroupName),
+    /// More Machines of this group may be down at once, or all.
+    Strategy(GroupName),
+    /// A change in this group counts as done earlier.
+    Gate(GroupName),
+    /// A failure stops only its group.
+    OnFailure,
+    /// The release command is skipped.
+    ReleaseCommand,
+    /// A state change without a step.
+    Record(String),
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = format_machine_count(self.machines);
+        let fields = self.fields.iter().map(String::as_str);
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        match &self.kind {
+            ExcessKind::Destroys => write!(f, "destroys {count}")?,
+            ExcessKind::DestroysOutsiders => {
+                write!(f, "destroys {count} that the state does not list")?;
+            }
+            ExcessKind::LeavesVolumes => write!(f, "leaves volumes of {count} behind")?,
+            ExcessKind::Replaces => write!(f, "replaces {count}")?,
+            ExcessKind::ReplacesIfFull => write!(f, "replaces {count} if a host is full")?,
+            ExcessKind::Reverts(release) => write!(f, "reverts release v{release} on {count}")?,
+            ExcessKind::Shrinks => write!(f, "reduces {fields} of {count}")?,
+            ExcessKind::Creates => write!(f, "creates {count}")?,
+            ExcessKind::CreatesOthers => {
+                write!(
+                    f,
+                    "creates {count} from another image, size, source or volume"
+                )?;
+            }
+            ExcessKind::Moves(from) => write!(f, "moves {count} from group `{from}`")?,
+            ExcessKind::Updates => write!(f, "updates {count}")?,
+            ExcessKind::Fields => write!(f, "changes {fields} of {count}")?,
+            ExcessKind::Starts => write!(f, "starts {count}")?,
+            ExcessKind::Adopts => write!(f, "adopts {count}")?,
+            ExcessKind::Image(group) => {
+                write!(f, "the manifests want another image in group `{group}`")?;
+            }
+            ExcessKind::Values(group) => {
+                write!(
+                    f,
+                    "the manifests want another value of {fields} in group `{group}`"
+                )?;
+            }
+            ExcessKind::Strategy(group) => {
+                write!(f, "more Machines of group `{group}` may be down at once")?;
+            }
+            ExcessKind::Gate(group) => {
+                write!(f, "a change in group `{group}` counts as done earlier")?;
+            }
+            ExcessKind::OnFailure => f.write_str("a failure stops only its group")?,
+            ExcessKind::ReleaseCommand => f.write_str("the release command is skipped")?,
+            ExcessKind::Record(what) => f.write_str(what)?,
+        }
+        let Some((group, region)) = &self.place else {
+            return Ok(());
+        };
+        write!(f, " of group `{group}` in {region}")?;
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": {}", format_ids(&self.ids))
+    }
+}
+
+/// Collects excesses: those of one kind and place are one entry.
+#[derive(Debug, Default)]
+pub(super) struct Excesses {
+    found: BTreeMap<(ExcessKind, Option<(GroupName, Region)>), Excess>,
+}
+
+impl Excesses {
+    /// Adds one of a Machine.
+    pub(super) fn add(
+        &mut self,
+        kind: ExcessKind,
+        place: (&GroupName, &Region),
+        machine: Option<&MachineId>,
+    ) {
+        let place = Some((place.0.clone(), place.1.clone()));
+        let excess = self.entry(kind, place);
+        excess.machines += 1;
+        excess.ids.extend(machine.cloned());
+    }
+
+    /// Adds fields of a Machine.
+    pub(super) fn add_fields<'f>(
+        &mut self,
+        kind: ExcessKind,
+        place: (&GroupName, &Region),
+        machine: Option<&MachineId>,
+        fields: impl IntoIterator<Item = &'f str>,
+    ) {
+        let fields: Vec<String> = fields.into_iter().map(str::to_owned).collect();
+        if fields.is_empty() {
+            return;
+        }
+        self.add(kind.clone(), place, machine);
+        let place = Some((place.0.clone(), place.1.clone()));
+        self.entry(kind, place).fields.extend(fields);
+    }
+
+    /// Adds one that is not about single Machines.
+    pub(super) fn add_general(&mut self, kind: ExcessKind, fields: BTreeSet<String>) {
+        self.entry(kind, None).fields.extend(fields);
+    }
+
+    fn entry(&mut self, kind: ExcessKind, place: Option<(GroupName, Region)>) -> &mut Excess {
+        let key = (kind, place);
+        self.found
+            .entry(key)
+            .or_insert_with_key(|(kind, place)| Excess {
+                kind: kind.clone(),
+                place: place.clone(),
+                machines: 0,
+                ids: BTreeSet::new(),
+                fields: BTreeSet::new(),
+            })
+    }
+
+    /// All of them, the worst first.
+    pub(super) fn into_vec(self) -> Vec<Excess> {
+        self.found.into_values().collect()
+    }
+}
