@@ -75,7 +75,7 @@ impl Base {
             Err(failure) => return Err(in_one_line(&failure)),
         };
         // With broken manifests the state is still the base's.
-        self.state = self.state_of(&read);
+        self.state = state_of(&read);
         let valid = read
             .accept_silently()
             .map_err(|failure| in_one_line(&failure))?;
@@ -130,11 +130,6 @@ impl Base {
             return Ok(());
         }
         Err(format!("`{}` is outside the base", folder.display()))
-    }
-
-    fn state_of(&self, read: &Manifests) -> Option<PathBuf> {
-        let app = &read.loaded.desired.as_ref()?.app;
-        session::state_path(&read.project, app, &read.loaded.settings).ok()
     }
 
     /// The state to plan from; a flag comes before the base.
@@ -323,4 +318,10 @@ fn path_in(root: &Path, path: &Path) -> String {
 fn in_one_line(failure: &Failure) -> String {
     let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
     format!("{}{}", failure.message, causes.collect::<String>())
+}
+
+/// The state file that the manifests name.
+fn state_of(read: &Manifests) -> Option<PathBuf> {
+    let app = &read.loaded.desired.as_ref()?.app;
+    session::state_path(&read.project, app, &read.loaded.settings).ok()
 }

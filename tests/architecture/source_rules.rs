@@ -38,7 +38,7 @@ fn is_outside(path: &[String], dependencies: &BTreeSet<String>) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
         // A length of time is a number; asking what time it is is not.
-        ["std", "time", "Duration", ..] => false,
+        ["std", "time", "Duration", ..] | [] => false,
         [
             "std",
             "env" | "fs" | "net" | "os" | "process" | "thread" | "time",
@@ -47,7 +47,6 @@ fn is_outside(path: &[String], dependencies: &BTreeSet<String>) -> bool {
         | ["std", "io", "stdin" | "stdout" | "stderr", ..]
         | [.., "Timestamp" | "Zoned" | "Instant" | "SystemTime", "now"] => true,
         [name, ..] => dependencies.contains(*name) && !CORE_CRATES.contains(name),
-        [] => false,
     }
 }
 

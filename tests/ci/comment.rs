@@ -296,7 +296,8 @@ fn what_is_missing_is_named() {
     if !ready() {
         return;
     }
-    let cases: [(&[(&str, &str)], &str, &str); 5] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 5] = [
         (
             &[("GITLAB_CI", "true")],
             "shop",

@@ -207,7 +207,8 @@ fn wrong_forms_are_usage_errors() {
 #[test]
 fn ten_warnings_are_kept_and_the_one_about_a_secret_is_among_them() {
     let sandbox = Sandbox::new();
-    let unknown: String = (0..15).map(|at| format!("unknown_{at} = 1\n")).collect();
+    let unknown: Vec<_> = (0..15).map(|at| format!("unknown_{at} = 1\n")).collect();
+    let unknown = unknown.concat();
     sandbox.write(
         "fly.toml",
         &format!("app = \"shop\"\n{unknown}[env]\nAPI_TOKEN = \"sk_live_0123456789abcdef\"\n"),

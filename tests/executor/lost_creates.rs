@@ -72,12 +72,12 @@ const LOSSES: [FaultEffect; 5] = [
 ];
 
 /// Puts the Machine with this id into that state.
-async fn bring_to(stage: &ExecutorFixture, id: &str, state: State) {
-    let takes = match state {
+async fn bring_to(stage: &ExecutorFixture, id: &str, machine_state: State) {
+    let takes = match machine_state {
         Destroying => Duration::from_secs(5),
         Started | Stopped | DestroyingSlowly | Destroyed => Duration::from_secs(40),
     };
-    match state {
+    match machine_state {
         Started => {}
         Stopped => stage.sim.world().operator("shop").stop(id),
         Destroying | DestroyingSlowly => stage.begin_destroy(id, takes).await,
@@ -94,7 +94,7 @@ struct Lost {
 }
 
 /// Loses the answer of the first create, while the Machine of that name has this creator and this state.
-async fn lose(by: CreatedBy, state: State, loss: &FaultEffect) -> Lost {
+async fn lose(by: CreatedBy, machine_state: State, loss: &FaultEffect) -> Lost {
     let mut stage = ExecutorFixture::new();
     let wanted = desired([("web", web(1))]);
     let (made, observed) = stage.plan(&wanted).await;
@@ -118,7 +118,7 @@ async fn lose(by: CreatedBy, state: State, loss: &FaultEffect) -> Lost {
         let meanwhile = async {
             tokio::time::sleep(Duration::from_secs(2)).await;
             let id = other.id(0);
-            bring_to(&other, &id, state).await;
+            bring_to(&other, &id, machine_state).await;
             id
         };
         let ran;
@@ -126,7 +126,7 @@ async fn lose(by: CreatedBy, state: State, loss: &FaultEffect) -> Lost {
         ran
     } else {
         id = stage.id(0);
-        bring_to(&stage, &id, state).await;
+        bring_to(&stage, &id, machine_state).await;
         stage.carry_out(&wanted, made, &observed).await
     };
     assert_eq!(stage.sim.world().fired(fault), 1);

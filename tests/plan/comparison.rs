@@ -158,9 +158,12 @@ fn two_hidden_values_of_one_field_are_never_pending() {
             .all(|(_, c)| c.changes.iter().any(hidden))
     );
     for offline in [false, true] {
-        let plan_of = |desired: &Desired| match offline {
-            true => stage.offline(desired),
-            false => stage.plan(desired),
+        let plan_of = |desired: &Desired| {
+            if offline {
+                stage.offline(desired)
+            } else {
+                stage.plan(desired)
+            }
         };
         let (plan, of_base) = (plan_of(&ours), plan_of(&base));
         let of = |plan, desired| PlanOf { plan, desired };

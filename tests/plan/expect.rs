@@ -3,6 +3,7 @@
 //! `AEROFORM_UPDATE_DOCS=1 cargo test --test plan expect` writes it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use aeroform::core::fleet::{
@@ -110,7 +111,7 @@ fn rows() -> Vec<(&'static str, Vec<Row>)> {
             |case| {
                 case.group("web", |web| {
                     web.config(json!({"env": {"API_TOKEN": "hunter3"}}))
-                })
+                });
             },
             [STALE, EXCEEDS, EXCEEDS],
             "",
@@ -120,7 +121,7 @@ fn rows() -> Vec<(&'static str, Vec<Row>)> {
             |case| {
                 case.group("web", |web| {
                     web.config(json!({"stop_config": {"timeout": "9s"}}))
-                })
+                });
             },
             [STALE, EXCEEDS, EXCEEDS],
             "",
@@ -136,7 +137,7 @@ fn rows() -> Vec<(&'static str, Vec<Row>)> {
             |case| {
                 case.group("web", |web| {
                     web.config(json!({"guest": {"memory_mb": 512}}))
-                })
+                });
             },
             [STALE, EXCEEDS, EXCEEDS],
             "",
@@ -336,8 +337,8 @@ fn rows() -> Vec<(&'static str, Vec<Row>)> {
             "a Machine of `api` stopped",
             |case| {
                 case.stage.edit_outside(&api_id(case), |machine| {
-                    machine.state = MachineState::Stopped
-                })
+                    machine.state = MachineState::Stopped;
+                });
             },
             [OK, OK, OK],
             "there is nothing to do in `api`",
@@ -441,7 +442,7 @@ fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "`--restart api`",
             |case| {
-                case.options.requested.restart = RestartScope::Groups([group_name("api")].into())
+                case.options.requested.restart = RestartScope::Groups([group_name("api")].into());
             },
             [USAGE, EXCEEDS, EXCEEDS],
             "",
@@ -612,9 +613,11 @@ fn the_table_of_changes_between_review_and_apply_is_as_documented() {
             }
             let [first, second, third] = verdicts;
             let what = row.what;
-            table.push_str(&format!(
-                "| {kind}: {what} | {first} | {second} | {third} | {why} |\n"
-            ));
+            writeln!(
+                table,
+                "| {kind}: {what} | {first} | {second} | {third} | {why} |"
+            )
+            .unwrap();
         }
     }
     assert_eq!(wrong, [""; 0], "{}", wrong.join("\n"));

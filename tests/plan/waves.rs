@@ -33,7 +33,9 @@ fn has_check(machine: &mut Machine, status: CheckState) {
 }
 
 /// Each state, what else is seen of the Machine, and its wave.
-const TABLE: [(MachineState, fn(&mut Machine), &str); 17] = [
+type Row = (MachineState, fn(&mut Machine), &'static str);
+
+const TABLE: [Row; 17] = [
     (MachineState::Created, |_| {}, STOPPED),
     (MachineState::Starting, |_| {}, DOWN),
     (MachineState::Started, |_| {}, RUNNING),

@@ -28,9 +28,12 @@ fn compare(
     base: &Desired,
     online: bool,
 ) -> (Plan, Comparison) {
-    let plan_of = |desired: &Desired| match online {
-        true => stage.plan(desired),
-        false => stage.offline(desired),
+    let plan_of = |desired: &Desired| {
+        if online {
+            stage.plan(desired)
+        } else {
+            stage.offline(desired)
+        }
     };
     let (plan, of_base) = (plan_of(ours), plan_of(base));
     let snapshot = Snapshot {

@@ -212,7 +212,7 @@ fn apply_edit(file: &mut Value, edit: &Edit, source: &Value) {
             };
             match file.pointer_mut(parent).unwrap() {
                 Value::Object(fields) => {
-                    drop(fields.remove(&key.replace("~1", "/").replace("~0", "~")))
+                    drop(fields.remove(&key.replace("~1", "/").replace("~0", "~")));
                 }
                 Value::Array(items) => drop(items.remove(key.parse().unwrap())),
                 _ => {}
@@ -229,7 +229,7 @@ fn apply_edit(file: &mut Value, edit: &Edit, source: &Value) {
                 .filter_map(|at| source.pointer(at)?.as_str())
                 .collect();
             if let Value::String(text) = file.pointer_mut(&place(*at)).unwrap() {
-                *text = texts[from % texts.len()].to_owned();
+                texts[from % texts.len()].clone_into(text);
             }
         }
         Edit::Number(at, by) => {

@@ -58,7 +58,7 @@ pub(crate) fn blocks(text: &str) -> Vec<PageBlock<'_>> {
                     }),
                     // A diff of files; the comment of a pull request has others.
                     "diff" if content.starts_with("--- ") => {
-                        blocks.push(PageBlock::Diff { text: content })
+                        blocks.push(PageBlock::Diff { text: content });
                     }
                     _ => {}
                 }

@@ -196,6 +196,7 @@ fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one entry per document")]
 fn the_other_documents_are_as_published() {
     let known = known();
     let check = |name: &str, value: &dyn Fn(&Validator) -> Value, optional: &[&str]| {

@@ -65,12 +65,11 @@ pub(super) async fn create<'a>(
     let inherited =
         InheritedState::of_replaced(context, replaces.as_ref(), &without_volumes).await?;
     let standing = find_existing(context, change).await?;
-    let volumes = match &standing {
-        Some(machine) => existing_volumes(machine, change),
-        None => {
-            let config = without_volumes.config_over(Some(&base));
-            resolve_volumes(context, step, change, &config).await?
-        }
+    let volumes = if let Some(machine) = &standing {
+        existing_volumes(machine, change)
+    } else {
+        let config = without_volumes.config_over(Some(&base));
+        resolve_volumes(context, step, change, &config).await?
     };
     let mut desired = wanting(&volumes)?;
     let is_to_run = inherited.runs && !desired.is_standby();

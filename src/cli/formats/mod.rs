@@ -149,6 +149,10 @@ pub(super) enum CommandOutput<'a> {
 }
 
 /// Prints a result in the format of this run, and in that of every file of it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a result is made where it is printed, and printed once"
+)]
 pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
     if let Some(plan) = output.plan() {
         ui.step().app = Some(plan.app.clone());

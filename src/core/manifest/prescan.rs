@@ -78,7 +78,7 @@ fn keys_of(
     let groups = tree
         .as_ref()
         .and_then(|tree| tree.get(table)?.1.get_ref().as_table());
-    let keys = groups.into_iter().flat_map(|groups| groups.iter());
+    let keys = groups.into_iter().flat_map(super::value::Table::iter);
     keys.filter_map(|(name, span, _)| {
         let name = GroupName::new(name).ok()?;
         Some((name, source.bare_location(span)))

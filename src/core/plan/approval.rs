@@ -41,6 +41,10 @@ pub struct TypedConfirmation {
 
 /// Approval by flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one per flag, and any of them may be given"
+)]
 pub struct ApprovalFlags {
     /// `--auto-approve`: confirms what a terminal would ask with y/N.
     pub auto_approve: bool,

@@ -83,17 +83,18 @@ fn of_diagnostic(found: &Diagnostic, path: impl Fn(&str) -> String) -> Annotatio
     let mut message = found.message.clone();
     let place = found.location.as_ref();
     if let Some(label) = place.and_then(|place| place.label.as_ref()) {
-        message.push_str(&format!(" ({label})"));
+        let _ = write!(message, " ({label})");
     }
     for place in &found.related {
         let label = place.label.as_deref().unwrap_or("see");
-        message.push_str(&format!(
+        let _ = write!(
+            message,
             "\n{label}: {}:{}:{}",
             place.file, place.line, place.column
-        ));
+        );
     }
     if let Some(help) = &found.help {
-        message.push_str(&format!("\nhelp: {help}"));
+        let _ = write!(message, "\nhelp: {help}");
     }
     Annotation {
         severity: found.severity,
@@ -387,7 +388,7 @@ impl StepOutputs {
         let mut text = String::new();
         for (name, value) in &self.values {
             let value = escape::safe(value);
-            text.push_str(&format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"));
+            let _ = write!(text, "{name}<<{delimiter}\n{value}\n{delimiter}\n");
         }
         text
     }

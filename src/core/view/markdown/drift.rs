@@ -26,9 +26,12 @@ pub fn drift(plan: &Plan, style: &MarkdownStyle) -> Result<String, OverBudget> {
         lines: unseen
             .map(|note| plan_caution::note_line("**Unknown:**", note, style.program))
             .collect(),
-        fold: |n, _, all| match all {
-            true => format!("**Unknown** for {}", count_noun(n, "reason")),
-            false => format!("and {}", count_noun(n, "more reason")),
+        fold: |n, _, all| {
+            if all {
+                format!("**Unknown** for {}", count_noun(n, "reason"))
+            } else {
+                format!("and {}", count_noun(n, "more reason"))
+            }
         },
     });
     let mut layout = Layout::default();
@@ -57,7 +60,7 @@ pub fn drift(plan: &Plan, style: &MarkdownStyle) -> Result<String, OverBudget> {
 }
 
 /// `2 changed, 1 gone, 3 added`.
-fn counts(kinds: impl Iterator<Item = DriftKind> + Clone) -> Vec<(&'static str, usize)> {
+fn counts(kinds: &(impl Iterator<Item = DriftKind> + Clone)) -> Vec<(&'static str, usize)> {
     let words = [
         (DriftKind::Changed, "changed"),
         (DriftKind::Missing, "gone"),
@@ -69,7 +72,7 @@ fn counts(kinds: impl Iterator<Item = DriftKind> + Clone) -> Vec<(&'static str, 
 
 /// `drift: 2 changed, 1 gone`.
 pub fn title(plan: &Plan) -> String {
-    let counts = counts(plan.drift.iter().map(|drift| drift.kind));
+    let counts = counts(&plan.drift.iter().map(|drift| drift.kind));
     if counts.is_empty() {
         return "no drift".to_owned();
     }
@@ -85,7 +88,7 @@ fn table(plan: &Plan) -> GroupTable {
     rows.sort_by_key(|(_, kinds)| std::cmp::Reverse(kinds.len()));
     let rows = rows.into_iter().map(|(name, kinds)| GroupRow {
         name: name.to_string(),
-        cells: vec![join_counts(&counts(kinds.iter().copied()))],
+        cells: vec![join_counts(&counts(&kinds.iter().copied()))],
     });
     GroupTable {
         headings: &["Machines"],

@@ -40,9 +40,12 @@ pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String
     caution.add(Kind {
         prefix: "",
         lines: lines.into_iter().chain(causes).collect(),
-        fold: |n, _, all| match all {
-            true => "**Error**".to_owned(),
-            false => format!("and {}", count_noun(n, "more cause")),
+        fold: |n, _, all| {
+            if all {
+                "**Error**".to_owned()
+            } else {
+                format!("and {}", count_noun(n, "more cause"))
+            }
         },
     });
     let mut layout = Layout::default();

@@ -1,5 +1,7 @@
 //! The table of groups, and its rows in order of weight.
 
+use std::fmt::Write as _;
+
 use super::layout::{Layout, Omitted, PieceId};
 use super::text;
 use crate::core::view::phrases::count_noun;
@@ -65,7 +67,7 @@ impl GroupTable {
             let mut row = |n: usize, noun: &str, what: &str| {
                 if n > 0 {
                     let cells = " |".repeat(columns - 1);
-                    rest.push_str(&format!("| {} {what} |{cells}\n", count_noun(n, noun)));
+                    let _ = writeln!(rest, "| {} {what} |{cells}", count_noun(n, noun));
                 }
             };
             row(omissions.count(Omitted::Rows), "more group", "with changes");

@@ -11,11 +11,11 @@ use crate::core::view::style::Label;
 use crate::core::view::terminal::plan::{drift as terminal, ids, section};
 
 /// What changed outside Aeroform.
-pub(super) fn drift<'a>(
+pub(super) fn drift(
     plan: &Plan,
     outline: &Outline<'_>,
     style: &MarkdownStyle,
-    layout: &mut Layout<'a>,
+    layout: &mut Layout<'_>,
 ) -> Option<PieceId> {
     if outline.drift.is_empty() {
         return None;

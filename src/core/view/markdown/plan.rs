@@ -1,6 +1,7 @@
 //! The comment about a plan.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 
 use super::frame::{self, Footer, Marker};
 use super::group_table::{GroupRow, GroupTable};
@@ -166,7 +167,7 @@ fn regions(group: &GroupChange) -> String {
         .regions
         .keys()
         .take(6)
-        .map(|region| region.as_str())
+        .map(crate::core::fleet::ids::Region::as_str)
         .collect();
     text::message(&named.join(", "), MAX_NOTE)
 }
@@ -332,10 +333,10 @@ impl<'a> GroupFold<'a> {
 }
 
 /// A fold of warnings, notes and records, and how many there are.
-fn remarks<'a>(
+fn remarks(
     plan: &Plan,
     style: &MarkdownStyle,
-    layout: &mut Layout<'a>,
+    layout: &mut Layout<'_>,
 ) -> Option<(PieceId, usize)> {
     let kinds: [(&str, &str, &[Note]); 3] = [
         ("**Warning:**", "warning", &plan.warnings),
@@ -348,7 +349,7 @@ fn remarks<'a>(
         for note in notes {
             let line = plan_caution::note_line(head, note, style.program);
             let message = text::message(&line.message, MAX_NOTE);
-            lines.push_str(&format!("- {} {message}\n", line.head));
+            let _ = writeln!(lines, "- {} {message}", line.head);
         }
         if !notes.is_empty() {
             counts.push(match (noun, notes.len()) {

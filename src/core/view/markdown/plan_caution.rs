@@ -27,9 +27,12 @@ pub(super) fn caution(
     block.add(Kind {
         prefix: "",
         lines: note_lines("**Base:**", remarks, program),
-        fold: |n, _, all| match all {
-            true => format!("**Base:** {}", count_noun(n, "warning")),
-            false => format!("and {} about the base", count_noun(n, "more warning")),
+        fold: |n, _, all| {
+            if all {
+                format!("**Base:** {}", count_noun(n, "warning"))
+            } else {
+                format!("and {} about the base", count_noun(n, "more warning"))
+            }
         },
     });
     refused(shown, "", program, &mut block);
@@ -49,9 +52,12 @@ fn refused(plan: &Plan, prefix: &'static str, program: &'static str, block: &mut
     block.add(Kind {
         prefix,
         lines: note_lines("**Refused:**", &plan.refusals, program),
-        fold: |n, _, all| match all {
-            true => format!("**Refused** for {}", count_noun(n, "reason")),
-            false => format!("and {}", count_noun(n, "more refusal")),
+        fold: |n, _, all| {
+            if all {
+                format!("**Refused** for {}", count_noun(n, "reason"))
+            } else {
+                format!("and {}", count_noun(n, "more refusal"))
+            }
         },
     });
 }
@@ -68,12 +74,13 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
         lines: by_amount(outline, |section| destroy_line(plan, section)),
         fold: |groups, machines, all| {
             let machines = count_noun(machines, "Machine");
-            match all {
-                true => format!("**Destroys** {machines} of {}", count_noun(groups, "group")),
-                false => format!(
+            if all {
+                format!("**Destroys** {machines} of {}", count_noun(groups, "group"))
+            } else {
+                format!(
                     "and {}: {machines} destroyed",
                     count_noun(groups, "more group")
-                ),
+                )
             }
         },
     });
@@ -82,12 +89,13 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
         lines: by_amount(outline, data_line),
         fold: |groups, volumes, all| {
             let volumes = count_noun(volumes, "volume");
-            match all {
-                true => format!("**Leaves data** on {volumes}"),
-                false => format!(
+            if all {
+                format!("**Leaves data** on {volumes}")
+            } else {
+                format!(
                     "and {}: data on {volumes}",
                     count_noun(groups, "more group")
-                ),
+                )
             }
         },
     });
@@ -96,9 +104,10 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
         lines: revert_lines(plan),
         fold: |n, machines, all| {
             let machines = count_noun(machines, "Machine");
-            match all {
-                true => format!("**Reverts** {} on {machines}", count_noun(n, "release")),
-                false => format!("and {} on {machines}", count_noun(n, "more release")),
+            if all {
+                format!("**Reverts** {} on {machines}", count_noun(n, "release"))
+            } else {
+                format!("and {} on {machines}", count_noun(n, "more release"))
             }
         },
     });
@@ -107,12 +116,13 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
         lines: by_amount(outline, shrink_line),
         fold: |groups, machines, all| {
             let machines = count_noun(machines, "Machine");
-            match all {
-                true => format!("**Shrinks** {machines} of {}", count_noun(groups, "group")),
-                false => format!(
+            if all {
+                format!("**Shrinks** {machines} of {}", count_noun(groups, "group"))
+            } else {
+                format!(
                     "and {}: {machines} shrunk",
                     count_noun(groups, "more group")
-                ),
+                )
             }
         },
     });

@@ -74,9 +74,10 @@ fn caution(report: &RunReport<'_>) -> Caution {
         lines: by_cause(report, "**Failed:**", failed),
         fold: |causes, changes, all| {
             let changes = count_noun(changes, "change");
-            match all {
-                true => format!("**Failed:** {changes}"),
-                false => format!("and {}: {changes} failed", count_noun(causes, "more cause")),
+            if all {
+                format!("**Failed:** {changes}")
+            } else {
+                format!("and {}: {changes} failed", count_noun(causes, "more cause"))
             }
         },
     });
@@ -91,12 +92,13 @@ fn caution(report: &RunReport<'_>) -> Caution {
         lines: by_cause(report, "**Unconfirmed:**", unknown),
         fold: |causes, changes, all| {
             let changes = count_noun(changes, "change");
-            match all {
-                true => format!("**Unconfirmed:** {changes}"),
-                false => format!(
+            if all {
+                format!("**Unconfirmed:** {changes}")
+            } else {
+                format!(
                     "and {}: {changes} unconfirmed",
                     count_noun(causes, "more cause")
-                ),
+                )
             }
         },
     });
@@ -128,9 +130,12 @@ fn sentences(head: &str, texts: &[String]) -> Kind {
     Kind {
         prefix: "",
         lines: lines.collect(),
-        fold: |n, _, all| match all {
-            true => format!("{} of the check afterwards", count_noun(n, "finding")),
-            false => format!("and {}", count_noun(n, "more finding")),
+        fold: |n, _, all| {
+            if all {
+                format!("{} of the check afterwards", count_noun(n, "finding"))
+            } else {
+                format!("and {}", count_noun(n, "more finding"))
+            }
         },
     }
 }

@@ -170,7 +170,7 @@ pub fn lowered_resources(
         .filter(|change| change.shrinks)
         .map(|change| {
             let location = locate(group, &change.path);
-            let side = |value: &Option<Value>| {
+            let shown = |value: &Option<Value>| {
                 value.as_ref().map_or_else(
                     || "nothing".to_owned(),
                     |v| value::unquoted(&value::to_form(location.form, v)),
@@ -179,8 +179,8 @@ pub fn lowered_resources(
             format!(
                 "{} {} → {}",
                 location.key,
-                side(&change.before),
-                side(&change.after)
+                shown(&change.before),
+                shown(&change.after)
             )
         })
         .collect()

@@ -14,7 +14,12 @@ const MAX_GROUPS: usize = 6;
 
 /// Writes the refusals of a state that is behind, and how many Machines the other runs changed.
 pub(super) fn first_lines(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
-    let first: Vec<Note> = plan.refusals.iter().filter(is_first).cloned().collect();
+    let first: Vec<Note> = plan
+        .refusals
+        .iter()
+        .filter(|note| is_first(note))
+        .cloned()
+        .collect();
     if first.is_empty() {
         return Ok(());
     }
@@ -29,9 +34,10 @@ pub(super) fn first_lines(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result
     if more > 0 {
         names.push(phrases::count_noun(more, "more group"));
     }
-    let of_groups = match names.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", names.join(", ")),
+    let of_groups = if names.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", names.join(", "))
     };
     let run = match first.len() {
         1 => "that run",
@@ -61,6 +67,6 @@ pub(super) fn without_first(refusals: &[Note]) -> Vec<Note> {
     others.cloned().collect()
 }
 
-fn is_first(note: &&Note) -> bool {
+fn is_first(note: &Note) -> bool {
     note.code == codes::STATE_BEHIND.name()
 }
