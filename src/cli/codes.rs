@@ -103,7 +103,7 @@ codes! {
         "cannot find the folder `…`",
         "The folder of the manifests does not exist.",
         "Use another folder.";
-    TOO_LARGE "too_large" Error:
+    TOO_LARGE "file_too_large" Error:
         "cannot read `…`: it has … bytes, and the limit is …",
         "A manifest may have 1 MiB, a file that fly.toml names 64 MiB. A larger one is not read.",
         "Check the path; make the file smaller.";

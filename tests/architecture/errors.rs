@@ -165,13 +165,16 @@ fn every_table_is_provoked_whole_by_a_test() {
     );
 }
 
-/// The tests of codes, one file in each folder of tests.
+/// The tests of codes: one file in each folder of tests, and the one of comparisons.
 fn read_all(dir: &Path, text: &mut String) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             read_all(&path, text);
-        } else if path.file_name().is_some_and(|name| name == "codes.rs") {
+        } else if path
+            .file_name()
+            .is_some_and(|name| name == "codes.rs" || name == "comparison.rs")
+        {
             text.push_str(&fs::read_to_string(&path).unwrap());
         }
     }

@@ -291,12 +291,14 @@ fn a_forge_that_does_not_answer_holds_the_job_for_a_bounded_time() {
     assert!(ended.said.contains("did not answer"), "{}", ended.said);
 }
 
+/// Variables, the app of the report, and what is said.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn what_is_missing_is_named() {
     if !ready() {
         return;
     }
-    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
     let cases: [Case<'_>; 5] = [
         (
             &[("GITLAB_CI", "true")],

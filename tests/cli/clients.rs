@@ -112,7 +112,7 @@ asyncio.run(main())
 
 #[test]
 fn the_client_fly_admin_works_against_the_emulator() {
-    let Some(at) = client("node_modules") else {
+    let (Some(at), Some(_)) = (client("node_modules"), client("node_modules/fly-admin")) else {
         return;
     };
     let sandbox = Sandbox::new();

@@ -87,7 +87,7 @@ fn what_was_not_approved_is_refused_with_its_causes_and_the_flags_that_it_needs(
     assert_snapshot!(without_ids(&sandbox.run(&flags)), @r#"
     exit 4
     --- stdout
-    shop · local · serial 1 · 2 Machines read
+    shop · local · serial 1 · applied 2026-01-02 by ana · 2 Machines read
 
       ~   web   1 → 2   ams · 1 to update
       -   jobs  1 → 0   removed from fly.toml

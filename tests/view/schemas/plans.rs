@@ -137,6 +137,9 @@ fn a_plan_has_the_promised_shape() {
       "refusals": [],
       "serial": 12,
       "shrinks": 0,
+      "state": {
+        "serial": 12
+      },
       "steps": [
         {
           "action": "create",

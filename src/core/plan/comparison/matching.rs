@@ -5,6 +5,7 @@
 //! follows from the rest of the plan.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::discriminant;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -62,12 +63,13 @@ fn match_choices(ours: &Plan, base: &Plan, configs: &Configs<'_>, matched: &mut 
         | Action::Forget => true,
     };
     let choices = |plan| changes_where(plan, is_choice);
-    let of_base: HashMap<&MachineId, (StepId, &Change)> = choices(base)
-        .filter_map(|(id, change)| Some((change.machine.id.as_ref()?, (id, change))))
+    // A Machine may have two steps: it is adopted, then updated.
+    let key = |change: &Change| Some((change.machine.id.clone()?, discriminant(&change.action)));
+    let of_base: HashMap<(MachineId, _), (StepId, &Change)> = choices(base)
+        .filter_map(|(id, change)| Some((key(change)?, (id, change))))
         .collect();
     for (id, change) in choices(ours) {
-        let there = change.machine.id.as_ref();
-        let Some((other_id, other)) = there.and_then(|machine| of_base.get(machine)) else {
+        let Some((other_id, other)) = key(change).and_then(|key| of_base.get(&key)) else {
             continue;
         };
         if SavedChange::of(change).is_same_step(&SavedChange::of(other))
