@@ -1,7 +1,7 @@
 //! JSON: versioned documents (schemas in docs/schemas); a run prints one event per line.
 
 use super::{CommandOutput, file_names};
-use crate::core::plan::{Plan, RunOutcome, StateOutcome};
+use crate::core::plan::Plan;
 use crate::core::view::RunReport;
 use crate::core::view::json::config::SecretDisplay;
 use crate::core::view::json::unlock::{LockHolder, unlock};
@@ -98,20 +98,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
 /// Every run prints these two lines.
 fn empty_run(ui: &Ui, plan: &Plan) {
     ui.document(&apply::empty_run_line(plan));
-    ui.document(&apply::finished_line(&RunReport {
-        plan,
-        results: &[],
-        outcome: RunOutcome::of_empty_run(plan),
-        findings: &[],
-        remarks: &[],
-        additions: &[],
-        overtaken: &[],
-        state: &StateOutcome::Unchanged,
-        partial_rollout: None,
-        next_command: None,
-        program: "",
-        verb: "",
-    }));
+    ui.document(&apply::finished_line(&RunReport::of_empty_run(plan)));
 }
 
 fn lock(ui: &Ui, status: &LockStatus) {

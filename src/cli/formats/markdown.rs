@@ -2,7 +2,7 @@
 
 use super::CommandOutput;
 use crate::core::fleet::AppName;
-use crate::core::plan::{Comparison, Plan, RunOutcome, StateOutcome};
+use crate::core::plan::{Comparison, Plan};
 use crate::core::view::RunReport;
 use crate::core::view::markdown::{self, FailureText, MarkdownStyle, OverBudget, PlanComment};
 use crate::ui::{Failure, Loudness, Ui};
@@ -47,7 +47,7 @@ pub(super) fn render(ui: &Ui, output: &CommandOutput<'_>, budget: usize) -> Opti
         CommandOutput::Drift(plan) => fit(ui, budget, |style| markdown::drift(plan, style)),
         CommandOutput::Report(report) => run(ui, report, budget),
         CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => {
-            run(ui, &empty_run(plan), budget)
+            run(ui, &RunReport::of_empty_run(plan), budget)
         }
         _ => None,
     }
@@ -65,24 +65,6 @@ fn comment(ui: &Ui, plan: &Plan, comparison: Option<&Comparison>, budget: usize)
 fn run(ui: &Ui, report: &RunReport<'_>, budget: usize) -> Option<String> {
     let digest = report.plan.plan_digest();
     fit(ui, budget, |style| markdown::report(report, &digest, style))
-}
-
-/// The report of a run without steps.
-fn empty_run(plan: &Plan) -> RunReport<'_> {
-    RunReport {
-        plan,
-        results: &[],
-        outcome: RunOutcome::of_empty_run(plan),
-        findings: &[],
-        remarks: &[],
-        additions: &[],
-        overtaken: &[],
-        state: &StateOutcome::Unchanged,
-        partial_rollout: None,
-        next_command: None,
-        program: "aeroform",
-        verb: "apply",
-    }
 }
 
 /// The document as it leaves the program: within its budget after that, too.

@@ -11,12 +11,12 @@ use crate::core::fleet::{GroupName, MachineId, Region};
 
 pub(super) type Place = (GroupName, Region);
 
-/// Lost Machines by group and region; each may be created again.
+/// Lost Machines by region and the group that they belong to now, also after a rename; each may be created again.
 pub(super) fn count_lost(fresh: &Plan) -> BTreeMap<Place, usize> {
     let mut lost = BTreeMap::new();
-    for drift in &fresh.drift {
-        if drift.kind == DriftKind::Missing {
-            let place = (drift.group.clone(), drift.region.clone());
+    for (_, change) in fresh.changes() {
+        if change.action == Action::Forget {
+            let place = (change.group.clone(), change.region.clone());
             *lost.entry(place).or_default() += 1;
         }
     }

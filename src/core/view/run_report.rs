@@ -142,6 +142,24 @@ pub struct RunReport<'a> {
 }
 
 impl<'a> RunReport<'a> {
+    /// The report of a run without steps.
+    pub fn of_empty_run(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            results: &[],
+            outcome: RunOutcome::of_empty_run(plan),
+            findings: &[],
+            remarks: &[],
+            additions: &[],
+            overtaken: &[],
+            state: &StateOutcome::Unchanged,
+            partial_rollout: None,
+            program: "aeroform",
+            verb: "apply",
+            next_command: None,
+        }
+    }
+
     /// The counts.
     pub fn tally(&self) -> Tally {
         Tally::of(self.plan, self.results.iter().map(|result| &result.outcome))

@@ -1,5 +1,6 @@
 //! The program against people who mean harm: manifests of a pull request and servers that others control.
 
+mod offline_plan;
 mod pull_request;
 mod runner_commands;
 mod secrets;
