@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branch::Branch;
 use super::codes;
 use super::excess::{Excess, ExcessKind, Excesses};
-use super::reviewed::{Facts, Listed, Place, count_lost};
+use super::reviewed::{Facts, Listed, count_lost};
 use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Change, GateKind, Plan, Removal};
 use super::wanted::{self, WantedGroup};
@@ -83,7 +83,7 @@ struct Comparison<'a> {
     facts: &'a Facts<'a>,
     wanted: BTreeMap<GroupName, WantedGroup>,
     listed: Listed<'a>,
-    lost: BTreeMap<Place, usize>,
+    lost: BTreeMap<&'a GroupName, usize>,
     /// Fields of the config that the plan sends, by group; none for all of them.
     sent: BTreeMap<&'a GroupName, Option<BTreeSet<&'a str>>>,
     found: Excesses,
@@ -147,8 +147,7 @@ impl<'a> Comparison<'a> {
 
     /// Whether this create makes up for a lost Machine.
     fn take_lost(&mut self, change: &Change) -> bool {
-        let place = (change.group.clone(), change.region.clone());
-        let Some(lost) = self.lost.get_mut(&place).filter(|lost| **lost > 0) else {
+        let Some(lost) = self.lost.get_mut(&change.group).filter(|lost| **lost > 0) else {
             return false;
         };
         *lost -= 1;

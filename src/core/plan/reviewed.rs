@@ -9,15 +9,15 @@ use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Change, Drift, DriftKind, Plan};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
-pub(super) type Place = (GroupName, Region);
+type Place = (GroupName, Region);
 
-/// Lost Machines by region and the group that they belong to now, also after a rename; each may be created again.
-pub(super) fn count_lost(fresh: &Plan) -> BTreeMap<Place, usize> {
+/// Lost Machines by the group that they belong to now, also after a rename. Each may be created again, and where no
+/// file sets the regions that may be in another region.
+pub(super) fn count_lost(fresh: &Plan) -> BTreeMap<&GroupName, usize> {
     let mut lost = BTreeMap::new();
     for (_, change) in fresh.changes() {
         if change.action == Action::Forget {
-            let place = (change.group.clone(), change.region.clone());
-            *lost.entry(place).or_default() += 1;
+            *lost.entry(&change.group).or_default() += 1;
         }
     }
     lost
