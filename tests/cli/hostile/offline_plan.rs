@@ -116,8 +116,11 @@ const CONTENT: &str = "of-somebody-else";
 
 const PLAN: [&str; 6] = ["-C", "theirs", "plan", "--refresh=false", "--base", "base"];
 
+/// What it is, and what makes it.
+type Trap<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
 /// Files that a pull request may hold.
-fn traps(theirs: &Path) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
+fn traps(theirs: &Path) -> Vec<Trap<'_>> {
     let write = move |name: &str, text: &str| fs::write(theirs.join(name), text).unwrap();
     let outside = "../outside/secret.toml";
     vec![
@@ -132,7 +135,7 @@ fn traps(theirs: &Path) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
                 write(
                     "aeroform.toml",
                     &format!("{SETTINGS}[state]\npath = \"{outside}\"\n"),
-                )
+                );
             }),
         ),
         (
