@@ -46,7 +46,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
             ..StateSource::default()
         },
         desired: "desired".to_owned(),
-        wanted: BTreeMap::new(),
+        desired_digests: BTreeMap::new(),
         online: true,
         machines,
         mode: PlanMode::Normal,
@@ -123,9 +123,14 @@ impl PlanBuilder for Plan {
 }
 
 /// A group whose Machines per region are `gru 2->4, bog 2`.
-pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &str) -> GroupChange {
+pub(crate) fn group(
+    name: &str,
+    command: &str,
+    verdict: GroupVerdict,
+    locations: &str,
+) -> GroupChange {
     let mut regions = BTreeMap::new();
-    for place in places.split(", ").filter(|place| !place.is_empty()) {
+    for place in locations.split(", ").filter(|place| !place.is_empty()) {
         let (at, counts) = place.split_once(' ').unwrap();
         let (before, after) = counts.split_once("->").unwrap_or((counts, counts));
         regions.insert(

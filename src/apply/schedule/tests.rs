@@ -43,7 +43,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         serial: 0,
         state: StateSource::default(),
         desired: String::new(),
-        wanted: BTreeMap::new(),
+        desired_digests: BTreeMap::new(),
         online: true,
         machines: 0,
         mode: PlanMode::Normal,

@@ -56,11 +56,11 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
             continue;
         };
         for (path, value) in seen.fields.iter() {
-            let kept = seen.not_removed.contains(path);
-            if !kept && is_known(path, value) {
+            let not_removed = seen.not_removed.contains(path);
+            if !not_removed && is_known(path, value) {
                 continue;
             }
-            let entry = found.entry((&change.group, kept, path));
+            let entry = found.entry((&change.group, not_removed, path));
             let (known, machines) = entry.or_insert((value, 0));
             if *known != value {
                 *known = None;
@@ -74,7 +74,7 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
     };
     let additions = found
         .into_iter()
-        .map(|((group, kept, path), (value, machines))| {
+        .map(|((group, not_removed, path), (value, machines))| {
             let hidden = value.is_some_and(|value| value.to_string().contains(HIDDEN_PREFIX));
             Addition {
                 group: group.clone(),
@@ -83,7 +83,7 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
                 value: value.filter(|_| !hidden).cloned(),
                 hidden,
                 machines,
-                not_removed: kept,
+                not_removed: not_removed,
             }
         });
     additions.collect()

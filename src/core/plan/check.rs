@@ -124,13 +124,13 @@ impl<'a> Checker<'a> {
             .filter_map(|m| m.port)
             .chain(in_use.copied())
             .collect();
-        let taken: BTreeSet<&str> = all().map(|m| m.name.as_str()).collect();
+        let existing: BTreeSet<&str> = all().map(|m| m.name.as_str()).collect();
         for (id, change) in self.plan.changes().collect::<Vec<_>>() {
             match &change.action {
                 Action::Adopt => {}
                 Action::Create { port, launch, .. } => {
                     if !names.insert(&change.machine.name)
-                        || taken.contains(change.machine.name.as_str())
+                        || existing.contains(change.machine.name.as_str())
                     {
                         self.report(format!(
                             "step {} creates a second `{}`",

@@ -9,18 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::Branch;
 use super::codes;
+use super::desired_digest::{self, DesiredGroupDigest};
 use super::excess::{Excess, ExcessKind, Excesses};
 use super::reviewed::{Facts, Listed, count_lost};
 use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Change, GateKind, Plan, Removal};
-use super::wanted::{self, WantedGroup};
 use crate::core::fleet::{Desired, GroupName, Lineage, MachineId, OnFailure, Region};
 
 impl SavedPlan {
     /// What the fresh plan does that this one does not list; empty if it may run. `desired` is what the fresh
     /// plan was made from. Both are for the same app.
     pub fn excesses(&self, fresh: &Plan, desired: &Desired) -> Vec<Excess> {
-        let unknown = wanted::unknown_lineage();
+        let unknown = desired_digest::unknown_lineage();
         // Hidden values are compared under the lineage of the reviewed plan.
         let lineage = self.lineage.as_ref().unwrap_or(&unknown);
         let desired = fresh.requested.override_strategy(desired);
@@ -35,7 +35,7 @@ impl SavedPlan {
         };
         let mut comparison = Comparison {
             facts: &facts,
-            wanted: self.wanted_now(fresh, &desired, lineage),
+            desired_digests: self.desired_digests_now(fresh, &desired, lineage),
             listed: Listed::of(self),
             lost: count_lost(fresh),
             sent: BTreeMap::new(),
@@ -65,23 +65,23 @@ impl SavedPlan {
     }
 
     /// What the manifests want now, with hidden values comparable to this plan's.
-    fn wanted_now(
+    fn desired_digests_now(
         &self,
         fresh: &Plan,
         desired: &Desired,
         lineage: &Lineage,
-    ) -> BTreeMap<GroupName, WantedGroup> {
+    ) -> BTreeMap<GroupName, DesiredGroupDigest> {
         if self.lineage == fresh.lineage {
-            fresh.wanted.clone()
+            fresh.desired_digests.clone()
         } else {
-            wanted::of_groups(desired, &fresh.requested, lineage)
+            desired_digest::of_groups(desired, &fresh.requested, lineage)
         }
     }
 }
 
 struct Comparison<'a> {
     facts: &'a Facts<'a>,
-    wanted: BTreeMap<GroupName, WantedGroup>,
+    desired_digests: BTreeMap<GroupName, DesiredGroupDigest>,
     listed: Listed<'a>,
     lost: BTreeMap<&'a GroupName, usize>,
     /// Fields of the config that the plan sends, by group; none for all of them.
@@ -348,9 +348,10 @@ impl<'a> Comparison<'a> {
     fn compare_groups(&mut self) {
         let facts = self.facts;
         for (name, fields) in std::mem::take(&mut self.sent) {
-            let (Some(listed), Some(now)) =
-                (facts.reviewed.wanted.get(name), self.wanted.get(name))
-            else {
+            let (Some(listed), Some(now)) = (
+                facts.reviewed.desired_digests.get(name),
+                self.desired_digests.get(name),
+            ) else {
                 // The group is new: its steps are compared one by one.
                 continue;
             };

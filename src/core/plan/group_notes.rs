@@ -378,7 +378,7 @@ pub(super) fn held_by_volumes_note(name: &GroupName, regions: &[Region]) -> Note
 
 /// The size of new Machines if those of the group have different sizes and no manifest sets one.
 fn size_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
-    let taken = format_size(decision.inherits.guest.as_ref()?);
+    let size = format_size(decision.inherits.guest.as_ref()?);
     let configs = decision
         .members
         .iter()
@@ -391,7 +391,7 @@ fn size_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
         note(
             codes::SIZES_DIFFER,
             format!(
-                "the Machines of group `{name}` have different sizes ({}); new ones get {taken}, the size \
+                "the Machines of group `{name}` have different sizes ({}); new ones get {size}, the size \
                  that was changed last",
                 all.join(", ")
             ),

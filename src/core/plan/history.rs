@@ -230,7 +230,7 @@ fn check_unrecorded_runs(
             || options.own_runs.contains(run)
             || options.adopt_runs.contains(run);
         if accepted {
-            let taken = AdoptedRun {
+            let adopted = AdoptedRun {
                 run: run.clone(),
                 serial: facts.serial,
                 by: facts.by.map(str::to_owned),
@@ -238,7 +238,7 @@ fn check_unrecorded_runs(
             };
             let about = note(codes::UNRECORDED_RUN, what)
                 .with_hint("its changes are adopted into the state");
-            history.adopted_runs.push((taken, about));
+            history.adopted_runs.push((adopted, about));
         } else {
             history.unlisted_runs.push(UnlistedRun {
                 run: run.clone(),

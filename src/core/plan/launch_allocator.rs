@@ -13,7 +13,7 @@ pub(super) struct LaunchAllocator<'a> {
     lineage: &'a Lineage,
     serial: u64,
     /// Launch ids in all existing names.
-    taken: BTreeSet<&'a str>,
+    used: BTreeSet<&'a str>,
     /// Creates of an earlier run that may have happened; their ids are used first.
     pending: BTreeMap<(GroupName, Region), VecDeque<&'a PendingCreate>>,
     slots: BTreeMap<(GroupName, Region), u32>,
@@ -44,14 +44,14 @@ impl<'a> LaunchAllocator<'a> {
             .values()
             .map(|machine| &machine.name)
             .chain(seen);
-        let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_suffix).collect();
+        let mut used: BTreeSet<&str> = names.filter_map(MachineName::launch_suffix).collect();
         let labels = GroupResolver::of(desired);
         let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
-        let mut all_owed: Vec<_> = known.pending_creates.iter().collect();
-        all_owed.sort_by(|a, b| a.launch.cmp(&b.launch));
-        for pending_create in all_owed {
+        let mut pending_creates: Vec<_> = known.pending_creates.iter().collect();
+        pending_creates.sort_by(|a, b| a.launch.cmp(&b.launch));
+        for pending_create in pending_creates {
             // Each id is used once, even if a hand-edited state lists it twice.
-            if taken.insert(pending_create.launch.as_str()) {
+            if used.insert(pending_create.launch.as_str()) {
                 let region_key = (
                     labels.renamed_group(&pending_create.group),
                     pending_create.region.clone(),
@@ -65,7 +65,7 @@ impl<'a> LaunchAllocator<'a> {
         Self {
             lineage,
             serial: known.serial,
-            taken,
+            used,
             pending,
             slots: BTreeMap::new(),
             next_port: observed.and_then(|o| o.description.capabilities.port_base),
@@ -82,7 +82,7 @@ impl<'a> LaunchAllocator<'a> {
             loop {
                 let launch = LaunchId::derive(self.lineage, self.serial, group, region, *slot);
                 *slot += 1;
-                if !self.taken.contains(launch.as_str()) {
+                if !self.used.contains(launch.as_str()) {
                     let name = MachineName::for_launch(group, &launch);
                     return (launch, name);
                 }
@@ -119,7 +119,7 @@ impl<'a> LaunchAllocator<'a> {
                 LaunchId::derive_replacement(self.lineage, self.serial, group, region, old, slot)
             };
             let mut launches = (0..).map(derive);
-            let free = launches.find(|launch| !self.taken.contains(launch.as_str()));
+            let free = launches.find(|launch| !self.used.contains(launch.as_str()));
             let launch = free.expect("there are more slots than Machines");
             let name = MachineName::for_launch(group, &launch);
             (launch, name)

@@ -262,7 +262,7 @@ pub(super) fn join_fleet<'a>(
     }
     let seen = observed.into_iter().flat_map(Observed::all_machines);
     let names = known.machines.values().map(|machine| &machine.name);
-    let taken: BTreeSet<&str> = names
+    let used: BTreeSet<&str> = names
         .chain(seen.map(|machine| &machine.name))
         .filter_map(MachineName::launch_suffix)
         .collect();
@@ -275,7 +275,7 @@ pub(super) fn join_fleet<'a>(
         .collect();
     let pending = known.pending_creates.iter();
     fleet.pending_creates = pending
-        .filter(|pending| !taken.contains(pending.launch.as_str()))
+        .filter(|pending| !used.contains(pending.launch.as_str()))
         .map(|pending| (labels.renamed_group(&pending.group), pending))
         .collect();
     fleet

@@ -18,6 +18,7 @@ pub mod codes;
 pub mod comparison;
 mod cost;
 mod decision;
+mod desired_digest;
 mod event;
 mod excess;
 mod expect;
@@ -67,7 +68,6 @@ mod unhealthy;
 mod unproven;
 mod unreadable;
 mod volumes;
-mod wanted;
 
 pub use additions::{Addition, additions};
 pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_approval};
@@ -100,5 +100,5 @@ pub use types::{
 };
 
 pub use crate::core::fleet::FieldChange;
+pub use desired_digest::{AtOnce, DesiredGroupDigest};
 pub use volumes::forked_text;
-pub use wanted::{AtOnce, WantedGroup};

@@ -52,45 +52,49 @@ pub fn next_state(
     next.lineage = Some(facts.lineage.clone());
     // New configs never contain cleartext.
     next.configs_with_cleartext = 0;
-    let places = pending_creates::replaced_by_create(plan, known, desired);
+    let replaced = pending_creates::replaced_by_create(plan, known, desired);
     for (id, change) in plan.changes() {
         if let Some(result) = results.get(id.0 as usize) {
-            apply_result(&mut next, change, result, places.get(&id), &facts.lineage);
+            apply_result(&mut next, change, result, replaced.get(&id), &facts.lineage);
         }
     }
     placement::remember(&mut next, known, plan, desired, results, &facts.lineage);
     keep_unproven(&mut next, known, plan, desired, results, &facts.lineage);
     record_platform_fields(&mut next, known, results);
     pending_creates::settle_successors(&mut next, plan, results);
-    pending_creates::settle_pending(&mut next, known, plan, desired, results, &places);
+    pending_creates::settle_pending(&mut next, known, plan, desired, results, &replaced);
     next.protected_groups = protected_groups(&next, plan, desired);
     if let Some(number) = facts
         .release
         .filter(|_| left_stamps(plan, results) || has_removed_group_machine(plan, results))
     {
-        let made = release_record(&next, desired, number, facts);
-        for group in made.groups.keys() {
+        let release = release_record(&next, desired, number, facts);
+        for group in release.groups.keys() {
             if let Some(template) = desired.groups.get(group).map(|group| &group.template) {
                 let template = StoredConfig::from_config(template, &facts.lineage);
                 next.configs.entry(template.digest()).or_insert(template);
             }
         }
-        next.releases.push(made);
+        next.releases.push(release);
         keep_last(&mut next.releases, RELEASES_KEPT);
     }
     // These runs are listed from now on, so that their stamps are known.
     let met = encountered_runs(known, plan, results, facts);
-    next.runs
-        .extend(plan.adopted_runs.iter().chain(&met).map(|taken| RunRecord {
-            run: taken.run.clone(),
-            serial: taken.serial,
-            at: facts.at.clone(),
-            by: taken.by.clone().unwrap_or_else(|| "unknown".to_owned()),
-            command: "apply".to_owned(),
-            outcome: RunRecord::TAKEN_OVER.to_owned(),
-            commit: taken.commit.clone(),
-            plan: None,
-        }));
+    next.runs.extend(
+        plan.adopted_runs
+            .iter()
+            .chain(&met)
+            .map(|adopted| RunRecord {
+                run: adopted.run.clone(),
+                serial: adopted.serial,
+                at: facts.at.clone(),
+                by: adopted.by.clone().unwrap_or_else(|| "unknown".to_owned()),
+                command: "apply".to_owned(),
+                outcome: RunRecord::TAKEN_OVER.to_owned(),
+                commit: adopted.commit.clone(),
+                plan: None,
+            }),
+    );
     let used: BTreeSet<ConfigDigest> = next
         .machines
         .values()
@@ -110,12 +114,12 @@ pub fn next_state(
     if next == *known && !left_stamps(plan, results) {
         return next;
     }
-    let made = next.releases.last().map(|release| release.release);
+    let release = next.releases.last().map(|release| release.release);
     next.release = if plan.mode == PlanMode::RefreshOnly {
         let machines = results.iter().filter_map(|result| result.machine.as_ref());
         releases::after_refresh(known, plan.newest_release, machines)
     } else {
-        releases::after_run(known, plan, results, made)
+        releases::after_run(known, plan, results, release)
     };
     list_run(next, known, facts)
 }
@@ -153,7 +157,10 @@ fn encountered_runs(
         else {
             continue;
         };
-        let planned = plan.adopted_runs.iter().any(|taken| taken.run == *other);
+        let planned = plan
+            .adopted_runs
+            .iter()
+            .any(|adopted| adopted.run == *other);
         if *other != facts.run && !planned {
             met.entry(other).or_insert_with(|| AdoptedRun {
                 run: other.clone(),

@@ -90,10 +90,10 @@ pub(super) fn late_creates_note(
         let mut runs = known.runs.iter();
         runs.any(|record| Some(&record.run) == run && record.is_taken_over())
     };
-    let is_told = |m: &&Member<'_>| {
+    let is_unexpected = |m: &&Member<'_>| {
         m.is_late_create() && !m.is_unlisted_and_unreadable() && !was_taken_over(m)
     };
-    let all: Vec<_> = members.iter().filter(is_told).collect();
+    let all: Vec<_> = members.iter().filter(is_unexpected).collect();
     let runs = all.iter().filter_map(|m| m.observed?.stamps.run.as_ref());
     let runs: BTreeSet<&str> = runs.map(RunId::as_str).collect();
     let runs: Vec<&str> = runs.into_iter().collect();

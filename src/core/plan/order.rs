@@ -335,7 +335,7 @@ impl StepBuilder<'_, '_, '_> {
             let mounted = self
                 .volumes
                 .assign(group, guest, &change.region, own_volumes);
-            (*volumes, *new_volumes) = (mounted.taken, mounted.new_volumes);
+            (*volumes, *new_volumes) = (mounted.reused, mounted.new_volumes);
         }
     }
 

@@ -232,12 +232,12 @@ impl<'a> FinishedChange<'a> {
 
     /// The Machine that replaced one whose host had no room.
     fn successor(&self, new: Option<u64>) -> Option<(MachineVersion, MachineHealth)> {
-        let made = self
+        let created = self
             .result
             .replace_fallback
             .as_ref()
             .is_some_and(|i| i.created);
-        let machine = self.result.machine.as_ref().filter(|_| made)?;
+        let machine = self.result.machine.as_ref().filter(|_| created)?;
         let version = MachineVersion {
             new: true,
             ..version_of(machine, new)

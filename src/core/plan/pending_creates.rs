@@ -80,7 +80,7 @@ pub(super) fn settle_pending(
     plan: &Plan,
     desired: &Desired,
     results: &[StepResult],
-    places: &BTreeMap<StepId, MachineId>,
+    replaced: &BTreeMap<StepId, MachineId>,
 ) {
     let counted = |name: &GroupName| {
         let group = desired.groups.get(name);
@@ -104,14 +104,14 @@ pub(super) fn settle_pending(
         let Some(result) = results.get(id.0 as usize) else {
             continue;
         };
-        let made = result.machine.is_some() && result.sent.is_some();
+        let created = result.machine.is_some() && result.sent.is_some();
         let unknown = matches!(result.outcome, Outcome::Unknown { .. });
-        let replaces = places.get(&id).cloned();
+        let replaces = replaced.get(&id).cloned();
         let stays = replaces
             .as_ref()
             .is_some_and(|old| next.machines.contains_key(old));
         let missing = !counted(&change.group) && !stays;
-        if !made && (unknown || missing || before.contains(launch)) {
+        if !created && (unknown || missing || before.contains(launch)) {
             open_creates.push(PendingCreate {
                 launch: launch.clone(),
                 group: change.group.clone(),
@@ -146,16 +146,16 @@ fn pending_successor(
     change: &Change,
     launch: &LaunchId,
     result: &StepResult,
-    was_owed: bool,
+    was_pending: bool,
 ) -> Option<PendingCreate> {
-    let made = result
+    let created = result
         .replace_fallback
         .as_ref()
         .is_some_and(|fallback| fallback.created)
         && result.sent.is_some();
     let unknown =
         result.replace_fallback.is_some() && matches!(result.outcome, Outcome::Unknown { .. });
-    (!made && (unknown || was_owed)).then(|| PendingCreate {
+    (!created && (unknown || was_pending)).then(|| PendingCreate {
         launch: launch.clone(),
         group: change.group.clone(),
         region: change.region.clone(),

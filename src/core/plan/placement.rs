@@ -126,7 +126,7 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> V
         let regions = decision.desired.map(|group| &group.regions);
         regions == Some(&Regions::Unwritten)
     };
-    let mut places: BTreeMap<(&GroupName, &Region, &Region), Vec<&MachineId>> = BTreeMap::new();
+    let mut moved: BTreeMap<(&GroupName, &Region, &Region), Vec<&MachineId>> = BTreeMap::new();
     for (name, decision) in decisions.iter().filter(|(_, d)| is_unwritten(d)) {
         let is_recreated = |id: &MachineId| {
             let recreates = |method| {
@@ -144,11 +144,11 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> V
             }
             if let Some(requested) = &member.requested_region {
                 let region_key = (name, member.region, requested);
-                places.entry(region_key).or_default().push(member.id);
+                moved.entry(region_key).or_default().push(member.id);
             }
         }
     }
-    let warnings = places.into_iter().map(|((name, region, requested), all)| {
+    let warnings = moved.into_iter().map(|((name, region, requested), all)| {
         let (is, it) = if all.len() == 1 {
             ("is", "it")
         } else {

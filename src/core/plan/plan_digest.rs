@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::desired_digest::DesiredGroupDigest;
 use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Inherited, Plan, PlannedVolume, Removal};
-use super::wanted::WantedGroup;
 use crate::core::fleet::{AppName, GroupName, MachineId, OnFailure, Region, VolumeId};
 use crate::core::state;
 
@@ -31,7 +31,8 @@ struct Compared<'a> {
 
 #[derive(Serialize)]
 struct ComparedGroup<'a> {
-    wanted: Option<&'a WantedGroup>,
+    #[serde(rename = "wanted")]
+    desired_digest: Option<&'a DesiredGroupDigest>,
     /// As JSON, sorted.
     changes: Vec<String>,
 }
@@ -131,7 +132,7 @@ impl SavedPlan {
             let group = groups
                 .entry(&change.group)
                 .or_insert_with(|| ComparedGroup {
-                    wanted: self.wanted.get(&change.group),
+                    desired_digest: self.desired_digests.get(&change.group),
                     changes: Vec::new(),
                 });
             group.changes.push(text);

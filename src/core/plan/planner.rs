@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::cost;
 use super::decision::GroupDecision;
+use super::desired_digest;
 use super::fields::CompareContext;
 use super::group_notes;
 use super::guards;
@@ -32,7 +33,6 @@ use super::types::{
 };
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
-use super::wanted;
 use crate::core::code::Code;
 use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
@@ -51,7 +51,7 @@ pub fn plan(
         .map(|o| &o.description.scope)
         .or(known.lineage.as_ref());
     // Before the first apply an offline plan has no lineage; ids are derived again at apply.
-    let unknown = wanted::unknown_lineage();
+    let unknown = desired_digest::unknown_lineage();
     let lineage = scope.unwrap_or(&unknown);
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
@@ -131,7 +131,7 @@ pub fn plan(
         provenance: history.provenance,
         drift: sorted_drift(fleet.drift),
         desired: digest,
-        wanted: wanted::of_groups(desired, &options.requested, lineage),
+        desired_digests: desired_digest::of_groups(desired, &options.requested, lineage),
         groups,
         steps: order.steps,
         pools: order.pools,

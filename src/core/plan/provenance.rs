@@ -45,7 +45,7 @@ pub(super) fn find_provenance(
         .values()
         .flatten()
         .filter(|m| m.is_adopted() && !m.is_unlisted_and_unreadable());
-    let made = adopted.filter_map(|member| {
+    let created = adopted.filter_map(|member| {
         let run = creating_run(member.observed?, observed)?;
         let source = match member.create_match {
             _ if options.own_runs.contains(run) => ProvenanceSource::Recorded,
@@ -56,7 +56,7 @@ pub(super) fn find_provenance(
         let run = run.clone();
         Some((member.id.clone(), Provenance { run, source }))
     });
-    made.collect()
+    created.collect()
 }
 
 /// The run in its stamps, if they are genuine: a copy has another name, and a Machine of another app another

@@ -410,12 +410,12 @@ impl<'a> GroupReconciler<'_, 'a> {
         if member.is_unlisted_and_unreadable() && request != MachineRequest::Replace {
             return;
         }
-        let as_wanted = found.changes.is_empty()
+        let is_up_to_date = found.changes.is_empty()
             && member.moved_from.is_none()
             && !down
             && request == MachineRequest::Nothing;
         let lags = found.is_record_outdated || member.is_record_outdated();
-        if as_wanted && lags && !member.is_adopted() {
+        if is_up_to_date && lags && !member.is_adopted() {
             let moved = member.forked_volumes().next();
             let reason = moved.map_or_else(
                 || "already up to date; only the state is behind".to_owned(),
@@ -424,7 +424,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             decision.adopted.push((member.clone(), reason));
             return;
         }
-        if as_wanted {
+        if is_up_to_date {
             // Otherwise it stays unconfirmed.
             let is_known_unproven = member.known.is_some_and(|known| known.unproven);
             let shows = unproven::is_observable(self.desired_group, member.host_ok());

@@ -68,7 +68,7 @@ pub(super) fn planned_release(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     mode: PlanMode,
 ) -> Option<PlannedRelease> {
-    let kept = observed.description.capabilities.releases && mode == PlanMode::Normal;
+    let has_releases = observed.description.capabilities.releases && mode == PlanMode::Normal;
     let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
         let config = decision
             .changed
@@ -80,7 +80,7 @@ pub(super) fn planned_release(
             .any(|g| g.removal == Removal::GroupRemoved);
         config || removed || is_new(name, decision, known)
     };
-    if !kept || !decisions.iter().any(changes) {
+    if !has_releases || !decisions.iter().any(changes) {
         return None;
     }
     let strategies = desired.groups.values().map(|group| group.strategy);
@@ -238,9 +238,9 @@ pub(super) fn after_run(
     known: &Known,
     plan: &Plan,
     results: &[StepResult],
-    made: Option<u64>,
+    registered: Option<u64>,
 ) -> Option<u64> {
-    let newest = plan.newest_release.max(known.release).max(made);
+    let newest = plan.newest_release.max(known.release).max(registered);
     let is_open = |id: StepId| {
         results
             .get(id.0 as usize)
@@ -366,11 +366,11 @@ pub fn release_in_progress<'r, 'm>(
 
 /// A release with its user and time, if known.
 pub fn describe_release(release: &Release) -> String {
-    let made = release
+    let created_at = release
         .created_at
         .and_then(|at| jiff::Timestamp::from_second(at).ok());
-    let made = made.map_or_else(String::new, |made| format!(", made {made}"));
-    format!("{}{made}", release_name(release))
+    let created = created_at.map_or_else(String::new, |at| format!(", made {at}"));
+    format!("{}{created}", release_name(release))
 }
 
 /// The name of a release.

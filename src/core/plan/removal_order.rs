@@ -47,9 +47,14 @@ where
         .map(|judged| {
             let member = judged.member;
             let rank = RemovalRank::of(judged, named);
-            let made = member.observed.map_or("", |seen| seen.created_at.as_str());
+            let created_at = member.observed.map_or("", |seen| seen.created_at.as_str());
             // An excluded Machine goes last; if it would have to go, the plan is refused.
-            let order = (member.excluded, rank, Reverse(made), Reverse(member.id));
+            let order = (
+                member.excluded,
+                rank,
+                Reverse(created_at),
+                Reverse(member.id),
+            );
             (order, member)
         })
         .collect();

@@ -9,7 +9,7 @@ use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Change, Drift, DriftKind, Plan};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
-type Place = (GroupName, Region);
+type GroupRegion = (GroupName, Region);
 
 /// Lost Machines by the group that they belong to now, also after a rename. Each may be created again, and where no
 /// file sets the regions that may be in another region.
@@ -25,12 +25,12 @@ pub(super) fn count_lost(fresh: &Plan) -> BTreeMap<&GroupName, usize> {
 
 /// The changes of the reviewed plan. Each stands for one Machine.
 pub(super) struct Listed<'a> {
-    changes: BTreeMap<Place, Vec<&'a SavedChange>>,
+    changes: BTreeMap<GroupRegion, Vec<&'a SavedChange>>,
 }
 
 impl<'a> Listed<'a> {
     pub(super) fn of(reviewed: &'a SavedPlan) -> Self {
-        let mut changes: BTreeMap<Place, Vec<&SavedChange>> = BTreeMap::new();
+        let mut changes: BTreeMap<GroupRegion, Vec<&SavedChange>> = BTreeMap::new();
         for change in reviewed.changes() {
             let place = (change.group.clone(), change.region.clone());
             changes.entry(place).or_default().push(change);

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::branch::Branch;
+use super::desired_digest::DesiredGroupDigest;
 use super::options::PlanMode;
 use super::requested::Requested;
 use super::types::{
     Action, Change, FORMAT_VERSION, MachineRef, Plan, Pool, PoolId, Precondition, StandbyTarget,
     StepId, Work,
 };
-use super::wanted::WantedGroup;
 use crate::core::fleet::{
     AppName, GroupName, Known, Lineage, MachineId, OnFailure, Region, RunRecord,
 };
@@ -46,7 +46,7 @@ pub struct SavedPlan {
     pub on_failure: OnFailure,
     /// The desired groups of the manifests, with values as digests.
     #[serde(rename = "wants")]
-    pub wanted: BTreeMap<GroupName, WantedGroup>,
+    pub desired_digests: BTreeMap<GroupName, DesiredGroupDigest>,
     /// Requests of a verb.
     #[serde(default, skip_serializing_if = "Requested::is_empty")]
     #[serde(rename = "asked")]
@@ -172,7 +172,7 @@ impl SavedPlan {
             online: plan.online,
             destroys_app: plan.mode == PlanMode::Destroy,
             on_failure: plan.on_failure,
-            wanted: plan.wanted.clone(),
+            desired_digests: plan.desired_digests.clone(),
             requested: plan.requested.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),

@@ -162,8 +162,8 @@ impl Plan {
     /// How many Machines get less CPU or memory; counted apart from destroys.
     pub fn downsized_count(&self) -> usize {
         let shrinks = |change: &Change| {
-            let kept = !matches!(change.action, Action::Destroy { .. });
-            kept && change.changes.iter().any(|field| field.shrinks)
+            let remains = !matches!(change.action, Action::Destroy { .. });
+            remains && change.changes.iter().any(|field| field.shrinks)
         };
         self.changes().filter(|(_, change)| shrinks(change)).count()
     }
@@ -222,9 +222,9 @@ impl Plan {
         let groups = self.groups.iter();
         let new = groups.filter(|group| group.verdict == GroupVerdict::Added);
         let new = new.map(|group| &group.name);
-        let kept = |change: &Change| !matches!(change.action, Action::Destroy { .. });
+        let remains = |change: &Change| !matches!(change.action, Action::Destroy { .. });
         let changed = self.changes().map(|(_, change)| change);
-        let changed = changed.filter(|change| kept(change) && !change.changes.is_empty());
+        let changed = changed.filter(|change| remains(change) && !change.changes.is_empty());
         new.chain(changed.map(|change| &change.group)).collect()
     }
 

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::branch::Branch;
+use super::desired_digest::DesiredGroupDigest;
 use super::options::PlanMode;
 use super::provenance::Provenance;
 use super::requested::Requested;
 use super::state_source::StateSource;
-use super::wanted::WantedGroup;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
     AppName, AppNameSource, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine,
@@ -51,7 +51,7 @@ pub struct Plan {
     /// The desired groups of the manifests, with values as digests, for a comparison with other plans.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(rename = "wants")]
-    pub wanted: BTreeMap<GroupName, WantedGroup>,
+    pub desired_digests: BTreeMap<GroupName, DesiredGroupDigest>,
     /// Whether the provider was read; otherwise the plan is based on the state alone.
     pub online: bool,
     /// The number of Machines read, or known.

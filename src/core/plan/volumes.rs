@@ -47,7 +47,7 @@ struct VolumeTraits {
 /// The volumes of a new Machine.
 #[derive(Debug, Default)]
 pub(super) struct AssignedVolumes {
-    pub(super) taken: Vec<VolumeId>,
+    pub(super) reused: Vec<VolumeId>,
     pub(super) new_volumes: Vec<PlannedVolume>,
 }
 
@@ -85,14 +85,14 @@ impl<'a> VolumeAllocator<'a> {
         group: &DesiredGroup,
         inherited: Option<&Guest>,
         region: &Region,
-        kept: &[VolumeId],
+        attached: &[VolumeId],
     ) -> AssignedVolumes {
         let mut mounted = AssignedVolumes {
-            taken: kept.to_vec(),
+            reused: attached.to_vec(),
             new_volumes: Vec::new(),
         };
         let guest = group.template.explicit_size().or(inherited);
-        for mount in group.template.mounts.iter().flatten().skip(kept.len()) {
+        for mount in group.template.mounts.iter().flatten().skip(attached.len()) {
             let Some(name) = &mount.name else {
                 break;
             };
@@ -102,7 +102,7 @@ impl<'a> VolumeAllocator<'a> {
                 Some(_) | None => None,
             };
             match free {
-                Some(id) => mounted.taken.push(id.clone()),
+                Some(id) => mounted.reused.push(id.clone()),
                 None if self.provider_has_volumes => mounted
                     .new_volumes
                     .push(self.new_volume(name, group, guest)),
@@ -268,11 +268,11 @@ pub(super) fn undersized_notes(
             .collect();
         let members = decision.members.iter().filter(|m| !removed.contains(m.id));
         let had = members.flat_map(Member::volumes);
-        let taken = steps.iter().filter_map(|step| match &step.work {
+        let reused = steps.iter().filter_map(|step| match &step.work {
             Work::Change(change) if change.group == *name => Some(change.taken_volumes()),
             Work::Change(_) | Work::Barrier { .. } => None,
         });
-        let mut ids: Vec<&VolumeId> = had.chain(taken.flatten()).collect();
+        let mut ids: Vec<&VolumeId> = had.chain(reused.flatten()).collect();
         ids.sort();
         ids.dedup();
         let is_small = |volume: &&Volume| {

@@ -85,9 +85,9 @@ impl StepBuilder<'_, '_, '_> {
             new: Vec::new(),
         };
         for changed in changed {
-            let made = primaries.new.len();
+            let created = primaries.new.len();
             steps.push(self.add_update(name, decision, changed, &mut primaries, slot));
-            let new: Option<&StepId> = primaries.new.get(made);
+            let new: Option<&StepId> = primaries.new.get(created);
             let replaced = new.map(|new| (changed.member.id.clone(), *new));
             first.replaced.extend(replaced);
         }

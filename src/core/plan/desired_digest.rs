@@ -20,7 +20,7 @@ const NEW_VOLUME: &str = "new_volume";
 /// The desired state of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WantedGroup {
+pub struct DesiredGroupDigest {
     /// Digests of the template, by field of the config.
     pub config: BTreeMap<String, String>,
     /// How many Machines may be down at once.
@@ -78,7 +78,7 @@ impl AtOnce {
     }
 }
 
-impl WantedGroup {
+impl DesiredGroupDigest {
     fn of(group: &DesiredGroup, requested: &Requested, lineage: &Lineage) -> Self {
         let template = StoredConfig::from_config(&group.template, lineage);
         let mut config = BTreeMap::new();
@@ -107,10 +107,15 @@ pub(super) fn of_groups(
     desired: &Desired,
     requested: &Requested,
     lineage: &Lineage,
-) -> BTreeMap<GroupName, WantedGroup> {
+) -> BTreeMap<GroupName, DesiredGroupDigest> {
     let groups = desired.groups.iter();
     groups
-        .map(|(name, group)| (name.clone(), WantedGroup::of(group, requested, lineage)))
+        .map(|(name, group)| {
+            (
+                name.clone(),
+                DesiredGroupDigest::of(group, requested, lineage),
+            )
+        })
         .collect()
 }
 
