@@ -77,7 +77,7 @@ impl<'a> DesiredMachine<'a> {
         let run = live.stamps.run.as_ref();
         let mut taken_over = job.plan.adopted_runs.iter();
         let unproven = recorded.is_some_and(|known| known.unproven)
-            || taken_over.any(|taken| Some(&taken.run) == run);
+            || taken_over.any(|run_record| Some(&run_record.run) == run);
         unproven && live.exited_by_itself() && (template.has_services() || template.has_checks())
     }
 
@@ -199,10 +199,10 @@ pub(super) fn watched_machines(
     shared: &ApplyContext<'_>,
     standbys: &[StandbyTarget],
 ) -> PartResult<Vec<MachineId>> {
-    let made = shared.created.borrow();
+    let created = shared.created.borrow();
     let id_of = |standby: &StandbyTarget| match standby {
         StandbyTarget::Machine(id) => Ok(current_machine(shared, id)),
-        StandbyTarget::Step(step) => made.get(step).cloned().ok_or_else(|| {
+        StandbyTarget::Step(step) => created.get(step).cloned().ok_or_else(|| {
             let message = format!("step {} has made no Machine to stand by for", step.0);
             StepError::failed(codes::PLAN_MISMATCH, message)
         }),

@@ -21,7 +21,7 @@ pub(super) async fn find_created(
     name: &MachineName,
     patience: ListPatience,
 ) -> PartResult<Option<Machine>> {
-    look(context, name, patience, |machine| !machine.state.is_gone()).await
+    find_listed(context, name, patience, |machine| !machine.state.is_gone()).await
 }
 
 /// The Machine with this name, even if it is being destroyed: the name is unavailable until it is gone.
@@ -29,13 +29,13 @@ pub(super) async fn holder(
     context: &StepContext<'_>,
     name: &MachineName,
 ) -> PartResult<Option<Machine>> {
-    look(context, name, ListPatience::UntilListed, |machine| {
+    find_listed(context, name, ListPatience::UntilListed, |machine| {
         machine.state != MachineState::Destroyed
     })
     .await
 }
 
-async fn look(
+async fn find_listed(
     context: &StepContext<'_>,
     name: &MachineName,
     patience: ListPatience,

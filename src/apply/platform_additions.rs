@@ -133,7 +133,7 @@ impl PlatformAdditions {
     pub(super) fn for_machine(&self, id: &MachineId) -> Option<MachineComputedFields> {
         let machines = self.machines.borrow();
         let own = machines.get(id)?;
-        let kept: BTreeSet<String> = own
+        let not_removed: BTreeSet<String> = own
             .found
             .iter()
             .filter(|(path, value)| own.removed.has(path, *value))
@@ -141,7 +141,7 @@ impl PlatformAdditions {
             .collect();
         Some(MachineComputedFields {
             fields: own.found.clone(),
-            not_removed: kept,
+            not_removed: not_removed,
         })
     }
 }

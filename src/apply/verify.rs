@@ -446,13 +446,13 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
         .filter_map(|(step, change)| {
             let result = results.get(step.0 as usize)?;
             let machine = result.machine.as_ref().map(|machine| &machine.id);
-            let made = result
+            let created = result
                 .replace_fallback
                 .as_ref()
                 .is_some_and(|fallback| fallback.created);
             match &change.action {
                 Action::Create { launch, .. } => Some((launch.as_str(), machine)),
-                Action::Update { .. } | Action::Move { .. } if made => {
+                Action::Update { .. } | Action::Move { .. } if created => {
                     Some((change.successor()?.launch.as_str(), machine))
                 }
                 Action::Update { .. }

@@ -339,8 +339,8 @@ impl ApplyFlow<'_> {
             return Ok(());
         };
         expected_plan::check_target(expected, plan)?;
-        let made = (plan, &self.session.desired);
-        let checked = expected_plan::check(self.context, expected, made, "apply");
+        let current = (plan, &self.session.desired);
+        let checked = expected_plan::check(self.context, expected, current, "apply");
         if checked.is_err() && shown == Shown::No {
             views::plan_before_question(self.context.ui, plan);
             check_refusals(plan)?;

@@ -35,7 +35,7 @@ pub(super) async fn run(
     context: &Context<'_>,
     command: &'static str,
     args: &EditFlags,
-    asked_for: Requested,
+    requested: Requested,
     edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let refresh = args.refresh.refresh;
@@ -44,7 +44,7 @@ pub(super) async fn run(
         context,
         command,
         args,
-        (refresh, asked_for),
+        (refresh, requested),
         edits,
     ))
     .await
@@ -72,7 +72,7 @@ async fn run_edit(
     context: &Context<'_>,
     command: &'static str,
     args: &EditFlags,
-    (refresh, asked_for): (bool, Requested),
+    (refresh, requested): (bool, Requested),
     edits: impl FnOnce(&EditContext<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     if !refresh && !args.plan_only && !args.edit_only {
@@ -82,7 +82,7 @@ async fn run_edit(
         )
         .hint("add `--plan-only` or `--edit-only`, or remove `--refresh=false`"));
     }
-    let asked_for = session::with_plan_options(context, &args.apply_flags.options, asked_for)?;
+    let requested = session::with_plan_options(context, &args.apply_flags.options, requested)?;
     let mut signals = Signals::listen()?;
     let (read, before) = BeforeEdit::read(context, &mut signals, args, refresh).await?;
     let edits = edits(&EditContext {
@@ -109,7 +109,7 @@ async fn run_edit(
             ..session::planner_options(
                 &args.apply_flags.recovery_flags,
                 PlanMode::Normal,
-                asked_for.clone(),
+                requested.clone(),
             )
         },
     };
@@ -136,7 +136,7 @@ async fn run_edit(
     let request = ApplyRequest {
         command,
         mode: PlanMode::Normal,
-        requested: asked_for,
+        requested: requested,
         reviewed: ReviewedPlan::None,
         flags: &args.apply_flags,
     };
@@ -208,18 +208,18 @@ impl BeforeEdit {
     ) -> Result<(Manifests, FileEdits), Failure> {
         let desired = &self.session.desired;
         let beginning = init::head(desired, &read.fly_path);
-        let mut made = read.with_edits(desired, edits, &beginning);
+        let mut edited = read.with_edits(desired, edits, &beginning);
         // The provider knows whether an unknown region exists.
-        let lacks = made
+        let lacks = edited
             .as_ref()
             .is_ok_and(|(edited, _)| manifests::has_unknown_region(&edited.loaded.diagnostics));
         if lacks && self.backends.is_some() {
             let fly = session::fly_provider(context)?;
             let named = signals.or_interrupted(fly.regions()).await??;
             let read = manifests::read_with_regions(context, Purpose::Run, named)?;
-            made = read.with_edits(desired, edits, &beginning);
+            edited = read.with_edits(desired, edits, &beginning);
         }
-        made.map_err(|error| edit_error(context.ui, error))
+        edited.map_err(|error| edit_error(context.ui, error))
     }
 }
 

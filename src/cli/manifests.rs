@@ -479,14 +479,14 @@ impl Manifests {
                 .map(|ours| ours.bytes.as_slice()),
             new_file_header: beginning,
         };
-        let made = edit::edit(files, &texts.overrides, before, edits)?;
+        let edited = edit::edit(files, &texts.overrides, before, edits)?;
         let mut changes = FileEdits::default();
         let mut texts = self.texts;
-        if let Some(after) = made.fly {
+        if let Some(after) = edited.fly {
             changes.add(self.fly_path.clone(), Some(texts.fly_toml.bytes), &after);
             texts.fly_toml.bytes = after.into_bytes();
         }
-        if let Some(after) = made.aeroform {
+        if let Some(after) = edited.aeroform {
             let ours = texts.aeroform_toml.take().map(|ours| ours.bytes);
             changes.add(texts.aeroform_path.clone(), ours, &after);
             texts.aeroform_toml = Some(ManifestText::new(&texts.aeroform_path, after.into_bytes()));

@@ -158,12 +158,12 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
         })
         .map_err(|error| {
             let ui = Ui::new(env, color_flag(args), Loudness::Normal, OutputFormat::Text);
-            let asked_for = matches!(
+            let is_requested = matches!(
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
             let text = flyctl_commands::add_suggestion(error, args).render();
-            let colored = if asked_for {
+            let colored = if is_requested {
                 ui.color_data()
             } else {
                 ui.color_talk()
@@ -177,7 +177,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
             } else {
                 text.to_string()
             };
-            if asked_for {
+            if is_requested {
                 ui.data(text.trim_end());
                 ui.data("\n");
                 ui.finish(Exit::Done)

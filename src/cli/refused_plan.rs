@@ -33,10 +33,10 @@ pub(super) fn check_refusals(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// This run waited for another one, and the plan would change that run's Machines.
-pub(super) fn conflicting_run(taken: &AdoptedRun, machines: &[&MachineId]) -> Failure {
+pub(super) fn conflicting_run(adopted: &AdoptedRun, machines: &[&MachineId]) -> Failure {
     let (run, by) = (
-        &taken.run,
-        taken.by.as_deref().unwrap_or("an unknown author"),
+        &adopted.run,
+        adopted.by.as_deref().unwrap_or("an unknown author"),
     );
     let ids: Vec<&str> = machines.iter().map(|id| id.as_str()).collect();
     let failure = Failure::new(

@@ -173,11 +173,11 @@ fn next_command(
     let typed = &context.global.typed_command;
     let plan = &preview.plan;
     let requested = &plan.requested;
-    let kept = repeated_flags(context, requested);
-    let options = with_leading_spaces(&request_flags(&kept));
+    let repeated = repeated_flags(context, requested);
+    let options = with_leading_spaces(&request_flags(&repeated));
     let options_without_image = with_leading_spaces(&request_flags(&Requested {
         image: None,
-        ..kept.clone()
+        ..repeated.clone()
     }));
     let replaced = replaced_machines(plan, results);
     let unreplaced = requested.replace.difference(&replaced).cloned();

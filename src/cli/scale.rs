@@ -129,11 +129,11 @@ pub(super) fn planned_primaries(
     let Some(group) = plan.groups.iter().find(|group| group.name == *name) else {
         return BTreeMap::new();
     };
-    let nobody_said = desired
+    let count_unwritten = desired
         .groups
         .get(name)
         .is_none_or(|group| group.count == Written::Unwritten);
-    if group.before == 0 && nobody_said {
+    if group.before == 0 && count_unwritten {
         return BTreeMap::new();
     }
     group.primaries.clone()

@@ -92,8 +92,8 @@ impl TokenScrubber {
             scrub.stride = scrub.stride.min(min_match + 1 - GRAM);
             for (at, gram) in bytes.windows(GRAM).enumerate() {
                 let gram = gram.try_into().expect("a window has its length");
-                let places = scrub.grams.entry(gram).or_default();
-                places.push((scrub.needles.len(), at));
+                let occurrences = scrub.grams.entry(gram).or_default();
+                occurrences.push((scrub.needles.len(), at));
             }
             scrub.needles.push(Needle { bytes, min_match });
         }

@@ -61,10 +61,10 @@ impl WorldStore {
                 self.put("beginning", now)?;
                 return Ok((now, Duration::ZERO));
             };
-            let kept = self.number("elapsed_ms")?.unwrap_or(0).unsigned_abs();
+            let stored = self.number("elapsed_ms")?.unwrap_or(0).unsigned_abs();
             let since = u64::try_from(now - beginning).unwrap_or(0);
             // A clock that was set back must not undo events.
-            let elapsed = Duration::from_secs(since).max(Duration::from_millis(kept + 1));
+            let elapsed = Duration::from_secs(since).max(Duration::from_millis(stored + 1));
             Ok((beginning, elapsed))
         };
         find().map_err(|error| error.to_string())

@@ -154,7 +154,7 @@ pub fn classify_partial_metadata(
     match classify_management(name, metadata) {
         Management::Unmanaged if parse_group(metadata).is_some() => Management::FlyLaunch,
         Management::Unmanaged => Management::Unknown,
-        told => told,
+        management => management,
     }
 }
 

@@ -179,7 +179,7 @@ pub const SNAPSHOT: RetryPolicy = RetryPolicy {
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     policy: RetryPolicy,
-    asked: Option<Duration>,
+    requested: Option<Duration>,
     seed: u64,
 }
 
@@ -190,10 +190,10 @@ impl RetryPolicy {
     }
 
     /// Retries after the provider's `Retry-After`.
-    pub fn retry_after(self, asked: Option<Duration>) -> Retry {
+    pub fn retry_after(self, requested: Option<Duration>) -> Retry {
         Retry {
             policy: self,
-            asked,
+            requested,
             seed: 0,
         }
     }
@@ -227,15 +227,16 @@ impl Retry {
                 Backoff::new(first, longest, self.seed).delay(failed - 1)
             }
         };
-        let pause = match (self.asked, policy.retry_after) {
+        let pause = match (self.requested, policy.retry_after) {
             (None, _) => own,
-            (Some(asked), RetryAfter::ReplacesUpTo(longest) | RetryAfter::ExtendsUpTo(longest))
-                if asked > longest =>
-            {
+            (
+                Some(requested),
+                RetryAfter::ReplacesUpTo(longest) | RetryAfter::ExtendsUpTo(longest),
+            ) if requested > longest => {
                 return None;
             }
-            (Some(asked), RetryAfter::Replaces | RetryAfter::ReplacesUpTo(_)) => asked,
-            (Some(asked), RetryAfter::ExtendsUpTo(_)) => asked + own,
+            (Some(requested), RetryAfter::Replaces | RetryAfter::ReplacesUpTo(_)) => requested,
+            (Some(requested), RetryAfter::ExtendsUpTo(_)) => requested + own,
         };
         let left = |limit: Duration| {
             let left = limit.saturating_sub(elapsed);
@@ -335,7 +336,7 @@ pub async fn sleep_between<E>(failed: FailedTry<E>) -> Result<(), E> {
 /// before it repeats the call, so there is none.
 pub fn of_call(error: &ProviderError) -> Option<Retry> {
     match error.class {
-        ErrorClass::RateLimited(asked) => Some(CALL_RATE_LIMIT.retry_after(asked)),
+        ErrorClass::RateLimited(requested) => Some(CALL_RATE_LIMIT.retry_after(requested)),
         ErrorClass::Transient if error.code == codes::IMAGE_NOT_FOUND.name() => {
             Some(IMAGE_PUSH.retry())
         }
@@ -352,7 +353,7 @@ pub fn of_call(error: &ProviderError) -> Option<Retry> {
 /// The policy for a read's error; reads are safe to repeat.
 pub fn of_read(error: &ProviderError) -> Option<Retry> {
     match error.class {
-        ErrorClass::RateLimited(asked) => Some(READ.retry_after(asked)),
+        ErrorClass::RateLimited(requested) => Some(READ.retry_after(requested)),
         ErrorClass::Transient | ErrorClass::Unknown => Some(READ.retry()),
         ErrorClass::Invalid
         | ErrorClass::Conflict
@@ -378,7 +379,7 @@ pub fn of_wait(error: &ProviderError, at_most: Duration) -> Option<Retry> {
 /// The policy for a read that is repeated only after a rate limit.
 pub fn of_rate_limited_read(error: &ProviderError) -> Option<Retry> {
     match error.class {
-        ErrorClass::RateLimited(asked) => Some(READ_RATE_LIMIT.retry_after(asked)),
+        ErrorClass::RateLimited(requested) => Some(READ_RATE_LIMIT.retry_after(requested)),
         ErrorClass::Invalid
         | ErrorClass::Conflict
         | ErrorClass::NoRoom
@@ -399,11 +400,11 @@ mod tests {
         ProviderError::new(class, codes::TIMED_OUT, "no")
     }
 
-    async fn tries_and_time(policy: RetryPolicy, asked: Option<u64>) -> (u32, Duration) {
+    async fn tries_and_time(policy: RetryPolicy, requested: Option<u64>) -> (u32, Duration) {
         let (tries, begun) = (Cell::new(0), Instant::now());
-        let asked = asked.map(Duration::from_secs);
+        let requested = requested.map(Duration::from_secs);
         let ended = retry(
-            |_: &ProviderError| Some(policy.retry_after(asked)),
+            |_: &ProviderError| Some(policy.retry_after(requested)),
             async || {
                 tries.set(tries.get() + 1);
                 Err::<(), _>(error(ErrorClass::Transient))

@@ -116,7 +116,7 @@ impl Preview {
         let observed = self.observed.as_ref()?;
         let own = |run: &RunId| self.open_runs.iter().any(|open| open.row.run == *run);
         let mut others = self.plan.adopted_runs.iter();
-        others.find_map(|taken| {
+        others.find_map(|adopted_run| {
             let changed = self.plan.changes().filter_map(|(_, change)| {
                 let changes = match change.action {
                     Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
@@ -128,13 +128,15 @@ impl Preview {
                 };
                 let machine = observed.machines.get(change.machine.id.as_ref()?)?;
                 let stamps = &machine.stamps;
-                let theirs = stamps.run.as_ref() == Some(&taken.run)
+                let theirs = stamps.run.as_ref() == Some(&adopted_run.run)
                     && stamps.desired.as_ref() != Some(&self.plan.desired);
                 (changes && theirs).then_some(&machine.id)
             });
             let changed: Vec<&MachineId> = changed.collect();
-            let undone = !changed.is_empty() && !own(&taken.run) && !adopted.contains(&taken.run);
-            undone.then_some((taken, changed))
+            let undone = !changed.is_empty()
+                && !own(&adopted_run.run)
+                && !adopted.contains(&adopted_run.run);
+            undone.then_some((adopted_run, changed))
         })
     }
 }

@@ -42,10 +42,10 @@ fn create(path: &Path, text: &str) -> io::Result<bool> {
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = folder.join(temporary);
     let _ = fs::remove_file(&temporary);
-    let made = fill(&temporary, text).and_then(|()| fs::hard_link(&temporary, path));
+    let written = fill(&temporary, text).and_then(|()| fs::hard_link(&temporary, path));
     // The content remains under the other name.
     let _ = fs::remove_file(&temporary);
-    match made {
+    match written {
         Ok(()) => {
             File::open(folder)?.sync_all()?;
             Ok(true)

@@ -156,8 +156,8 @@ impl StateStore for LocalStore {
         let deadline = Instant::now().checked_add(patience.max(MIN_PATIENCE));
         let mut shown_holder: Option<Option<Holder>> = None;
         loop {
-            let taken = self.try_lock(holder);
-            if let Some(lock) = taken.map_err(|source| self.error("lock", source))? {
+            let acquired = self.try_lock(holder);
+            if let Some(lock) = acquired.map_err(|source| self.error("lock", source))? {
                 return Ok(Box::new(LocalLock(lock)));
             }
             let other = match self.holder().await? {
@@ -337,16 +337,16 @@ mod tests {
     fn only_this_states_own_leftovers_are_cleared_up() {
         let folder = tempfile::tempdir().unwrap();
         let store = store_in(folder.path());
-        let kept = [
+        let others = [
             ".other.json.1.tmp",
             ".shop.json.lock",
             ".shop.json.mine.tmp",
         ];
-        for name in kept.into_iter().chain([".shop.json.1.tmp"]) {
+        for name in others.into_iter().chain([".shop.json.1.tmp"]) {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         put(&store, "new", &mut |_| Ok(())).unwrap();
-        let mut expected = kept.to_vec();
+        let mut expected = others.to_vec();
         expected.push("shop.json");
         assert_eq!(names(folder.path()), expected);
     }

@@ -64,8 +64,8 @@ impl<'a> RunProgress<'a> {
             }
         }
         if let (Some(bars), Event::Step { step, what }) = (&mut self.bars, what) {
-            let made = self.tally.created_machine(*step);
-            bars.step(self.ui, self.plan, (*step, made), what, &self.style);
+            let created = self.tally.created_machine(*step);
+            bars.step(self.ui, self.plan, (*step, created), what, &self.style);
             bars.count(&self.tally);
         }
     }
@@ -138,7 +138,7 @@ impl Bars {
         &mut self,
         ui: &Ui,
         plan: &Plan,
-        (step, made): (StepId, Option<&MachineId>),
+        (step, created): (StepId, Option<&MachineId>),
         what: &StepEvent,
         style: &Style,
     ) {
@@ -177,7 +177,7 @@ impl Bars {
                 width: usize::MAX,
                 ..*style
             };
-            subject(change, made)
+            subject(change, created)
                 .plain("  ")
                 .push(label, text)
                 .write(&style, &mut line)

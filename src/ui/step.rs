@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::fleet::{AppName, GroupName};
-use crate::core::view::github::{Annotation, Place, StepOutputs};
+use crate::core::view::github::{Annotation, SourcePosition, StepOutputs};
 
 /// Collected while the command runs; only `--format github` reads it, but for the app.
 #[derive(Debug, Default)]
@@ -14,14 +14,14 @@ pub struct StepReport {
     pub of_files: Vec<Annotation>,
     /// Annotations of the result.
     pub of_result: Vec<Annotation>,
-    /// Where groups are written.
-    pub places: BTreeMap<GroupName, Place>,
-    /// Where everything else is said.
-    pub place: Option<Place>,
+    /// Where the manifest sets each group.
+    pub group_positions: BTreeMap<GroupName, SourcePosition>,
+    /// The position of everything else.
+    pub app_position: Option<SourcePosition>,
     /// The outputs.
     pub outputs: StepOutputs,
     /// The summary.
     pub summary: String,
     /// Bytes that the summary may have.
-    pub summary_room: usize,
+    pub summary_capacity: usize,
 }

@@ -85,17 +85,17 @@ pub(super) async fn create<'a>(
         skip_launch: !is_to_run,
         port: *port,
     }));
-    let made = match standing {
+    let result = match standing {
         Some(machine) => CreateResult::Existing(machine),
         None => create_once(context, &change.machine.name, &call).await?,
     };
-    made.record_additions(context, &written);
-    if let CreateResult::Existing(machine) = &made {
+    result.record_additions(context, &written);
+    if let CreateResult::Existing(machine) = &result {
         desired = wanting(&existing_volumes(machine, change))?;
     }
     let (volumes, created_volumes) = (desired.volumes(), &context.shared.created_volumes);
     created_volumes.borrow_mut().insert(step, volumes.to_vec());
-    let updated = match made {
+    let updated = match result {
         CreateResult::New(machine) => {
             context.add_lease(&machine.id);
             context.report_created(&machine.id);
@@ -196,8 +196,8 @@ impl InheritedState {
             None => None,
         };
         // The last state on an unreachable host does not decide.
-        let is_told = |old: &Machine| !old.state.is_gone() && old.host == HostStatus::Ok;
-        let Some(mut live) = live.filter(is_told) else {
+        let is_present = |old: &Machine| !old.state.is_gone() && old.host == HostStatus::Ok;
+        let Some(mut live) = live.filter(is_present) else {
             return Ok(Self {
                 runs: true,
                 cordoned: false,
@@ -267,11 +267,12 @@ async fn resolve_volumes(
     change: &Change,
     config: &MachineConfig,
 ) -> PartResult<Vec<VolumeId>> {
-    let taken = change.taken_volumes();
-    wait_volumes_free(context, taken).await?;
-    let made = volumes::create_volumes(context, step, &change.region, change.new_volumes(), config)
-        .await?;
-    Ok(taken.iter().cloned().chain(made).collect())
+    let reused = change.taken_volumes();
+    wait_volumes_free(context, reused).await?;
+    let result =
+        volumes::create_volumes(context, step, &change.region, change.new_volumes(), config)
+            .await?;
+    Ok(reused.iter().cloned().chain(result).collect())
 }
 
 /// Waits for Machines being destroyed that still have these volumes: a crashed run destroyed them.

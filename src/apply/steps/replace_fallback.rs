@@ -149,10 +149,10 @@ async fn create_replacement(
         port: None,
     }));
     progress.replace_fallback = Some(ReplaceFallback::default());
-    let made = create_once(context, &successor.name, &call).await?;
+    let result = create_once(context, &successor.name, &call).await?;
     progress.replace_fallback.get_or_insert_default().created = true;
-    made.record_additions(context, &written);
-    match made {
+    result.record_additions(context, &written);
+    match result {
         CreateResult::New(machine) => {
             context.add_lease(&machine.id);
             progress.machine = Some(desired.complete_answer(machine));
@@ -191,9 +191,9 @@ async fn repoint_standby(
     let mut seen = standby.clone();
     let known: BTreeSet<&MachineId> = standby.standby_for.iter().collect();
     let ours = |id: &MachineId| {
-        let places = shared.replace_fallbacks.borrow();
+        let fallbacks = shared.replace_fallbacks.borrow();
         known.contains(id)
-            || places
+            || fallbacks
                 .iter()
                 .any(|(old, new)| new == id && known.contains(old))
     };

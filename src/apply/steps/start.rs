@@ -22,12 +22,12 @@ pub(super) async fn start(
     progress: &mut StepProgress,
     change: &Change,
 ) -> PartResult {
-    let taken = take_observed(context, progress, change)?;
-    let (Some(group), Some(pin)) = (taken.group, &change.precondition) else {
+    let observed = take_observed(context, progress, change)?;
+    let (Some(group), Some(pin)) = (observed.group, &change.precondition) else {
         let message = "the plan starts a Machine that it does not pin";
         return Err(StepError::failed(codes::PLAN_MISMATCH, message));
     };
-    let id = &taken.machine.id;
+    let id = &observed.machine.id;
     let at_most = Duration::from_secs(group.wait_timeout_s);
     context.acquire_lease(id).await?;
     let before = context

@@ -189,7 +189,7 @@ pub(super) async fn ensure_config(
         sent: None,
         lost: Vec::new(),
     };
-    let mut live = match update.look().await? {
+    let mut live = match update.read_config().await? {
         ConfigState::UpToDate(updated) => return Ok(UpdateResult::Updated(updated)),
         ConfigState::Differs(live) => live,
     };
@@ -199,7 +199,7 @@ pub(super) async fn ensure_config(
                 Err(failed @ PartError::Again { .. }) => failed,
                 ended => return ended,
             };
-            match update.look().await? {
+            match update.read_config().await? {
                 ConfigState::UpToDate(updated) => Ok(UpdateResult::Updated(updated)),
                 ConfigState::Differs(now) => {
                     live = now;
@@ -235,7 +235,7 @@ struct ConfigUpdate<'u, 'a> {
 
 impl ConfigUpdate<'_, '_> {
     /// Reads the Machine once it has settled.
-    async fn look(&mut self) -> PartResult<ConfigState> {
+    async fn read_config(&mut self) -> PartResult<ConfigState> {
         let (context, id, desired) = (self.context, self.id, self.desired);
         let shared = context.shared;
         let live = context.wait_settled_or_created(id, self.patience).await?;

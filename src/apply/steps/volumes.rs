@@ -124,7 +124,7 @@ pub(super) async fn create_volumes(
     planned: &[PlannedVolume],
     config: &MachineConfig,
 ) -> PartResult<Vec<VolumeId>> {
-    let mut made = Vec::with_capacity(planned.len());
+    let mut created = Vec::with_capacity(planned.len());
     for volume in planned {
         let call = VolumeCall {
             name: volume.name.clone(),
@@ -137,9 +137,9 @@ pub(super) async fn create_volumes(
             guest: config.guest.clone(),
             image: config.image.clone(),
         };
-        made.push(create_volume(context, step, call).await?);
+        created.push(create_volume(context, step, call).await?);
     }
-    Ok(made)
+    Ok(created)
 }
 
 /// Nothing is started without the journal.

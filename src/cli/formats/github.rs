@@ -9,7 +9,7 @@ use crate::cli::manifests::Manifests;
 use crate::core::fleet::{AppName, GroupName};
 use crate::core::manifest::Diagnostics;
 use crate::core::plan::{Comparison, Plan};
-use crate::core::view::github::{self, Place, StepOutputs};
+use crate::core::view::github::{self, SourcePosition, StepOutputs};
 use crate::core::view::markdown::MIN_BUDGET;
 use crate::env::Env;
 use crate::ui::output_file::open_to_append;
@@ -44,7 +44,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::ProposedPlan(plan) => &CommandOutput::Plan(plan),
         shown => shown,
     };
-    let room = ui.step().summary_room;
+    let room = ui.step().summary_capacity;
     if room < MIN_BUDGET {
         ui.warn("the step's summary is full; nothing was added to it");
     } else if let Some(document) = markdown::render(ui, shown, room) {
@@ -66,19 +66,19 @@ pub(in crate::cli) fn note_diagnostics(ui: &Ui, manifests: &Manifests, found: &D
     let path = |shown: &str| manifests.project.repository_path(shown);
     let mut step = ui.step();
     step.of_files = github::of_diagnostics(found, path);
-    step.places = manifests
+    step.group_positions = manifests
         .group_locations()
         .into_iter()
-        .map(|(group, place)| {
-            let place = Place {
-                file: path(&place.file),
-                line: place.line,
+        .map(|(group, position)| {
+            let position = SourcePosition {
+                file: path(&position.file),
+                line: position.line,
                 column: None,
             };
-            (group, place)
+            (group, position)
         })
         .collect();
-    step.place = Some(Place {
+    step.app_position = Some(SourcePosition {
         file: path(manifests.main_file()),
         line: 1,
         column: None,
@@ -94,12 +94,12 @@ pub(super) fn begin(ui: &Ui, env: &Env) {
             usize::try_from(found.len()).unwrap_or(usize::MAX)
         });
     // A line end comes before the document.
-    ui.step().summary_room = MAX_SUMMARY.saturating_sub(used).saturating_sub(1);
+    ui.step().summary_capacity = MAX_SUMMARY.saturating_sub(used).saturating_sub(1);
 }
 
 /// Notes the error of the command, unless annotations of the files or the plan say it.
 pub(super) fn note_failure(ui: &Ui, command: &str, app: Option<&AppName>, failure: &Failure) {
-    let room = ui.step().summary_room;
+    let room = ui.step().summary_capacity;
     let document = markdown::render_failure(ui, command, app, failure, room.max(MIN_BUDGET));
     let mut step = ui.step();
     if step.summary.is_empty() && room >= MIN_BUDGET {
@@ -129,11 +129,11 @@ pub(super) fn finish(ui: &Ui, env: &Env, command: &str, exit: Exit) {
         let mut all = std::mem::take(&mut step.of_result);
         all.append(&mut step.of_files);
         let mut text = String::new();
-        let place = |group: Option<&GroupName>| {
-            let own = group.and_then(|group| step.places.get(group));
-            own.or(step.place.as_ref()).cloned()
+        let position = |group: Option<&GroupName>| {
+            let own = group.and_then(|group| step.group_positions.get(group));
+            own.or(step.app_position.as_ref()).cloned()
         };
-        github::render(&all, place, &mut text).expect("writing to a String cannot fail");
+        github::render(&all, position, &mut text).expect("writing to a String cannot fail");
         let summary = std::mem::take(&mut step.summary);
         (text, summary, std::mem::take(&mut step.outputs))
     };

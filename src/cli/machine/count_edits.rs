@@ -27,8 +27,8 @@ pub(super) struct TargetMachine {
 impl TargetMachine {
     /// Finds a managed Machine by id or name.
     pub(super) fn find(edit_context: &EditContext<'_>, id_or_name: &str) -> Result<Self, Failure> {
-        let places = Self::all(edit_context);
-        if let Some((_, target)) = places
+        let targets = Self::all(edit_context);
+        if let Some((_, target)) = targets
             .into_iter()
             .find(|(name, target)| target.id.as_str() == id_or_name || name == id_or_name)
         {
@@ -61,7 +61,7 @@ impl TargetMachine {
         let known = &preview.stored_state.known;
         let Some(observed) = &preview.observed else {
             let known = known.machines.iter();
-            let places = known.map(|(id, machine)| {
+            let targets = known.map(|(id, machine)| {
                 let target = Self {
                     id: id.clone(),
                     group: desired.group_of(id, &machine.group),
@@ -72,14 +72,14 @@ impl TargetMachine {
                 };
                 (machine.name.to_string(), target)
             });
-            return places.collect();
+            return targets.collect();
         };
         let added = preview.plan.adopted_machines();
         let there = observed.machines.values().filter(|machine| {
             let ours = known.machines.contains_key(&machine.id) || added.contains(&machine.id);
             ours && !machine.state.is_gone()
         });
-        let places = there.filter_map(|machine| {
+        let targets = there.filter_map(|machine| {
             let remembered = known.machines.get(&machine.id);
             let group = machine.group.as_ref();
             let group = group.or_else(|| remembered.map(|known| &known.group))?;
@@ -93,7 +93,7 @@ impl TargetMachine {
             };
             Some((machine.name.to_string(), target))
         });
-        places.collect()
+        targets.collect()
     }
 }
 

@@ -15,23 +15,23 @@ pub(super) async fn run(context: &Context<'_>, args: &MachineDestroyArgs) -> Res
     let ui = context.ui;
     let ids = choose::choose_machines(context, &args.ids, "destroy").await?;
     let edits = |edit_context: &EditContext<'_>| {
-        let mut places: Vec<TargetMachine> = Vec::new();
+        let mut targets: Vec<TargetMachine> = Vec::new();
         for id in &ids {
             let target = TargetMachine::find(edit_context, id)?;
             check_destroyable(&target, args.force)?;
-            if !places.contains(&target) {
-                places.push(target);
+            if !targets.contains(&target) {
+                targets.push(target);
             }
         }
         let mut numbers = CountEdits::new(edit_context);
-        for target in &places {
+        for target in &targets {
             numbers.remove(target);
         }
         let (mut edits, said) = numbers.into_edits();
         for text in &said {
             ui.say(text);
         }
-        let removals = places
+        let removals = targets
             .into_iter()
             .map(|target| Edit::RemoveMachine { machine: target.id });
         edits.extend(removals);

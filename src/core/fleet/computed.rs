@@ -130,18 +130,18 @@ pub fn without_computed<'t>(
     let hidden = computed
         .has_hidden()
         .then(|| digest::hide_secrets(actual.clone(), lineage));
-    let mut places = Vec::new();
+    let mut paths = Vec::new();
     visit_extra_fields(table, hidden.as_ref().unwrap_or(actual), other, |extra| {
         if extra.is_default || computed.has(&extra.path, Some(extra.value)) {
-            places.push(extra.at.to_vec());
+            paths.push(extra.at.to_vec());
         }
     });
-    if places.is_empty() {
+    if paths.is_empty() {
         return Cow::Borrowed(actual);
     }
     let mut left = actual.clone();
-    for place in places.iter().rev() {
-        remove_at(&mut left, place);
+    for path in paths.iter().rev() {
+        remove_at(&mut left, path);
     }
     Cow::Owned(normalise::normalise_tree(table, left))
 }
@@ -173,8 +173,8 @@ enum PathSegment {
     Index(usize),
 }
 
-fn remove_at(tree: &mut Value, place: &[PathSegment]) {
-    let Some((last, way)) = place.split_last() else {
+fn remove_at(tree: &mut Value, path: &[PathSegment]) {
+    let Some((last, way)) = path.split_last() else {
         return;
     };
     let parent = way.iter().try_fold(tree, |tree, step| match step {

@@ -12,13 +12,15 @@ pub(super) fn match_entries(
     items: &[Value],
 ) -> Vec<Option<usize>> {
     let names = entry_names(keys, items);
-    let places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+    let positions: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
     let mut found: Vec<Option<usize>> = entry_names(keys, desired)
         .iter()
-        .map(|name| places.get(name.as_str()).copied())
+        .map(|name| positions.get(name.as_str()).copied())
         .collect();
-    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
-    let mut left: Vec<usize> = (0..items.len()).filter(|at| !taken.contains(at)).collect();
+    let matched: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let mut left: Vec<usize> = (0..items.len())
+        .filter(|at| !matched.contains(at))
+        .collect();
     for (desired, found) in desired.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
         let fits = |at: &usize| {
             let value_of = |key: &&str| desired.get(*key).filter(|value| !value.is_null());
@@ -38,8 +40,10 @@ pub(super) fn match_entries(
 /// Pairs the entries of `after` with those of `before`; either side may leave out keys.
 pub(super) fn pair_entries(keys: &[&str], before: &[Value], after: &[Value]) -> Vec<Option<usize>> {
     let mut found = match_entries(keys, after, before);
-    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
-    let left: Vec<usize> = (0..before.len()).filter(|at| !taken.contains(at)).collect();
+    let matched: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let left: Vec<usize> = (0..before.len())
+        .filter(|at| !matched.contains(at))
+        .collect();
     let open: Vec<usize> = (0..after.len()).filter(|at| found[*at].is_none()).collect();
     if left.is_empty() || open.is_empty() {
         return found;

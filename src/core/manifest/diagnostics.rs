@@ -210,9 +210,9 @@ impl Diagnostics {
     /// Removes quoted text of a file; locations are kept.
     pub(super) fn redact_excerpts(&mut self, file: &str) {
         for item in &mut self.items {
-            let places = item.location.iter_mut().chain(&mut item.related);
+            let locations = item.location.iter_mut().chain(&mut item.related);
             let mut quoted = false;
-            for location in places.filter(|location| location.file == file) {
+            for location in locations.filter(|location| location.file == file) {
                 location.excerpt.clear();
                 location.caret = 0..0;
                 location.label = None;
@@ -292,9 +292,9 @@ mod tests {
         let mut both = found.clone();
         both.extend(found);
         assert_eq!((both.errors(), both.warnings()), (60_000, 2));
-        let kept: Vec<_> = both.iter().collect();
-        assert_eq!(kept.len(), MAX_KEPT + 2);
-        assert_eq!(kept[MAX_KEPT - 1].message, "99");
+        let diagnostics: Vec<_> = both.iter().collect();
+        assert_eq!(diagnostics.len(), MAX_KEPT + 2);
+        assert_eq!(diagnostics[MAX_KEPT - 1].message, "99");
         let none = both.without(&[codes::CLAMPED]);
         assert_eq!((none.errors(), none.warnings()), (60_000, 0));
     }

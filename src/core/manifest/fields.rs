@@ -45,7 +45,7 @@ impl<'f, 't> Fields<'f, 't> {
                 .map(|key| (key.to_ascii_lowercase(), key))
                 .collect(),
         };
-        let asked = Vec::new();
+        let requested = Vec::new();
         Self {
             file,
             span,
@@ -54,7 +54,7 @@ impl<'f, 't> Fields<'f, 't> {
             table,
             patched: true,
             folded,
-            requested: asked,
+            requested: requested,
         }
     }
 

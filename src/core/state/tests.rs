@@ -264,10 +264,10 @@ fn only_the_newest_runs_and_releases_are_kept_and_configs_go_with_their_release(
             ..known.releases[0].clone()
         });
     }
-    let kept = read(&write(&known), &app()).unwrap();
-    assert_eq!(kept.runs, known.runs[1..]);
-    assert_eq!(kept.releases, known.releases[1..]);
-    assert!(!kept.configs.contains_key(&old_config));
+    let restored = read(&write(&known), &app()).unwrap();
+    assert_eq!(restored.runs, known.runs[1..]);
+    assert_eq!(restored.releases, known.releases[1..]);
+    assert!(!restored.configs.contains_key(&old_config));
 }
 
 #[test]

@@ -54,8 +54,8 @@ pub fn expand_commands_in_json<'t>(text: &'t str, program: &str) -> Cow<'t, str>
     while let Some(begins) = rest.find('"') {
         let (before, string) = rest.split_at(begins + 1);
         shown.push_str(before);
-        let ends = json_string_end(string);
-        let (string, after) = string.split_at(ends);
+        let length = json_string_end(string);
+        let (string, after) = string.split_at(length);
         if after[1..].trim_start().starts_with(':') {
             key = string;
             shown.push_str(string);

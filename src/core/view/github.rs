@@ -32,16 +32,16 @@ pub struct Annotation {
     /// The message.
     pub message: String,
     /// Where.
-    pub place: Option<Place>,
-    /// The group that it is about, for one without a place.
+    pub position: Option<SourcePosition>,
+    /// The group that it is about, for one without a position.
     pub group: Option<GroupName>,
     /// Less is worse.
     weight: Weight,
 }
 
-/// A place in the repository.
+/// A position in a file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourcePosition {
     /// Its path from the top of the repository.
     pub file: String,
     /// From 1.
@@ -81,16 +81,16 @@ pub fn of_diagnostics(diagnostics: &Diagnostics, path: impl Fn(&str) -> String) 
 
 fn of_diagnostic(found: &Diagnostic, path: impl Fn(&str) -> String) -> Annotation {
     let mut message = found.message.clone();
-    let place = found.location.as_ref();
-    if let Some(label) = place.and_then(|place| place.label.as_ref()) {
+    let position = found.location.as_ref();
+    if let Some(label) = position.and_then(|position| position.label.as_ref()) {
         let _ = write!(message, " ({label})");
     }
-    for place in &found.related {
-        let label = place.label.as_deref().unwrap_or("see");
+    for position in &found.related {
+        let label = position.label.as_deref().unwrap_or("see");
         let _ = write!(
             message,
             "\n{label}: {}:{}:{}",
-            place.file, place.line, place.column
+            position.file, position.line, position.column
         );
     }
     if let Some(help) = &found.help {
@@ -100,10 +100,10 @@ fn of_diagnostic(found: &Diagnostic, path: impl Fn(&str) -> String) -> Annotatio
         severity: found.severity,
         title: found.code.to_owned(),
         message,
-        place: place.map(|place| Place {
-            file: path(&place.file),
-            line: place.line,
-            column: Some(place.column),
+        position: position.map(|position| SourcePosition {
+            file: path(&position.file),
+            line: position.line,
+            column: Some(position.column),
         }),
         group: None,
         weight: if found.code == SECRET_IN_ENV.name() {
@@ -152,7 +152,7 @@ fn warning(weight: Weight, title: &str, message: String, group: Option<&GroupNam
         severity: Severity::Warning,
         title: title.to_owned(),
         message,
-        place: None,
+        position: None,
         group: group.cloned(),
         weight,
     }
@@ -164,7 +164,7 @@ fn of_note(severity: Severity, weight: Weight, note: &Note) -> Annotation {
         severity,
         title: note.code.clone(),
         message: format!("{}{}", note.message, hint.collect::<String>()),
-        place: None,
+        position: None,
         group: note.group.clone(),
         weight,
     }
@@ -250,17 +250,17 @@ pub fn failure(code: &str, message: String, group: Option<&GroupName>) -> Annota
         severity: Severity::Error,
         title: code.to_owned(),
         message,
-        place: None,
+        position: None,
         group: group.cloned(),
         weight: Weight::Failed,
     }
 }
 
 /// Writes them, errors first and the worst first among those of a kind; what GitHub would drop is counted by the last
-/// one. `locate` is the place of a group, or of the whole for none.
+/// one. `locate` is the position of a group, or of the app for none.
 pub fn render(
     annotations: &[Annotation],
-    locate: impl Fn(Option<&GroupName>) -> Option<Place>,
+    locate: impl Fn(Option<&GroupName>) -> Option<SourcePosition>,
     out: &mut dyn Write,
 ) -> fmt::Result {
     for (severity, command) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
@@ -273,11 +273,11 @@ pub fn render(
             of_kind.len()
         };
         for one in &of_kind[..shown] {
-            let place = one.place.clone().or_else(|| locate(one.group.as_ref()));
-            let place = place.map(|place| location_properties(&place) + ",");
-            let (place, title) = (place.unwrap_or_default(), escape_property(&one.title));
+            let position = one.position.clone().or_else(|| locate(one.group.as_ref()));
+            let position = position.map(|position| location_properties(&position) + ",");
+            let (position, title) = (position.unwrap_or_default(), escape_property(&one.title));
             let message = escape_data(&one.message);
-            writeln!(out, "::{command} {place}title={title}::{message}")?;
+            writeln!(out, "::{command} {position}title={title}::{message}")?;
         }
         let more = of_kind.len() - shown;
         if more > 0 {
@@ -291,14 +291,14 @@ pub fn render(
     Ok(())
 }
 
-fn location_properties(place: &Place) -> String {
-    let column = place
+fn location_properties(position: &SourcePosition) -> String {
+    let column = position
         .column
         .map_or_else(String::new, |column| format!(",col={column}"));
     format!(
         "file={},line={}{column}",
-        escape_property(&place.file),
-        place.line
+        escape_property(&position.file),
+        position.line
     )
 }
 
@@ -399,7 +399,7 @@ mod tests {
     use super::*;
     use crate::core::manifest::{SourceLocation, codes};
 
-    fn place(file: &str) -> SourceLocation {
+    fn position(file: &str) -> SourceLocation {
         SourceLocation {
             file: file.to_owned(),
             span: 0..1,
@@ -416,7 +416,7 @@ mod tests {
         found.push(Diagnostic::warning(codes::CLAMPED, "a warning"));
         found.push(
             Diagnostic::error(codes::BAD_VALUE, message)
-                .with_location(place(file))
+                .with_location(position(file))
                 .help("two\r\nlines"),
         );
         rendered(&found)
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_come_first_with_their_place() {
+    fn errors_come_first_with_their_position() {
         assert_eq!(
             written("fly.toml", "`x` is wrong: 100%"),
             "::error file=fly.toml,line=3,col=7,title=bad_value::`x` is wrong: 100%25%0Ahelp: two\\r%0Alines\n\
@@ -457,13 +457,13 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_without_a_place_is_at_its_group() {
+    fn an_annotation_without_a_position_is_at_its_group() {
         let web = GroupName::new("web").unwrap();
         let found = [failure("gate_timeout", "slow".to_owned(), Some(&web))];
         let mut out = String::new();
         let locate = |group: Option<&GroupName>| {
             let line = if group == Some(&web) { 5 } else { 1 };
-            Some(Place {
+            Some(SourcePosition {
                 file: "aeroform.toml".to_owned(),
                 line,
                 column: None,

@@ -43,15 +43,15 @@ impl<'a> Outline<'a> {
             .iter()
             .map(|group| (&group.name, Section::new(plan, &group.name, Some(group))))
             .collect();
-        let mut places: HashMap<(&GroupName, ChangeKind<'_>, String), usize> = HashMap::new();
+        let mut positions: HashMap<(&GroupName, ChangeKind<'_>, String), usize> = HashMap::new();
         for (kind, fields, item) in machine_changes(plan) {
             let change = item.change;
             let section = sections
                 .entry(&change.group)
                 .or_insert_with(|| Section::new(plan, &change.group, None));
             let key = (&change.group, kind, grouping_key(fields, &change.branches));
-            let place = *places.entry(key).or_insert(section.bundles.len());
-            match section.bundles.get_mut(place) {
+            let position = *positions.entry(key).or_insert(section.bundles.len());
+            match section.bundles.get_mut(position) {
                 Some(bundle) => bundle.machines.push(item),
                 None => section.bundles.push(ChangeBundle {
                     kind,

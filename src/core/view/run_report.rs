@@ -197,9 +197,9 @@ impl<'a> RunReport<'a> {
 
 /// The Machine that replaced one whose host had no room.
 pub(super) fn replacement_machine(result: &StepResult) -> Option<&Machine> {
-    let made = result
+    let created = result
         .replace_fallback
         .as_ref()
         .is_some_and(|fallback| fallback.created);
-    result.machine.as_ref().filter(|_| made)
+    result.machine.as_ref().filter(|_| created)
 }

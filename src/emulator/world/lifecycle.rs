@@ -134,7 +134,7 @@ pub(super) struct Exit {
 pub(super) struct StartOverrides {
     pub(super) slower: Duration,
     pub(super) fails: bool,
-    pub(super) ends: Option<i32>,
+    pub(super) exit_code: Option<i32>,
     pub(super) exits: Option<ExitsAfter>,
     pub(super) checks_never_pass: bool,
     pub(super) unlisted: Duration,
@@ -230,16 +230,16 @@ impl Timeline {
         let mut timeline = Self::from_moments(moments);
         if script.fails {
             timeline.moments.push((started, State::Failed));
-        } else if let Some(code) = script.ends {
+        } else if let Some(code) = script.exit_code {
             timeline.moments.push((started, State::Stopped));
-            let ends = ExitsAfter {
+            let exit_code = ExitsAfter {
                 after: Duration::ZERO,
                 code,
                 signal: None,
                 oom_killed: false,
                 restarts: Some(0),
             };
-            timeline.exits.push((started, ends.exit(false, 0)));
+            timeline.exits.push((started, exit_code.exit(false, 0)));
         } else {
             timeline.moments.push((started, State::Started));
             if let Some(exits) = script.exits {

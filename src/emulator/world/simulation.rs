@@ -468,7 +468,7 @@ impl FaultedCall {
                 return;
             }
             FaultEffect::ExitsAtOnce(code) => {
-                self.script.ends = Some(code);
+                self.script.exit_code = Some(code);
                 return;
             }
             FaultEffect::ExitsAfter(exits) => {

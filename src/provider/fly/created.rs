@@ -37,8 +37,8 @@ impl CreatedMachines {
         mut error: ProviderError,
     ) -> ProviderError {
         let key = (app.clone(), id.clone());
-        let made = self.table().get(&key).copied();
-        let young = made.is_some_and(|at| at.elapsed() < VISIBILITY_LAG);
+        let created_at = self.table().get(&key).copied();
+        let young = created_at.is_some_and(|at| at.elapsed() < VISIBILITY_LAG);
         if error.class == ErrorClass::NotFound && young {
             error.class = ErrorClass::Transient;
         }

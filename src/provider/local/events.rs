@@ -50,8 +50,8 @@ pub(super) struct SupervisorEvents {
 impl SupervisorEvents {
     /// Installs the signal handlers; from here on these signals do not end the process.
     pub(super) fn listen(log: LogWriter) -> io::Result<Self> {
-        let mut look = interval(RECORD_POLL_INTERVAL);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut record_poll = interval(RECORD_POLL_INTERVAL);
+        record_poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             child: signal(SignalKind::child())?,
             // The provider signals with SIGHUP, so that a closing terminal only causes an extra check.
@@ -59,7 +59,7 @@ impl SupervisorEvents {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-            record_poll: look,
+            record_poll: record_poll,
             output: None,
             log,
             checks: Checks::none(),

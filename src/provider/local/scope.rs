@@ -50,14 +50,14 @@ pub(super) fn load_or_create(root: &Path, app: &AppDir, first_port: u16) -> io::
 }
 
 fn free_base(root: &Path, first: u16) -> io::Result<u16> {
-    let mut taken = Vec::new();
+    let mut used = Vec::new();
     for entry in fs::read_dir(root)? {
         if let Ok(Some(scope)) = read_json::<Scope>(&entry?.path().join("scope")) {
-            taken.push(scope.port_base);
+            used.push(scope.port_base);
         }
     }
     let free = (first..=60_000)
         .step_by(usize::from(PORT_BLOCK))
-        .find(|base| !taken.contains(base));
+        .find(|base| !used.contains(base));
     Ok(free.unwrap_or(first))
 }

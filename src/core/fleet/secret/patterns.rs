@@ -149,9 +149,10 @@ fn url_passwords(text: &str) -> Vec<Range<usize>> {
             .next()
             .unwrap_or_default();
         let from = at + 3;
-        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
+        let is_boundary =
+            |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
         let whole = &text[from..floor_char_boundary(text, from + MAX_SCAN_LEN)];
-        let whole = &whole[..whole.find(ends).unwrap_or(whole.len())];
+        let whole = &whole[..whole.find(is_boundary).unwrap_or(whole.len())];
         let authority = whole.split(['/', '?', '#']).next().unwrap_or_default();
         let user = match authority.rsplit_once('@') {
             Some((user, _)) => user,
@@ -390,10 +391,10 @@ fn value_at(text: &str, at: usize) -> (usize, &str) {
         let end = inner[..end].find('\n').unwrap_or(end);
         return (at + quote.len(), &inner[..end]);
     }
-    let ends = |c: char| {
+    let is_boundary = |c: char| {
         c.is_whitespace() || matches!(c, '&' | ',' | ';' | '"' | '\'' | '`' | ')' | '}' | ']')
     };
-    (at, &rest[..rest.find(ends).unwrap_or(rest.len())])
+    (at, &rest[..rest.find(is_boundary).unwrap_or(rest.len())])
 }
 
 /// Whether a flag marks the next word as a secret.

@@ -49,7 +49,7 @@ fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions>
     let Value::Array(items) = node.get_ref() else {
         return None;
     };
-    let mut places: BTreeMap<Region, Range<usize>> = BTreeMap::new();
+    let mut spans: BTreeMap<Region, Range<usize>> = BTreeMap::new();
     let mut list = Vec::new();
     for item in items {
         let Some(region) = file
@@ -58,7 +58,7 @@ fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions>
         else {
             continue;
         };
-        if let Some(first) = places.get(&region) {
+        if let Some(first) = spans.get(&region) {
             file.report(
                 Diagnostic::error(
                     codes::DUPLICATE_REGION,
@@ -69,7 +69,7 @@ fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions>
                 .help("a list is spread evenly; for other counts write { gru = 5, bog = 3 }"),
             );
         } else {
-            places.insert(region.clone(), item.span());
+            spans.insert(region.clone(), item.span());
             list.push(region);
         }
     }

@@ -51,14 +51,14 @@ fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
         } => {
             desired.has_processes = true;
             desired.moved.retain(|moved| moved.from != *group);
-            let is_it = |made: &&DesiredGroup| {
-                made.command.as_deref().unwrap_or_default() == command
-                    && made.count == count.map_or(Count::Unwritten, Count::Written)
+            let is_as_given = |edited: &&DesiredGroup| {
+                edited.command.as_deref().unwrap_or_default() == command
+                    && edited.count == count.map_or(Count::Unwritten, Count::Written)
             };
-            let made = after.groups.get(group).filter(is_it);
+            let edited = after.groups.get(group).filter(is_as_given);
             desired
                 .groups
-                .extend(made.map(|made| (group.clone(), made.clone())));
+                .extend(edited.map(|edited| (group.clone(), edited.clone())));
         }
         Edit::RenameGroup { from, to } => rename(desired, from, to),
         Edit::RemoveGroup { group } => {

@@ -301,8 +301,8 @@ fn assign_default_sections(
     let now = before.default_group();
     for part in group_sections(&script) {
         let names = part.names(&script);
-        let nobody = names.is_empty() && part.unnamed_scope() == UnnamedScope::Default;
-        if nobody {
+        let serves_no_group = names.is_empty() && part.unnamed_scope() == UnnamedScope::Default;
+        if serves_no_group {
             text = assign_section(&text, &part, now)?;
         } else if names.iter().any(String::is_empty) {
             text = rename_group_in_section(&text, &part, "", now)?;

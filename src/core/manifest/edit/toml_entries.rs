@@ -308,8 +308,8 @@ pub(super) fn line_after(script: &TomlSource<'_>, span: &Range<usize>, entry: &s
     let newline = script.newline();
     let at = script.line_end(span.end);
     let indent = script.indent(span.start);
-    let ends = script.text[..at].ends_with('\n');
-    let line = if ends {
+    let is_terminated = script.text[..at].ends_with('\n');
+    let line = if is_terminated {
         format!("{indent}{entry}{newline}")
     } else {
         format!("{newline}{indent}{entry}")

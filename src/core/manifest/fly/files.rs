@@ -21,7 +21,7 @@ pub(super) fn read(
     overrides: &Overrides,
 ) -> Vec<GroupScoped<MachineFile>> {
     let mut files: Vec<Option<GroupScoped<MachineFile>>> = Vec::new();
-    let mut places = std::collections::BTreeMap::new();
+    let mut positions = std::collections::BTreeMap::new();
     for table in fields.tables("files") {
         let Some((path, entry)) = entry(table, overrides) else {
             continue;
@@ -33,10 +33,10 @@ pub(super) fn read(
         } = &entry.body;
         let is_file = raw_value.is_some() || secret_name.is_some();
         let entry = Some(entry).filter(|_| is_file);
-        if let Some(at) = places.get(&path) {
+        if let Some(at) = positions.get(&path) {
             files[*at] = entry;
         } else {
-            places.insert(path, files.len());
+            positions.insert(path, files.len());
             files.push(entry);
         }
     }

@@ -140,7 +140,7 @@ pub(in crate::core::manifest) fn split_command(
 
 fn without_duplicates(file: &ManifestFile<'_>, processes: Vec<Process>) -> Vec<Process> {
     let mut first: BTreeMap<GroupName, Range<usize>> = BTreeMap::new();
-    let mut kept = Vec::with_capacity(processes.len());
+    let mut known = Vec::with_capacity(processes.len());
     for process in processes {
         let Located { value: name, span } = process.name.clone();
         if let Some(first) = first.get(&name) {
@@ -159,7 +159,7 @@ fn without_duplicates(file: &ManifestFile<'_>, processes: Vec<Process>) -> Vec<P
             continue;
         }
         first.insert(name, span);
-        kept.push(process);
+        known.push(process);
     }
-    kept
+    known
 }

@@ -95,7 +95,7 @@ fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> GroupScoped<Service
         "http",
         NumberUnit::Milliseconds,
     ));
-    let (ports, places): (Vec<_>, Vec<_>) = ports(&mut fields).into_iter().unzip();
+    let (ports, locations): (Vec<_>, Vec<_>) = ports(&mut fields).into_iter().unzip();
     if ports.is_empty() && !lost {
         fields.file.report(
             Diagnostic::warning(
@@ -127,7 +127,7 @@ fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> GroupScoped<Service
                 }),
         );
     }
-    service_entry(fields, service, places)
+    service_entry(fields, service, locations)
 }
 
 /// Adds the autostart and autostop keys of both kinds of service. flyctl adds no defaults here.

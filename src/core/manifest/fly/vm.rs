@@ -86,12 +86,12 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<VmS
     };
     if let Some(size) = size {
         let whole = size.span;
-        let places = SizeSpans {
+        let spans = SizeSpans {
             kind: kind.map_or_else(|| whole.clone(), |at| at.span),
             cpus: cpus.map_or_else(|| whole.clone(), |at| at.span),
             memory: memory_mb.map_or(whole, |at| at.span),
         };
-        check_size(&fields, &guest, places);
+        check_size(&fields, &guest, spans);
     }
     let section = GroupScoped::of(&mut fields, VmSection { guest, is_in_parts });
     fields.report_unknown_keys();
@@ -106,12 +106,12 @@ struct SizeSpans {
 }
 
 /// Reports sizes that the platform does not offer; only warnings where sizes are not used.
-fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
+fn check_size(fields: &Fields<'_, '_>, guest: &Guest, spans: SizeSpans) {
     let file = fields.file;
     if guest.gpu_kind.is_some() {
         file.report(
             Diagnostic::warning(codes::GPUS_WITHDRAWN, "Fly no longer offers GPU Machines")
-                .with_location(file.location(places.kind, "")),
+                .with_location(file.location(spans.kind, "")),
         );
         return;
     }
@@ -119,9 +119,9 @@ fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
         return;
     };
     let location = match misfit.part {
-        SizeField::Kind => places.kind,
-        SizeField::Cpus => places.cpus,
-        SizeField::Memory => places.memory,
+        SizeField::Kind => spans.kind,
+        SizeField::Cpus => spans.cpus,
+        SizeField::Memory => spans.memory,
     };
     let diagnostic = if file.runs_on_fly() && !misfit.only_flyctl {
         Diagnostic::error(codes::IMPOSSIBLE_SIZE, misfit.problem)

@@ -68,8 +68,8 @@ pub(super) fn message(text: &str, limit: usize) -> String {
 /// The word without what punctuates a sentence, which is before or behind it.
 fn without_brackets(word: &str) -> (&str, &str, &str) {
     let start = word.len() - word.trim_start_matches('(').len();
-    let ends = |c: char| matches!(c, ',' | '.' | ';' | ':') || start > 0 && c == ')';
-    let end = word.trim_end_matches(ends).len().max(start);
+    let is_trailing = |c: char| matches!(c, ',' | '.' | ';' | ':') || start > 0 && c == ')';
+    let end = word.trim_end_matches(is_trailing).len().max(start);
     (&word[..start], &word[start..end], &word[end..])
 }
 
@@ -98,9 +98,9 @@ pub(super) fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let letters: Vec<(usize, char)> = text.char_indices().collect();
-    let kept = limit.saturating_sub(1);
-    let head = kept - kept / 3;
-    let tail = letters.len() - kept / 3;
+    let shown = limit.saturating_sub(1);
+    let head = shown - shown / 3;
+    let tail = letters.len() - shown / 3;
     let is_digit = |at: usize| letters[at].1.is_ascii_hexdigit();
     let run = |at: usize| {
         let before = (0..at).rev().take_while(|at| is_digit(*at)).count();

@@ -84,15 +84,15 @@ impl Supervisor {
             // It leads its group until it is reaped, so its pid is valid; it may have exited.
             let _ = kill_process_group(main.pid, self.stop_rule.signal);
         }
-        let mut asked_the_rest = false;
+        let mut signalled_rest = false;
         loop {
             self.reap();
             let left = remaining_processes();
             if left.is_empty() && self.main.is_none() {
                 return;
             }
-            if self.main.is_none() && !asked_the_rest {
-                asked_the_rest = true;
+            if self.main.is_none() && !signalled_rest {
+                signalled_rest = true;
                 send_all(&left, Signal::TERM);
             }
             let now = Instant::now();

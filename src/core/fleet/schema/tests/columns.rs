@@ -48,11 +48,13 @@ const KEYS: [(&str, &[&str]); 10] = [
 /// What the table gets wrong about these columns of the case's field.
 pub(super) fn broken(table: &Table, case: &Case) -> Option<String> {
     let (row, _) = row_of(table, case.path)?;
-    let told = |before: Option<&Value>, after: Option<&Value>| -> Vec<FieldChange> {
+    let compare = |before: Option<&Value>, after: Option<&Value>| -> Vec<FieldChange> {
         diff::diff_by_table(table, &with(case.path, before), &with(case.path, after))
     };
     let is_hidden = |before: Option<&Value>, after: &Value| {
-        told(before, Some(after)).iter().any(|change| change.hidden)
+        compare(before, Some(after))
+            .iter()
+            .any(|change| change.hidden)
     };
     let secret = SECRETS.iter().find(|(path, _)| *path == case.path);
     let secret = secret.map_or(SecretRule::No, |(_, rule)| *rule);
@@ -74,14 +76,14 @@ pub(super) fn broken(table: &Table, case: &Case) -> Option<String> {
         return Some("which of its values are hidden".to_owned());
     }
     if secret == SecretRule::Always {
-        let found = told(Some(&case.one), Some(&case.other));
+        let found = compare(Some(&case.one), Some(&case.other));
         let is_own = |change: &FieldChange| change.path.last().is_some_and(|last| last == row.name);
         if !found.iter().all(is_own) {
             return Some("its change is part of another".to_owned());
         }
     }
     let shrinks = |before: &Value, after: &Value| {
-        let found = told(Some(before), Some(after));
+        let found = compare(Some(before), Some(after));
         let mut own = found
             .iter()
             .filter(|change| change.path.last().is_some_and(|last| last == row.name));
@@ -118,9 +120,12 @@ fn matches_by(table: &Table, path: &str, keys: &[&str]) -> bool {
     };
     // The second entry keeps what the platform has added to it, and one that differs in any key gets nothing.
     let there = json!([with_unknown(entry(1), 1), with_unknown(entry(2), 2)]);
-    let laid = |wanted: Value| {
-        let (there, wanted) = (with(path, Some(&there)), with(path, Some(&json!([wanted]))));
-        overlay::overlay_by_table(table, &there, None, &wanted).to_string()
+    let laid = |desired: Value| {
+        let (there, desired) = (
+            with(path, Some(&there)),
+            with(path, Some(&json!([desired]))),
+        );
+        overlay::overlay_by_table(table, &there, None, &desired).to_string()
     };
     let keeps = laid(entry(2).into()).contains("\"unknown\":2");
     let others = keys.iter().map(|key| {

@@ -102,9 +102,9 @@ fn nothing_anywhere_is_a_count_of_zero() {
 
 #[test]
 fn without_an_aeroform_toml_there_is_one_that_names_the_provider() {
-    let made = ours(None, &[layout("web", "gru=2")]).unwrap();
+    let edited = ours(None, &[layout("web", "gru=2")]).unwrap();
     assert_eq!(
-        made,
+        edited,
         "provider = \"local\"\n\n[groups.web]\nregions = { gru = 2 }\n"
     );
 }

@@ -91,11 +91,11 @@ fn pending_text(pending: &Plan) -> Vec<String> {
         .filter(|(n, ..)| *n > 0)
         .map(|(n, what, ..)| format!("{} {what}", phrases::group_digits(n)))
         .collect();
-    let kept = pending
+    let remaining = pending
         .drift
         .iter()
         .filter(|drift| drift.kind == DriftKind::Changed);
-    match kept.count() {
+    match remaining.count() {
         0 => {}
         n => what.push(format!(
             "{} changed outside",

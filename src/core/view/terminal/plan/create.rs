@@ -117,15 +117,15 @@ pub(super) fn replacement_volumes(
 }
 
 fn volume_texts(items: &[&MachineChange<'_>]) -> Vec<String> {
-    let taken: Vec<&str> = items
+    let reused: Vec<&str> = items
         .iter()
         .flat_map(|item| item.change.taken_volumes())
         .map(VolumeId::as_str)
         .collect();
     let mut texts = Vec::new();
-    if !taken.is_empty() {
-        let s = if taken.len() == 1 { "" } else { "s" };
-        texts.push(format!("reuses volume{s} {}", taken.join(" ")));
+    if !reused.is_empty() {
+        let s = if reused.len() == 1 { "" } else { "s" };
+        texts.push(format!("reuses volume{s} {}", reused.join(" ")));
     }
     let new = items.iter().flat_map(|item| item.change.new_volumes());
     texts.extend(new_volumes(new));
