@@ -73,11 +73,11 @@ proptest! {
         stage.volumes = volumes;
         let mut serial = 0;
         for (target, outside) in &manifests {
-            let made = stage.plan(target);
+            let planned = stage.plan(target);
             stage.offline(target);
-            if made.refusals.is_empty() {
-                let text = serde_json::to_string(&made).unwrap();
-                prop_assert_eq!(&serde_json::from_str::<Plan>(&text).unwrap(), &made);
+            if planned.refusals.is_empty() {
+                let text = serde_json::to_string(&planned).unwrap();
+                prop_assert_eq!(&serde_json::from_str::<Plan>(&text).unwrap(), &planned);
                 stage.apply(target);
             }
             for outside_change in outside {
@@ -94,19 +94,19 @@ proptest! {
         outside in proptest::collection::vec(outside_change(), 0..6),
     ) {
         let mut stage = PlanFixture::empty();
-        let made = stage.plan(&before);
+        let planned = stage.plan(&before);
         // Some creates were not answered; a standby could not watch what they have not made.
-        let lost = |id: StepId| is_create(&made, id) && id.0.is_multiple_of(2);
+        let lost = |id: StepId| is_create(&planned, id) && id.0.is_multiple_of(2);
         let unanswered = Outcome::Unknown { message: "no answer".to_owned() };
         if before.groups.values().any(|group| group.standby != Some(0)) {
-            stage.carry_out(&before, &made);
+            stage.carry_out(&before, &planned);
         } else {
-            stage.carry_out_except(&before, &made, |id| lost(id).then(|| unanswered.clone()));
+            stage.carry_out_except(&before, &planned, |id| lost(id).then(|| unanswered.clone()));
         }
         for (at, outside_change) in outside.iter().enumerate() {
             apply_outside_change(&mut stage, outside_change, at);
         }
-        let made = stage.plan(&after);
+        let planned = stage.plan(&after);
         let mut turned = stage.clone();
         turned.observed.gone.reverse();
         turned.observed.lagging.reverse();
@@ -122,7 +122,7 @@ proptest! {
         for machine in turned.known.machines.values_mut() {
             machine.standby_for.reverse();
         }
-        prop_assert_eq!(made, turned.plan(&turned_after));
+        prop_assert_eq!(planned, turned.plan(&turned_after));
     }
 
     /// Holds rule 13.
@@ -137,13 +137,13 @@ proptest! {
         let mut stage = PlanFixture::with(&desired([("web", group("web").exact(&exact))]));
         let mut web = group("web").count(count).list(&list.join(" "));
         web.max_per_region = max;
-        let made = stage.plan(&desired([("web", web.clone())]));
+        let planned = stage.plan(&desired([("web", web.clone())]));
         let room = max.is_none_or(|max| max * u32::try_from(list.len()).unwrap() >= count);
-        prop_assert_eq!(made.refusals.is_empty(), room);
+        prop_assert_eq!(planned.refusals.is_empty(), room);
         prop_assume!(room);
         let now: BTreeMap<Region, u32> = exact.iter().map(|(r, n)| (region(r), *n)).collect();
         let after: BTreeMap<Region, u32> =
-            made.groups[0].regions.iter().map(|(r, (_, n))| (r.clone(), *n)).collect();
+            planned.groups[0].regions.iter().map(|(r, (_, n))| (r.clone(), *n)).collect();
         let of = |counts: &BTreeMap<Region, u32>, r: &str| counts.get(r).copied().unwrap_or(0);
         let inside: Vec<u32> = list.iter().map(|r| of(&after, r)).collect();
         prop_assert!(inside.iter().max().unwrap() - inside.iter().min().unwrap() <= 1);
@@ -173,21 +173,21 @@ proptest! {
         }
         let mut stage = PlanFixture::empty();
         stage.volumes = true;
-        let made = stage.plan(&before);
-        prop_assume!(made.refusals.is_empty());
+        let planned = stage.plan(&before);
+        prop_assume!(planned.refusals.is_empty());
         stage.apply(&before);
         for (at, outside_change) in outside.iter().enumerate() {
             apply_outside_change(&mut stage, outside_change, at);
         }
-        let made = stage.plan(&after);
-        if made.refusals.is_empty() {
-            for (_, change) in made.changes() {
+        let planned = stage.plan(&after);
+        if planned.refusals.is_empty() {
+            for (_, change) in planned.changes() {
                 if let Action::Destroy { removal, left_volumes } = &change.action {
-                    prop_assert!(left_volumes.is_empty(), "{:?}", made.summary_lines());
+                    prop_assert!(left_volumes.is_empty(), "{:?}", planned.summary_lines());
                     prop_assert!(
                         matches!(removal, Removal::Replaced | Removal::Rebalanced | Removal::Named)
                             || !stage.known.protected_groups.contains(&change.group),
-                        "{:?}", made.summary_lines()
+                        "{:?}", planned.summary_lines()
                     );
                 }
             }
@@ -205,7 +205,7 @@ proptest! {
         let mut stage = PlanFixture::empty();
         let first = stage.plan(&before);
         stage.carry_out(&before, &first);
-        let made = stage.plan(&after);
+        let planned = stage.plan(&after);
         let mut running: BTreeMap<_, i64> = BTreeMap::new();
         for machine in stage.observed.machines.values().filter(|m| m.state.should_run()) {
             let name = machine.group.clone().unwrap();
@@ -214,13 +214,13 @@ proptest! {
         }
         let at_first = running.clone();
         let mut carried = stage.clone();
-        carried.carry_out(&after, &made);
+        carried.carry_out(&after, &planned);
         let mut at_last: BTreeMap<_, i64> = BTreeMap::new();
         for machine in carried.observed.machines.values().filter(|m| m.state.should_run()) {
             *at_last.entry(machine.group.clone().unwrap()).or_default() += 1;
         }
-        for taken in walk(&made, seed) {
-            for (group, down) in taken.down {
+        for serving in walk(&planned, seed) {
+            for (group, down) in serving.down {
                 *running.entry(group).or_default() += down;
             }
             for (name, target) in &after.groups {
@@ -270,15 +270,15 @@ fn random_manifests_do_lead_to_different_plans() {
         let before = manifest().new_tree(&mut runner).unwrap().current();
         let after = manifest().new_tree(&mut runner).unwrap().current();
         let mut stage = PlanFixture::empty();
-        let made = stage.plan(&before);
-        stage.carry_out(&before, &made);
-        let made = plan(
+        let planned = stage.plan(&before);
+        stage.carry_out(&before, &planned);
+        let planned = plan(
             &after,
             &stage.known,
             Some(&stage.observed),
             &Options::default(),
         );
-        let summary = made.summary();
+        let summary = planned.summary();
         for (kind, n) in [
             ("create", summary.create),
             ("update", summary.update),

@@ -100,14 +100,14 @@ fn findings(example: &str, desired: &Desired, text: &str) -> Vec<String> {
             "{example}: its state is not laid out as the writer lays it out"
         ));
     }
-    let made = plan(desired, &known, None, &Options::default());
-    if !made.is_empty() || !made.refusals.is_empty() {
-        let lines = made.summary_lines().join("\n    ");
+    let planned = plan(desired, &known, None, &Options::default());
+    if !planned.is_empty() || !planned.refusals.is_empty() {
+        let lines = planned.summary_lines().join("\n    ");
         found.push(format!(
             "{example}: an offline plan finds something to do:\n    {lines}"
         ));
     }
-    assert_eq!(check(&made, desired, &known, None), []);
+    assert_eq!(check(&planned, desired, &known, None), []);
     found
 }
 

@@ -164,7 +164,7 @@ async fn every_code_of_a_verb_is_provoked() {
         file_changed().await,
         error_of(&sandbox, &["scale", "vm", "huge", "-g", "web"]),
         error_of(&sandbox, &["group", "add", "web", "sleep 1"]),
-        taken(),
+        acquired(),
         error_of(&alone(), &["group", "remove", "web"]),
         error_of(&sandbox, &["regions", "drain", "ams"]),
         left_to_people(),
@@ -237,7 +237,7 @@ fn alone() -> Sandbox {
 
 /// An app that is configured in JSON.
 /// A group is to get the name of one whose Machines have not moved yet.
-fn taken() -> String {
+fn acquired() -> String {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     sandbox.run(&["group", "rename", "jobs", "work", "--edit-only"]);
@@ -393,9 +393,9 @@ async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
         since: "2026-01-01T00:00:00Z".to_owned(),
         run: None,
     };
-    let mut nobody = |_: Option<&Holder>| {};
+    let mut silent = |_: Option<&Holder>| {};
     store(sandbox)
-        .lock(&holder, Duration::ZERO, &mut nobody)
+        .lock(&holder, Duration::ZERO, &mut silent)
         .await
         .unwrap()
 }

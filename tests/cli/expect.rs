@@ -19,9 +19,9 @@ fn without_jobs() -> String {
 
 /// The plan of the merged files, as a pipeline makes it again on main.
 fn reviewed(sandbox: &Sandbox) -> String {
-    let told = sandbox.run(&["plan", "--refresh=false", "--out", "reviewed.plan"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
-    told
+    let offline = sandbox.run(&["plan", "--refresh=false", "--out", "reviewed.plan"]);
+    assert!(offline.starts_with("exit 0\n"), "{offline}");
+    offline
 }
 
 /// Digests and ids of Machines as `…`.
@@ -42,10 +42,10 @@ fn without_ids(text: &str) -> String {
 #[test]
 fn a_plan_made_from_the_state_alone_says_so_and_is_not_applied_as_it_is() {
     let sandbox = group_removed();
-    let told = reviewed(&sandbox);
+    let offline = reviewed(&sandbox);
     assert!(
-        told.contains("made without calling the provider: review it, and use `aeroform apply --expect reviewed.plan`"),
-        "{told}"
+        offline.contains("made without calling the provider: review it, and use `aeroform apply --expect reviewed.plan`"),
+        "{offline}"
     );
     assert_snapshot!(sandbox.run(&["apply", "reviewed.plan"]), @"
     exit 4
@@ -58,15 +58,15 @@ fn a_plan_made_from_the_state_alone_says_so_and_is_not_applied_as_it_is() {
 #[test]
 fn an_approved_removal_passes_without_a_flag() {
     let sandbox = group_removed();
-    let told = sandbox.run(&["apply", "-y"]);
-    assert!(told.starts_with("exit 6\n"), "{told}");
+    let offline = sandbox.run(&["apply", "-y"]);
+    assert!(offline.starts_with("exit 6\n"), "{offline}");
     reviewed(&sandbox);
-    let told = sandbox.run(&["apply", "--expect", "reviewed.plan"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
+    let offline = sandbox.run(&["apply", "--expect", "reviewed.plan"]);
+    assert!(offline.starts_with("exit 0\n"), "{offline}");
     assert_eq!(sandbox.machines(), 1);
     // The same plan again has nothing to do.
-    let told = sandbox.run(&["apply", "--expect", "reviewed.plan"]);
-    assert!(told.starts_with("exit 0\n"), "{told}");
+    let offline = sandbox.run(&["apply", "--expect", "reviewed.plan"]);
+    assert!(offline.starts_with("exit 0\n"), "{offline}");
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn protection_policy_and_ceilings_are_judged_again() {
         "aeroform.toml",
         "[policy]\nmax_destroy = 0\n\n[groups.web]\ncount = 1\n",
     );
-    let told = sandbox.run(&["apply", "--expect", "reviewed.plan"]);
+    let offline = sandbox.run(&["apply", "--expect", "reviewed.plan"]);
     assert!(
-        told.starts_with("exit 6\n") && told.contains("max_destroy"),
-        "{told}"
+        offline.starts_with("exit 6\n") && offline.contains("max_destroy"),
+        "{offline}"
     );
     assert_eq!(sandbox.machines(), 2);
 }
@@ -180,7 +180,7 @@ fn a_bad_file_is_refused_by_its_name_or_target() {
         let planned = sandbox.run(&["plan", "--refresh=false", "--expect", file]);
         let applied = sandbox.run(&["apply", "--expect", file]);
         assert_eq!(&applied[..7], &planned[..7], "{planned}{applied}");
-        let error = |told: &str| told[told.find("error:").unwrap()..].to_owned();
+        let error = |offline: &str| offline[offline.find("error:").unwrap()..].to_owned();
         assert_eq!(error(&planned), error(&applied));
         assert!(planned.starts_with("exit 1\n"), "{planned}");
         error(&applied)
@@ -270,10 +270,10 @@ fn a_lineage_of_another_app_is_refused_and_a_plan_without_one_is_taken_for_any()
     let other = Sandbox::with_app();
     other.apply();
     other.write("reviewed.plan", &lineage);
-    let told = other.run(&["plan", "--expect", "reviewed.plan"]);
+    let offline = other.run(&["plan", "--expect", "reviewed.plan"]);
     assert!(
-        told.starts_with("exit 1\n") && told.contains("another app of the same name"),
-        "{told}"
+        offline.starts_with("exit 1\n") && offline.contains("another app of the same name"),
+        "{offline}"
     );
 }
 
@@ -308,6 +308,6 @@ fn the_digest_of_a_plan_stands_in_text_and_json_and_the_error() {
         "fly.toml",
         &format!("{}\n[env]\nLOG = \"debug\"\n", without_jobs()),
     );
-    let told = sandbox.run(&["plan", "--expect", "reviewed.plan"]);
-    assert!(told.contains(" exceeds the expected plan "), "{told}");
+    let offline = sandbox.run(&["plan", "--expect", "reviewed.plan"]);
+    assert!(offline.contains(" exceeds the expected plan "), "{offline}");
 }

@@ -185,8 +185,8 @@ pub(crate) fn applied_and_taken_back(sandbox: &Sandbox) {
     sandbox.write("aeroform.toml", one);
     sandbox.apply();
     sandbox.write("fly.toml", &new);
-    let made = sandbox.run(&["plan", "--out", "next.plan"]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let planned = sandbox.run(&["plan", "--out", "next.plan"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
     let done = sandbox.run(&["apply", "next.plan"]);
     assert!(done.starts_with("exit 0\n"), "{done}");
     sandbox.write("fly.toml", old);
@@ -202,8 +202,8 @@ fn a_saved_plan_is_applied_once_although_the_world_is_again_as_it_was() {
     assert!(again.starts_with("exit 4\n"), "{again}");
     assert!(again.contains("was already applied"), "{again}");
     // Reviewed again it is another plan.
-    let made = sandbox.run(&["plan", "--out", "another.plan"]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let planned = sandbox.run(&["plan", "--out", "another.plan"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
     let done = sandbox.run(&["apply", "-y", "another.plan"]);
     assert!(done.starts_with("exit 0\n"), "{done}");
 }

@@ -102,9 +102,9 @@ impl EmulatorProcess {
                 "ports": [{"port": 80, "handlers": ["http"]},
                           {"port": 443, "handlers": ["http", "tls"]}]}]});
         let body = json!({"region": region, "config": config});
-        let (status, made) = self.ask("POST", "/v1/apps/shop/machines", &body);
-        assert_eq!(status, 200, "{made}");
-        let id = made["id"].as_str().unwrap().to_owned();
+        let (status, created) = self.ask("POST", "/v1/apps/shop/machines", &body);
+        assert_eq!(status, 200, "{created}");
+        let id = created["id"].as_str().unwrap().to_owned();
         let wait = format!("/v1/apps/shop/machines/{id}/wait");
         assert_eq!(self.ask("GET", &wait, &Value::Null).0, 200);
         id
@@ -202,8 +202,8 @@ pub(crate) fn other_app(error_of: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let body = json!({"region": "gru", "config": {"image": "busybox"}});
-    let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
-    let id = made["id"].as_str().unwrap();
+    let (_, created) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    let id = created["id"].as_str().unwrap();
     error_of(on(
         &sandbox,
         &platform,

@@ -13,9 +13,9 @@ use crate::sandbox::Sandbox;
 /// `fly deploy` of this image, from its release to its end.
 fn fly_deploy(platform: &EmulatorProcess, image: &str) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});
-    let (status, made) = platform.ask("POST", "/api/v1/releases", &body);
-    assert_eq!(status, 201, "{made}");
-    let release = made["release"].clone();
+    let (status, created) = platform.ask("POST", "/api/v1/releases", &body);
+    assert_eq!(status, 201, "{created}");
+    let release = created["release"].clone();
     for machine in platform.machines() {
         update(platform, machine["id"].as_str().unwrap(), |config| {
             config["image"] = image.into();
@@ -118,10 +118,10 @@ fn a_deploy_in_the_middle_of_an_apply_is_named_and_nobody_is_told_to_revert_it()
     let ids = all.iter().map(|machine| machine["id"].as_str().unwrap());
     let id = ids.filter(|id| !line.contains(id)).max().unwrap();
     let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
-    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let (_, created) = platform.ask("POST", "/api/v1/releases", &body);
     update(&platform, id, |config| {
         config["env"]["NEW"] = "1".into();
-        config["metadata"]["fly_release_id"] = made["release"]["id"].clone();
+        config["metadata"]["fly_release_id"] = created["release"]["id"].clone();
         config["metadata"]["fly_release_version"] = "3".into();
         config["metadata"]
             .as_object_mut()
@@ -133,7 +133,7 @@ fn a_deploy_in_the_middle_of_an_apply_is_named_and_nobody_is_told_to_revert_it()
     assert_eq!(child.wait().unwrap().code(), Some(3), "{rest}");
     let mark = format!(
         "/api/v1/releases/{}",
-        made["release"]["id"].as_str().unwrap()
+        created["release"]["id"].as_str().unwrap()
     );
     platform.ask("PATCH", &mark, &json!({"status": "complete"}));
     let changed =
@@ -170,10 +170,10 @@ fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
-    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let (_, created) = platform.ask("POST", "/api/v1/releases", &body);
     let mark = format!(
         "/api/v1/releases/{}",
-        made["release"]["id"].as_str().unwrap()
+        created["release"]["id"].as_str().unwrap()
     );
     let status = |word: &str| {
         assert_eq!(
@@ -308,10 +308,10 @@ fn who_does_not_want_to_wait_for_a_release_says_so() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
-    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let (_, created) = platform.ask("POST", "/api/v1/releases", &body);
     let mark = format!(
         "/api/v1/releases/{}",
-        made["release"]["id"].as_str().unwrap()
+        created["release"]["id"].as_str().unwrap()
     );
     platform.ask("PATCH", &mark, &json!({"status": "running"}));
     let args = ["apply", "-y", "--no-wait-release", "--image", V1];

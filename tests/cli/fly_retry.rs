@@ -61,8 +61,8 @@ fn on(platform: &EmulatorProcess, image: &str) -> usize {
 fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
     let sandbox = shop();
     let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
-    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
     let deploy = ["apply", "-y", "--image", V2];
     let first = run(&sandbox, &platform, &deploy);
     assert!(first.starts_with("exit 3\n"), "{first}");
@@ -232,8 +232,8 @@ fn the_command_that_goes_on_has_the_flags_in_use() {
         "[deploy]\n",
         "[deploy]\n  release_command = \"bin/migrate\"\n  strategy = \"canary\"\n",
     );
-    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
     sandbox.write("fly.toml", &release);
     let alone = platform.machines();
     let alone = alone
@@ -289,8 +289,8 @@ fn the_command_that_goes_on_has_the_flags_in_use() {
 fn a_verb_to_be_typed_again_keeps_its_arguments() {
     let sandbox = shop();
     let platform = EmulatorProcess::with_faults(&sandbox, CRASHES);
-    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
     let restart = ["restart", "-g", "worker", "-y", "--on-failure", "group"];
     let failed = run(&sandbox, &platform, &restart);
     assert!(failed.starts_with("exit 3\n"), "{failed}");

@@ -515,8 +515,8 @@ fn an_import_writes_the_digest_that_runs_under_a_tag_and_leaves_nothing_to_do() 
 fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
     let sandbox = project("[groups.app]\nregions = { ams = 1, emu = 1 }\n");
     let platform = EmulatorProcess::with_app(&sandbox);
-    for asks_nobody in [&["validate"][..], &["plan", "--refresh=false"]] {
-        let shown = run(&sandbox, &platform, asks_nobody);
+    for offline in [&["validate"][..], &["plan", "--refresh=false"]] {
+        let shown = run(&sandbox, &platform, offline);
         assert!(shown.contains("warning[unknown_region]"), "{shown}");
     }
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);

@@ -173,7 +173,7 @@ fn a_damaged_state_does_not_hide_the_world() {
         "<<<<<<< HEAD\n",
     ] {
         let sandbox = with_one();
-        let kept = sandbox.read("state/shop.json");
+        let state = sandbox.read("state/shop.json");
         sandbox.write("state/shop.json", text);
         for broken in [false, true] {
             if broken {
@@ -201,7 +201,7 @@ fn a_damaged_state_does_not_hide_the_world() {
                 assert!(shown.starts_with("exit 1\n"), "{verb:?}: {shown}");
             }
         }
-        sandbox.write("state/shop.json", &kept);
+        sandbox.write("state/shop.json", &state);
     }
 }
 

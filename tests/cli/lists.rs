@@ -114,8 +114,8 @@ fn many(sandbox: &Sandbox) -> EmulatorProcess {
     let metadata = json!({"fly_platform_version": "v2", "fly_process_group": "app"});
     let body = json!({"region": "ams", "config": {"image": V1, "metadata": metadata}});
     for _ in 1..300 {
-        let (status, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
-        assert_eq!(status, 200, "{made}");
+        let (status, created) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+        assert_eq!(status, 200, "{created}");
     }
     platform.deployed("app", "gru", V1);
     platform
@@ -302,9 +302,9 @@ fn a_status_can_be_limited_to_a_group() {
     }
     let json = sandbox.run(&["status", "jobs", "--json"]);
     assert!(json.contains("jobs") && !json.contains("web"), "{json}");
-    let nobody = sandbox.run(&["status", "wbe"]);
+    let unknown = sandbox.run(&["status", "wbe"]);
     assert!(
-        nobody.contains("there is no process group `wbe`"),
-        "{nobody}"
+        unknown.contains("there is no process group `wbe`"),
+        "{unknown}"
     );
 }

@@ -96,10 +96,10 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
     let name = listed["machines"][0]["name"].as_str().unwrap();
     let by_name = sandbox.run(&["machine", "replace", name, "--plan-only"]);
     assert!(by_name.contains("replacement requested"), "{by_name}");
-    let nobody = sandbox.run(&["machine", "replace", other, "-y"]);
+    let unknown = sandbox.run(&["machine", "replace", other, "-y"]);
     assert!(
-        nobody.starts_with("exit 6\n") && nobody.contains("no group of the app has it"),
-        "{nobody}"
+        unknown.starts_with("exit 6\n") && unknown.contains("no group of the app has it"),
+        "{unknown}"
     );
     assert!(settled(&sandbox));
 }
@@ -124,8 +124,8 @@ fn every_machine_is_listed_strangers_too_and_told_apart() {
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     let body = json!({"region": "gru", "config": {"image": "busybox"}});
-    let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
-    let stranger = made["id"].as_str().unwrap().to_owned();
+    let (_, created) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    let stranger = created["id"].as_str().unwrap().to_owned();
     let wait = format!("/v1/apps/shop/machines/{stranger}/wait");
     assert_eq!(platform.ask("GET", &wait, &Value::Null).0, 200);
     let listed = run(&sandbox, &platform, &["machine", "list"]);

@@ -29,12 +29,12 @@ fn run(sandbox: &Sandbox, platform: &EmulatorProcess, args: &[&str]) -> String {
 }
 
 /// A Machine of no group, or of a console, as somebody makes one by hand.
-fn made(platform: &EmulatorProcess, metadata: &Value) -> String {
+fn create_manual(platform: &EmulatorProcess, metadata: &Value) -> String {
     let config = json!({"image": IMAGE, "metadata": metadata});
     let body = json!({"region": "ams", "config": config});
-    let (status, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
-    assert_eq!(status, 200, "{made}");
-    let id = made["id"].as_str().unwrap().to_owned();
+    let (status, create_manual) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    assert_eq!(status, 200, "{create_manual}");
+    let id = create_manual["id"].as_str().unwrap().to_owned();
     let wait = format!("/v1/apps/shop/machines/{id}/wait");
     assert_eq!(platform.ask("GET", &wait, &Value::Null).0, 200);
     id
@@ -79,10 +79,10 @@ fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
     terminal.expect("Add it to the state? [y/N]");
     terminal.type_line("");
     assert_eq!(terminal.end().0, 6);
-    let taken = run(&sandbox, &platform, &["import", &id, "-y", "--json"]);
+    let imported = run(&sandbox, &platform, &["import", &id, "-y", "--json"]);
     assert!(
-        taken.contains("\"serial\": 3") || taken.contains("\"serial\":3"),
-        "{taken}"
+        imported.contains("\"serial\": 3") || imported.contains("\"serial\":3"),
+        "{imported}"
     );
     assert_eq!(instances(&platform), before);
     let quiet = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
@@ -95,16 +95,16 @@ fn a_machine_made_by_hand_is_taken_in_and_one_of_another_purpose_is_not() {
     let sandbox = project();
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
-    let stranger = made(&platform, &json!({}));
-    let taken = run(&sandbox, &platform, &["import", &stranger, "-y"]);
-    assert!(taken.starts_with("exit 0\n"), "{taken}");
+    let stranger = create_manual(&platform, &json!({}));
+    let imported = run(&sandbox, &platform, &["import", &stranger, "-y"]);
+    assert!(imported.starts_with("exit 0\n"), "{imported}");
     assert!(
-        taken.contains(&format!("Machine {stranger} is now in group `web`")),
-        "{taken}"
+        imported.contains(&format!("Machine {stranger} is now in group `web`")),
+        "{imported}"
     );
     let plan = run(&sandbox, &platform, &["plan"]);
     assert!(plan.contains("3 → 2"), "{plan}");
-    let console = made(&platform, &json!({"fly_process_group": "fly_app_console"}));
+    let console = create_manual(&platform, &json!({"fly_process_group": "fly_app_console"}));
     for (id, why) in [
         (&console, "it was created by another tool"),
         (&stranger, "it is already in the state"),
@@ -113,10 +113,10 @@ fn a_machine_made_by_hand_is_taken_in_and_one_of_another_purpose_is_not() {
         assert!(refused.starts_with("exit 1\n"), "{refused}");
         assert!(refused.contains(why), "{refused}");
     }
-    let nobody = run(&sandbox, &platform, &["import", "148ed599c14189", "-y"]);
+    let unknown = run(&sandbox, &platform, &["import", "148ed599c14189", "-y"]);
     assert!(
-        nobody.contains("has no Machine `148ed599c14189`"),
-        "{nobody}"
+        unknown.contains("has no Machine `148ed599c14189`"),
+        "{unknown}"
     );
 }
 

@@ -39,8 +39,8 @@ fn a_move_to_another_host_within_an_update_is_followed_and_the_old_volume_named_
     let sandbox = with_volume();
     let fault = "[[fault]]\non = \"update\"\neffect = \"host-migration\"\n";
     let platform = EmulatorProcess::with_faults(&sandbox, fault);
-    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
     let (old, _) = volumes(&platform)[0].clone();
     let id = platform.machines()[0]["id"].clone();
     let moved = run(&sandbox, &platform, &["apply", "-y", "--image", V2]);

@@ -427,7 +427,7 @@ fn a_region_that_only_the_platform_knows_is_written() {
     assert!(nowhere.contains("`xyz` is not a Fly region"), "{nowhere}");
     assert!(nowhere.contains("or use other values"), "{nowhere}");
     assert_eq!(sandbox.read("aeroform.toml"), ours);
-    let made = scale("emu");
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let scaled = scale("emu");
+    assert!(scaled.starts_with("exit 0\n"), "{scaled}");
     assert!(sandbox.read("aeroform.toml").contains("emu = 2"));
 }

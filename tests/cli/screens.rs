@@ -326,8 +326,8 @@ fn commands_in_json_have_the_flags_in_use() {
     let refused = at(&["-C", "my shop", "machine", "move", "--json"]);
     let expected = "`aeroform -C 'my shop' plan` shows what an apply would create";
     assert!(refused.matches(expected).count() == 2, "{refused}");
-    let made = at(&["-C", "my shop", "apply", "-y", "--image", V1]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let applied = at(&["-C", "my shop", "apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
     let drained = at(&[
         "-C", "my shop", "regions", "drain", "ams", "-g", "app", "--json",
     ]);

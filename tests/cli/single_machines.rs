@@ -298,8 +298,8 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
     assert!(plan.starts_with("exit 0\n"), "{plan}");
     let body = serde_json::json!({"region": "gru", "config": {"image": "busybox"}});
-    let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
-    let stranger = made["id"].as_str().unwrap();
+    let (_, created) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    let stranger = created["id"].as_str().unwrap();
     let refused = run(&sandbox, &platform, &["machine", "destroy", stranger, "-f"]);
     assert!(
         refused.contains("not in a group that Aeroform manages"),

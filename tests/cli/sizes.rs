@@ -65,8 +65,8 @@ fn memory_keeps_the_cpus_of_machines_whose_size_no_file_says() {
     // Nor are they another group's because theirs has another name by now.
     let rename = ["group", "rename", "app", "web", "--edit-only"];
     run(&sandbox, &platform, &rename);
-    let made = memory(&[]);
-    assert!(made.starts_with("exit 0\n"), "{made}");
+    let scaled = memory(&[]);
+    assert!(scaled.starts_with("exit 0\n"), "{scaled}");
     let fly = sandbox.read("fly.toml");
     assert!(
         fly.contains("size = \"performance-2x\"\nmemory = \"8gb\""),

@@ -111,11 +111,11 @@ async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let target = desired([("web", checked(image(web(1), "shop:2")))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").stop(&id);
     stage
-        .carry_out(&target, made, &observed)
+        .carry_out(&target, planned, &observed)
         .await
         .assert_complete();
     assert_eq!(stage.states(), ["stopped"]);
@@ -174,11 +174,19 @@ async fn a_machine_that_is_gone_already_counts_as_destroyed() {
         .apply_until_settled(&desired([("worker", worker(2))]))
         .await;
     let target = desired([("worker", worker(1))]);
-    let (made, observed) = stage.plan(&target).await;
-    let victim = made.changes().next().unwrap().1.machine.id.clone().unwrap();
+    let (planned, observed) = stage.plan(&target).await;
+    let victim = planned
+        .changes()
+        .next()
+        .unwrap()
+        .1
+        .machine
+        .id
+        .clone()
+        .unwrap();
     stage.sim.world().operator("shop").destroy(victim.as_str());
     stage
-        .carry_out(&target, made, &observed)
+        .carry_out(&target, planned, &observed)
         .await
         .assert_complete();
     assert_eq!(stage.sim.world().count("destroy"), 0);
@@ -190,14 +198,22 @@ async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(2))])).await;
     let fewer = desired([("web", web(1))]);
-    let (made, observed) = stage.plan(&fewer).await;
-    let goes = made.changes().next().unwrap().1.machine.id.clone().unwrap();
+    let (planned, observed) = stage.plan(&fewer).await;
+    let goes = planned
+        .changes()
+        .next()
+        .unwrap()
+        .1
+        .machine
+        .id
+        .clone()
+        .unwrap();
     stage
         .sim
         .world()
         .operator("shop")
         .update(goes.as_str(), |config| config["env"]["HAND"] = json!("1"));
-    let ran = stage.carry_out(&fewer, made, &observed).await;
+    let ran = stage.carry_out(&fewer, planned, &observed).await;
     assert_eq!(ran.outcomes(), ["failed"]);
     assert_eq!(ran.failure().0, "conflict");
     assert_eq!(stage.machines().len(), 2);
@@ -207,13 +223,13 @@ async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
 async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
     let mut stage = ExecutorFixture::new();
     let target = desired([("web", web(1))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let lost = FaultEffect::LoseBefore { status: 503 };
     stage
         .sim
         .world()
         .inject(Fault::on("list", lost).times(1000));
-    let ran = stage.carry_out(&target, made, &observed).await;
+    let ran = stage.carry_out(&target, planned, &observed).await;
     assert_eq!(ran.outcomes(), ["done"]);
     assert_eq!(ran.report.findings.len(), 1, "{:?}", ran.report);
 }

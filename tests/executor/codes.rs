@@ -52,14 +52,18 @@ async fn host_lost() -> String {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let target = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage
         .sim
         .world()
         .operator("shop")
         .set_host_unreachable(&id, true);
-    stage.carry_out(&target, made, &observed).await.failure().0
+    stage
+        .carry_out(&target, planned, &observed)
+        .await
+        .failure()
+        .0
 }
 
 /// A change that names no Machine, as no planner makes one.
@@ -67,13 +71,17 @@ async fn plan_of_somebody_else() -> String {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let target = desired([("web", image(web(1), "shop:2"))]);
-    let (mut made, observed) = stage.plan(&target).await;
-    for step in &mut made.steps {
+    let (mut planned, observed) = stage.plan(&target).await;
+    for step in &mut planned.steps {
         if let Work::Change(change) = &mut step.work {
             change.machine.id = None;
         }
     }
-    stage.carry_out(&target, made, &observed).await.failure().0
+    stage
+        .carry_out(&target, planned, &observed)
+        .await
+        .failure()
+        .0
 }
 
 fn create() -> Call {
@@ -150,8 +158,8 @@ async fn every_code_of_an_answer_is_provoked() {
 async fn in_vain(app: &AppName) -> String {
     let sim = SimProvider::new("seed");
     sim.world().add_app("shop");
-    let made = sim.call(app, &create()).await.unwrap().machine.unwrap();
-    let id: MachineId = made.id;
+    let planned = sim.call(app, &create()).await.unwrap().machine.unwrap();
+    let id: MachineId = planned.id;
     let patience = Duration::from_secs(10);
     sim.wait(app, &id, WaitUntil::Started, patience)
         .await

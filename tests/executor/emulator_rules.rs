@@ -49,20 +49,31 @@ fn id(shown: &Value) -> String {
 #[test]
 fn a_machine_goes_through_its_life_by_itself() {
     let mut fixture = WorldFixture::new();
-    let made = id(&fixture.create(&config_named("a")));
-    assert_eq!(fixture.states(&made), ["created", "starting", "started"]);
-    fixture.world.stop("shop", &made).result.unwrap();
-    assert_eq!(fixture.states(&made), ["stopping", "stopped"]);
-    fixture.world.start("shop", &made).result.unwrap();
-    assert_eq!(fixture.states(&made), ["starting", "started"]);
+    let created = id(&fixture.create(&config_named("a")));
+    assert_eq!(fixture.states(&created), ["created", "starting", "started"]);
+    fixture.world.stop("shop", &created).result.unwrap();
+    assert_eq!(fixture.states(&created), ["stopping", "stopped"]);
+    fixture.world.start("shop", &created).result.unwrap();
+    assert_eq!(fixture.states(&created), ["starting", "started"]);
     let config = json!({"config": {"image": "a:2"}});
-    fixture.world.update("shop", &made, &config).result.unwrap();
-    assert_eq!(fixture.states(&made), ["replacing", "starting", "started"]);
-    fixture.world.destroy("shop", &made, true).result.unwrap();
-    assert_eq!(fixture.states(&made), ["destroying", "destroyed"]);
+    fixture
+        .world
+        .update("shop", &created, &config)
+        .result
+        .unwrap();
+    assert_eq!(
+        fixture.states(&created),
+        ["replacing", "starting", "started"]
+    );
+    fixture
+        .world
+        .destroy("shop", &created, true)
+        .result
+        .unwrap();
+    assert_eq!(fixture.states(&created), ["destroying", "destroyed"]);
     fixture.clock.advance(Duration::from_secs(3600));
     assert_eq!(
-        fixture.world.inspect("shop", &made).unwrap_err().status,
+        fixture.world.inspect("shop", &created).unwrap_err().status,
         404
     );
 }
@@ -72,47 +83,59 @@ fn what_does_not_run_stays_down_through_an_update() {
     let mut fixture = WorldFixture::new();
     let mut body = config_named("a");
     body["skip_launch"] = true.into();
-    let made = id(&fixture.create(&body));
-    assert_eq!(fixture.states(&made), ["created", "stopped"]);
+    let created = id(&fixture.create(&body));
+    assert_eq!(fixture.states(&created), ["created", "stopped"]);
     let config = json!({"config": {"image": "a:2"}});
-    fixture.world.update("shop", &made, &config).result.unwrap();
-    assert_eq!(fixture.states(&made), ["replacing", "stopped"]);
+    fixture
+        .world
+        .update("shop", &created, &config)
+        .result
+        .unwrap();
+    assert_eq!(fixture.states(&created), ["replacing", "stopped"]);
 }
 
 #[test]
 fn a_name_is_taken_until_its_machine_is_destroyed() {
     let mut fixture = WorldFixture::new();
-    let made = id(&fixture.create(&config_named("a")));
+    let created = id(&fixture.create(&config_named("a")));
     let refusal = fixture
         .world
         .create("shop", &config_named("a"))
         .result
         .unwrap_err();
     assert_eq!(refusal.status, 409);
-    assert!(refusal.message.contains("already_exists") && refusal.message.contains(&made));
-    fixture.world.operator("shop").destroy(&made);
-    assert_ne!(id(&fixture.create(&config_named("a"))), made);
+    assert!(refusal.message.contains("already_exists") && refusal.message.contains(&created));
+    fixture.world.operator("shop").destroy(&created);
+    assert_ne!(id(&fixture.create(&config_named("a"))), created);
 }
 
 #[test]
 fn only_a_stopped_machine_is_destroyed_without_force_and_only_the_current_one_updated() {
     let mut fixture = WorldFixture::new();
-    let made = fixture.create(&config_named("a"));
-    let (made, first) = (id(&made), made["instance_id"].clone());
+    let created = fixture.create(&config_named("a"));
+    let (created, first) = (id(&created), created["instance_id"].clone());
     fixture.clock.advance(Duration::from_secs(5));
-    let refusal = fixture.world.destroy("shop", &made, false).result;
+    let refusal = fixture.world.destroy("shop", &created, false).result;
     assert_eq!(refusal.unwrap_err().status, 412);
     let mut body = json!({"config": {"image": "a:2"}, "current_version": first});
-    fixture.world.update("shop", &made, &body).result.unwrap();
+    fixture
+        .world
+        .update("shop", &created, &body)
+        .result
+        .unwrap();
     fixture.clock.advance(Duration::from_secs(5));
     let refusal = fixture
         .world
-        .update("shop", &made, &body)
+        .update("shop", &created, &body)
         .result
         .unwrap_err();
     assert_eq!(refusal.status, 409);
     body["current_version"] = Value::Null;
-    fixture.world.update("shop", &made, &body).result.unwrap();
+    fixture
+        .world
+        .update("shop", &created, &body)
+        .result
+        .unwrap();
 }
 
 #[test]
@@ -120,9 +143,9 @@ fn a_config_comes_back_as_it_came_unknown_and_misspelt_keys_included() {
     let mut fixture = WorldFixture::new();
     let mut body = config_named("a");
     body["config"]["comand"] = json!({"deep": [1, null]});
-    let made = id(&fixture.create(&body));
+    let created = id(&fixture.create(&body));
     assert_eq!(
-        fixture.world.inspect("shop", &made).unwrap()["config"],
+        fixture.world.inspect("shop", &created).unwrap()["config"],
         body["config"]
     );
 }
@@ -136,9 +159,9 @@ fn a_volume_has_one_machine_until_that_is_destroyed() {
         body["config"]["mounts"] = json!([{"volume": volume, "path": "/data"}]);
         body
     };
-    let made = id(&fixture.create(&mount("a")));
+    let created = id(&fixture.create(&mount("a")));
     let shown = fixture.world.volumes("shop").result.unwrap();
-    assert_eq!(shown[0]["attached_machine_id"], made.as_str());
+    assert_eq!(shown[0]["attached_machine_id"], created.as_str());
     let refusal = fixture
         .world
         .create("shop", &mount("b"))
@@ -149,7 +172,7 @@ fn a_volume_has_one_machine_until_that_is_destroyed() {
         "{}",
         refusal.message
     );
-    fixture.world.operator("shop").destroy(&made);
+    fixture.world.operator("shop").destroy(&created);
     fixture.create(&mount("b"));
 }
 

@@ -50,21 +50,21 @@ impl ExecutorFixture {
 
     pub(crate) async fn plan(&self, desired: &Desired) -> (Plan, Observed) {
         let observed = self.observed().await;
-        let made = plan(desired, &self.known, Some(&observed), &Options::default());
-        assert_eq!(check(&made, desired, &self.known, Some(&observed)), []);
-        assert_eq!(made.refusals, []);
-        (made, observed)
+        let planned = plan(desired, &self.known, Some(&observed), &Options::default());
+        assert_eq!(check(&planned, desired, &self.known, Some(&observed)), []);
+        assert_eq!(planned.refusals, []);
+        (planned, observed)
     }
 
     pub(crate) async fn apply(&mut self, desired: &Desired) -> ExecutedRun {
-        let (made, observed) = self.plan(desired).await;
-        self.carry_out(desired, made, &observed).await
+        let (planned, observed) = self.plan(desired).await;
+        self.carry_out(desired, planned, &observed).await
     }
 
     pub(crate) async fn carry_out(
         &mut self,
         desired: &Desired,
-        made: Plan,
+        planned: Plan,
         observed: &Observed,
     ) -> ExecutedRun {
         self.runs += 1;
@@ -79,7 +79,7 @@ impl ExecutorFixture {
             cancel: self.cancel.clone(),
             parallelism: self.parallelism,
         };
-        let (ran, next) = carry_out(run_spec, made).await;
+        let (ran, next) = carry_out(run_spec, planned).await;
         self.known = next;
         ran
     }

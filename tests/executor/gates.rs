@@ -16,14 +16,14 @@ async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_over
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let target = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage
         .sim
         .world()
         .operator("shop")
         .update(&id, |config| config["image"] = "hand:1".into());
-    let ran = stage.carry_out(&target, made, &observed).await;
+    let ran = stage.carry_out(&target, planned, &observed).await;
     assert_eq!(ran.failure().0, "conflict");
     assert_eq!(stage.sim.world().count("update"), 0);
     assert_eq!(stage.machines()[0]["config"]["image"], "hand:1");
@@ -36,11 +36,11 @@ async fn a_new_instance_of_an_equal_config_is_no_conflict() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let target = desired([("web", image(web(1), "shop:2"))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").update(&id, |_| {});
     stage
-        .carry_out(&target, made, &observed)
+        .carry_out(&target, planned, &observed)
         .await
         .assert_complete();
 }

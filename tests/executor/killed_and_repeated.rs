@@ -143,15 +143,16 @@ fn merge_counts(first: &Calls, second: &Calls) -> Calls {
 
 /// The same without the lists that are asked for where the journal says that a volume was under way which
 /// is not to be seen: the next run waits as long as a list may lag.
-fn without_lists(mut made: CallCounts) -> CallCounts {
-    if made
+fn without_lists(mut counts: CallCounts) -> CallCounts {
+    if counts
         .changing
         .contains_key(&("create-volume", String::new()))
     {
-        made.reads
+        counts
+            .reads
             .retain(|(action, _), _| !["list", "volumes"].contains(action));
     }
-    made
+    counts
 }
 
 /// How often each thing was read beyond this.
@@ -232,12 +233,12 @@ async fn at_once(stage: &RepeatedRuns, whole: &CallCounts, n: u32) {
         whole.changing,
         "{case}"
     );
-    let (_, kept) = stage
+    let (_, with_journal) = stage
         .twice(ProcessEnd::After(n), JournalKept::Yes, AT_ONCE)
         .await;
     assert_eq!(
         without_lists(second.clone()),
-        without_lists(kept),
+        without_lists(with_journal),
         "{case}, journal lost and kept"
     );
     let lookups = beyond(&second.reads, &whole.reads);
@@ -356,11 +357,11 @@ async fn an_answer_that_was_lost_costs_one_look_up() {
         let durable = stage.again().await;
         let lost = Fault::on(action, FaultEffect::LoseAfter { status: 502 });
         let lost = durable.sim.world().inject(lost);
-        let made = stage.run(&durable, ProcessEnd::Normal, "disturbed").await;
-        if whole.changing.keys().any(|(made, _)| *made == action) {
+        let counts = stage.run(&durable, ProcessEnd::Normal, "disturbed").await;
+        if whole.changing.keys().any(|(changed, _)| *changed == action) {
             assert_eq!(durable.sim.world().fired(lost), 1, "{action}");
         }
-        let lookups = beyond(&made.reads, &whole.reads);
+        let lookups = beyond(&counts.reads, &whole.reads);
         let actions: Vec<&str> = lookups.keys().map(|(action, _)| *action).collect();
         assert_eq!(actions, lookup, "{action}: {lookups:?}");
         assert!(lookups.values().all(|n| *n == 1), "{action}: {lookups:?}");

@@ -78,9 +78,9 @@ async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config(
     for config in [None, Some("shop:0")] {
         let mut stage = ExecutorFixture::new();
         let target = desired([("web", web(1))]);
-        let (made, observed) = stage.plan(&target).await;
+        let (planned, observed) = stage.plan(&target).await;
         // Another run of the same plan was faster, after the snapshot.
-        let name = made.changes().next().unwrap().1.machine.name.clone();
+        let name = planned.changes().next().unwrap().1.machine.name.clone();
         let mut tree = target.groups["web"].template.to_value();
         tree["metadata"] = json!({"fly_process_group": "web"});
         if let Some(image) = config {
@@ -93,7 +93,7 @@ async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config(
             .add(name.as_str(), "ams", tree)
             .unwrap();
         stage
-            .carry_out(&target, made, &observed)
+            .carry_out(&target, planned, &observed)
             .await
             .assert_complete();
         stage.assert_one_machine_per_name(1);
@@ -145,8 +145,8 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             let said = format!("{holder:?}, 422: {says_422}");
             let mut stage = ExecutorFixture::new();
             let target = desired([("web", web(1))]);
-            let (made, observed) = stage.plan(&target).await;
-            let name = made.changes().next().unwrap().1.machine.name.to_string();
+            let (planned, observed) = stage.plan(&target).await;
+            let name = planned.changes().next().unwrap().1.machine.name.to_string();
             let refuses =
                 |nth| Fault::on("create", FaultEffect::Refusal(RefusalKind::NameTaken)).nth(nth);
             let lost = || Fault::on("create", FaultEffect::LoseAfter { status: 500 });
@@ -187,7 +187,7 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             if says_422 || holder == Nothing {
                 stage.sim.world().inject(refuses(first_of_ours));
             }
-            let ran = stage.carry_out(&target, made, &observed).await;
+            let ran = stage.carry_out(&target, planned, &observed).await;
             if holder == ForSomethingElse {
                 assert_eq!(ran.failure().0, "state_behind", "{said}");
                 assert_eq!(stage.machines()[0]["config"]["image"], "shop:9", "{said}");
@@ -246,10 +246,10 @@ async fn a_repeated_run_of_the_same_plan_makes_no_changing_call() {
         .apply_until_settled(&desired([("web", web(2)), ("old", worker(1))]))
         .await;
     let target = desired([("web", image(web(3), "shop:2"))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let before = stage.known.clone();
     stage
-        .carry_out(&target, made.clone(), &observed)
+        .carry_out(&target, planned.clone(), &observed)
         .await
         .assert_complete();
     let count = |stage: &ExecutorFixture| {
@@ -260,7 +260,7 @@ async fn a_repeated_run_of_the_same_plan_makes_no_changing_call() {
     // The runner died before the state was written.
     stage.known = before;
     stage
-        .carry_out(&target, made, &observed)
+        .carry_out(&target, planned, &observed)
         .await
         .assert_complete();
     assert_eq!(count(&stage), calls);

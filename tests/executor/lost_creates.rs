@@ -87,7 +87,7 @@ async fn bring_to(stage: &ExecutorFixture, id: &str, machine_state: State) {
 
 struct Lost {
     stage: ExecutorFixture,
-    wanted: Desired,
+    target: Desired,
     ran: ExecutedRun,
     /// The Machine that had the name.
     id: String,
@@ -96,19 +96,19 @@ struct Lost {
 /// Loses the answer of the first create, while the Machine of that name has this creator and this state.
 async fn lose(by: CreatedBy, machine_state: State, loss: &FaultEffect) -> Lost {
     let mut stage = ExecutorFixture::new();
-    let wanted = desired([("web", web(1))]);
-    let (made, observed) = stage.plan(&wanted).await;
+    let target = desired([("web", web(1))]);
+    let (planned, observed) = stage.plan(&target).await;
     let mut other = ExecutorFixture::new();
     other.sim = stage.sim.clone();
     other.runs = 10;
     match by {
         ThisCall => {}
-        AnotherRun => other.apply(&wanted).await.assert_complete(),
+        AnotherRun => other.apply(&target).await.assert_complete(),
         RunForOtherPurpose => {
-            let wanted = desired([("web", image(web(1), "shop:9"))]);
-            other.apply(&wanted).await.assert_complete();
+            let target = desired([("web", image(web(1), "shop:9"))]);
+            other.apply(&target).await.assert_complete();
         }
-        Unknown => add_without_stamps(&stage, &wanted, &made),
+        Unknown => add_without_stamps(&stage, &target, &planned),
     }
     let fault = stage.sim.world().inject(Fault::on("create", loss.clone()));
     let id;
@@ -122,25 +122,25 @@ async fn lose(by: CreatedBy, machine_state: State, loss: &FaultEffect) -> Lost {
             id
         };
         let ran;
-        (ran, id) = tokio::join!(stage.carry_out(&wanted, made, &observed), meanwhile);
+        (ran, id) = tokio::join!(stage.carry_out(&target, planned, &observed), meanwhile);
         ran
     } else {
         id = stage.id(0);
         bring_to(&stage, &id, machine_state).await;
-        stage.carry_out(&wanted, made, &observed).await
+        stage.carry_out(&target, planned, &observed).await
     };
     assert_eq!(stage.sim.world().fired(fault), 1);
     Lost {
         stage,
-        wanted,
+        target,
         ran,
         id,
     }
 }
 
-fn add_without_stamps(stage: &ExecutorFixture, wanted: &Desired, made: &Plan) {
-    let (_, create) = made.changes().next().unwrap();
-    let mut config = wanted.groups["web"].template.to_value();
+fn add_without_stamps(stage: &ExecutorFixture, target: &Desired, planned: &Plan) {
+    let (_, create) = planned.changes().next().unwrap();
+    let mut config = target.groups["web"].template.to_value();
     config["metadata"] = json!({"fly_process_group": "web"});
     let mut world = stage.sim.world();
     let name = create.machine.name.as_str();
@@ -176,7 +176,7 @@ impl Lost {
     async fn assert(&self, expected: Expected, case: &str) {
         let Self {
             stage,
-            wanted,
+            target,
             ran,
             id,
         } = self;
@@ -193,7 +193,7 @@ impl Lost {
         assert_eq!(stage.sim.world().count("update"), 0, "{case}");
         if expected != Refuses {
             assert_eq!(stage.states(), ["started"], "{case}");
-            stage.assert_settled(wanted).await;
+            stage.assert_settled(target).await;
         }
     }
 }

@@ -37,9 +37,9 @@ fn reported(ran: &ExecutedRun) -> Vec<String> {
             .value
             .as_ref()
             .map_or("any".to_owned(), Value::to_string);
-        let kept = if addition.not_removed { " kept" } else { "" };
+        let suffix = if addition.not_removed { " kept" } else { "" };
         format!(
-            "{} {value} x{}{kept}",
+            "{} {value} x{}{suffix}",
             addition.path.join("."),
             addition.machines
         )

@@ -19,10 +19,10 @@ pub(crate) async fn apply(
         requested,
         ..Options::default()
     };
-    let made = plan(target, &stage.known, Some(&observed), &options);
-    assert_eq!(check(&made, target, &stage.known, Some(&observed)), []);
-    assert_eq!(made.refusals, []);
-    stage.carry_out(target, made, &observed).await
+    let planned = plan(target, &stage.known, Some(&observed), &options);
+    assert_eq!(check(&planned, target, &stage.known, Some(&observed)), []);
+    assert_eq!(planned.refusals, []);
+    stage.carry_out(target, planned, &observed).await
 }
 
 fn restart() -> Requested {

@@ -46,29 +46,29 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
         let says = format!(
             "1 Machine of group `web` ({id}) is in gru instead of ams: the platform chose the region"
         );
-        let (made, observed) = stage.plan(&target).await;
-        assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
+        let (planned, observed) = stage.plan(&target).await;
+        assert_eq!(elsewhere(&planned), [&says], "state: {keeps_state}");
         if keeps_state {
-            let waits = made.changes().map(|(_, change)| change.reason.as_str());
+            let waits = planned.changes().map(|(_, change)| change.reason.as_str());
             let waits: Vec<_> = waits.collect();
             assert!(waits[0].starts_with("created by run "), "{waits:?}");
         }
         stage
-            .carry_out(&target, made, &observed)
+            .carry_out(&target, planned, &observed)
             .await
             .assert_complete();
         // It stays so when the Machine is changed.
-        let (made, _) = stage.plan(&target).await;
-        assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
+        let (planned, _) = stage.plan(&target).await;
+        assert_eq!(elsewhere(&planned), [&says], "state: {keeps_state}");
         let second = desired([("web", image(web(1), "shop:2"))]);
         stage.apply(&second).await.assert_complete();
-        let (made, _) = stage.plan(&second).await;
-        assert_eq!(elsewhere(&made), [&says], "state: {keeps_state}");
+        let (planned, _) = stage.plan(&second).await;
+        assert_eq!(elsewhere(&planned), [&says], "state: {keeps_state}");
         // Either way out ends it.
         let written = desired([("web", image(web(1), "shop:2").exact(&[("gru", 1)]))]);
-        let (made, _) = stage.plan(&written).await;
-        assert_eq!(elsewhere(&made), [""; 0]);
-        assert_eq!(made.changes().count(), 0);
+        let (planned, _) = stage.plan(&written).await;
+        assert_eq!(elsewhere(&planned), [""; 0]);
+        assert_eq!(planned.changes().count(), 0);
         let options = Options {
             requested: Requested {
                 replace: [aeroform::core::fleet::MachineId::new(&id).unwrap()].into(),
@@ -77,13 +77,13 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
             ..Options::default()
         };
         let observed = stage.observed().await;
-        let made = plan(&second, &stage.known, Some(&observed), &options);
+        let planned = plan(&second, &stage.known, Some(&observed), &options);
         stage
-            .carry_out(&second, made, &observed)
+            .carry_out(&second, planned, &observed)
             .await
             .assert_complete();
-        let (made, _) = stage.plan(&second).await;
-        assert_eq!(elsewhere(&made), [""; 0]);
+        let (planned, _) = stage.plan(&second).await;
+        assert_eq!(elsewhere(&planned), [""; 0]);
         let regions: Vec<_> = stage
             .known
             .machines

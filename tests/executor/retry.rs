@@ -141,8 +141,8 @@ async fn one_that_somebody_changed_in_between_is_a_conflict() {
     stage.sim.world().inject(fault.in_group("worker"));
     let next = desired([("worker", image(worker(2), "shop:2"))]);
     stage.apply(&next).await;
-    let (made, observed) = stage.plan(&next).await;
-    let (_, first) = made.changes().next().unwrap();
+    let (planned, observed) = stage.plan(&next).await;
+    let (_, first) = planned.changes().next().unwrap();
     assert_eq!(first.action, Action::Start);
     let id = first.machine.id.clone().unwrap();
     stage
@@ -150,7 +150,7 @@ async fn one_that_somebody_changed_in_between_is_a_conflict() {
         .world()
         .operator("shop")
         .update(id.as_str(), |config| config["image"] = "hand:1".into());
-    let ran = stage.carry_out(&next, made, &observed).await;
+    let ran = stage.carry_out(&next, planned, &observed).await;
     assert_eq!(ran.failure().0, "conflict");
     assert_eq!(stage.sim.world().count("start"), 0);
     let skipped = ran.report.results.iter();

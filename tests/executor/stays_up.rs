@@ -62,13 +62,13 @@ async fn a_run_takes_no_less_than_its_plan_says() {
         .apply_until_settled(&desired([("jobs", jobs())]))
         .await;
     let target = desired([("jobs", image(jobs(), "shop:2").count(8))]);
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     // The new ones, one of the old ones, and five more in three turns.
-    let least = Duration::from_millis(made.at_least_ms.unwrap());
+    let least = Duration::from_millis(planned.at_least_ms.unwrap());
     assert_eq!(least, Duration::from_secs(50));
     let begun = Instant::now();
     stage
-        .carry_out(&target, made, &observed)
+        .carry_out(&target, planned, &observed)
         .await
         .assert_complete();
     let took = begun.elapsed();
@@ -244,8 +244,8 @@ async fn the_window_is_the_flags_then_the_files_then_the_providers() {
             ..Options::default()
         };
         let target = desired([("jobs", group)]);
-        let made = plan(&target, &stage.known, Some(&observed), &options);
-        (made.groups[0].steady_ms, made.refusals.len())
+        let planned = plan(&target, &stage.known, Some(&observed), &options);
+        (planned.groups[0].steady_ms, planned.refusals.len())
     };
     assert_eq!(window(None, None, 300), (Some(10_000), 0));
     assert_eq!(window(None, Some(5_000), 300), (Some(5_000), 0));

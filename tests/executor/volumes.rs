@@ -179,8 +179,8 @@ async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
 
 /// A run that has begun to make a volume and died: with the row alone, or with the volume as well.
 async fn died(stage: &ExecutorFixture, target: &Desired) {
-    let (made, _) = stage.plan(target).await;
-    let lineage = made.lineage.clone().unwrap();
+    let (planned, _) = stage.plan(target).await;
+    let lineage = planned.lineage.clone().unwrap();
     let run = aeroform::journal::RunRow {
         run: aeroform::core::fleet::RunId::new("dead").unwrap(),
         lineage,
@@ -192,7 +192,7 @@ async fn died(stage: &ExecutorFixture, target: &Desired) {
     };
     stage.journal.begin_run(&run).unwrap();
     let started = PendingCallRow {
-        step: made.changes().next().unwrap().0,
+        step: planned.changes().next().unwrap().0,
         call: PendingCall::CreateVolume {
             name: "data".to_owned(),
             region: crate::support::region("ams"),
@@ -245,14 +245,14 @@ async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_m
     let mut stage = ExecutorFixture::new();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
     let target = only(db(1));
-    let (made, observed) = stage.plan(&target).await;
+    let (planned, observed) = stage.plan(&target).await;
     let config = json!({"image": "other:1", "mounts": [{"volume": volume, "path": "/data"}]});
     stage
         .sim
         .world()
         .operator("shop")
         .add("other", "ams", config);
-    let ran = stage.carry_out(&target, made, &observed).await;
+    let ran = stage.carry_out(&target, planned, &observed).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "volume_claimed");
     assert!(message.contains("already claimed by machine"), "{message}");
@@ -305,8 +305,8 @@ async fn a_cancel_between_the_volume_and_its_machine_leaves_what_the_next_run_ta
 async fn a_machine_of_the_intents_name_keeps_the_volume_that_it_has() {
     let mut stage = ExecutorFixture::new();
     let target = only(db(1));
-    let (made, observed) = stage.plan(&target).await;
-    let name = made.changes().next().unwrap().1.machine.name.clone();
+    let (planned, observed) = stage.plan(&target).await;
+    let name = planned.changes().next().unwrap().1.machine.name.clone();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
     let mut tree = target.groups["db"].template.to_value();
     tree["metadata"] = json!({"fly_process_group": "db"});
@@ -316,7 +316,7 @@ async fn a_machine_of_the_intents_name_keeps_the_volume_that_it_has() {
         .world()
         .operator("shop")
         .add(name.as_str(), "ams", tree);
-    let ran = stage.carry_out(&target, made, &observed).await;
+    let ran = stage.carry_out(&target, planned, &observed).await;
     ran.assert_complete();
     stage.assert_one_machine_per_name(1);
     stage.assert_settled(&target).await;

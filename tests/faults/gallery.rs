@@ -126,7 +126,7 @@ pub(crate) fn all() -> Vec<PlanScenario> {
     all.extend(configs());
     all.extend(group_changes::all());
     all.extend(standbys());
-    all.extend(places());
+    all.extend(regions());
     all.extend(outside_changes::all());
     all.extend(volumes::all());
     all.extend(unwritten_counts());
@@ -267,7 +267,7 @@ fn standbys() -> Vec<PlanScenario> {
     ]
 }
 
-fn places() -> Vec<PlanScenario> {
+fn regions() -> Vec<PlanScenario> {
     vec![
         scenario(
             "rebalanced-by-a-map",

@@ -9,7 +9,7 @@ use crate::fixture::{ask, ask_with, platform};
 
 const MACHINES: &str = "/v1/apps/shop/machines";
 
-async fn made(server: &aeroform::emulator::http::Server, body: Value) -> (String, Value) {
+async fn create(server: &aeroform::emulator::http::Server, body: Value) -> (String, Value) {
     let (status, shown) = ask(server, "POST", MACHINES, body).await;
     assert_eq!(status, 200, "{shown}");
     (
@@ -25,7 +25,7 @@ fn image() -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_machine_has_the_documented_form() {
     let server = platform();
-    let (path, _) = made(&server, image()).await;
+    let (path, _) = create(&server, image()).await;
     let (status, waited) = ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     assert_eq!((status, &waited["state"]), (200, &json!("started")));
     let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
@@ -45,7 +45,7 @@ async fn a_machine_has_the_documented_form() {
 async fn a_config_is_shown_with_the_defaults_of_the_platform_or_as_it_was_sent() {
     let sent = json!({"image": "x", "restart": {}, "services": [{"autostop": "stop"}]});
     let server = platform();
-    let (path, answered) = made(&server, json!({"config": sent.clone()})).await;
+    let (path, answered) = create(&server, json!({"config": sent.clone()})).await;
     let shown = json!({
         "image": "x", "dns": {}, "init": {},
         "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
@@ -56,13 +56,13 @@ async fn a_config_is_shown_with_the_defaults_of_the_platform_or_as_it_was_sent()
     server.world().fills_in = false;
     let (_, read) = ask(&server, "GET", &path, Value::Null).await;
     assert_eq!(read["config"], sent);
-    let kept = [
+    let stored = [
         json!({"image": "x", "restart": {"policy": "no"}, "size": "shared-cpu-2x"}),
         json!({"image": "x", "restart": {"policy": "on-failure", "max_retries": 3}, "guest": {"cpus": 2}}),
     ];
     server.world().fills_in = true;
-    for config in kept {
-        let (_, answered) = made(&server, json!({"config": config.clone()})).await;
+    for config in stored {
+        let (_, answered) = create(&server, json!({"config": config.clone()})).await;
         for (key, value) in config.as_object().unwrap() {
             assert_eq!(answered["config"][key], *value);
         }
@@ -79,7 +79,7 @@ async fn a_config_may_be_large_and_in_any_script() {
     let (file, greeting) = ("A".repeat(4 << 20), "안녕 \u{1f600} ñ");
     let files = json!([{"guest_path": "/big", "raw_value": file}]);
     let body = json!({"config": {"image": "x", "env": {"HI": greeting}, "files": files}});
-    let (_, shown) = made(&server, body.clone()).await;
+    let (_, shown) = create(&server, body.clone()).await;
     assert_eq!(shown["config"]["files"], body["config"]["files"]);
     assert_eq!(shown["config"]["env"]["HI"], greeting);
 }
@@ -105,7 +105,7 @@ async fn what_is_not_served_is_a_plain_404_before_anybody_is_asked_who_they_are(
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_not_met_is_408_and_a_strange_state_400() {
     let server = platform();
-    let (path, _) = made(&server, image()).await;
+    let (path, _) = create(&server, image()).await;
     let wait = |query: &str| format!("{path}/wait?{query}");
     let (status, said) = ask(
         &server,
@@ -126,18 +126,18 @@ async fn a_wait_that_is_not_met_is_408_and_a_strange_state_400() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
     let server = platform();
-    let (path, _) = made(&server, image()).await;
+    let (path, _) = create(&server, image()).await;
     ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     let lease = format!("{path}/lease");
-    let (status, taken) = ask(
+    let (status, answered) = ask(
         &server,
         "POST",
         &lease,
         json!({"ttl": 10, "description": "x"}),
     )
     .await;
-    assert_eq!((status, &taken["status"]), (201, &json!("success")));
-    let nonce = taken["data"]["nonce"].as_str().unwrap();
+    assert_eq!((status, &answered["status"]), (201, &json!("success")));
+    let nonce = answered["data"]["nonce"].as_str().unwrap();
     for (method, to) in [
         ("POST", "/stop"),
         ("POST", "/cordon"),
@@ -193,8 +193,8 @@ async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
 async fn apps_are_made_listed_and_deleted() {
     let server = platform();
     let shop = json!({"app_name": "market", "org_slug": "acme"});
-    let (status, made) = ask(&server, "POST", "/v1/apps", shop.clone()).await;
-    assert_eq!((status, made["name"].as_str()), (201, Some("market")));
+    let (status, created) = ask(&server, "POST", "/v1/apps", shop.clone()).await;
+    assert_eq!((status, created["name"].as_str()), (201, Some("market")));
     let (status, said) = ask(&server, "POST", "/v1/apps", shop).await;
     assert_eq!((status, said["status"].as_str()), (422, Some("name_taken")));
     let (_, listed) = ask(&server, "GET", "/v1/apps?org_slug=acme", Value::Null).await;
@@ -217,7 +217,7 @@ async fn a_volume_belongs_to_one_machine_and_shows_in_its_config() {
     let place = format!("/v1/apps/shop/volumes/{id}");
     let mounts = json!([{"path": "/data", "volume": id}]);
     let body = json!({"region": "ams", "config": {"image": "x", "mounts": mounts}});
-    let (_, shown) = made(&server, body.clone()).await;
+    let (_, shown) = create(&server, body.clone()).await;
     assert_eq!(shown["config"]["mounts"][0]["size_gb"], 7);
     assert_eq!(shown["config"]["mounts"][0]["name"], "data");
     let (status, said) = ask(&server, "POST", MACHINES, body).await;
@@ -247,7 +247,7 @@ async fn lists_are_filtered_as_documented() {
     let server = platform();
     for (region, group) in [("ams", "web"), ("gru", "web"), ("gru", "jobs")] {
         let config = json!({"image": "x", "metadata": {"fly_process_group": group}});
-        made(&server, json!({"region": region, "config": config})).await;
+        create(&server, json!({"region": region, "config": config})).await;
     }
     let count = async |query: &str| {
         let (_, list) = ask(&server, "GET", &format!("{MACHINES}?{query}"), Value::Null).await;
@@ -288,14 +288,14 @@ async fn releases_are_numbered_and_the_newest_is_current() {
     assert_eq!(ask(&server, "GET", current, Value::Null).await.0, 404);
     for _ in 0..2 {
         let body = json!({"app_name": "shop", "image": "x", "strategy": "ROLLING"});
-        let (status, made) = ask(&server, "POST", "/api/v1/releases", body).await;
+        let (status, created) = ask(&server, "POST", "/api/v1/releases", body).await;
         assert_eq!(
-            (status, &made["release"]["in_progress"]),
+            (status, &created["release"]["in_progress"]),
             (201, &json!(true))
         );
         let path = format!(
             "/api/v1/releases/{}",
-            made["release"]["id"].as_str().unwrap()
+            created["release"]["id"].as_str().unwrap()
         );
         ask(&server, "PATCH", &path, json!({"status": "complete"})).await;
     }
@@ -307,7 +307,7 @@ async fn releases_are_numbered_and_the_newest_is_current() {
 #[tokio::test(start_paused = true)]
 async fn every_update_is_a_version_and_all_of_them_can_be_read() {
     let server = platform();
-    let (path, first) = made(&server, image()).await;
+    let (path, first) = create(&server, image()).await;
     ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     let other = json!({"config": {"image": "registry.fly.io/shop:v8"}});
     let (status, second) = ask(&server, "POST", &path, other.clone()).await;
@@ -325,7 +325,7 @@ async fn every_update_is_a_version_and_all_of_them_can_be_read() {
 #[tokio::test(start_paused = true)]
 async fn a_host_without_room_answers_as_the_platform_does() {
     let server = platform();
-    let (path, _) = made(&server, image()).await;
+    let (path, _) = create(&server, image()).await;
     ask(&server, "GET", &format!("{path}/wait"), Value::Null).await;
     let draining = "deploys to this host are temporarily disabled";
     let no_room = |message: Option<&str>| FaultEffect::NoRoom {

@@ -35,11 +35,11 @@ fn create(name: &str) -> CreateCall {
 async fn started(server: &Server) -> Machine {
     let provider = provider(server);
     let call = Call::Create(Box::new(create("web-a")));
-    let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
-    provider.release_lease(&app(), &made.id).await.unwrap();
+    let created = provider.call(&app(), &call).await.unwrap().machine.unwrap();
+    provider.release_lease(&app(), &created.id).await.unwrap();
     let patience = Duration::from_secs(30);
     let waited = provider
-        .wait(&app(), &made.id, WaitUntil::Started, patience)
+        .wait(&app(), &created.id, WaitUntil::Started, patience)
         .await;
     waited.unwrap()
 }
@@ -77,7 +77,7 @@ async fn machines_of_one_list_share_equal_configs() {
 /// Holds rule 25.
 #[tokio::test(start_paused = true)]
 async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not() {
-    for (effect, class, made) in [
+    for (effect, class, created) in [
         (
             FaultEffect::LoseAfter { status: 408 },
             ErrorClass::Unknown,
@@ -118,7 +118,7 @@ async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not
         assert_eq!(error.class, class, "{effect:?}: {error}");
         assert_eq!(
             server.world().operator("shop").created_count(),
-            made,
+            created,
             "{effect:?}"
         );
         assert!(!format!("{error:?}").contains(TOKEN));
@@ -142,8 +142,8 @@ async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_
     assert_eq!(error.code, "connection_lost");
     let nowhere = access("http://127.0.0.1:9");
     let transport = aeroform::provider::fly::HttpTransport::new(&nowhere).unwrap();
-    let nobody = aeroform::provider::fly::FlyProvider::new(transport, nowhere);
-    let error = nobody.call(&app(), &call).await.unwrap_err();
+    let unreachable = aeroform::provider::fly::FlyProvider::new(transport, nowhere);
+    let error = unreachable.call(&app(), &call).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient, "{error}");
     assert_eq!(error.code, "no_connection");
     assert!(!error.message.contains(TOKEN));
@@ -161,14 +161,14 @@ async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
         server.world().inject(Fault::on(action, unseen()).times(2));
     }
     let call = Call::Create(Box::new(create("web-a")));
-    let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
+    let created = provider.call(&app(), &call).await.unwrap().machine.unwrap();
     let patience = Duration::from_secs(30);
     let app = app();
-    let wait = || provider.wait(&app, &made.id, WaitUntil::Started, patience);
+    let wait = || provider.wait(&app, &created.id, WaitUntil::Started, patience);
     wait().await.unwrap();
     // What is gone later is gone, and so is what was to go.
     server.world().inject(Fault::on("get", unseen()));
-    let error = provider.get(&app, &made.id).await.unwrap_err();
+    let error = provider.get(&app, &created.id).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient);
     tokio::time::sleep(Duration::from_secs(11)).await;
     for action in ["wait", "get"] {
@@ -176,7 +176,7 @@ async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
     }
     let error = wait().await.unwrap_err();
     assert_eq!(error.class, ErrorClass::NotFound);
-    let error = provider.get(&app, &made.id).await.unwrap_err();
+    let error = provider.get(&app, &created.id).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::NotFound);
 }
 
@@ -255,13 +255,13 @@ async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
     let provider = provider(&server);
     provider.list(&app()).await.unwrap();
     let call = Call::Create(Box::new(create("web-a")));
-    let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
-    let path = format!("/v1/apps/shop/machines/{}", made.id);
+    let created = provider.call(&app(), &call).await.unwrap().machine.unwrap();
+    let path = format!("/v1/apps/shop/machines/{}", created.id);
     let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
     assert_eq!(shown["config"]["metadata"]["fly_release_id"], "r7");
     let (status, _) = ask(&server, "POST", &format!("{path}/cordon"), Value::Null).await;
     assert_eq!(status, 409);
-    provider.release_lease(&app(), &made.id).await.unwrap();
+    provider.release_lease(&app(), &created.id).await.unwrap();
     let (status, _) = ask(&server, "POST", &format!("{path}/cordon"), Value::Null).await;
     assert_eq!(status, 200);
 }
@@ -278,8 +278,8 @@ async fn a_machine_whose_config_nobody_understands_hides_no_other() {
         ("odd", json!({"image": "x", "env": 7})),
         ("fine", json!({"image": "x"})),
     ] {
-        let made = server.world().operator("shop").add(name, "ams", config);
-        assert!(made.is_some());
+        let created = server.world().operator("shop").add(name, "ams", config);
+        assert!(created.is_some());
     }
     let listed = provider(&server).list(&app()).await.unwrap().machines;
     assert_eq!(listed.len(), 5);
@@ -356,7 +356,7 @@ async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
     assert_eq!((release.version, release.in_progress), (1, true));
     assert_eq!(release.image.as_deref(), Some("x"));
     assert!(release.created_at.is_some() && release.user.is_some());
-    for (status, is_told) in [
+    for (status, is_reported) in [
         (401, false),
         (403, false),
         (404, false),
@@ -366,7 +366,7 @@ async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
         let message = "no".to_owned();
         let refuse = FaultEffect::Refuse { status, message };
         server.world().inject(Fault::on("releases", refuse));
-        assert_eq!(newest().await.is_err(), is_told, "{status}");
+        assert_eq!(newest().await.is_err(), is_reported, "{status}");
     }
     let slow = FaultEffect::SlowAnswer(Duration::from_secs(60));
     server.world().inject(Fault::on("releases", slow));

@@ -43,9 +43,14 @@ async fn answered(effect: FaultEffect) -> String {
 
 async fn unconnected() -> String {
     let access = access("http://127.0.0.1:9");
-    let nobody = FlyProvider::new(HttpTransport::new(&access).unwrap(), access);
+    let unreachable = FlyProvider::new(HttpTransport::new(&access).unwrap(), access);
     let app = AppName::new("shop").unwrap();
-    nobody.describe(&app).await.unwrap_err().code.to_owned()
+    unreachable
+        .describe(&app)
+        .await
+        .unwrap_err()
+        .code
+        .to_owned()
 }
 
 const LONG: &str = "fm2_lJPECAAAAAAAAAAAxyz";

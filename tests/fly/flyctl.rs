@@ -40,8 +40,8 @@ fn path(id: &str, rest: &str) -> String {
 /// What flyctl does to change a Machine: lease, read, send all of it back, wait, let go.
 async fn update(server: &Server, id: &str, change: impl Fn(&mut Value)) {
     let lease = path(id, "/lease?ttl=13");
-    let (_, taken) = ask(server, "POST", &lease, Value::Null).await;
-    let nonce = taken["data"]["nonce"].as_str();
+    let (_, lease) = ask(server, "POST", &lease, Value::Null).await;
+    let nonce = lease["data"]["nonce"].as_str();
     let (_, mut shown) = ask(server, "GET", &path(id, ""), Value::Null).await;
     change(&mut shown["config"]);
     let body = json!({"config": shown["config"], "region": shown["region"], "skip_launch": false});
@@ -54,9 +54,9 @@ async fn update(server: &Server, id: &str, change: impl Fn(&mut Value)) {
 /// `fly deploy` of this image: a release, and every Machine with its keys.
 async fn deploy(server: &Server, image: Option<&str>) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING", "definition": {}});
-    let (status, made) = ask(server, "POST", "/api/v1/releases", body).await;
+    let (status, created) = ask(server, "POST", "/api/v1/releases", body).await;
     assert_eq!(status, 201);
-    let release = &made["release"];
+    let release = &created["release"];
     let mark = format!("/api/v1/releases/{}", release["id"].as_str().unwrap());
     ask(server, "PATCH", &mark, json!({"status": "running"})).await;
     for id in ids(server) {
@@ -90,18 +90,18 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     for id in ids(&server) {
         update(&server, &id, |config| config["env"]["A"] = "1".into()).await;
     }
-    let (made, _) = team.planned(&two("", PINNED)).await;
-    assert_eq!(reverts(&made), [""; 0]);
+    let (created, _) = team.planned(&two("", PINNED)).await;
+    assert_eq!(reverts(&created), [""; 0]);
     team.settle(&two("", PINNED)).await;
     deploy(&server, None).await;
-    let (made, _) = team.planned(&two("", PINNED)).await;
-    assert!(made.is_empty());
+    let (created, _) = team.planned(&two("", PINNED)).await;
+    assert!(created.is_empty());
     let theirs = format!("r.example/shop:v9@sha256:{}", "9".repeat(64));
     deploy(&server, Some(&theirs)).await;
-    let (made, _) = team.planned(&two("", PINNED)).await;
+    let (created, _) = team.planned(&two("", PINNED)).await;
     let reported = format!("reverts release v4 (sha256:999999999999) to {ours} on 2 Machines");
-    assert_eq!(reverts(&made), [reported.as_str()]);
-    let approval = required_approval(&made);
+    assert_eq!(reverts(&created), [reported.as_str()]);
+    let approval = required_approval(&created);
     let yes = ApprovalFlags {
         auto_approve: true,
         ..ApprovalFlags::default()
@@ -113,8 +113,8 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     };
     assert!(approval.not_covered_by(&may).is_empty());
     // Where nobody pins an image what runs stays, and nothing is taken back.
-    let (made, _) = team.planned(&two("", "")).await;
-    assert_eq!(reverts(&made), [""; 0]);
+    let (created, _) = team.planned(&two("", "")).await;
+    assert_eq!(reverts(&created), [""; 0]);
     // Ours is the newest again, under a number of its own.
     let ran = team.settle(&two("", PINNED)).await;
     assert_eq!(ran.plan.newest_release, Some(4));
@@ -149,9 +149,9 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
             };
             server.world().inject(Fault::on("update", no).nth(2));
         }
-        let made = plan(&two("", PINNED), &team.known, Some(&observed), &options);
+        let created = plan(&two("", PINNED), &team.known, Some(&observed), &options);
         let ran = team
-            .carry_out(&two("", PINNED), (made, observed), Cancel::never())
+            .carry_out(&two("", PINNED), (created, observed), Cancel::never())
             .await;
         assert!(
             ran.report
@@ -162,14 +162,14 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
         // One is of our release 3 by now, and the other one still of theirs.
         let reported =
             ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 1 Machine"];
-        let (made, _) = team.planned(&two("", PINNED)).await;
-        assert_eq!(reverts(&made), reported, "excluded: {is_excluded}");
+        let (created, _) = team.planned(&two("", PINNED)).await;
+        assert_eq!(reverts(&created), reported, "excluded: {is_excluded}");
         assert_eq!(team.known.release, Some(1));
         // What somebody does to ours by hand is no release of theirs.
         let other = ids(&server).into_iter().max().unwrap();
         update(&server, &other, |config| config["env"]["A"] = "1".into()).await;
-        let (made, _) = team.planned(&two("", PINNED)).await;
-        assert_eq!(reverts(&made), reported, "excluded: {is_excluded}");
+        let (created, _) = team.planned(&two("", PINNED)).await;
+        assert_eq!(reverts(&created), reported, "excluded: {is_excluded}");
         let ran = team.settle(&two("", PINNED)).await;
         assert_eq!(
             team.known.release,
@@ -226,8 +226,8 @@ async fn what_a_release_has_made_anew_is_taken_back_as_well() {
         config["metadata"]["fly_release_version"] = "9".into();
         config["metadata"]["fly_release_id"] = "r9".into();
         let body = json!({"config": config, "region": shown["region"]});
-        let (_, made) = ask(&server, "POST", "/v1/apps/shop/machines", body).await;
-        let new = made["id"].as_str().unwrap();
+        let (_, created) = ask(&server, "POST", "/v1/apps/shop/machines", body).await;
+        let new = created["id"].as_str().unwrap();
         ask(
             &server,
             "GET",
@@ -238,14 +238,14 @@ async fn what_a_release_has_made_anew_is_taken_back_as_well() {
         ask(&server, "DELETE", &path(&id, "?kill=true"), Value::Null).await;
     }
     let observed = observe(&provider, &two("", PINNED).app, &team.known).await;
-    let made = plan(
+    let created = plan(
         &two("", PINNED),
         &team.known,
         Some(&observed.unwrap()),
         &Options::default(),
     );
     assert_eq!(
-        reverts(&made),
+        reverts(&created),
         ["reverts release v9 (sha256:999999999999) to sha256:111111111111 on 2 Machines"]
     );
 }
@@ -254,8 +254,8 @@ async fn what_a_release_has_made_anew_is_taken_back_as_well() {
 async fn clone(server: &Server, id: &str) {
     let (_, shown) = ask(server, "GET", &path(id, ""), Value::Null).await;
     let body = json!({"config": shown["config"], "region": shown["region"]});
-    let (_, made) = ask(server, "POST", "/v1/apps/shop/machines", body).await;
-    let id = made["id"].as_str().unwrap();
+    let (_, created) = ask(server, "POST", "/v1/apps/shop/machines", body).await;
+    let id = created["id"].as_str().unwrap();
     ask(server, "GET", &path(id, "/wait?state=started"), Value::Null).await;
 }
 
@@ -294,8 +294,8 @@ async fn after(desired: &Desired, something: impl AsyncFnOnce(&Server, &[String]
     let mut team = FlyFixture::of(&provider);
     team.settle(desired).await;
     something(&server, &ids(&server)).await;
-    let (made, _) = team.planned(desired).await;
-    let words = said(&made);
+    let (created, _) = team.planned(desired).await;
+    let words = said(&created);
     // What a plan says is also what comes of it.
     team.apply(desired).await;
     team.settle(desired).await;
@@ -413,12 +413,12 @@ async fn volumes() {
     let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
     team.settle(&app(1)).await;
-    let made = server.world().operator("shop").volumes();
-    assert_eq!(made.len(), 1);
+    let created = server.world().operator("shop").volumes();
+    assert_eq!(created.len(), 1);
     // `fly volumes create`, and `fly volumes extend` of the one that is in use.
     let body = json!({"name": "data", "region": "ams", "size_gb": 5, "encrypted": true});
     ask(&server, "POST", "/v1/apps/shop/volumes", body).await;
-    let id = made[0]["id"].as_str().unwrap();
+    let id = created[0]["id"].as_str().unwrap();
     let extend = format!("/v1/apps/shop/volumes/{id}/extend");
     let (status, _) = ask(&server, "PUT", &extend, json!({"size_gb": 9})).await;
     assert_eq!(status, 200);

@@ -335,9 +335,9 @@ fn looked_at(observed: &Observed) -> (String, usize) {
         cut_words: false,
     };
     terminal::status(&view, &style, &mut text).unwrap();
-    let made = plan(&desired, &known, Some(observed), &Options::default());
+    let planned = plan(&desired, &known, Some(observed), &Options::default());
     let is_one_more = |action: &Action| matches!(action, Action::Create { replaces: None, .. });
-    let creates = made
+    let creates = planned
         .changes()
         .filter(|(_, change)| is_one_more(&change.action));
     (text, creates.count())
@@ -383,19 +383,19 @@ async fn no_odd_field_hides_a_recorded_machine() {
         let body: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let machines = body["machines"].as_array().unwrap();
         let app = json!({"id": "x1", "machine_count": machines.len()});
-        let look = async |machines: &[Value]| {
+        let observe = async |machines: &[Value]| {
             let list = json!(machines).to_string();
             seen(&provider(&app, &list, &body["volumes"]))
                 .await
                 .unwrap()
         };
-        let plain = look(machines).await;
+        let plain = observe(machines).await;
         for (field, value) in odd_fields() {
             let mut odd = machines.clone();
             for machine in &mut odd {
                 merge(machine, &json!({field: value}));
             }
-            let read = look(&odd).await;
+            let read = observe(&odd).await;
             let reported = || format!("{}: {field}: {value}", path.display());
             assert_eq!(read.unreadable, Vec::<String>::new(), "{}", reported());
             for (id, machine) in &plain.machines {

@@ -109,7 +109,7 @@ async fn every_field_and_every_unknown_key_of_machine_config_reaches_the_platfor
     let mut all = Vec::new();
     leaves(&config, "", &mut all);
     assert!(all.len() > 100, "the table has {} leaves", all.len());
-    let (mut kept, mut lost) = (0, Vec::new());
+    let (mut equal, mut lost) = (0, Vec::new());
     for (path, value) in &all {
         let found = sent.pointer(path);
         // Containers get the image of the app.
@@ -117,11 +117,11 @@ async fn every_field_and_every_unknown_key_of_machine_config_reaches_the_platfor
         match (is_replaced(path), found) {
             (true, Some(found)) if found == value => lost.push(format!("{path} was sent")),
             (true, _) => {}
-            (false, Some(found)) if found == value || is_image => kept += 1,
+            (false, Some(found)) if found == value || is_image => equal += 1,
             (false, found) => lost.push(format!("{path}: {value} became {found:?}")),
         }
     }
-    println!("{kept} of {} leaves of machine_config are sent", all.len());
+    println!("{equal} of {} leaves of machine_config are sent", all.len());
     assert!(lost.is_empty(), "{}", lost.join("\n"));
     // What the state remembers is what was sent, and an update loses nothing of it.
     let text = state::write(&team.known);

@@ -238,8 +238,8 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
         let mut volume = None;
         if mounted {
             let body = json!({"name": "data", "region": "ams", "size_gb": 1});
-            let (_, made) = ask(&server, "POST", "/v1/apps/shop/volumes", body).await;
-            volume = made["id"].as_str().map(str::to_owned);
+            let (_, created) = ask(&server, "POST", "/v1/apps/shop/volumes", body).await;
+            volume = created["id"].as_str().map(str::to_owned);
         }
         let before = live(&mut dice, volume.as_deref());
         server

@@ -247,17 +247,17 @@ async fn every_body_is_listed_and_with_its_file_nothing_is_planned() {
         let observed = observe(&provider, &desired.app, &known).await.unwrap();
         assert_eq!(observed.machines.len(), machines.len(), "{}", body.file);
         read += machines.len();
-        let made = plan(&desired, &known, Some(&observed), &Options::default());
-        let done = done(&made);
-        let reported = || format!("{}: {done:?} {:#?}", body.file, made.refusals);
+        let planned = plan(&desired, &known, Some(&observed), &Options::default());
+        let done = done(&planned);
+        let reported = || format!("{}: {done:?} {:#?}", body.file, planned.refusals);
         if body.ours == 0 {
             // Whoever they are, nobody touches them.
             assert!(done.keys().all(|what| *what == "create"), "{}", reported());
             let unknown = machines.iter().any(|m| !m["config"].is_object());
-            assert_eq!(!made.refusals.is_empty(), unknown, "{}", reported());
+            assert_eq!(!planned.refusals.is_empty(), unknown, "{}", reported());
             continue;
         }
-        assert!(made.refusals.is_empty(), "{}", reported());
+        assert!(planned.refusals.is_empty(), "{}", reported());
         let readable = machines.iter().any(|m| m["config"].is_object());
         let many = |what| done.get(what).map_or(0, Vec::len);
         let adopted = if readable { body.ours } else { 0 };
@@ -268,12 +268,12 @@ async fn every_body_is_listed_and_with_its_file_nothing_is_planned() {
             reported()
         );
         assert_eq!(
-            made.changes().count(),
+            planned.changes().count(),
             adopted + body.differ,
             "{}",
             reported()
         );
-        let changed = fields(&made);
+        let changed = fields(&planned);
         assert!(
             changed.iter().all(|path| path.starts_with("env.")),
             "{changed:?}"
@@ -402,8 +402,8 @@ async fn an_update_of_every_body_keeps_what_nobody_knows_and_leaves_others_alone
             }
             continue;
         }
-        let (made, _) = team.planned(&body.changed()).await;
-        let updated = done(&made).remove("update").unwrap_or_default();
+        let (planned, _) = team.planned(&body.changed()).await;
+        let updated = done(&planned).remove("update").unwrap_or_default();
         let readable = before.values().any(|config| !config.is_null());
         assert_eq!(
             updated.len(),

@@ -115,7 +115,7 @@ async fn a_lost_answer_makes_no_second_release() {
         (FaultEffect::LoseBefore { status: 500 }, 1),
         (FaultEffect::BreakBefore, 1),
     ];
-    for (effect, made) in lost {
+    for (effect, created) in lost {
         let server = platform();
         let provider = provider(&server);
         let mut team = FlyFixture::of(&provider);
@@ -123,7 +123,7 @@ async fn a_lost_answer_makes_no_second_release() {
         let ran = team.settle(&shop(ONE, 1)).await;
         assert_eq!(unregistered(&ran.events), [None], "{effect:?}");
         let all = registered(&server).await;
-        assert_eq!(all.len(), made, "{effect:?}");
+        assert_eq!(all.len(), created, "{effect:?}");
         assert_eq!(all[0], complete(1), "{effect:?}");
         assert_eq!(stamped(&server), [("1".to_owned(), true)], "{effect:?}");
     }
@@ -215,18 +215,18 @@ async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_n
         message,
     };
     server.world().inject(Fault::on("releases", refuse));
-    let (made, _) = team.planned(&shop(ONE, 1)).await;
-    assert_eq!(codes(&made), ["release_unknown"]);
+    let (created, _) = team.planned(&shop(ONE, 1)).await;
+    assert_eq!(codes(&created), ["release_unknown"]);
     let message = "no".to_owned();
     let refuse = FaultEffect::Refuse {
         status: 404,
         message,
     };
     server.world().inject(Fault::on("releases", refuse));
-    let (made, _) = team.planned(&shop(ONE, 1)).await;
-    assert_eq!(codes(&made), [""; 0]);
+    let (created, _) = team.planned(&shop(ONE, 1)).await;
+    assert_eq!(codes(&created), [""; 0]);
     let body = json!({"app_name": "shop", "image": ONE, "strategy": "ROLLING"});
     ask(&server, "POST", "/api/v1/releases", body).await;
-    let (made, _) = team.planned(&shop(TWO, 1)).await;
-    assert_eq!(made.release.unwrap().number, 3);
+    let (created, _) = team.planned(&shop(TWO, 1)).await;
+    assert_eq!(created.release.unwrap().number, 3);
 }

@@ -40,9 +40,9 @@ impl<'a> FlyFixture<'a> {
     pub(crate) async fn planned(&self, desired: &Desired) -> (Plan, Observed) {
         let observed = observe(self.provider, &desired.app, &self.known).await;
         let observed = observed.unwrap();
-        let made = plan(desired, &self.known, Some(&observed), &Options::default());
-        assert_eq!(made.refusals, []);
-        (made, observed)
+        let planned = plan(desired, &self.known, Some(&observed), &Options::default());
+        assert_eq!(planned.refusals, []);
+        (planned, observed)
     }
 
     pub(crate) async fn apply(&mut self, desired: &Desired) -> ExecutedRun {
@@ -61,15 +61,15 @@ impl<'a> FlyFixture<'a> {
             mode: aeroform::core::plan::PlanMode::RefreshOnly,
             ..Options::default()
         };
-        let made = plan(desired, &self.known, Some(&observed), &options);
-        self.carry_out(desired, (made, observed), Cancel::never())
+        let planned = plan(desired, &self.known, Some(&observed), &options);
+        self.carry_out(desired, (planned, observed), Cancel::never())
             .await
     }
 
     pub(crate) async fn carry_out(
         &mut self,
         desired: &Desired,
-        (made, observed): (Plan, Observed),
+        (planned, observed): (Plan, Observed),
         cancel: Cancel,
     ) -> ExecutedRun {
         self.runs += 1;
@@ -84,7 +84,7 @@ impl<'a> FlyFixture<'a> {
             cancel,
             parallelism: self.parallelism,
         };
-        let (ran, next) = carry_out(run_spec, made).await;
+        let (ran, next) = carry_out(run_spec, planned).await;
         self.known = next;
         ran
     }
@@ -220,8 +220,8 @@ async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
             tokio::time::sleep(Duration::from_secs(60)).await;
             team.apply(&web(3, 2)).await;
             team.settle(&web(3, 2)).await;
-            let made = server.world().operator("shop").created_count();
-            assert_eq!(made, 5, "{action} {effect:?}");
+            let planned = server.world().operator("shop").created_count();
+            assert_eq!(planned, 5, "{action} {effect:?}");
             assert_eq!(leased(&server).await, [""; 0], "{action} {effect:?}");
         }
     }
@@ -292,9 +292,9 @@ async fn a_new_machine_is_made_of_the_digest_that_runs_after_its_tag_has_moved()
     let digest = |number: u32| format!("sha256:{number:064}");
     server.world().operator("shop").push(TAG, &digest(1));
     let body = serde_json::json!({"region": "ams", "config": config});
-    let (status, made) = ask(&server, "POST", "/v1/apps/shop/machines", body).await;
-    assert_eq!(status, 200, "{made}");
-    assert_eq!(made["image_ref"]["digest"], digest(1));
+    let (status, planned) = ask(&server, "POST", "/v1/apps/shop/machines", body).await;
+    assert_eq!(status, 200, "{planned}");
+    assert_eq!(planned["image_ref"]["digest"], digest(1));
     server.world().operator("shop").push(TAG, &digest(2));
     tokio::time::sleep(Duration::from_secs(60)).await;
 

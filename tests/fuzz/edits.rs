@@ -77,7 +77,7 @@ fn read(input: &[u8]) -> String {
     let edits = all(&before, chance);
     let mut answers: Vec<String> = (0..EACH.min(edits.len()))
         .map(|at| &edits[(chance / 8 + at * 5) % edits.len()])
-        .map(|made| tried(fly, ours, &before, made))
+        .map(|requested| outcome_of(fly, ours, &before, requested))
         .collect();
     answers.sort();
     answers.dedup();
@@ -162,16 +162,16 @@ fn all(desired: &Desired, chance: usize) -> Vec<Edit> {
 }
 
 /// Makes one edit, and judges what came of it.
-fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String {
+fn outcome_of(fly: &str, ours: Option<&str>, before: &Desired, requested: &Edit) -> String {
     let files = ManifestFiles {
         fly: file("fly.toml", fly),
         aeroform_path: "aeroform.toml",
         aeroform: ours.map(str::as_bytes),
         new_file_header: "provider = \"local\"\n",
     };
-    let kind = format!("{made:?}");
+    let kind = format!("{requested:?}");
     let kind = kind.split([' ', '{']).next().unwrap_or_default();
-    let edited = match edit(files, &overrides(), before, std::slice::from_ref(made)) {
+    let edited = match edit(files, &overrides(), before, std::slice::from_ref(requested)) {
         Ok(edited) => edited,
         Err(EditError::NotToml { .. }) => panic!("fly.toml is TOML"),
         Err(EditError::UnsupportedForm { .. }) => return format!("{kind}:exotic"),
@@ -181,10 +181,10 @@ fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String
     let ours_after = edited.aeroform.as_deref().or(ours);
     let after = expected(fly_after, ours_after).expect("what was edited can be read");
     assert_eq!(normalized(after), normalized(edited.desired.clone()));
-    assert_edit_is_exact(before, &edited.desired, made);
-    assert_only_edit_changed(fly, fly_after, before, made);
+    assert_edit_is_exact(before, &edited.desired, requested);
+    assert_only_edit_changed(fly, fly_after, before, requested);
     if let (Some(text), Some(after)) = (ours, ours_after) {
-        assert_only_edit_changed(text, after, before, made);
+        assert_only_edit_changed(text, after, before, requested);
     }
     let changed = |new: &Option<String>| if new.is_some() { "~" } else { "=" };
     format!(

@@ -117,10 +117,10 @@ impl Fuzzer {
                 }
                 Err(message) => {
                     let small = self.shrunk(input);
-                    let kept = keep(&self.folder, &small);
+                    let saved = keep(&self.folder, &small);
                     panic!(
                         "input {inputs} of seed {seed} fails: {message}\nkept as {}",
-                        kept.display()
+                        saved.display()
                     );
                 }
             }
@@ -225,12 +225,12 @@ fn a_planted_bug_is_found_cut_down_kept_and_found_again() {
         "{messages}"
     );
     assert!(message(&*again.err().unwrap()).contains("fails again"));
-    let kept = fs::read_dir(folder.path().join("planted"))
+    let saved = fs::read_dir(folder.path().join("planted"))
         .unwrap()
         .next()
         .unwrap()
         .unwrap();
-    let mut small = fs::read(kept.path()).unwrap();
+    let mut small = fs::read(saved.path()).unwrap();
     small.sort_unstable();
     let mut least = b"[[moved]]65536".to_vec();
     least.sort_unstable();

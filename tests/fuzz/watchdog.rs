@@ -28,8 +28,8 @@ impl InputWatchdog {
                 if let Some((since, input)) =
                     hanging.filter(|(since, _)| since.elapsed() > INPUT_TIMEOUT)
                 {
-                    let kept = super::engine::keep(&folder, &input);
-                    eprintln!("hangs for {:?}: {}", since.elapsed(), kept.display());
+                    let saved = super::engine::keep(&folder, &input);
+                    eprintln!("hangs for {:?}: {}", since.elapsed(), saved.display());
                     // A thread cannot be stopped, so the process is.
                     std::process::exit(101);
                 }

@@ -111,8 +111,8 @@ pub(crate) fn an_app_whose_folder_is_removed_is_another_app_until_somebody_says_
     assert_eq!(refused.code, Some(4), "{refused:?}");
     assert!(refused.err.contains("--take-over"), "{refused:?}");
     assert!(app.process_table().everybody().is_empty());
-    let taken = app.run(&["apply", "-y", "--take-over"]);
-    assert_eq!(taken.code, Some(0), "{taken:?}");
+    let taken_over = app.run(&["apply", "-y", "--take-over"]);
+    assert_eq!(taken_over.code, Some(0), "{taken_over:?}");
     assert_ne!(app.scope(), scope);
     app.assert_matches(Manifests::Day, "the app was taken over");
 }

@@ -120,9 +120,9 @@ impl ProcessTable {
             ports.len() == self.trees.len() && ports.iter().all(|port| block.contains(port)),
             format!("ports are {ports:?}"),
         );
-        let kept: BTreeSet<&String> = self.supervisors.keys().collect();
+        let supervised: BTreeSet<&String> = self.supervisors.keys().collect();
         let alone = self.supervisors.values().all(|pids| pids.len() == 1);
-        wants(running == kept && alone, "supervisors".to_owned());
+        wants(running == supervised && alone, "supervisors".to_owned());
         let scope = app.scope();
         for (id, tree) in &self.trees {
             let is_so = tree.roots.len() == 1 && tree.shape == shape.name() && tree.scope == scope;

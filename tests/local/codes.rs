@@ -42,8 +42,8 @@ async fn every_code_of_local_machines_is_provoked() {
     });
     see(world.try_create("web-2", config).await.unwrap_err());
 
-    let nobody = MachineId::new("00000000000009").unwrap();
-    see(world.provider.get(&world.app, &nobody).await.unwrap_err());
+    let unknown = MachineId::new("00000000000009").unwrap();
+    see(world.provider.get(&world.app, &unknown).await.unwrap_err());
 
     let id = machine.id.clone();
     see(world.call(Call::Suspend { id }).await.unwrap_err());

@@ -270,10 +270,10 @@ fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
     };
     let mut stage = PlanFixture::with(&target("1"));
     let target = target("2");
-    let made = stage.plan(&target);
+    let planned = stage.plan(&target);
     // One has the new version and fails, the others have still to be updated.
-    let last = made.changes().map(|(id, _)| id).max().unwrap();
-    stage.carry_out_except(&target, &made, |id| {
+    let last = planned.changes().map(|(id, _)| id).max().unwrap();
+    stage.carry_out_except(&target, &planned, |id| {
         (id == last).then_some(Outcome::NotStarted)
     });
     stage.edit_outside("m00001", |machine| {

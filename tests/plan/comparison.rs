@@ -25,7 +25,7 @@ fn compare(stage: &PlanFixture, ours: &Desired, base: &Desired) -> (Plan, Compar
 }
 
 /// This change, then what is pending and dropped.
-fn told(stage: &PlanFixture, ours: &Desired, base: &Desired) -> String {
+fn comparison_lines(stage: &PlanFixture, ours: &Desired, base: &Desired) -> String {
     let (plan, compared) = compare(stage, ours, base);
     let counts = |summary| {
         let value = serde_json::to_value(summary).unwrap();
@@ -65,23 +65,23 @@ fn every_line_above_a_plan_with_a_base_is_provoked() {
     stage.apply(&desired([("web", web(3, "b"))]));
     let newer = state::write(&stage.known);
     let app = &stage.known.app;
-    let told = |own: (&str, Option<&str>), base: (&str, Option<&str>)| {
+    let remarks = |own: (&str, Option<&str>), base: (&str, Option<&str>)| {
         let copy = |(path, text)| StateCopy { path, text };
         state_remarks(copy(own), copy(base), app)
     };
     let (here, there) = ("state/shop.json", "stat/shop.json");
     let (old, new) = (Some(&*older), Some(&*newer));
-    assert_eq!(told((here, new), (here, new)), []);
-    assert_eq!(told((here, None), (here, None)), []);
+    assert_eq!(remarks((here, new), (here, new)), []);
+    assert_eq!(remarks((here, None), (here, None)), []);
     let all = [
-        told((here, old), (here, new)),
-        told((here, new), (here, old)),
-        told((here, Some("[]")), (here, new)),
-        told((here, new), (here, Some("[]"))),
-        told((here, None), (here, new)),
-        told((here, new), (here, None)),
-        told((there, None), (here, new)),
-        told((there, new), (here, new)),
+        remarks((here, old), (here, new)),
+        remarks((here, new), (here, old)),
+        remarks((here, Some("[]")), (here, new)),
+        remarks((here, new), (here, Some("[]"))),
+        remarks((here, None), (here, new)),
+        remarks((here, new), (here, None)),
+        remarks((there, None), (here, new)),
+        remarks((there, new), (here, new)),
         vec![
             old_app_note(app, "fly"),
             not_compared_note("../base", "no such folder"),
@@ -132,7 +132,7 @@ fn two_values_of_one_field_are_never_pending() {
         desired([("web", web(2, "b"))]),
         desired([("web", web(2, "c"))]),
     );
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group web: 2->2 changed (ams 2->2)
     update web ams m00001 [env.LOG]
     update web ams m00002 [env.LOG]
@@ -186,7 +186,7 @@ fn new_machines_and_removals_are_compared_by_number() {
     ]));
     let base = desired([("web", web(3, "a")), ("cron", group("cron").count(3))]);
     let ours = desired([("web", web(5, "a")), ("cron", group("cron").count(1))]);
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group cron: 3->1 changed (ams 3->1)
     group web: 3->5 changed (ams 3->5)
     destroy cron ams m00003 CountLowered: newest
@@ -195,7 +195,7 @@ fn new_machines_and_removals_are_compared_by_number() {
     pending: 1 create, 1 destroy
     ");
     let ours = desired([("web", web(5, "a"))]);
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group cron: 3->0 removed (ams 3->0)
     group web: 3->5 changed (ams 3->5)
     create web ams x2
@@ -205,7 +205,7 @@ fn new_machines_and_removals_are_compared_by_number() {
     pending: 1 create, 1 destroy
     ");
     let ours = desired([("web", web(2, "a")), ("cron", group("cron").count(4))]);
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group cron: 4->4 unchanged (ams 4->4)
     group web: 2->2 unchanged (ams 2->2)
     pending: nothing
@@ -219,7 +219,7 @@ fn new_machines_with_another_config_are_not_the_pending_ones() {
     let stage = PlanFixture::with(&desired([("web", web(2, "a"))]));
     let base = desired([("web", web(3, "a"))]);
     let ours = desired([("web", web(3, "b"))]);
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group web: 3->3 changed (ams 3->3)
     create web ams
     update web ams m00001 [env.LOG]
@@ -235,13 +235,13 @@ fn both_halves_of_a_replacement_are_pending_together() {
     stage.volumes = true;
     stage.apply(&desired([("db", group("db").count(1))]));
     let base = desired([("db", group("db").count(1).mount())]);
-    assert_snapshot!(told(&stage, &base, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &base, &base), @"
     group db: 1->1 unchanged (ams 1->1)
     pending: 1 replace
     ");
     let logs = json!({"env": {"LOG": "b"}});
     let ours = desired([("db", group("db").count(1).mount().config(logs))]);
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group db: 1->1 changed (ams 1->1)
     create db ams replaces m00001 [env.LOG mounts]
     destroy db ams m00001 Replaced: a mount was added: the Machine is replaced
@@ -255,12 +255,12 @@ fn protecting_a_group_is_part_of_the_change_that_does_it() {
     let stage = PlanFixture::with(&desired([("web", web(2, "a"))]));
     let base = desired([("web", web(2, "a"))]);
     let ours = desired([("web", web(2, "a").protected())]);
-    assert_snapshot!(told(&stage, &ours, &base), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group web: 2->2 unchanged (ams 2->2)
     record protects web
     pending: nothing
     ");
-    assert_snapshot!(told(&stage, &ours, &ours), @"
+    assert_snapshot!(comparison_lines(&stage, &ours, &ours), @"
     group web: 2->2 unchanged (ams 2->2)
     pending: nothing
     ");

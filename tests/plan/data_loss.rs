@@ -326,8 +326,8 @@ fn an_app_whose_machines_are_all_gone_can_be_destroyed() {
         mode: PlanMode::Destroy,
         ..Options::default()
     };
-    let made = stage.plan_with(&target, &options);
-    assert_eq!((&*made.refusals, made.summary().forget), (&[][..], 2));
+    let planned = stage.plan_with(&target, &options);
+    assert_eq!((&*planned.refusals, planned.summary().forget), (&[][..], 2));
 }
 
 #[test]
@@ -398,13 +398,13 @@ fn a_machine_leaves_its_group_only_once_the_one_that_takes_its_place_there_is_up
         machine: id("m00001"),
         to: group_name("jobs"),
     });
-    let made = stage.apply(&target);
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.apply(&target);
+    assert_snapshot!(lines(&planned), @"
     group jobs: 1->1 changed (ams 1->1)
     group web: 1->2 changed (ams 1->2)
     create web ams
     move jobs ams m00001 from web [env.FLY_PROCESS_GROUP init.cmd]
     ");
-    let steps: Vec<_> = made.changes().map(|(step, _)| step).collect();
-    assert_eq!(made.steps[steps[1].0 as usize].needs, [steps[0]]);
+    let steps: Vec<_> = planned.changes().map(|(step, _)| step).collect();
+    assert_eq!(planned.steps[steps[1].0 as usize].needs, [steps[0]]);
 }

@@ -19,11 +19,11 @@ use cases::{Case, EXCEEDS, NOTHING, OK, STALE, USAGE, rows};
 /// Both plans that a reviewer may have saved.
 fn files() -> [SavedPlan; 2] {
     let case = Case::reviewed();
-    let offline = plan(&case.wanted, &case.stage.known, None, &case.options);
-    [case.plan(), offline].map(|made| SavedPlan::of(&made))
+    let offline = plan(&case.desired, &case.stage.known, None, &case.options);
+    [case.plan(), offline].map(|planned| SavedPlan::of(&planned))
 }
 
-fn ends(plan: &Plan) -> String {
+fn outcome(plan: &Plan) -> String {
     match plan.refusals.first() {
         None if plan.is_empty() => NOTHING.to_owned(),
         None => OK.to_owned(),
@@ -40,7 +40,7 @@ fn applied(file: &SavedPlan, fresh: &Plan) -> String {
     if file.check_target(fresh).is_err() {
         "1 `other_plan`".to_owned()
     } else if file.differences(fresh).is_empty() {
-        ends(fresh)
+        outcome(fresh)
     } else {
         STALE.to_owned()
     }
@@ -51,7 +51,7 @@ fn expected(file: &SavedPlan, case: &Case, fresh: &Plan) -> (String, Vec<Excess>
     if file.check_target(fresh).is_err() {
         return ("1 `other_plan`".to_owned(), Vec::new());
     }
-    let found = file.excesses(fresh, &case.wanted);
+    let found = file.excesses(fresh, &case.desired);
     let allow = ApprovalFlags {
         reviewed: true,
         ..case.allow.clone()
@@ -63,7 +63,7 @@ fn expected(file: &SavedPlan, case: &Case, fresh: &Plan) -> (String, Vec<Excess>
     {
         "6 `consent_needed`".to_owned()
     } else {
-        ends(fresh)
+        outcome(fresh)
     };
     (verdict, found)
 }
@@ -155,7 +155,7 @@ fn a_plan_never_exceeds_itself_and_an_offline_one_never_the_online_one_of_the_sa
     let case = Case::reviewed();
     let fresh = case.plan();
     for file in files() {
-        assert_eq!(file.excesses(&fresh, &case.wanted), []);
+        assert_eq!(file.excesses(&fresh, &case.desired), []);
     }
     let kinds: BTreeSet<usize> = files()
         .iter()
@@ -167,20 +167,20 @@ fn a_plan_never_exceeds_itself_and_an_offline_one_never_the_online_one_of_the_sa
 /// A plan made before the first apply has no lineage; hidden values are compared all the same.
 #[test]
 fn a_plan_without_a_lineage_is_taken_for_any_and_hidden_values_are_compared() {
-    let wanted = |token: &str| {
+    let with_token = |token: &str| {
         let web = group("web")
             .count(2)
             .config(json!({"env": {"API_TOKEN": token}}));
         desired([("web", web)])
     };
     let stage = PlanFixture::empty();
-    let file = SavedPlan::of(&stage.offline(&wanted("hunter2")));
+    let file = SavedPlan::of(&stage.offline(&with_token("hunter2")));
     assert_eq!(file.lineage, None);
     let fresh = |token| {
-        let wanted = wanted(token);
-        let made = stage.plan(&wanted);
-        assert_eq!(file.check_target(&made), Ok(()));
-        file.excesses(&made, &wanted)
+        let desired = with_token(token);
+        let planned = stage.plan(&desired);
+        assert_eq!(file.check_target(&planned), Ok(()));
+        file.excesses(&planned, &desired)
     };
     assert_eq!(fresh("hunter2"), []);
     assert_eq!(

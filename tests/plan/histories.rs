@@ -19,8 +19,8 @@ fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
     assert!(stage.plan(&target).is_empty());
     let changed = group("web").count(2).config(json!({"env": {"A": "1"}}));
     let changed = desired([("web", changed)]);
-    let made = stage.plan(&changed);
-    assert_eq!((made.refusals, made.adopted_runs), (vec![], vec![]));
+    let planned = stage.plan(&changed);
+    assert_eq!((planned.refusals, planned.adopted_runs), (vec![], vec![]));
     stage.apply(&changed);
     let run = RunId::new("elsewhere").unwrap();
     assert!(stage.known.runs.iter().all(|listed| listed.run != run));
@@ -69,9 +69,9 @@ fn no_number_that_others_have_written_is_too_large_to_plan_with() {
         machine.stamps.serial = Some(u64::MAX);
     });
     let changed = group("web").count(1).config(json!({"env": {"A": "1"}}));
-    let made = stage.plan(&desired([("web", changed)]));
-    assert_eq!(made.release.as_ref().unwrap().number, u64::MAX);
-    let mut saved = SavedPlan::of(&made);
+    let planned = stage.plan(&desired([("web", changed)]));
+    assert_eq!(planned.release.as_ref().unwrap().number, u64::MAX);
+    let mut saved = SavedPlan::of(&planned);
     saved.serial = u64::MAX;
     let run = stage.known.runs[0].clone();
     stage.known.runs = vec![run; 50];
@@ -110,8 +110,11 @@ fn changed_outside(count: u32, releases: [u64; 2]) -> PlanFixture {
 #[test]
 fn a_state_that_names_no_release_tells_reverts_by_the_machines_that_are_as_it_says() {
     let reverts = |stage: &PlanFixture, count| {
-        let made = stage.plan(&desired([("web", group("web").count(count))]));
-        let of: Vec<Option<u64>> = made.changes().map(|(_, change)| change.reverts).collect();
+        let planned = stage.plan(&desired([("web", group("web").count(count))]));
+        let of: Vec<Option<u64>> = planned
+            .changes()
+            .map(|(_, change)| change.reverts)
+            .collect();
         of
     };
     // A deploy of some Machines, and one of all.

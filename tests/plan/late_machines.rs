@@ -13,12 +13,12 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
 /// were named meanwhile, or its group has got what it lacked.
 fn turned_up_late(first: &Desired, then: &Desired) -> PlanFixture {
     let mut stage = PlanFixture::empty();
-    let made = stage.plan(first);
-    let lost = nth(&made, 1, creates);
+    let planned = stage.plan(first);
+    let lost = nth(&planned, 1, creates);
     let mut shadow = stage.clone();
-    shadow.carry_out(first, &made);
+    shadow.carry_out(first, &planned);
     let name = {
-        let mut changes = made.changes();
+        let mut changes = planned.changes();
         changes
             .find(|(id, _)| *id == lost)
             .unwrap()
@@ -27,7 +27,7 @@ fn turned_up_late(first: &Desired, then: &Desired) -> PlanFixture {
             .name
             .clone()
     };
-    stage.carry_out_except(first, &made, |step| {
+    stage.carry_out_except(first, &planned, |step| {
         (step == lost).then(|| Outcome::Unknown {
             message: "no answer".to_owned(),
         })
@@ -44,8 +44,8 @@ fn turned_up_late(first: &Desired, then: &Desired) -> PlanFixture {
 
 /// Who is destroyed by an apply of this.
 fn goes(stage: &mut PlanFixture, target: &Desired) -> Vec<String> {
-    let made = stage.apply(target);
-    let gone = made
+    let planned = stage.apply(target);
+    let gone = planned
         .changes()
         .filter(|(_, change)| matches!(change.action, Action::Destroy { .. }));
     let id =
@@ -57,14 +57,17 @@ fn goes(stage: &mut PlanFixture, target: &Desired) -> Vec<String> {
 fn a_machine_that_turns_up_when_its_place_is_taken_is_one_too_many_and_says_so() {
     let web = |regions: &str| desired([("web", group("web").serves().list(regions))]);
     let mut stage = turned_up_late(&web("ams bog"), &web("fra gru"));
-    let made = stage.plan(&web("fra gru"));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan(&web("fra gru"));
+    assert_snapshot!(lines(&planned), @"
     group web: 3->2 changed (bog 1->0, fra 1->1, gru 1->1)
     adopt web bog l00001: not in the state
     destroy web bog l00001 CountLowered: count in its region is 0
     note late_machine web
     ");
-    let note = made.notes.iter().find(|note| note.code == "late_machine");
+    let note = planned
+        .notes
+        .iter()
+        .find(|note| note.code == "late_machine");
     assert_snapshot!(note.unwrap().message, @"1 Machine of group `web` (l00001) was created late: the create call of run run1 got no answer, and its place was filled or dropped since");
     // It goes only where its group is named.
     let all = ApprovalFlags {
@@ -72,7 +75,7 @@ fn a_machine_that_turns_up_when_its_place_is_taken_is_one_too_many_and_says_so()
         all_groups: true,
         ..ApprovalFlags::default()
     };
-    let open = required_approval(&made).not_covered_by(&all);
+    let open = required_approval(&planned).not_covered_by(&all);
     assert_snapshot!(open.typed[0].why, @"destroys 1 Machine of group `web` created by run run1, whose call got no answer");
     stage.apply(&web("fra gru"));
     assert_eq!(stage.observed.machines.len(), 2);
@@ -113,7 +116,7 @@ fn what_turned_up_late_does_not_keep_a_group_from_losing_its_protection() {
     let web = |regions: &str| group("web").serves().list(regions);
     let target = |group: DesiredGroup| desired([("web", group)]);
     let mut stage = turned_up_late(&target(web("ams bog")), &target(web("fra gru").protected()));
-    let made = stage.apply(&target(web("fra gru")));
-    assert_eq!((made.summary().adopt, made.groups[0].after), (1, 3));
+    let planned = stage.apply(&target(web("fra gru")));
+    assert_eq!((planned.summary().adopt, planned.groups[0].after), (1, 3));
     assert!(stage.known.protected_groups.is_empty());
 }

@@ -91,14 +91,14 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
         stage.observed.other_projects.insert(id, machine);
     }
     stage.observed.description.machine_count = Some(2);
-    let made = stage.plan(&target);
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan(&target);
+    assert_snapshot!(lines(&planned), @"
     group web: 0->2 added (ams 0->2)
     create web ams x2
     -- web: all created
     note other_project
     ");
-    let ports: Vec<_> = made
+    let ports: Vec<_> = planned
         .changes()
         .filter_map(|(_, change)| match &change.action {
             aeroform::core::plan::Action::Create { port, .. } => *port,
@@ -107,14 +107,17 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
         .collect();
     assert_eq!(ports, [8104, 8105]);
     // One of them is taken before the apply has the lock: the next one, and it is said.
-    let taken = &mut stage.observed.description.capabilities.ports_in_use;
-    taken.insert(8104);
+    let ports = &mut stage.observed.description.capabilities.ports_in_use;
+    ports.insert(8104);
     let fresh = stage.plan(&target);
     assert_eq!(
-        aeroform::core::plan::changed_ports(&made, &fresh),
+        aeroform::core::plan::changed_ports(&planned, &fresh),
         ["port 8104 was taken since the plan was shown: a new Machine of `web` gets port 8106"]
     );
-    let note = made.notes.iter().find(|note| note.code == "other_project");
+    let note = planned
+        .notes
+        .iter()
+        .find(|note| note.code == "other_project");
     let message = &note.unwrap().message;
     assert!(
         message.contains("2 Machines of the same app in `/there`"),

@@ -27,8 +27,8 @@ fn made_in(plan: &Plan) -> Vec<&str> {
 #[test]
 fn a_named_machine_goes_before_others_also_where_a_list_is_held_by_volumes() {
     let (stage, db) = two_of_four_with_volumes();
-    let made = stage.plan(&naming(db(3, "bog"), "m00002"));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan(&naming(db(3, "bog"), "m00002"));
+    assert_snapshot!(lines(&planned), @"
     group db: 4->3 changed (ams 4->1, bog 0->2)
     create db bog x2
     -- db: all created
@@ -46,8 +46,8 @@ fn the_place_of_a_named_machine_is_filled_in_its_own_region() {
         group("web").exact(&[("ams", 1), ("fra", 1)]),
     )]));
     let target = desired([("web", group("web").count(2))]);
-    let made = stage.plan(&naming(target, "m00002"));
-    assert_eq!(made_in(&made), ["fra"]);
+    let planned = stage.plan(&naming(target, "m00002"));
+    assert_eq!(made_in(&planned), ["fra"]);
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn of_several_that_vanished_only_as_many_are_made_again_as_are_wanted() {
     )]));
     stage.remove_machine("m00001");
     stage.remove_machine("m00002");
-    let made = stage.apply(&desired([("web", group("web").count(2))]));
-    assert_eq!((made_in(&made).len(), made.summary().destroy), (1, 0));
+    let planned = stage.apply(&desired([("web", group("web").count(2))]));
+    assert_eq!((made_in(&planned).len(), planned.summary().destroy), (1, 0));
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn a_standby_that_another_tool_has_replaced_is_not_made_a_second_time() {
     let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00002", "e1");
     stage.remove_machine("m00002");
-    let made = stage.plan(&target);
-    assert_eq!(made_in(&made), [""; 0], "{:#?}", made.summary_lines());
+    let planned = stage.plan(&target);
+    assert_eq!(made_in(&planned), [""; 0], "{:#?}", planned.summary_lines());
 }
 
 #[test]
@@ -89,11 +89,13 @@ fn a_standby_watches_the_successor_of_a_primary_that_is_replaced() {
     };
     let mut stage = PlanFixture::with(&jobs("1"));
     stage.edit_outside("m00001", |machine| machine.host = HostStatus::Unreachable);
-    let made = stage.plan(&jobs("2"));
-    let standby = made.changes().find_map(|(_, change)| match &change.action {
-        Action::Update { standby_for } if !standby_for.is_empty() => Some(standby_for),
-        _ => None,
-    });
+    let planned = stage.plan(&jobs("2"));
+    let standby = planned
+        .changes()
+        .find_map(|(_, change)| match &change.action {
+            Action::Update { standby_for } if !standby_for.is_empty() => Some(standby_for),
+            _ => None,
+        });
     let watched = standby.unwrap();
     assert!(
         !watched.contains(&StandbyTarget::Machine(id("m00001"))),
@@ -112,6 +114,6 @@ fn a_standby_is_made_where_most_of_its_primaries_are() {
     let jobs = group("jobs").exact(&[("ams", 1), ("fra", 2), ("gru", 1)]);
     let mut stage = PlanFixture::with(&desired([("jobs", jobs.clone())]));
     let with_one = jobs.with(|group| group.standby = Some(1));
-    let made = stage.apply(&desired([("jobs", with_one)]));
-    assert_eq!(made_in(&made), ["fra"]);
+    let planned = stage.apply(&desired([("jobs", with_one)]));
+    assert_eq!(made_in(&planned), ["fra"]);
 }

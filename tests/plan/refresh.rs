@@ -89,15 +89,15 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
-    let made = stage.plan_with(&target, &to_the_state());
-    assert!(made.drift.is_empty() && made.is_empty());
-    let unseen: Vec<&str> = made
+    let planned = stage.plan_with(&target, &to_the_state());
+    assert!(planned.drift.is_empty() && planned.is_empty());
+    let unseen: Vec<&str> = planned
         .unverifiable_machines()
         .map(|note| note.message.as_str())
         .collect();
     assert_eq!(unseen, ["host unreachable: 1 Machine (m00001)"]);
     let mut text = String::new();
-    terminal::drift(&made, PLAIN, &mut text).unwrap();
+    terminal::drift(&planned, PLAIN, &mut text).unwrap();
     assert!(
         text.contains("warning: host unreachable: 1 Machine (m00001)"),
         "{text}"
@@ -106,7 +106,7 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
         text.contains("what could be read does not differ from the state"),
         "{text}"
     );
-    let document = serde_json::to_value(json::drift::drift(&made)).unwrap();
+    let document = serde_json::to_value(json::drift::drift(&planned)).unwrap();
     assert_eq!(document["warnings"][0]["code"], "host_unreachable");
 }
 

@@ -16,7 +16,7 @@ const TABLE: [Row; 12] = [
     Row {
         reason: REMOVED,
         set: |case, machine| {
-            case.wanted.removed_machines.insert(id(machine));
+            case.desired.removed_machines.insert(id(machine));
         },
     },
     Row {
@@ -109,7 +109,7 @@ fn outdate(machine: &mut Machine) {
 /// A group that loses one of its three Machines in a region. Each of them has a volume.
 struct Case {
     stage: PlanFixture,
-    wanted: Desired,
+    desired: Desired,
     options: Options,
 }
 
@@ -122,7 +122,7 @@ impl Case {
         stage.edit_outside(ELSEWHERE, outdate);
         Self {
             stage,
-            wanted: web(2),
+            desired: web(2),
             options: Options::default(),
         }
     }
@@ -133,7 +133,7 @@ impl Case {
 
     /// The Machines that are destroyed, and the reasons.
     fn destroyed(&self) -> Vec<(String, String)> {
-        let plan = self.stage.plan_with(&self.wanted, &self.options);
+        let plan = self.stage.plan_with(&self.desired, &self.options);
         let destroys = plan.changes().filter_map(|(_, change)| {
             let id = change.machine.id.as_ref()?;
             let is_destroy = matches!(change.action, Action::Destroy { .. });

@@ -40,9 +40,9 @@ fn requested(requested: Requested) -> Options {
 }
 
 /// Carries it out; nothing is left to do for the manifests alone.
-fn settle(stage: &mut PlanFixture, target: &Desired, made: &Plan) {
-    assert_eq!(made.refusals, []);
-    stage.carry_out(target, made);
+fn settle(stage: &mut PlanFixture, target: &Desired, planned: &Plan) {
+    assert_eq!(planned.refusals, []);
+    stage.carry_out(target, planned);
     assert!(stage.plan(target).is_empty());
 }
 
@@ -56,14 +56,14 @@ fn known(stage: &PlanFixture) -> Vec<String> {
 fn a_machine_that_is_named_is_replaced_new_one_first() {
     let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::with(&target);
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&planned), @"
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001
     destroy web ams m00001 Replaced: replacement requested
     ");
-    assert_eq!(required_approval(&made).flags(), "--auto-approve");
-    settle(&mut stage, &target, &made);
+    assert_eq!(required_approval(&planned).flags(), "--auto-approve");
+    settle(&mut stage, &target, &planned);
     assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
@@ -78,13 +78,13 @@ fn a_machine_that_the_platform_put_elsewhere_is_replaced_in_the_requested_region
     group web: 2->2 unchanged (ams 2->2)
     warning placed_elsewhere web
     ");
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&planned), @"
     group web: 2->2 changed (ams 2->1, gru 0->1)
     create web gru replaces m00001
     destroy web ams m00001 Replaced: replacement requested
     ");
-    settle(&mut stage, &target, &made);
+    settle(&mut stage, &target, &planned);
 }
 
 /// Holds rule 22.
@@ -94,14 +94,14 @@ fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
     let mut stage = PlanFixture::empty();
     stage.volumes = true;
     stage.apply(&target);
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&planned), @"
     group db: 1->1 changed (ams 1->1)
     destroy db ams m00001 Replaced: replacement requested; the new Machine takes its volume
     create db ams replaces m00001
     ");
-    assert_eq!(required_approval(&made).typed, []);
-    settle(&mut stage, &target, &made);
+    assert_eq!(required_approval(&planned).typed, []);
+    settle(&mut stage, &target, &planned);
     stage.edit_outside("m00002", |machine| machine.host = HostStatus::Unreachable);
     let refused = stage.plan_with(&target, &replacing(&["m00002"]));
     assert_eq!(refused.refusals[0].code, "unreachable_volume");
@@ -112,14 +112,14 @@ fn one_on_a_dead_host_is_replaced_elsewhere() {
     let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| machine.host = HostStatus::Unreachable);
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&planned), @"
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001
     destroy web ams m00001 Replaced: its host does not answer
     warning host_unreachable
     ");
-    settle(&mut stage, &target, &made);
+    settle(&mut stage, &target, &planned);
 }
 
 /// Holds rule 22.
@@ -128,21 +128,21 @@ fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one()
     let jobs = group("jobs").count(1).with(|g| g.standby = Some(1));
     let target = desired([("jobs", jobs)]);
     let mut stage = PlanFixture::with(&target);
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&planned), @"
     group jobs: 2->2 changed (ams 2->2)
     create jobs ams replaces m00001
     destroy jobs ams m00001 Replaced: replacement requested
     update jobs ams m00002 standby for #0
     ");
-    settle(&mut stage, &target, &made);
-    let made = stage.plan_with(&target, &replacing(&["m00002"]));
-    assert_snapshot!(lines(&made), @"
+    settle(&mut stage, &target, &planned);
+    let planned = stage.plan_with(&target, &replacing(&["m00002"]));
+    assert_snapshot!(lines(&planned), @"
     group jobs: 2->2 changed (ams 2->2)
     create jobs ams replaces m00002 standby for m00003
     destroy jobs ams m00002 Replaced: replacement requested
     ");
-    settle(&mut stage, &target, &made);
+    settle(&mut stage, &target, &planned);
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn a_restart_is_of_machines_that_run_and_rolls() {
     let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00002", |machine| machine.state = MachineState::Stopped);
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Suspended);
-    let made = stage.plan_with(&target, &restarting(&["web"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &restarting(&["web"]));
+    assert_snapshot!(lines(&planned), @"
     group jobs: 1->1 unchanged (ams 1->1)
     group web: 4->4 changed (ams 4->4)
     update web ams m00004
@@ -176,9 +176,9 @@ fn a_restart_is_of_machines_that_run_and_rolls() {
     -- web: all updated
     note left_at_rest web
     ");
-    let widest = made.pools.iter().map(|pool| pool.size).max();
+    let widest = planned.pools.iter().map(|pool| pool.size).max();
     assert_eq!(widest, Some(1));
-    settle(&mut stage, &target, &made);
+    settle(&mut stage, &target, &planned);
     assert_eq!(stage.known.serial, 2, "its stamps are on the Machines");
     let all = stage.plan_with(&target, &restarting(&[]));
     assert_eq!(all.summary().update, 3);
@@ -199,8 +199,8 @@ fn one_that_fails_its_checks_is_restarted_before_one_that_serves() {
             updated_at: String::new(),
         }];
     });
-    let made = stage.plan_with(&target, &restarting(&[]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&target, &restarting(&[]));
+    assert_snapshot!(lines(&planned), @"
     group web: 2->2 changed (ams 2->2)
     update web ams m00002
     update web ams m00001
@@ -214,27 +214,27 @@ fn what_the_files_change_is_in_the_same_plan() {
     let mut stage = PlanFixture::with(&before);
     let after = group("web").count(3).config(json!({"env": {"LOG": "x"}}));
     let after = desired([("web", after)]);
-    let made = stage.plan_with(&after, &restarting(&["web"]));
-    assert_snapshot!(lines(&made), @"
+    let planned = stage.plan_with(&after, &restarting(&["web"]));
+    assert_snapshot!(lines(&planned), @"
     group web: 2->3 changed (ams 2->3)
     create web ams
     update web ams m00001 [env.LOG]
     update web ams m00002 [env.LOG]
     -- web: all updated
     ");
-    settle(&mut stage, &after, &made);
+    settle(&mut stage, &after, &planned);
 }
 
 #[test]
 fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stays() {
     let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::with(&target);
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
     let destroys = |step: StepId| {
-        let mut changes = made.changes();
+        let mut changes = planned.changes();
         changes.any(|(id, change)| id == step && matches!(change.action, Action::Destroy { .. }))
     };
-    stage.carry_out_except(&target, &made, |step| {
+    stage.carry_out_except(&target, &planned, |step| {
         destroys(step).then_some(Outcome::NotStarted)
     });
     assert_snapshot!(lines(&stage.plan(&target)), @"
@@ -267,8 +267,8 @@ fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
         }),
         ..Requested::default()
     };
-    let made = stage.plan_with(&target, &requested(like));
-    settle(&mut stage, &target, &made);
+    let planned = stage.plan_with(&target, &requested(like));
+    settle(&mut stage, &target, &planned);
     let config = stage.observed.machines["m00003"].config.as_ref().unwrap();
     assert_eq!(config.dns, Some(json!({"skip_registration": true})));
     let own = config.init.as_ref().unwrap().cmd.clone().unwrap();
@@ -279,20 +279,20 @@ fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
 fn what_is_not_there_is_refused_by_name() {
     let target = desired([("web", group("web").count(1))]);
     let stage = PlanFixture::with(&target);
-    let made = stage.plan_with(&target, &replacing(&["m00009"]));
-    assert_snapshot!(made.refusals[0].message, @"cannot replace m00009: no group of the app has it");
-    let made = stage.plan_with(&target, &restarting(&["wbe"]));
-    assert_snapshot!(made.refusals[0].message, @"cannot restart group `wbe`: the app has no such group");
+    let planned = stage.plan_with(&target, &replacing(&["m00009"]));
+    assert_snapshot!(planned.refusals[0].message, @"cannot replace m00009: no group of the app has it");
+    let planned = stage.plan_with(&target, &restarting(&["wbe"]));
+    assert_snapshot!(planned.refusals[0].message, @"cannot restart group `wbe`: the app has no such group");
 }
 
 #[test]
 fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
     let target = desired([("web", group("web").count(2))]);
     let stage = PlanFixture::with(&target);
-    let made = stage.plan_with(&target, &replacing(&["m00001"]));
-    let saved = SavedPlan::parse(&SavedPlan::of(&made).to_json()).unwrap();
-    assert_eq!(saved.requested, made.requested);
-    assert_eq!(saved.differences(&made), [""; 0]);
+    let planned = stage.plan_with(&target, &replacing(&["m00001"]));
+    let saved = SavedPlan::parse(&SavedPlan::of(&planned).to_json()).unwrap();
+    assert_eq!(saved.requested, planned.requested);
+    assert_eq!(saved.differences(&planned), [""; 0]);
     let without = saved.differences(&stage.plan(&target));
     assert_eq!(without[0], "the set of flags differs");
 }
@@ -302,13 +302,18 @@ fn offline_says_that_who_runs_is_decided_at_apply() {
     let target = desired([("web", group("web").count(2))]);
     let stage = PlanFixture::with(&target);
     for options in [restarting(&[]), replacing(&["m00001"])] {
-        let made = plan(&target, &stage.known, None, &options);
-        assert_eq!(check(&made, &target, &stage.known, None), []);
-        let late = made
+        let planned = plan(&target, &stage.known, None, &options);
+        assert_eq!(check(&planned, &target, &stage.known, None), []);
+        let late = planned
             .notes
             .iter()
             .any(|note| note.message.contains("decided at apply"));
-        assert_eq!((made.is_empty(), late), (false, true), "{}", lines(&made));
+        assert_eq!(
+            (planned.is_empty(), late),
+            (false, true),
+            "{}",
+            lines(&planned)
+        );
     }
 }
 
@@ -317,9 +322,9 @@ fn the_check_finds_what_was_asked_and_forgotten() {
     let target = desired([("web", group("web").count(2))]);
     let stage = PlanFixture::with(&target);
     for options in [restarting(&[]), replacing(&["m00001"])] {
-        let mut made = stage.plan(&target);
-        made.requested = options.requested;
-        let found = check(&made, &target, &stage.known, Some(&stage.observed));
+        let mut planned = stage.plan(&target);
+        planned.requested = options.requested;
+        let found = check(&planned, &target, &stage.known, Some(&stage.observed));
         assert!(!found.is_empty());
     }
 }

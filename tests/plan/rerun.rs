@@ -185,17 +185,17 @@ fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
     stage.carry_out_except(&target, &plan, |step| {
         (step == second).then(|| unknown.clone())
     });
-    let owed = stage.known.pending_creates.clone();
-    assert_eq!(owed.len(), 1);
+    let pending = stage.known.pending_creates.clone();
+    assert_eq!(pending.len(), 1);
     assert_eq!(
-        (owed[0].group.clone(), owed[0].region.clone()),
+        (pending[0].group.clone(), pending[0].region.clone()),
         (group_name("web"), region("ams"))
     );
     // A run that does not get to it loses nothing of it.
     for outcome in [Outcome::NotStarted, failed()] {
         let plan = stage.plan(&target);
         stage.carry_out_except(&target, &plan, |_| Some(outcome.clone()));
-        assert_eq!(stage.known.pending_creates, owed);
+        assert_eq!(stage.known.pending_creates, pending);
     }
     stage.apply(&target);
     assert_eq!(stage.known.pending_creates, []);
@@ -359,9 +359,9 @@ fn a_vanished_machine_and_the_create_that_is_owed_for_it_are_one() {
     let target = desired([("web", group("web").serves())]);
     stage.remove_machine("m00002");
     let plan = stage.plan(&target);
-    let made = nth(&plan, 0, creates);
+    let planned = nth(&plan, 0, creates);
     stage.carry_out_except(&target, &plan, |step| {
-        Some(if step == made {
+        Some(if step == planned {
             unknown()
         } else {
             Outcome::NotStarted
@@ -481,9 +481,11 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
     let mut stage = PlanFixture::with(&version("1", rolling));
     let target = version("2", rolling);
     // The first one came up with the new version, the second failed for a reason of its own.
-    let made = stage.plan(&target);
-    let second = nth(&made, 1, |action| matches!(action, Action::Update { .. }));
-    stage.carry_out_except(&target, &made, |id| (id == second).then(failed));
+    let planned = stage.plan(&target);
+    let second = nth(&planned, 1, |action| {
+        matches!(action, Action::Update { .. })
+    });
+    stage.carry_out_except(&target, &planned, |id| (id == second).then(failed));
     assert!(!stage.known.machines[&id("m00001")].unproven);
     stage.edit_outside("m00001", |machine| {
         machine.checks = vec![CheckStatus {
@@ -553,19 +555,19 @@ fn a_create_that_is_owed_is_paid_by_one_in_another_region() {
 fn what_is_owed_is_found_under_the_groups_new_name() {
     let target = desired([("worker", group("worker").serves())]);
     let mut stage = PlanFixture::empty();
-    let made = stage.plan(&target);
-    let lost = nth(&made, 1, creates);
-    stage.carry_out_except(&target, &made, |step| {
+    let planned = stage.plan(&target);
+    let lost = nth(&planned, 1, creates);
+    stage.carry_out_except(&target, &planned, |step| {
         (step == lost).then(|| Outcome::Unknown {
             message: "no answer".to_owned(),
         })
     });
-    let owed = stage.known.pending_creates[0].launch.clone();
+    let pending = stage.known.pending_creates[0].launch.clone();
     let mut renamed = desired([("jobs", group("jobs").serves())]);
     renamed.moved = vec![moved("worker", "jobs")];
-    let made = stage.apply(&renamed);
-    let mut changes = made.changes();
-    let (_, made) = changes.find(|(_, change)| creates(&change.action)).unwrap();
+    let planned = stage.apply(&renamed);
+    let mut changes = planned.changes();
+    let (_, planned) = changes.find(|(_, change)| creates(&change.action)).unwrap();
     // The Machine that may exist already bears the name that the group had.
-    assert_eq!(made.machine.name.as_str(), format!("worker-{owed}"));
+    assert_eq!(planned.machine.name.as_str(), format!("worker-{pending}"));
 }

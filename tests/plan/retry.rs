@@ -64,10 +64,10 @@ fn exits(code: i32) -> impl Fn(&mut Machine) {
 /// A rolling update of which the first Machine was changed and did not pass.
 fn failed_at_the_first(target: &[Desired; 2], shows: impl Fn(&mut Machine)) -> PlanFixture {
     let mut stage = PlanFixture::with(&target[0]);
-    let made = stage.plan(&target[1]);
+    let planned = stage.plan(&target[1]);
     let mut first = true;
-    let changes: Vec<StepId> = made.changes().map(|(id, _)| id).collect();
-    stage.carry_out_except(&target[1], &made, |id| {
+    let changes: Vec<StepId> = planned.changes().map(|(id, _)| id).collect();
+    stage.carry_out_except(&target[1], &planned, |id| {
         (id != changes[0]).then_some(Outcome::NotStarted)
     });
     for machine in stage.known.machines.values_mut() {

@@ -132,11 +132,11 @@ fn the_digest_of_a_plan_is_over_what_is_compared_and_nothing_else() {
         desired([("web", web), ("cron", group("cron").count(1))])
     };
     let of = |stage: &PlanFixture, log: &str| stage.offline(&more(log)).plan_digest();
-    let made = of(&stage, "debug");
-    assert_eq!(made.len(), 12);
+    let planned = of(&stage, "debug");
+    assert_eq!(planned.len(), 12);
     let mut later = stage.clone();
     later.known.serial += 5;
-    assert_eq!(of(&later, "debug"), made, "serial and launch ids");
+    assert_eq!(of(&later, "debug"), planned, "serial and launch ids");
     let mut quiet = more("debug");
     quiet
         .groups
@@ -145,14 +145,22 @@ fn the_digest_of_a_plan_is_over_what_is_compared_and_nothing_else() {
         .wait_timeout_s = 9;
     assert_eq!(
         stage.offline(&quiet).plan_digest(),
-        made,
+        planned,
         "a group without a step"
     );
-    assert_ne!(of(&stage, "info"), made, "another value of the same field");
+    assert_ne!(
+        of(&stage, "info"),
+        planned,
+        "another value of the same field"
+    );
     let fewer = desired([
         ("web", group("web").count(3)),
         ("cron", group("cron").count(1)),
     ]);
-    assert_ne!(stage.offline(&fewer).plan_digest(), made, "another field");
-    assert_ne!(stage.plan(&more("debug")).plan_digest(), made, "online");
+    assert_ne!(
+        stage.offline(&fewer).plan_digest(),
+        planned,
+        "another field"
+    );
+    assert_ne!(stage.plan(&more("debug")).plan_digest(), planned, "online");
 }

@@ -77,9 +77,9 @@ fn a_saved_plan_grows_with_the_machines_and_not_with_their_square() {
                 env.insert("LOG".to_owned(), "debug".to_owned());
             }
         }
-        let made = stage.plan(&with("info"));
-        assert_eq!(made.summary().update, n as usize);
-        SavedPlan::of(&made).to_json().len()
+        let planned = stage.plan(&with("info"));
+        assert_eq!(planned.summary().update, n as usize);
+        SavedPlan::of(&planned).to_json().len()
     };
     let (few, many) = (size(50), size(200));
     assert!(many < few * 5, "{few} {many}");

@@ -8,10 +8,10 @@ use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, id};
 
 /// The gates of the Machines of a plan that no call changes, in order of Machine.
 fn gates(plan: &Plan) -> Vec<GateKind> {
-    let kept = plan
+    let remaining = plan
         .changes()
         .filter(|(_, change)| matches!(change.action, Action::Adopt | Action::Wait));
-    let gates: std::collections::BTreeMap<_, _> = kept
+    let gates: std::collections::BTreeMap<_, _> = remaining
         .map(|(_, change)| (change.machine.id.clone(), change.gate))
         .collect();
     gates.into_values().collect()

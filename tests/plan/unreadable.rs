@@ -73,8 +73,8 @@ fn a_machine_enters_the_state_once_its_config_can_be_read() {
     let mut stage = forgotten(PlanFixture::with(&target));
     let before = stage.observed.machines["m00001"].clone();
     stage.edit_outside("m00001", in_part);
-    let made = stage.plan(&target);
-    stage.carry_out(&target, &made);
+    let planned = stage.plan(&target);
+    stage.carry_out(&target, &planned);
     assert!(!stage.known.machines.contains_key("m00001"));
     assert!(stage.known.machines.contains_key("m00002"));
     let is_late = |plan: &Plan| plan.notes.iter().any(|note| note.code == "late_machine");

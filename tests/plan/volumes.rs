@@ -48,17 +48,17 @@ fn mounted(plan: &Plan) -> Vec<(Vec<String>, Vec<PlannedVolume>)> {
         .changes()
         .filter_map(|(_, change)| match &change.action {
             Action::Create { volumes, .. } => {
-                let taken = volumes.iter().map(ToString::to_string).collect();
-                Some((taken, change.new_volumes().to_vec()))
+                let reused = volumes.iter().map(ToString::to_string).collect();
+                Some((reused, change.new_volumes().to_vec()))
             }
             _ => None,
         });
     creates.collect()
 }
 
-fn made(plan: &Plan) -> Vec<PlannedVolume> {
+fn planned(plan: &Plan) -> Vec<PlannedVolume> {
     let all = mounted(plan).into_iter();
-    all.flat_map(|(_, made)| made).collect()
+    all.flat_map(|(_, planned)| planned).collect()
 }
 
 /// Holds rule 32.
@@ -88,12 +88,12 @@ fn a_machine_takes_an_unattached_volume_of_its_name_region_and_a_host_that_answe
 #[test]
 fn a_volume_is_made_as_large_as_is_written_else_as_the_largest_of_its_name_else_of_one_gb() {
     let one = desired([("db", db(1))]);
-    assert_eq!(made(&place([]).plan(&one))[0].size_gb, 1);
+    assert_eq!(planned(&place([]).plan(&one))[0].size_gb, 1);
     let gpu = json!({"guest": {"gpu_kind": "a10", "cpus": 8, "memory_mb": 32768}});
     let gpu = desired([("db", db(1).config(gpu))]);
-    assert_eq!(made(&place([]).plan(&gpu))[0].size_gb, 100);
+    assert_eq!(planned(&place([]).plan(&gpu))[0].size_gb, 100);
     let stage = place([volume("data", "vol_1", "gru")]);
-    assert_eq!(made(&stage.plan(&one))[0].size_gb, 3);
+    assert_eq!(planned(&stage.plan(&one))[0].size_gb, 3);
     let written = desired([("db", initially(db(1), 2))]);
     let expected = PlannedVolume {
         name: "data".to_owned(),
@@ -103,7 +103,7 @@ fn a_volume_is_made_as_large_as_is_written_else_as_the_largest_of_its_name_else_
         snapshot_retention: Some(14),
         scheduled_snapshots: Some(false),
     };
-    assert_eq!(made(&stage.plan(&written)), [expected]);
+    assert_eq!(planned(&stage.plan(&written)), [expected]);
 }
 
 #[test]
@@ -113,36 +113,36 @@ fn a_volume_is_encrypted_unless_all_of_its_name_are_not() {
         ..volume("data", "vol_1", "gru")
     };
     let one = desired([("db", db(1))]);
-    assert!(!made(&place([plain.clone()]).plan(&one))[0].encrypted);
+    assert!(!planned(&place([plain.clone()]).plan(&one))[0].encrypted);
     let stage = place([plain, volume("data", "vol_2", "gru")]);
-    assert!(made(&stage.plan(&one))[0].encrypted);
+    assert!(planned(&stage.plan(&one))[0].encrypted);
 }
 
 #[test]
 fn volumes_of_one_name_and_region_lie_apart() {
     let two = |regions| desired([("db", db(2).list(regions))]);
     let apart = |plan: &Plan| -> Vec<bool> {
-        let all = made(plan).into_iter();
+        let all = planned(plan).into_iter();
         all.map(|volume| volume.unique_zone).collect()
     };
     assert_eq!(apart(&place([]).plan(&two("ams"))), [true, true]);
     assert_eq!(apart(&place([]).plan(&two("ams gru"))), [false, false]);
-    let mut taken = volume("data", "vol_1", "ams");
-    taken.host = HostStatus::Unreachable;
-    assert_eq!(apart(&place([taken]).plan(&two("ams gru"))), [true, false]);
+    let mut reused = volume("data", "vol_1", "ams");
+    reused.host = HostStatus::Unreachable;
+    assert_eq!(apart(&place([reused]).plan(&two("ams gru"))), [true, false]);
 }
 
 #[test]
 fn a_provider_without_volumes_makes_none_and_an_offline_plan_says_who_decides() {
     let target = desired([("db", db(1))]);
-    assert_eq!(made(&PlanFixture::empty().plan(&target)), []);
+    assert_eq!(planned(&PlanFixture::empty().plan(&target)), []);
     let mut fly = target;
     "fly".clone_into(&mut fly.provider);
     fly.groups.values_mut().for_each(|group| {
         group.template.image = Some("shop@sha256:0".to_owned());
     });
     let plan = PlanFixture::empty().offline(&fly);
-    assert_eq!(made(&plan), []);
+    assert_eq!(planned(&plan), []);
     let notes: Vec<_> = plan
         .notes
         .iter()
@@ -191,7 +191,7 @@ fn a_replacement_that_gets_its_first_mount_gets_a_volume_and_one_that_keeps_its_
     let mut stage = place([]);
     stage.apply(&desired([("db", group("db").count(1))]));
     let plan = stage.plan(&desired([("db", db(1))]));
-    assert_eq!(made(&plan).len(), 1, "{:?}", plan.summary_lines());
+    assert_eq!(planned(&plan).len(), 1, "{:?}", plan.summary_lines());
     let held = Volume {
         attached_to: Some(id("m00001")),
         ..volume("data", "vol_1", "ams")
@@ -242,9 +242,9 @@ fn a_saved_plan_is_another_one_once_a_volume_turned_up() {
     assert!(saved.differences(&place([]).plan(&target)).is_empty());
     let other = place([volume("logs", "vol_1", "ams")]);
     assert!(saved.differences(&other.plan(&target)).is_empty());
-    let taken = place([volume("data", "vol_1", "ams")]);
+    let reused = place([volume("data", "vol_1", "ams")]);
     assert_eq!(
-        saved.differences(&taken.plan(&target)),
+        saved.differences(&reused.plan(&target)),
         ["creating a Machine of group `db` in ams is now a different change"]
     );
 }
@@ -257,7 +257,10 @@ fn a_saved_plan_whose_creates_have_different_volumes_is_the_same_plan_again() {
         volume("data", "vol_2", "ams"),
     ]);
     let plan = stage.plan(&target);
-    let kinds: Vec<_> = mounted(&plan).into_iter().map(|(taken, _)| taken).collect();
+    let kinds: Vec<_> = mounted(&plan)
+        .into_iter()
+        .map(|(reused, _)| reused)
+        .collect();
     assert_eq!(kinds, [vec!["vol_1"], vec!["vol_2"], vec![], vec![]]);
     assert_eq!(SavedPlan::of(&plan).differences(&plan), [""; 0]);
     let one = place([volume("data", "vol_1", "ams")]).plan(&target);
@@ -399,7 +402,7 @@ fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named
     assert!(messages[0].message.contains(&old) && messages[0].message.contains("$0.45 a month"));
     // Nor does a new Machine begin with what is as old as the move.
     let more = stage.plan(&desired([("db", db(2))]));
-    assert_eq!(made(&more).len(), 1);
+    assert_eq!(planned(&more).len(), 1);
     stage.apply(&target);
     assert!(stage.plan(&target).is_empty());
     assert_eq!(

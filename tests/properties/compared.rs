@@ -12,8 +12,8 @@ use super::support::PlanFixture;
 /// A fleet that this manifest made, and that others changed since.
 fn stage(first: &Desired, outside: &[OutsideChange]) -> PlanFixture {
     let mut stage = PlanFixture::empty();
-    let made = stage.plan(first);
-    if made.refusals.is_empty() {
+    let planned = stage.plan(first);
+    if planned.refusals.is_empty() {
         stage.apply(first);
     }
     for (at, change) in outside.iter().enumerate() {
@@ -81,8 +81,8 @@ proptest! {
             half == Some(aeroform::core::plan::ReplaceHalf::Destroy)
         }).count();
         let whole = of_base.changes().count() - old_half(&of_base);
-        let kept = pending.changes().count() - old_half(&pending);
-        prop_assert_eq!(compared.dropped.len(), whole - kept);
+        let remaining = pending.changes().count() - old_half(&pending);
+        prop_assert_eq!(compared.dropped.len(), whole - remaining);
     }
 
     #[test]
@@ -111,8 +111,8 @@ proptest! {
         let (plan, compared) = compare(&stage, &ours, &base, online);
         for (_, change) in compared.pending_changes(&plan).changes() {
             let log = change.changes.iter().any(|field| field.path.join(".") == "env.LOG");
-            let made = matches!(change.action, Action::Create { .. });
-            prop_assert!(!log && !made, "{change:?}");
+            let planned = matches!(change.action, Action::Create { .. });
+            prop_assert!(!log && !planned, "{change:?}");
         }
     }
 

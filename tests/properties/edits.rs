@@ -159,7 +159,11 @@ fn numbers(there: &Machines, group: &GroupName, region: &Region, by: i32) -> Edi
 }
 
 /// Makes the edit, and gives the texts after it.
-fn made(texts: &ManifestTexts, before: &Desired, made: &Edit) -> (ManifestTexts, Desired) {
+fn apply_edit(
+    texts: &ManifestTexts,
+    before: &Desired,
+    requested: &Edit,
+) -> (ManifestTexts, Desired) {
     let files = ManifestFiles {
         fly: SourceFile {
             path: "fly.toml",
@@ -169,8 +173,8 @@ fn made(texts: &ManifestTexts, before: &Desired, made: &Edit) -> (ManifestTexts,
         aeroform: texts.aeroform.as_deref().map(str::as_bytes),
         new_file_header: "provider = \"local\"\n",
     };
-    let edited = edit(files, &overrides(), before, std::slice::from_ref(made));
-    let edited = edited.unwrap_or_else(|error| panic!("{made:?}: {error:?}\n{texts:#?}"));
+    let edited = edit(files, &overrides(), before, std::slice::from_ref(requested));
+    let edited = edited.unwrap_or_else(|error| panic!("{requested:?}: {error:?}\n{texts:#?}"));
     let after = ManifestTexts {
         fly: edited.fly.unwrap_or_else(|| texts.fly.clone()),
         aeroform: edited.aeroform.or_else(|| texts.aeroform.clone()),
@@ -192,7 +196,7 @@ proptest! {
         let mut stage = PlanFixture::with(&desired);
         for verb in &verbs {
             for edit in meant(verb, &desired, &stage.observed.machines).unwrap_or_default() {
-            let (after, target) = made(&texts, &desired, &edit);
+            let (after, target) = apply_edit(&texts, &desired, &edit);
             let again = read(&after).unwrap();
             prop_assert_eq!(&normalized(again), &normalized(target.clone()));
             assert_edit_is_exact(&desired, &target, &edit);
@@ -202,7 +206,7 @@ proptest! {
             }
             // The same once more is nothing more.
             if !matches!(edit, Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. }) {
-                let (same, _) = made(&after, &target, &edit);
+                let (same, _) = apply_edit(&after, &target, &edit);
                 prop_assert_eq!((&same.fly, &same.aeroform), (&after.fly, &after.aeroform));
             }
             texts = after;
@@ -227,7 +231,7 @@ proptest! {
         let mut world = RealRunFixture::with(&desired);
         for verb in &verbs {
             for edit in meant(verb, &desired, &world.machines()).unwrap_or_default() {
-                (texts, desired) = made(&texts, &desired, &edit);
+                (texts, desired) = apply_edit(&texts, &desired, &edit);
             }
             // What another checkout has is the files and the state, and nothing of the verb.
             let desired = read(&texts).unwrap();

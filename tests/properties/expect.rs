@@ -20,7 +20,7 @@ type Outside = Vec<OutsideChange>;
 struct Compared {
     reviewed: Plan,
     fresh: Plan,
-    wanted: Desired,
+    desired: Desired,
 }
 
 fn compared(
@@ -50,7 +50,7 @@ fn compared(
             Some(&stage.observed),
             &Options::default(),
         ),
-        wanted: after.clone(),
+        desired: after.clone(),
     }
 }
 
@@ -91,7 +91,7 @@ fn assert_listed(compared: &Compared, reviewed_manifest: &Desired) {
     let Compared {
         reviewed,
         fresh,
-        wanted,
+        desired,
     } = compared;
     let more = |of: fn(&Change) -> bool, lost: &BTreeMap<GroupName, usize>| {
         let listed = count(reviewed, of);
@@ -133,7 +133,7 @@ fn assert_listed(compared: &Compared, reviewed_manifest: &Desired) {
         .filter(|(_, change)| change.action.sends_config())
     {
         let (Some(now), Some(then)) = (
-            wanted.groups.get(&change.group),
+            desired.groups.get(&change.group),
             reviewed_manifest.groups.get(&change.group),
         ) else {
             continue;
@@ -193,10 +193,10 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
 
 /// Edits a file with its own values and those of the plan that it is to let pass.
 fn apply_edit(file: &mut Value, edit: &Edit, source: &Value) {
-    let (mut places, mut sources) = (Vec::new(), Vec::new());
-    pointers(file, "", &mut places);
+    let (mut paths, mut sources) = (Vec::new(), Vec::new());
+    pointers(file, "", &mut paths);
     pointers(source, "", &mut sources);
-    let place = |at: usize| places[at % places.len()].clone();
+    let place = |at: usize| paths[at % paths.len()].clone();
     match edit {
         Edit::Remove(at) => {
             let place = place(*at);
@@ -263,7 +263,7 @@ proptest! {
         let after = after.as_ref().unwrap_or(&reviewed);
         let compared = compared(&before, &reviewed, after, &outside, online);
         let file = SavedPlan::of(&compared.reviewed);
-        if file.excesses(&compared.fresh, &compared.wanted).is_empty() {
+        if file.excesses(&compared.fresh, &compared.desired).is_empty() {
             assert_listed(&compared, &reviewed);
         }
     }
@@ -277,19 +277,19 @@ proptest! {
     ) {
         let compared = compared(&before, &reviewed, &reviewed, &outside, false);
         let file = SavedPlan::of(&compared.reviewed);
-        let found = file.excesses(&compared.fresh, &compared.wanted);
+        let found = file.excesses(&compared.fresh, &compared.desired);
         let texts: Vec<String> = found.iter().map(Excess::to_string).collect();
         // Which Machines are destroyed is decided with the provider's answer: others of the group may move then.
         let is_lost_elsewhere = compared.fresh.changes().any(|(_, change)| is_lost(change));
         // So are the regions in which the Machines of a group end, unless the files set them all.
         let ends_elsewhere = |excess: &Excess| {
             let (group, _) = excess.place.as_ref()?;
-            let ends = |plan: &Plan| -> Option<BTreeMap<Region, u32>> {
+            let final_counts = |plan: &Plan| -> Option<BTreeMap<Region, u32>> {
                 let group = plan.groups.iter().find(|change| change.name == *group)?;
-                let ends = group.regions.iter().map(|(region, (_, after))| (region.clone(), *after));
-                Some(ends.filter(|(_, after)| *after > 0).collect())
+                let final_counts = group.regions.iter().map(|(region, (_, after))| (region.clone(), *after));
+                Some(final_counts.filter(|(_, after)| *after > 0).collect())
             };
-            Some(ends(&compared.reviewed) != ends(&compared.fresh))
+            Some(final_counts(&compared.reviewed) != final_counts(&compared.fresh))
         };
         let is_cause = |excess: &Excess| {
             let moves = matches!(excess.kind, ExcessKind::Moves(_)) && is_lost_elsewhere;
@@ -307,7 +307,7 @@ proptest! {
     fn without_a_change_a_plan_never_exceeds_itself(before in manifest(), reviewed in manifest()) {
         let compared = compared(&before, &reviewed, &reviewed, &Vec::new(), true);
         let file = SavedPlan::of(&compared.reviewed);
-        prop_assert_eq!(file.excesses(&compared.fresh, &compared.wanted), vec![]);
+        prop_assert_eq!(file.excesses(&compared.fresh, &compared.desired), vec![]);
         prop_assert_eq!(file.plan_digest(), compared.fresh.plan_digest());
     }
 
@@ -338,7 +338,7 @@ proptest! {
         if edited.check_target(&compared.fresh).is_err() {
             return Ok(());
         }
-        if edited.excesses(&compared.fresh, &compared.wanted).is_empty() {
+        if edited.excesses(&compared.fresh, &compared.desired).is_empty() {
             let listed = edited.steps.iter().filter_map(|step| step.change.as_ref());
             let lost = listed.filter(|one| {
                 matches!(&one.action, Action::Destroy { removal, .. } if *removal != Removal::Replaced)

@@ -22,28 +22,28 @@ proptest! {
     ) {
         let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
-        let made = stage.plan(&before);
-        prop_assume!(made.refusals.is_empty());
-        stage.carry_out(&before, &made);
+        let planned = stage.plan(&before);
+        prop_assume!(planned.refusals.is_empty());
+        stage.carry_out(&before, &planned);
         for (at, outside_change) in outside.iter().enumerate() {
             apply_outside_change(&mut stage, outside_change, at);
         }
         let mut after = after;
         after.policy.max_destroy = Some(limit);
-        let made = stage.plan(&after);
-        prop_assume!(made.refusals.is_empty());
+        let planned = stage.plan(&after);
+        prop_assume!(planned.refusals.is_empty());
         let counts = |action: &Action| match action {
             Action::Destroy { removal, left_volumes } => !left_volumes.is_empty()
                 || matches!(removal, Removal::GroupRemoved | Removal::CountLowered),
             _ => false,
         };
-        let goes = made.changes().filter(|(_, change)| counts(&change.action)).count();
+        let goes = planned.changes().filter(|(_, change)| counts(&change.action)).count();
         let fleet = stage.observed.machines.len();
         let most = match limit {
             Limit::Count(n) => n as usize,
             Limit::Share(_) => fleet / 4,
         };
-        prop_assert!(goes <= most, "{goes} > {most}: {:#?}", made.summary_lines());
+        prop_assert!(goes <= most, "{goes} > {most}: {:#?}", planned.summary_lines());
     }
 
     /// Holds rule 7.
@@ -54,19 +54,19 @@ proptest! {
         outside in proptest::collection::vec(outside_change(), 1..5),
     ) {
         let mut stage = PlanFixture::empty();
-        let made = stage.plan(&before);
-        stage.carry_out(&before, &made);
+        let planned = stage.plan(&before);
+        stage.carry_out(&before, &planned);
         for (at, outside_change) in outside.iter().enumerate() {
             apply_outside_change(&mut stage, outside_change, at);
         }
-        let made = stage.plan(&after);
-        let added = made.adopted_machines();
-        let approval = aeroform::core::plan::required_approval(&made);
-        for (_, change) in made.changes() {
+        let planned = stage.plan(&after);
+        let added = planned.adopted_machines();
+        let approval = aeroform::core::plan::required_approval(&planned);
+        for (_, change) in planned.changes() {
             let goes = matches!(change.action, Action::Destroy { .. });
             if goes && change.machine.id.as_ref().is_some_and(|id| added.contains(id)) {
                 let named = approval.typed.iter().any(|typed| typed.outside > 0 && typed.group.as_ref() == Some(&change.group));
-                prop_assert!(named, "{:#?}", made.summary_lines());
+                prop_assert!(named, "{:#?}", planned.summary_lines());
             }
         }
     }

@@ -96,19 +96,19 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
             ..Options::default()
         };
         let mut read = |observed: Option<&Observed>| {
-            let made = plan(&target, &stage.known, observed, &options);
-            let bad = check(&made, &target, &stage.known, observed);
+            let planned = plan(&target, &stage.known, observed, &options);
+            let bad = check(&planned, &target, &stage.known, observed);
             found.extend(bad.iter().map(|bad| {
-                let lines = made.summary_lines().join("\n    ");
+                let lines = planned.summary_lines().join("\n    ");
                 format!("history {seed}, chapter {chapter}: {bad}\n    {lines}")
             }));
-            count(&made, kinds);
-            made
+            count(&planned, kinds);
+            planned
         };
         read(None);
-        let made = read(Some(&stage.observed));
-        if made.refusals.is_empty() {
-            stage.carry_out(&target, &made);
+        let planned = read(Some(&stage.observed));
+        if planned.refusals.is_empty() {
+            stage.carry_out(&target, &planned);
             let again = plan(
                 &target,
                 &stage.known,
@@ -116,7 +116,7 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
                 &Options::default(),
             );
             if options.mode == PlanMode::Normal && !again.is_empty() {
-                let before = made.summary_lines().join("\n    ");
+                let before = planned.summary_lines().join("\n    ");
                 let lines = again.summary_lines().join("\n    ");
                 found.push(format!(
                     "history {seed}, chapter {chapter}: planned again\n    {before}\n   then\n    {lines}"
@@ -134,8 +134,8 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
     found
 }
 
-fn count(made: &aeroform::core::plan::Plan, seen: &mut Seen) {
-    let summary = made.summary();
+fn count(planned: &aeroform::core::plan::Plan, seen: &mut Seen) {
+    let summary = planned.summary();
     let kinds = [
         ("plans", 1),
         ("creates", summary.create),
@@ -145,12 +145,12 @@ fn count(made: &aeroform::core::plan::Plan, seen: &mut Seen) {
         ("destroys", summary.destroy),
         ("adopted", summary.adopt),
         ("forgotten", summary.forget),
-        ("empty plans", usize::from(made.is_empty())),
+        ("empty plans", usize::from(planned.is_empty())),
     ];
     for (kind, n) in kinds {
         *seen.entry(kind.to_owned()).or_default() += n as u64;
     }
-    for note in &made.refusals {
+    for note in &planned.refusals {
         *seen.entry(format!("refused {}", note.code)).or_default() += 1;
     }
 }

@@ -47,7 +47,7 @@ impl RealRunFixture {
     /// Applies, and sees that all of it is done and nothing is left to do.
     pub(crate) fn apply(&mut self, desired: &Desired) {
         let observed = self.observed();
-        let made = self.planned(desired, &observed);
+        let planned = self.planned(desired, &observed);
         self.runs += 1;
         let lock = TestLock::held();
         let run_spec = RunSpec {
@@ -61,7 +61,7 @@ impl RealRunFixture {
             cancel: Cancel::never(),
             parallelism: 16,
         };
-        let (ran, known) = self.runtime.block_on(carry_out(run_spec, made));
+        let (ran, known) = self.runtime.block_on(carry_out(run_spec, planned));
         let outcomes = ran.report.results.iter().map(|result| &result.outcome);
         let undone: Vec<_> = outcomes.filter(|end| **end != Outcome::Done).collect();
         assert!(undone.is_empty(), "{undone:#?}");
@@ -77,9 +77,9 @@ impl RealRunFixture {
     }
 
     fn planned(&self, desired: &Desired, observed: &Observed) -> Plan {
-        let made = plan(desired, &self.known, Some(observed), &Options::default());
-        assert_eq!(check(&made, desired, &self.known, Some(observed)), []);
-        assert_eq!(made.refusals, [], "{:#?}", made.summary_lines());
-        made
+        let planned = plan(desired, &self.known, Some(observed), &Options::default());
+        assert_eq!(check(&planned, desired, &self.known, Some(observed)), []);
+        assert_eq!(planned.refusals, [], "{:#?}", planned.summary_lines());
+        planned
     }
 }

@@ -28,8 +28,8 @@ proptest! {
     ) {
         let mut stage = PlanFixture::empty();
         stage.volumes = volumes;
-        let made = stage.plan(&before);
-        if !made.refusals.is_empty() {
+        let planned = stage.plan(&before);
+        if !planned.refusals.is_empty() {
             return Ok(());
         }
         stage.apply(&before);
@@ -53,16 +53,16 @@ proptest! {
         };
         let offline = plan(&after, &stage.known, None, &options);
         prop_assert_eq!(check(&offline, &after, &stage.known, None), []);
-        let made = stage.plan_with(&after, &options);
-        if !made.refusals.is_empty() {
+        let planned = stage.plan_with(&after, &options);
+        if !planned.refusals.is_empty() {
             return Ok(());
         }
         let destroys = |step: StepId| {
-            let mut changes = made.changes();
+            let mut changes = planned.changes();
             changes.any(|(id, c)| id == step && matches!(c.action, Action::Destroy { .. }))
         };
         if dies {
-            stage.carry_out_except(&after, &made, |step| {
+            stage.carry_out_except(&after, &planned, |step| {
                 destroys(step).then_some(Outcome::NotStarted)
             });
             if stage.plan(&after).refusals.is_empty() {
@@ -70,7 +70,7 @@ proptest! {
             }
             return Ok(());
         }
-        stage.carry_out(&after, &made);
+        stage.carry_out(&after, &planned);
         let gone = |id: &MachineId| !stage.observed.machines.contains_key(id);
         prop_assert!(options.requested.replace.iter().all(gone));
         let again = stage.plan(&after);

@@ -23,25 +23,25 @@ proptest! {
         stage.volumes = volumes;
         let mut serial = 0;
         for (target, outside) in &manifests {
-            let made = stage.plan(target);
-            let saved = SavedPlan::of(&made);
+            let planned = stage.plan(target);
+            let saved = SavedPlan::of(&planned);
             let again = SavedPlan::parse(&saved.to_json()).unwrap();
             prop_assert_eq!(&again, &saved);
             prop_assert_eq!(again.to_json(), saved.to_json());
-            prop_assert_eq!(again.differences(&made), Vec::<String>::new());
-            if made.refusals.is_empty() {
+            prop_assert_eq!(again.differences(&planned), Vec::<String>::new());
+            if planned.refusals.is_empty() {
                 // What fails or stays unknown is in the state as well.
                 let outcome_of = |step: aeroform::core::plan::StepId| match failing >> (step.0 % 16 * 2) & 3 {
                     0 if failing % 3 == 0 => Some(Outcome::Unknown { message: "no answer".to_owned() }),
                     1 if failing % 3 == 0 => Some(Outcome::NotStarted),
                     _ => None,
                 };
-                let creates = made.steps.iter().any(|step| outcome_of(step.id).is_some());
+                let creates = planned.steps.iter().any(|step| outcome_of(step.id).is_some());
                 // A standby can watch none that was not made.
                 if creates && target.groups.values().any(|group| group.standby != Some(0)) {
-                    stage.carry_out(target, &made);
+                    stage.carry_out(target, &planned);
                 } else {
-                    stage.carry_out_except(target, &made, outcome_of);
+                    stage.carry_out_except(target, &planned, outcome_of);
                 }
             }
             let text = state::write(&stage.known);

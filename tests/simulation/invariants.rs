@@ -128,9 +128,9 @@ fn false_claims(
     if gated && let Some(how) = ended_badly(&desired.groups[&change.group], machine) {
         return Some(format!("{id} {how}"));
     }
-    let made = matches!(change.action, Action::Create { .. });
+    let is_create = matches!(change.action, Action::Create { .. });
     let state = text(machine, "state");
-    if made && gated && state == "created" {
+    if is_create && gated && state == "created" {
         return Some(format!("{id} is {state}"));
     }
     let passes = |m: &Value| {
@@ -140,7 +140,7 @@ fn false_claims(
     // One that has ended and is up again reports its checks a little later.
     let events = machine["events"].as_array().map_or(&[][..], Vec::as_slice);
     let ended = events.iter().any(|event| event["type"] == "exit");
-    let healthy = ended || !made || change.gate != GateKind::Healthy || passes(machine);
+    let healthy = ended || !is_create || change.gate != GateKind::Healthy || passes(machine);
     (!healthy).then(|| format!("the checks of {id} do not pass"))
 }
 
@@ -308,7 +308,7 @@ pub(crate) fn check_volumes(story: &SimulationRun, preview: &Preview) {
             free.entry(place).or_default().insert(volume.id.to_string());
         }
     }
-    let mut made = BTreeSet::new();
+    let mut is_create = BTreeSet::new();
     for (_, change) in preview.plan.changes() {
         if let Action::Create { volumes, .. } = &change.action {
             for all in free.values_mut() {
@@ -316,9 +316,9 @@ pub(crate) fn check_volumes(story: &SimulationRun, preview: &Preview) {
             }
         }
         let new = change.new_volumes().iter();
-        made.extend(new.map(|volume| (volume.name.clone(), change.region.to_string())));
+        is_create.extend(new.map(|volume| (volume.name.clone(), change.region.to_string())));
     }
-    for place in &made {
+    for place in &is_create {
         if let Some(left) = free.get(place).filter(|left| !left.is_empty()) {
             story.breach(&format!(
                 "a volume is to be made in {place:?}, where {left:?} lie"

@@ -181,7 +181,7 @@ impl Operator {
             life: life.clone(),
             sim: way(story),
         };
-        let kept = CrashingStore {
+        let crashing_store = CrashingStore {
             life: life.clone(),
             store: story.store.clone(),
         };
@@ -192,7 +192,7 @@ impl Operator {
         let run_context = RunContext {
             desired: &manifests.desired,
             provider: &provider,
-            store: &kept,
+            store: &crashing_store,
             journal: &journal,
             env: &self.env,
         };
@@ -268,13 +268,13 @@ impl Operator {
             .await
             .map_err(broken)?;
         let end = ended.run_end(&fresh, "apply");
-        let taken = ended
+        let fallbacks = ended
             .report
             .results
             .iter()
             .filter_map(|result| result.replace_fallback.as_ref());
-        let taken = taken.filter(|fallback| fallback.old_gone).count();
-        story.count_many("places taken for want of room", taken as u64);
+        let fallbacks = fallbacks.filter(|fallback| fallback.old_gone).count();
+        story.count_many("places taken for want of room", fallbacks as u64);
         rollout::judge(story, run_context.desired, &fresh, &heard, &ended);
         if outside_changes == story.outside_changes() {
             invariants::check_report(story, run_context.desired, &fresh, &ended, end);

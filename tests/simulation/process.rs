@@ -208,12 +208,12 @@ impl Provider for CrashingProvider {
         if let (
             Call::Create(_),
             Ok(Receipt {
-                machine: Some(made),
+                machine: Some(created),
                 ..
             }),
         ) = (call, &receipt)
         {
-            what = format!("{what} is {}", made.id);
+            what = format!("{what} is {}", created.id);
         }
         self.life.logged(&what, receipt)
     }

@@ -111,7 +111,7 @@ pub(crate) fn results_come_back_in_the_order_of_recording(
         hint: Some("try again".to_owned()),
     };
     let because = StepId(7);
-    let made = ResultRow {
+    let result = ResultRow {
         machine: MachineId::new("m1").ok(),
         config: ConfigDigest::parse(&"a".repeat(32)),
         ..result_row(7, Outcome::Done)
@@ -119,7 +119,7 @@ pub(crate) fn results_come_back_in_the_order_of_recording(
     let first = [result_row(7, unknown), result_row(2, failed)];
     let second = [
         result_row(3, Outcome::Skipped { because }),
-        made,
+        result,
         result_row(4, Outcome::NotStarted),
     ];
     journal.record_results(&run.run, &first)?;
@@ -152,8 +152,8 @@ pub(crate) fn a_call_that_was_begun_is_seen_by_the_next_process(
         bench.open().begin_call(&run.run, row)?;
     }
     assert_eq!(open_runs(bench, "l")[0].started, rows);
-    let nobody = RunId::new("r2").expect("a short word is a run id");
-    assert!(bench.open().begin_call(&nobody, &rows[0]).is_err());
+    let other = RunId::new("r2").expect("a short word is a run id");
+    assert!(bench.open().begin_call(&other, &rows[0]).is_err());
     Ok(())
 }
 

@@ -111,13 +111,13 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn old_closed_runs_are_forgotten_and_open_ones_are_not_on_disk() {
     let bench = SqliteFixture::new();
-    let kept = |of: &str| {
+    let stored = |of: &str| {
         let connection = bench.connection();
         let query = "SELECT count(*) FROM run WHERE lineage = ?1";
         let count: i64 = connection.query_row(query, [of], |row| row.get(0)).unwrap();
         usize::try_from(count).unwrap()
     };
-    contract::old_closed_runs_are_forgotten_and_open_ones_are_not(&bench, &kept).unwrap();
+    contract::old_closed_runs_are_forgotten_and_open_ones_are_not(&bench, &stored).unwrap();
     let orphans: i64 = bench
         .connection()
         .query_row(
@@ -132,13 +132,13 @@ fn old_closed_runs_are_forgotten_and_open_ones_are_not_on_disk() {
 #[test]
 fn old_closed_runs_are_forgotten_and_open_ones_are_not_in_memory() {
     let bench = MemoryFixture(MemoryJournal::default());
-    let kept = |of: &str| {
+    let stored = |of: &str| {
         let runs = bench.0.runs();
         runs.iter()
             .filter(|run| run.row.lineage.as_str() == of)
             .count()
     };
-    contract::old_closed_runs_are_forgotten_and_open_ones_are_not(&bench, &kept).unwrap();
+    contract::old_closed_runs_are_forgotten_and_open_ones_are_not(&bench, &stored).unwrap();
 }
 
 /// Holds rule 42.
@@ -269,7 +269,7 @@ fn two_processes_write_to_one_journal_without_losing_a_row() {
 
 #[test]
 fn a_failed_commit_is_kept_whole_or_not_at_all() {
-    for (how, kept) in [(FailCommit::Before, 0), (FailCommit::After, 2)] {
+    for (how, stored) in [(FailCommit::Before, 0), (FailCommit::After, 2)] {
         let journal = MemoryJournal::default();
         journal.fail_commit(2, how);
         journal.begin_run(&row("r1")).unwrap();
@@ -278,7 +278,7 @@ fn a_failed_commit_is_kept_whole_or_not_at_all() {
         assert!(journal.record_results(&run, &[done(1), done(2)]).is_err());
         assert!(journal.fired());
         let open = journal.open_runs(&row("r1").lineage).unwrap();
-        assert_eq!(open[0].results.len(), kept);
+        assert_eq!(open[0].results.len(), stored);
         journal.record_results(&run, &[done(3)]).unwrap();
         assert_eq!(journal.commits(), 3);
     }
@@ -286,7 +286,7 @@ fn a_failed_commit_is_kept_whole_or_not_at_all() {
 
 #[test]
 fn after_a_crash_nothing_is_taken_until_the_restart_which_finds_what_was_committed() {
-    for (how, kept) in [(FailCommit::CrashBefore, 0), (FailCommit::CrashAfter, 1)] {
+    for (how, stored) in [(FailCommit::CrashBefore, 0), (FailCommit::CrashAfter, 1)] {
         let journal = MemoryJournal::default();
         journal.begin_run(&row("r1")).unwrap();
         journal.fail_commit(1, how);
@@ -297,7 +297,7 @@ fn after_a_crash_nothing_is_taken_until_the_restart_which_finds_what_was_committ
         assert!(journal.open_runs(&row("r1").lineage).is_err());
         journal.restart();
         let open = journal.open_runs(&row("r1").lineage).unwrap();
-        assert_eq!(open[0].results.len(), kept);
+        assert_eq!(open[0].results.len(), stored);
         assert_eq!(open[0].status, RunStatus::Running);
     }
 }

@@ -297,8 +297,8 @@ async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
     ));
     child.kill().unwrap();
     child.wait().unwrap();
-    let taken = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
-    assert!(taken.unwrap().is_held());
+    let acquired = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+    assert!(acquired.unwrap().is_held());
 }
 
 #[tokio::test]

@@ -163,11 +163,11 @@ pub(crate) async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(
         waits.notify_one();
     };
     let waiter = holder("bo");
-    let (taken, ()) = tokio::join!(second.lock(&waiter, LONG_PATIENCE, &mut waiting), async {
+    let (acquired, ()) = tokio::join!(second.lock(&waiter, LONG_PATIENCE, &mut waiting), async {
         waits.notified().await;
         held.release().await.expect("it lets go");
     });
-    assert!(taken.expect("it was let go").is_held());
+    assert!(acquired.expect("it was let go").is_held());
     assert_eq!(holders.first(), Some(&Some(holder("ana"))));
     let named = holders
         .iter()
@@ -193,10 +193,10 @@ pub(crate) async fn a_lock_that_was_lost_says_so(bench: &dyn StoreFixture) {
     let lost = lock(&*first, "ana").await;
     bench.break_lock();
     assert!(!lost.is_held());
-    let taken = lock(&*second, "bo").await;
-    assert!(taken.is_held() && !lost.is_held());
+    let acquired = lock(&*second, "bo").await;
+    assert!(acquired.is_held() && !lost.is_held());
     drop(lost);
-    assert!(taken.is_held());
+    assert!(acquired.is_held());
     let status = first.holder().await.expect("it looks");
     assert_eq!(status, LockStatus::Held(Some(holder("bo"))));
 }

@@ -20,9 +20,9 @@ pub(crate) fn normalized(mut desired: Desired) -> Desired {
 }
 
 /// Everything but what the edit is about is wanted as before, and that is wanted as asked.
-pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, made: &Edit) {
+pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &Edit) {
     let (before, after) = (normalized(before.clone()), normalized(after.clone()));
-    let touched: Vec<&GroupName> = match made {
+    let touched: Vec<&GroupName> = match edited {
         Edit::Layout { group, .. }
         | Edit::Regions { group, .. }
         | Edit::AddGroup { group, .. }
@@ -38,7 +38,7 @@ pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, made: &Edi
     };
     assert_eq!(others(&before), others(&after));
     assert_eq!((&before.app, &before.policy), (&after.app, &after.policy));
-    match made {
+    match edited {
         Edit::Layout { group, layout } => {
             let mut map = layout.regions.clone();
             map.retain(|_, n| *n > 0);
@@ -97,10 +97,10 @@ fn read(text: &str) -> (Vec<String>, Vec<String>) {
 }
 
 /// Which words an edit may take away or put elsewhere.
-fn is_edited_word(word: &str, before: &Desired, made: &Edit) -> bool {
+fn is_edited_word(word: &str, before: &Desired, edited: &Edit) -> bool {
     let one_of = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     let is_group = before.groups.keys().any(|name| name.as_str() == word);
-    match made {
+    match edited {
         Edit::Layout { group, .. } | Edit::Regions { group, .. } => {
             let is_region = match before.groups.get(group).map(|group| &group.regions) {
                 None | Some(Regions::Unwritten) => false,
@@ -164,19 +164,20 @@ fn comment_follows(before: &str, after: &str, comment: &str) -> bool {
 }
 
 /// Words go only where they say what is edited; comments stay; lines end as they did.
-pub(crate) fn assert_only_edit_changed(before: &str, after: &str, target: &Desired, made: &Edit) {
+pub(crate) fn assert_only_edit_changed(before: &str, after: &str, target: &Desired, edited: &Edit) {
     let (words, comments) = read(before);
     let (words_after, comments_after) = read(after);
-    let stays =
-        |word: &&String| word.contains(char::is_alphabetic) && !is_edited_word(word, target, made);
+    let stays = |word: &&String| {
+        word.contains(char::is_alphabetic) && !is_edited_word(word, target, edited)
+    };
     let mut there = words_after.iter();
     for word in words.iter().filter(stays) {
         assert!(
             there.any(|other| other == word),
-            "{word:?} goes for {made:?}\n{before}\n---\n{after}"
+            "{word:?} goes for {edited:?}\n{before}\n---\n{after}"
         );
     }
-    if !matches!(made, Edit::RemoveGroup { .. }) {
+    if !matches!(edited, Edit::RemoveGroup { .. }) {
         let mut there = comments_after.iter();
         for comment in comments
             .iter()
@@ -184,7 +185,7 @@ pub(crate) fn assert_only_edit_changed(before: &str, after: &str, target: &Desir
         {
             assert!(
                 there.any(|other| other == comment),
-                "{comment:?} goes for {made:?}\n{before}\n---\n{after}"
+                "{comment:?} goes for {edited:?}\n{before}\n---\n{after}"
             );
         }
     }

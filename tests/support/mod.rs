@@ -161,7 +161,7 @@ pub(crate) fn moved(from: &str, to: &str) -> MovedGroup {
 pub(crate) struct PlanFixture {
     pub(crate) known: Known,
     pub(crate) observed: Observed,
-    made: u32,
+    created_count: u32,
     runs: u32,
     /// The Machines as they were when the run began.
     snapshot: BTreeMap<MachineId, Machine>,
@@ -197,7 +197,7 @@ impl PlanFixture {
                 release_unknown: None,
                 unreadable: Vec::new(),
             },
-            made: 0,
+            created_count: 0,
             runs: 0,
             snapshot: BTreeMap::new(),
             volumes: false,
@@ -217,52 +217,57 @@ impl PlanFixture {
 
     /// Every plan of every test is read a second time and planned a second time.
     pub(crate) fn plan_with(&self, desired: &Desired, options: &Options) -> Plan {
-        let made = plan(desired, &self.known, Some(&self.observed), options);
-        let findings = check(&made, desired, &self.known, Some(&self.observed));
-        assert_eq!(findings, [], "{:#?}", made.summary_lines());
+        let planned = plan(desired, &self.known, Some(&self.observed), options);
+        let findings = check(&planned, desired, &self.known, Some(&self.observed));
+        assert_eq!(findings, [], "{:#?}", planned.summary_lines());
         assert_eq!(
-            made,
+            planned,
             plan(desired, &self.known, Some(&self.observed), options)
         );
-        made
+        planned
     }
 
     pub(crate) fn offline(&self, desired: &Desired) -> Plan {
-        let made = plan(desired, &self.known, None, &Options::default());
-        assert_eq!(check(&made, desired, &self.known, None), []);
-        made
+        let planned = plan(desired, &self.known, None, &Options::default());
+        assert_eq!(check(&planned, desired, &self.known, None), []);
+        planned
     }
 
     /// Plans, carries the plan out, and sees that nothing is left to do.
     pub(crate) fn apply(&mut self, desired: &Desired) -> Plan {
-        let made = self.plan(desired);
-        assert_eq!(made.refusals, [], "refused: {:#?}", made.summary_lines());
-        self.carry_out(desired, &made);
+        let planned = self.plan(desired);
+        assert_eq!(
+            planned.refusals,
+            [],
+            "refused: {:#?}",
+            planned.summary_lines()
+        );
+        self.carry_out(desired, &planned);
         let again = self.plan(desired);
         assert!(
             again.is_empty(),
             "planned again: {:#?}",
             again.summary_lines()
         );
-        made
+        planned
     }
 
-    pub(crate) fn carry_out(&mut self, desired: &Desired, made: &Plan) {
-        self.carry_out_except(desired, made, |_| None);
+    pub(crate) fn carry_out(&mut self, desired: &Desired, planned: &Plan) {
+        self.carry_out_except(desired, planned, |_| None);
     }
 
     /// The same, but what comes of some steps is said: nothing is done for them.
     pub(crate) fn carry_out_except(
         &mut self,
         desired: &Desired,
-        made: &Plan,
+        planned: &Plan,
         outcome_of: impl Fn(StepId) -> Option<Outcome>,
     ) {
         self.runs += 1;
         self.snapshot = self.observed.machines.clone();
         let run = RunId::new(format!("run{}", self.runs)).unwrap();
-        let mut results = Vec::with_capacity(made.steps.len());
-        for step in &made.steps {
+        let mut results = Vec::with_capacity(planned.steps.len());
+        for step in &planned.steps {
             let result = match &step.work {
                 _ if outcome_of(step.id).is_some() => StepResult {
                     outcome: outcome_of(step.id).unwrap(),
@@ -287,7 +292,7 @@ impl PlanFixture {
             plan: None,
             release: None,
         };
-        self.known = next_state(&self.known, made, desired, &results, &facts);
+        self.known = next_state(&self.known, planned, desired, &results, &facts);
         self.count();
     }
 
@@ -370,16 +375,16 @@ impl PlanFixture {
                 && old.state.is_inactive()
         };
         let base = inherits.base(old);
-        self.made += 1;
+        self.created_count += 1;
         let mut volumes = volumes.clone();
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
-            volumes.push(VolumeId::new(format!("vol_{:04}", self.made)).unwrap());
+            volumes.push(VolumeId::new(format!("vol_{:04}", self.created_count)).unwrap());
         }
         let runs = standby_for.is_empty() && !old.is_some_and(rests);
         let stands = |old: &&Machine| self.observed.machines.contains_key(&old.id);
         let cordoned = replaces.is_some() && old.filter(stands).is_some_and(|old| old.cordoned);
         let machine = Machine {
-            id: id(&format!("m{:05}", self.made)),
+            id: id(&format!("m{:05}", self.created_count)),
             name: change.machine.name.clone(),
             group: Some(change.group.clone()),
             region: change.region.clone(),
@@ -406,8 +411,8 @@ impl PlanFixture {
             cordoned,
             created_at: format!(
                 "2026-01-01T00:{:02}:{:02}Z",
-                self.made / 60 % 60,
-                self.made % 60
+                self.created_count / 60 % 60,
+                self.created_count % 60
             ),
             ..empty_machine()
         };

@@ -52,7 +52,7 @@ pub(crate) fn many(machines: usize, groups: usize) -> Plan {
         fields(guest(1024), guest(memory))
     };
     let changes = [fields(2048), fields(512)];
-    let mut made = plan(machines);
+    let mut planned = plan(machines);
     for group_at in 0..groups {
         let name = format!("group-{group_at:03}");
         let own = machines / groups + usize::from(group_at < machines % groups);
@@ -63,7 +63,7 @@ pub(crate) fn many(machines: usize, groups: usize) -> Plan {
         if own == 0 {
             continue;
         }
-        made = made.group(group(
+        planned = planned.group(group(
             &name,
             "bin/serve",
             verdict,
@@ -71,7 +71,7 @@ pub(crate) fn many(machines: usize, groups: usize) -> Plan {
         ));
         for at in 0..own {
             let id = format!("{:014x}", group_at * 100_000 + at);
-            made = made.step(match group_at % 3 {
+            planned = planned.step(match group_at % 3 {
                 2 => destroy(
                     &name,
                     "gru",
@@ -83,14 +83,14 @@ pub(crate) fn many(machines: usize, groups: usize) -> Plan {
             });
         }
     }
-    made
+    planned
 }
 
 fn removed_groups(groups: usize) -> Plan {
-    let mut made = plan(groups * 2);
+    let mut planned = plan(groups * 2);
     for at in 0..groups {
         let name = format!("{at:03}-{}", "n".repeat(90));
-        made = made.group(group(&name, "", Removed, "gru 2->0"));
+        planned = planned.group(group(&name, "", Removed, "gru 2->0"));
         for machine in 0..2 {
             let id = format!("{:014x}", at * 10 + machine);
             let gone = destroy(
@@ -100,10 +100,10 @@ fn removed_groups(groups: usize) -> Plan {
                 Removal::GroupRemoved,
                 "its group is removed",
             );
-            made = made.step(with_left_over(gone, &format!("vol_{id}")));
+            planned = planned.step(with_left_over(gone, &format!("vol_{id}")));
         }
     }
-    made
+    planned
 }
 
 fn all() -> Vec<(String, Plan)> {

@@ -309,14 +309,14 @@ pub(crate) fn run_ends() -> Vec<(&'static str, RunFixture)> {
             repointed: Vec::new(),
         }));
     }
-    let addition = |path: &[&str], value: Option<Value>, kept| Addition {
+    let addition = |path: &[&str], value: Option<Value>, not_removed| Addition {
         group: group_name("web"),
         http_service: Some("8080 tcp".to_owned()),
         path: path.iter().map(ToString::to_string).collect(),
         hidden: value.is_none(),
         value,
         machines: 4,
-        not_removed: kept,
+        not_removed: not_removed,
     };
     let added = RunFixture {
         additions: vec![

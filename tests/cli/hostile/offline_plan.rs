@@ -162,8 +162,8 @@ fn traps(theirs: &Path) -> Vec<Trap<'_>> {
             "a pipe",
             Box::new(move || {
                 fs::remove_file(theirs.join("fly.toml")).unwrap();
-                let made = Command::new("mkfifo").arg(theirs.join("fly.toml")).status();
-                assert!(made.unwrap().success());
+                let mkfifo = Command::new("mkfifo").arg(theirs.join("fly.toml")).status();
+                assert!(mkfifo.unwrap().success());
             }),
         ),
         (

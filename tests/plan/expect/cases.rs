@@ -14,7 +14,7 @@ use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, group
 #[derive(Clone)]
 pub(super) struct Case {
     pub(super) stage: PlanFixture,
-    pub(super) wanted: aeroform::core::fleet::Desired,
+    pub(super) desired: aeroform::core::fleet::Desired,
     pub(super) options: Options,
     pub(super) allow: ApprovalFlags,
 }
@@ -29,7 +29,7 @@ impl Case {
             ("db", group("db").count(1).protected()),
             ("web", web().count(2)),
         ]));
-        let wanted = desired([
+        let desired = desired([
             ("api", group("api").count(2)),
             ("db", group("db").count(1).protected()),
             (
@@ -41,7 +41,7 @@ impl Case {
         ]);
         Self {
             stage,
-            wanted,
+            desired,
             options: Options::default(),
             allow: ApprovalFlags::default(),
         }
@@ -49,12 +49,12 @@ impl Case {
 
     pub(super) fn group(&mut self, name: &str, change: impl FnOnce(DesiredGroup) -> DesiredGroup) {
         let name = group_name(name);
-        let group = self.wanted.groups.remove(&name).unwrap();
-        self.wanted.groups.insert(name, change(group));
+        let group = self.desired.groups.remove(&name).unwrap();
+        self.desired.groups.insert(name, change(group));
     }
 
     pub(super) fn plan(&self) -> Plan {
-        self.stage.plan_with(&self.wanted, &self.options)
+        self.stage.plan_with(&self.desired, &self.options)
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "`cron` stays",
             |case| {
-                case.wanted
+                case.desired
                     .groups
                     .insert(group_name("cron"), group("cron").count(1));
             },
@@ -164,7 +164,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "`api` goes, too",
             |case| {
-                case.wanted.groups.remove(&group_name("api"));
+                case.desired.groups.remove(&group_name("api"));
             },
             [STALE, EXCEEDS, EXCEEDS],
             "",
@@ -210,7 +210,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "`[policy] max_destroy = 0`",
             |case| {
-                case.wanted.policy = Policy {
+                case.desired.policy = Policy {
                     max_destroy: Some(Limit::Count(0)),
                 };
             },
@@ -228,15 +228,15 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "one Machine of `web` was already updated",
             |case| {
-                let wanted = case.wanted.clone();
-                let made = case.stage.plan(&wanted);
-                let first = made
+                let desired = case.desired.clone();
+                let planned = case.stage.plan(&desired);
+                let first = planned
                     .changes()
                     .find(|(_, change)| change.machine.id.is_some());
                 let first = first.unwrap().0;
-                let ends =
+                let counts =
                     |step| (step != first).then_some(aeroform::core::plan::Outcome::NotStarted);
-                case.stage.carry_out_except(&wanted, &made, ends);
+                case.stage.carry_out_except(&desired, &planned, counts);
             },
             [STALE, OK, OK],
             "fewer steps: a failed apply can be repeated",
@@ -244,8 +244,8 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "everything was applied",
             |case| {
-                let wanted = case.wanted.clone();
-                case.stage.apply(&wanted);
+                let desired = case.desired.clone();
+                case.stage.apply(&desired);
             },
             [STALE, NOTHING, NOTHING],
             "no steps are left",
@@ -254,7 +254,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
             "another run changed `api`, and the state lists it",
             |case| {
                 let mut other = Case::reviewed().stage;
-                let mut wanted = desired([
+                let mut desired = desired([
                     (
                         "api",
                         group("api").count(2).config(json!({"env": {"A": "1"}})),
@@ -263,8 +263,8 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
                     ("db", group("db").count(1).protected()),
                     ("web", web().count(2)),
                 ]);
-                other.apply(&wanted);
-                wanted.groups.clear();
+                other.apply(&desired);
+                desired.groups.clear();
                 case.stage = other;
             },
             [STALE, EXCEEDS, EXCEEDS],
@@ -274,7 +274,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
             "another run changed `api`, and the state does not list it",
             |case| {
                 let old = case.stage.known.clone();
-                let wanted = desired([
+                let desired = desired([
                     (
                         "api",
                         group("api").count(2).config(json!({"env": {"A": "1"}})),
@@ -283,7 +283,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
                     ("db", group("db").count(1).protected()),
                     ("web", web().count(2)),
                 ]);
-                case.stage.apply(&wanted);
+                case.stage.apply(&desired);
                 case.stage.known = old;
             },
             [STALE, "4 `state_behind`", "4 `state_behind`"],

@@ -380,20 +380,20 @@ async fn volumes(s: &ContractContext<'_>) -> Verdict {
         return ensure(s.volumes().await?.is_empty(), "it lists a volume");
     }
     let receipt = result.map_err(|error| format!("create-volume failed: {error}"))?;
-    let made = receipt
+    let volume = receipt
         .volume
         .ok_or("a create answered without the volume")?;
-    ensure(made.name == call.name, "another name")?;
-    ensure(made.region == call.region, "another region")?;
-    ensure(made.size_gb == call.size_gb, "another size")?;
-    ensure(made.encrypted, "not encrypted")?;
-    ensure(made.attached_to.is_none(), "a Machine has it already")?;
-    ensure(s.volumes().await? == [made.clone()], "the list differs")?;
-    let first = s.create(s.mounting("web-a", &made)).await?;
-    ensure(first.volumes == [made.id.clone()], "the Machine lacks it")?;
+    ensure(volume.name == call.name, "another name")?;
+    ensure(volume.region == call.region, "another region")?;
+    ensure(volume.size_gb == call.size_gb, "another size")?;
+    ensure(volume.encrypted, "not encrypted")?;
+    ensure(volume.attached_to.is_none(), "a Machine has it already")?;
+    ensure(s.volumes().await? == [volume.clone()], "the list differs")?;
+    let first = s.create(s.mounting("web-a", &volume)).await?;
+    ensure(first.volumes == [volume.id.clone()], "the Machine lacks it")?;
     let holder = s.volumes().await?.pop().and_then(|v| v.attached_to);
     ensure(holder.as_ref() == Some(&first.id), "the list has no holder")?;
-    let again = Call::Create(Box::new(s.mounting("web-b", &made)));
+    let again = Call::Create(Box::new(s.mounting("web-b", &volume)));
     refused(s.call(again).await, &ErrorClass::Conflict)?;
     let id = first.id;
     s.wait(&id, WaitUntil::Started).await?;
@@ -403,7 +403,7 @@ async fn volumes(s: &ContractContext<'_>) -> Verdict {
     };
     s.expect_ok(gone).await?;
     s.wait(&id, WaitUntil::Destroyed).await?;
-    ensure(s.volumes().await? == [made], "it went with its Machine")
+    ensure(s.volumes().await? == [volume], "it went with its Machine")
 }
 
 async fn logs(s: &ContractContext<'_>) -> Verdict {

@@ -98,7 +98,7 @@ fn plan_with(texts: &[String]) -> Plan {
     }
     let mut reverted = update(&web, "gru", "148ed599c14189", &changes);
     reverted.reverts = Some(7);
-    let mut made = plan(4)
+    let mut planned = plan(4)
         .group(
             group(&web, text(8), Changed, "gru 2")
                 .strategy(text(9))
@@ -109,19 +109,19 @@ fn plan_with(texts: &[String]) -> Plan {
         .step(create(&jobs, "gru", 0))
         .step(reverted)
         .step(gone);
-    made.drift = vec![drift(DriftKind::Missing, &web, "gru", "6e82d933b7d587")];
-    made.refusals = vec![note(
+    planned.drift = vec![drift(DriftKind::Missing, &web, "gru", "6e82d933b7d587")];
+    planned.refusals = vec![note(
         "protected_group",
         Some(&web),
         text(13),
         Some(text(14)),
     )];
-    made.warnings = vec![note("port_of_two_groups", None, text(15), Some(text(16)))];
-    made.notes = vec![note("x", Some(&jobs), text(17), None)];
+    planned.warnings = vec![note("port_of_two_groups", None, text(15), Some(text(16)))];
+    planned.notes = vec![note("x", Some(&jobs), text(17), None)];
     if let Ok(from) = GroupName::new(name(18)) {
-        made.groups[1].moved_from = vec![from];
+        planned.groups[1].moved_from = vec![from];
     }
-    made
+    planned
 }
 
 proptest! {
