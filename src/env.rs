@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_no_name_has_a_number() {
+    fn a_user_without_a_name_has_a_number() {
         let named = Env::from_vars([("USER".to_owned(), "ana".to_owned())].into());
         assert_eq!(named.user(), "ana");
         let nameless = Env::from_vars(BTreeMap::new()).user();

@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_token_is_hidden_as_a_whole_and_a_word_is_not() {
+    fn a_short_token_is_hidden_completely_and_a_word_is_not() {
         let scrub = TokenScrubber::new(["hunter2-abc", "none"]);
         assert_eq!(scrub.scrubbed("a hunter2-abc b"), "a (the token) b");
         assert_eq!(scrub.scrubbed("a hunter2%2Dabc b"), "a (the token) b");
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_without_a_word_of_it() {
+    fn an_unreadable_token_is_reported_without_any_part_of_it() {
         for (why, expected) in [
             (
                 "invalid type: string \"FlyV1 fm2_x, expected y\", expected u64 at line 1 column 20",

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_narrow_terminal_words_and_commands_stay_whole() {
+    fn on_a_narrow_terminal_words_and_commands_are_not_split() {
         let failure = Failure::new(codes::STATE_CHANGED, "the Machines or the state changed since the plan was shown")
             .hint("run `aeroform plan --out next.plan` and review it; then write\n[[moved]]\nfrom = \"a\"");
         let narrow = Style {

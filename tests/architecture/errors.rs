@@ -153,7 +153,7 @@ fn the_table_says_what_the_program_says() {
 
 /// Each table is compared whole with what a test provokes, so that a new code without one fails there.
 #[test]
-fn every_table_is_provoked_whole_by_a_test() {
+fn every_code_of_every_table_is_provoked_by_a_test() {
     let mut calls = String::new();
     read_all(&root().join("tests"), &mut calls);
     let calls: String = calls.split_whitespace().collect();

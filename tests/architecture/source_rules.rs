@@ -83,7 +83,7 @@ fn the_core_touches_nothing_outside_itself() {
 }
 
 #[test]
-fn what_a_provider_is_like_stands_in_the_table_and_nobody_compares_names() {
+fn traits_of_providers_are_in_the_table_and_no_code_compares_their_names() {
     let compares = |line: &str| {
         ["fly", "local"].iter().any(|name| {
             let quoted = format!("\"{name}\"");

@@ -122,7 +122,7 @@ fn files_that_name_no_app_or_a_placeholder_are_of_any_app() {
 }
 
 #[test]
-fn the_first_line_says_who_named_the_app() {
+fn the_first_line_says_where_the_app_name_comes_from() {
     let sandbox = Sandbox::with_app();
     let first = |shown: String| {
         let line = shown.lines().nth(2).unwrap_or_default().to_owned();

@@ -216,7 +216,7 @@ fn an_interrupted_run_of_another_folder_is_not_taken_over() {
 }
 
 #[test]
-fn the_plan_hands_out_no_port_that_somebody_else_listens_on() {
+fn the_plan_assigns_no_port_that_is_in_use() {
     let sandbox = Sandbox::with_app();
     let first = sandbox.first_port();
     let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();

@@ -74,7 +74,7 @@ fn of_two_first_applies_at_once_one_is_no_success_and_names_the_other() {
 }
 
 #[test]
-fn whoever_waited_for_another_run_does_not_change_what_it_made() {
+fn an_apply_that_waited_for_another_run_keeps_its_changes() {
     let slow = "[[fault]]\non = \"create\"\neffect = \"slow-start\"\nfor = \"4s\"\ntimes = 2\n";
     let (ana, bo) = (clone("ana"), clone("bo"));
     let platform = EmulatorProcess::with_faults(&ana, slow);

@@ -73,7 +73,7 @@ fn drift_tells_what_was_changed_outside_and_writes_nothing() {
 }
 
 #[test]
-fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes() {
+fn refresh_records_outside_changes_after_approval() {
     let drifted = DriftedApp::new();
     let state = drifted.state();
     assert_snapshot!(drifted.run(&["refresh"]), @r#"

@@ -262,7 +262,7 @@ fn what_cannot_be_edited_is_said_and_left_as_it_was() {
 }
 
 #[test]
-fn edit_only_writes_and_asks_nobody_with_refresh_false() {
+fn edit_only_writes_and_makes_no_call_with_refresh_false() {
     let sandbox = app();
     let scale = ["scale", "count", "jobs=3", "--edit-only", "--refresh=false"];
     assert_snapshot!(sandbox.run(&scale), @"
@@ -340,7 +340,7 @@ fn a_plan_that_is_refused_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn an_edit_that_needs_no_numbers_asks_nobody_with_edit_only() {
+fn an_edit_that_needs_no_numbers_makes_no_call_with_edit_only() {
     let sandbox = app();
     let rename = [
         "group",

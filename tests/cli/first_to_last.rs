@@ -394,7 +394,7 @@ fn sigterm_and_sighup_end_an_apply_with_its_state_written() {
 }
 
 #[test]
-fn a_second_apply_names_who_holds_the_lock_and_waits_only_as_long_as_it_may() {
+fn a_second_apply_names_the_holder_of_the_lock_and_waits_only_as_long_as_it_may() {
     let sandbox = Sandbox::with_app();
     sandbox.write("fly.toml", &never_healthy());
     let mut first = apply_in_background(&sandbox);
@@ -423,7 +423,7 @@ fn a_second_apply_names_who_holds_the_lock_and_waits_only_as_long_as_it_may() {
 
 /// Holds rule 12.
 #[test]
-fn a_killed_apply_is_told_of_and_taken_over_without_a_duplicate() {
+fn a_killed_apply_is_reported_and_taken_over_without_a_duplicate() {
     let sandbox = Sandbox::with_app();
     sandbox.write("fly.toml", &never_healthy());
     let mut child = apply_in_background(&sandbox);

@@ -160,7 +160,7 @@ pub(crate) fn update(platform: &EmulatorProcess, id: &str, change: impl FnOnce(&
 }
 
 #[test]
-fn a_rate_limit_before_a_run_is_told_as_one() {
+fn a_rate_limit_before_a_run_is_reported_as_one() {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let faults = "[[fault]]\non = \"lease\"\neffect = \"rate-limited\"\nfor = \"1s\"\n";
     let platform = EmulatorProcess::with_faults(&sandbox, faults);

@@ -30,7 +30,7 @@ fn fly_deploy(platform: &EmulatorProcess, image: &str) {
 
 /// Holds rule 11.
 #[test]
-fn a_newer_release_is_taken_back_only_by_who_says_so() {
+fn a_newer_release_is_reverted_only_with_its_flag() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
     let platform = EmulatorProcess::with_app(&sandbox);
     let applied = run(&sandbox, &platform, &["apply", "-y"]);
@@ -91,7 +91,7 @@ fn at_a_terminal_the_number_of_a_newer_release_is_typed_even_where_yes_was_said_
 }
 
 #[test]
-fn a_deploy_in_the_middle_of_an_apply_is_named_and_nobody_is_told_to_revert_it() {
+fn a_deploy_during_an_apply_is_named_without_advice_to_revert_it() {
     let sandbox = project("[groups.app]\ncount = 3\n");
     let platform =
         EmulatorProcess::start(&sandbox, &["--rate-limits", "off", "--latency", "100ms"]);
@@ -304,7 +304,7 @@ fn one_failure_to_end_a_release_is_tried_again() {
 }
 
 #[test]
-fn who_does_not_want_to_wait_for_a_release_says_so() {
+fn a_flag_skips_the_wait_for_a_release() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});

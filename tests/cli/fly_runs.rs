@@ -276,7 +276,7 @@ fn what_the_emulator_has_acknowledged_is_in_its_file() {
 
 /// Holds rule 26.
 #[test]
-fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
+fn a_run_waits_for_the_holder_of_the_app_lease_and_names_it() {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let id = platform.deployed("app", "ams", V1);
@@ -304,8 +304,7 @@ fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
 
 /// Holds rule 26.
 #[test]
-fn whoever_is_at_work_on_a_machine_of_the_plan_is_named_before_the_plan_is_shown_and_the_question_asked()
- {
+fn the_holder_of_a_machine_lease_is_named_before_the_plan_and_its_question() {
     for (held, image) in [(0, V1), (0, V2), (1, V2)] {
         let sandbox = project("[groups.app]\ncount = 3\n");
         let platform = EmulatorProcess::with_app(&sandbox);
@@ -339,7 +338,7 @@ fn whoever_is_at_work_on_a_machine_of_the_plan_is_named_before_the_plan_is_shown
 
 /// Holds rule 10.
 #[test]
-fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
+fn outside_changes_are_drift_and_starts_by_the_proxy_are_not() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
@@ -512,7 +511,7 @@ fn an_import_writes_the_digest_that_runs_under_a_tag_and_leaves_nothing_to_do() 
 }
 
 #[test]
-fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
+fn a_region_that_only_the_platform_lists_is_valid_online() {
     let sandbox = project("[groups.app]\nregions = { ams = 1, emu = 1 }\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     for offline in [&["validate"][..], &["plan", "--refresh=false"]] {
@@ -533,7 +532,7 @@ fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
 }
 
 #[test]
-fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider() {
+fn without_an_aeroform_toml_the_first_line_says_where_the_provider_comes_from() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
     let platform = EmulatorProcess::with_app(&sandbox);

@@ -170,7 +170,7 @@ fn more_rows_than_lines_scroll_and_none_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn a_list_is_drawn_anew_for_another_size_and_keeps_what_was_typed() {
+fn a_list_is_redrawn_for_another_size_and_keeps_the_typed_text() {
     let sandbox = app();
     let mut terminal = destroy(&sandbox, 100, 24);
     terminal.press("we");

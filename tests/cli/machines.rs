@@ -60,7 +60,7 @@ fn a_machine_is_stopped_and_started_and_no_plan_undoes_it() {
 }
 
 #[test]
-fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
+fn running_machines_are_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     let before = ids(&sandbox);
@@ -105,7 +105,7 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
 }
 
 #[test]
-fn a_restart_is_asked_for_on_a_terminal() {
+fn a_restart_needs_approval_at_a_terminal() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     let mut terminal = Terminal::start(sandbox.command(&["restart"]));
@@ -119,7 +119,7 @@ fn a_restart_is_asked_for_on_a_terminal() {
 }
 
 #[test]
-fn every_machine_is_listed_strangers_too_and_told_apart() {
+fn every_machine_is_listed_and_unmanaged_ones_are_marked() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
@@ -147,7 +147,7 @@ fn every_machine_is_listed_strangers_too_and_told_apart() {
 }
 
 #[test]
-fn what_is_done_to_a_machine_is_done_under_its_lease_and_whoever_has_it_is_named() {
+fn actions_on_a_machine_hold_its_lease_and_name_another_holder() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
@@ -255,7 +255,7 @@ fn elsewhere_a_watched_status_is_one_after_the_other_until_the_reader_goes() {
 }
 
 #[test]
-fn ctrl_c_while_a_machine_stops_says_what_it_was_told() {
+fn ctrl_c_while_a_machine_stops_says_what_was_requested() {
     let sandbox = Sandbox::new();
     let stubborn = "sh -c \\\"trap '' INT; exec sleep 1000\\\"";
     sandbox.write("fly.toml", &Sandbox::FLY.replace("sleep 1000", stubborn));

@@ -167,7 +167,7 @@ fn a_plan_of_broken_manifests_says_where_to_programs_too() {
 }
 
 #[test]
-fn a_manifest_in_another_language_is_told_how_to_be_named() {
+fn a_manifest_in_another_format_gets_a_hint_for_its_name() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "fly.json",

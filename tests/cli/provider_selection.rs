@@ -124,7 +124,7 @@ fn an_image_that_a_flag_or_aeroform_toml_names_may_be_flys_too() {
 }
 
 #[test]
-fn who_names_the_provider_is_believed_and_so_is_the_state() {
+fn a_named_provider_is_used_and_so_is_the_one_of_the_state() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", BUILT);
     let local = sandbox.run(&["apply", "-y", "--provider", "local"]);
@@ -149,7 +149,7 @@ fn who_names_the_provider_is_believed_and_so_is_the_state() {
 }
 
 #[test]
-fn what_asks_nobody_takes_an_app_with_an_image_for_one_of_fly() {
+fn without_a_call_an_app_with_an_image_counts_as_one_of_fly() {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", "app = \"shop\"\n[build]\n");
     sandbox.write("aeroform.toml", "[groups.app]\ncount = 2\n");
@@ -160,7 +160,7 @@ fn what_asks_nobody_takes_an_app_with_an_image_for_one_of_fly() {
 }
 
 #[test]
-fn a_provider_that_is_misspelt_is_told_with_its_line() {
+fn a_misspelt_provider_is_reported_with_its_line() {
     let sandbox = Sandbox::with_app();
     sandbox.write("aeroform.toml", "# ours\nprovider = \"flyy\"\n");
     let shown = sandbox.run(&["validate"]);

@@ -166,7 +166,7 @@ fn what_does_not_answer_has_a_hint_and_nothing_was_changed() {
 }
 
 #[test]
-fn who_cannot_lock_or_write_is_told_before_any_plan() {
+fn a_folder_without_write_access_is_reported_before_any_plan() {
     let sandbox = Sandbox::with_app();
     let verbs: [&[&str]; 3] = [
         &["apply"],
@@ -225,7 +225,7 @@ fn a_lock_that_is_waited_for_is_waited_for_before_the_plan() {
 }
 
 #[test]
-fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
+fn a_mistyped_app_gets_a_suggestion_before_it_is_created() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let other = json!({"name": "billing", "org_slug": "personal"});
@@ -263,7 +263,7 @@ fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
 }
 
 #[test]
-fn where_only_the_state_is_asked_a_mistyped_app_is_told_which_one_is_meant() {
+fn with_the_state_alone_a_mistyped_app_gets_a_suggestion() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
     let meant = "app `shopp` has no state here; did you mean `shop`?";
@@ -336,7 +336,7 @@ fn commands_in_json_have_the_flags_in_use() {
 }
 
 #[test]
-fn a_file_that_differs_in_the_ends_of_its_lines_is_told_as_such() {
+fn a_file_that_differs_in_line_endings_is_reported_as_that() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let fly = sandbox.read("fly.toml");

@@ -258,7 +258,7 @@ fn verbs_go_by_the_groups_that_machines_are_about_to_have() {
 }
 
 #[test]
-fn on_fly_a_clone_takes_over_what_nobody_else_says() {
+fn on_fly_a_clone_copies_settings_that_no_manifest_sets() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
     let platform = EmulatorProcess::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);

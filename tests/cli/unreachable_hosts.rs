@@ -38,7 +38,7 @@ fn a_host_outage_without_a_state_makes_no_second_fleet() {
 }
 
 #[test]
-fn machines_that_nobody_can_tell_keep_an_apply_without_a_state_from_making_others() {
+fn unidentified_machines_block_creates_of_an_apply_without_a_state() {
     let (sandbox, platform) = outage("host-silent");
     let output = run(&sandbox, &platform, &["apply", "-y"]);
     assert!(output.starts_with("exit 6\n"), "{output}");
@@ -64,7 +64,7 @@ fn a_saved_destroy_that_leaves_unreadable_machines_is_not_complete_either() {
 }
 
 #[test]
-fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
+fn a_destroy_that_leaves_unreadable_machines_says_so_and_is_incomplete() {
     let destroy = ["destroy", "-y", "--allow-destroy=all,app:1"];
     for effect in ["host-unreachable", "host-silent"] {
         let (sandbox, platform) = outage(effect);
@@ -95,7 +95,7 @@ fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
 
 /// Holds rule 9.
 #[test]
-fn status_takes_from_the_state_what_nobody_can_read_as_a_plan_does() {
+fn status_fills_unreadable_machines_from_the_state_as_a_plan_does() {
     let (sandbox, platform) = scene(&away("host-silent"));
     // The hosts go while the apply verifies, and the state lists both Machines.
     let output = run(&sandbox, &platform, &["apply", "-y", "--steady", "0"]);
@@ -139,7 +139,7 @@ fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
 }
 
 #[test]
-fn an_empty_list_without_a_count_stops_every_verb_until_somebody_says_that_it_is_so() {
+fn an_empty_list_without_a_count_stops_every_verb_until_a_flag_accepts_it() {
     let without_count =
         "[[fault]]\non = \"app\"\neffect = \"omits\"\nfield = \"machine_count\"\ntimes = 10000\n";
     let empty = "[[fault]]\non = \"list\"\neffect = \"empty-list\"\ntimes = 10000\n";

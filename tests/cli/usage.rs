@@ -163,7 +163,7 @@ fn data_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn a_verb_of_flyctl_or_terraform_is_told_what_says_the_same_here() {
+fn a_verb_of_flyctl_or_terraform_gets_the_equivalent_as_a_hint() {
     let sandbox = Sandbox::new();
     assert_snapshot!(sandbox.run(&["deploy"]), @"
     exit 64

@@ -33,7 +33,7 @@ fn with_standby(group: DesiredGroup) -> DesiredGroup {
 
 /// Holds rule 20.
 #[tokio::test(start_paused = true)]
-async fn a_machine_whose_host_has_no_room_is_replaced_and_the_plan_said_so() {
+async fn a_machine_whose_host_has_no_capacity_is_replaced_as_planned() {
     let mut stage = ExecutorFixture::new();
     stage
         .apply_until_settled(&desired([("web", checked(web(3)))]))
@@ -242,7 +242,7 @@ async fn a_new_machine_that_does_not_come_up_leaves_the_old_one_and_the_next_run
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_create_in_place_of_an_update_is_owed_and_found_again() {
+async fn a_lost_create_in_place_of_an_update_is_pending_and_found_again() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let old = stage.id(0);
@@ -325,8 +325,7 @@ async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replacement_for_want_of_room_that_was_killed_leaves_the_wanted_fleet_after_the_next_run()
-{
+async fn a_killed_replacement_for_lack_of_capacity_reaches_the_desired_fleet_in_the_next_run() {
     killed_anywhere(
         desired([("web", checked(web(3)))]),
         desired([("web", checked(image(web(3), "shop:2")))]),

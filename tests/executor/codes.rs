@@ -42,7 +42,7 @@ async fn every_code_of_a_step_is_provoked() {
         fails("update", FaultEffect::Reverts, 1, 1).await,
         fails("create", FaultEffect::WrongRegion("gru".to_owned()), 0, 1).await,
         host_lost().await,
-        plan_of_somebody_else().await,
+        plan_of_another_client().await,
     ];
     assert_all_provoked(steps::ALL, seen, &[]);
 }
@@ -67,7 +67,7 @@ async fn host_lost() -> String {
 }
 
 /// A change that names no Machine, as no planner makes one.
-async fn plan_of_somebody_else() -> String {
+async fn plan_of_another_client() -> String {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let target = desired([("web", image(web(1), "shop:2"))]);

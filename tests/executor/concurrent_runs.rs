@@ -88,7 +88,7 @@ async fn what_another_run_made_for_the_same_is_taken_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_of_its_name_that_bears_no_run_is_updated_and_told_as_that() {
+async fn a_machine_of_that_name_without_a_run_is_updated_and_reported_as_that() {
     let mut stage = ExecutorFixture::new();
     let target = web(1, "wanted");
     let (plan, observed) = stage.plan(&target).await;
@@ -103,7 +103,7 @@ async fn a_machine_of_its_name_that_bears_no_run_is_updated_and_told_as_that() {
 
 /// Holds rule 31.
 #[tokio::test(start_paused = true)]
-async fn a_run_whose_work_is_changed_before_it_ends_is_overtaken_and_says_by_whom() {
+async fn a_run_whose_changes_are_overwritten_names_the_run_that_did() {
     for (how, said) in [
         ("run", "by run run99 by bo"),
         ("deploy", "by release v9"),

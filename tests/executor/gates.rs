@@ -73,7 +73,7 @@ async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn declared_limits_are_kept_without_being_told() {
+async fn declared_limits_are_observed_before_any_refusal() {
     let mut stage = ExecutorFixture::new();
     stage.sim = stage.sim.clone().with_capabilities(Capabilities {
         calls_per_second: 1,
@@ -173,7 +173,7 @@ async fn destroyed_while_awaited(effect: FaultEffect) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_somebody_destroys_while_it_is_awaited_fails_its_step_at_once() {
+async fn a_machine_destroyed_outside_during_its_wait_fails_its_step_at_once() {
     destroyed_while_awaited(FaultEffect::SlowStart(Duration::from_secs(200))).await;
     destroyed_while_awaited(FaultEffect::ChecksNeverPass).await;
 }

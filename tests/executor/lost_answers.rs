@@ -74,7 +74,7 @@ async fn a_create_that_is_never_answered_stays_unknown_and_the_next_run_settles_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config() {
+async fn a_machine_of_the_planned_name_is_used_or_updated_to_the_desired_config() {
     for config in [None, Some("shop:0")] {
         let mut stage = ExecutorFixture::new();
         let target = desired([("web", web(1))]);

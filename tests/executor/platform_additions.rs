@@ -101,7 +101,7 @@ async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_added_value_that_somebody_changes_is_drift_and_one_that_disappears_is_nothing() {
+async fn a_changed_added_value_is_drift_and_one_that_disappears_is_nothing() {
     let mut stage = ExecutorFixture::new();
     stage.sim.world().extra_defaults = unheard();
     stage.apply_until_settled(&web(1)).await;
@@ -310,7 +310,7 @@ async fn answers_that_are_lost_are_looked_up_and_what_was_added_is_known_all_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_else_writes_meanwhile_is_no_echo() {
+async fn a_concurrent_outside_write_is_no_platform_addition() {
     let mut stage = ExecutorFixture::new();
     let slow = FaultEffect::SlowStart(std::time::Duration::from_secs(60));
     stage.sim.world().inject(Fault::on("create", slow));

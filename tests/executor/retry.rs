@@ -132,7 +132,7 @@ async fn a_start_whose_answer_is_lost_is_settled_by_looking() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_somebody_changed_in_between_is_a_conflict() {
+async fn a_machine_changed_outside_in_between_is_a_conflict() {
     let mut stage = ExecutorFixture::new();
     stage
         .apply_until_settled(&desired([("worker", worker(2))]))

@@ -12,7 +12,7 @@ use crate::support::desired;
 
 /// Holds rule 8.
 #[tokio::test(start_paused = true)]
-async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
+async fn an_empty_list_beside_a_count_is_read_again_and_then_an_error() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(2))])).await;
     stage

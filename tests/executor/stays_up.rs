@@ -153,7 +153,7 @@ async fn exit_code_0_passes_only_where_nothing_has_to_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_that_somebody_asks_for_in_the_window_passes_with_a_remark() {
+async fn a_requested_stop_in_the_window_passes_with_a_remark() {
     for (suspends, group) in [(false, web(1)), (true, checked(web(1)))] {
         let mut stage = ExecutorFixture::new();
         let sim = stage.sim.clone();

@@ -106,7 +106,7 @@ async fn a_machine_that_was_stopped_on_request_after_its_gate_is_a_remark() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_machine_that_its_update_starts_is_told() {
+async fn a_stopped_machine_that_its_update_starts_is_reported() {
     let mut stage = ExecutorFixture::new();
     stage.apply_until_settled(&desired([("web", web(1))])).await;
     let id = stage.id(0);

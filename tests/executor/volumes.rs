@@ -241,7 +241,7 @@ async fn what_a_dead_run_did_not_come_to_make_is_made_once_nothing_turns_up() {
 
 /// Holds rule 32.
 #[tokio::test(start_paused = true)]
-async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_makes_one() {
+async fn a_volume_attached_outside_fails_its_step_and_the_next_run_creates_one() {
     let mut stage = ExecutorFixture::new();
     let volume = stage.sim.world().add_volume("shop", "data", "ams", 3);
     let target = only(db(1));

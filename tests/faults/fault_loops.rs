@@ -528,7 +528,7 @@ fn whatever_becomes_of_a_machine_the_next_apply_does_the_remainder() {
 }
 
 #[test]
-fn whenever_it_is_told_to_stop_the_next_apply_does_the_remainder() {
+fn after_a_stop_at_any_moment_the_next_apply_does_the_remainder() {
     run("signals", &SIGNALS);
 }
 

@@ -85,7 +85,7 @@ async fn a_config_may_be_large_and_in_any_script() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_served_is_a_plain_404_before_anybody_is_asked_who_they_are() {
+async fn an_unknown_path_is_a_plain_404_before_authentication() {
     let server = platform();
     for (method, path) in [
         ("GET", "/v2/apps"),

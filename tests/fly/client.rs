@@ -205,7 +205,7 @@ async fn an_update_keeps_what_others_keep_on_the_machine() {
 
 /// Holds rule 27.
 #[tokio::test(start_paused = true)]
-async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_who_holds_it() {
+async fn calls_on_a_leased_machine_carry_the_nonce_and_others_learn_the_holder() {
     let server = platform();
     let (ours, theirs) = (provider(&server), provider(&server));
     let machine = started(&server).await;
@@ -267,7 +267,7 @@ async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_whose_config_nobody_understands_hides_no_other() {
+async fn a_machine_with_an_unreadable_config_hides_no_other() {
     let server = platform();
     let long = "x".repeat(300);
     for name in ["esc\u{1b}[31m", "", long.as_str()] {
@@ -346,7 +346,7 @@ async fn logs_wait_for_the_limit_and_tell_what_happened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
+async fn the_newest_release_is_read_without_waiting_for_it() {
     let server = platform();
     let newest = async || provider(&server).newest_release(&app()).await;
     assert_eq!(newest().await, Ok(None));
@@ -437,7 +437,7 @@ async fn what_an_answer_leaves_open_is_open_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_shown_back_is_shown_to_nobody() {
+async fn a_token_in_a_response_is_never_printed() {
     for long in ["", &"x".repeat(480)] {
         let said = json!({"error": format!("{long} odd header FlyV1 {TOKEN}")});
         let error = reported(400, said).list(&app()).await.unwrap_err();
@@ -447,7 +447,7 @@ async fn a_token_that_is_shown_back_is_shown_to_nobody() {
 }
 
 #[tokio::test]
-async fn nobody_is_kept_waiting_for_ever_and_for_releases_only_a_moment() {
+async fn every_wait_has_a_limit_and_releases_have_a_short_one() {
     let provider = reported(429, Value::Null);
     let error = provider.list(&app()).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Fatal, "{error}");

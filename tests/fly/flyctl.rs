@@ -212,7 +212,7 @@ async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_release_has_made_anew_is_taken_back_as_well() {
+async fn machines_that_a_release_recreated_are_reverted_too() {
     let server = platform();
     let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);

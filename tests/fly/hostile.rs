@@ -484,7 +484,7 @@ async fn a_list_that_is_none_is_no_empty_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_count_that_is_not_told_is_none_and_an_id_that_is_not_told_is_derived() {
+async fn a_missing_count_is_none_and_a_missing_id_is_derived() {
     let describe = async |app: Value| {
         let provider = provider(&app, "[]", &json!([]));
         provider.describe(&self::app()).await
@@ -555,7 +555,7 @@ async fn volumes_are_read_leniently_and_none_is_lost_for_a_size() {
 /// read whole.
 /// Holds rule 3.
 #[tokio::test(start_paused = true)]
-async fn recorded_answers_are_read_whole() {
+async fn recorded_answers_are_read_completely() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/api-bodies");
     let Ok(files) = std::fs::read_dir(&folder) else {
         println!("skipped: there is no ../shared/api-bodies beside this checkout");

@@ -375,7 +375,7 @@ fn configs(server: &Server) -> BTreeMap<String, Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_of_every_body_keeps_what_nobody_knows_and_leaves_others_alone() {
+async fn an_update_of_every_body_keeps_unknown_fields_and_leaves_others_alone() {
     for body in BODIES {
         let Some(shown) = body.read() else {
             return;

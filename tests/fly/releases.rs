@@ -130,7 +130,7 @@ async fn a_lost_answer_makes_no_second_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
+async fn waiting_for_the_rate_limit_of_releases_is_short_and_reported() {
     let server = platform();
     let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
@@ -181,7 +181,7 @@ async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
+async fn a_failed_run_ends_its_release_as_failed() {
     let server = platform();
     let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);
@@ -201,7 +201,7 @@ async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_not() {
+async fn unreadable_releases_are_reported_and_unsupported_ones_are_not() {
     let server = platform();
     let provider = provider(&server);
     let mut team = FlyFixture::of(&provider);

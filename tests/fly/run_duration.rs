@@ -113,7 +113,7 @@ impl Transport for CountingTransport {
 
 /// Holds rule 43.
 #[tokio::test(start_paused = true)]
-async fn an_operator_s_limit_holds_over_all_requests_and_waiting_for_it_is_told() {
+async fn an_operator_s_limit_applies_to_all_requests_and_waiting_for_it_is_reported() {
     let server = platform();
     let sent = Arc::<Mutex<Vec<Instant>>>::default();
     let transport = CountingTransport {

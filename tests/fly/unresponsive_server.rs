@@ -76,7 +76,7 @@ impl Transport for WaitingTransport {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_lasts_as_long_as_it_was_asked_to_is_no_silence() {
+async fn a_wait_as_long_as_requested_is_no_silence() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let reported = Arc::clone(&lines);
     let provider = FlyProvider::new(WaitingTransport, access("http://127.0.0.1:9")).with_progress(
@@ -115,7 +115,7 @@ fn endless(head: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_refused_and_not_asked_for_again() {
+async fn a_body_without_end_is_refused_and_not_requested_again() {
     for head in [
         "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",

@@ -34,7 +34,7 @@ pub(crate) fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_d
     app.assert_matches(Manifests::Night, "four applies at once");
 }
 
-pub(crate) fn the_lock_goes_with_its_holder_and_whoever_waits_has_it_at_once() {
+pub(crate) fn the_lock_ends_with_its_holder_and_a_waiter_gets_it_at_once() {
     let app = KillFixture::applied(Manifests::Day);
     app.write_manifests(Manifests::Night);
     let mut holder = RunningApply::start(&app, &mut app.command(&KillFixture::APPLY));

@@ -125,7 +125,7 @@ pub(crate) fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_appl
     power_off(app, disk);
 }
 
-pub(crate) fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
+pub(crate) fn a_limit_on_the_size_of_files_is_an_error_and_kills_no_machine() {
     let app = KillFixture::applied(Manifests::Day);
     let before = fs::read_to_string(app.state_file()).unwrap();
     app.write_manifests(Manifests::Night);

@@ -21,7 +21,7 @@ struct KillResult {
     phase: RunPhase,
 }
 
-pub(crate) fn an_apply_killed_at_any_moment_and_repeated_leaves_exactly_what_is_wanted() {
+pub(crate) fn an_apply_killed_at_any_moment_and_repeated_leaves_exactly_the_desired_fleet() {
     let kills = std::env::var("AEROFORM_KILLS").map_or(KILLS, |text| text.parse().unwrap());
     let next = AtomicUsize::new(0);
     let hits = Mutex::new(Vec::new());

@@ -100,7 +100,7 @@ pub(crate) fn a_machine_whose_folder_is_removed_ends_and_is_made_again() {
     app.assert_matches(Manifests::Day, "a folder was removed");
 }
 
-pub(crate) fn an_app_whose_folder_is_removed_is_another_app_until_somebody_says_so() {
+pub(crate) fn an_app_whose_folder_is_removed_is_another_app_until_a_flag_adopts_it() {
     let app = KillFixture::applied(Manifests::Day);
     let scope = app.scope();
     fs::remove_dir_all(app.state_dir().join("local/shop")).unwrap();

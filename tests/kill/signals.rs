@@ -23,7 +23,7 @@ fn lists_what_is_there(app: &KillFixture) {
     assert_eq!(folders, [""; 0], "not in the state, which lists {listed:?}");
 }
 
-pub(crate) fn sigterm_to_the_whole_job_as_ci_sends_it_leaves_a_state_that_lists_what_is_there() {
+pub(crate) fn sigterm_to_every_process_of_a_ci_job_leaves_a_correct_state() {
     let app = KillFixture::applied(Manifests::Day);
     for (shape, writes) in [
         (Manifests::Night, 25),

@@ -162,7 +162,7 @@ async fn the_environment_is_the_configs_and_the_providers_and_nothing_of_the_cal
 }
 
 #[tokio::test]
-async fn a_port_that_somebody_else_listens_on_gives_way_to_the_next_and_its_holder_is_named() {
+async fn a_port_in_use_is_replaced_by_the_next_and_its_user_is_named() {
     let world = LocalFixture::new();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -329,7 +329,7 @@ async fn failures_within_the_grace_period_are_warnings() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_own_port_is_told_with_its_variable() {
+async fn a_check_of_a_port_without_a_listener_names_its_variable() {
     let world = LocalFixture::new();
     let mut config = sleeper();
     let elsewhere = tcp(Some(free_ports(1)));

@@ -120,7 +120,7 @@ async fn half_written_and_damaged_folders_do_not_hide_the_other_machines() {
 }
 
 #[tokio::test]
-async fn an_update_that_nobody_waits_for_is_carried_out_all_the_same() {
+async fn an_update_without_a_wait_is_executed() {
     let world = LocalFixture::new();
     let machine = world.started("web-1", sleeper()).await;
     // What a provider that dies right after its one write leaves behind.
@@ -141,7 +141,7 @@ async fn an_update_that_nobody_waits_for_is_carried_out_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_machine_that_nobody_started_is_failed_at_once_and_started_by_whoever_waits_for_it() {
+async fn a_wait_for_a_machine_that_was_not_started_starts_it_or_fails_at_once() {
     let world = LocalFixture::new();
     let call = CreateCall {
         skip_launch: true,
@@ -178,7 +178,7 @@ async fn a_machine_that_nobody_started_is_failed_at_once_and_started_by_whoever_
 }
 
 #[tokio::test]
-async fn nothing_is_started_before_it_is_written_who_would_have_to_end_it() {
+async fn no_process_starts_before_the_record_that_ends_it_is_written() {
     let world = LocalFixture::new();
     let call = CreateCall {
         skip_launch: true,
@@ -234,7 +234,7 @@ async fn a_supervisor_survives_the_hangup_and_obeys_a_polite_end() {
 }
 
 #[tokio::test]
-async fn nobody_keeps_files_open_that_the_caller_inherited() {
+async fn no_process_keeps_files_open_that_the_caller_inherited() {
     let world = LocalFixture::new();
     let (reader, writer) = std::io::pipe().unwrap();
     // A file that the caller itself inherited, as from `aeroform apply 3>log`.

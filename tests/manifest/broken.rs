@@ -23,7 +23,7 @@ pub(crate) fn on_fly(fly: &str, aeroform: &str) -> Loaded {
 
 /// Holds rule 17.
 #[test]
-fn every_broken_file_is_told_with_its_place_and_a_way_out() {
+fn every_broken_file_is_reported_with_its_position_and_a_hint() {
     let mut text = String::new();
     for (what, fly) in IN_FLY {
         let loaded = project(fly.as_bytes(), None, &on("fly"));

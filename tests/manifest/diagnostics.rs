@@ -55,7 +55,7 @@ fn twenty_are_shown_and_the_rest_is_counted() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_told() {
+fn bytes_that_are_no_text_are_reported() {
     let messages = |bytes: &[u8]| rendered(&project(bytes, None, &on("fly")));
     insta::assert_snapshot!(messages(b"app = \"a\"\n# caf\xe9\n"), @"
     error[not_utf8]: the file is not valid UTF-8

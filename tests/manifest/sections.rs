@@ -27,7 +27,7 @@ fn group<'d>(desired: &'d Desired, name: &str) -> &'d aeroform::core::fleet::Des
 const TWO: &str = "app = \"x\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n";
 
 #[test]
-fn what_a_deploy_runs_is_part_of_what_is_wanted() {
+fn a_deploy_command_is_part_of_the_desired_state() {
     let fly = format!(
         "{TWO}[build]\nimage = \"i\"\n[deploy]\nrelease_command = \"bin/rails db:migrate\"\n\
          release_command_timeout = \"90s\"\nseed_command = \"bin/seed it\"\n\
@@ -152,7 +152,7 @@ fn a_file_that_is_only_validated_may_lack_what_a_deploy_supplies() {
 }
 
 #[test]
-fn groups_on_one_port_are_told_and_groups_of_one_section_are_not() {
+fn groups_on_one_port_are_reported_and_groups_of_one_section_are_not() {
     let service = |groups: &str, ports: &str| {
         format!(
             "[[services]]\ninternal_port = 1\nprocesses = [{groups}]\n[[services.ports]]\n{ports}\n"
@@ -203,7 +203,7 @@ fn groups_on_one_port_are_told_and_groups_of_one_section_are_not() {
 }
 
 #[test]
-fn a_restart_without_groups_is_told_where_there_are_several() {
+fn a_restart_without_groups_is_reported_if_there_are_several() {
     let restart = "[[restart]]\npolicy = \"always\"\n";
     assert_eq!(
         codes(&format!("{TWO}{restart}")),
@@ -218,7 +218,7 @@ fn a_restart_without_groups_is_told_where_there_are_several() {
 }
 
 #[test]
-fn fewer_machines_than_shall_always_run_are_told_with_both_places() {
+fn fewer_machines_than_shall_always_run_are_reported_with_both_positions() {
     let fly = "app = \"x\"\n[http_service]\ninternal_port = 1\nmin_machines_running = 3\n";
     let messages = |count: u32| {
         let aeroform = format!("[groups.app]\ncount = {count}\n");

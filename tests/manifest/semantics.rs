@@ -165,7 +165,7 @@ fn an_empty_name_is_the_default_group_also_where_a_check_looks_for_its_port() {
 }
 
 #[test]
-fn a_whole_aeroform_toml_is_understood() {
+fn a_complete_aeroform_toml_is_parsed() {
     let fly = "app = \"shop\"\n[build]\nimage = \"built\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n\
         [http_service]\ninternal_port = 80\nprocesses = [\"web\"]\n\
         [deploy]\nmax_unavailable = 2\nwait_timeout = \"90s\"\n";

@@ -118,7 +118,7 @@ fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
 }
 
 #[test]
-fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
+fn an_outside_change_that_matches_the_manifests_is_only_recorded() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let target = desired([(
         "web",

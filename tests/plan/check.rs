@@ -243,7 +243,7 @@ fn a_machine_that_serves_and_goes_down_before_one_that_does_not_is_up_again() {
 }
 
 #[test]
-fn a_standby_that_is_left_without_whom_it_watches() {
+fn a_standby_that_loses_its_primary() {
     let target = desired([(
         "worker",
         group("worker").count(2).with(|g| g.standby = Some(1)),
@@ -262,7 +262,7 @@ fn a_standby_that_is_left_without_whom_it_watches() {
 }
 
 #[test]
-fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
+fn an_update_does_not_wait_although_another_machine_fails_its_checks() {
     let target = |version| {
         let config =
             json!({"env": {"VERSION": version}, "checks": {"up": {"type": "tcp", "port": 1}}});

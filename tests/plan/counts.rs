@@ -135,7 +135,7 @@ fn each_new_machine_gets_the_lowest_free_port() {
 }
 
 #[test]
-fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan() {
+fn a_group_without_a_count_that_loses_every_machine_starts_again_in_the_same_plan() {
     let target = desired([("web", group("web").serves().with(|g| g.ha = false))]);
     let mut stage = PlanFixture::with(&target);
     let mut removed = target.clone();

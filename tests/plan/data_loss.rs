@@ -185,7 +185,7 @@ fn a_standby_on_a_host_that_does_not_answer_is_no_primary() {
 }
 
 #[test]
-fn a_machine_that_nobody_knows_and_whose_host_does_not_answer_is_left_alone() {
+fn an_unknown_machine_on_an_unreachable_host_is_left_alone() {
     let target = desired([("web", group("web").count(1))]);
     let mut stage = PlanFixture::with(&target);
     stage.clone_machine("m00001", "e0001");

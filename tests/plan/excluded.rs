@@ -73,7 +73,7 @@ fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
 }
 
 #[test]
-fn one_that_is_as_wanted_and_fails_its_checks_keeps_nobody_waiting() {
+fn an_up_to_date_excluded_machine_that_fails_its_checks_delays_no_other() {
     let mut stage = unhealthy();
     let target = changed(3);
     let first = stage.plan_with(&target, &without(&["m00002", "m00003"]));

@@ -240,7 +240,7 @@ fn what_older_releases_run_is_only_shown() {
 }
 
 #[test]
-fn a_machine_whose_digest_is_not_told_runs_no_second_image() {
+fn a_machine_without_a_reported_digest_runs_no_second_image() {
     let mut stage = tagged([1, 1]);
     stage.edit_outside("m00002", |machine| machine.image_digest = None);
     let plan = stage.plan(&desired([("web", group("web").count(3))]));

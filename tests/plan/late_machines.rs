@@ -100,7 +100,7 @@ fn a_machine_that_turns_up_late_goes_before_those_that_are_known_wherever_they_a
 }
 
 #[test]
-fn a_machine_that_turns_up_late_fills_a_place_that_is_wanted() {
+fn a_late_machine_counts_towards_the_desired_count() {
     let web =
         |n: u32, regions: &str| desired([("web", group("web").serves().count(n).list(regions))]);
     let mut stage = turned_up_late(&web(2, "ams"), &web(2, "fra"));

@@ -59,7 +59,7 @@ fn what_was_added_outside_is_not_destroyed_without_the_groups_name() {
 
 /// Holds rule 5.
 #[test]
-fn special_machines_and_strangers_are_named_and_left_alone() {
+fn auxiliary_and_unmanaged_machines_are_named_and_left_alone() {
     let target = desired([("web", group("web").count(1))]);
     let mut stage = PlanFixture::with(&target);
     for (name, management) in [
@@ -251,7 +251,7 @@ fn a_run_that_the_state_does_not_list_stops_unless_it_is_the_same_commit_or_only
 
 /// Holds rule 12.
 #[test]
-fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
+fn an_adopted_run_is_listed_and_blocks_no_later_run() {
     let before = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::with(&before);
     let old = stage.known.clone();

@@ -51,7 +51,7 @@ fn the_place_of_a_named_machine_is_filled_in_its_own_region() {
 }
 
 #[test]
-fn of_several_that_vanished_only_as_many_are_made_again_as_are_wanted() {
+fn of_several_missing_machines_only_the_desired_count_is_created_again() {
     let mut stage = PlanFixture::with(&desired([(
         "web",
         group("web").exact(&[("ams", 1), ("bog", 1), ("gru", 1)]),

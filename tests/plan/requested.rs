@@ -146,7 +146,7 @@ fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one()
 }
 
 #[test]
-fn where_there_are_too_many_the_named_one_goes_and_nobody_takes_its_place() {
+fn of_too_many_machines_the_named_one_is_destroyed_and_not_replaced() {
     let stage = PlanFixture::with(&desired([("web", group("web").count(3))]));
     let fewer = desired([("web", group("web").count(2))]);
     assert_snapshot!(lines(&stage.plan_with(&fewer, &replacing(&["m00001"]))), @"
@@ -246,7 +246,7 @@ fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stay
 }
 
 #[test]
-fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
+fn a_clone_copies_settings_that_no_manifest_sets() {
     let before = desired([
         ("jobs", group("jobs").count(1)),
         ("web", group("web").count(1)),
@@ -286,7 +286,7 @@ fn what_is_not_there_is_refused_by_name() {
 }
 
 #[test]
-fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
+fn a_saved_plan_stores_its_request_and_differs_from_one_without() {
     let target = desired([("web", group("web").count(2))]);
     let stage = PlanFixture::with(&target);
     let planned = stage.plan_with(&target, &replacing(&["m00001"]));
@@ -298,7 +298,7 @@ fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
 }
 
 #[test]
-fn offline_says_that_who_runs_is_decided_at_apply() {
+fn an_offline_plan_says_that_apply_selects_the_running_machines() {
     let target = desired([("web", group("web").count(2))]);
     let stage = PlanFixture::with(&target);
     for options in [restarting(&[]), replacing(&["m00001"])] {
@@ -318,7 +318,7 @@ fn offline_says_that_who_runs_is_decided_at_apply() {
 }
 
 #[test]
-fn the_check_finds_what_was_asked_and_forgotten() {
+fn the_check_finds_a_request_without_a_step() {
     let target = desired([("web", group("web").count(2))]);
     let stage = PlanFixture::with(&target);
     for options in [restarting(&[]), replacing(&["m00001"])] {

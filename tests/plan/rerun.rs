@@ -174,7 +174,7 @@ fn what_another_tool_replaced_is_as_many_as_before() {
 }
 
 #[test]
-fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
+fn a_pending_create_stays_pending_until_its_result_is_certain() {
     let target = desired([("web", group("web").count(2))]);
     let mut stage = PlanFixture::empty();
     let plan = stage.plan(&target);
@@ -202,7 +202,7 @@ fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
 }
 
 #[test]
-fn an_owed_create_that_did_happen_is_owed_no_more() {
+fn a_pending_create_that_did_happen_is_settled() {
     let target = desired([("web", group("web").serves())]);
     let mut stage = PlanFixture::empty();
     let plan = stage.plan(&target);
@@ -223,7 +223,7 @@ fn an_owed_create_that_did_happen_is_owed_no_more() {
 }
 
 #[test]
-fn what_is_not_wanted_any_more_is_not_owed() {
+fn a_create_that_is_no_longer_desired_is_not_pending() {
     let target = desired([("web", group("web").serves())]);
     let mut stage = PlanFixture::empty();
     let plan = stage.plan(&target);
@@ -254,7 +254,7 @@ fn a_moved_standby_watches_the_primaries_of_its_new_group() {
 }
 
 #[test]
-fn a_standby_whose_group_has_services_stands_by_for_nobody_any_more() {
+fn a_standby_whose_group_gets_services_loses_its_standbys_field() {
     let serving = desired([("web", group("web").serves().count(2))]);
     let mut stage = PlanFixture::with(&serving);
     stage.edit_outside("m00002", |machine| machine.standby_for = vec![id("m00001")]);
@@ -353,7 +353,7 @@ fn a_machine_that_could_not_be_seen_to_go_is_not_made_again() {
 }
 
 #[test]
-fn a_vanished_machine_and_the_create_that_is_owed_for_it_are_one() {
+fn a_missing_machine_and_its_pending_create_are_one() {
     let target = desired([("web", group("web").serves().list("ams fra gru"))]);
     let mut stage = PlanFixture::with(&target);
     let target = desired([("web", group("web").serves())]);
@@ -466,7 +466,7 @@ fn no_machine_that_serves_goes_down_before_those_that_do_not_are_up_again() {
 }
 
 #[test]
-fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_down() {
+fn an_up_to_date_machine_that_fails_its_checks_is_awaited_before_another_goes_down() {
     let version = |version: &str, strategy: Strategy| {
         let checked = json!({
             "env": {"VERSION": version},
@@ -536,7 +536,7 @@ fn several_groups_that_become_one_are_counted_together() {
 }
 
 #[test]
-fn a_create_that_is_owed_is_paid_by_one_in_another_region() {
+fn a_machine_in_another_region_settles_a_pending_create() {
     let at = |place: &'static str| desired([("web", group("web").list(place))]);
     let mut stage = PlanFixture::empty();
     let plan = stage.plan(&at("ams"));
@@ -552,7 +552,7 @@ fn a_create_that_is_owed_is_paid_by_one_in_another_region() {
 }
 
 #[test]
-fn what_is_owed_is_found_under_the_groups_new_name() {
+fn a_pending_create_is_found_under_the_groups_new_name() {
     let target = desired([("worker", group("worker").serves())]);
     let mut stage = PlanFixture::empty();
     let planned = stage.plan(&target);

@@ -260,7 +260,7 @@ fn one_that_failed_since_is_mended_before_one_that_runs_unproven_changes() {
 }
 
 #[test]
-fn those_that_serve_nobody_go_first_together_whatever_keeps_them_from_it() {
+fn machines_that_do_not_serve_go_first_together_for_any_cause() {
     let target = |version| {
         let config = json!({
             "env": {"VERSION": version},
@@ -323,7 +323,7 @@ fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
 }
 
 #[test]
-fn an_immediate_group_waits_for_nobody() {
+fn an_immediate_group_waits_for_no_machine() {
     let target = |version| {
         let mut target = workers(version);
         let group = target.groups.values_mut().next().unwrap();

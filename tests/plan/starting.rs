@@ -89,7 +89,7 @@ fn a_started_machine_that_is_adopted_waits_only_for_checks_that_do_not_pass() {
 }
 
 #[test]
-fn who_goes_does_not_hang_on_whether_another_is_up_yet() {
+fn the_choice_of_a_removed_machine_does_not_depend_on_starting_ones() {
     let mut stage = PlanFixture::with(&desired([("web", group("web").count(2))]));
     let target = desired([(
         "web",

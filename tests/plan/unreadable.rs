@@ -88,7 +88,7 @@ fn a_machine_enters_the_state_once_its_config_can_be_read() {
 }
 
 #[test]
-fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
+fn an_unreadable_machine_is_not_destroyed_and_no_other_in_its_place() {
     let target = |n| desired([("web", group("web").count(n))]);
     let mut stage = forgotten(PlanFixture::with(&target(3)));
     stage.edit_outside("m00001", in_part);
@@ -145,7 +145,7 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
 }
 
 #[test]
-fn what_nobody_can_read_is_neither_replaced_nor_moved() {
+fn an_unreadable_machine_is_neither_replaced_nor_moved() {
     let target = desired([("web", group("web").count(1))]);
     let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", in_part);
@@ -167,7 +167,7 @@ fn what_nobody_can_read_is_neither_replaced_nor_moved() {
 
 /// Holds rule 9.
 #[test]
-fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
+fn an_unknown_machine_without_a_state_blocks_every_create() {
     let target = desired([("web", group("web").count(2))]);
     let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", unknown);
@@ -192,7 +192,7 @@ fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
 }
 
 #[test]
-fn with_a_state_nobody_unknown_keeps_anything_from_being_made() {
+fn with_a_state_an_unknown_machine_blocks_no_create() {
     let one = desired([("web", group("web").count(1))]);
     let mut stage = PlanFixture::with(&one);
     stage.clone_machine("m00001", "e0001");
@@ -205,7 +205,7 @@ fn with_a_state_nobody_unknown_keeps_anything_from_being_made() {
 }
 
 #[test]
-fn a_stranger_that_can_be_read_keeps_nothing_from_being_made() {
+fn a_readable_unmanaged_machine_blocks_no_create() {
     let target = desired([("web", group("web").count(1))]);
     let mut stage = forgotten(PlanFixture::with(&target));
     stage.edit_outside("m00001", |machine| {
@@ -259,7 +259,7 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
 }
 
 #[test]
-fn a_region_that_is_not_told_is_the_states_and_without_a_state_the_machine_is_unknown() {
+fn a_missing_region_comes_from_the_state_and_without_a_state_the_machine_is_unknown() {
     let target = desired([("web", group("web").exact(&[("ams", 2)]))]);
     let mut stage = PlanFixture::with(&target);
     stage.edit_outside("m00001", |machine| {
@@ -332,7 +332,7 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
 }
 
 #[test]
-fn an_id_that_is_told_later_takes_the_place_of_a_derived_one() {
+fn a_later_id_replaces_a_derived_one() {
     let target = desired([("web", group("web").count(1))]);
     let mut stage = PlanFixture::empty();
     stage.observed.description.scope = Lineage::derive_from_names("personal", &target.app);

@@ -133,7 +133,7 @@ fn volumes_of_one_name_and_region_lie_apart() {
 }
 
 #[test]
-fn a_provider_without_volumes_makes_none_and_an_offline_plan_says_who_decides() {
+fn a_provider_without_volumes_creates_none_and_an_offline_plan_says_that_apply_decides() {
     let target = desired([("db", db(1))]);
     assert_eq!(planned(&PlanFixture::empty().plan(&target)), []);
     let mut fly = target;
@@ -160,7 +160,7 @@ fn a_provider_without_volumes_makes_none_and_an_offline_plan_says_who_decides() 
 
 /// Holds rule 32.
 #[test]
-fn a_volume_that_is_smaller_than_initial_size_is_told_with_the_command_that_extends_it() {
+fn a_volume_smaller_than_initial_size_is_reported_with_the_command_that_extends_it() {
     let mut stage = place([volume("data", "vol_1", "ams")]);
     let plan = stage.plan(&desired([("db", initially(db(1), 10))]));
     let note = &plan.notes[0];
@@ -353,7 +353,7 @@ fn check_finds_volumes_that_a_new_machine_cannot_have() {
 }
 
 #[test]
-fn a_volume_whose_machine_is_on_its_way_out_is_taken() {
+fn a_volume_of_a_machine_being_destroyed_is_reused() {
     let mut stage = place([volume("data", "vol_1", "ams")]);
     stage.apply(&desired([("db", db(1))]));
     stage.observed.volumes[0].attached_to = Some(id("m00001"));

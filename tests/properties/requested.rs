@@ -17,7 +17,7 @@ proptest! {
     /// `PlanFixture::plan_with` reads every plan a second time and makes it twice. Who was named is gone, and nothing
     /// is left to do for the manifests alone; nor is after a run that destroyed nothing and the next one.
     #[test]
-    fn who_is_named_is_gone_and_nothing_is_left_to_do(
+    fn a_named_machine_is_gone_and_the_next_plan_is_empty(
         before in manifest(),
         after in manifest(),
         outside in proptest::collection::vec(outside_change(), 0..4),

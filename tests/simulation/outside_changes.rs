@@ -113,7 +113,7 @@ pub(crate) fn add_unmanaged(story: &SimulationRun, random: &mut Random) {
         .unwrap();
     drop(world);
     story.log(&format!("a stranger comes: {id}, host away: {unreachable}"));
-    story.add_stranger(id, shown);
+    story.add_unmanaged(id, shown);
     story.hand();
 }
 

@@ -128,7 +128,7 @@ impl SimulationRun {
         self.with(|shared| shared.runs.contains(run))
     }
 
-    pub(crate) fn add_stranger(&self, id: String, shown: Value) {
+    pub(crate) fn add_unmanaged(&self, id: String, shown: Value) {
         self.with(|shared| shared.unmanaged.insert(id, shown));
     }
 

@@ -215,7 +215,7 @@ fn a_file_that_is_no_journal_is_refused_with_a_way_out_and_left_as_it_is() {
 }
 
 #[test]
-fn a_row_that_nobody_wrote_like_this_is_an_error_and_no_result() {
+fn a_malformed_row_is_an_error_and_no_result() {
     let bench = SqliteFixture::new();
     bench.open().begin_run(&row("r1")).unwrap();
     bench
@@ -268,7 +268,7 @@ fn two_processes_write_to_one_journal_without_losing_a_row() {
 }
 
 #[test]
-fn a_failed_commit_is_kept_whole_or_not_at_all() {
+fn a_failed_commit_is_stored_completely_or_not_at_all() {
     for (how, stored) in [(FailCommit::Before, 0), (FailCommit::After, 2)] {
         let journal = MemoryJournal::default();
         journal.fail_commit(2, how);

@@ -227,7 +227,7 @@ async fn of_many_writers_over_one_version_exactly_one_wins() {
 
 /// Holds rule 26.
 #[tokio::test]
-async fn the_lock_file_stays_when_the_lock_goes_and_names_nobody_then() {
+async fn the_lock_file_stays_after_a_release_and_names_no_holder() {
     let folder = LocalStoreFixture::new();
     let lock = folder
         .store()
@@ -302,7 +302,7 @@ async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
 }
 
 #[tokio::test]
-async fn somebody_who_looks_at_the_lock_does_not_make_a_taker_fail() {
+async fn inspecting_the_lock_does_not_fail_an_acquire() {
     let folder = LocalStoreFixture::new();
     let store = folder.store();
     put(&store, "one").await.unwrap();

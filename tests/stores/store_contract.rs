@@ -28,8 +28,8 @@ macro_rules! store_promises {
             two_clients_have_one_lock
             the_holder_is_shown_while_it_holds
             a_lock_that_was_let_go_can_be_taken
-            a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock
-            a_held_lock_keeps_nobody_from_reading
+            a_waiter_learns_the_holder_and_then_gets_the_lock
+            a_held_lock_does_not_block_readers
             a_lock_that_was_lost_says_so
         }
     };
@@ -151,9 +151,7 @@ pub(crate) async fn a_lock_that_was_let_go_can_be_taken(bench: &dyn StoreFixture
 }
 
 /// A waiter learns the holder once, and gets the lock when it is released.
-pub(crate) async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(
-    bench: &dyn StoreFixture,
-) {
+pub(crate) async fn a_waiter_learns_the_holder_and_then_gets_the_lock(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     let waits = Notify::new();
@@ -177,7 +175,7 @@ pub(crate) async fn a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(
 }
 
 /// Reading and writing do not need the lock.
-pub(crate) async fn a_held_lock_keeps_nobody_from_reading(bench: &dyn StoreFixture) {
+pub(crate) async fn a_held_lock_does_not_block_readers(bench: &dyn StoreFixture) {
     let (first, second) = (bench.client(), bench.client());
     let held = lock(&*first, "ana").await;
     assert_eq!(text(&*second).await, None);

@@ -158,7 +158,7 @@ fn an_edit_is_a_document_with_the_change_of_each_file() {
 }
 
 #[test]
-fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
+fn scale_show_is_a_document_of_actual_and_desired_counts() {
     let schema = schema("scale-show");
     let numbers = |count, cpus| ScaleCounts {
         count,
@@ -303,7 +303,7 @@ fn the_other_documents_are_as_published() {
 }
 
 #[test]
-fn what_fly_offers_and_what_is_wanted_are_as_published() {
+fn platform_and_config_documents_match_their_schemas() {
     let sizes = schema("platform-vm-sizes");
     let value = valid(&sizes, &json::platform::vm_sizes());
     rejects_changes(&sizes, &value, &[]);

@@ -165,7 +165,7 @@ fn unconfirmed() -> StatusView {
 }
 
 #[test]
-fn an_empty_list_that_nothing_confirms_is_told_by_every_verb_that_lists() {
+fn an_unconfirmed_empty_list_is_reported_by_every_verb_that_lists() {
     let style = crate::show::style(100);
     for write in [terminal::status, terminal::machine::list] {
         let (mut known, mut unknown) = (String::new(), String::new());

@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ends_of_lines_are_told_as_such() {
+    fn line_endings_are_shown_as_such() {
         let found = |before: Value, after: Value| {
             let found = diff_configs(&config(before), &config(after));
             found

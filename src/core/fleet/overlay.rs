@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_nobody_writes_stays_even_if_we_sent_it_once() {
+    fn an_unwritten_size_stays_even_if_we_sent_it_once() {
         let existing = config(json!({"guest": {"cpus": 4}}));
         let result = config_for(
             &config(json!({})),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_laid_over_a_size_that_nobody_writes() {
+    fn a_host_setting_is_merged_into_an_unwritten_size() {
         let size =
             json!({"cpus": 4, "cpu_kind": "performance", "memory_mb": 8192, "gpu_kind": "l40s"});
         let result = config_for(
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_we_sent_and_nobody_wants_is_taken_back_except_the_image() {
+    fn a_sent_value_that_no_manifest_sets_is_removed_except_the_image() {
         let existing = config(json!({"schedule": "daily", "image": "a", "auto_destroy": true}));
         let before = sent(json!({"schedule": "daily", "image": "a"}));
         let result = config_for(&config(json!({})), Some(&existing), Some(&before));

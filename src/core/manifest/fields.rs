@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_top_level_below_a_header_is_told_where_it_belongs() {
+    fn a_top_level_key_below_a_header_gets_a_hint_where_it_belongs() {
         let ((), found) = fly_fields("[build]\nprimary_region = \"ams\"\n", |fields| {
             if let Some(build) = fields.table("build") {
                 build.report_unknown_keys();

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_asked_for_by_their_paths_and_inline_configs_are_not() {
+    fn files_are_requested_by_their_paths_and_inline_configs_are_not() {
         let text = "machine_config = '{\"init\": {}}'\n[experimental]\nmachine_config = \"m.json\"\n\
             [[files]]\nlocal_path = \"b\"\n[[files]]\nraw_value = \"x\"\n[[files]]\nlocal_path = \"a\"\n";
         let paths = |text: &str| {

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_told_with_the_nearest_that_can() {
+    fn an_impossible_size_is_reported_with_the_nearest_possible_one() {
         insta::assert_snapshot!(describe("fast", 1, 256), @"unknown CPU kind `fast`; the kinds are `shared` and `performance`");
         insta::assert_snapshot!(describe("shared", 3, 768), @"a VM cannot have 3 shared CPUs; the nearest are 2 and 4");
         insta::assert_snapshot!(describe("shared", 16, 4096), @"a VM cannot have 16 shared CPUs; the nearest is 8");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_only_flyctl_asks_for_is_told_apart() {
+    fn a_step_that_only_flyctl_requires_is_distinguished() {
         assert!(of("performance", 1, 2304).unwrap().only_flyctl);
         assert!(!of("performance", 1, 2300).unwrap().only_flyctl);
         assert!(!of("shared", 1, 300).unwrap().only_flyctl);

@@ -323,7 +323,7 @@ fn conflict_markers_are_named_with_their_line() {
 }
 
 #[test]
-fn a_text_cut_off_anywhere_is_refused_whole() {
+fn a_text_cut_off_anywhere_is_refused() {
     for (end, _) in GOLDEN.trim_end().char_indices() {
         let error = refusal(&GOLDEN[..end]);
         assert_eq!(
@@ -372,7 +372,7 @@ fn a_record_of_an_unknown_kind_is_refused() {
 }
 
 #[test]
-fn a_create_that_is_owed_twice_over_is_owed_once() {
+fn a_create_that_is_pending_twice_is_pending_once() {
     let known = read(GOLDEN, &app()).unwrap();
     let line = GOLDEN
         .lines()
@@ -415,7 +415,7 @@ fn a_config_that_does_not_match_its_digest_is_refused_by_name() {
 }
 
 #[test]
-fn a_config_that_is_missing_is_refused_with_who_names_it() {
+fn a_missing_config_is_refused_with_the_machine_or_release_that_names_it() {
     let without = |digest: &ConfigDigest| -> String {
         let start = format!(",{{\"config\": {{\"digest\": \"{digest}\"");
         let lines = GOLDEN.split_inclusive('\n');

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sentences_wrap_between_words_and_commands_stay_whole() {
+    fn sentences_wrap_between_words_and_commands_are_not_split() {
         let wrap = |text: &'static str, width| wrapped(text.into(), width).into_owned();
         assert_eq!(wrap("a few words", 80), "a few words");
         assert_eq!(wrap("a few short words", 9), "a few\nshort\nwords");

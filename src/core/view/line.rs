@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_go_on_further_in_and_words_stay_whole() {
+    fn long_lines_continue_indented_and_words_are_not_split() {
         let line = Line::new(2)
             .push(Label::Strong, "four")
             .plain(" words and one");

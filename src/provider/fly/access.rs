@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn releases_of_machines_that_are_served_elsewhere_are_not_asked_of_fly() {
+    fn releases_of_machines_that_are_served_elsewhere_are_not_requested_from_fly() {
         let releases = |vars: &[(&str, &str)]| {
             let token = [("FLY_API_TOKEN", "t")];
             access(&[&token, vars].concat())
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_without_encryption_only_where_nobody_can_listen() {
+    fn a_token_goes_without_encryption_only_over_loopback_and_fly_internal() {
         for (url, code) in [
             ("http://127.0.0.1:4280", None),
             ("http://localhost:1", None),

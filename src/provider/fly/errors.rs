@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_kept_away_for_ever() {
+    fn every_retry_after_has_a_limit() {
         let too_fast = |retry_after| classify(429, "", retry_after).0;
         let some = Some(Duration::from_secs(7));
         assert_eq!(too_fast(some), ErrorClass::RateLimited(some));

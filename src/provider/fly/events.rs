@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exit_tells_its_code_and_whether_it_was_asked_for() {
+    fn an_exit_has_its_code_and_whether_it_was_requested() {
         let shown = json!([
             {"type": "exit", "status": "stopped", "source": "flyd", "timestamp": 1_700_000_000_000_i64,
              "request": {"exit_event": {"exit_code": 137, "oom_killed": true, "requested_stop": false}}},

@@ -450,7 +450,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_an_image_is_told_or_it_is_none() {
+    fn the_digest_of_an_image_is_read_or_it_is_none() {
         let digest = |image_ref: Value| {
             let shown = json!({"id": "e784903ce01d83", "name": "calm-river-4821", "state": "started",
                 "region": "ams", "config": {"image": "shop:1"}, "image_ref": image_ref});

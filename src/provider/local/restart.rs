@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_a_limit_and_begin_anew_once_it_was_up_for_a_while() {
+    fn pauses_double_up_to_a_limit_and_reset_after_a_while_up() {
         let mut restarts = under(Some("always"), None);
         let mut pause = |up| match restarts.decide_after_exit(CRASH, up) {
             RestartDecision::Restart(pause) => pause.as_millis(),

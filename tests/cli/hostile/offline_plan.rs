@@ -217,7 +217,7 @@ fn it_only_reads_the_two_checkouts() {
 }
 
 #[test]
-fn what_it_is_told_to_write_never_goes_through_a_link() {
+fn output_files_are_never_written_through_a_link() {
     for flag in ["--out", "--also"] {
         let checkouts = Checkouts::new();
         let target = checkouts.path("outside/secret.toml");

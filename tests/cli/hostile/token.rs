@@ -333,7 +333,7 @@ fn a_server_that_says_nothing_is_named_before_it_is_given_up() {
 }
 
 #[test]
-fn who_asks_to_wait_for_years_is_not_waited_for() {
+fn a_retry_after_of_years_is_not_waited_for() {
     let base = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

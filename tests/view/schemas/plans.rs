@@ -188,7 +188,7 @@ fn a_plan_has_the_promised_shape() {
 }
 
 #[test]
-fn a_standby_that_moves_says_for_whom_it_stands_by() {
+fn a_standby_that_moves_names_its_primary() {
     let mut plan = named("group_moved");
     let Work::Change(change) = &mut plan.steps[2].work else {
         panic!("a move");

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_build_only_the_image_counts_and_odd_ones_are_told() {
+    fn of_a_build_only_the_image_counts_and_odd_ones_are_reported() {
         for (text, errors, warnings) in [
             ("dockerfile = \"D\"\n[build.args]\nA = \"1\"", 0, 0),
             ("builder = \"b\"\nbuildpacks = [\"x\"]", 0, 0),

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_machine_config_is_told() {
+    fn an_invalid_machine_config_is_reported() {
         for text in [
             "'{\"env\": 1}'",
             "'{'",

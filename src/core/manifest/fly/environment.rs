@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_secret_or_like_flys_own_is_told() {
+    fn values_that_look_like_secrets_and_names_of_fly_are_reported() {
         for (text, warnings) in [
             ("API_TOKEN = \"sk_live_abcdef\"", 1),
             ("DATABASE_URL = \"postgres://u:p@h/db\"", 1),

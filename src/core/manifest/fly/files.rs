@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_that_flyctl_encodes_once_more_is_told() {
+    fn base64_that_flyctl_encodes_once_more_is_reported() {
         for (raw, warnings) in [("aGVsbG8gd29ybGQ=", 1), ("aGk=", 0), ("hello world", 0)] {
             let text = format!("[[files]]\nguest_path = \"/a\"\nraw_value = \"{raw}\"\n");
             let (_, found) = fly_fields(&text, |f| read(f, &Overrides::default()));

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_that_are_none_and_times_that_are_too_long_are_told() {
+    fn unknown_signals_and_times_that_are_too_long_are_reported() {
         for (text, errors, warnings) in [
             ("kill_signal = \"SIGTERM\"", 0, 0),
             ("kill_signal = \"TERM\"", 0, 1),

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_part_that_changes_is_told_as_hidden() {
+    fn a_change_of_a_hidden_part_is_shown_as_hidden() {
         let check = |token: &str| {
             let headers = json!([{"name": "Authorization", "values": [token]}]);
             json!({"checks": {"up": {"type": "http", "headers": headers}}})
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn an_http_service_is_told_as_one() {
+    fn an_http_service_is_shown_as_one() {
         let service = |port: u16, force: bool, path: &str| {
             let options = json!({"compress": force});
             json!({"services": [{"internal_port": port, "protocol": "tcp", "autostop": true,
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_takes_the_place_of_another_is_told_as_one_that_changes() {
+    fn a_check_that_replaces_another_is_shown_as_a_change() {
         let checks = |paths: &[&str]| {
             let checks: Vec<Value> = paths
                 .iter()

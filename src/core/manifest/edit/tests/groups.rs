@@ -93,7 +93,7 @@ fn a_rename_back_takes_the_first_one_back() {
 }
 
 #[test]
-fn sections_that_name_nobody_stay_whose_they_are() {
+fn sections_without_groups_keep_their_groups() {
     let fly = "app = \"shop\"\n[processes]\nb = \"b\"\nc = \"c\"\n\n[mounts]\nsource = \"data\"\ndestination = \"/data\"\n\n[[restart]]\npolicy = \"always\"\n";
     // The default group was b; it would be a.
     insta::assert_snapshot!(shown(fly, None, rename("c", "a")), @r#"

@@ -14,7 +14,7 @@ fn size(name: &str, kind: &str, cpus: u32, memory_mb: u32) -> Edit {
 }
 
 #[test]
-fn a_size_is_whole_and_for_one_group() {
+fn a_size_is_complete_and_for_one_group() {
     insta::assert_snapshot!(shown(WHOLE, None, size("web", "performance", 2, 4096)), @r#"
     --- fly.toml
     +++ fly.toml
