@@ -120,6 +120,32 @@ fn a_protected_group_loses_none_by_moving_machines_out_of_it() {
 }
 
 #[test]
+fn a_protected_group_loses_no_volume_by_moving_an_added_machine_out_of_it() {
+    let web = || group("web").mount().count(2).protected();
+    let before = desired([("web", web()), ("junk", group("junk").count(0))]);
+    let mut stage = PlanFixture::empty();
+    stage.volumes = true;
+    stage.apply(&before);
+    stage.clone_machine("m00001", "e1");
+    let mut target = before;
+    target.moved_machines.push(MovedMachine {
+        machine: id("e1"),
+        to: group_name("junk"),
+    });
+    let plan = stage.plan(&target);
+    assert_eq!(plan.refusals[0].code, "protected_group");
+    assert!(
+        plan.refusals[0].message.contains("1 of its volumes"),
+        "{}",
+        plan.refusals[0].message
+    );
+    for machine in stage.observed.machines.values_mut() {
+        machine.volumes.clear();
+    }
+    assert_eq!(stage.plan(&target).refusals, []);
+}
+
+#[test]
 fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
     let mut stage = PlanFixture::empty();
     stage.volumes = true;

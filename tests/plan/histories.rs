@@ -1,7 +1,7 @@
 //! Whether the stamps on a Machine belong to the history that the state tells.
 
 use aeroform::core::fleet::{Lineage, ReleaseStamp, RunId};
-use aeroform::core::plan::{AlreadyApplied, SavedPlan};
+use aeroform::core::plan::{AlreadyApplied, Outcome, SavedPlan};
 use serde_json::json;
 
 use crate::support::{GroupBuilder, PlanFixture, desired, group};
@@ -24,6 +24,28 @@ fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
     stage.apply(&changed);
     let run = RunId::new("elsewhere").unwrap();
     assert!(stage.known.runs.iter().all(|listed| listed.run != run));
+}
+
+#[test]
+fn a_run_without_a_call_leaves_the_state_as_it_was() {
+    let before = desired([("web", group("web").count(1))]);
+    let mut stage = PlanFixture::with(&before);
+    let known = stage.known.clone();
+    let changed = group("web").count(1).config(json!({"env": {"A": "1"}}));
+    let changed = desired([("web", changed)]);
+    let update = stage.plan(&changed);
+    stage.carry_out_except(&changed, &update, |_| Some(Outcome::NotStarted));
+    assert_eq!(stage.known, known);
+    // An unknown result may have left its stamps, so the run is listed.
+    let message = "the connection was lost".to_owned();
+    let unknown = |_| {
+        Some(Outcome::Unknown {
+            message: message.clone(),
+        })
+    };
+    stage.carry_out_except(&changed, &update, unknown);
+    assert_eq!(stage.known.serial, known.serial + 1);
+    assert_eq!(stage.known.runs.len(), known.runs.len() + 1);
 }
 
 #[test]

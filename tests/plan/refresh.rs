@@ -1,7 +1,7 @@
 //! A state that follows what is there, without a Machine being touched.
 
 use aeroform::core::fleet::{HostStatus, Known, MachineState};
-use aeroform::core::plan::{Options, PlanMode};
+use aeroform::core::plan::{Options, PlanMode, required_approval};
 use aeroform::core::view::style::Style;
 use aeroform::core::view::{json, terminal};
 use insta::assert_snapshot;
@@ -50,11 +50,13 @@ fn a_refresh_takes_what_is_there_into_the_state_and_touches_no_machine() {
     ");
     assert_snapshot!(plan.notes[0].message, @"group `web`: the manifests differ, so the next apply reverts env.LOG");
     assert!(!plan.calls_provider());
+    assert_eq!(required_approval(&plan).flags(), "--auto-approve");
     let before = stage.observed.clone();
     stage.carry_out(&target, &plan);
     assert_eq!(stage.observed.machines, before.machines);
     let again = stage.plan_with(&target, &to_the_state());
     assert!(again.is_empty() && again.drift.is_empty(), "{again:#?}");
+    assert_eq!(required_approval(&again).flags(), "");
     // What the manifests say stays what they say.
     assert_snapshot!(lines(&stage.plan(&target)), @"
     group cron: 0->1 added (ams 0->1)

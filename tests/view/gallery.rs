@@ -319,11 +319,14 @@ fn drifted() -> Plan {
             update("web", "ams", "148ed599c14189", &back),
             update("web", "bog", "6e82d933b7d587", &back),
         ]);
+    let mut standby = drift(DriftKind::Added, "worker", "bog", "e784079b449483");
+    standby.standby = true;
     plan.drift = vec![
         changed,
         other,
         drift(DriftKind::Missing, "web", "ams", "9080eddc29387e"),
         drift(DriftKind::Added, "worker", "ams", "d8d9014b327890"),
+        standby,
     ];
     plan
 }

@@ -56,6 +56,24 @@ fn colours_follow_the_labels_and_change_no_word() {
     }
 }
 
+#[test]
+fn drift_marks_standbys_and_explains_the_mark() {
+    let plans = gallery::all().into_iter();
+    for (name, plan) in plans.filter(|(_, plan)| !plan.drift.is_empty()) {
+        let text = written(|out| terminal::drift(&plan, &style(80), out));
+        let marked = plan.drift.iter().filter(|drift| drift.standby).count();
+        let legend = usize::from(marked > 0);
+        assert_eq!(
+            text.matches('†').count(),
+            marked + legend,
+            "{name}:\n{text}"
+        );
+        if name == "drift" {
+            assert_snapshot!("drift", text);
+        }
+    }
+}
+
 /// Takes the tags out again.
 fn regex_free_strip(text: &str) -> String {
     const NAMES: [&str; 8] = [
