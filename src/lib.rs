@@ -14,6 +14,7 @@ pub mod cli;
 pub mod core;
 pub mod emulator;
 pub mod env;
+pub mod git;
 pub mod journal;
 pub mod observe;
 pub mod provider;
