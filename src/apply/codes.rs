@@ -28,7 +28,7 @@ codes! {
         "The platform created the Machine in another region than requested.",
         "Destroy it, or add its region to aeroform.toml, then run `aeroform plan`.";
     STOP_TIMEOUT "stop_timeout" Incomplete:
-        "Machine … was asked to stop and is … after … s",
+        "Machine … is still … after … s",
         "The Machine neither exits nor can be stopped.",
         "Run the command again; check its logs.";
 }

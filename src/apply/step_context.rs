@@ -1,8 +1,8 @@
 //! How a step reaches the provider: every read, call and wait passes through here, so that limits,
 //! retries, cancellation and the events about waiting are the same everywhere.
 //!
-//! Decides nothing about a Machine. A call whose answer is lost is handed back as such; whoever made
-//! it settles it.
+//! Decides nothing about a Machine. A call without an answer is returned as an unknown result; the
+//! caller settles it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

@@ -18,7 +18,7 @@ use crate::core::plan::{Comparison, Plan, PlanOf, Snapshot};
 use crate::run::{Preview, StoredState};
 use crate::ui::Failure;
 
-/// What was read of the base.
+/// The base as read.
 pub(super) struct Base {
     /// The folder as typed.
     dir: String,
@@ -32,7 +32,7 @@ pub(super) struct Base {
 enum BaseContent {
     /// The app, with valid manifests.
     App(Box<Desired>),
-    /// The app is not there.
+    /// The base does not have the app.
     NoApp,
     /// It cannot be read or parsed.
     Unreadable(String),
@@ -145,7 +145,7 @@ impl Base {
         }
     }
 
-    /// Leaves the base's state where it is that of another app, or cannot be read.
+    /// Ignores the base's state if it belongs to another app or cannot be read.
     pub(super) async fn check_state(
         &mut self,
         context: &Context<'_>,

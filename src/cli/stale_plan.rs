@@ -15,7 +15,7 @@ pub(super) fn stale_plan(message: &str, differences: Vec<String>) -> Failure {
     differences.into_iter().fold(failure, Failure::cause)
 }
 
-/// The same, with a release made since and what an apply would now revert of it.
+/// The same, with a newer release and the changes of it that an apply would now revert.
 pub(super) fn stale_plan_since(
     message: &str,
     mut differences: Vec<String>,

@@ -44,8 +44,8 @@ impl LockFile {
                 path: path.to_owned(),
                 file,
             };
-            // The file may have been removed between open and lock; a lock on an unlinked file excludes
-            // nobody.
+            // The file may have been removed between open and lock; a lock on an unlinked file excludes no
+            // other process.
             if lock.is_held() {
                 lock.write_holder(holder)?;
                 return Ok(Some(lock));

@@ -25,7 +25,7 @@ impl OutputFormat {
         Self::Gitlab,
     ];
 
-    /// Those of a file: a workflow reads the commands of `github` on standard output only.
+    /// The formats of a file: a workflow reads the commands of `github` on standard output only.
     pub const OF_FILES: [Self; 4] = [Self::Text, Self::Json, Self::Markdown, Self::Gitlab];
 
     /// Its name on the command line.

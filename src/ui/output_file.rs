@@ -1,7 +1,7 @@
 //! Files that a command line names as outputs.
 //!
-//! In the folder of a pull request such a name may be a link to another file of the runner, so that nothing is written
-//! through a symbolic link or into anything but an ordinary file.
+//! In the folder of a pull request such a name may be a link to another file of the runner, so only
+//! regular files are written, and never through a symbolic link.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

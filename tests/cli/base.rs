@@ -139,7 +139,7 @@ fn a_branch_behind_its_base_plans_from_the_state_of_the_base() {
     --- stdout
     shop · fly · serial 2 · applied 2026-01-02 by ana from 930ce37 · planned from the state only
 
-    warning: this checkout is behind its base, or takes its state back
+    warning: this checkout is behind its base, or reverts its state file
       hint: plan the merge result; if the change reverts the state file, take that out
     warning: this change edits `state/shop.json`, serial 2 → 1
       hint: only an apply writes the state: take the file as it is in the base
@@ -165,7 +165,7 @@ fn a_branch_behind_its_base_plans_from_the_state_of_the_base() {
     --- stdout
     shop · fly · serial 2 · applied 2026-01-02 by ana from 930ce37 · 3 Machines read
 
-    warning: this checkout is behind its base, or takes its state back
+    warning: this checkout is behind its base, or reverts its state file
       hint: plan the merge result; if the change reverts the state file, take that out
     warning: this change edits `state/shop.json`, serial 2 → 1
       hint: only an apply writes the state: take the file as it is in the base
@@ -258,7 +258,7 @@ fn a_revert_that_also_reverts_the_state_plans_from_the_state_of_the_base() {
     --- stdout
     shop · fly · serial 2 · applied 2026-01-02 by ana from 930ce37 · planned from the state only
 
-    warning: this checkout is behind its base, or takes its state back
+    warning: this checkout is behind its base, or reverts its state file
       hint: plan the merge result; if the change reverts the state file, take that out
     warning: this change edits `state/shop.json`, serial 2 → 1
       hint: only an apply writes the state: take the file as it is in the base

@@ -96,7 +96,7 @@ fn reference() -> String {
     let mut root = Cli::command();
     root.build();
     let mut page = String::from(
-        "# Command line\n\nMade from the program's own help, and a test keeps it so. Exit codes are on \
+        "# Command line\n\nGenerated from the program's help; a test compares them. Exit codes are on \
          [a page of their own](exit-codes.md).\n",
     );
     let globals: Vec<&Arg> = shown_args(&root)

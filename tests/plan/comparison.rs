@@ -90,7 +90,7 @@ fn every_line_above_a_plan_with_a_base_is_provoked() {
     .concat();
     let lines: Vec<&str> = all.iter().map(|note| note.message.as_str()).collect();
     assert_snapshot!(lines.join("\n"), @"
-    this checkout is behind its base, or takes its state back
+    this checkout is behind its base, or reverts its state file
     this change edits `state/shop.json`, serial 2 → 1
     this change edits `state/shop.json`, serial 1 → 2
     this change edits `state/shop.json`: it is no state of this app any more

@@ -152,7 +152,7 @@ async fn stop_machine(
         Some(now) => {
             let state = now.state.as_str();
             let message = format!(
-                "Machine {} was asked to stop and is {state} after {} s",
+                "Machine {} is still {state} after {} s",
                 live.id,
                 at_most.as_secs()
             );

@@ -1,4 +1,4 @@
-//! Verbs that carry out a plan: `apply`, `destroy`, `refresh`.
+//! Verbs that apply a plan: `apply`, `destroy`, `refresh`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -100,7 +100,7 @@ impl ReportFlags {
         }
     }
 
-    /// Every form that is asked for.
+    /// Every requested format.
     pub fn formats(&self) -> impl Iterator<Item = OutputFormat> {
         let also = self.also.iter().map(|file| file.format);
         std::iter::once(self.format()).chain(also)

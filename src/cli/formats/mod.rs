@@ -2,7 +2,7 @@
 //!
 //! Commands build a [`CommandOutput`] and do not check the format. A new format is one module with a `match` over
 //! these values, an arm in [`print()`], and a variant of [`OutputFormat`]. One result goes to standard output and to the
-//! files of `--also`, so that all of them are of one moment.
+//! files of `--also`, so that they do not differ.
 
 pub(super) mod github;
 mod gitlab;

@@ -29,7 +29,7 @@ use crate::ui::{self, Exit, Failure, Signals, Ui};
 /// How long a Machine may take to start or stop: longer than the platform's longest kill timeout.
 const STATE_TIMEOUT: Duration = Duration::from_secs(330);
 
-/// How long a Machine may take to settle before a call that was not taken is made again.
+/// How long a Machine may take to settle before a rejected call is repeated.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An action.

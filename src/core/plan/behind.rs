@@ -1,7 +1,7 @@
-//! A plan without what a run did that the state does not list.
+//! A plan without the changes of a run that the state does not list.
 //!
-//! While the state is behind such a run, the plan is refused, and would take back what the run changed. Nobody
-//! asked for that, so views show these Machines in one line.
+//! While the state is behind such a run, the plan is refused, and it would revert the changes of the run. That was
+//! not requested, so views show these Machines in one line.
 
 use std::collections::{BTreeMap, BTreeSet};
 

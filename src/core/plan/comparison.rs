@@ -2,7 +2,7 @@
 //! manifests.
 //!
 //! Each step is part of *this change* (only the change's plan has it), *pending* (the base's plan has it, too: a
-//! failed apply, drift to put back), or *dropped* (only the base's plan has it). Start at [`Comparison::of`];
+//! failed apply, drift to revert), or *dropped* (only the base's plan has it). Start at [`Comparison::of`];
 //! [`matching`] decides which steps are the same, [`part`] makes a plan of one part of the steps.
 
 pub mod codes;
@@ -40,7 +40,7 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum BaseComparison {
-    /// It was.
+    /// The base was compared.
     Compared,
     /// The base does not have this app: everything is part of this change.
     NewInThisChange {
@@ -76,7 +76,7 @@ pub struct PlanOf<'a> {
     pub desired: &'a Desired,
 }
 
-/// What both plans are made from.
+/// The common input of both plans.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
     /// The state.
@@ -135,8 +135,7 @@ impl Comparison {
         plan.summary_of(|step| self.pending.contains(&step))
     }
 
-    /// This change as a plan: its steps and remarks, and the groups from what the base wants to what is wanted
-    /// now. For views and exit codes; it cannot be applied.
+    /// This change as a plan: its steps and remarks, and each group from the base's counts to the desired ones. For views and exit codes; it cannot be applied.
     pub fn this_change(&self, plan: &Plan) -> Plan {
         match &self.base_plan {
             Some(base) => part::this_change(plan, base, &self.pending),
@@ -144,7 +143,7 @@ impl Comparison {
         }
     }
 
-    /// The pending changes as a plan, with the drift; groups as the base wants them. For views; it cannot be
+    /// The pending changes as a plan, with the drift; groups with the base's counts. For views; it cannot be
     /// applied.
     pub fn pending_changes(&self, plan: &Plan) -> Plan {
         let base = self.base_plan.as_deref();

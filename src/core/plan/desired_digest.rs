@@ -1,5 +1,5 @@
-//! What the manifests want of each group, in a form that a saved plan can hold: every value of the config as a
-//! digest, a secret-looking one by its HMAC (rule 37). Two plans are compared by it; nothing prints it.
+//! The desired state of each group as a saved plan stores it: every value of the config as a digest, a value that
+//! looks like a secret as an HMAC (rule 37). It only serves to compare two plans; no output contains it.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::core::state;
 /// The key of the volumes that new Machines get, beside the fields of the config.
 const NEW_VOLUME: &str = "new_volume";
 
-/// The desired state of one group.
+/// The digests and rollout settings of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DesiredGroupDigest {
@@ -119,7 +119,7 @@ pub(super) fn of_groups(
         .collect()
 }
 
-/// Stands for the lineage of an app that has none yet.
+/// A placeholder for the lineage of an app that has none yet.
 pub(super) fn unknown_lineage() -> Lineage {
     Lineage::new("unknown").expect("`unknown` is a valid lineage")
 }

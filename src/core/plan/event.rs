@@ -54,7 +54,7 @@ pub enum StepEvent {
     Waiting {
         /// What it waits for (`check http-8080`, `rate limit`, `lease held by …`).
         on: String,
-        /// Milliseconds until it gives up.
+        /// Its timeout in milliseconds.
         up_to_ms: Option<u64>,
     },
     /// It is retried after a failure that may pass.

@@ -1,4 +1,4 @@
-//! What a plan does that the expected one does not list, one entry for each kind, group and region.
+//! Excesses: actions of a plan that the expected one does not list, by kind, group and region.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,13 +9,13 @@ use crate::core::fleet::{GroupName, MachineId, Region};
 /// One excess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excess {
-    /// What is done.
+    /// The kind.
     pub kind: ExcessKind,
     /// The group and region, if it is about Machines of one.
     pub place: Option<(GroupName, Region)>,
     /// How many Machines.
     pub machines: usize,
-    /// Those of them that exist.
+    /// The existing ones among them.
     pub ids: BTreeSet<MachineId>,
     /// The fields, for kinds that are about fields.
     pub fields: BTreeSet<String>,
@@ -34,7 +34,7 @@ pub enum ExcessKind {
     Replaces,
     /// Machines whose hosts are full are replaced.
     ReplacesIfFull,
-    /// A release of somebody else is reverted.
+    /// A release by somebody else is reverted.
     Reverts(u64),
     /// Machines get less CPU or memory.
     Shrinks,
@@ -52,9 +52,9 @@ pub enum ExcessKind {
     Starts,
     /// Machines are adopted into the state.
     Adopts,
-    /// The manifests want another image in this group.
+    /// The manifests set another image for this group.
     Image(GroupName),
-    /// The manifests want other values of fields in this group.
+    /// The manifests set other values for this group.
     Values(GroupName),
     /// More Machines of this group may be down at once, or all.
     Strategy(GroupName),
@@ -125,14 +125,14 @@ impl fmt::Display for Excess {
     }
 }
 
-/// Collects excesses: those of one kind and place are one entry.
+/// Collects excesses: one entry for each kind, group and region.
 #[derive(Debug, Default)]
 pub(super) struct Excesses {
     found: BTreeMap<(ExcessKind, Option<(GroupName, Region)>), Excess>,
 }
 
 impl Excesses {
-    /// Adds one of a Machine.
+    /// Adds an excess of a Machine.
     pub(super) fn add(
         &mut self,
         kind: ExcessKind,
@@ -162,7 +162,7 @@ impl Excesses {
         self.entry(kind, place).fields.extend(fields);
     }
 
-    /// Adds one that is not about single Machines.
+    /// Adds an excess that is not about single Machines.
     pub(super) fn add_general(&mut self, kind: ExcessKind, fields: BTreeSet<String>) {
         self.entry(kind, None).fields.extend(fields);
     }

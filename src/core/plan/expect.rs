@@ -1,9 +1,9 @@
-//! Whether a plan exceeds one that was reviewed (`--expect`): what it does that the reviewed one does not list.
+//! Whether a plan exceeds a reviewed one (`--expect`): every action that the reviewed plan does not list.
 //!
-//! Machines are compared one by one if the reviewed plan was made with the provider's answer. One that was made
-//! from the state alone names Machines only as the state knew them: any Machine of the same group and region
-//! counts, and what only the provider could know is no excess while it destroys, shrinks and reverts nothing.
-//! Only [`SavedPlan::excesses`] says yes or no; it never adds a step to a plan.
+//! Machines are compared one by one if the reviewed plan was made with the provider's answer. A plan
+//! from the state alone names only the Machines of the state: any Machine of the same group and region matches.
+//! A change that only the provider could show is no excess, unless it destroys, shrinks or reverts something.
+//! Only [`SavedPlan::excesses`] decides; it never adds a step to a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::types::{Action, Change, GateKind, Plan, Removal};
 use crate::core::fleet::{Desired, GroupName, Lineage, MachineId, OnFailure, Region};
 
 impl SavedPlan {
-    /// What the fresh plan does that this one does not list; empty if it may run. `desired` is what the fresh
+    /// The actions of the fresh plan that this one does not list; empty if it may run. `desired` is what the fresh
     /// plan was made from. Both are for the same app.
     pub fn excesses(&self, fresh: &Plan, desired: &Desired) -> Vec<Excess> {
         let unknown = desired_digest::unknown_lineage();
@@ -41,7 +41,7 @@ impl SavedPlan {
             sent: BTreeMap::new(),
             found: Excesses::default(),
         };
-        // Machines that the reviewed plan names take their own entries; the others take what is left.
+        // Machines that the reviewed plan names take their own entries; the others take the rest.
         let named: BTreeSet<_> = self
             .changes()
             .filter_map(|one| one.machine.id.as_ref())
@@ -64,7 +64,7 @@ impl SavedPlan {
         comparison.found.into_vec()
     }
 
-    /// What the manifests want now, with hidden values comparable to this plan's.
+    /// The desired groups of the current manifests, with hidden values comparable to this plan's.
     fn desired_digests_now(
         &self,
         fresh: &Plan,
@@ -145,7 +145,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Whether this create makes up for a lost Machine.
+    /// Whether this create replaces a lost Machine.
     fn take_lost(&mut self, change: &Change) -> bool {
         let Some(lost) = self.lost.get_mut(&change.group).filter(|lost| **lost > 0) else {
             return false;
@@ -232,7 +232,7 @@ impl<'a> Comparison<'a> {
         self.listed.take(place_of(change), &[&stays])
     }
 
-    /// Fields that this entry does not list. One of the other kind was taken because another one lists them.
+    /// Fields that this entry does not list. An entry of the other kind is used because it lists them.
     fn compare_fields(
         &mut self,
         listed: &SavedChange,
@@ -314,7 +314,7 @@ impl<'a> Comparison<'a> {
         found.is_some()
     }
 
-    /// What a change of a Machine takes away: size, somebody's release, or the Machine itself.
+    /// The losses of a change: size, a release by somebody else, or the Machine.
     fn compare_effects(&mut self, listed: Option<&SavedChange>, change: &Change) {
         let facts = self.facts;
         let shrinks = change.changes.iter().filter(|field| field.shrinks);
@@ -396,7 +396,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What applies to the plan.
+    /// Excesses of the plan, not of single Machines.
     fn compare_rules(&mut self) {
         let facts = self.facts;
         if !facts.fresh.calls_provider() {
@@ -415,8 +415,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Records that give something up. Those of protection and of hidden secrets do not, and a run that is
-    /// adopted is compared by its Machines.
+    /// Records that lose something. Records of protection and of hidden secrets do not, and an adopted run is
+    /// compared by its Machines.
     fn compare_records(&mut self) {
         let facts = self.facts;
         let harmless = [
@@ -449,8 +449,8 @@ fn sends_config(change: &SavedChange) -> bool {
     change.action.sends_config()
 }
 
-/// Whether a reviewed removal covers another one of the same Machine. A Machine that is replaced or made again
-/// elsewhere is not given up.
+/// Whether a reviewed removal covers another one of the same Machine. A Machine that is replaced or created again
+/// elsewhere is not lost.
 fn allows(listed: Removal, removal: Removal) -> bool {
     let gives_up = |removal: Removal| match removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::Named | Removal::AppDestroyed => {
@@ -461,7 +461,7 @@ fn allows(listed: Removal, removal: Removal) -> bool {
     listed == removal || gives_up(listed)
 }
 
-/// How much a gate asks for.
+/// How strict a gate is.
 fn strictness(gate: GateKind) -> u8 {
     match gate {
         GateKind::None => 0,

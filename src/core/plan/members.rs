@@ -66,7 +66,7 @@ pub(super) enum CreateMatch {
     Unmatched,
     /// A pending one.
     Pending,
-    /// One that is no longer awaited: the Machine appeared late.
+    /// A create that is no longer awaited: the Machine appeared late.
     GivenUp,
 }
 

@@ -329,8 +329,8 @@ fn apply_successor(
 }
 
 /// Records what the platform added to the sent config (rule 10). Machines with that config that this run did
-/// not write may have older values. What was known of a Machine's previous config still applies: the platform
-/// may add it later this time.
+/// not write may have older values. The additions to a Machine's previous config still apply: the platform
+/// may add them later this time.
 fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult]) {
     let mut seen: BTreeMap<ConfigDigest, (ComputedFields, BTreeSet<&MachineId>)> = BTreeMap::new();
     let mut before: BTreeMap<ConfigDigest, ComputedFields> = BTreeMap::new();

@@ -447,7 +447,7 @@ impl StepBuilder<'_, '_, '_> {
     }
 }
 
-/// The Machines of a group that go first.
+/// The Machines of a group that are updated first.
 #[derive(Debug, Clone, Default)]
 struct FirstSteps {
     /// The step that must be done before others of the group go down.

@@ -1,4 +1,4 @@
-//! What is running after a run ended before its plan was done: how many Machines of each group have which
+//! The running versions after an incomplete run: how many Machines of each group have which
 //! version, and whether they work.
 //!
 //! Pure: the plan, the snapshot before it, and its results.

@@ -16,7 +16,7 @@ use crate::core::state;
 /// Letters of the digest that are shown.
 const SHOWN: usize = 12;
 
-/// What the digest is over.
+/// The digested content.
 #[derive(Serialize)]
 struct Compared<'a> {
     app: &'a AppName,
@@ -56,7 +56,7 @@ struct ComparedChange<'a> {
 }
 
 impl<'a> ComparedChange<'a> {
-    /// None for a change that `--expect` never objects to.
+    /// None for a change that is never an excess.
     fn of(change: &'a SavedChange, online: bool) -> Option<Self> {
         let machine = change.machine.id.as_ref().filter(|_| online);
         let mut compared = Self {

@@ -82,7 +82,7 @@ fn is_up(state: MachineState) -> bool {
     }
 }
 
-/// In a region that keeps its number only for volumes, Machines without one go before the others.
+/// In a region that keeps its count only for volumes, Machines without one are removed before the others.
 pub(super) fn sort_volumes_last(
     order: &mut [(&Member<'_>, &'static str)],
     named: RemovalHints<'_>,

@@ -103,9 +103,9 @@ pub enum RestartScope {
     #[default]
     #[serde(rename = "nobody")]
     None,
-    /// Those of these groups.
+    /// The running Machines of these groups.
     Groups(BTreeSet<GroupName>),
-    /// Those of every group.
+    /// The running Machines of every group.
     All,
 }
 

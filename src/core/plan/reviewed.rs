@@ -11,8 +11,8 @@ use crate::core::fleet::{GroupName, MachineId, Region};
 
 type GroupRegion = (GroupName, Region);
 
-/// Lost Machines by the group that they belong to now, also after a rename. Each may be created again, and where no
-/// file sets the regions that may be in another region.
+/// Lost Machines by their current group, also after a rename. Each may be created again, in another region if no
+/// file sets the regions.
 pub(super) fn count_lost(fresh: &Plan) -> BTreeMap<&GroupName, usize> {
     let mut lost = BTreeMap::new();
     for (_, change) in fresh.changes() {
@@ -23,7 +23,7 @@ pub(super) fn count_lost(fresh: &Plan) -> BTreeMap<&GroupName, usize> {
     lost
 }
 
-/// The changes of the reviewed plan. Each stands for one Machine.
+/// The changes of the reviewed plan. Each matches one Machine.
 pub(super) struct Listed<'a> {
     changes: BTreeMap<GroupRegion, Vec<&'a SavedChange>>,
 }
@@ -38,7 +38,7 @@ impl<'a> Listed<'a> {
         Self { changes }
     }
 
-    /// Takes the first change of this place that fits, in the order of `fits`: the best first.
+    /// Takes the first change of this group and region that fits, in the order of `fits`: the best first.
     pub(super) fn take(
         &mut self,
         (group, region): (&GroupName, &Region),
@@ -89,8 +89,7 @@ impl Facts<'_> {
         image && guest && listed_inherits.clone_source == inherits.clone_source
     }
 
-    /// Fields that change and that the reviewed plan does not list, without those that only the provider could
-    /// know of.
+    /// Changed fields that the reviewed plan does not list, without those that only the provider could show.
     pub(super) fn unlisted_fields(
         &self,
         listed: &SavedChange,
@@ -109,7 +108,7 @@ impl Facts<'_> {
             .collect()
     }
 
-    /// Whether only the provider could know of this update: its fields have drifted, or the state does not list
+    /// Whether only the provider could show this update: its fields have drifted, or the state does not list
     /// the Machine.
     pub(super) fn is_for_provider(&self, change: &Change) -> bool {
         if self.reviewed.online {

@@ -95,7 +95,7 @@ pub struct SavedChange {
     pub precondition: Option<Precondition>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
-    /// Those of them that reduce CPU or memory.
+    /// The fields among them that reduce CPU or memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shrinks: Vec<String>,
     /// The branches.
@@ -138,8 +138,8 @@ pub enum SavedPlanError {
     Edited,
 }
 
-/// The key of the checksum, which covers everything else. It finds edits, and protects against nobody who
-/// computes it again.
+/// The key of the checksum, which covers everything else. It detects edits; it does not protect
+/// against a recomputed checksum.
 const CHECKSUM: &str = "checksum";
 
 /// The text of a plan.
@@ -393,7 +393,7 @@ impl SavedChange {
             && branches.into_iter().all(|(a, b)| a.is_same_choice(b))
     }
 
-    /// What identifies a choice: for a create the place and not the derived id, which changes with the serial.
+    /// The identity of a choice: for a create the group and region, not the derived id, which changes with the serial.
     fn key(&self) -> String {
         let machine = self.machine.id.as_ref().map_or("new", MachineId::as_str);
         let detail = match &self.action {

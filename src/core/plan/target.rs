@@ -4,7 +4,7 @@ use super::options::PlanMode;
 use super::saved::SavedPlan;
 use super::types::Plan;
 
-/// What the reviewed plan is for, if it is not what the new one is for.
+/// The target of the reviewed plan, if the new plan has another one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OtherTarget {
     /// Another app.

@@ -78,7 +78,7 @@ pub struct Plan {
     pub watchers: BTreeMap<MachineId, Precondition>,
     /// Differences between the state and the platform.
     pub drift: Vec<Drift>,
-    /// What was not planned, and why.
+    /// Changes that were not planned, with the reason.
     pub notes: Vec<Note>,
     /// Warnings; they hold nothing back.
     pub warnings: Vec<Note>,

@@ -132,8 +132,8 @@ impl Line {
 
     /// Writes it, wrapped at the style's width, with its line end.
     ///
-    /// Secrets are hidden here, where a line ends: in a whole document a private key that nobody closes would hide
-    /// all that follows.
+    /// Secrets are hidden here, where a line ends: in a document, an unterminated private key would hide all
+    /// that follows.
     pub fn write(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
         let text: String = self.pieces.iter().map(|(_, text)| text.as_str()).collect();
         let Cow::Owned(hidden) = redact_certain(&text) else {

@@ -122,7 +122,7 @@ impl<T: Transport> Client<T> {
         self.send(ask, url, token).await
     }
 
-    /// Sends a request and reports progress if the response is slow. Intended waits report themselves.
+    /// Sends a request and reports progress if the response is slow. A wait that the caller requested has events of its own.
     async fn send_with_progress(
         &self,
         request: Request,

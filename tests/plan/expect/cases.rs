@@ -341,7 +341,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
                 case.stage.remove_machine(&api);
             },
             [STALE, EXCEEDS, OK],
-            "only the provider could know, and nothing is destroyed",
+            "only the provider could show it, and nothing is destroyed",
         ),
         row(
             "a field of `api` was changed outside",
@@ -352,7 +352,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
                 });
             },
             [STALE, EXCEEDS, OK],
-            "only the provider could know: the field is put back",
+            "only the provider could show it: the field is reverted",
         ),
         row(
             "a Machine of `web` was made larger outside",
@@ -389,7 +389,7 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
                 case.stage.clone_machine(&web, "e0001");
             },
             [STALE, EXCEEDS, OK],
-            "only the provider could know, and nothing is destroyed",
+            "only the provider could show it, and nothing is destroyed",
         ),
         row(
             "a Machine was added to `cron` outside",

@@ -80,7 +80,7 @@ pub enum KeyRule {
     No,
     /// At most one of these is written.
     AtMostOne(&'static [&'static str]),
-    /// Exactly one of these is written, and the key that goes with it as well.
+    /// Exactly one of these is written, with the key that belongs to it.
     OneWith(&'static [&'static str], &'static str),
     /// This key is required.
     Required(&'static str),

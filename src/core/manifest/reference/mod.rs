@@ -46,7 +46,7 @@ pub enum KeySupport {
     PassedThrough,
     /// Valid, without effect on Machines.
     Ignored,
-    /// Valid for flyctl, not supported and reported by Aeroform.
+    /// Valid in flyctl; Aeroform does not support it and reports it.
     Refused,
 }
 

@@ -87,7 +87,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A re-pointed standby watches the Machine that goes, and no step changes it as well.
+    /// A re-pointed standby watches the destroyed Machine, and no other step changes that standby.
     fn check_repoints(
         &mut self,
         id: StepId,

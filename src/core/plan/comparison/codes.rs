@@ -5,11 +5,11 @@ use crate::core::code::codes;
 codes! {
     STATE_EDITED "state_edited" Warning:
         "this change edits `…`, serial … → …",
-        "The state file of the checkout is not the base's. The plan is made from the base's; with `--detailed-exitcode` the exit code is 6.",
-        "Take the file as it is in the base: only an apply writes it.";
+        "The state file of the checkout differs from that of the base. The plan is made from the base's; with `--detailed-exitcode` the exit code is 6.",
+        "Use the file of the base: only an apply writes it.";
     BEHIND_BASE "behind_base" Warning:
-        "this checkout is behind its base, or takes its state back",
-        "The state file of the checkout is an older one that the base's comes from. If the checkout is behind, what the base did meanwhile looks undone by this change.",
+        "this checkout is behind its base, or reverts its state file",
+        "The checkout has an older version of the base's state file. If the checkout is behind, this change seems to undo the newer changes of the base.",
         "Plan the merge result (`refs/pull/N/merge`, or after `git merge`); do not revert the state file.";
     STATE_LOCATION_CHANGED "state_location_changed" Warning:
         "`[state]` names `…`, and `…` in the base",
@@ -22,5 +22,5 @@ codes! {
     BASE_NOT_COMPARED "base_not_compared" Warning:
         "the base `…` is not compared: …",
         "The folder of `--base` cannot be read or parsed, or is not the top folder of a checkout.",
-        "Check the folder; the plan is complete, with what was pending before.";
+        "Check the folder; the plan is complete and includes the pending changes.";
 }

@@ -1,8 +1,8 @@
 //! Which steps of two plans over one snapshot are the same.
 //!
 //! Two steps are the same if they are the same choice ([`SavedChange`]) and lead to the same config. Creates of one
-//! group and region are compared by number, and so are removals: which one of equal Machines comes or goes
-//! follows from the rest of the plan.
+//! group and region are compared by number, and so are removals: the rest of the plan
+//! decides which one of equal Machines is created or removed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::discriminant;
@@ -204,7 +204,7 @@ struct Configs<'a> {
     base: &'a Desired,
     snapshot: Snapshot<'a>,
     lineage: Lineage,
-    /// Groups that want the same config on both sides.
+    /// Groups with the same desired config on both sides.
     same_templates: BTreeSet<&'a GroupName>,
     /// The configs of new Machines, by side, group and what they inherit.
     new: BTreeMap<(Side, GroupName, String), String>,
@@ -291,7 +291,7 @@ impl<'a> Configs<'a> {
         )
     }
 
-    /// The digest of a new Machine's config; empty if its group wants the same one on both sides.
+    /// The digest of a new Machine's config; empty if its group desires the same one on both sides.
     fn new_config(
         &mut self,
         change: &Change,

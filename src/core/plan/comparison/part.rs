@@ -11,7 +11,7 @@ use super::super::types::{
 use super::DroppedChange;
 use crate::core::fleet::{GroupName, Region};
 
-/// The steps that are not pending, with what the base's plan does not say already.
+/// The steps that are not pending, with the notes that the base's plan does not have.
 pub(super) fn this_change(plan: &Plan, base: &Plan, pending: &BTreeSet<StepId>) -> Plan {
     let steps = steps_where(plan, |id| !pending.contains(&id));
     let groups = groups_of_this_change(plan, base, &steps);
@@ -142,7 +142,7 @@ fn touched_groups(steps: &[Step]) -> BTreeSet<&GroupName> {
     touched.collect()
 }
 
-/// Every group from the Machines that the base wants to those that are wanted now.
+/// Every group, from the Machines that the base desires to those that are desired now.
 fn groups_of_this_change(plan: &Plan, base: &Plan, steps: &[Step]) -> Vec<GroupChange> {
     let touched = touched_groups(steps);
     let of_base: BTreeMap<&GroupName, &GroupChange> = base
@@ -210,7 +210,7 @@ fn touched_group(
     }
 }
 
-/// A group that this change does not touch: whatever is pending in it, its counts are what is wanted.
+/// A group that this change does not touch: its counts are the desired ones, also if steps are pending.
 fn untouched_group(group: &GroupChange) -> GroupChange {
     let regions = group.regions.iter();
     let regions = regions.map(|(region, (_, after))| (region.clone(), (*after, *after)));
@@ -225,7 +225,7 @@ fn untouched_group(group: &GroupChange) -> GroupChange {
     }
 }
 
-/// What this change adds to the bill.
+/// The cost that this change adds.
 fn cost_difference(ours: Option<&Cost>, base: Option<&Cost>) -> Option<Box<Cost>> {
     let (ours, base) = (ours?, base?);
     Some(Box::new(Cost {

@@ -1,4 +1,4 @@
-//! What stands above a plan with a base: how the state of this checkout differs from that of the base.
+//! The lines above a plan with a base: how the state of this checkout differs from that of the base.
 
 use super::codes;
 use crate::core::code::Code;
@@ -23,7 +23,7 @@ pub fn state_remarks(own: StateCopy<'_>, base: StateCopy<'_>, app: &AppName) -> 
     if let (Some(Ok(ours)), Some(Ok(theirs))) = (&ours, &theirs)
         && is_predecessor(ours, own.text.unwrap_or_default(), theirs)
     {
-        let text = "this checkout is behind its base, or takes its state back";
+        let text = "this checkout is behind its base, or reverts its state file";
         let hint = "plan the merge result; if the change reverts the state file, take that out";
         notes.push(note(codes::BEHIND_BASE, text, hint));
     }

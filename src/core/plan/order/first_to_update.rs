@@ -1,5 +1,5 @@
-//! Machines that go first: those whose last change was never seen healthy (rule 29). One goes alone, then the
-//! rest of them together, since they cost no capacity. No other Machine goes down before all of them have
+//! Machines that are updated first: their last change was never seen healthy (rule 29). One is updated alone, then
+//! the others together, since they cost no capacity. No other Machine goes down before all of them have
 //! passed.
 
 use std::collections::BTreeMap;

@@ -45,7 +45,7 @@ pub enum EventLine<'a> {
         step: StepRef<'a>,
         /// What for.
         on: &'a str,
-        /// Milliseconds after which it is given up.
+        /// Its timeout in milliseconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         up_to_ms: Option<u64>,
     },

@@ -29,7 +29,7 @@ pub struct ConfigDocument<'a> {
 pub struct GroupConfig<'a> {
     /// The group.
     pub name: &'a GroupName,
-    /// What a new Machine of it gets from the manifests.
+    /// The config of a new Machine of this group.
     pub config: Value,
 }
 

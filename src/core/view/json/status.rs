@@ -166,7 +166,7 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
     }
 }
 
-/// Those of Machines of other project folders.
+/// The documents of Machines of other project folders.
 pub(super) fn other_project_documents(
     all: &[OtherProjectMachine],
 ) -> Vec<OtherProjectDocument<'_>> {

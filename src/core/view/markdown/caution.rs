@@ -1,4 +1,4 @@
-//! The caution block: what cannot simply be undone. It is never left out, and folds to counts where room is scarce.
+//! The caution block: changes that cannot simply be undone. It is never left out; with little space it shows counts.
 
 use std::fmt::Write;
 
@@ -18,11 +18,11 @@ pub(super) struct Caution {
 /// Lines that fold into one.
 #[derive(Debug)]
 pub(super) struct Kind {
-    /// What comes before each line.
+    /// The start of each line.
     pub(super) prefix: &'static str,
     /// In order of weight.
     pub(super) lines: Vec<CautionLine>,
-    /// What stands for lines that are not shown: their number, the sum of their amounts, and whether none is shown.
+    /// The replacement for lines that are not shown: their number, the sum of their amounts, and whether none is shown.
     pub(super) fold: fn(usize, usize, bool) -> String,
 }
 
@@ -31,9 +31,9 @@ pub(super) struct Kind {
 pub(super) struct CautionLine {
     /// Markdown.
     pub(super) head: String,
-    /// A foreign message behind it.
+    /// A foreign message after it.
     pub(super) message: String,
-    /// Foreign ids behind that, each with its place.
+    /// Foreign ids after that, each with its region.
     pub(super) ids: Vec<String>,
     /// How many Machines or volumes it is about.
     pub(super) amount: usize,
@@ -53,7 +53,7 @@ const COMPLETE: Level = Level {
     letters: 1000,
 };
 
-/// The forms that come before rows of the table are dropped to nothing.
+/// The cuts that are made before rows of the table are dropped.
 const FIRST_CUTS: [Level; 2] = [
     Level {
         ids: false,
@@ -67,7 +67,7 @@ const FIRST_CUTS: [Level; 2] = [
     },
 ];
 
-/// The forms after that. The last one has a line for each kind.
+/// The cuts after that. The last one has a line for each kind.
 const LAST_CUTS: [Level; 6] = [
     Level {
         ids: false,

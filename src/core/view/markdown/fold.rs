@@ -1,5 +1,5 @@
-//! A `<details>` element around a fence. Blank lines after the summary and before the end keep both what they are: forges
-//! would show the fence as text without them.
+//! A `<details>` element around a fence. Blank lines after the summary and before the end are required: forges show
+//! the fence as text without them.
 
 use super::text;
 

@@ -11,12 +11,12 @@ use crate::core::view::json;
 
 /// Version of the marker.
 const FORMAT: u32 = 1;
-/// A longer command in a sentence is of no use in a comment.
+/// Longer commands are left out of sentences.
 const MAX_COMMAND: usize = 120;
 /// Maximum characters of a sentence of the footer.
 const MAX_SENTENCE: usize = 300;
 
-/// By which a program finds its comment.
+/// The marker by which a program finds its comment.
 #[derive(Debug, Serialize)]
 pub(super) struct Marker<'a> {
     /// The verb.

@@ -1,4 +1,4 @@
-//! Fits a document into its budget: pieces in order of print, and what is cut in order of its worth.
+//! Fits a document into its budget: pieces in printed order, and cuts with the least important first.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ pub struct OverBudget {
     pub budget: usize,
 }
 
-/// What is left out, in the order of the footer.
+/// Kinds of omitted content, in the order of the footer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Omitted {
-    /// Folds about something else than the changes.
+    /// Folds that are not about the changes.
     OtherFolds,
     /// Field diffs of updates, by Machine.
     FieldDiffs,
@@ -43,14 +43,14 @@ pub(super) enum Omitted {
 #[derive(Debug, Default)]
 pub(super) struct Omissions(BTreeMap<Omitted, usize>);
 
-/// Pieces in order of print.
+/// Pieces in printed order.
 #[derive(Default)]
 pub(super) struct Layout<'a> {
     pieces: Vec<Piece<'a>>,
     cuts: Vec<Cut<'a>>,
 }
 
-/// The place of a piece.
+/// The position of a piece.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PieceId(usize);
 
@@ -63,7 +63,7 @@ enum Piece<'a> {
 struct Cut<'a> {
     piece: PieceId,
     what: Omitted,
-    /// How much goes, in total if the piece was cut before for the same.
+    /// The amount left out by this cut and the earlier cuts of the piece.
     count: usize,
     shorter: Box<dyn Fn() -> String + 'a>,
 }

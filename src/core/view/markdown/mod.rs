@@ -23,9 +23,9 @@ pub use layout::OverBudget;
 pub use plan::{PlanComment, plan, title};
 pub use report::report;
 
-/// Bytes of a document unless something else is said; GitHub's own limit is a little above.
+/// Default budget in bytes; GitHub's limit is slightly higher.
 pub const DEFAULT_BUDGET: usize = 65_000;
-/// The least budget into which every document fits.
+/// The minimum budget: every document fits into it.
 pub const MIN_BUDGET: usize = 2_000;
 
 /// How Markdown is written.

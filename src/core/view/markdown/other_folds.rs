@@ -1,4 +1,4 @@
-//! Folds about something else than this change: drift, what waited before it, and what it drops.
+//! Folds that are not about this change: drift, pending changes, and dropped ones.
 
 use super::layout::{Layout, PieceId};
 use super::plan::{diff_style, title};
@@ -10,7 +10,7 @@ use crate::core::view::phrases::{count_noun, infinitive};
 use crate::core::view::style::Label;
 use crate::core::view::terminal::plan::{drift as terminal, ids, section};
 
-/// What changed outside Aeroform.
+/// Changes outside Aeroform.
 pub(super) fn drift(
     plan: &Plan,
     outline: &Outline<'_>,
@@ -33,7 +33,7 @@ pub(super) fn drift(
     Some(layout.text(fold::fold(&summary, &lines)))
 }
 
-/// What waited before this change, with its drift.
+/// The pending changes, with their drift.
 pub(super) fn pending(
     plan: &Plan,
     outline: &Outline<'_>,
@@ -65,7 +65,7 @@ pub(super) fn pending(
     Some(layout.text(fold::fold(&summary, &lines)))
 }
 
-/// What only the base's plan has.
+/// The steps that only the base's plan has.
 pub(super) fn dropped(
     changes: &[DroppedChange],
     style: &MarkdownStyle,

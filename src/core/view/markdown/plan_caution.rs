@@ -1,4 +1,4 @@
-//! What a reviewer has to see of a plan: refusals, and what it destroys, leaves behind, shrinks and reverts.
+//! The part of a plan that a reviewer must see: refusals, destroyed Machines, volumes left behind, shrinks, reverts.
 
 use std::cmp::Reverse;
 
@@ -10,11 +10,11 @@ use crate::core::view::outline::{Outline, Section};
 use crate::core::view::phrases::{count_noun, group_digits};
 use crate::core::view::toml_diff::{self, TomlForms};
 
-/// What comes before a line about a change that waited before this one.
+/// The start of a line about a pending change.
 const WAITING: &str = "Also waiting: ";
 
-/// The block of a plan. With a base, `shown` is this change, and what waited before it is a part of its own: merging
-/// carries it out, too.
+/// The block of a plan. With a base, `shown` is this change, and the pending changes are a separate part: merging
+/// applies them, too.
 pub(super) fn caution(
     shown: &Plan,
     outline: &Outline<'_>,
@@ -67,7 +67,7 @@ fn note_lines(head: &str, notes: &[Note], program: &'static str) -> Vec<CautionL
     lines.collect()
 }
 
-/// What it destroys, leaves behind, reverts and shrinks.
+/// Destroyed Machines, volumes left behind, reverts and shrinks.
 fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut Caution) {
     block.add(Kind {
         prefix,
@@ -145,7 +145,7 @@ pub(super) fn note_line(head: &str, note: &Note, program: &'static str) -> Cauti
     }
 }
 
-/// A line of each section that has one, those about most first.
+/// One line for each section that has one, the largest number of Machines first.
 fn by_amount(
     outline: &Outline<'_>,
     line: impl Fn(&Section<'_>) -> Option<CautionLine>,

@@ -1,4 +1,4 @@
-//! The report of an apply: what was done, what failed and what did not begin.
+//! The report of an apply: changes that are done, failed or not started.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ fn lower_first(text: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-/// Failures and what is unconfirmed, each cause once, then what was found afterwards.
+/// Failures and unconfirmed changes, each cause once, then the findings of the verification.
 fn caution(report: &RunReport<'_>) -> Caution {
     let mut block = Caution::default();
     let failed = |outcome: &Outcome| match outcome {
@@ -174,7 +174,7 @@ fn machine(change: &Change, result: &StepResult) -> String {
     id.map_or_else(|| change.machine.name.to_string(), ToString::to_string)
 }
 
-/// Outcomes by group, those with most trouble first.
+/// Outcomes by group, the worst first.
 fn table(report: &RunReport<'_>) -> GroupTable {
     let mut groups: BTreeMap<&GroupName, Vec<&Outcome>> = BTreeMap::new();
     for (change, result) in report.results() {
@@ -207,7 +207,7 @@ fn table(report: &RunReport<'_>) -> GroupTable {
     }
 }
 
-/// The report of a terminal, if something of it is not said yet.
+/// The report of a terminal, if it has more than this document.
 fn details(report: &RunReport<'_>, style: &MarkdownStyle) -> Option<String> {
     if report.outcome == RunOutcome::Complete && report.additions.is_empty() {
         return None;

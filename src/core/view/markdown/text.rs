@@ -1,7 +1,7 @@
 //! Foreign text in Markdown: it stays text, whatever is in it.
 //!
-//! Outside fences a name is a code span, and of a message every word that a forge could read as a link, mention,
-//! issue, image or HTML is one. Forges look for mentions after Markdown is rendered, so that neither a backslash nor
+//! Outside fences each name is a code span, and so is each word of a message that a forge could read as a link,
+//! mention, issue, image or HTML. Forges look for mentions after Markdown is rendered, so that neither a backslash nor
 //! an entity prevents them; a code span does.
 
 use std::borrow::Cow;
@@ -65,7 +65,7 @@ pub(super) fn message(text: &str, limit: usize) -> String {
     written.trim().to_owned()
 }
 
-/// The word without what punctuates a sentence, which is before or behind it.
+/// The word without punctuation before and after it.
 fn without_brackets(word: &str) -> (&str, &str, &str) {
     let start = word.len() - word.trim_start_matches('(').len();
     let is_trailing = |c: char| matches!(c, ',' | '.' | ';' | ':') || start > 0 && c == ')';
@@ -118,7 +118,7 @@ fn short_name(text: &str) -> String {
     shorten(&clean(text), MAX_NAME).into_owned()
 }
 
-/// Without secrets and without characters that act. It comes first: an escape could hide a secret from its pattern.
+/// Removes secrets and control characters. It runs first: an escape could hide a secret from its pattern.
 fn clean(text: &str) -> String {
     escape::safe(&redact_certain(text)).into_owned()
 }
@@ -140,7 +140,7 @@ fn longest_run(text: &str) -> usize {
     runs.max().unwrap_or(0)
 }
 
-/// Whether a forge reads nothing into this word.
+/// Whether no forge reads this word as a link, mention or issue.
 fn is_harmless(word: &str) -> bool {
     let harmless = |c: char| c.is_alphanumeric() || ".,;:'\"()+-/=?%…→·–".contains(c);
     word.chars().all(harmless) && !word.starts_with([':', '%', '/']) && !may_link(word)

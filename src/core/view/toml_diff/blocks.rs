@@ -83,7 +83,7 @@ pub enum SizeForm<'a> {
 }
 
 impl<'a> TomlForms<'a> {
-    /// Those of a group of a plan.
+    /// The forms in which a planned group writes its fields.
     pub fn of(group: &'a GroupChange) -> Self {
         let name = group
             .size

@@ -1,4 +1,4 @@
-//! Groups that come, go and get another name.
+//! Groups that are added, removed and renamed.
 
 use super::*;
 

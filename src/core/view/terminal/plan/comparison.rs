@@ -57,7 +57,7 @@ pub fn compared_plan(
     Ok(())
 }
 
-/// What is pending: one line, with what cannot be taken back; `-v` shows all of it.
+/// The pending changes on one line, with those that cannot be undone; `-v` shows all.
 fn pending_lines(pending: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     let what = pending_text(pending);
     if what.is_empty() {
@@ -113,7 +113,7 @@ fn pending_text(pending: &Plan) -> Vec<String> {
     what
 }
 
-/// What only the base's plan has.
+/// The steps that only the base's plan has.
 fn dropped_line(dropped: &[DroppedChange], page: &mut LineWriter<'_>) -> fmt::Result {
     if dropped.is_empty() {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::core::view::style::Label;
 /// Maximum notes per kind.
 const MAX_SHOWN: usize = 20;
 
-/// Writes all notes; refusals last, without those that come first of all.
+/// Writes all notes; refusals last, without those that the plan begins with.
 pub(super) fn remarks(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     records_and_warnings(plan, page)?;
     let refusals = behind::without_first(&plan.refusals);
