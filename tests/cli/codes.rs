@@ -46,7 +46,7 @@ fn error_of(sandbox: &Sandbox, args: &[&str]) -> String {
     code(command)
 }
 
-/// The same in a world with an app, after somebody has put this into a file of it.
+/// The same in a world with an app, after an outside edit of one of its files.
 fn with(path: &str, text: &str, args: &[&str]) -> String {
     let sandbox = Sandbox::with_app();
     sandbox.write(path, text);
@@ -261,7 +261,7 @@ fn contradicted() -> String {
     with("aeroform.toml", text, &count)
 }
 
-/// The file of an edit that somebody changes while it waits for the lock.
+/// A file that is changed outside while its edit waits for the lock.
 async fn file_changed() -> String {
     let sandbox = Sandbox::with_app();
     let lock = lock(&sandbox).await;

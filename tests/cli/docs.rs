@@ -1,6 +1,6 @@
 //! docs/cli.md, docs/errors.md and docs/exit-codes.md against the program: they say what it does.
 //!
-//! `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes the first two anew.
+//! `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes the first two again.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,10 +1,10 @@
-//! What was changed outside: told by `drift`, taken over by `refresh`.
+//! Outside changes: shown by `drift`, recorded by `refresh`.
 
 use insta::assert_snapshot;
 
 use crate::sandbox::Sandbox;
 
-/// A world in which somebody has changed the one Machine of group `web`.
+/// A world in which the one Machine of group `web` was changed outside.
 struct DriftedApp {
     sandbox: Sandbox,
     machine: String,

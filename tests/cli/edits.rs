@@ -158,7 +158,7 @@ fn tree(sandbox: &Sandbox) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
     found
 }
 
-/// Also for somebody to whom no mode is a bar, as in a container.
+/// Also for root, as in a container.
 #[test]
 fn plan_only_leaves_a_checkout_alone_that_cannot_be_written() {
     let sandbox = app();

@@ -177,7 +177,7 @@ fn without_a_terminal_the_flag_that_answers_is_named_and_nothing_is_done() {
     assert_eq!(sandbox.machines(), 0);
 }
 
-/// A plan that was applied, and a world that somebody has brought back to where it was.
+/// An applied plan, and a world that was reset to its earlier state.
 pub(crate) fn applied_and_taken_back(sandbox: &Sandbox) {
     let one = "[groups.web]\ncount = 1\n\n[groups.jobs]\ncount = 1\n";
     let old = Sandbox::FLY;
@@ -308,7 +308,7 @@ fn a_state_that_cannot_be_written_is_kept_and_published_later() {
         "aeroform.toml",
         "[groups.web]\ncount = 2\n\n[groups.jobs]\ncount = 0\n",
     );
-    // While it runs, somebody without a lock writes the state.
+    // While it runs, another program writes the state without the lock.
     let meddle = "sh -c 'echo >> state/shop.json; exec sleep 1000'";
     sandbox.write("fly.toml", &Sandbox::FLY.replace("sleep 1000", meddle));
     let before = sandbox.read("state/shop.json");

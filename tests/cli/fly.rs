@@ -43,7 +43,7 @@ impl EmulatorProcess {
         Self { process, address }
     }
 
-    /// One with this app, which nobody has used.
+    /// One with this app, without Machines.
     pub(crate) fn with_app(sandbox: &Sandbox) -> Self {
         Self::start(sandbox, &["--rate-limits", "off"]).and_app()
     }
@@ -197,7 +197,7 @@ pub(crate) fn empty(error_of: impl FnOnce(Command) -> String) -> String {
     error_of(on(&sandbox, &platform, &["import", "--json"]))
 }
 
-/// What a verb ends with that names a Machine of nobody.
+/// The result of a verb that names an unmanaged Machine.
 pub(crate) fn other_app(error_of: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let platform = EmulatorProcess::with_app(&sandbox);
@@ -224,7 +224,7 @@ pub(crate) fn busy(error_of: impl FnOnce(Command) -> String) -> String {
     ))
 }
 
-/// The code of a change of memory where the Machines have different CPUs and nobody wrote which.
+/// The code of a change of memory where the Machines have different, unwritten CPUs.
 pub(crate) fn different_sizes(code: impl Fn(Command) -> String) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);

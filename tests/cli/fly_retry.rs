@@ -266,7 +266,7 @@ fn the_command_that_goes_on_has_the_flags_in_use() {
     let on = format!("apply {flags} --image {V2} -y");
     let again = run(&sandbox, &platform, &on.split(' ').collect::<Vec<_>>());
     assert!(again.starts_with("exit 3\n"), "{again}");
-    // The same of a saved plan, whose flags nobody has typed.
+    // The same for a saved plan, whose flags are not on the command line.
     let save = [
         "plan",
         "--image",

@@ -1,4 +1,4 @@
-//! Provider `fly` at the binary: what is made, adopted, compared and asked, and whom it waits for.
+//! Provider `fly` at the binary: creates, adoption, comparison, questions and waits.
 
 use std::process::Stdio;
 
@@ -456,7 +456,7 @@ fn an_import_pins_no_image_and_says_which_lines_it_wrote() {
     platform.deployed("app", "bog", V2);
     let plan = run(&sandbox, &platform, &["plan"]);
     assert!(!plan.to_lowercase().contains("revert"), "{plan}");
-    // Where asked for, the one that runs, or the one that is named.
+    // If requested, the running one or the named one.
     std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
     let several = run(&sandbox, &platform, &["import", "--pin-image"]);
     assert!(several.starts_with("exit 1\n"), "{several}");

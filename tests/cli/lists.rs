@@ -20,7 +20,7 @@ fn destroy(sandbox: &Sandbox, columns: u16, lines: u16) -> Terminal {
     terminal
 }
 
-/// What a person or somebody else does to a program that asks.
+/// Input and outside changes while the program asks.
 type Leave = fn(&mut Terminal);
 
 /// The row that would be taken.

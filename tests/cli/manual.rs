@@ -28,7 +28,7 @@ fn run(sandbox: &Sandbox, platform: &EmulatorProcess, args: &[&str]) -> String {
     sandbox.show(&output)
 }
 
-/// A Machine of no group, or of a console, as somebody makes one by hand.
+/// A manually created Machine without a group, or of a console.
 fn create_manual(platform: &EmulatorProcess, metadata: &Value) -> String {
     let config = json!({"image": IMAGE, "metadata": metadata});
     let body = json!({"region": "ams", "config": config});

@@ -261,7 +261,7 @@ fn one_app_in_a_folder_may_have_any_name() {
     assert_eq!(planned(&sandbox, &["-c", "fly.prod.toml"]), "shop 5");
     let init = sandbox.run(&["-c", "fly.prod.toml", "init"]);
     assert!(init.contains("`aeroform.toml` already exists"), "{init}");
-    // A second one, and nobody knows any more.
+    // With a second one it is ambiguous.
     sandbox.write("fly.dev.toml", &app("dev"));
     assert_eq!(
         planned(&sandbox, &["-c", "fly.prod.toml"]),
@@ -270,7 +270,7 @@ fn one_app_in_a_folder_may_have_any_name() {
     let refused = sandbox.run(&["-c", "fly.dev.toml", "apply", "-y"]);
     let why = "`aeroform.toml` does not say whether it is for this file or for `fly.prod.toml`";
     assert!(refused.contains(why), "{refused}");
-    // With settings of its own it stands in nobody's way.
+    // With settings of its own it is no candidate.
     sandbox.write("aeroform.dev.toml", &count(1));
     assert_eq!(planned(&sandbox, &["-c", "fly.prod.toml"]), "shop 5");
     // A folder without any settings is as it always was.

@@ -89,7 +89,7 @@ fn ctrl_d_at_the_question_is_no_answer() {
 #[test]
 fn ctrl_c_while_applying_keeps_what_was_made_and_the_next_apply_does_the_rest() {
     let sandbox = Sandbox::with_app();
-    // A check that never passes: the gate waits until it is told to stop.
+    // A check that never passes: the gate waits until a signal stops it.
     sandbox.write(
         "fly.toml",
         &format!(

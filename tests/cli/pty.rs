@@ -146,7 +146,7 @@ impl Terminal {
             .any(|row| (0..columns.get()).any(|column| screen.cell(row, column).is_some_and(&is)))
     }
 
-    /// What was printed and not asked for.
+    /// Reads the remaining output.
     fn read_rest(&mut self) {
         let mut bytes = [0; 4096];
         while let Ok(n @ 1..) = self.session.try_read(&mut bytes) {

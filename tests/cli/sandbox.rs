@@ -43,7 +43,7 @@ primary_region = \"ams\"
 
 ";
 
-    /// A world with that app, one Machine per group wanted and none there.
+    /// A world with that app: one desired Machine per group, and none exists.
     pub(crate) fn with_app() -> Self {
         let sandbox = Self::new();
         sandbox.write("fly.toml", Self::FLY);

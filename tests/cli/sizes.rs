@@ -58,7 +58,7 @@ fn memory_keeps_the_cpus_of_machines_whose_size_no_file_says() {
         let memory = ["scale", "memory", "8gb", "--edit-only"];
         run(&sandbox, &platform, &[&memory, more].concat())
     };
-    // The state does not know what nobody wrote, and guessing would make them shared ones.
+    // The state does not have an unwritten value, and a guess would make the CPUs shared.
     let offline = memory(&["--refresh=false"]);
     assert!(offline.contains("are not known"), "{offline}");
     assert_eq!(sandbox.read("fly.toml"), FLY);

@@ -151,7 +151,7 @@ async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
     stage.assert_one_machine_per_name(1);
 }
 
-/// A create that is never done, and somebody who destroys its Machine after ten seconds.
+/// A create that never completes; its Machine is destroyed outside after ten seconds.
 async fn destroyed_while_awaited(effect: FaultEffect) {
     let mut stage = ExecutorFixture::new();
     let slow = stage.sim.world().inject(Fault::on("create", effect));

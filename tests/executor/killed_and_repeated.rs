@@ -71,7 +71,7 @@ impl RepeatedRuns {
         }
     }
 
-    /// What was called since this was asked last.
+    /// The calls since the last query.
     fn calls(&self, durable: &DurableState) -> CallCounts {
         let mut world = durable.sim.world();
         let (mut changing, mut reads) = (Calls::new(), Calls::new());
@@ -182,7 +182,7 @@ async fn all_moments(stage: RepeatedRuns) {
     println!("{} moments, {lookups} look-ups", process.passed());
 }
 
-/// The same without the waiting for those that the first run has made or changed: nobody saw that work.
+/// The same without the waits for Machines of the first run, whose changes were never confirmed.
 fn but_for_gates(mut lookups: Calls, first: &CallCounts) -> Calls {
     lookups.retain(|(action, about), n| {
         let of_it = first.changing.iter().filter(|((_, of), _)| of == about);

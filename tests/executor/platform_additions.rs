@@ -142,7 +142,7 @@ async fn a_value_that_a_file_writes_later_is_compared_like_any() {
     };
     let ran = stage.apply_until_settled(&writes("20s")).await;
     assert_eq!(changes(&ran.plan)[0].after, Some("20s".into()));
-    // It goes again: the platform's own value is what the Machine gets, and nobody is warned of it.
+    // It is removed again: the Machine gets the platform's value, without a warning.
     let ran = stage.apply_until_settled(&web(1)).await;
     assert_eq!(changes(&ran.plan)[0].path, ["stop_config", "timeout"]);
     assert_eq!(reported(&ran), [""; 0]);

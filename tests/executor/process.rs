@@ -153,7 +153,7 @@ impl Process {
         self.shared.0.lock().unwrap().over
     }
 
-    /// One more thing; whether it has its effect, and whether anybody hears of that.
+    /// Counts one more thing; whether it takes effect, and whether its answer arrives.
     fn moment(&self) -> (bool, bool) {
         let mut moments = self.shared.0.lock().unwrap();
         if moments.over {

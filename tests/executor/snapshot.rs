@@ -69,7 +69,7 @@ async fn a_list_that_is_shorter_than_the_count_has_time_to_catch_up() {
     stage.apply_until_settled(&desired([("web", web(2))])).await;
     stage.known = before;
     assert_eq!(stage.observed().await.machines.len(), 2);
-    // One that never comes up in a list keeps nobody for long.
+    // A Machine that is never listed delays the run only briefly.
     let lag = FaultEffect::ListLag(Duration::from_secs(3000));
     stage.sim.world().inject(Fault::on("create", lag));
     stage.apply(&desired([("web", web(3))])).await;

@@ -87,7 +87,7 @@ async fn a_second_crash_fails_the_step_at_once() {
         "{message}"
     );
     assert!(took < Duration::from_secs(15), "{took:?}");
-    // What was made is remembered, and nobody saw that it works.
+    // The change is recorded as unconfirmed.
     assert!(stage.known.machines[stage.id(0).as_str()].unproven);
 }
 

@@ -193,7 +193,7 @@ async fn a_lock_that_is_lost_once_every_call_was_made_leaves_nothing_verified() 
         let ran = stage.apply(&desired([("web", web(2))])).await;
         assert_eq!(ran.outcomes(), ["done", "done"]);
         assert_eq!(ran.report.halted, Some(Halt::LockLost));
-        // Exit 3: what nobody has looked at again is not known to be so.
+        // Exit 3: the result was not verified.
         let findings = &ran.report.findings;
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].contains("lock was lost"), "{findings:?}");

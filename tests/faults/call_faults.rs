@@ -28,7 +28,7 @@ pub(crate) enum CallFault {
     Migrates,
 }
 
-/// In this region nothing is wanted.
+/// No Machine is desired in this region.
 pub(crate) const OTHER_REGION: &str = "emu";
 
 impl CallFault {

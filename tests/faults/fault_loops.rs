@@ -370,7 +370,7 @@ impl FaultCase<'_> {
     }
 }
 
-/// Which cases are wanted.
+/// The selected cases.
 enum CaseFilter {
     Sample,
     All,

@@ -149,7 +149,7 @@ impl FleetSummary {
         }
     }
 
-    /// A move to another host leaves a fork of each volume with nobody; which one is which is forgotten.
+    /// A move to another host leaves an unattached fork of each volume.
     pub(crate) fn ignore_forks(&mut self) {
         for n in 1..9 {
             self.replace_text(&format!(" {n} in "), " in ");
@@ -212,7 +212,7 @@ pub(crate) fn unexplained_machines(
     found
 }
 
-/// The Machines that should run and do not: nobody stopped them, and their groups wait for them.
+/// The Machines that should run and do not: they were not stopped, and their groups wait for them.
 pub(crate) fn unhealthy_groups(sim: &SimProvider, desired: &Desired) -> Vec<String> {
     let machines = machines(&mut sim.world());
     let down = machines.iter().filter(|machine| {
@@ -239,7 +239,7 @@ pub(crate) fn unhealthy_groups(sim: &SimProvider, desired: &Desired) -> Vec<Stri
         .collect()
 }
 
-/// How many Machines run, with no check that fails and no end that nobody asked for since they were changed.
+/// How many Machines run without a failing check and without an unrequested exit since their change.
 pub(crate) fn in_service(sim: &SimProvider) -> usize {
     let machines = machines(&mut sim.world());
     let stays_up = |machine: &&Value| {

@@ -29,7 +29,7 @@ use crate::sim::SimProvider;
 pub(crate) enum FaultPoint {
     /// Before the n-th request to the provider is sent.
     BeforeRequest(u64),
-    /// When the n-th request has done its work and nobody has heard of it.
+    /// When the n-th request has had its effect, before its answer is read.
     AfterRequest(u64),
     /// When the n-th event is said.
     Event(u64),
@@ -48,7 +48,7 @@ pub(crate) enum FaultPoint {
 pub(crate) enum ProcessFault {
     /// The process dies.
     Crash,
-    /// It is told to stop, with so much grace for calls in flight.
+    /// It is stopped by a signal, with this grace period for calls in flight.
     Signal(Duration),
     /// The moment itself is the fault: a write that fails.
     Nothing,
@@ -132,7 +132,7 @@ impl Process {
         self.died.notified().await;
     }
 
-    /// To be told of every event.
+    /// Counts an event.
     pub(crate) fn event(&self) {
         let n = self.events.fetch_add(1, Ordering::Relaxed) + 1;
         self.reach(FaultPoint::Event(n));

@@ -37,7 +37,7 @@ pub(crate) enum ProcessOutcome {
     Idle,
     /// It died.
     Died,
-    /// It was told to stop before it had begun.
+    /// It was stopped before it began.
     StoppedEarly,
     /// It did not begin, and why.
     #[expect(dead_code, reason = "Debug shows it when a case fails")]
@@ -74,7 +74,7 @@ pub(crate) struct FaultScenario {
 }
 
 impl ProcessOutcome {
-    /// Whether it says that everything is as wanted.
+    /// Whether it reports success.
     pub(crate) fn is_success(&self) -> bool {
         match self {
             Self::Idle => true,

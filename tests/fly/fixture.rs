@@ -58,7 +58,7 @@ pub(crate) async fn over_http(server: &Server) -> FlyProvider<HttpTransport> {
     FlyProvider::new(HttpTransport::new(&access).unwrap(), access)
 }
 
-/// One bare request in process, by somebody with a token.
+/// One request in process, with a token.
 pub(crate) async fn ask(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
     ask_with(server, method, path, body, None).await
 }

@@ -112,7 +112,7 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
         ..yes
     };
     assert!(approval.not_covered_by(&may).is_empty());
-    // Where nobody pins an image what runs stays, and nothing is taken back.
+    // Without a pinned image the running image stays, and nothing is reverted.
     let (created, _) = team.planned(&two("", "")).await;
     assert_eq!(reverts(&created), [""; 0]);
     // Ours is the newest again, under a number of its own.
@@ -165,7 +165,7 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
         let (created, _) = team.planned(&two("", PINNED)).await;
         assert_eq!(reverts(&created), reported, "excluded: {is_excluded}");
         assert_eq!(team.known.release, Some(1));
-        // What somebody does to ours by hand is no release of theirs.
+        // A manual change of our Machine is not a release by another client.
         let other = ids(&server).into_iter().max().unwrap();
         update(&server, &other, |config| config["env"]["A"] = "1".into()).await;
         let (created, _) = team.planned(&two("", PINNED)).await;
@@ -205,7 +205,7 @@ async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back
         assert_eq!(team.known.machines.len(), 2);
         assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), reported);
     }
-    // What the files say by then is nobody's to take back.
+    // The files have the same value by then, so nothing is reverted.
     let theirs = two("", &PINNED.replace('1', "9"));
     assert!(team.planned(&theirs).await.0.is_empty());
     assert_eq!(reverts(&team.planned(&other).await.0), [""; 0]);
@@ -287,7 +287,7 @@ fn said(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// Makes two Machines, lets somebody do something to them, and plans.
+/// Creates two Machines, changes them outside, and plans.
 async fn after(desired: &Desired, something: impl AsyncFnOnce(&Server, &[String])) -> Vec<String> {
     let server = platform();
     let provider = provider(&server);

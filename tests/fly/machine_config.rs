@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::fixture::{as_fly, platform};
 use crate::runs::{FlyFixture, target};
 
-/// The key that nobody knows, at every level.
+/// An unknown key, at every level.
 const UNKNOWN: &str = "not_known_to_us";
 
 /// A value for this row, with everything that it can hold.
@@ -182,7 +182,7 @@ async fn each_unknown_key_alone_is_sent_remembered_and_taken_back() {
         };
         assert!(has(), "{path}");
         team.settle(&target(&manifest(&json!({})), ours)).await;
-        // A size that nobody writes stays as it is.
+        // An unwritten size stays unchanged.
         assert_eq!(has(), path == "guest", "{path}");
     }
 }

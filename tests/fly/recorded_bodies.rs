@@ -251,7 +251,7 @@ async fn every_body_is_listed_and_with_its_file_nothing_is_planned() {
         let done = done(&planned);
         let reported = || format!("{}: {done:?} {:#?}", body.file, planned.refusals);
         if body.ours == 0 {
-            // Whoever they are, nobody touches them.
+            // They are left alone.
             assert!(done.keys().all(|what| *what == "create"), "{}", reported());
             let unknown = machines.iter().any(|m| !m["config"].is_object());
             assert_eq!(!planned.refusals.is_empty(), unknown, "{}", reported());
@@ -282,7 +282,7 @@ async fn every_body_is_listed_and_with_its_file_nothing_is_planned() {
     println!("{read} Machines of {} bodies", BODIES.len());
 }
 
-/// Something that nobody knows, put into every table of a config.
+/// An unknown key in every table of a config.
 fn with_unknown(tree: &mut Value, top: bool) {
     match tree {
         Value::Object(fields) => {

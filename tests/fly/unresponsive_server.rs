@@ -52,7 +52,7 @@ async fn a_server_that_never_answers_is_given_up_and_it_is_said_what_is_waited_f
     assert!(lines.len() <= 6, "{lines:?}");
 }
 
-/// Answers once the time is over that a wait was asked to last.
+/// Answers once the requested time of a wait is over.
 struct WaitingTransport;
 
 #[async_trait::async_trait]

@@ -96,7 +96,7 @@ impl Fuzzer {
         paths.len()
     }
 
-    /// Breeds and runs inputs for so long. The first one that fails is made small, kept, and told.
+    /// Breeds and runs inputs for so long. The first failing one is minimised, saved and reported.
     pub(crate) fn run(&self, time: Duration) -> FuzzResult {
         let (begun, seed) = (Instant::now(), seed());
         let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes(seed));

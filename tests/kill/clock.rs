@@ -31,7 +31,7 @@ pub(crate) fn records_from_the_future_and_from_long_ago_mean_the_same() {
     let year = Duration::from_secs(365 * 24 * 3600);
     for (shape, ahead) in [(Manifests::Night, true), (Manifests::Day, false)] {
         app.write_manifests(shape);
-        // Some records are left without anybody who has seen them.
+        // Some records have no supervisor that has read them.
         kill_points::killed(&app, KillPoint::after(25));
         for id in names(&app.machines()) {
             let record = app.machines().join(id).join("record.json");

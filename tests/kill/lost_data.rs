@@ -1,5 +1,4 @@
-//! What provider `local` keeps is lost: by a restart of the computer, by somebody who kills supervisors,
-//! by somebody who removes folders.
+//! Provider `local` loses data: by a restart of the computer, by killed supervisors, by removed folders.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What happens when somebody dies, or removes what he should not.
+//! Killed supervisors and processes, and removed folders and files.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

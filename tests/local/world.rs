@@ -80,7 +80,7 @@ impl LocalFixture {
         self.provider.get(&self.app, &machine.id).await.unwrap()
     }
 
-    /// Polls until the Machine is as wanted.
+    /// Polls until the Machine is as desired.
     pub(crate) async fn until(
         &self,
         machine: &Machine,

@@ -17,7 +17,7 @@ const AEROFORM: &str = "provider = \"local\"\n[groups.web]\ncount = 8\nregions =
     [groups.worker]\nregions = { gru = 2 }\nstandby = 1\n[groups.worker.local]\ncommand = \"sh\"\n\
     [[moved]]\nfrom = \"old\"\nto = \"web\"\n[policy]\nmax_destroy = \"25%\"\n";
 
-/// Bytes that mean something to TOML, or to whoever reads it.
+/// Bytes with a meaning in TOML or in the manifests.
 const SPICE: &[u8] = b"\"'[]{}=.,#\\\n\r\t\0 -_0e9\xff\xc3\xef";
 
 /// A text with some of its bytes replaced, removed and inserted.

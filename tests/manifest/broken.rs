@@ -1,4 +1,4 @@
-//! A table of files broken by hand, and how each of them is told.
+//! A table of files broken by hand, with the diagnostics of each.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, referen
 use crate::mistakes::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
 use crate::{on, project, rendered};
 
-/// What is told of a project on Fly whose local files are all missing.
+/// The diagnostics of a project on Fly whose local files are all missing.
 pub(crate) fn on_fly(fly: &str, aeroform: &str) -> Loaded {
     let files = referenced_files(SourceFile {
         path: "fly.toml",

@@ -1,4 +1,4 @@
-//! How what is wrong is told, whatever it is: how much of it, in which colours, of which bytes.
+//! The output of diagnostics: their number, colours and bytes.
 
 use aeroform::core::manifest::Overrides;
 use aeroform::core::view::json::validate::validate;

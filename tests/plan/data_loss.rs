@@ -282,7 +282,7 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
         let approval = required_approval(&stage.plan_with(&web(3), &options));
         assert!(approval.not_covered_by(&all).is_empty(), "{approval:?}");
 
-        // A copy is somebody else's, whatever it bears.
+        // A copy belongs to another client, whatever its metadata.
         stage.clone_machine("m00003", "e0001");
         let approval = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
         let why: Vec<&str> = approval

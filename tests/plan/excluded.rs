@@ -64,7 +64,7 @@ fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
     group web: 3->3 changed (ams 3->3)
     update web ams m00001 [image]
     ");
-    // As wanted and sick it is not waited for either.
+    // An up-to-date unhealthy Machine is not waited for either.
     let mut stage = unhealthy();
     let env = desired([("web", web(3)), ("jobs", group("jobs").count(1))]);
     stage.apply(&env);

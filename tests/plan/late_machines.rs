@@ -1,5 +1,5 @@
-//! A Machine whose create was not answered and that turns up when nothing is owed any more: told, given a
-//! place that is wanted, or gone first.
+//! A Machine of an unanswered create that appears after its pending create was settled: it is reported, and it
+//! counts towards the desired count or is removed first.
 
 use aeroform::core::fleet::{Desired, DesiredGroup};
 use aeroform::core::plan::{Action, ApprovalFlags, Outcome, required_approval};

@@ -1,4 +1,4 @@
-//! Machines and states that others made, and answers that nobody should act on.
+//! Machines and states of other clients, and answers that must not lead to a change.
 
 use aeroform::core::fleet::{LaunchId, Management, PendingCreate};
 use aeroform::core::plan::{ApprovalFlags, Options, required_approval};
@@ -279,7 +279,7 @@ fn an_adopted_run_is_listed_and_blocks_no_later_run() {
     assert_eq!(stage.plan(&fourth).refusals, []);
 }
 
-/// A group without a written count keeps the Machines that it has, whoever made them.
+/// A group without a written count keeps its Machines, whoever created them.
 /// Holds rule 12.
 #[test]
 fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {

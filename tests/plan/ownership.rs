@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::lines;
 use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group};
 
-/// Lays a patch over the config of a Machine, as somebody else's tool does.
+/// Patches the config of a Machine, as another tool does.
 fn patch(stage: &mut PlanFixture, machine: &str, patch: &Value) {
     stage.edit_outside(machine, |machine| {
         let mut tree = machine.config.take().unwrap().to_value();

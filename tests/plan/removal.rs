@@ -125,7 +125,7 @@ fn one_machine_that_moves_into_a_group_of_none_takes_no_group_away() {
     // The group that it leaves has others, and the one that it comes to had none.
     let approval = required_approval(&known.plan(&into("m00001", 2)));
     assert_eq!(approval.flags(), "--auto-approve");
-    // Whoever has none left is asked for, and whoever loses its own.
+    // A group that loses its last Machine needs approval, and so does one that loses a Machine of its own.
     let approval = required_approval(&known.plan(&into("m00001", 0)));
     let flags = approval.flags();
     assert!(

@@ -1,4 +1,4 @@
-//! What a verb asks of Machines that are as wanted.
+//! Requests of a verb about up-to-date Machines.
 
 use aeroform::core::fleet::{
     CheckState, CheckStatus, Desired, HostStatus, MachineConfig, MachineState,

@@ -1,4 +1,4 @@
-//! A Machine whose last change nobody has seen work goes first, and nobody else goes down before it passes.
+//! A Machine whose last change was never seen healthy is updated first, and no other goes down before it passes.
 
 use aeroform::core::fleet::{
     CheckState, CheckStatus, Desired, Exit, Machine, MachineState, OnFailure, ProcessEvent,
@@ -252,7 +252,7 @@ fn one_that_failed_since_is_mended_before_one_that_runs_unproven_changes() {
     let target = workers("3");
     let plan = stage.plan(&target);
     let step = |machine| of(&plan, machine).0;
-    // It serves nobody: to update it takes no capacity away.
+    // It serves no requests, so its update costs no capacity.
     assert!(is_behind(&plan, step("m00001"), step("m00002")));
     assert!(is_behind(&plan, step("m00003"), step("m00001")));
     let found = check(&plan, &target, &stage.known, Some(&stage.observed));

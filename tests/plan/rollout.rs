@@ -248,7 +248,7 @@ fn the_strategy_of_one_run_is_that_of_every_group() {
     assert!(immediate.groups[0].strategy.starts_with("immediate"));
     let gates = immediate.changes().map(|(_, change)| change.gate);
     assert!(gates.into_iter().all(|gate| gate == GateKind::None));
-    // What is wanted is the same, so that runs of both are known as runs of one commit.
+    // The desired state is the same, so runs of both count as runs of one commit.
     assert_eq!(rolling.desired, immediate.desired);
     let saved = SavedPlan::of(&immediate);
     assert_eq!(saved.differences(&rolling), ["the set of flags differs"]);

@@ -27,7 +27,7 @@ fn what_a_killed_run_left_half_up_passes_its_gate_before_it_counts() {
     stage.edit_outside("m00002", |machine| machine.state = MachineState::Starting);
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Stopped);
     let plan = stage.plan(&target);
-    // Whether the first one stays up nobody knows, and the last one was stopped.
+    // It is unknown whether the first one stays up, and the last one was stopped.
     let expected = [GateKind::Started, GateKind::Started, GateKind::None];
     assert_eq!(gates(&plan), expected);
 

@@ -55,7 +55,7 @@ fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alo
     warning host_unreachable
     ");
     assert!(plan.drift.is_empty(), "nothing of them is drift");
-    // Not even what the files would change of them is touched, and more are made as they are wanted.
+    // Changes of the files do not touch them either, and more Machines are created as desired.
     let more = group("web")
         .count(3)
         .config(json!({"env": {"LOG": "debug"}}));

@@ -35,7 +35,7 @@ enum GroupsForm {
     MapHeaders,
 }
 
-/// What both files have in common with nobody else's.
+/// The writing style of both files.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a habit by itself")]
 struct WritingStyle {

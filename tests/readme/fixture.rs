@@ -80,7 +80,7 @@ impl PageFixture {
             .stdout(writer.try_clone().unwrap())
             .stderr(writer);
         let mut child = command.spawn().unwrap();
-        // The pipe ends when nobody can write into it any more.
+        // The pipe ends when its last writer is closed.
         drop(command);
         let mut output = String::new();
         reader.read_to_string(&mut output).unwrap();
@@ -150,7 +150,7 @@ impl PageFixture {
     }
 }
 
-/// The first of some ports in a row that nobody else uses at the moment, so that the test does not hang
+/// The first of several consecutive unused ports, so that the test does not hang
 /// on what else runs on this computer. Four digits, as on the page, so that columns are as wide.
 fn free_ports() -> u16 {
     (0..50)

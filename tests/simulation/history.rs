@@ -25,7 +25,7 @@ use crate::recorder::{APP, SimulationResult, SimulationRun};
 const CATCH_UP_TIME: Duration = Duration::from_secs(15);
 /// Longer than anything that was begun goes on.
 const SETTLE_TIME: Duration = Duration::from_secs(120);
-/// Most applies between the last trouble and the wanted fleet.
+/// Maximum number of applies between the last fault and the desired fleet.
 const SETTLING_APPLIES: usize = 1;
 
 /// Lets the history of a seed happen, on a clock of its own.
@@ -281,7 +281,7 @@ impl SimulationHistory {
         }
     }
 
-    /// What somebody sees who has nothing but the state.
+    /// The view from the state alone.
     async fn preview(&self) -> Option<Plan> {
         let journal = MemoryJournal::default();
         let env = aeroform::env::Env::from_vars(std::collections::BTreeMap::new());
@@ -302,7 +302,7 @@ impl SimulationHistory {
         }
     }
 
-    /// Trouble is over: a few applies, and everything is as wanted.
+    /// After the last fault: a few applies reach the desired fleet.
     async fn settle(&mut self) {
         if self.story.is_breached() {
             return;

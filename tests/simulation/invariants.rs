@@ -144,7 +144,7 @@ fn false_claims(
     (!healthy).then(|| format!("the checks of {id} do not pass"))
 }
 
-/// How a Machine that should run does not, and was not stopped by anybody.
+/// Why a Machine that should run does not, although it was not stopped.
 fn ended_badly(group: &DesiredGroup, machine: &Value) -> Option<String> {
     let state = text(machine, "state");
     if state == "started" || stands_by(machine) || machine["config"]["schedule"].is_string() {
@@ -177,7 +177,7 @@ fn config_mismatch(group: &DesiredGroup, name: &GroupName, machine: &Value) -> O
         .or_else(|| differs("image", &config["image"], "shop:1"))
 }
 
-/// Everything in which the fleet is not the wanted one.
+/// The differences from the desired fleet.
 pub(crate) fn fleet_mismatches(desired: &Desired, machines: &[Value]) -> Vec<String> {
     let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for machine in machines {
@@ -218,7 +218,7 @@ pub(crate) fn fleet_mismatches(desired: &Desired, machines: &[Value]) -> Vec<Str
     found
 }
 
-/// Each Machine that mounts has a volume, and one that nobody else has.
+/// Each Machine with a mount has a volume of its own.
 fn mounted(group: &DesiredGroup, all: &[&Value], spent: &mut BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
     for machine in all.iter().filter(|m| m["unreachable"] != true) {
@@ -238,7 +238,7 @@ fn mounted(group: &DesiredGroup, all: &[&Value], spent: &mut BTreeSet<String>) -
 
 fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     let mut found = Vec::new();
-    // Of what is left alone nobody can read whether it stands by.
+    // Whether an unreadable Machine is a standby is unknown.
     let (left, remaining): (Vec<&Value>, Vec<&Value>) =
         all.iter().partition(|m| m["left_alone"] == true);
     let left = left.len();
@@ -292,7 +292,7 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
 /// No volume is made while one lies there that would do: what an apply leaves, a later one takes.
 pub(crate) fn check_volumes(story: &SimulationRun, preview: &Preview) {
     let mut free: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    // What a move to another host left behind is nobody's.
+    // The old volume of a moved Machine is unattached.
     let known = preview.stored_state.known.machines.values();
     let left: BTreeSet<&VolumeId> = known.flat_map(|machine| &machine.volumes).collect();
     for volume in preview

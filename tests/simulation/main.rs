@@ -36,7 +36,7 @@ use std::time::Instant;
 
 use recorder::{SimulationResult, Tally};
 
-/// How many without being asked.
+/// The default number of histories.
 const SEEDS: u64 = 160;
 
 /// What must have happened in that many seeds, or they show nothing.
@@ -96,7 +96,7 @@ fn seeds() -> Range<u64> {
 /// From this seed on processes reach the world as provider `fly` reaches Fly, over its emulated API.
 pub(crate) const OVER_FLY: u64 = 1 << 32;
 
-/// How many of those without being asked.
+/// The default number of those.
 const SEEDS_OVER_FLY: u64 = 280;
 
 /// One history; a panic in it is a breach like any other.

@@ -19,7 +19,7 @@ pub(crate) const SECRET: &str = "hush-hush";
 #[derive(Clone)]
 pub(crate) struct Manifests {
     pub(crate) desired: Desired,
-    /// The last form of groups that are not wanted any more.
+    /// The last form of groups that are no longer desired.
     pub(crate) dropped: BTreeMap<GroupName, DesiredGroup>,
     version: u32,
 }

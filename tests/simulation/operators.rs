@@ -32,7 +32,7 @@ pub(crate) struct Operator {
     pub(crate) journal: MemoryJournal,
 }
 
-/// How one apply goes, as far as it is up to whoever started it.
+/// How the operator runs one apply.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ApplyScript {
     pub(crate) starts_after: Duration,

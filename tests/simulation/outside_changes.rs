@@ -91,7 +91,7 @@ pub(crate) fn change_outside(story: &SimulationRun, random: &mut Random) {
     story.log(&format!("another tool {done}"));
 }
 
-/// A Machine that is nobody's business here.
+/// An unmanaged Machine.
 pub(crate) fn add_unmanaged(story: &SimulationRun, random: &mut Random) {
     let config = match random.below(3) {
         0 => json!({"image": "other:1"}),

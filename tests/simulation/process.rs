@@ -108,7 +108,7 @@ impl SimulatedProcess {
         done
     }
 
-    /// The same for what does not wait: a process that is over is told of a failure instead.
+    /// The same for synchronous work, which fails once the process is over.
     fn pass_at_once<T>(
         &self,
         what: &str,

@@ -32,7 +32,7 @@ struct SimulationLog {
     log: Vec<String>,
     violations: Vec<String>,
     tally: Tally,
-    /// Machines of nobody here, as they were when they came.
+    /// Unmanaged Machines, as they were created.
     unmanaged: BTreeMap<String, Value>,
     /// Machines that other tools have made and that Aeroform may take.
     added: BTreeSet<String>,

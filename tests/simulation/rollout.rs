@@ -115,7 +115,7 @@ fn rolls(desired: &Desired, group: &GroupName) -> bool {
     group.is_some_and(|group| matches!(group.strategy, Strategy::Rolling { .. }))
 }
 
-/// A retry that did not see a Machine of the failed run pass has taken down nobody that served.
+/// A retry takes no serving Machine down before a Machine of the failed run has passed.
 fn while_one_has_not_passed(
     story: &SimulationRun,
     desired: &Desired,

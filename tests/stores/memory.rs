@@ -1,4 +1,4 @@
-//! The store in memory: the contract, and the faults that it can be told to have.
+//! The store in memory: the contract, and its injected faults.
 
 use std::time::Duration;
 

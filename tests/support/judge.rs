@@ -19,7 +19,7 @@ pub(crate) fn normalized(mut desired: Desired) -> Desired {
     desired
 }
 
-/// Everything but what the edit is about is wanted as before, and that is wanted as asked.
+/// Everything outside the edit is desired as before, and the edited part as requested.
 pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &Edit) {
     let (before, after) = (normalized(before.clone()), normalized(after.clone()));
     let touched: Vec<&GroupName> = match edited {

@@ -1,5 +1,4 @@
-//! A pure stage for planner tests: builders for what is wanted, and a world that carries plans out
-//! without asking anybody.
+//! Fixtures for planner tests: builders for desired groups, and a fleet in memory to which plans are applied.
 
 #![allow(dead_code, reason = "each test binary uses its part of the stage")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

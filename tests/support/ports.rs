@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// They lie below those that the system gives to whoever asks for any, connections included.
+/// They are below the ephemeral ports that the system assigns.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 20_000;
 

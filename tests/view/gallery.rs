@@ -331,7 +331,7 @@ fn drifted() -> Plan {
     plan
 }
 
-/// One that is wanted so by now, one that changes again, one that goes; two regions that take turns by id.
+/// A change that is kept, one that changes further, one that is destroyed; two regions alternate by id.
 fn drift_fates() -> Plan {
     let changed = |group: &str, at: &str, machine: &str| {
         let mut drift = drift(DriftKind::Changed, group, at, machine);

@@ -131,7 +131,7 @@ fn known(machines: &[&Machine]) -> Known {
     known
 }
 
-/// A Machine of no group, whose config nobody can read.
+/// A Machine without a group, with an unreadable config.
 pub(crate) fn statuses_machine() -> Machine {
     let mut stranger = machine("5555555555", "web", "ams", 9);
     stranger.group = None;

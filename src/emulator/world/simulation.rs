@@ -419,7 +419,7 @@ enum ReplacedOutcome {
 impl FaultedCall {
     fn take(&mut self, action: &str, effect: FaultEffect) {
         let lost = |status| Refusal::new(status, "the response was lost");
-        let instead = match effect {
+        let replaced = match effect {
             FaultEffect::Refuse { status, message } => {
                 ReplacedOutcome::Refused(Refusal::new(status, message))
             }
@@ -505,7 +505,7 @@ impl FaultedCall {
                 return;
             }
         };
-        self.replaced_outcome = Some(instead);
+        self.replaced_outcome = Some(replaced);
     }
 }
 

@@ -12,12 +12,12 @@ const MAX_IDS: usize = 50;
 /// The lines of the block, worst first.
 #[derive(Debug, Default)]
 pub(super) struct Caution {
-    kinds: Vec<Kind>,
+    kinds: Vec<CautionKind>,
 }
 
 /// Lines that fold into one.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct CautionKind {
     /// The start of each line.
     pub(super) prefix: &'static str,
     /// In order of weight.
@@ -103,7 +103,7 @@ const LAST_CUTS: [Level; 6] = [
 
 impl Caution {
     /// Adds a kind of lines, unless there are none.
-    pub(super) fn add(&mut self, kind: Kind) {
+    pub(super) fn add(&mut self, kind: CautionKind) {
         if !kind.lines.is_empty() {
             self.kinds.push(kind);
         }
@@ -112,7 +112,7 @@ impl Caution {
     /// Adds one line that never folds away.
     pub(super) fn add_line(&mut self, head: impl Into<String>) {
         let head = head.into();
-        self.add(Kind {
+        self.add(CautionKind {
             prefix: "",
             lines: vec![CautionLine {
                 head,

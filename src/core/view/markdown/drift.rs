@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::caution::{Caution, Kind};
+use super::caution::{Caution, CautionKind};
 use super::frame::{self, Footer, Marker};
 use super::group_table::{GroupRow, GroupTable};
 use super::layout::{Layout, Omitted, OverBudget, PieceId};
@@ -21,7 +21,7 @@ pub fn drift(plan: &Plan, style: &MarkdownStyle) -> Result<String, OverBudget> {
     let outline = Outline::of(plan);
     let mut caution = Caution::default();
     let unseen = plan.unverifiable_machines();
-    caution.add(Kind {
+    caution.add(CautionKind {
         prefix: "",
         lines: unseen
             .map(|note| plan_caution::note_line("**Unknown:**", note, style.program))

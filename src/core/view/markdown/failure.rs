@@ -1,7 +1,7 @@
 //! A command that failed before it had a result.
 
 use super::MarkdownStyle;
-use super::caution::{Caution, CautionLine, Kind};
+use super::caution::{Caution, CautionKind, CautionLine};
 use super::frame::{self, Footer, Marker};
 use super::layout::{Layout, OverBudget};
 use crate::core::fleet::AppName;
@@ -37,7 +37,7 @@ pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String
         "**Error:**",
         &format!("{} ({})", failed.message, failed.code),
     )];
-    caution.add(Kind {
+    caution.add(CautionKind {
         prefix: "",
         lines: lines.into_iter().chain(causes).collect(),
         fold: |n, _, all| {

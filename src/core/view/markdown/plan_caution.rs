@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::caution::{Caution, CautionLine, Kind};
+use super::caution::{Caution, CautionKind, CautionLine};
 use super::text;
 use crate::core::plan::{Comparison, GroupVerdict, Note, Plan, PlanMode};
 use crate::core::view::change_bundle::{ChangeKind, MachineChange};
@@ -24,7 +24,7 @@ pub(super) fn caution(
 ) -> Caution {
     let mut block = Caution::default();
     let remarks = comparison.map_or(&[][..], |comparison| &comparison.remarks);
-    block.add(Kind {
+    block.add(CautionKind {
         prefix: "",
         lines: note_lines("**Base:**", remarks, program),
         fold: |n, _, all| {
@@ -49,7 +49,7 @@ pub(super) fn caution(
 }
 
 fn refused(plan: &Plan, prefix: &'static str, program: &'static str, block: &mut Caution) {
-    block.add(Kind {
+    block.add(CautionKind {
         prefix,
         lines: note_lines("**Refused:**", &plan.refusals, program),
         fold: |n, _, all| {
@@ -69,7 +69,7 @@ fn note_lines(head: &str, notes: &[Note], program: &'static str) -> Vec<CautionL
 
 /// Destroyed Machines, volumes left behind, reverts and shrinks.
 fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut Caution) {
-    block.add(Kind {
+    block.add(CautionKind {
         prefix,
         lines: by_amount(outline, |section| destroy_line(plan, section)),
         fold: |groups, machines, all| {
@@ -84,7 +84,7 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
             }
         },
     });
-    block.add(Kind {
+    block.add(CautionKind {
         prefix,
         lines: by_amount(outline, data_line),
         fold: |groups, volumes, all| {
@@ -99,7 +99,7 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
             }
         },
     });
-    block.add(Kind {
+    block.add(CautionKind {
         prefix,
         lines: revert_lines(plan),
         fold: |n, machines, all| {
@@ -111,7 +111,7 @@ fn changes(plan: &Plan, outline: &Outline<'_>, prefix: &'static str, block: &mut
             }
         },
     });
-    block.add(Kind {
+    block.add(CautionKind {
         prefix,
         lines: by_amount(outline, shrink_line),
         fold: |groups, machines, all| {

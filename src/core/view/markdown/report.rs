@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::caution::{Caution, CautionLine, Kind};
+use super::caution::{Caution, CautionKind, CautionLine};
 use super::frame::{self, Footer, Marker};
 use super::group_table::{GroupRow, GroupTable};
 use super::layout::{Layout, Omitted, OverBudget};
@@ -69,7 +69,7 @@ fn caution(report: &RunReport<'_>) -> Caution {
             None
         }
     };
-    block.add(Kind {
+    block.add(CautionKind {
         prefix: "",
         lines: by_cause(report, "**Failed:**", failed),
         fold: |causes, changes, all| {
@@ -87,7 +87,7 @@ fn caution(report: &RunReport<'_>) -> Caution {
             None
         }
     };
-    block.add(Kind {
+    block.add(CautionKind {
         prefix: "",
         lines: by_cause(report, "**Unconfirmed:**", unknown),
         fold: |causes, changes, all| {
@@ -121,13 +121,13 @@ fn caution(report: &RunReport<'_>) -> Caution {
     block
 }
 
-fn sentences(head: &str, texts: &[String]) -> Kind {
+fn sentences(head: &str, texts: &[String]) -> CautionKind {
     let lines = texts.iter().map(|text| CautionLine {
         head: head.to_owned(),
         message: text.clone(),
         ..CautionLine::default()
     });
-    Kind {
+    CautionKind {
         prefix: "",
         lines: lines.collect(),
         fold: |n, _, all| {
