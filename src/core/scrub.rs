@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
 
-use canonical::{MappedByte, canonical, colors, fold_byte};
+use canonical::{MappedByte, canonical, canonical_plain, colors, fold_byte};
 
 /// The minimum length of a token part that is hidden, characters.
 pub const MIN_FRAGMENT_LEN: usize = 16;
@@ -39,6 +39,8 @@ pub struct TokenScrubber {
     needles: Vec<Needle>,
     /// Index of each run of [`GRAM`] bytes: needle and offset.
     grams: BTreeMap<[u8; GRAM], Vec<(usize, usize)>>,
+    /// Which values of [`bucket`] the index has: a lookup that finds nothing costs little.
+    buckets: Vec<bool>,
     /// The distance between lookups in a text.
     stride: usize,
 }
@@ -86,12 +88,14 @@ impl TokenScrubber {
         }
         let mut scrub = Self {
             stride: GRAM,
+            buckets: vec![false; BUCKETS],
             ..Self::default()
         };
         for (bytes, min_match) in forms {
             scrub.stride = scrub.stride.min(min_match + 1 - GRAM);
             for (at, gram) in bytes.windows(GRAM).enumerate() {
                 let gram = gram.try_into().expect("a window has its length");
+                scrub.buckets[bucket(gram)] = true;
                 let occurrences = scrub.grams.entry(gram).or_default();
                 occurrences.push((scrub.needles.len(), at));
             }
@@ -148,6 +152,33 @@ impl TokenScrubber {
     }
 
     fn find_in(&self, text: &str) -> Vec<(usize, usize)> {
+        // Most texts have nothing to decode and no part of a token: they need no positions.
+        if canonical_plain(text).is_some_and(|bytes| !self.has_gram(&bytes)) {
+            return Vec::new();
+        }
+        self.find_mapped(text)
+    }
+
+    /// Whether a lookup in these canonical bytes finds anything.
+    fn has_gram(&self, bytes: &[u8]) -> bool {
+        let mut at = 0;
+        while at + GRAM <= bytes.len() {
+            let gram = bytes[at..at + GRAM].try_into().expect("it has this length");
+            if self.occurrences(gram).is_some() {
+                return true;
+            }
+            at += self.stride;
+        }
+        false
+    }
+
+    fn occurrences(&self, gram: [u8; GRAM]) -> Option<&Vec<(usize, usize)>> {
+        self.buckets[bucket(gram)]
+            .then(|| self.grams.get(&gram))
+            .flatten()
+    }
+
+    fn find_mapped(&self, text: &str) -> Vec<(usize, usize)> {
         let units = canonical(text);
         let mut found: Vec<(usize, usize)> = Vec::new();
         let mut at = 0;
@@ -157,8 +188,7 @@ impl TokenScrubber {
                 *byte = unit.byte;
             }
             let longest = self
-                .grams
-                .get(&gram)
+                .occurrences(gram)
                 .into_iter()
                 .flatten()
                 .filter_map(|(needle, offset)| {
@@ -180,6 +210,15 @@ impl TokenScrubber {
         }
         found
     }
+}
+
+/// How many buckets there are; the grams of a token fill about one in a hundred.
+const BUCKETS: usize = 1 << 16;
+
+/// The bucket of a gram: the upper bits of its product with a large odd number.
+fn bucket(gram: [u8; GRAM]) -> usize {
+    let product = u64::from_le_bytes(gram).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(product >> 48).expect("16 bits fit")
 }
 
 /// The nearest character boundary at or before this byte.
@@ -299,6 +338,7 @@ pub fn describe_parse_error(why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use data_encoding::{BASE64, BASE64URL};
+    use proptest::strategy::Strategy as _;
 
     use super::*;
 
@@ -444,6 +484,33 @@ mod tests {
             ),
         ] {
             assert_eq!(describe_parse_error(why), expected);
+        }
+    }
+
+    proptest::proptest! {
+        /// The short way for texts without escapes finds what the long way finds.
+        #[test]
+        fn a_token_is_found_with_positions_and_without(
+            parts in proptest::collection::vec(
+                proptest::prop_oneof![
+                    (0..56_usize, 0..30_usize).prop_map(|(from, len)| {
+                        TOKEN[14..].chars().skip(from).take(len).collect::<String>()
+                    }),
+                    proptest::strategy::Just("fm2_ZxCvBnMqWeRtYu12".to_owned()),
+                    proptest::strategy::Just(BASE64.encode(b"fm2_ZxCvBnMqWeRtYu12")),
+                    "[ -~]{0,12}",
+                    "[=%&\\\\][0-9a-f]{0,2}",
+                    "[ \t\r\n\u{1b}\u{200b}é]{0,2}",
+                ],
+                0..8,
+            ),
+        ) {
+            let text = parts.concat();
+            proptest::prop_assert_eq!(scrub().find_in(&text), scrub().find_mapped(&text));
+            if let Some(bytes) = canonical_plain(&text) {
+                let mapped: Vec<u8> = canonical(&text).iter().map(|unit| unit.byte).collect();
+                proptest::prop_assert_eq!(bytes, mapped);
+            }
         }
     }
 

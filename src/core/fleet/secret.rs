@@ -39,8 +39,8 @@ fn replace_under(under: &str, value: &mut Value, with: &mut impl FnMut(&str, &st
         Value::String(text) if text_has_secret(text) => *text = with(under, text),
         Value::Array(items) => {
             let words = items.iter().map(|item| item.as_str().unwrap_or_default());
-            let secret = patterns::secret_words(words);
-            for (item, is_secret) in items.iter_mut().zip(secret) {
+            let announced = patterns::announced_words(words);
+            for (item, is_secret) in items.iter_mut().zip(announced) {
                 match item {
                     Value::String(text) if is_secret => *text = with(under, text),
                     item => replace_under(under, item, with),

@@ -63,6 +63,21 @@ pub(super) fn canonical(text: &str) -> Vec<MappedByte> {
     units
 }
 
+/// The bytes of the canonical form, where nothing is to be decoded: ASCII without colours and escapes.
+pub(super) fn canonical_plain(text: &str) -> Option<Vec<u8>> {
+    let text = text.as_bytes();
+    let mut bytes = Vec::with_capacity(text.len());
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            b'\\' | b'&' | 0x1b | 0x80.. => return None,
+            b'%' | b'=' if text.get(at + 1).is_some_and(u8::is_ascii_hexdigit) => return None,
+            0..=b' ' | 0x7f => {}
+            byte => bytes.push(fold_byte(byte)),
+        }
+    }
+    Some(bytes)
+}
+
 /// Decodes one level of escape sequences; `None` if there are none.
 fn decode_once(units: &[MappedByte]) -> Option<Vec<MappedByte>> {
     let mut decoded = Vec::with_capacity(units.len());

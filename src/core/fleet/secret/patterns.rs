@@ -15,12 +15,29 @@ use crate::core::scrub::floor_char_boundary;
 
 /// The ranges of the secrets in a text, sorted and disjoint.
 pub fn find_secrets(text: &str) -> Vec<Range<usize>> {
+    if is_short_word(text) {
+        Vec::new()
+    } else {
+        search(text)
+    }
+}
+
+fn search(text: &str) -> Vec<Range<usize>> {
     let mut found = certain_parts(text);
     found.extend(assignments(text));
     found.extend(flags(text));
     found.extend(schemes_of_headers(text));
     found.extend(random_words(text));
     merge_ranges(text, found)
+}
+
+/// Whether no detector can find anything: one word, shorter than every issuer's token and every random word,
+/// without a separator in front of a value. Most values of a config are such words.
+fn is_short_word(text: &str) -> bool {
+    text.len() < issuers::MIN_TOKEN_LEN.min(MIN_RANDOM_LEN)
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'=' | b':' | b'@'))
 }
 
 /// Only certain secrets: issuer tokens, private keys, and passwords in URLs.
@@ -65,6 +82,16 @@ pub fn redact_excerpt(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<us
 
 /// The words of a command that are or contain secrets; a flag's value may be the next word.
 pub fn secret_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
+    let words: Vec<&str> = words.into_iter().collect();
+    let announced = announced_words(words.iter().copied());
+    let judged = announced.into_iter().zip(words);
+    judged
+        .map(|(announced, word)| announced || has_secret(word))
+        .collect()
+}
+
+/// The words of a command that are secrets because of the flag in front of them.
+pub(super) fn announced_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
     let mut program = "";
     let mut before = "";
     let judged = words.into_iter().enumerate().map(|(at, word)| {
@@ -73,7 +100,7 @@ pub fn secret_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
         }
         let announced = precedes_secret(program, before, word);
         before = word;
-        announced || has_secret(word)
+        announced
     });
     judged.collect()
 }
@@ -290,7 +317,11 @@ fn flags(text: &str) -> Vec<Range<usize>> {
             let start = at + word.find(bare).unwrap_or(0);
             found.push(start..start + bare.len());
         }
-        let glued = bare.strip_prefix("-p").filter(|_| is_mysql(program));
+        // The program's own name is no password, even if it begins like the flag.
+        let is_argument = !std::ptr::eq(word, program);
+        let glued = bare
+            .strip_prefix("-p")
+            .filter(|_| is_argument && is_mysql(program));
         if let Some(password) = glued.filter(|rest| rest.len() > 2 && !is_placeholder(rest)) {
             let end = at + word.find(bare).unwrap_or(0) + bare.len();
             found.push(end - password.len()..end);
@@ -320,9 +351,14 @@ fn schemes_of_headers(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// The minimum length of a random word that is hidden, bytes.
+const MIN_RANDOM_LEN: usize = 24;
+
 /// Long random strings with both cases and digits.
 fn random_words(text: &str) -> Vec<Range<usize>> {
-    const SHORTEST: usize = 24;
+    if text.len() < MIN_RANDOM_LEN {
+        return Vec::new();
+    }
     let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-');
     let mut found = Vec::new();
     let mut from = 0;
@@ -337,7 +373,7 @@ fn random_words(text: &str) -> Vec<Range<usize>> {
         for part in parts {
             let cased = part.contains(|c: char| c.is_ascii_uppercase())
                 && part.contains(|c: char| c.is_ascii_lowercase());
-            if part.len() >= SHORTEST && cased && is_random(part) {
+            if part.len() >= MIN_RANDOM_LEN && cased && is_random(part) {
                 let padding = text[start + part.len()..]
                     .bytes()
                     .take_while(|b| *b == b'=')
@@ -427,6 +463,8 @@ fn is_value(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     #[test]
@@ -543,6 +581,31 @@ mod tests {
             "cannot read the token: invalid character",
         ] {
             assert_eq!(redact(text), text);
+        }
+    }
+
+    proptest::proptest! {
+        /// A word that is passed over would have none for the detectors either.
+        #[test]
+        fn no_detector_finds_anything_in_a_short_word(
+            parts in proptest::collection::vec(
+                proptest::prop_oneof![
+                    "[ -~é\u{a0}]",
+                    "[a-zA-Z0-9]{1,5}",
+                    proptest::sample::select(issuers::prefixes()),
+                    proptest::sample::select(vec![
+                        "--token", "-p", "-a", "mysql", "mariadb", "/", "=", ":", "://", "@", " ", "\"", "'",
+                        "bot", "Bearer", "FlyV1", "-----BEGIN ", "PASSWORD",
+                    ])
+                    .prop_map(str::to_owned),
+                ],
+                0..6,
+            ),
+        ) {
+            let text = parts.concat();
+            if is_short_word(&text) {
+                proptest::prop_assert!(search(&text).is_empty(), "{text}");
+            }
         }
     }
 
