@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{Desired, Known, LaunchId, MachineName, Strategy};
-use aeroform::emulator::world::World;
+use aeroform::emulator::world::{MachineSummary, World};
 use serde_json::{Value, json};
 
 use crate::memory_journal::MemoryJournal;
@@ -23,7 +23,8 @@ pub(crate) struct AvailabilityGuard {
 pub(crate) struct AvailabilityWatch {
     guards: Vec<AvailabilityGuard>,
     pub(crate) findings: Vec<String>,
-    /// How few Machines were in service at once.
+    counts_service: bool,
+    /// How few Machines were in service at once, where they are counted.
     pub(crate) lowest_in_service: Option<usize>,
 }
 
@@ -35,17 +36,31 @@ impl AvailabilityWatch {
         }
     }
 
+    /// Counts the Machines in service, which takes their events.
+    pub(crate) fn of_service() -> Self {
+        Self {
+            counts_service: true,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn check(&mut self, sim: &SimProvider) {
-        let now = in_service(sim);
-        self.lowest_in_service = Some(self.lowest_in_service.map_or(now, |lowest| lowest.min(now)));
+        if self.counts_service {
+            let now = in_service(sim);
+            let lowest = self.lowest_in_service.unwrap_or(now);
+            self.lowest_in_service = Some(lowest.min(now));
+        }
         if self.guards.is_empty() || !self.findings.is_empty() {
             return;
         }
-        let machines = machines(&mut sim.world());
+        let machines = summaries(&mut sim.world());
         for guard in &self.guards {
-            let of = |m: &&Value| group(m).is_some_and(|name| guard.groups.contains(&name));
-            let exist = machines.iter().filter(of).count();
-            let run = machines.iter().filter(of).filter(|m| serves(m)).count();
+            let of_guard = machines.iter().filter(|machine| {
+                let group = machine.group.as_deref();
+                group.is_some_and(|name| guard.groups.contains(&name))
+            });
+            let exist = of_guard.clone().count();
+            let run = of_guard.filter(|machine| is_serving(machine)).count();
             if exist < guard.min_existing || run < guard.min_running {
                 let name = guard.groups.join("+");
                 self.findings.push(format!(
@@ -56,6 +71,17 @@ impl AvailabilityWatch {
             }
         }
     }
+}
+
+/// The Machines that are not being destroyed, in brief.
+fn summaries(world: &mut World) -> Vec<MachineSummary> {
+    let mut machines = world.operator("shop").summaries();
+    machines.retain(|machine| machine.state != "destroying");
+    machines
+}
+
+fn is_serving(machine: &MachineSummary) -> bool {
+    machine.state == "started" && machine.passes_checks
 }
 
 /// The fleet without what may differ from one history to another: ids, instances, stamps.
@@ -76,7 +102,16 @@ impl FleetSummary {
         let mut world = sim.world();
         let disks = world.operator("shop").volumes();
         let names = volume_names(&disks);
-        let mut there: Vec<String> = machines(&mut world).iter().map(line).collect();
+        let shown = machines(&mut world);
+        let summaries = summaries(&mut world);
+        let seen = summaries
+            .iter()
+            .map(|machine| (machine.group.as_deref(), is_serving(machine)));
+        let shown_so = shown
+            .iter()
+            .map(|machine| (group(machine), serves(machine)));
+        assert!(seen.eq(shown_so), "the guards see what the API shows");
+        let mut there: Vec<String> = shown.iter().map(line).collect();
         for (id, name) in &names {
             for line in &mut there {
                 *line = line.replace(id, name);

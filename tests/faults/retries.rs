@@ -171,7 +171,7 @@ async fn play(scene: &FaultScenario, broken: &BrokenRelease, journal: bool) -> O
 /// One apply, and how few Machines were in service meanwhile.
 async fn attempt(scene: &FaultScenario, durable: &DurableState) -> (ProcessOutcome, usize) {
     let chapter = &scene.scenario;
-    let watch = AvailabilityWatch::over(&[]);
+    let watch = AvailabilityWatch::of_service();
     let (life, process) = durable
         .run_process(&chapter.after, &chapter.options, None, watch)
         .await;

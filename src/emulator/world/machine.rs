@@ -49,6 +49,17 @@ pub(super) struct EmulatedMachine {
     replaced: VecDeque<(String, Value)>,
 }
 
+/// A Machine's group and health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineSummary {
+    /// Its process group, if its config is shown.
+    pub group: Option<String>,
+    /// Its state.
+    pub state: &'static str,
+    /// Whether no check fails.
+    pub passes_checks: bool,
+}
+
 /// How many previous versions are kept.
 const VERSIONS: usize = 20;
 
@@ -273,12 +284,34 @@ impl EmulatedMachine {
         Value::Object(shown)
     }
 
-    fn checks(&self, now: Duration, timings: &Timings, calendar: Calendar) -> Vec<Value> {
+    /// What its JSON says about its group and its health.
+    pub(super) fn summary(&self, times: &TimeContext) -> MachineSummary {
+        // A host that does not respond shows the config in part or not at all.
+        let is_shown = !self.unreachable || self.in_part;
+        let passes_checks = if self.has_results(times.now, &times.timings) {
+            !self.checks_never_pass || check_names(&self.config).is_empty()
+        } else {
+            let mut results = self.old_results.iter();
+            results.all(|check| check["status"] == "passing")
+        };
+        MachineSummary {
+            group: self.group().filter(|_| is_shown).map(str::to_owned),
+            state: self.state(times.now).as_str(),
+            passes_checks,
+        }
+    }
+
+    /// Whether the current run has check results of its own.
+    fn has_results(&self, now: Duration, timings: &Timings) -> bool {
         let (state, since) = self.timeline.at(now);
-        let first = since + timings.first_check;
-        if state != State::Started || now < first {
+        state == State::Started && now >= since + timings.first_check
+    }
+
+    fn checks(&self, now: Duration, timings: &Timings, calendar: Calendar) -> Vec<Value> {
+        if !self.has_results(now, timings) {
             return self.old_results.clone();
         }
+        let first = self.since(now) + timings.first_check;
         let rounds =
             now.saturating_sub(first).as_nanos() / timings.check_interval.as_nanos().max(1);
         let last = first + timings.check_interval * u32::try_from(rounds).unwrap_or(u32::MAX);

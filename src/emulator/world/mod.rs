@@ -28,6 +28,7 @@ mod volumes;
 pub use clock::{Clock, ManualClock};
 pub use faults::{ACTIONS, Fault, FaultEffect, FaultId, RefusalKind};
 pub use lifecycle::{ExitsAfter, Timings};
+pub use machine::MachineSummary;
 pub use operator::Operator;
 pub use persisted::PersistedRow;
 pub use reads::ListFilter;

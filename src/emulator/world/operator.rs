@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::lifecycle::{ExitsAfter, State, Timeline};
-use super::machine::{EmulatedMachine, NewEmulatedMachine};
+use super::machine::{EmulatedMachine, MachineSummary, NewEmulatedMachine};
 use super::simulation::World;
 
 /// Makes changes as another user. They take no time, meet no faults and are not logged; a Machine that does
@@ -28,6 +28,19 @@ impl<'a> Operator<'a> {
         records
             .filter(|record| !record.is_destroyed(context.times.now))
             .map(|record| record.render(&context))
+            .collect()
+    }
+
+    /// The same Machines in brief, for checks after every request: their JSON costs much more.
+    pub fn summaries(&self) -> Vec<MachineSummary> {
+        let Some(app) = self.world.apps.get(self.app) else {
+            return Vec::new();
+        };
+        let times = self.world.times();
+        let records = app.records().iter();
+        records
+            .filter(|record| !record.is_destroyed(times.now))
+            .map(|record| record.summary(&times))
             .collect()
     }
 
