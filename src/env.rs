@@ -26,6 +26,8 @@ use crate::core::fleet::RunId;
 /// - `AEROFORM_STEADY`: how long a Machine must stay up before its change counts as done, if `--steady` is
 ///   not given.
 /// - `AEROFORM_COMPLETE`: the shell whose completion script runs this program.
+/// - `AEROFORM_STATE_REMOTE`: a URL that `[state] url` may name although no remote of the repository is on its
+///   host.
 /// - `AEROFORM_TEST_TIME`: a fixed RFC 3339 time, for tests.
 /// - `AEROFORM_TEST_SEED`: derives ids from this text and a counter, for tests.
 #[derive(Clone)]
@@ -132,6 +134,16 @@ impl Env {
             .nodename()
             .to_string_lossy()
             .into_owned()
+    }
+
+    /// The page of the pipeline's job that this process is part of.
+    pub fn job_url(&self) -> Option<String> {
+        if let Some(url) = self.var("CI_JOB_URL") {
+            return Some(url.to_owned());
+        }
+        let [server, repository, run] =
+            ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| self.var(name));
+        Some(format!("{}/{}/actions/runs/{}", server?, repository?, run?))
     }
 
     /// The applied commit, if a pipeline's variables name it.

@@ -5,6 +5,8 @@
 
 #[path = "stores/copy.rs"]
 mod copy;
+#[path = "stores/git.rs"]
+mod git;
 #[path = "stores/journal_contract.rs"]
 mod journal_contract;
 #[path = "stores/journals.rs"]

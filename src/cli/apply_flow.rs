@@ -194,7 +194,7 @@ impl ApplyFlow<'_> {
                 None => Ok(nothing_to_do(ui, &shown.plan)),
             };
         }
-        let patience = self.request.flags.lock_timeout;
+        let patience = self.session.lock_patience(self.request.flags.lock_timeout);
         let begins = (self.request.command, patience);
         // A refused plan is not started.
         if shown.plan.refusals.is_empty()
@@ -244,7 +244,7 @@ impl ApplyFlow<'_> {
             }
         }
         let me = session::holder(self.context, self.request.command, None);
-        let patience = self.request.flags.lock_timeout;
+        let patience = self.session.lock_patience(self.request.flags.lock_timeout);
         let lock = session::lock_state(ui, signals, &*self.session.store, &me, patience).await?;
         let written = edits.write();
         lock.release().await?;
@@ -380,7 +380,8 @@ impl ApplyFlow<'_> {
         preview: &Preview,
     ) -> Result<bool, Failure> {
         let ui = self.context.ui;
-        let patience = self.request.flags.lock_timeout.max(APP_LEASE_PATIENCE);
+        let patience = self.session.lock_patience(self.request.flags.lock_timeout);
+        let patience = patience.max(APP_LEASE_PATIENCE);
         let mut waiting = |holder: &str| {
             let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
             let text = format!("waiting up to {limit} for a lease: {holder}");
@@ -439,7 +440,8 @@ impl ApplyFlow<'_> {
         let ui = self.context.ui;
         let by = self.context.env.user();
         let why = format!("aeroform {}, run {run} by {by}", self.request.command);
-        let patience = self.request.flags.lock_timeout.max(APP_LEASE_PATIENCE);
+        let patience = self.session.lock_patience(self.request.flags.lock_timeout);
+        let patience = patience.max(APP_LEASE_PATIENCE);
         let mut waiting = |error: &ProviderError| {
             let conflict = error.class == ErrorClass::Conflict;
             self.waited.fetch_or(conflict, Ordering::Relaxed);

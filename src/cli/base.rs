@@ -139,6 +139,7 @@ impl Base {
     ) -> GivenState<'a> {
         let of_base = base.and_then(|base| base.state.as_deref());
         match (flag, of_base) {
+            (Some(file), _) if file == Path::new(NO_STATE) => GivenState::Empty,
             (Some(file), _) => GivenState::ByFlag(file),
             (None, Some(file)) => GivenState::OfBase(file),
             (None, None) => GivenState::None,
@@ -269,6 +270,9 @@ impl Base {
     }
 }
 
+/// `--state none`: there is no state yet. A file of that name is `./none`.
+pub(super) const NO_STATE: &str = "none";
+
 async fn read_manifests(
     context: &Context<'_>,
     query: ManifestQuery,
@@ -323,5 +327,5 @@ fn in_one_line(failure: &Failure) -> String {
 /// The state file that the manifests name.
 fn state_of(read: &Manifests) -> Option<PathBuf> {
     let app = &read.loaded.desired.as_ref()?.app;
-    session::state_path(&read.project, app, &read.loaded.settings).ok()
+    session::state_path(&read.project, app, &read.loaded.settings).ok()?
 }

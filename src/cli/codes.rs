@@ -252,10 +252,10 @@ codes! {
         "cannot publish this state: it does not follow the current one",
         "Another run has written the state since.",
         "Run `aeroform plan`: it shows the Machines of that run that the state does not list.";
-    STATE_URL "state_url" Error:
-        "a state at `…` is not supported by this version",
-        "`[state] url` names a remote location.",
-        "Use a file: `[state] path`.";
+    STATE_NOT_HERE "state_not_here" Error:
+        "the state is at `…`, and an offline plan does not use the network",
+        "`[state] url` names a git remote, and `--refresh=false` neither starts a process nor opens a connection.",
+        "Check the branch of the state out and use `--state FILE`; before the first apply `--state none`.";
     NOTHING_TO_IMPORT "nothing_to_import" Error:
         "app `…` has no Machine to import",
         "The app is empty, or its Machines are not managed by Fly Launch or Aeroform.",

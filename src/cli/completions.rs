@@ -165,7 +165,7 @@ impl CompletionData {
         let path = session::state_path(&read.project, &desired.app, &read.loaded.settings);
         let text = path
             .ok()
-            .and_then(|path| read.project.read_data(&path).ok()?);
+            .and_then(|path| read.project.read_data(&path?).ok()?);
         let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let known = text.and_then(|text| state::read(&text, &desired.app).ok());
         Self::from(&desired, known.as_ref())

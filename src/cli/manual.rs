@@ -15,7 +15,7 @@ use crate::core::plan::manual::{self, AdoptError};
 use crate::core::state;
 use crate::core::view::escape;
 use crate::observe::observe;
-use crate::run::StoredState;
+use crate::run::{StoredState, state_note};
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// Removes a Machine from the state; its id is ignored until it is imported.
@@ -37,7 +37,11 @@ pub(super) async fn remove_machine(
         context.ui.mark_changing();
         session
             .store
-            .write(&state::write(&next), &there.version)
+            .write(
+                &state::write(&next),
+                &there.version,
+                &state_note(&next, "one Machine removed from the state"),
+            )
             .await?;
         Ok::<_, Failure>((id, group, next.serial))
     };
@@ -109,7 +113,7 @@ pub(super) async fn import_machine(
         return Ok(Exit::Refused);
     }
     let me = session::holder(context, "import", None);
-    let patience = args.lock_timeout;
+    let patience = session.lock_patience(args.lock_timeout);
     let lock = session::lock_state(ui, &mut signals, &*session.store, &me, patience).await?;
     let written = async {
         let there = session.load_state().await?;
@@ -122,7 +126,11 @@ pub(super) async fn import_machine(
         context.ui.mark_changing();
         session
             .store
-            .write(&state::write(&next), &there.version)
+            .write(
+                &state::write(&next),
+                &there.version,
+                &state_note(&next, "one Machine imported"),
+            )
             .await?;
         Ok::<_, Failure>(next.serial)
     };

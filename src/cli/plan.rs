@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Context;
 use super::args::PlanArgs as Args;
-use super::base::Base;
+use super::base::{Base, NO_STATE};
 use super::codes;
 use super::expected_plan;
 use super::formats::{self, CommandOutput};
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     };
     let flag = args.state_file.as_deref();
     let state = Base::given_state(base.as_ref(), flag);
-    if let Some(file) = flag.filter(|file| !file.exists()) {
+    if let Some(file) = flag.filter(|file| *file != Path::new(NO_STATE) && !file.exists()) {
         return Err(no_state_file(file));
     }
     let mut session = Session::for_plan(context, warnings, online, state).await?;
@@ -118,7 +118,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 fn no_state_file(file: &Path) -> Failure {
     let message = format!("there is no `{}`", file.display());
     Failure::new(codes::NO_STATE_FILE, message)
-        .hint("name an existing state file; without `--state` a missing one is an empty state")
+        .hint("name an existing state file, or `none` if there is no state yet")
 }
 
 /// Machines created or destroyed by other clients are bookkeeping, not changes (rule 15).

@@ -24,7 +24,10 @@ use crate::provider::Provider;
 use crate::provider::fly::{Access, AccessError, FlyProvider, HttpTransport};
 use crate::provider::local::{LocalConfig, LocalProvider};
 use crate::run::{Preview, RunContext, RunError, StoredState};
-use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
+use crate::store::{
+    EmptyStore, GitAddress, GitStore, Holder, LocalStore, LockStatus, StateLock, StateStore,
+    StoreError,
+};
 use crate::ui::{Failure, Signals, Ui};
 
 /// The state to plan from, if it is not that of `[state]`.
@@ -32,6 +35,8 @@ use crate::ui::{Failure, Signals, Ui};
 pub(super) enum GivenState<'a> {
     /// That of `[state]`.
     None,
+    /// There is none yet: `--state none`.
+    Empty,
     /// The file of `--state`.
     ByFlag(&'a Path),
     /// The state of the base.
@@ -41,7 +46,7 @@ pub(super) enum GivenState<'a> {
 impl<'a> GivenState<'a> {
     fn file(self) -> Option<&'a Path> {
         match self {
-            Self::None => None,
+            Self::None | Self::Empty => None,
             Self::ByFlag(file) | Self::OfBase(file) => Some(file),
         }
     }
@@ -57,10 +62,11 @@ pub(super) fn state_store(context: &Context<'_>, path: &Path) -> LocalStore {
 pub(super) struct Session {
     pub(super) desired: Desired,
     pub(super) store: Box<dyn StateStore>,
-    /// The folder of the state file, also for unpublished copies.
+    /// The folder of the state file, or of the manifests: for unpublished copies.
     pub(super) state_folder: PathBuf,
-    state_file: PathBuf,
-    /// The state that `[state]` names.
+    /// The state, if it is a file.
+    state_file: Option<PathBuf>,
+    /// The state that `[state]` names, if it is a file.
     own_state: Option<PathBuf>,
     project: Project,
     provider_named: bool,
@@ -99,7 +105,25 @@ impl Session {
             manifests::read_pair(context, Purpose::Plan, query)?
         };
         let accepted = manifests.accept(context.ui, warnings)?;
-        Self::with_state(context, accepted, state)
+        let session = Self::with_state(context, accepted, state)?;
+        if !online && session.state_file.is_none() && !matches!(state, GivenState::Empty) {
+            let place = session.store.location();
+            return Err(Failure::new(
+                codes::STATE_NOT_HERE,
+                format!("the state is at `{place}`, and an offline plan does not use the network"),
+            )
+            .hint(
+                "check the branch of the state out into a folder and name the file: `--state FILE`; before the \
+                 first apply `--state none`",
+            ));
+        }
+        Ok(session)
+    }
+
+    /// How long to wait for the state's lock: as long as the flag says, else as long as a dead holder's lock of
+    /// this store can stay.
+    pub(super) fn lock_patience(&self, flag: Option<Duration>) -> Duration {
+        flag.unwrap_or_else(|| self.store.default_lock_patience())
     }
 
     /// The path of the state that `[state]` names, if it is a file.
@@ -116,7 +140,7 @@ impl Session {
     pub(super) fn use_state(&mut self, context: &Context<'_>, path: PathBuf) {
         self.store = Box::new(state_store(context, &path));
         self.state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        self.state_file = path;
+        self.state_file = Some(path);
     }
 
     /// For read-only verbs and `destroy`: with missing or broken manifests, app name, provider and state are
@@ -218,21 +242,37 @@ impl Session {
             has_image,
             settings_file,
         } = accepted;
-        let own = state_path(&project, &desired.app, &settings);
-        let (path, own) = match given {
-            GivenState::ByFlag(file) => (file.to_owned(), own.ok()),
-            GivenState::OfBase(file) => (file.to_owned(), Some(own?)),
+        let own = StatePlace::of(&project, &desired.app, &settings);
+        let (place, own) = match given {
+            GivenState::Empty => (None, own.ok()),
+            GivenState::ByFlag(file) => (Some(StatePlace::File(file.to_owned())), own.ok()),
+            GivenState::OfBase(file) => (Some(StatePlace::File(file.to_owned())), Some(own?)),
             GivenState::None => {
                 let own = own?;
-                (own.clone(), Some(own))
+                (Some(own.clone()), Some(own))
             }
         };
-        let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
+        let store: Box<dyn StateStore> = match &place {
+            None => Box::new(EmptyStore),
+            Some(StatePlace::File(path)) => Box::new(state_store(context, path)),
+            Some(StatePlace::Git(address)) => {
+                Box::new(git_store(context, &project, &desired.app, address)?)
+            }
+        };
+        let file = |place: Option<StatePlace>| match place {
+            Some(StatePlace::File(path)) => Some(path),
+            Some(StatePlace::Git(_)) | None => None,
+        };
+        let state_file = file(place);
+        let state_folder = match state_file.as_deref().and_then(Path::parent) {
+            Some(folder) => folder.to_owned(),
+            None => project.folder().to_owned(),
+        };
         Ok(Self {
             desired,
-            store: Box::new(state_store(context, &path)),
-            own_state: own,
-            state_file: path,
+            store,
+            own_state: file(own),
+            state_file,
             state_folder,
             project,
             provider_named,
@@ -246,7 +286,8 @@ impl Session {
     /// and a similar one has.
     pub(super) fn say_other_state(&self, context: &Context<'_>) {
         let app = self.desired.app.as_str();
-        if context.global.app.is_none() || self.state_file.exists() {
+        let is_there = self.state_file.as_ref().is_none_or(|file| file.exists());
+        if context.global.app.is_none() || is_there {
             return;
         }
         let there = std::fs::read_dir(&self.state_folder);
@@ -470,14 +511,21 @@ pub(super) fn holder(context: &Context<'_>, command: &str, run: Option<String>) 
         command: command.to_owned(),
         since: context.env.now(),
         run,
+        url: context.env.job_url(),
     }
 }
 
 /// A lock holder as text.
 pub(super) fn holder_name(holder: &Holder) -> String {
+    let url = holder.url.as_ref().map(|url| format!(", {url}"));
     format!(
-        "{} on {} (pid {}, `aeroform {}`, since {})",
-        holder.who, holder.host, holder.pid, holder.command, holder.since
+        "{} on {} (pid {}, `aeroform {}`, since {}{})",
+        holder.who,
+        holder.host,
+        holder.pid,
+        holder.command,
+        holder.since,
+        url.unwrap_or_default()
     )
 }
 
@@ -500,25 +548,64 @@ pub(super) async fn lock_state(
     Ok(signals.or_interrupted(lock).await??)
 }
 
-/// The path of the state, from the settings.
+/// Where `[state]` stores the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StatePlace {
+    /// In a file of the project.
+    File(PathBuf),
+    /// On a branch of a git remote.
+    Git(GitAddress),
+}
+
+impl StatePlace {
+    /// The place, from the settings.
+    pub(super) fn of(
+        project: &Project,
+        app: &AppName,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        match settings.state_location(app) {
+            StateLocation::Path(written) => {
+                let path = project.path(&written);
+                project.check_inside(&path)?;
+                Ok(Self::File(path))
+            }
+            StateLocation::Url(url) => {
+                let address = GitAddress::parse(&url, app).map_err(StoreError::from)?;
+                Ok(Self::Git(address))
+            }
+        }
+    }
+}
+
+/// The path of the state, if it is a file.
 pub(super) fn state_path(
     project: &Project,
     app: &AppName,
     settings: &Settings,
-) -> Result<PathBuf, Failure> {
-    let written = match settings.state_location(app) {
-        StateLocation::Path(path) => path,
-        StateLocation::Url(url) => {
-            return Err(Failure::new(
-                codes::STATE_URL,
-                format!("a state at `{url}` is not supported by this version"),
-            )
-            .hint("keep it in a file: `[state] path = \"state/….json\"` in aeroform.toml"));
-        }
-    };
-    let path = project.path(&written);
-    project.check_inside(&path)?;
-    Ok(path)
+) -> Result<Option<PathBuf>, Failure> {
+    Ok(match StatePlace::of(project, app, settings)? {
+        StatePlace::File(path) => Some(path),
+        StatePlace::Git(_) => None,
+    })
+}
+
+/// The store of a state in git.
+pub(super) fn git_store(
+    context: &Context<'_>,
+    project: &Project,
+    app: &AppName,
+    address: &GitAddress,
+) -> Result<GitStore, Failure> {
+    let folder = project.folder();
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    Ok(GitStore::new(
+        context.env,
+        state_dir(context)?,
+        folder,
+        address.clone(),
+        app,
+    ))
 }
 
 fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {

@@ -13,7 +13,7 @@ use super::session::{self, Session};
 use crate::core::fleet::Known;
 use crate::core::state;
 use crate::journal::{Journal, RunStatus};
-use crate::run::StoredState;
+use crate::run::{StoredState, state_note};
 use crate::ui::{Exit, Failure, Signals};
 
 /// Runs the verb.
@@ -35,10 +35,10 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
         }
         StateVerb::Rm {
             id, lock_timeout, ..
-        } => manual::remove_machine(context, &session, id, *lock_timeout).await?,
+        } => manual::remove_machine(context, &session, id, session.lock_patience(*lock_timeout)).await?,
         StateVerb::Push {
             file, lock_timeout, ..
-        } => push(context, &session, file, *lock_timeout).await?,
+        } => push(context, &session, file, session.lock_patience(*lock_timeout)).await?,
     }
     Ok(Exit::Done)
 }
@@ -83,7 +83,8 @@ async fn push(
         let there = session.load_state().await?;
         check_follows(&pushed, &there, &location)?;
         context.ui.mark_changing();
-        session.store.write(&text, &there.version).await?;
+        let note = state_note(&pushed, "pushed by hand");
+        session.store.write(&text, &there.version, &note).await?;
         Ok::<_, Failure>(())
     };
     let published = published.await;

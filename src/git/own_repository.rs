@@ -163,21 +163,23 @@ impl OwnRepository {
         Ok(found.into_iter().next().map(|(_, id)| id))
     }
 
-    /// Fetches the newest commit of a ref without its history.
+    /// Fetches the newest commit of a ref without its history; `without_files` leaves every file to the first
+    /// read of it, for a branch with much else on it.
     ///
     /// # Errors
     /// If the remote does not answer.
-    pub async fn fetch_tip(&self, name: &str) -> Result<(), GitError> {
-        let spec = format!("+{name}:refs/fetched/tip");
-        let args = git_args![
+    pub async fn fetch_tip(&self, name: &str, without_files: bool) -> Result<(), GitError> {
+        let mut args = git_args![
             "fetch",
             "--quiet",
             "--no-tags",
             "--no-write-fetch-head",
             "--depth=1",
-            REMOTE,
-            &spec,
         ];
+        if without_files {
+            args.push(OsStr::new("--filter=blob:none"));
+        }
+        args.extend(git_args![REMOTE, name]);
         self.run_network(args).await.map(drop)
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::context::{Preview, RunContext, RunError};
+use super::state_note::{changes_made, state_note};
 use crate::apply::{self, ApplyOptions, Cancel, Halt, Report, RunInput};
 use crate::core::fleet::{Known, Lineage, RunId};
 use crate::core::plan::{Event, RunEnd, RunInfo, RunOutcome, SavedPlan, StateOutcome, next_state};
@@ -113,7 +114,8 @@ impl RunContext<'_> {
         let (state, spill) = if next == preview.stored_state.known {
             (StateOutcome::Unchanged, None)
         } else {
-            self.write_state_or_copy(preview, request, &next).await
+            self.write_state_or_copy(preview, request, &report, &next)
+                .await
         };
         let status = match &state {
             StateOutcome::Unchanged | StateOutcome::Written { .. } => RunStatus::Closed,
@@ -187,10 +189,13 @@ impl RunContext<'_> {
         &self,
         preview: &Preview,
         request: &RunRequest<'_>,
+        report: &Report,
         next: &Known,
     ) -> (StateOutcome, Option<UnpublishedState>) {
         let text = state::write(next);
-        let cause = match self.store.write(&text, &preview.stored_state.version).await {
+        let note = state_note(next, &changes_made(&preview.plan, &report.results));
+        let version = &preview.stored_state.version;
+        let cause = match self.store.write(&text, version, &note).await {
             Ok(_) => {
                 let (place, serial) = (self.store.location(), next.serial);
                 return (

@@ -8,8 +8,10 @@ mod app_lease;
 mod context;
 mod execute;
 mod release_wait;
+mod state_note;
 
 pub use app_lease::{AppLease, lease_wait_cause, until_free};
 pub use context::{Preview, RunContext, RunError, StoredState, UnfinishedRelease};
 pub use execute::{RunRequest, RunResult, UnpublishedState};
 pub use release_wait::{ReleaseWait, wait_for_releases};
+pub use state_note::state_note;

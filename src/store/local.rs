@@ -17,7 +17,9 @@ use super::atomic_replace::{
     StageHook, check_replaceable, create_folder, replace, resolve, split, writable_mode,
 };
 use super::lock_file::{self, LockFile};
-use super::{Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version};
+use super::{
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
+};
 use crate::core::state::digest;
 
 /// How often a waiter polls; short for a person, and locks are held for seconds.
@@ -136,7 +138,12 @@ impl StateStore for LocalStore {
         Ok(StoredText { text, version })
     }
 
-    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+    async fn write(
+        &self,
+        text: &str,
+        if_version: &Version,
+        _note: &WriteNote,
+    ) -> Result<Version, StoreError> {
         self.write_if_version(text, if_version, &mut |_| Ok(()))
     }
 

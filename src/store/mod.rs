@@ -5,16 +5,20 @@
 
 mod atomic_replace;
 mod file_swap;
+pub mod git_store;
 pub mod local;
 mod lock_file;
 
 pub use file_swap::{remove_file_if_unchanged, replace_file_if_unchanged};
+pub use git_store::{AddressError, GitAddress, GitStore};
 pub use local::{LocalStore, write_copy};
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+use crate::git::PushRefusal;
 
 /// Stores one app's state file.
 #[async_trait]
@@ -26,8 +30,13 @@ pub trait StateStore: Send + Sync {
     async fn read(&self) -> Result<StoredText, StoreError>;
 
     /// Writes the text atomically and durably if the version is unchanged; else fails with
-    /// [`StoreError::Changed`].
-    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError>;
+    /// [`StoreError::Changed`]. A store with a history keeps the note with it.
+    async fn write(
+        &self,
+        text: &str,
+        if_version: &Version,
+        note: &WriteNote,
+    ) -> Result<Version, StoreError>;
 
     /// Acquires the lock, waiting at most `patience`; calls `waiting` whenever the holder changes. The lock
     /// is released when the guard is released or dropped, or its process dies.
@@ -44,8 +53,72 @@ pub trait StateStore: Send + Sync {
         Ok(())
     }
 
+    /// How long to wait for the lock unless a flag says so. The lock of a local file ends with its holder.
+    fn default_lock_patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The current holder of the lock.
     async fn holder(&self) -> Result<LockStatus, StoreError>;
+}
+
+/// What a write is about, for stores that keep a history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteNote {
+    /// One line (`shop: serial 12 · 6 created`).
+    pub subject: String,
+    /// Names and values in the form of git's trailers.
+    pub trailers: Vec<(&'static str, String)>,
+}
+
+/// No state, and no place for one: a plan before the first apply.
+#[derive(Debug, Clone, Copy)]
+pub struct EmptyStore;
+
+#[async_trait]
+impl StateStore for EmptyStore {
+    fn location(&self) -> String {
+        "no state".to_owned()
+    }
+
+    async fn read(&self) -> Result<StoredText, StoreError> {
+        Ok(StoredText {
+            text: None,
+            version: Version("absent".to_owned()),
+        })
+    }
+
+    async fn write(
+        &self,
+        _text: &str,
+        _if_version: &Version,
+        _note: &WriteNote,
+    ) -> Result<Version, StoreError> {
+        Err(self.unsupported("write"))
+    }
+
+    async fn lock(
+        &self,
+        _holder: &Holder,
+        _patience: Duration,
+        _waiting: &mut LockWait<'_>,
+    ) -> Result<Box<dyn StateLock>, StoreError> {
+        Err(self.unsupported("lock"))
+    }
+
+    async fn holder(&self) -> Result<LockStatus, StoreError> {
+        Ok(LockStatus::Free)
+    }
+}
+
+impl EmptyStore {
+    fn unsupported(self, what: &'static str) -> StoreError {
+        StoreError::Io {
+            what,
+            place: self.location(),
+            source: std::io::ErrorKind::Unsupported.into(),
+        }
+    }
 }
 
 /// Receives the lock's holder, if known.
@@ -98,6 +171,9 @@ pub struct Holder {
     pub since: String,
     /// The run's id, once it has one.
     pub run: Option<String>,
+    /// The page of the pipeline's job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// Why a store operation failed.
@@ -126,5 +202,20 @@ pub enum StoreError {
         place: String,
         /// The cause.
         source: std::io::Error,
+    },
+    /// The address of the state is refused.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A remote did not answer, or refused it.
+    #[error("cannot {what} {place}: {cause}")]
+    Remote {
+        /// The operation (`read`, `write`, `lock`).
+        what: &'static str,
+        /// The location.
+        place: String,
+        /// The cause.
+        cause: String,
+        /// Why a push was refused, if one was.
+        refusal: Option<PushRefusal>,
     },
 }

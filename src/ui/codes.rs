@@ -31,6 +31,10 @@ codes! {
         "cannot listen for signals",
         "The system refuses it.",
         "See the cause.";
+    STATE_ADDRESS "state_address" Error:
+        "…",
+        "`[state] url` is not of the form `git+REMOTE`, names a remote that the repository lacks, or a host that none of its remotes has.",
+        "Follow the hint.";
     STATE_CHANGED "state_changed" Stale:
         "… was changed since it was read",
         "Another command wrote the state in between.",
@@ -39,6 +43,10 @@ codes! {
         "cannot … …",
         "The state file cannot be read or written.",
         "Check its permissions and free space.";
+    STATE_REMOTE "state_remote" Error:
+        "cannot … git+…: …",
+        "The git remote of the state did not answer, or refused the push.",
+        "Follow the hint; docs/gitops.md lists who may push what.";
     UNWRITABLE "unwritable" Error:
         "cannot write `…`",
         "The system denies access, the disk is full, or the name is a symbolic link or anything but an ordinary file.",

@@ -11,6 +11,7 @@ use crate::core::state::StateError;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::Label;
 use crate::core::view::{Style, json};
+use crate::git::PushRefusal;
 use crate::journal::JournalError;
 use crate::provider::{ErrorClass, ProviderError};
 use crate::store::StoreError;
@@ -159,6 +160,19 @@ impl From<StoreError> for Failure {
             StoreError::Locked { .. } => {
                 Self::new(codes::LOCKED, message).hint("wait for it, or use `--lock-timeout=5m`")
             }
+            StoreError::Address(error) => {
+                Self::new(codes::STATE_ADDRESS, message).hint(error.hint())
+            }
+            StoreError::Remote { refusal, .. } => {
+                let failure = Self {
+                    external: true,
+                    ..Self::new(codes::STATE_REMOTE, message)
+                };
+                match refusal.and_then(push_hint) {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                }
+            }
             StoreError::Io {
                 what,
                 place,
@@ -193,6 +207,25 @@ impl From<ProviderError> for Failure {
             exit: Exit::Error,
             diagnostics: Vec::new(),
         }
+    }
+}
+
+/// What to do about a refused push.
+pub fn push_hint(refusal: PushRefusal) -> Option<&'static str> {
+    match refusal {
+        PushRefusal::Protected => Some(
+            "keep the state on a branch of its own (`url = \"git+origin\"`); if that is refused as well, except \
+             `aeroform-state` from the rule, or use a repository of its own",
+        ),
+        PushRefusal::Hook => Some("a hook of the server refuses the push: ask who runs it"),
+        PushRefusal::Rights => Some(
+            "the credentials that git uses here may not push: on GitHub give the job `permissions: contents: \
+             write`, on GitLab use a project access token",
+        ),
+        PushRefusal::Shallow => Some("the server refuses pushes from a shallow clone"),
+        PushRefusal::Space => Some("the server has no space left"),
+        PushRefusal::Network => Some("check the connection, and try again"),
+        PushRefusal::Other => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aeroform::cli::codes as verbs;
 use aeroform::core::state::codes as state;
-use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
+use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version, WriteNote};
 use aeroform::ui::{Exit, Failure, codes as ui};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -392,6 +392,7 @@ async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
         command: "apply".to_owned(),
         since: "2026-01-01T00:00:00Z".to_owned(),
         run: None,
+        url: None,
     };
     let mut silent = |_: Option<&Holder>| {};
     store(sandbox)
@@ -509,7 +510,7 @@ fn output() -> String {
 async fn changed() -> String {
     let sandbox = Sandbox::with_app();
     let lost = store(&sandbox)
-        .write("[]", &Version("another".to_owned()))
+        .write("[]", &Version("another".to_owned()), &WriteNote::default())
         .await;
     let failure = Failure::from(lost.map(drop).unwrap_err());
     assert_eq!(failure.exit, Exit::Stale);

@@ -24,6 +24,7 @@ mod fly_runs;
 mod forms;
 mod from_flyctl;
 mod from_flyctl_machines;
+mod git_state;
 mod hostile;
 mod inspect_verbs;
 mod interrupted;

@@ -12,7 +12,7 @@ use aeroform::core::state;
 use aeroform::env::Env;
 use aeroform::journal::{Journal as _, RunStatus};
 use aeroform::run::{Preview, RunContext, RunError, RunRequest};
-use aeroform::store::{Holder, StateStore, StoreError};
+use aeroform::store::{Holder, StateStore, StoreError, WriteNote};
 use tokio::time::sleep;
 
 use crate::invariants;
@@ -229,9 +229,10 @@ impl Operator {
             .lock(&holder, manner.patience, &mut waiting);
         let lock = lock.await.map_err(|error| match error {
             StoreError::Locked { .. } => ApplyEnd::Held,
-            StoreError::Changed { .. } | StoreError::Io { .. } => {
-                ApplyEnd::Broken(error.to_string())
-            }
+            StoreError::Changed { .. }
+            | StoreError::Io { .. }
+            | StoreError::Address(_)
+            | StoreError::Remote { .. } => ApplyEnd::Broken(error.to_string()),
         })?;
         let outside_changes = story.outside_changes();
         let fresh = run_context.preview(&manner.options).await.map_err(broken)?;
@@ -303,7 +304,11 @@ impl Operator {
         if pushed.parent != there.text.as_deref().map(state::digest) {
             return;
         }
-        story.store.write(&text, &there.version).await.unwrap();
+        story
+            .store
+            .write(&text, &there.version, &WriteNote::default())
+            .await
+            .unwrap();
         let _ = self
             .journal
             .mark_run(pushed.run.as_ref().unwrap(), RunStatus::Closed);
@@ -319,6 +324,7 @@ impl Operator {
             command: "apply".to_owned(),
             since: self.env.now(),
             run: Some(run.to_string()),
+            url: None,
         }
     }
 

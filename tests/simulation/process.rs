@@ -13,7 +13,7 @@ use aeroform::journal::{
 use aeroform::provider::fly::{Access, FlyProvider};
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::store::{
-    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -278,8 +278,13 @@ impl StateStore for CrashingStore {
         self.life.pass("read of the state", self.store.read()).await
     }
 
-    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
-        let write = self.store.write(text, if_version);
+    async fn write(
+        &self,
+        text: &str,
+        if_version: &Version,
+        note: &WriteNote,
+    ) -> Result<Version, StoreError> {
+        let write = self.store.write(text, if_version, note);
         let written = self.life.pass("write of the state", write).await;
         let life = &self.life;
         match &written {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aeroform::store::{Holder, LocalStore, LockStatus, StateStore, StoreError};
+use aeroform::store::{Holder, LocalStore, LockStatus, StateStore, StoreError, WriteNote};
 
 use crate::store_contract::{self as contract, StoreFixture};
 
@@ -60,12 +60,16 @@ fn holder() -> Holder {
         command: "apply".to_owned(),
         since: "2024-01-01T00:00:00Z".to_owned(),
         run: None,
+        url: None,
     }
 }
 
 async fn put(store: &LocalStore, text: &str) -> Result<(), StoreError> {
     let version = store.read().await?.version;
-    store.write(text, &version).await.map(drop)
+    store
+        .write(text, &version, &WriteNote::default())
+        .await
+        .map(drop)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -212,7 +216,9 @@ async fn of_many_writers_over_one_version_exactly_one_wins() {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .build()
                     .unwrap();
-                runtime.block_on(store.write(&text, &seen)).map(|_| text)
+                runtime
+                    .block_on(store.write(&text, &seen, &WriteNote::default()))
+                    .map(|_| text)
             })
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::store::{Holder, StateStore, StoreError};
+use aeroform::store::{Holder, StateStore, StoreError, WriteNote};
 
 use crate::memory_store::{FailWrite, MemoryStore};
 use crate::store_contract::{self as contract, StoreFixture};
@@ -38,12 +38,16 @@ fn holder() -> Holder {
         command: "apply".to_owned(),
         since: String::new(),
         run: None,
+        url: None,
     }
 }
 
 async fn put(store: &MemoryStore, text: &str) -> Result<(), StoreError> {
     let version = store.read().await?.version;
-    store.write(text, &version).await.map(drop)
+    store
+        .write(text, &version, &WriteNote::default())
+        .await
+        .map(drop)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use aeroform::store::{Holder, LockStatus, StateLock, StateStore, StoreError};
+use aeroform::store::{Holder, LockStatus, StateLock, StateStore, StoreError, WriteNote};
 use tokio::sync::Notify;
 
 /// A fresh place that was never written.
@@ -47,6 +47,7 @@ fn holder(who: &str) -> Holder {
         command: "apply".to_owned(),
         since: "2024-01-01T00:00:00Z".to_owned(),
         run: Some("7f3k".to_owned()),
+        url: None,
     }
 }
 
@@ -59,7 +60,10 @@ async fn lock(client: &dyn StateStore, who: &str) -> Box<dyn StateLock> {
 
 async fn write_first(client: &dyn StateStore, text: &str) {
     let version = client.read().await.expect("it reads").version;
-    client.write(text, &version).await.expect("it writes");
+    client
+        .write(text, &version, &WriteNote::default())
+        .await
+        .expect("it writes");
 }
 
 async fn text(client: &dyn StateStore) -> Option<String> {
@@ -83,8 +87,14 @@ pub(crate) async fn what_one_client_writes_another_reads(bench: &dyn StoreFixtur
 pub(crate) async fn a_client_can_write_again_without_reading(bench: &dyn StoreFixture) {
     let client = bench.client();
     let absent = client.read().await.expect("it reads").version;
-    let first = client.write("one", &absent).await.expect("it writes");
-    client.write("two", &first).await.expect("it writes again");
+    let first = client
+        .write("one", &absent, &WriteNote::default())
+        .await
+        .expect("it writes");
+    client
+        .write("two", &first, &WriteNote::default())
+        .await
+        .expect("it writes again");
     assert_eq!(text(&*client).await.as_deref(), Some("two"));
 }
 
@@ -94,7 +104,7 @@ pub(crate) async fn a_stale_version_is_refused(bench: &dyn StoreFixture) {
     write_first(&*mine, "base").await;
     let seen = mine.read().await.expect("it reads").version;
     write_first(&*theirs, "theirs").await;
-    let refused = mine.write("mine", &seen).await;
+    let refused = mine.write("mine", &seen, &WriteNote::default()).await;
     assert!(
         matches!(refused, Err(StoreError::Changed { .. })),
         "{refused:?}"
@@ -107,7 +117,7 @@ pub(crate) async fn a_first_write_never_passes_over_another_first_write(bench: &
     let (mine, theirs) = (bench.client(), bench.client());
     let absent = mine.read().await.expect("it reads").version;
     write_first(&*theirs, "theirs").await;
-    let refused = mine.write("mine", &absent).await;
+    let refused = mine.write("mine", &absent, &WriteNote::default()).await;
     assert!(
         matches!(refused, Err(StoreError::Changed { .. })),
         "{refused:?}"

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aeroform::store::{
-    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -165,7 +165,12 @@ impl StateStore for MemoryStore {
         })
     }
 
-    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+    async fn write(
+        &self,
+        text: &str,
+        if_version: &Version,
+        _note: &WriteNote,
+    ) -> Result<Version, StoreError> {
         self.inner().write_if_version(text, if_version)
     }
 

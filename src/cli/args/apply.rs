@@ -29,9 +29,9 @@ pub struct ApplyFlags {
     /// Maximum number of concurrent changes
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,
-    /// How long to wait for the state's lock (30s, 5m)
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
-    pub lock_timeout: Duration,
+    /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
+    #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+    pub lock_timeout: Option<Duration>,
     /// Options of this plan.
     #[command(flatten)]
     pub options: PlanOptions,
@@ -104,9 +104,9 @@ pub struct RefreshArgs {
     /// Skip interactive approval
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
-    /// How long to wait for the state's lock (30s, 5m)
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
-    pub lock_timeout: Duration,
+    /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
+    #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+    pub lock_timeout: Option<Duration>,
     /// What standard output holds.
     #[command(flatten)]
     pub output: OutputFlags,

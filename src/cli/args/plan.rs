@@ -76,7 +76,7 @@ pub struct PlanArgs {
     /// where the command was started; its state is used
     #[arg(long, value_name = "DIR", conflicts_with = "destroy")]
     pub base: Option<PathBuf>,
-    /// Plan from this state file, which is only read
+    /// Plan from this state file, which is only read; `none` if there is no state yet
     #[arg(long = "state", value_name = "FILE")]
     pub state_file: Option<PathBuf>,
     /// Exit 4 if this plan does more than the saved plan FILE

@@ -31,9 +31,9 @@ pub enum StateVerb {
         /// Machine id or name
         #[arg(value_name = "ID")]
         id: String,
-        /// How long to wait for the state's lock (30s, 5m)
-        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
-        lock_timeout: Duration,
+        /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
+        #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+        lock_timeout: Option<Duration>,
         /// What standard output holds.
         #[command(flatten)]
         output: OutputFlags,
@@ -42,9 +42,9 @@ pub enum StateVerb {
     Push {
         /// The file that the apply saved
         file: PathBuf,
-        /// How long to wait for the state's lock (30s, 5m)
-        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
-        lock_timeout: Duration,
+        /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
+        #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+        lock_timeout: Option<Duration>,
         /// What standard output holds.
         #[command(flatten)]
         output: OutputFlags,

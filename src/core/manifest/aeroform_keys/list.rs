@@ -162,9 +162,10 @@ const STATE: &[AeroformKey] = &[
         name: "url",
         value_type: ValueType::Text,
         default: "",
-        about: "Reserved for a remote store. This version reads the key, and every command that needs the state \
-                stops with `state_url`.",
-        example: "url = \"https://state.example/shop\"",
+        about: "A git remote that stores the state instead of a file: `git+REMOTE` on the branch `aeroform-state`; \
+                `?branch=…&path=…` names another one, `&skip_ci=false` lets pipelines run on its commits. See \
+                [gitops.md](gitops.md).",
+        example: "url = \"git+origin\"",
     },
 ];
 

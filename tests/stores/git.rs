@@ -1,0 +1,692 @@
+//! The store in git: the contract over each transport, what a server may refuse, and what the user's clone
+//! keeps.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aeroform::core::fleet::AppName;
+use aeroform::env::Env;
+use aeroform::git::PushRefusal;
+use aeroform::store::{
+    GitAddress, GitStore, Holder, LockStatus, StateStore, StoreError, WriteNote,
+};
+
+use crate::store_contract::{self as contract, StoreFixture};
+
+/// Short, so that a lost lock is noticed soon.
+const LOCK_TTL: Duration = Duration::from_secs(6);
+
+/// How the clones reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    File,
+    Daemon,
+    Http,
+}
+
+/// A bare repository, how it is served, and clones of it.
+pub(crate) struct GitServer {
+    folder: tempfile::TempDir,
+    url: String,
+    daemon: Option<Child>,
+}
+
+impl Drop for GitServer {
+    fn drop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let group = daemon.id().to_string();
+            let _ = Command::new("kill")
+                .args(["--", &format!("-{group}")])
+                .status();
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+/// Runs git as a user without any configuration of this computer would.
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables(folder))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn variables(home: &Path) -> BTreeMap<String, String> {
+    let path = std::env::var("PATH").unwrap();
+    let pairs = [
+        ("PATH", path.as_str()),
+        ("HOME", home.to_str().unwrap()),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_AUTHOR_NAME", "Ana"),
+        ("GIT_AUTHOR_EMAIL", "ana@localhost"),
+        ("GIT_COMMITTER_NAME", "Ana"),
+        ("GIT_COMMITTER_EMAIL", "ana@localhost"),
+    ];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+impl GitServer {
+    /// A bare repository with one commit on main.
+    pub(crate) fn new() -> Self {
+        Self::serving(Transport::File)
+    }
+
+    fn serving(transport: Transport) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bare = folder.path().join("srv/shop.git");
+        fs::create_dir_all(bare.parent().unwrap()).unwrap();
+        let at = folder.path();
+        git(
+            at,
+            &["init", "--quiet", "--bare", "-b", "main", "srv/shop.git"],
+        );
+        git(&bare, &["config", "uploadpack.allowFilter", "true"]);
+        git(&bare, &["config", "http.receivepack", "true"]);
+        let (url, daemon) = match transport {
+            Transport::File => (format!("file://{}", bare.display()), None),
+            Transport::Daemon => serve_daemon(at),
+            Transport::Http => serve_http(at),
+        };
+        let server = Self {
+            folder,
+            url,
+            daemon,
+        };
+        let first = server.path().join("first");
+        git(server.path(), &["init", "--quiet", "-b", "main", "first"]);
+        fs::write(first.join("fly.toml"), "app = \"shop\"\n").unwrap();
+        git(&first, &["add", "."]);
+        git(&first, &["commit", "--quiet", "-m", "first"]);
+        git(&first, &["remote", "add", "origin", &server.url]);
+        git(&first, &["push", "--quiet", "origin", "main"]);
+        server
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn bare(&self) -> PathBuf {
+        self.path().join("srv/shop.git")
+    }
+
+    /// A clone of this name, made with these flags the first time.
+    pub(crate) fn clone(&self, name: &str, flags: &[&str]) -> PathBuf {
+        let clone = self.path().join(name);
+        if !clone.exists() {
+            let mut args = vec!["clone", "--quiet"];
+            args.extend(flags);
+            args.extend([self.url.as_str(), name]);
+            git(self.path(), &args);
+        }
+        clone
+    }
+
+    pub(crate) fn store(&self, clone: &Path, url: &str) -> GitStore {
+        let env = Env::from_vars(variables(self.path()));
+        let app = AppName::new("shop").unwrap();
+        let address = GitAddress::parse(url, &app).unwrap();
+        let state_dir = self.path().join("xdg");
+        GitStore::new(&env, state_dir, clone.to_owned(), address, &app).with_lock_ttl(LOCK_TTL)
+    }
+
+    /// A hook of the server that refuses every push with these words.
+    fn refuse(&self, text: &str) {
+        let hook = self.bare().join("hooks/pre-receive");
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::write(&hook, format!("#!/bin/sh\necho '{text}' >&2\nexit 1\n")).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn show(&self, what: &str) -> String {
+        git(&self.bare(), &["show", "--no-patch", "--format=%B", what])
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn serve_daemon(at: &Path) -> (String, Option<Child>) {
+    use std::os::unix::process::CommandExt as _;
+    let port = free_port();
+    let daemon = Command::new("git")
+        .args([
+            "daemon",
+            "--reuseaddr",
+            "--export-all",
+            "--enable=receive-pack",
+        ])
+        .args(["--listen=127.0.0.1", &format!("--port={port}")])
+        .arg(format!("--base-path={}", at.join("srv").display()))
+        .env_clear()
+        .envs(variables(at))
+        .process_group(0)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "git daemon does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (format!("git://127.0.0.1:{port}/shop.git"), Some(daemon))
+}
+
+/// A small server in front of `git http-backend`, on threads that end with the test.
+fn serve_http(at: &Path) -> (String, Option<Child>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let root = at.join("srv");
+    let home = at.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            let (root, home) = (root.clone(), home.clone());
+            std::thread::spawn(move || answer(stream, &root, &home));
+        }
+    });
+    (format!("http://127.0.0.1:{port}/shop.git"), None)
+}
+
+/// One request and its answer; the connection is closed after it.
+fn answer(mut stream: TcpStream, root: &Path, home: &Path) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let mut lines = head.lines();
+    let mut words = lines.next()?.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    if headers.get("expect").is_some() {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    let body = if headers.get("transfer-encoding").is_some() {
+        read_chunks(&mut stream)?
+    } else {
+        let length = headers
+            .get("content-length")
+            .map_or(Some(0), |n| n.parse().ok())?;
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).ok()?;
+        body
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut backend = Command::new("git")
+        .arg("http-backend")
+        .env_clear()
+        .envs(variables(home))
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("REQUEST_METHOD", method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env(
+            "CONTENT_TYPE",
+            headers.get("content-type").cloned().unwrap_or_default(),
+        )
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env(
+            "GIT_PROTOCOL",
+            headers.get("git-protocol").cloned().unwrap_or_default(),
+        )
+        .env(
+            "HTTP_CONTENT_ENCODING",
+            headers.get("content-encoding").cloned().unwrap_or_default(),
+        )
+        .env("REMOTE_USER", "ana")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut input = backend.stdin.take()?;
+    let feed = std::thread::spawn(move || input.write_all(&body));
+    let output = backend.wait_with_output().ok()?.stdout;
+    let _ = feed.join();
+    let end = output.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&output[..end]).into_owned();
+    let status = head.lines().find_map(|line| line.strip_prefix("Status: "));
+    let length = output.len() - end;
+    let answer = format!(
+        "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: {length}\r\n{head}",
+        status.unwrap_or("200 OK")
+    );
+    stream.write_all(answer.as_bytes()).ok()?;
+    stream.write_all(&output[end..]).ok()
+}
+
+fn read_chunks(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while !line.ends_with(b"\r\n") {
+            stream.read_exact(&mut byte).ok()?;
+            line.push(byte[0]);
+        }
+        let size = usize::from_str_radix(String::from_utf8(line).ok()?.trim(), 16).ok()?;
+        let mut chunk = vec![0; size + 2];
+        stream.read_exact(&mut chunk).ok()?;
+        body.extend(&chunk[..size]);
+        if size == 0 {
+            return Some(body);
+        }
+    }
+}
+
+struct GitFixture(GitServer);
+
+impl GitFixture {
+    fn over(transport: Transport) -> Self {
+        let server = GitServer::serving(transport);
+        server.clone("clone", &[]);
+        Self(server)
+    }
+}
+
+impl StoreFixture for GitFixture {
+    fn client(&self) -> Box<dyn StateStore> {
+        let clone = self.0.clone("clone", &[]);
+        Box::new(self.0.store(&clone, "git+origin"))
+    }
+
+    fn break_lock(&self) {
+        git(
+            &self.0.bare(),
+            &["update-ref", "-d", "refs/aeroform/lock/shop"],
+        );
+        // The holder notices it when it renews.
+        std::thread::sleep(LOCK_TTL * 2 / 3);
+    }
+}
+
+macro_rules! keeps_over_files {
+    ($($promise:ident)*) => {
+        mod over_files {
+            use super::*;
+            $(#[tokio::test]
+            async fn $promise() {
+                contract::$promise(&GitFixture::over(Transport::File)).await;
+            })*
+        }
+    };
+}
+
+macro_rules! keeps_over_the_daemon {
+    ($($promise:ident)*) => {
+        mod over_the_daemon {
+            use super::*;
+            $(#[tokio::test]
+            async fn $promise() {
+                contract::$promise(&GitFixture::over(Transport::Daemon)).await;
+            })*
+        }
+    };
+}
+
+macro_rules! keeps_over_http {
+    ($($promise:ident)*) => {
+        mod over_http {
+            use super::*;
+            $(#[tokio::test]
+            async fn $promise() {
+                contract::$promise(&GitFixture::over(Transport::Http)).await;
+            })*
+        }
+    };
+}
+
+crate::store_contract::store_promises!(keeps_over_files);
+crate::store_contract::store_promises!(keeps_over_the_daemon);
+crate::store_contract::store_promises!(keeps_over_http);
+
+fn holder(who: &str) -> Holder {
+    Holder {
+        who: who.to_owned(),
+        host: "host".to_owned(),
+        pid: 1,
+        command: "apply".to_owned(),
+        since: "2024-01-01T00:00:00Z".to_owned(),
+        run: None,
+        url: Some("https://host/jobs/1".to_owned()),
+    }
+}
+
+fn note(subject: &str) -> WriteNote {
+    WriteNote {
+        subject: subject.to_owned(),
+        trailers: vec![("Aeroform-Run", "7f3k".to_owned())],
+    }
+}
+
+async fn put(store: &GitStore, text: &str, subject: &str) -> Result<(), StoreError> {
+    let version = store.read().await?.version;
+    store.write(text, &version, &note(subject)).await.map(drop)
+}
+
+/// Everything of a clone that a store must leave as it is.
+fn fingerprint(clone: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else {
+                found.insert(path.clone(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(clone, &mut found);
+    found
+}
+
+/// Holds rule 36.
+#[tokio::test]
+async fn each_state_is_a_commit_that_follows_the_branch_and_says_its_run() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let store = server.store(&clone, "git+origin");
+    put(&store, "one", "shop: serial 1 · 6 created")
+        .await
+        .unwrap();
+    put(&store, "two", "shop: serial 2 · 1 updated")
+        .await
+        .unwrap();
+    let branch = "refs/heads/aeroform-state";
+    assert_eq!(
+        server.show(branch),
+        "shop: serial 2 · 1 updated [skip ci]\n\nAeroform-Run: 7f3k"
+    );
+    assert_eq!(git(&server.bare(), &["rev-list", "--count", branch]), "2");
+    let files = git(&server.bare(), &["ls-tree", "-r", "--name-only", branch]);
+    assert_eq!(files, "shop.json");
+    assert_eq!(
+        git(&server.bare(), &["log", "-1", "--format=%an <%ae>", branch]),
+        "Ana <ana@localhost>"
+    );
+    // The same text again is no commit.
+    put(&store, "two", "again").await.unwrap();
+    assert_eq!(git(&server.bare(), &["rev-list", "--count", branch]), "2");
+}
+
+/// Holds rule 36.
+#[tokio::test]
+async fn code_that_is_pushed_meanwhile_does_not_disturb_a_write() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &["--depth=1"]);
+    let url = "git+origin?branch=main&path=state/shop.json&skip_ci=false";
+    let store = server.store(&clone, url);
+    put(&store, "one", "first").await.unwrap();
+    let seen = store.read().await.unwrap().version;
+    let other = server.clone("other", &[]);
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let pushing = std::thread::spawn({
+        let done = done.clone();
+        move || {
+            let mut pushed = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                fs::write(other.join("code"), pushed.to_string()).unwrap();
+                git(&other, &["add", "."]);
+                git(&other, &["commit", "--quiet", "-m", "code"]);
+                git(&other, &["pull", "--quiet", "--rebase", "origin", "main"]);
+                let mut push = Command::new("git");
+                push.args(["push", "--quiet", "origin", "main"]);
+                let _ = push.current_dir(&other).stderr(Stdio::null()).status();
+                pushed += 1;
+            }
+            pushed
+        }
+    });
+    let mut version = seen;
+    for n in 0..5 {
+        let text = format!("text {n}");
+        version = store.write(&text, &version, &note("next")).await.unwrap();
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(pushing.join().unwrap() > 0);
+    assert_eq!(store.read().await.unwrap().text.as_deref(), Some("text 4"));
+    let head = git(&server.bare(), &["show", "main:state/shop.json"]);
+    assert_eq!(head, "text 4");
+    let states = git(
+        &server.bare(),
+        &["log", "--format=%s", "main", "--", "state"],
+    );
+    assert_eq!(states.lines().count(), 6, "{states}");
+    let files = git(&server.bare(), &["ls-tree", "-r", "--name-only", "main"]);
+    assert!(
+        files.contains("fly.toml") && files.contains("code"),
+        "{files}"
+    );
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_server_is_told_from_the_others_before_anything_is_changed() {
+    for (text, kind) in [
+        (
+            "GH006: Protected branch update failed",
+            PushRefusal::Protected,
+        ),
+        (
+            "GH013: Repository rule violations found",
+            PushRefusal::Protected,
+        ),
+        (
+            "GitLab: You are not allowed to push code to protected branches",
+            PushRefusal::Protected,
+        ),
+        ("Permission to a/b.git denied to bot.", PushRefusal::Rights),
+        ("your quota exceeded its size limit", PushRefusal::Space),
+        ("no state on Fridays", PushRefusal::Hook),
+    ] {
+        let server = GitServer::new();
+        let clone = server.clone("clone", &[]);
+        let store = server.store(&clone, "git+origin");
+        server.refuse(text);
+        let error = store.can_write().await.unwrap_err();
+        match error {
+            StoreError::Remote { refusal, cause, .. } => {
+                assert_eq!(refusal, Some(kind), "{cause}");
+                assert!(cause.contains(text), "{cause}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_clone_stays_byte_identical_whatever_kind_it_is() {
+    for (name, flags) in [
+        ("full", &[][..]),
+        ("shallow", &["--depth=1"][..]),
+        ("partial", &["--filter=blob:none"][..]),
+        ("sparse", &["--sparse"][..]),
+        ("with spaces in it", &[][..]),
+    ] {
+        let server = GitServer::new();
+        let clone = server.clone(name, flags);
+        // What a repository could make git run.
+        fs::write(clone.join(".gitattributes"), "* filter=evil diff=evil\n").unwrap();
+        let trap = server.path().join("trap");
+        let run = format!("touch '{}'", trap.display());
+        for key in [
+            "filter.evil.clean",
+            "filter.evil.smudge",
+            "diff.evil.command",
+            "alias.push",
+        ] {
+            git(&clone, &["config", key, &run]);
+        }
+        git(&clone, &["config", "core.fsmonitor", &run]);
+        for hook in ["pre-push", "post-index-change", "reference-transaction"] {
+            let hook = clone.join(".git/hooks").join(hook);
+            fs::create_dir_all(hook.parent().unwrap()).unwrap();
+            fs::write(&hook, format!("#!/bin/sh\n{run}\n")).unwrap();
+            fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let before = fingerprint(&clone);
+        for url in ["git+origin", "git+origin?branch=main&path=state/shop.json"] {
+            let store = server.store(&clone, url);
+            let held = store
+                .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+                .await
+                .unwrap();
+            store.can_write().await.unwrap();
+            put(&store, "one", "first").await.unwrap();
+            put(&store, "two", "second").await.unwrap();
+            held.release().await.unwrap();
+            assert_eq!(store.holder().await.unwrap(), LockStatus::Free);
+        }
+        assert!(fingerprint(&clone) == before, "{name}: the clone changed");
+        assert!(
+            !trap.exists(),
+            "{name}: the repository made git run something"
+        );
+        let left = fs::read_dir(server.path().join("xdg/git")).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["aeroform.lock"], "{name}");
+    }
+}
+
+/// Holds rule 26.
+#[tokio::test]
+async fn a_lock_whose_holder_died_is_taken_over_after_one_lifetime_and_not_before() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let dead = server.store(&clone, "git+origin");
+    let held = dead
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await
+        .unwrap();
+    // Killed: it neither renews nor releases.
+    let record = git(&server.bare(), &["rev-parse", "refs/aeroform/lock/shop"]);
+    drop(held);
+    git(
+        &server.bare(),
+        &["update-ref", "refs/aeroform/lock/shop", &record],
+    );
+    let began = Instant::now();
+    let store = server.store(&clone, "git+origin");
+    let mut named = Vec::new();
+    let mut waiting = |by: Option<&Holder>| named.push(by.cloned());
+    let taken = store
+        .lock(&holder("bo"), LOCK_TTL * 3, &mut waiting)
+        .await
+        .unwrap();
+    assert!(began.elapsed() >= LOCK_TTL, "taken over too soon");
+    assert!(taken.is_held());
+    assert_eq!(named, [Some(holder("ana"))]);
+}
+
+/// Holds rule 26.
+#[tokio::test]
+async fn of_several_racers_one_wins_and_a_renewed_lock_is_never_taken_over() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let stores: Vec<GitStore> = (0..3).map(|_| server.store(&clone, "git+origin")).collect();
+    let who = holder("same record");
+    let races = stores
+        .iter()
+        .map(|store| async { store.lock(&who, Duration::ZERO, &mut |_| {}).await.ok() });
+    let won = futures_util::future::join_all(races).await;
+    let winners: Vec<_> = won.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1);
+    let late = stores[0]
+        .lock(&holder("late"), LOCK_TTL * 2, &mut |_| {})
+        .await;
+    assert!(
+        matches!(late, Err(StoreError::Locked { .. })),
+        "{:?}",
+        late.err()
+    );
+    assert!(winners[0].is_held());
+    // Renewals leave nothing that a clone fetches.
+    let again = server.clone("again", &[]);
+    let fetched = git(&again, &["count-objects", "-v"]);
+    let all = git(&again, &["rev-list", "--all", "--objects"]);
+    assert!(!all.contains("aeroform-lock"), "{fetched} {all}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_only_branches_gets_a_branch_for_the_lock() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let hook = server.bare().join("hooks/update");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let only = "#!/bin/sh\ncase $1 in refs/heads/*) ;; *) echo no >&2; exit 1;; esac\n";
+    fs::write(&hook, only).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let (first, second) = (
+        server.store(&clone, "git+origin"),
+        server.store(&clone, "git+origin"),
+    );
+    let held = first
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await
+        .unwrap();
+    let refs = git(&server.bare(), &["for-each-ref", "--format=%(refname)"]);
+    assert!(refs.contains("refs/heads/aeroform-lock/shop"), "{refs}");
+    let refused = second
+        .lock(&holder("bo"), Duration::ZERO, &mut |_| {})
+        .await;
+    assert!(matches!(refused, Err(StoreError::Locked { .. })));
+    held.release().await.unwrap();
+    second
+        .lock(&holder("bo"), Duration::ZERO, &mut |_| {})
+        .await
+        .unwrap();
+}
+
+/// Holds rule 38.
+#[tokio::test]
+async fn a_foreign_host_is_refused_unless_a_variable_allows_it() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let there = format!("git+file://{}", server.bare().display());
+    let store = server.store(&clone, &there);
+    let refused = store.read().await;
+    assert!(
+        matches!(refused, Err(StoreError::Address(_))),
+        "{refused:?}"
+    );
+    let mut vars = variables(server.path());
+    vars.insert(
+        "AEROFORM_STATE_REMOTE".to_owned(),
+        there.strip_prefix("git+").unwrap().to_owned(),
+    );
+    let app = AppName::new("shop").unwrap();
+    let address = GitAddress::parse(&there, &app).unwrap();
+    let allowed = GitStore::new(
+        &Env::from_vars(vars),
+        server.path().join("xdg"),
+        clone,
+        address,
+        &app,
+    );
+    put(&allowed, "one", "first").await.unwrap();
+    assert_eq!(allowed.read().await.unwrap().text.as_deref(), Some("one"));
+}
