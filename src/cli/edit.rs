@@ -125,7 +125,10 @@ async fn run_edit(
     if args.plan_only {
         return after.plan_only(&shown).await;
     }
-    let begins = (command, session.lock_patience(args.apply_flags.lock_timeout));
+    let begins = (
+        command,
+        after.session.lock_patience(args.apply_flags.lock_timeout),
+    );
     let (session, journal) = (&after.session, &world.journal);
     if apply_flow::check_can_begin(context, &mut signals, session, journal, begins).await? {
         let run_context = after.run_context(&world);

@@ -35,10 +35,21 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
         }
         StateVerb::Rm {
             id, lock_timeout, ..
-        } => manual::remove_machine(context, &session, id, session.lock_patience(*lock_timeout)).await?,
+        } => {
+            manual::remove_machine(context, &session, id, session.lock_patience(*lock_timeout))
+                .await?
+        }
         StateVerb::Push {
             file, lock_timeout, ..
-        } => push(context, &session, file, session.lock_patience(*lock_timeout)).await?,
+        } => {
+            push(
+                context,
+                &session,
+                file,
+                session.lock_patience(*lock_timeout),
+            )
+            .await?
+        }
     }
     Ok(Exit::Done)
 }

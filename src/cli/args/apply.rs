@@ -30,7 +30,7 @@ pub struct ApplyFlags {
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,
     /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
-    #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub lock_timeout: Option<Duration>,
     /// Options of this plan.
     #[command(flatten)]
@@ -105,7 +105,7 @@ pub struct RefreshArgs {
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
     /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
-    #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub lock_timeout: Option<Duration>,
     /// What standard output holds.
     #[command(flatten)]

@@ -32,7 +32,7 @@ pub enum StateVerb {
         #[arg(value_name = "ID")]
         id: String,
         /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
-        #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
         lock_timeout: Option<Duration>,
         /// What standard output holds.
         #[command(flatten)]
@@ -43,7 +43,7 @@ pub enum StateVerb {
         /// The file that the apply saved
         file: PathBuf,
         /// How long to wait for the state's lock (30s, 5m); not at all by default, 90s for a state in git
-        #[arg(long, value_name = \"DURATION\", value_parser = parse_duration_flag)]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
         lock_timeout: Option<Duration>,
         /// What standard output holds.
         #[command(flatten)]
