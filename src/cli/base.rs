@@ -12,6 +12,7 @@ use super::manifest_pair::{self, ManifestPair};
 use super::manifests::{self, ManifestQuery, Manifests, Purpose};
 use super::project::{Project, SizeLimit, read_file};
 use super::session::{self, GivenState, Session};
+use super::state_place;
 use crate::core::fleet::Desired;
 use crate::core::plan::comparison::{StateCopy, not_compared_note, old_app_note, state_remarks};
 use crate::core::plan::{Comparison, Plan, PlanOf, Snapshot};
@@ -161,7 +162,7 @@ impl Base {
             BaseContent::App(base) => !is_same_app(base, desired),
             BaseContent::NoApp | BaseContent::Unreadable(_) => false,
         };
-        let store = session::state_store(context, &path);
+        let store = state_place::state_store(context, &path);
         let read = StoredState::read(&store, &desired.app, &desired.provider).await;
         match read {
             Ok(_) if !is_other => return,
@@ -327,5 +328,5 @@ fn in_one_line(failure: &Failure) -> String {
 /// The state file that the manifests name.
 fn state_of(read: &Manifests) -> Option<PathBuf> {
     let app = &read.loaded.desired.as_ref()?.app;
-    session::state_path(&read.project, app, &read.loaded.settings).ok()?
+    state_place::state_path(&read.project, app, &read.loaded.settings).ok()?
 }

@@ -17,7 +17,7 @@ use clap_complete::env::{EnvCompleter, Shells};
 use super::Context;
 use super::args::{self, GlobalFlags};
 use super::manifests::{self, Purpose};
-use super::session;
+use super::state_place;
 use crate::core::fleet::profile::PROVIDERS;
 use crate::core::fleet::{AppName, Desired, Known, MachineId};
 use crate::core::platform::{regions, sizes};
@@ -162,7 +162,7 @@ impl CompletionData {
         let Some(desired) = read.loaded.desired else {
             return Self::default();
         };
-        let path = session::state_path(&read.project, &desired.app, &read.loaded.settings);
+        let path = state_place::state_path(&read.project, &desired.app, &read.loaded.settings);
         let text = path
             .ok()
             .and_then(|path| read.project.read_data(&path?).ok()?);

@@ -49,6 +49,7 @@ mod session;
 mod show_config;
 mod stale_plan;
 mod state;
+mod state_place;
 mod status;
 mod unlock;
 mod validate;

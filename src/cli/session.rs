@@ -10,10 +10,11 @@ use super::codes;
 use super::fallback_manifests::{self, ManifestProblem};
 use super::manifests::{self, ManifestQuery, Manifests, Purpose, ValidManifests, Warnings};
 use super::project::Project;
+use super::state_place::{StatePlace, git_store, state_store};
 use crate::core::escape;
 use crate::core::fleet::profile::ProviderKind;
-use crate::core::fleet::{AppName, Desired, Known};
-use crate::core::manifest::{Settings, StateLocation, did_you_mean};
+use crate::core::fleet::{Desired, Known};
+use crate::core::manifest::did_you_mean;
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::plan::{Options, PlanMode, Requested};
 use crate::core::view::phrases::human_duration;
@@ -24,10 +25,7 @@ use crate::provider::Provider;
 use crate::provider::fly::{Access, AccessError, FlyProvider, HttpTransport};
 use crate::provider::local::{LocalConfig, LocalProvider};
 use crate::run::{Preview, RunContext, RunError, StoredState};
-use crate::store::{
-    EmptyStore, GitAddress, GitStore, Holder, LocalStore, LockStatus, StateLock, StateStore,
-    StoreError,
-};
+use crate::store::{EmptyStore, Holder, LockStatus, StateLock, StateStore};
 use crate::ui::{Failure, Signals, Ui};
 
 /// The state to plan from, if it is not that of `[state]`.
@@ -50,12 +48,6 @@ impl<'a> GivenState<'a> {
             Self::ByFlag(file) | Self::OfBase(file) => Some(file),
         }
     }
-}
-
-/// The store of a state file, shown relative to the user's folder and not to that of `-C`.
-pub(super) fn state_store(context: &Context<'_>, path: &Path) -> LocalStore {
-    let from = context.global.chdir.as_deref().unwrap_or(Path::new(""));
-    LocalStore::new(path.to_owned(), from.join(path).display().to_string())
 }
 
 /// Everything a verb works with.
@@ -548,67 +540,7 @@ pub(super) async fn lock_state(
     Ok(signals.or_interrupted(lock).await??)
 }
 
-/// Where `[state]` stores the state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum StatePlace {
-    /// In a file of the project.
-    File(PathBuf),
-    /// On a branch of a git remote.
-    Git(GitAddress),
-}
-
-impl StatePlace {
-    /// The place, from the settings.
-    pub(super) fn of(
-        project: &Project,
-        app: &AppName,
-        settings: &Settings,
-    ) -> Result<Self, Failure> {
-        match settings.state_location(app) {
-            StateLocation::Path(written) => {
-                let path = project.path(&written);
-                project.check_inside(&path)?;
-                Ok(Self::File(path))
-            }
-            StateLocation::Url(url) => {
-                let address = GitAddress::parse(&url, app).map_err(StoreError::from)?;
-                Ok(Self::Git(address))
-            }
-        }
-    }
-}
-
-/// The path of the state, if it is a file.
-pub(super) fn state_path(
-    project: &Project,
-    app: &AppName,
-    settings: &Settings,
-) -> Result<Option<PathBuf>, Failure> {
-    Ok(match StatePlace::of(project, app, settings)? {
-        StatePlace::File(path) => Some(path),
-        StatePlace::Git(_) => None,
-    })
-}
-
-/// The store of a state in git.
-pub(super) fn git_store(
-    context: &Context<'_>,
-    project: &Project,
-    app: &AppName,
-    address: &GitAddress,
-) -> Result<GitStore, Failure> {
-    let folder = project.folder();
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    Ok(GitStore::new(
-        context.env,
-        state_dir(context)?,
-        folder,
-        address.clone(),
-        app,
-    ))
-}
-
-fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
+pub(super) fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
     context.env.state_dir().ok_or_else(|| {
         Failure::new(
             codes::NO_HOME,

@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::git::PushRefusal;
+pub use crate::git::PushRefusal;
 
 /// Stores one app's state file.
 #[async_trait]

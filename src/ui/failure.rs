@@ -11,10 +11,9 @@ use crate::core::state::StateError;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::Label;
 use crate::core::view::{Style, json};
-use crate::git::PushRefusal;
 use crate::journal::JournalError;
 use crate::provider::{ErrorClass, ProviderError};
-use crate::store::StoreError;
+use crate::store::{PushRefusal, StoreError};
 
 /// Why a command failed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use aeroform::provider::codes as answers;
 use aeroform::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::run::{Preview, RunContext, RunRequest, RunResult};
 use aeroform::store::{
-    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -108,6 +108,7 @@ impl Process {
                 command: "apply".to_owned(),
                 since: env.now(),
                 run: None,
+                url: None,
             };
             let mut waiting = |_: Option<&Holder>| {};
             let store = &self.durable.store;
@@ -294,8 +295,13 @@ impl StateStore for Process {
         self.durable.store.read().await
     }
 
-    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
-        let write = self.durable.store.write(text, if_version);
+    async fn write(
+        &self,
+        text: &str,
+        if_version: &Version,
+        note: &WriteNote,
+    ) -> Result<Version, StoreError> {
+        let write = self.durable.store.write(text, if_version, note);
         self.pass_to_its_end(write).await
     }
 

@@ -14,7 +14,7 @@ use aeroform::journal::{
 };
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::store::{
-    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version,
+    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
 };
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -258,10 +258,15 @@ impl StateStore for Process {
         self.store.read().await
     }
 
-    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+    async fn write(
+        &self,
+        text: &str,
+        if_version: &Version,
+        note: &WriteNote,
+    ) -> Result<Version, StoreError> {
         self.live().await;
         let was = self.store.fired();
-        let done = self.store.write(text, if_version).await;
+        let done = self.store.write(text, if_version, note).await;
         if matches!(self.fault, Some((FaultPoint::Write(..), _))) && !was && self.store.fired() {
             self.strike();
             self.live().await;

@@ -102,6 +102,7 @@ fn holder() -> Holder {
         command: "apply".to_owned(),
         since: "2026-01-01T00:00:00Z".to_owned(),
         run: None,
+        url: None,
     }
 }
 
