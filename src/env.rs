@@ -145,14 +145,6 @@ impl Env {
             ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| self.var(name));
         Some(format!("{}/{}/actions/runs/{}", server?, repository?, run?))
     }
-
-    /// The applied commit, if a pipeline's variables name it.
-    pub fn commit(&self) -> Option<String> {
-        ["GITHUB_SHA", "CI_COMMIT_SHA"]
-            .iter()
-            .find_map(|name| self.var(name))
-            .map(str::to_owned)
-    }
 }
 
 fn random_bytes() -> Vec<u8> {

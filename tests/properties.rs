@@ -6,6 +6,8 @@
 
 #[path = "support/carried.rs"]
 mod carried;
+#[path = "properties/commit_order.rs"]
+mod commit_order;
 #[path = "properties/compared.rs"]
 mod compared;
 #[path = "properties/edits.rs"]

@@ -11,12 +11,14 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::args::ApplyFlags;
+use super::can_begin::check_can_begin;
 use super::codes;
 use super::consent::{self, Consent};
 use super::expected_plan;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
+use super::newest_state::check_newest;
 use super::refused_plan::{check_refusals, conflicting_run};
 use super::saved_plan::{ReviewedPlan, check_unused};
 use super::session::{self, Session};
@@ -33,7 +35,7 @@ use crate::core::view::terminal::questions::CONFIRM_WRITE;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::run::{self, AppLease, Preview, ReleaseWait, RunContext, lease_wait_cause, until_free};
-use crate::store::{Holder, StateLock, StoreError};
+use crate::store::{StateLock, StoreError};
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// How long to wait for another client's lease at least, whatever `--lock-timeout` says.
@@ -88,33 +90,6 @@ pub(super) async fn run(
     };
     let shown = work.preview(&mut signals).await?;
     work.run_flow(&mut signals, shown).await
-}
-
-/// Checks before anything is shown that a run can start: the state's lock is free, and state and journal are
-/// writable. Returns whether it waited for the lock.
-pub(super) async fn check_can_begin(
-    context: &Context<'_>,
-    signals: &mut Signals,
-    session: &Session,
-    journal: &dyn Journal,
-    (command, patience): (&'static str, Duration),
-) -> Result<bool, Failure> {
-    let me = session::holder(context, command, None);
-    let store = &*session.store;
-    let mut silent = |_: Option<&Holder>| {};
-    let at_once = store.lock(&me, Duration::ZERO, &mut silent);
-    let (lock, waited) = match signals.or_interrupted(at_once).await? {
-        Err(StoreError::Locked { .. }) if !patience.is_zero() => {
-            let lock = session::lock_state(context.ui, signals, store, &me, patience).await?;
-            (lock, true)
-        }
-        lock => (lock?, false),
-    };
-    let writable = store.can_write().await;
-    lock.release().await?;
-    writable?;
-    journal.can_write()?;
-    Ok(waited)
 }
 
 /// Edited manifests, and the preview that they were edited for.
@@ -174,6 +149,7 @@ impl ApplyFlow<'_> {
     async fn run_flow(&self, signals: &mut Signals, mut shown: Preview) -> Result<Exit, Failure> {
         let ui = self.context.ui;
         self.session.report_open_runs(ui, &shown).await?;
+        self.check_newest_state(signals, &shown).await?;
         self.check_plan_unused(&shown)?;
         if self.wait_for_releases(signals, &shown).await? {
             shown = self.preview(signals).await?;
@@ -259,6 +235,9 @@ impl ApplyFlow<'_> {
 
     async fn preview(&self, signals: &mut Signals) -> Result<Preview, Failure> {
         let flags = self.request.flags;
+        self.session
+            .history()
+            .set_fetch(!flags.recovery_flags.no_fetch);
         let requested = self.request.requested.clone();
         // A saved plan contains its own options; `--image` is compared with its image.
         let requested = match self.request.reviewed.applied() {
@@ -275,6 +254,20 @@ impl ApplyFlow<'_> {
         Ok(signals
             .or_interrupted(self.run_context().preview(&options))
             .await??)
+    }
+
+    /// Refuses a tracked state file that is older than that of its branch.
+    async fn check_newest_state(
+        &self,
+        signals: &mut Signals,
+        preview: &Preview,
+    ) -> Result<(), Failure> {
+        if self.request.flags.recovery_flags.no_fetch {
+            return Ok(());
+        }
+        let known = &preview.stored_state.known;
+        let checked = check_newest(self.context, self.session, known);
+        signals.or_interrupted(Box::pin(checked)).await?
     }
 
     /// Refuses a saved plan that was already applied.
@@ -504,6 +497,10 @@ impl ApplyFlow<'_> {
         run: RunId,
     ) -> Result<Exit, Failure> {
         let mut fresh = self.preview(signals).await?;
+        if self.waited.load(Ordering::Relaxed) {
+            // The other run may have published its state.
+            self.check_newest_state(signals, &fresh).await?;
+        }
         self.check_plan_unused(&fresh)?;
         self.check_no_conflicting_run(&fresh)?;
         self.check_no_new_release(&fresh)?;

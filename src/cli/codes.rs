@@ -244,6 +244,10 @@ codes! {
         "the Machines of group `…` have different CPUs, and fly.toml does not set them: …",
         "`scale memory` keeps the CPUs, but the Machines have different ones or their CPUs are unknown.",
         "Set both with `aeroform scale vm`.";
+    STATE_NOT_NEWEST "state_not_newest" Stale:
+        "`…` is not the newest state: branch `…` of `…` has serial …, this one has serial …",
+        "git tracks the state file, and the same file on its remote branch lists a run that this one does not: a job ran again, or the checkout is older than the last apply.",
+        "Check out the branch instead of the commit of the job, or pull; `--no-fetch` leaves the check out.";
     STALE_PLAN "stale_plan" Stale:
         "…",
         "The saved or shown plan differs from the current plan; each difference is a cause.",

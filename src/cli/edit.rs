@@ -6,6 +6,7 @@
 
 use super::apply_flow::{self, ApplyRequest};
 use super::args::EditFlags;
+use super::can_begin::check_can_begin;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
 use super::manifests::{self, ManifestQuery, Manifests, Purpose, Warnings};
@@ -130,7 +131,7 @@ async fn run_edit(
         after.session.lock_patience(args.apply_flags.lock_timeout),
     );
     let (session, journal) = (&after.session, &world.journal);
-    if apply_flow::check_can_begin(context, &mut signals, session, journal, begins).await? {
+    if check_can_begin(context, &mut signals, session, journal, begins).await? {
         let run_context = after.run_context(&world);
         shown = signals
             .or_interrupted(run_context.preview(&after.options))
@@ -174,6 +175,8 @@ impl BeforeEdit {
         read.check_names_app(context.global)?;
         let session = Session::from_manifests_before_edit(context, read.clone())?;
         session.check_provider_named(context)?;
+        let no_fetch = args.apply_flags.recovery_flags.no_fetch;
+        session.history().set_fetch(!no_fetch);
         let options = session::planner_options(
             &args.apply_flags.recovery_flags,
             PlanMode::Normal,

@@ -83,6 +83,7 @@ pub(super) fn fallback_manifests(
         },
         provider_named,
         has_image: problem.has_image,
+        files: left.settings_file.iter().cloned().collect(),
         settings_file: left.settings_file,
     })
 }

@@ -9,6 +9,7 @@ use super::codes;
 use super::fallback_manifests::ManifestProblem;
 use super::file_edits::FileEdits;
 use super::formats;
+use super::local_files::load_local_files;
 use super::manifest_pair::{self, ManifestPair, SettingsFile};
 use super::missing_fly_toml;
 use super::project::{Project, SizeLimit, read_file};
@@ -18,7 +19,7 @@ use crate::core::fleet::{Desired, GroupName, Region};
 use crate::core::manifest::codes::UNKNOWN_REGION;
 use crate::core::manifest::edit::{self, Edit, EditError};
 use crate::core::manifest::{
-    self, Diagnostics, Loaded, LocalFile, Overrides, PROVIDERS, Settings, Severity, SourceFile,
+    self, Diagnostics, Loaded, Overrides, PROVIDERS, Settings, Severity, SourceFile,
     SourceLocation, StateLocation,
 };
 use crate::core::state;
@@ -52,6 +53,8 @@ pub(super) struct ValidManifests {
     pub(super) has_image: bool,
     /// The settings file, if any.
     pub(super) settings_file: Option<PathBuf>,
+    /// Every file that the desired state comes from, existing or not.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Both files as read, and the overrides by flags and state.
@@ -65,6 +68,14 @@ struct ManifestTexts {
 }
 
 impl ManifestTexts {
+    /// Both manifests, and the files that fly.toml names.
+    fn files(&self, fly: &Path) -> Vec<PathBuf> {
+        let folder = fly.with_file_name("");
+        let named = self.overrides.files.keys().map(|path| folder.join(path));
+        let manifests = [fly.to_owned(), self.aeroform_path.clone()];
+        manifests.into_iter().chain(named).collect()
+    }
+
     fn load(&self) -> Loaded {
         let ours = self.aeroform_toml.as_ref().map(ManifestText::file);
         manifest::load(self.fly_toml.file(), ours, &self.overrides)
@@ -299,40 +310,6 @@ pub(super) fn unknown_provider_error(name: &str) -> Failure {
     Failure::new(codes::UNKNOWN_PROVIDER, message).hint(meant.unwrap_or_else(all))
 }
 
-/// Reads the files that fly.toml names, and which of them git ignores.
-fn load_local_files(
-    overrides: &mut Overrides,
-    project: &Project,
-    fly: &Path,
-    source: SourceFile<'_>,
-) {
-    overrides.files = local_files(project, fly, source);
-    let folder = fly.with_file_name("");
-    let ignored = overrides.files.iter().filter(|(written, found)| {
-        matches!(found, LocalFile::Content(_)) && project.is_ignored(&folder.join(written))
-    });
-    overrides.ignored = ignored.map(|(written, _)| written.clone()).collect();
-}
-
-/// The files that fly.toml names, relative to its folder and inside the project.
-fn local_files(
-    project: &Project,
-    fly: &Path,
-    source: SourceFile<'_>,
-) -> BTreeMap<String, LocalFile> {
-    let paths = manifest::referenced_files(source).into_iter();
-    paths
-        .map(|written| {
-            let found = match project.read_data(&fly.with_file_name("").join(&written)) {
-                Ok(Some(bytes)) => LocalFile::Content(bytes),
-                Ok(None) => LocalFile::Missing,
-                Err(failure) => LocalFile::Refused(failure.message),
-            };
-            (written, found)
-        })
-        .collect()
-}
-
 /// The Dockerfile next to fly.toml, for hints only; errors count as missing.
 fn dockerfile(project: &Project, fly: &Path) -> Option<String> {
     let bytes = project.read(&fly.with_file_name("Dockerfile")).ok()??;
@@ -532,6 +509,7 @@ impl Manifests {
         let failure = self.failure();
         match self.loaded.desired {
             Some(desired) if !self.loaded.diagnostics.has_errors() => Ok(ValidManifests {
+                files: self.texts.files(&self.fly_path),
                 project: self.project,
                 desired,
                 settings: self.loaded.settings,

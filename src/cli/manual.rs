@@ -15,7 +15,7 @@ use crate::core::plan::manual::{self, AdoptError};
 use crate::core::state;
 use crate::core::view::escape;
 use crate::observe::observe;
-use crate::run::{StoredState, state_note};
+use crate::run::{CommitHistory as _, StoredState, state_note};
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// Removes a Machine from the state; its id is ignored until it is imported.
@@ -32,7 +32,7 @@ pub(super) async fn remove_machine(
     let written = async {
         let there = session.load_state().await?;
         let (id, group, lineage) = find_known(&there.known, id_or_name)?;
-        let facts = run_facts(context, "state rm", lineage, &there);
+        let facts = run_facts(context, session, "state rm", lineage, &there).await;
         let next = manual::forget_machine(&there.known, &id, &facts);
         context.ui.mark_changing();
         session
@@ -121,7 +121,7 @@ pub(super) async fn import_machine(
         check_importable(&there.known, &machine)?;
         let lineage = observed.description.scope.clone();
         check_lineage(&there.known, &lineage, &session.desired)?;
-        let facts = run_facts(context, "import", lineage, &there);
+        let facts = run_facts(context, &session, "import", lineage, &there).await;
         let next = manual::adopt_machine(&there.known, &machine, &session.desired, &facts);
         context.ui.mark_changing();
         session
@@ -228,8 +228,9 @@ fn describe_machine(machine: &Machine, group: &GroupName) -> String {
     parts.join(" · ")
 }
 
-fn run_facts(
+async fn run_facts(
     context: &Context<'_>,
+    session: &Session,
     command: &str,
     lineage: Lineage,
     there: &StoredState,
@@ -241,7 +242,7 @@ fn run_facts(
         by: context.env.user(),
         command: command.to_owned(),
         outcome: "complete".to_owned(),
-        commit: context.env.commit(),
+        commit: session.history().applied().await,
         parent: there.digest.clone(),
         plan: None,
         release: None,

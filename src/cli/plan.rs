@@ -41,6 +41,10 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     if let Some(base) = &mut base {
         base.check_state(context, &mut session, flag).await;
     }
+    session.history().set_fetch(!args.recovery_flags.no_fetch);
+    if base.is_some() {
+        session.history().do_not_judge();
+    }
     let mode = if args.destroy {
         PlanMode::Destroy
     } else {

@@ -8,6 +8,7 @@ use super::Context;
 use super::args::{PlanOptions, RecoveryFlags, parse_steady};
 use super::codes;
 use super::fallback_manifests::{self, ManifestProblem};
+use super::git_history::GitHistory;
 use super::manifests::{self, ManifestQuery, Manifests, Purpose, ValidManifests, Warnings};
 use super::project::Project;
 use super::state_place::{StatePlace, git_store, state_store};
@@ -15,16 +16,14 @@ use crate::core::escape;
 use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{Desired, Known};
 use crate::core::manifest::did_you_mean;
-use crate::core::plan::codes::FLEET_VANISHED;
-use crate::core::plan::{Options, PlanMode, Requested};
+use crate::core::plan::{CommitRelations, Options, PlanMode, Requested};
 use crate::core::view::phrases::human_duration;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
-use crate::observe::ObserveError;
 use crate::provider::Provider;
 use crate::provider::fly::{Access, AccessError, FlyProvider, HttpTransport};
 use crate::provider::local::{LocalConfig, LocalProvider};
-use crate::run::{Preview, RunContext, RunError, StoredState};
+use crate::run::{Preview, RunContext, StoredState};
 use crate::store::{EmptyStore, Holder, LockStatus, StateLock, StateStore};
 use crate::ui::{Failure, Signals, Ui};
 
@@ -67,6 +66,8 @@ pub(super) struct Session {
     settings_file: Option<PathBuf>,
     /// Whether the manifests are valid.
     has_manifests: bool,
+    /// The commit of the manifests.
+    history: GitHistory,
 }
 
 impl Session {
@@ -121,6 +122,16 @@ impl Session {
     /// The path of the state that `[state]` names, if it is a file.
     pub(super) fn own_state(&self) -> Option<&Path> {
         self.own_state.as_deref()
+    }
+
+    /// The state, if it is a file.
+    pub(super) fn state_file(&self) -> Option<&Path> {
+        self.state_file.as_deref()
+    }
+
+    /// The commit of the manifests, and its history.
+    pub(super) fn history(&self) -> &GitHistory {
+        &self.history
     }
 
     /// The project of the manifests.
@@ -233,6 +244,7 @@ impl Session {
             provider_named,
             has_image,
             settings_file,
+            files,
         } = accepted;
         let own = StatePlace::of(&project, &desired.app, &settings);
         let (place, own) = match given {
@@ -244,6 +256,15 @@ impl Session {
                 (Some(own.clone()), Some(own))
             }
         };
+        let history = GitHistory::new(
+            context.env,
+            project.folder(),
+            files,
+            own.iter().chain(&place).map(|place| match place {
+                StatePlace::File(path) => path.clone(),
+                StatePlace::Git(address) => project.root().join(&address.path),
+            }),
+        );
         let store: Box<dyn StateStore> = match &place {
             None => Box::new(EmptyStore),
             Some(StatePlace::File(path)) => Box::new(state_store(context, path)),
@@ -261,6 +282,7 @@ impl Session {
             None => project.folder().to_owned(),
         };
         Ok(Self {
+            history,
             desired,
             store,
             own_state: file(own),
@@ -304,6 +326,7 @@ impl Session {
     /// Warns about unfinished runs in the journal, which may explain an unexpected plan. Only the holder of the
     /// lock closes them.
     pub(super) async fn report_open_runs(&self, ui: &Ui, preview: &Preview) -> Result<(), Failure> {
+        self.history.report(ui).await;
         let Some(last) = preview.open_runs.last() else {
             return Ok(());
         };
@@ -343,6 +366,7 @@ impl Session {
             store: &*self.store,
             journal,
             env: context.env,
+            commits: &self.history,
         }
     }
 
@@ -458,6 +482,8 @@ pub(super) fn planner_options(
     Options {
         mode,
         requested,
+        commits: CommitRelations::default(),
+        allow_older: flags.allow_older,
         accept_missing: flags.accept_missing,
         accept_unknown: flags.accept_unknown,
         take_over: flags.take_over,
@@ -549,34 +575,4 @@ pub(super) fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
         .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
         .hint("set one of them")
     })
-}
-
-impl From<RunError> for Failure {
-    fn from(error: RunError) -> Self {
-        match error {
-            RunError::State { error, place } => {
-                Self::from(error).cause(format!("it is in `{place}`"))
-            }
-            RunError::Store(error) => error.into(),
-            RunError::Observe(error) => error.into(),
-            RunError::Journal(error) => error.into(),
-            RunError::InvalidPlan(findings) => {
-                let bug = Self::bug("the plan does not pass its own check; nothing was changed");
-                findings.into_iter().fold(bug, Self::cause)
-            }
-            RunError::Offline => Self::bug("a plan made without the provider cannot be applied"),
-        }
-    }
-}
-
-impl From<ObserveError> for Failure {
-    fn from(error: ObserveError) -> Self {
-        match error {
-            ObserveError::Provider(error) => error.into(),
-            ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. } => {
-                Self::new(FLEET_VANISHED, error.to_string())
-                    .hint("this answer is not used for a plan; try again in a moment")
-            }
-        }
-    }
 }

@@ -247,6 +247,38 @@ impl OwnRepository {
         })
     }
 
+    /// The parent of a commit that has one, if it differs from it only in these files.
+    ///
+    /// # Errors
+    /// If git does not answer, or lacks one of their folders.
+    pub async fn parent_that_differs_only_in(
+        &self,
+        commit: &ObjectId,
+        files: &BTreeSet<PathBuf>,
+    ) -> Result<Option<ObjectId>, GitError> {
+        let args = git_args!["rev-list", "--parents", "--max-count=1", commit.as_str()];
+        let line = self.run_ok(args).await?.line();
+        let mut parents = line.split(' ').skip(1).filter_map(ObjectId::parse);
+        let (Some(parent), None) = (parents.next(), parents.next()) else {
+            return Ok(None);
+        };
+        let args = git_args![
+            "diff-tree",
+            "-r",
+            "-z",
+            "--name-only",
+            "--no-renames",
+            parent.as_str(),
+            commit.as_str(),
+        ];
+        // In a history without files their folders are fetched.
+        let output = self.run_network(args).await?;
+        let mut changed = output.stdout.split(|byte| *byte == 0);
+        let is_listed =
+            |name: &[u8]| name.is_empty() || files.contains(Path::new(OsStr::from_bytes(name)));
+        Ok(changed.all(is_listed).then_some(parent))
+    }
+
     /// The blob at a path of a commit.
     ///
     /// # Errors

@@ -201,15 +201,23 @@ impl WorkTree {
     /// The path of a file relative to the top folder, as commits name it; `None` outside of the work tree.
     pub fn path_inside(&self, file: &Path) -> Option<PathBuf> {
         let root = self.root.canonicalize().ok()?;
-        let folder = file
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        // The file itself may be missing, but not its folder.
-        let resolved = file.canonicalize().or_else(|_| {
-            let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
-            Ok::<_, std::io::Error>(folder.join(file.file_name().unwrap_or_default()))
+        // The file and its folders may be missing: the nearest folder that exists decides.
+        let resolved = file.ancestors().find_map(|existing| {
+            let here = existing.as_os_str().is_empty().then(|| Path::new("."));
+            let folder = here.unwrap_or(existing).canonicalize().ok()?;
+            let missing = file.strip_prefix(existing).ok()?;
+            Some(if missing.as_os_str().is_empty() {
+                folder
+            } else {
+                folder.join(missing)
+            })
         });
-        let inside = resolved.ok()?.strip_prefix(&root).ok()?.to_owned();
+        let resolved = resolved?;
+        let mut parts = resolved.components();
+        if parts.any(|part| part == std::path::Component::ParentDir) {
+            return None;
+        }
+        let inside = resolved.strip_prefix(&root).ok()?.to_owned();
         let in_git = inside.components().any(|part| part.as_os_str() == ".git");
         (!in_git).then_some(inside)
     }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::commit_history::CommitHistory;
 use crate::core::fleet::{
     AppName, Description, Desired, Known, Machine, Observed, Release, ReleaseStatus, RunId,
 };
-use crate::core::plan::{Finding, Options, Plan, SavedPlan, check, plan};
+use crate::core::plan::{
+    CommitRelations, Finding, Options, Plan, SavedPlan, check, commits_to_compare, plan,
+};
 use crate::core::state::{self, StateError};
 use crate::env::Env;
 use crate::journal::{Journal, JournalError, OpenRun, RunStatus};
@@ -24,8 +27,10 @@ pub struct RunContext<'a> {
     pub store: &'a dyn StateStore,
     /// The journal.
     pub journal: &'a dyn Journal,
-    /// Clock, user, commit.
+    /// Clock and user.
     pub env: &'a Env,
+    /// The commit of the manifests.
+    pub commits: &'a dyn CommitHistory,
 }
 
 /// The state as read.
@@ -54,6 +59,8 @@ pub struct Preview {
     pub registered_releases: BTreeMap<String, RunId>,
     /// The reviewed saved plan, if one is applied.
     pub reviewed_plan: Option<SavedPlan>,
+    /// The manifests' commit as compared with those of other runs.
+    pub commits: CommitRelations,
 }
 
 /// A release that one of our runs left in progress.
@@ -140,6 +147,8 @@ impl RunContext<'_> {
         let registered = self.journal.releases(&observed.description.scope)?;
         let mut options = options.clone();
         options.now = Some(self.env.unix_now());
+        let others = commits_to_compare(&remembered.known, &observed);
+        options.commits = self.commits.relations(&others).await;
         adopt_own_runs(&mut options, &open_runs, &registered);
         open_runs.retain(|open| open.row.serial >= remembered.known.serial);
         let plan = plan(self.desired, &remembered.known, Some(&observed), &options);
@@ -150,6 +159,7 @@ impl RunContext<'_> {
             open_runs,
             registered_releases: registered,
             reviewed_plan: None,
+            commits: options.commits,
         })
     }
 
@@ -157,6 +167,7 @@ impl RunContext<'_> {
     pub fn replan(&self, at: &Preview, options: &Options) -> Result<Preview, RunError> {
         let mut options = options.clone();
         options.now = Some(self.env.unix_now());
+        options.commits = at.commits.clone();
         if let Some(observed) = &at.observed {
             let open = self.open_runs(&observed.description)?;
             adopt_own_runs(&mut options, &open, &at.registered_releases);
@@ -274,6 +285,7 @@ impl Preview {
             open_runs: Vec::new(),
             registered_releases: BTreeMap::new(),
             reviewed_plan: None,
+            commits: CommitRelations::default(),
         })
     }
 }

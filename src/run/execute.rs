@@ -78,7 +78,7 @@ impl RunContext<'_> {
             plan: SavedPlan::of(&preview.plan).to_json(),
         };
         let left = Box::pin(self.end_unfinished_release(preview, true)).await;
-        let commit = self.env.commit();
+        let commit = self.commits.applied().await;
         let job = RunInput {
             plan: &preview.plan,
             desired: self.desired,
@@ -99,7 +99,9 @@ impl RunContext<'_> {
         report
             .remarks
             .extend(left.filter(|_| report.release.is_none()));
-        Ok(self.publish(preview, request, lineage, report).await)
+        Ok(self
+            .publish(preview, request, (lineage, commit), report)
+            .await)
     }
 
     /// Writes the state and closes the run in the journal.
@@ -107,10 +109,10 @@ impl RunContext<'_> {
         &self,
         preview: &Preview,
         request: &RunRequest<'_>,
-        lineage: &Lineage,
+        (lineage, commit): (&Lineage, Option<String>),
         report: Report,
     ) -> RunResult {
-        let next = self.next_state(preview, request, lineage, &report);
+        let next = self.next_state(preview, request, (lineage, commit), &report);
         let (state, spill) = if next == preview.stored_state.known {
             (StateOutcome::Unchanged, None)
         } else {
@@ -159,7 +161,7 @@ impl RunContext<'_> {
         &self,
         preview: &Preview,
         request: &RunRequest<'_>,
-        lineage: &Lineage,
+        (lineage, commit): (&Lineage, Option<String>),
         report: &Report,
     ) -> Known {
         let outcome = end(report, &StateOutcome::Unchanged, preview, request.command);
@@ -170,7 +172,7 @@ impl RunContext<'_> {
             by: self.env.user(),
             command: request.command.to_owned(),
             outcome: outcome.record().to_owned(),
-            commit: self.env.commit(),
+            commit,
             parent: preview.stored_state.digest.clone(),
             plan: preview.reviewed_plan.as_ref().map(SavedPlan::digest),
             release: report.release.as_ref().map(|release| release.version),

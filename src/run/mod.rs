@@ -5,12 +5,14 @@
 //! [`crate::apply`]. Start at [`RunContext::preview`], then [`Preview`] and [`RunContext::execute`].
 
 mod app_lease;
+mod commit_history;
 mod context;
 mod execute;
 mod release_wait;
 mod state_note;
 
 pub use app_lease::{AppLease, lease_wait_cause, until_free};
+pub use commit_history::{CommitHistory, NoCommits};
 pub use context::{Preview, RunContext, RunError, StoredState, UnfinishedRelease};
 pub use execute::{RunRequest, RunResult, UnpublishedState};
 pub use release_wait::{ReleaseWait, wait_for_releases};

@@ -111,7 +111,8 @@ impl RunContext<'_> {
 
 impl Preview {
     /// Another client's run that the state does not list, with its Machines that this plan would change or
-    /// destroy. Runs with the same desired state, and runs in `adopted`, are ignored.
+    /// destroy. Runs with the same desired state, runs of our commit or its ancestors, and runs in `adopted`, are
+    /// ignored.
     pub fn conflicting_run(&self, adopted: &[RunId]) -> Option<(&AdoptedRun, Vec<&MachineId>)> {
         let observed = self.observed.as_ref()?;
         let own = |run: &RunId| self.open_runs.iter().any(|open| open.row.run == *run);
@@ -133,7 +134,9 @@ impl Preview {
                 (changes && theirs).then_some(&machine.id)
             });
             let changed: Vec<&MachineId> = changed.collect();
+            // A descendant of its commit does not undo it.
             let undone = !changed.is_empty()
+                && !adopted_run.is_ancestor
                 && !own(&adopted_run.run)
                 && !adopted.contains(&adopted_run.run);
             undone.then_some((adopted_run, changed))

@@ -338,6 +338,11 @@ impl Ui {
         self.drawing.store(drawn, Ordering::Relaxed);
     }
 
+    /// Whether `-v` is given.
+    pub fn is_verbose(&self) -> bool {
+        self.loudness == Loudness::Verbose
+    }
+
     /// Prints a warning.
     pub fn warn(&self, message: &str) {
         let line = Line::new(0).push(Label::Warning, "warning:").plain(" ");

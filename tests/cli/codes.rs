@@ -174,6 +174,7 @@ async fn every_code_of_a_verb_is_provoked() {
             &["scale", "vm", "shared-cpu-2x", "-g", "web"],
         ),
         crate::fly::different_sizes(code),
+        crate::commit_order::not_newest(code),
     ];
     assert_all_provoked(
         verbs::ALL,

@@ -9,6 +9,7 @@ mod checkouts;
 mod clients;
 mod codes;
 mod commands;
+mod commit_order;
 mod completions;
 mod concurrent_applies;
 mod docs;

@@ -99,6 +99,7 @@ impl Process {
             store: self,
             journal: self,
             env: &env,
+            commits: &aeroform::run::NoCommits,
         };
         let work = async {
             let holder = Holder {

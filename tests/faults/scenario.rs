@@ -272,6 +272,7 @@ impl DurableState {
             store: &self.store,
             journal: &self.journal,
             env: &self.env,
+            commits: &aeroform::run::NoCommits,
         }
     }
 

@@ -31,6 +31,7 @@ fn every_code_of_a_plan_is_provoked() {
         rollouts(),
         unreadable::provoked(),
         vec![crate::volumes::forked()],
+        crate::commit_order::provoked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

@@ -6,6 +6,7 @@
 mod changes;
 mod check;
 mod codes;
+mod commit_order;
 mod comparison;
 mod cost;
 mod counts;

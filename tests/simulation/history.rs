@@ -291,6 +291,7 @@ impl SimulationHistory {
             store: &self.story.store,
             journal: &journal,
             env: &env,
+            commits: &aeroform::run::NoCommits,
         };
         match run_context.preview(&Options::default()).await {
             Ok(preview) => Some(preview.plan),

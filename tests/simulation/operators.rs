@@ -195,6 +195,7 @@ impl Operator {
             store: &crashing_store,
             journal: &journal,
             env: &self.env,
+            commits: &aeroform::run::NoCommits,
         };
         match self.run_steps(story, run_context, manner, cancel).await {
             Ok(end) | Err(end) => end,

@@ -161,6 +161,8 @@ pub(crate) struct PlanFixture {
     pub(crate) known: Known,
     pub(crate) observed: Observed,
     created_count: u32,
+    /// The commit that runs name.
+    pub(crate) commit: Option<String>,
     runs: u32,
     /// The Machines as they were when the run began.
     snapshot: BTreeMap<MachineId, Machine>,
@@ -197,6 +199,7 @@ impl PlanFixture {
                 unreadable: Vec::new(),
             },
             created_count: 0,
+            commit: None,
             runs: 0,
             snapshot: BTreeMap::new(),
             volumes: false,
@@ -286,7 +289,7 @@ impl PlanFixture {
             by: "ana".to_owned(),
             command: "apply".to_owned(),
             outcome: "complete".to_owned(),
-            commit: None,
+            commit: self.commit.clone(),
             parent: None,
             plan: None,
             release: None,
@@ -309,6 +312,7 @@ impl PlanFixture {
             serial: Some(self.known.serial + 1),
             run: Some(run.clone()),
             desired: Some(desired.digest(&lineage)),
+            commit: self.commit.clone(),
             protect: group.is_some_and(|g| g.protect),
             ..Stamps::default()
         };

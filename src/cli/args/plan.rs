@@ -43,6 +43,12 @@ pub struct RecoveryFlags {
     /// Adopt the Machines of this run, which the state does not list
     #[arg(long, value_name = "RUN", value_parser = parse_run_id)]
     pub adopt_run: Vec<RunId>,
+    /// Apply this commit although a newer one is applied
+    #[arg(long)]
+    pub allow_older: bool,
+    /// Do not fetch from the git remote: neither missing commits nor the newest state
+    #[arg(long)]
+    pub no_fetch: bool,
 }
 
 /// `aeroform plan`.

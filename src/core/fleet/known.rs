@@ -117,6 +117,11 @@ pub struct RunRecord {
     /// The applied commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The digest of the desired state that it applied, as in the stamps of its Machines; [`Self::NOTHING`] for a
+    /// destroy of the app. None for a run that applied no manifests or changed no Machine to what an earlier run
+    /// wanted, and in states before format 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<String>,
     /// The digest of the saved plan that it applied; that plan cannot be applied again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -125,6 +130,8 @@ pub struct RunRecord {
 impl RunRecord {
     /// The outcome of a run that did not write the state and whose changes another run adopted.
     pub const TAKEN_OVER: &str = "taken over";
+    /// The desired state of a destroy of the app.
+    pub const NOTHING: &str = "nothing";
 
     /// Whether another run adopted its changes, so that its own observations are unknown.
     pub fn is_taken_over(&self) -> bool {

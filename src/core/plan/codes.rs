@@ -23,6 +23,18 @@ codes! {
         "…, but is not in the state (state at serial …, run at serial …)",
         "Somebody applied from another copy of the state.",
         "Get the state that contains the run, or adopt its changes with `--adopt-run`.";
+    OLDER_COMMIT "older_commit" Stale:
+        "this commit is … commits behind …, which run … applied",
+        "A job of an older commit runs again, or a checkout is old: the plan would revert what newer commits want.",
+        "To go back, apply a new commit that reverts the later ones (`git revert`); `--allow-older` applies this one as it is.";
+    DIVERGED_COMMIT "diverged_commit" Warning:
+        "run … applied commit …, which is on another branch…",
+        "Neither commit is an ancestor of the other: a squash merge after an apply from the branch, another release branch, or a plan of a branch.",
+        "Check that the plan does not revert what only the other branch has.";
+    COMMIT_ORDER_UNKNOWN "commit_order_unknown" Warning:
+        "cannot compare this commit with …, which run … applied…",
+        "Without git, a work tree or a connection to its remote, or after a rebase, it is unknown which of two commits is newer.",
+        "Check that the checkout is not older than what runs.";
     MAX_DESTROY "max_destroy" Refused:
         "… would be destroyed, but `[policy] max_destroy` allows … of …",
         "The plan destroys more Machines at once than the policy allows.",

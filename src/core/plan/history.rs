@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::approval::{RequiredApproval, required_approval};
 use super::codes;
+use super::commits::{CommitRelation, short_commit};
 use super::members::{Fleet, Member};
 use super::notes::{format_ids, format_machine_count, note};
 use super::options::{Options, PlanMode};
-use super::types::{AdoptedRun, Note, UnlistedRun};
+use super::types::{AdoptedRun, Note, Plan, UnlistedRun};
 use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 
 /// The result of the check.
@@ -179,6 +181,7 @@ struct UnrecordedRun<'a> {
     serial: u64,
     by: Option<&'a str>,
     commit: Option<&'a str>,
+    desired: Option<&'a str>,
     same_desired: bool,
     updated_known: bool,
     machines: Vec<&'a MachineId>,
@@ -203,6 +206,7 @@ fn check_unrecorded_runs(
             serial,
             by: stamps.by.as_deref(),
             commit: stamps.commit.as_deref(),
+            desired: stamps.desired.as_deref(),
             same_desired: true,
             updated_known: false,
             machines: Vec::new(),
@@ -224,7 +228,11 @@ fn check_unrecorded_runs(
             known.serial,
             facts.serial,
         );
+        let is_ancestor = facts
+            .commit
+            .is_some_and(|commit| options.commits.includes(commit));
         let accepted = known.serial == 0
+            || is_ancestor
             || facts.same_desired
             || !facts.updated_known
             || options.own_runs.contains(run)
@@ -235,6 +243,8 @@ fn check_unrecorded_runs(
                 serial: facts.serial,
                 by: facts.by.map(str::to_owned),
                 commit: facts.commit.map(str::to_owned),
+                desired: facts.desired.map(str::to_owned),
+                is_ancestor,
             };
             let about = note(codes::UNRECORDED_RUN, what)
                 .with_hint("its changes are adopted into the state");
@@ -244,9 +254,17 @@ fn check_unrecorded_runs(
                 run: run.clone(),
                 machines: facts.machines.into_iter().cloned().collect(),
             });
+            let mut hint = unrecorded_run_hint(run);
+            if facts
+                .commit
+                .and_then(|commit| options.commits.relation(commit))
+                == Some(CommitRelation::Unknown)
+            {
+                hint.push_str(&unknown_commit_hint(options));
+            }
             history
                 .refusals
-                .push(note(codes::STATE_BEHIND, what).with_hint(unrecorded_run_hint(run)));
+                .push(note(codes::STATE_BEHIND, what).with_hint(hint));
         }
     }
 }
@@ -256,6 +274,45 @@ pub fn unrecorded_run_hint(run: &RunId) -> String {
     format!(
         "get the state file that contains it (`git pull`), or adopt its changes with `--adopt-run {run}`"
     )
+}
+
+/// Names every flag in one hint if the runs are to be adopted: their ids, and what the plan needs besides a
+/// confirmation.
+pub(super) fn name_all_flags(plan: &mut Plan) {
+    let [first, others @ ..] = plan.unlisted_runs.as_slice() else {
+        return;
+    };
+    let needed = RequiredApproval {
+        confirm: false,
+        ..required_approval(plan)
+    };
+    let mut flags: Vec<String> = others
+        .iter()
+        .map(|other| format!("--adopt-run {}", other.run))
+        .collect();
+    if !needed.is_empty() {
+        flags.push(needed.flags());
+    }
+    if flags.is_empty() {
+        return;
+    }
+    let flags = flags.join(" ");
+    let one = format!("`--adopt-run {}`", first.run);
+    let all = format!("`--adopt-run {} {flags}`", first.run);
+    let behind = plan.refusals.iter_mut();
+    let mut behind = behind.filter(|refusal| refusal.code == codes::STATE_BEHIND.name());
+    if let Some(hint) = behind.next().and_then(|refusal| refusal.hint.as_mut()) {
+        *hint = hint.replace(&one, &all);
+    }
+    // The first one names them all.
+    behind.for_each(|refusal| refusal.hint = None);
+}
+
+/// Says that a run of an older commit would have been adopted.
+fn unknown_commit_hint(options: &Options) -> String {
+    let because = options.commits.unknown_because.as_deref();
+    let because = because.map_or(String::new(), |because| format!(" ({because})"));
+    format!("; whether its commit is older than this one is unknown{because}")
 }
 
 /// The runs in the state.
@@ -278,9 +335,4 @@ pub(super) fn newer_run<'a>(
     let (run, serial) = (machine.stamps.run.as_ref()?, machine.stamps.serial?);
     let unseen = serial > known.serial || serial == known.serial && known.run.as_ref() != Some(run);
     (unseen && !recorded.contains(run)).then_some((run, serial))
-}
-
-/// A shortened commit.
-fn short_commit(commit: &str) -> String {
-    commit.chars().take(12).collect()
 }

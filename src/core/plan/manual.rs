@@ -51,7 +51,7 @@ pub fn forget_machine(known: &Known, id: &MachineId, facts: &RunInfo) -> Known {
     next.configs.retain(|digest, _| named.contains(digest));
     next.computed_fields
         .retain(|digest, _| named.contains(digest));
-    list_run(next, known, facts)
+    list_run(next, known, facts, None)
 }
 
 /// Checks whether this Machine can be adopted.
@@ -93,5 +93,5 @@ pub fn adopt_machine(
         .and_then(|launch| LaunchId::new(launch).ok())
         .filter(|launch| ours && machine.name.matches_launch(launch));
     record_machine(&mut next, machine, &group, &sent, launch, None);
-    list_run(next, known, facts)
+    list_run(next, known, facts, None)
 }

@@ -15,6 +15,7 @@ mod branch;
 mod change;
 mod check;
 pub mod codes;
+mod commits;
 pub mod comparison;
 mod cost;
 mod decision;
@@ -46,6 +47,7 @@ mod planner;
 mod ports;
 mod provenance;
 mod reconcile;
+mod records;
 mod refresh;
 pub mod releases;
 mod removal_order;
@@ -74,6 +76,9 @@ pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_
 pub use branch::{Branch, ReplaceFallback, Successor};
 pub use change::{ReplaceHalf, Verb};
 pub use check::{Finding, check};
+pub use commits::{
+    CHANGES, CommitRelation, CommitRelations, base_commit, commits_to_compare, short_commit,
+};
 pub use comparison::{BaseComparison, Comparison, DroppedChange, PlanOf, Snapshot};
 pub use event::{Event, InFlight, StepEvent, Unconfirmed};
 pub use excess::{Excess, ExcessKind};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::{ReplaceFallback, Successor};
 use super::options::PlanMode;
-use super::types::{Action, AdoptedRun, Change, Outcome, Plan, Removal, StepResult};
+use super::types::{Action, AdoptedRun, Change, Outcome, Plan, Removal, StepId, StepResult};
 use super::{history, pending_creates, placement, releases, unproven};
 use crate::core::fleet::{
     ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
@@ -92,6 +92,7 @@ pub fn next_state(
                 command: "apply".to_owned(),
                 outcome: RunRecord::TAKEN_OVER.to_owned(),
                 commit: adopted.commit.clone(),
+                desired: adopted.desired.clone(),
                 plan: None,
             }),
     );
@@ -121,11 +122,34 @@ pub fn next_state(
     } else {
         releases::after_run(known, plan, results, release)
     };
-    list_run(next, known, facts)
+    let desired = match plan.mode {
+        PlanMode::Normal => Some(plan.desired.clone()),
+        PlanMode::Destroy => Some(RunRecord::NOTHING.to_owned()),
+        PlanMode::RefreshOnly => None,
+    };
+    // A run that only confirms what an earlier one wanted does not take its place in the order of commits.
+    let before = next.runs.iter().rev().find_map(|run| run.desired.as_ref());
+    let confirms = before == desired.as_ref() && !changed_machines(plan, results);
+    list_run(next, known, facts, desired.filter(|_| !confirms))
 }
 
-/// The next serial of a changed state, with the run that changed it.
-pub(super) fn list_run(mut next: Known, known: &Known, facts: &RunInfo) -> Known {
+/// Whether the run changed a Machine.
+fn changed_machines(plan: &Plan, results: &[StepResult]) -> bool {
+    let destroyed = |(id, change): (StepId, &Change)| {
+        let result = results.get(id.0 as usize);
+        matches!(change.action, Action::Destroy { .. })
+            && result.is_some_and(|result| result.outcome == Outcome::Done)
+    };
+    left_stamps(plan, results) || plan.changes().any(destroyed)
+}
+
+/// The next serial of a changed state, with the run that changed it and the digest of what it wanted.
+pub(super) fn list_run(
+    mut next: Known,
+    known: &Known,
+    facts: &RunInfo,
+    desired: Option<String>,
+) -> Known {
     next.serial = known.serial.saturating_add(1);
     next.run = Some(facts.run.clone());
     next.parent.clone_from(&facts.parent);
@@ -137,6 +161,7 @@ pub(super) fn list_run(mut next: Known, known: &Known, facts: &RunInfo) -> Known
         command: facts.command.clone(),
         outcome: facts.outcome.clone(),
         commit: facts.commit.clone(),
+        desired,
         plan: facts.plan.clone(),
     });
     keep_last(&mut next.runs, RUNS_KEPT);
@@ -167,6 +192,8 @@ fn encountered_runs(
                 serial,
                 by: machine.stamps.by.clone(),
                 commit: machine.stamps.commit.clone(),
+                desired: machine.stamps.desired.clone(),
+                is_ancestor: false,
             });
         }
     }

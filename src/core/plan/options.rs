@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::commits::CommitRelations;
 use super::requested::Requested;
 use crate::core::fleet::RunId;
 
@@ -25,6 +26,10 @@ pub enum PlanMode {
 
 /// Options from flags, never from files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one per flag, and any of them may be given"
+)]
 pub struct Options {
     /// The goal.
     pub mode: PlanMode,
@@ -36,6 +41,10 @@ pub struct Options {
     pub take_over: bool,
     /// Runs to adopt although the state does not list them (rule 12).
     pub adopt_runs: BTreeSet<RunId>,
+    /// The planned commit as compared with those of other runs.
+    pub commits: CommitRelations,
+    /// Apply a commit that is older than what runs (rule 12).
+    pub allow_older: bool,
     /// The current time in seconds since 1970, if known; it decides whether a release counts as in progress.
     pub now: Option<i64>,
     /// Runs in this host's journal; adopted without a flag (rule 12).

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::commits;
 use super::cost;
 use super::decision::GroupDecision;
 use super::desired_digest;
@@ -21,6 +22,7 @@ use super::pace;
 use super::placement;
 use super::provenance::{self, Provenance};
 use super::reconcile::{self, to_count};
+use super::records;
 use super::refresh;
 use super::releases;
 use super::rollout;
@@ -36,7 +38,7 @@ use super::volumes::{self, VolumeAllocator};
 use crate::core::code::Code;
 use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
-    Capabilities, Desired, DesiredGroup, GroupName, Known, MachineId, Observed, Region,
+    Capabilities, Desired, DesiredGroup, GroupName, Known, MachineId, Observed, Region, RunId,
 };
 
 /// Makes the plan. Without an observation it uses the state alone. Pure: the same facts give the same plan, in
@@ -56,6 +58,9 @@ pub fn plan(
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
     let desired = &*options.requested.override_strategy(desired);
+    let older_runs = observed
+        .map(|observed| commits::runs_of_ancestors(known, observed, options))
+        .unwrap_or_default();
     let mut fleet = members::join_fleet(desired, known, observed, &digest);
     options.requested.mark_excluded(&mut fleet);
     if observed.is_some() {
@@ -86,7 +91,7 @@ pub fn plan(
     options
         .requested
         .apply_clone_source(&mut order.steps, &fleet);
-    releases::mark_reverts(&mut order.steps, known, observed, &fleet.drift);
+    releases::mark_reverts(&mut order.steps, known, observed, &fleet.drift, &older_runs);
     let paces = pace::Paces::of(&order.steps, &order.pools, options);
     let groups = group_changes(&decisions, &order.steps, &paces, options, capabilities);
     let facts = Facts {
@@ -98,13 +103,14 @@ pub fn plan(
         fleet: &fleet,
         decisions: &decisions,
         steps: &order.steps,
+        older_runs: &older_runs,
     };
     let history = observed.map(|observed| facts.unrecorded(observed, &digest));
     let history = history.unwrap_or_default();
     let rollout = (lineage, options.requested.release_command);
     let rollout = rollout::check_rollout(&order.steps, desired, known, &decisions, rollout);
     let remarks = facts.join_remarks(history.before, rollout, history.after);
-    Plan {
+    let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
         provider: desired.provider.clone(),
@@ -123,7 +129,7 @@ pub fn plan(
             releases::planned_release(desired, known, observed, &decisions, options.mode)
         }),
         newest_release: releases::newest_release(known, observed),
-        unseen_release: releases::unseen(&order.steps, known, observed, &fleet.drift),
+        unseen_release: releases::unseen(&order.steps, known, observed, &fleet.drift, &older_runs),
         at_least_ms: paces.at_least_ms(&groups),
         expected_machines: expected_machines(&decisions, &groups),
         adopted_runs: history.adopted_runs,
@@ -140,7 +146,12 @@ pub fn plan(
         warnings: remarks.warnings,
         refusals: remarks.refusals,
         records: remarks.records,
+    };
+    if let Some(observed) = observed {
+        commits::judge_order(&mut plan, known, observed, options);
     }
+    history::name_all_flags(&mut plan);
+    plan
 }
 
 fn sorted_drift(mut drift: Vec<Drift>) -> Vec<Drift> {
@@ -158,6 +169,8 @@ struct Facts<'p, 'a> {
     fleet: &'p Fleet<'a>,
     decisions: &'p BTreeMap<GroupName, GroupDecision<'a>>,
     steps: &'p [Step],
+    /// Unrecorded runs of our commit or its ancestors.
+    older_runs: &'p BTreeSet<RunId>,
 }
 
 /// Runs that the state does not list.
@@ -197,7 +210,7 @@ impl Facts<'_, '_> {
             history.adopted_runs.into_iter().unzip();
         records.extend(history::lineage_change_note(known, observed));
         UnrecordedRuns {
-            provenance: provenance::find_provenance(fleet, observed, options),
+            provenance: provenance::find_provenance(fleet, observed, options, self.older_runs),
             adopted_runs,
             unlisted_runs: history.unlisted_runs,
             before: Remarks {
@@ -245,7 +258,7 @@ impl Facts<'_, '_> {
 
     fn records(&self) -> Remarks {
         Remarks {
-            records: record_notes(self.desired, self.known, self.fleet, self.options),
+            records: records::record_notes(self.desired, self.known, self.fleet, self.options),
             ..Remarks::default()
         }
     }
@@ -348,67 +361,6 @@ fn exposed_secrets_warning(known: &Known) -> Option<Note> {
         )
         .with_hint("rotate the secret, and set the new one with `fly secrets set`")
     })
-}
-
-/// State changes without a step.
-fn record_notes(
-    desired: &Desired,
-    known: &Known,
-    fleet: &Fleet<'_>,
-    options: &Options,
-) -> Vec<Note> {
-    let mut found = Vec::new();
-    if options.mode == PlanMode::Destroy {
-        return found;
-    }
-    if known.configs_with_cleartext > 0 {
-        let configs = match known.configs_with_cleartext {
-            1 => "1 config in the state has a secret in cleartext".to_owned(),
-            n => format!("{n} configs in the state have a secret in cleartext"),
-        };
-        found.push(note(
-            codes::SECRETS_IN_STATE,
-            format!("{configs}: an apply replaces it with a hash"),
-        ));
-    }
-    for (name, group) in &desired.groups {
-        let was_protected = known.protected_groups.contains(name)
-            || desired
-                .moved
-                .iter()
-                .any(|m| m.to == *name && known.protected_groups.contains(&m.from));
-        let exists = fleet.members.contains_key(name);
-        match (group.protect, was_protected) {
-            (true, false) if exists => {
-                found.push(
-                    note(codes::PROTECTS, format!("group `{name}` becomes protected"))
-                        .for_group(name),
-                );
-            }
-            (false, true) => found.push(
-                note(
-                    codes::UNPROTECTS,
-                    format!("group `{name}` is no longer protected"),
-                )
-                .for_group(name),
-            ),
-            (true, _) | (false, false) => {}
-        }
-    }
-    for name in known
-        .protected_groups
-        .iter()
-        .filter(|name| !desired.groups.contains_key(*name))
-    {
-        let moved = desired.moved.iter().any(|m| m.from == *name);
-        if !moved && !fleet.members.contains_key(name) {
-            found.push(note(
-                codes::UNPROTECTS,
-                format!("group `{name}` no longer exists, so its protection ends"),
-            ));
-        }
-    }
-    found
 }
 
 fn group_changes(

@@ -2,7 +2,7 @@
 //!
 //! Only messages and approvals depend on it, not what happens to a Machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,8 @@ pub struct Provenance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProvenanceSource {
-    /// This host's journal has the run, or the state has the pending create: the Machine is as much ours as a
-    /// listed one.
+    /// This host's journal has the run, its commit is ours or an ancestor, or the state has the pending create: the
+    /// Machine is as much ours as a listed one.
     Recorded,
     /// The state lists the run, but no longer waits for this create.
     GivenUp,
@@ -39,6 +39,7 @@ pub(super) fn find_provenance(
     fleet: &Fleet<'_>,
     observed: &Observed,
     options: &Options,
+    older_runs: &BTreeSet<RunId>,
 ) -> BTreeMap<MachineId, Provenance> {
     let adopted = fleet
         .members
@@ -48,7 +49,9 @@ pub(super) fn find_provenance(
     let created = adopted.filter_map(|member| {
         let run = creating_run(member.observed?, observed)?;
         let source = match member.create_match {
-            _ if options.own_runs.contains(run) => ProvenanceSource::Recorded,
+            _ if options.own_runs.contains(run) || older_runs.contains(run) => {
+                ProvenanceSource::Recorded
+            }
             CreateMatch::Pending => ProvenanceSource::Recorded,
             CreateMatch::GivenUp => ProvenanceSource::GivenUp,
             CreateMatch::Unmatched => ProvenanceSource::Stamped,

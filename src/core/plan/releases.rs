@@ -18,7 +18,7 @@ use super::types::{
 };
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
-    ReleaseStrategy, Strategy,
+    ReleaseStrategy, RunId, Strategy,
 };
 
 /// The highest known release number.
@@ -132,13 +132,14 @@ pub(super) fn mark_reverts(
     known: &Known,
     observed: Option<&Observed>,
     drift: &[Drift],
+    older_runs: &BTreeSet<RunId>,
 ) {
     let Some(observed) = observed else {
         return;
     };
     let lineage = &observed.description.scope;
     let drift = by_machine(drift);
-    let newer = Newer::of(known, observed, &drift);
+    let newer = Newer::of(known, observed, &drift, older_runs);
     for step in steps {
         let Work::Change(change) = &mut step.work else {
             continue;
@@ -181,11 +182,19 @@ struct Newer<'a> {
     seen: Option<u64>,
     known: &'a Known,
     lineage: &'a Lineage,
+    /// Runs of our commit or its ancestors: to change what they made is no revert (rule 12).
+    older_runs: &'a BTreeSet<RunId>,
 }
 
 impl<'a> Newer<'a> {
-    fn of(known: &'a Known, observed: &'a Observed, drift: &BTreeMap<&MachineId, &Drift>) -> Self {
+    fn of(
+        known: &'a Known,
+        observed: &'a Observed,
+        drift: &BTreeMap<&MachineId, &Drift>,
+        older_runs: &'a BTreeSet<RunId>,
+    ) -> Self {
         Self {
+            older_runs,
             seen: newest_seen_release(known, observed, drift),
             known,
             lineage: &observed.description.scope,
@@ -195,6 +204,10 @@ impl<'a> Newer<'a> {
     /// The release number of this Machine, if another tool registered that release since.
     fn of_machine(&self, machine: &Machine) -> Option<u64> {
         let stamp = machine.stamps.release.as_ref()?;
+        let run = machine.stamps.run.as_ref();
+        if stamp.registered_by_us && run.is_some_and(|run| self.older_runs.contains(run)) {
+            return None;
+        }
         let ours = self.known.releases.iter();
         let is_ours = ours
             .map(|ours| ours.release)
@@ -215,10 +228,11 @@ pub(super) fn unseen(
     known: &Known,
     observed: Option<&Observed>,
     drift: &[Drift],
+    older_runs: &BTreeSet<RunId>,
 ) -> Option<u64> {
     let observed = observed?;
     let mut drift = by_machine(drift);
-    let newer = Newer::of(known, observed, &drift);
+    let newer = Newer::of(known, observed, &drift, older_runs);
     for step in steps {
         if let Work::Change(change) = &step.work {
             for id in change.machine.id.iter().chain(change.replaces()) {

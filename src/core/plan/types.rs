@@ -156,6 +156,12 @@ pub struct AdoptedRun {
     pub by: Option<String>,
     /// The commit in its stamps; foreign text.
     pub commit: Option<String>,
+    /// The digest of its desired state, from its stamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<String>,
+    /// Its commit is the planned one or an ancestor of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_ancestor: bool,
 }
 
 /// A run that the state does not list and whose changes are not adopted.

@@ -15,7 +15,8 @@ use crate::core::fleet::{
 mod properties;
 
 const FORMAT_1: &str = include_str!("../../../tests/golden/state-format-1.json");
-const GOLDEN: &str = include_str!("../../../tests/golden/state-format-2.json");
+const FORMAT_2: &str = include_str!("../../../tests/golden/state-format-2.json");
+const GOLDEN: &str = include_str!("../../../tests/golden/state-format-3.json");
 
 fn app() -> AppName {
     AppName::new("shop").expect("it is valid")
@@ -113,6 +114,7 @@ fn full() -> Known {
             command: "apply".to_owned(),
             outcome: "complete".to_owned(),
             commit: Some("0a1b2c3".to_owned()),
+            desired: Some("6d8e8c2a90f14b7733a1c5d4e2f60718".to_owned()),
             plan: None,
         }],
         releases: vec![ReleaseRecord {
@@ -149,13 +151,25 @@ fn changed_lines(before: &Known, after: &Known) -> (Vec<String>, Vec<String>) {
 fn the_golden_file_of_format_1_always_reads() {
     let known = Known {
         computed_fields: BTreeMap::new(),
-        ..full()
+        ..without_desired()
     };
     assert_eq!(read(FORMAT_1, &app()), Ok(known));
 }
 
+/// The state of formats that did not record what a run wanted.
+fn without_desired() -> Known {
+    let mut known = full();
+    known.runs[0].desired = None;
+    known
+}
+
 #[test]
 fn the_golden_file_of_format_2_always_reads() {
+    assert_eq!(read(FORMAT_2, &app()), Ok(without_desired()));
+}
+
+#[test]
+fn the_golden_file_of_format_3_always_reads() {
     assert_eq!(read(GOLDEN, &app()), Ok(full()));
 }
 
@@ -187,7 +201,7 @@ fn a_small_state_is_laid_out_for_diff() {
         ..Known::empty(app(), "local")
     };
     insta::assert_snapshot!(write(&known), @r#"
-    [{"format": 2, "app": "shop", "provider": "local", "lineage": "k2v9"
+    [{"format": 3, "app": "shop", "provider": "local", "lineage": "k2v9"
      ,"serial": 1, "run": "r1"}
     ,{"protect": "web"}
     ,{"machine": {"id": "a", "name": "web-a", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}
@@ -295,19 +309,19 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 2", "\"format\": 3"),
-        r#"[{"format": 3, "colour": "blue"}, 17]"#.to_owned(),
-        r#"{"format": 3, "machines": {}}"#.to_owned(),
+        GOLDEN.replace("\"format\": 3", "\"format\": 4"),
+        r#"[{"format": 4, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 4, "machines": {}}"#.to_owned(),
     ] {
-        assert_eq!(refusal(&text), StateError::TooNew { format: 3 }, "{text}");
+        assert_eq!(refusal(&text), StateError::TooNew { format: 4 }, "{text}");
     }
-    let error = StateError::TooNew { format: 3 };
-    insta::assert_snapshot!(error, @"the state has format 3, but this version reads formats up to 2");
+    let error = StateError::TooNew { format: 4 };
+    insta::assert_snapshot!(error, @"the state has format 4, but this version reads formats up to 3");
 }
 
 #[test]
 fn a_format_that_never_was_is_damage() {
-    let error = refusal(&GOLDEN.replace("\"format\": 2", "\"format\": 0"));
+    let error = refusal(&GOLDEN.replace("\"format\": 3", "\"format\": 0"));
     insta::assert_snapshot!(error, @"the state is damaged: there is no format 0");
 }
 
@@ -476,7 +490,7 @@ fn other_json_is_refused() {
 fn each_refusal_says_what_to_do() {
     let all = [
         refusal(""),
-        StateError::TooNew { format: 2 },
+        StateError::TooNew { format: 4 },
         StateError::ConflictMarkers { line: 1 },
         StateError::OtherApp {
             found: app(),

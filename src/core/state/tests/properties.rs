@@ -125,9 +125,10 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
         any::<String>(),
         any::<String>(),
     );
-    let options = (option::of(any::<String>()), option::of(any::<String>()));
+    let text = || option::of(any::<String>());
+    let options = (text(), text(), text());
     (some_run(), any::<u64>(), texts, options).prop_map(
-        |(run, serial, (at, by, command, outcome), (commit, plan))| RunRecord {
+        |(run, serial, (at, by, command, outcome), (commit, desired, plan))| RunRecord {
             run,
             serial,
             at,
@@ -135,6 +136,7 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
             command,
             outcome,
             commit,
+            desired,
             plan,
         },
     )

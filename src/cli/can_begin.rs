@@ -1,0 +1,36 @@
+//! Whether a run can begin at all.
+
+use std::time::Duration;
+
+use super::Context;
+use super::session::{self, Session};
+use crate::journal::Journal;
+use crate::store::{Holder, StoreError};
+use crate::ui::{Failure, Signals};
+
+/// Checks before anything is shown that a run can start: the state's lock is free, and state and journal are
+/// writable. Returns whether it waited for the lock.
+pub(super) async fn check_can_begin(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    session: &Session,
+    journal: &dyn Journal,
+    (command, patience): (&'static str, Duration),
+) -> Result<bool, Failure> {
+    let me = session::holder(context, command, None);
+    let store = &*session.store;
+    let mut silent = |_: Option<&Holder>| {};
+    let at_once = store.lock(&me, Duration::ZERO, &mut silent);
+    let (lock, waited) = match signals.or_interrupted(at_once).await? {
+        Err(StoreError::Locked { .. }) if !patience.is_zero() => {
+            let lock = session::lock_state(context.ui, signals, store, &me, patience).await?;
+            (lock, true)
+        }
+        lock => (lock?, false),
+    };
+    let writable = store.can_write().await;
+    lock.release().await?;
+    writable?;
+    journal.can_write()?;
+    Ok(waited)
+}
