@@ -280,9 +280,14 @@ mod tests {
         fn a_prefix_is_found_by_its_first_character(
             mark in proptest::prop_oneof![
                 proptest::sample::select(prefixes()),
+                proptest::sample::select(&OTHER_PREFIXES[..]).prop_map(str::to_owned),
                 "[a-zA-Z]{0,3}".prop_map(String::from),
             ],
-            body in "[a-zA-Z0-9._-]{0,20}[A-Z0-9.]{0,25}[ é]?[a-z]{0,3}",
+            body in proptest::prop_oneof![
+                "[a-zA-Z0-9._-]{0,20}[A-Z0-9.]{0,25}[ é]?[a-z]{0,3}",
+                "[a-zA-Z0-9]{16,20}[.][a-zA-Z0-9]{16,20}",
+                "[A-Z0-9]{16}",
+            ],
         ) {
             let text = format!("{mark}{body}");
             proptest::prop_assert_eq!(has_token_prefix(&text), has_token_prefix_slowly(&text));

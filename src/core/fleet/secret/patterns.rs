@@ -592,6 +592,7 @@ mod tests {
                 proptest::prop_oneof![
                     "[ -~é\u{a0}]",
                     "[a-zA-Z0-9]{1,5}",
+                    "[a-zA-Z0-9]{8,16}",
                     proptest::sample::select(issuers::prefixes()),
                     proptest::sample::select(vec![
                         "--token", "-p", "-a", "mysql", "mariadb", "/", "=", ":", "://", "@", " ", "\"", "'",
@@ -599,7 +600,7 @@ mod tests {
                     ])
                     .prop_map(str::to_owned),
                 ],
-                0..6,
+                0..5,
             ),
         ) {
             let text = parts.concat();
