@@ -4,14 +4,12 @@
 //! The order matters: nothing is locked while the user decides, nothing is executed that was not shown, and
 //! every completed change is in the state before the program ends.
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::args::ApplyFlags;
 use super::can_begin::check_can_begin;
+use super::changed_meanwhile;
 use super::codes;
 use super::consent::{self, Consent};
 use super::expected_plan;
@@ -33,15 +31,10 @@ use crate::core::view::escape;
 use crate::core::view::phrases::human_duration;
 use crate::core::view::terminal::questions::CONFIRM_WRITE;
 use crate::journal::Journal;
-use crate::provider::{ErrorClass, Provider, ProviderError};
-use crate::run::{self, AppLease, Preview, ReleaseWait, RunContext, lease_wait_cause, until_free};
+use crate::provider::Provider;
+use crate::run::{self, Preview, ReleaseWait, RunContext};
 use crate::store::{StateLock, StoreError};
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
-
-/// How long to wait for another client's lease at least, whatever `--lock-timeout` says.
-const APP_LEASE_PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait for the response to a pending lease request after an interrupt.
-const LEASE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What to apply.
 pub(super) struct ApplyRequest<'a> {
@@ -133,16 +126,16 @@ enum Shown {
     Yes,
 }
 
-struct ApplyFlow<'a> {
-    context: &'a Context<'a>,
-    request: &'a ApplyRequest<'a>,
-    session: &'a Session,
-    provider: &'a dyn Provider,
+pub(super) struct ApplyFlow<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) request: &'a ApplyRequest<'a>,
+    pub(super) session: &'a Session,
+    pub(super) provider: &'a dyn Provider,
     journal: &'a dyn Journal,
     allow: ApprovalFlags,
     edits: Option<&'a FileEdits>,
     /// Whether this run waited for another client.
-    waited: AtomicBool,
+    pub(super) waited: AtomicBool,
 }
 
 impl ApplyFlow<'_> {
@@ -342,7 +335,7 @@ impl ApplyFlow<'_> {
     }
 
     /// Waits for another client's release in progress; returns whether there was one.
-    async fn wait_for_releases(
+    pub(super) async fn wait_for_releases(
         &self,
         signals: &mut Signals,
         preview: &Preview,
@@ -364,30 +357,6 @@ impl ApplyFlow<'_> {
         let waited = signals.or_interrupted(Box::pin(ended)).await?;
         self.waited.fetch_or(waited, Ordering::Relaxed);
         Ok(waited)
-    }
-
-    /// Waits for another client's leases before anything is shown; returns whether there were any.
-    async fn let_leases_end(
-        &self,
-        signals: &mut Signals,
-        preview: &Preview,
-    ) -> Result<bool, Failure> {
-        let ui = self.context.ui;
-        let patience = self.session.lock_patience(self.request.flags.lock_timeout);
-        let patience = patience.max(APP_LEASE_PATIENCE);
-        let mut waiting = |holder: &str| {
-            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            let text = format!("waiting up to {limit} for a lease: {holder}");
-            ui.talk(&escape::safe(&text));
-        };
-        let ended = until_free(self.provider, preview, patience, &mut waiting);
-        let waited = signals.or_interrupted(Box::pin(ended)).await?;
-        self.waited.fetch_or(waited == Ok(true), Ordering::Relaxed);
-        waited.map_err(|holder| {
-            Failure::new(codes::APP_LEASED, "another client is changing this app")
-                .cause(&holder)
-                .hint("wait until it is done, or use `--lock-timeout`")
-        })
     }
 
     /// Refuses to continue if a release started after the preview.
@@ -420,76 +389,8 @@ impl ApplyFlow<'_> {
         Err(conflicting_run(taken, &machines))
     }
 
-    /// Takes the app's lease, which excludes other computers, if the platform has leases.
-    async fn run_with_app_lease(
-        &self,
-        signals: &mut Signals,
-        reviewed: &Preview,
-        lock: &dyn StateLock,
-        run: RunId,
-    ) -> Result<Exit, Failure> {
-        // Another client may have started a deploy while the user decided; our lease would block it.
-        self.wait_for_releases(signals, reviewed).await?;
-        let ui = self.context.ui;
-        let by = self.context.env.user();
-        let why = format!("aeroform {}, run {run} by {by}", self.request.command);
-        let patience = self.session.lock_patience(self.request.flags.lock_timeout);
-        let patience = patience.max(APP_LEASE_PATIENCE);
-        let mut waiting = |error: &ProviderError| {
-            let conflict = error.class == ErrorClass::Conflict;
-            self.waited.fetch_or(conflict, Ordering::Relaxed);
-            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            let text = format!(
-                "waiting up to {limit} for {}: {}",
-                lease_wait_cause(error),
-                error.message
-            );
-            ui.talk(&escape::safe(&text));
-        };
-        let mut taking = pin!(AppLease::acquire(
-            self.provider,
-            reviewed,
-            &why,
-            patience,
-            &mut waiting
-        ));
-        let taken = match signals.or_interrupted(&mut taking).await {
-            Ok(taken) => taken,
-            Err(interrupted) => {
-                // A lease whose response is not read cannot be released.
-                if let Ok(Ok(Some(anchor))) = timeout(LEASE_ANSWER_TIMEOUT, taking).await {
-                    anchor.release_lease().await;
-                }
-                return Err(interrupted);
-            }
-        };
-        let anchor = taken.map_err(|error| {
-            if error.class != ErrorClass::Conflict {
-                return Failure::from(error);
-            }
-            let failure = Failure::new(codes::APP_LEASED, "another client is changing this app");
-            let failure = failure.cause(&error.message);
-            failure.hint(
-                error
-                    .hint
-                    .unwrap_or_else(|| "wait until it is done, or use `--lock-timeout`".to_owned()),
-            )
-        })?;
-        let work = Box::pin(self.run_locked(signals, reviewed, lock, run));
-        let Some(anchor) = anchor else {
-            return work.await;
-        };
-        let ended = tokio::select! {
-            biased;
-            ended = work => ended,
-            never = anchor.refresh_lease() => match never {},
-        };
-        anchor.release_lease().await;
-        ended
-    }
-
     /// Previews again under the lock, and executes if the plan is unchanged.
-    async fn run_locked(
+    pub(super) async fn run_locked(
         &self,
         signals: &mut Signals,
         reviewed: &Preview,
@@ -508,13 +409,28 @@ impl ApplyFlow<'_> {
         let differences = RunContext::differences(reviewed, &fresh);
         if !differences.is_empty() {
             let ui = self.context.ui;
-            // What the expected plan covers needs no question.
-            let expected = self.request.reviewed.expected().is_some();
-            let may_ask = ui.streams().can_ask() && !self.allow.auto_approve || expected;
-            if !may_ask || self.request.reviewed.applied().is_some() {
-                let message = "the Machines or the state changed since the plan was shown";
-                let before = Some(&reviewed.plan);
-                return Err(stale_plan_since(message, differences, &fresh, before));
+            let is_saved = self.request.reviewed.applied().is_some();
+            let is_done = fresh.plan.is_empty() && fresh.plan.refusals.is_empty();
+            let by = changed_meanwhile::run_in_between(reviewed, &fresh);
+            if let Some(by) = by.filter(|_| is_done && !is_saved && self.edits.is_none()) {
+                self.run_context().check_and_close_runs(&fresh)?;
+                let exit = nothing_to_do(ui, &fresh.plan);
+                ui.say(&escape::safe(&format!("applied already: {by}")));
+                return Ok(exit);
+            }
+            // What the expected plan covers, or the approved one, needs no question.
+            let covered = self.request.reviewed.expected().is_some()
+                || self.allow.auto_approve
+                    && changed_meanwhile::is_part_of_shown(reviewed, &fresh, &self.session.desired);
+            let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
+            if !(may_ask || covered) || is_saved {
+                let previews = (reviewed, &fresh);
+                let context = self.context;
+                return Err(changed_meanwhile::changed_since_shown(
+                    context,
+                    differences,
+                    previews,
+                ));
             }
             ui.warn(
                 "the Machines or the state changed since the plan was shown; this is the new plan",

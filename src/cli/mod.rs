@@ -4,12 +4,14 @@
 //! [`args`] is the command line as data.
 
 pub mod args;
+mod changed_meanwhile;
 pub mod codes;
 pub mod consent;
 
 mod also;
 mod apply;
 mod apply_flow;
+mod apply_leases;
 mod base;
 mod can_begin;
 mod completions;

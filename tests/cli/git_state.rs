@@ -1,8 +1,16 @@
 //! A state on a branch of a git remote, as its users meet it: one bare repository, and one clone per job.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use aeroform::core::fleet::AppName;
+use aeroform::core::state;
+
+use crate::fly::{self, EmulatorProcess, FLY, V1};
 use crate::sandbox::Sandbox;
 
 /// The sandbox's project is a clone of a bare repository beside it.
@@ -41,19 +49,7 @@ impl Clone {
     }
 
     fn git(&self, args: &[&str]) -> String {
-        let home = self.sandbox.project().parent().unwrap().join("home");
-        let output = Command::new("git")
-            .args(args)
-            .current_dir(self.sandbox.project())
-            .env("HOME", home)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), "Ana")))
-            .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_EMAIL"), "ana@localhost")))
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "git {args:?}: {stderr}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        git(&self.sandbox.project(), args)
     }
 
     fn at_remote(&self, args: &[&str]) -> String {
@@ -62,6 +58,24 @@ impl Clone {
         all.extend(args);
         self.git(&all)
     }
+}
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let output = git_command(folder, args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn git_command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(folder);
+    command
+        .env("HOME", folder.parent().unwrap())
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), "Ana")))
+        .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_EMAIL"), "ana@localhost")));
+    command
 }
 
 /// Holds rule 36.
@@ -141,11 +155,171 @@ fn a_remote_that_is_not_there_or_refuses_says_what_to_do_before_anything_is_chan
         "#!/bin/sh\necho 'GH006: Protected branch update failed' >&2\nexit 1\n",
     )
     .unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
     let shown = clone.sandbox.run(&["apply", "-y"]);
     assert!(
         shown.starts_with("exit 1\n") && shown.contains("GH006"),
         "{shown}"
     );
+}
+
+/// A clone of `bare` on Fly, in which `WHO` is this.
+fn fly_clone(bare: &Path, who: &str, url: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let project = sandbox.project();
+    if bare.exists() {
+        std::fs::remove_dir_all(project.join(".git")).unwrap();
+        git(&project, &["clone", "--quiet", bare.to_str().unwrap(), "."]);
+    } else {
+        let made = bare.to_str().unwrap();
+        git(&project, &["init", "--quiet", "--bare", "-b", "main", made]);
+        git(&project, &["init", "--quiet", "-b", "main"]);
+        git(&project, &["remote", "add", "origin", made]);
+        sandbox.write("fly.toml", FLY);
+        sandbox.write(
+            "aeroform.toml",
+            &format!("provider = \"fly\"\n[state]\nurl = \"{url}\"\n[groups.app]\ncount = 2\n"),
+        );
+        git(&project, &["add", "."]);
+        git(&project, &["commit", "--quiet", "-m", "first"]);
+        git(&project, &["push", "--quiet", "-u", "origin", "main"]);
+    }
+    set_who(&sandbox, who);
+    sandbox
+}
+
+fn set_who(sandbox: &Sandbox, who: &str) {
+    sandbox.write("fly.toml", &format!("{FLY}\n[env]\n  WHO = \"{who}\"\n"));
+}
+
+fn apply(sandbox: &Sandbox, platform: &EmulatorProcess, who: &str) -> Command {
+    let mut command = fly::on(sandbox, platform, &["apply", "-y", "--image", V1]);
+    command
+        .env("USER", who)
+        .env("AEROFORM_TEST_SEED", who)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn of_two_jobs_that_want_the_same_at_once_both_succeed_and_one_fleet_is_made() {
+    let shared = tempfile::tempdir().unwrap();
+    let bare = shared.path().join("bare.git");
+    let clones = ["same", "same"].map(|who| fly_clone(&bare, who, "git+origin"));
+    let platform = EmulatorProcess::start(&clones[0], &["--rate-limits", "off"]).and_app();
+    let jobs = [(&clones[0], "run1"), (&clones[1], "run2")];
+    let running = jobs.map(|(clone, who)| apply(clone, &platform, who).spawn().unwrap());
+    let ended = running.map(|child| child.wait_with_output().unwrap());
+    let shown = [0, 1].map(|n| clones[n].show(&ended[n])).join("\n");
+    assert!(
+        ended.iter().all(|output| output.status.success()),
+        "{shown}"
+    );
+    assert_eq!(platform.machines().len(), 2, "{shown}");
+    let serial = git(&bare, &["log", "--format=%s", "aeroform-state"]);
+    assert_eq!(
+        serial
+            .lines()
+            .filter(|line| line.contains("serial 1 "))
+            .count(),
+        1,
+        "{serial}"
+    );
+}
+
+/// Holds rule 36. `AEROFORM_RACES` sets the number of applies.
+#[test]
+fn racing_jobs_lose_no_update_and_make_no_machine_twice_while_code_is_pushed() {
+    let applies: u32 = std::env::var("AEROFORM_RACES").map_or(6, |n| n.parse().unwrap());
+    let shared = tempfile::tempdir().unwrap();
+    let bare = shared.path().join("bare.git");
+    let url = "git+origin?branch=main&path=state/shop.json";
+    let clones = ["a0", "b0"].map(|who| fly_clone(&bare, who, url));
+    let platform = EmulatorProcess::start(&clones[0], &["--rate-limits", "off"]).and_app();
+    let done = Arc::new(AtomicBool::new(false));
+    let other = shared.path().join("other");
+    git(
+        shared.path(),
+        &["clone", "--quiet", bare.to_str().unwrap(), "other"],
+    );
+    let pushing = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let mut n = 0;
+            while !done.load(Ordering::Relaxed) {
+                n += 1;
+                std::fs::write(other.join("code"), n.to_string()).unwrap();
+                git(&other, &["add", "."]);
+                git(&other, &["commit", "--quiet", "-m", "code"]);
+                let _ = git_command(&other, &["pull", "--quiet", "--rebase"]).output();
+                let _ = git_command(&other, &["push", "--quiet"]).output();
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            n
+        }
+    });
+    let mut log = String::new();
+    for round in 0..applies.div_ceil(2) {
+        let names = ["a", "b"].map(|who| format!("{who}{round}"));
+        for (clone, who) in clones.iter().zip(&names) {
+            set_who(clone, who);
+        }
+        let running = [0, 1].map(|n| apply(&clones[n], &platform, &names[n]).spawn().unwrap());
+        let ended = running.map(|child| child.wait_with_output().unwrap());
+        for n in [0, 1] {
+            let shown = clones[n].show(&ended[n]);
+            log.push_str(&shown);
+            let names_winner = shown.contains(&format!("by {}", names[1 - n]));
+            match ended[n].status.code() {
+                Some(0) => {}
+                Some(4) => assert!(names_winner, "{log}"),
+                _ => panic!("{log}"),
+            }
+        }
+        assert!(ended.iter().any(|output| output.status.success()), "{log}");
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(pushing.join().unwrap() > 0);
+    let machines = platform.machines();
+    assert_eq!(machines.len(), 2, "{log}");
+    let who: BTreeSet<String> = machines
+        .iter()
+        .map(|machine| machine["config"]["env"]["WHO"].to_string())
+        .collect();
+    assert_eq!(who.len(), 1, "{who:?} {log}");
+    // Each state follows the one before it, and no serial is written twice.
+    let commits = git(
+        &bare,
+        &[
+            "log",
+            "--reverse",
+            "--format=%H",
+            "main",
+            "--",
+            "state/shop.json",
+        ],
+    );
+    let app = AppName::new("shop").unwrap();
+    let mut before: Option<(String, u64)> = None;
+    for commit in commits.lines() {
+        let output = git_command(&bare, &["show", &format!("{commit}:state/shop.json")]).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        let known = state::read(&text, &app).unwrap();
+        let parent = before.as_ref().map(|(digest, _)| digest.clone());
+        assert_eq!(known.parent, parent, "{commit} does not follow\n{log}");
+        assert_eq!(
+            known.serial,
+            before.map_or(1, |(_, serial)| serial + 1),
+            "{log}"
+        );
+        before = Some((state::digest(&text), known.serial));
+    }
+    let last = before.expect("there is a state").0;
+    let now = git_command(&bare, &["show", "main:state/shop.json"])
+        .output()
+        .unwrap()
+        .stdout;
+    assert_eq!(state::digest(&String::from_utf8(now).unwrap()), last);
 }
