@@ -196,6 +196,7 @@ fn apply(sandbox: &Sandbox, platform: &EmulatorProcess, who: &str) -> Command {
     let mut command = fly::on(sandbox, platform, &["apply", "-y", "--image", V1]);
     command
         .env("USER", who)
+        .env("AEROFORM_STEADY", "1s")
         .env("AEROFORM_TEST_SEED", who)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
