@@ -142,6 +142,7 @@ impl ApplyFlow<'_> {
     async fn run_flow(&self, signals: &mut Signals, mut shown: Preview) -> Result<Exit, Failure> {
         let ui = self.context.ui;
         self.session.report_open_runs(ui, &shown).await?;
+        self.session.history().report(ui).await;
         self.check_newest_state(signals, &shown).await?;
         self.check_plan_unused(&shown)?;
         if self.wait_for_releases(signals, &shown).await? {

@@ -116,6 +116,13 @@ impl GitHistory {
         }
     }
 
+    /// The same, if the commit was needed at all.
+    pub(super) async fn report_if_read(&self, ui: &Ui) {
+        if self.checkout.initialized() {
+            self.report(ui).await;
+        }
+    }
+
     /// The work tree, if there is one that git trusts.
     pub(super) async fn work_tree(&self) -> Option<&WorkTree> {
         self.checkout().await.work_tree.as_ref()

@@ -326,7 +326,7 @@ impl Session {
     /// Warns about unfinished runs in the journal, which may explain an unexpected plan. Only the holder of the
     /// lock closes them.
     pub(super) async fn report_open_runs(&self, ui: &Ui, preview: &Preview) -> Result<(), Failure> {
-        self.history.report(ui).await;
+        self.history.report_if_read(ui).await;
         let Some(last) = preview.open_runs.last() else {
             return Ok(());
         };

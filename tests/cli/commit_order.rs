@@ -159,6 +159,7 @@ pub(crate) fn not_newest(code: impl Fn(Command) -> String) -> String {
     code(again.command(&["apply", "-y", "--json"]))
 }
 
+/// Holds rule 36.
 #[test]
 fn a_job_that_runs_again_does_not_undo_a_newer_one() {
     let pipeline = Pipeline::new(4);
@@ -195,6 +196,7 @@ fn a_job_that_runs_again_does_not_undo_a_newer_one() {
     assert_eq!(pipeline.machines(), 4);
 }
 
+/// Holds rule 12.
 #[test]
 fn a_runner_that_died_before_its_push_holds_up_no_later_commit() {
     for depth in [Some("1"), None] {

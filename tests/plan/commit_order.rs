@@ -141,6 +141,7 @@ fn an_unknown_order_is_one_warning() {
     insta::assert_snapshot!(plan.warnings[0].message, @"cannot compare this commit with 222222222222, which run run1 by ana at 2026-01-01T00:00:00Z applied: there is no git work tree");
 }
 
+/// Holds rule 12.
 #[test]
 fn a_run_of_an_ancestor_is_taken_over_without_a_flag() {
     let stage = unrecorded(&logging("info"), &logging("debug"), OTHER);

@@ -131,6 +131,7 @@ fn job() -> impl Strategy<Value = Job> {
 proptest! {
     #![proptest_config(config())]
 
+    /// Holds rule 12.
     #[test]
     fn the_fleet_never_goes_back_to_an_older_commit_and_no_newer_one_is_held_up(
         history in history(),

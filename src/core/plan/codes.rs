@@ -24,7 +24,7 @@ codes! {
         "Somebody applied from another copy of the state.",
         "Get the state that contains the run, or adopt its changes with `--adopt-run`.";
     OLDER_COMMIT "older_commit" Stale:
-        "this commit is … commits behind …, which run … applied",
+        "this commit is … behind …, which run … applied",
         "A job of an older commit runs again, or a checkout is old: the plan would revert what newer commits want.",
         "To go back, apply a new commit that reverts the later ones (`git revert`); `--allow-older` applies this one as it is.";
     DIVERGED_COMMIT "diverged_commit" Warning:
