@@ -25,6 +25,9 @@ impl OutputFormat {
         Self::Gitlab,
     ];
 
+    /// The formats of a run and of drift, on standard output.
+    pub const OF_RUNS: [Self; 4] = [Self::Text, Self::Json, Self::Markdown, Self::Github];
+
     /// The formats of a file: a workflow reads the commands of `github` on standard output only.
     pub const OF_FILES: [Self; 4] = [Self::Text, Self::Json, Self::Markdown, Self::Gitlab];
 

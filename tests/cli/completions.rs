@@ -67,6 +67,23 @@ fn groups_regions_and_machines_are_offered_where_they_are_meant() {
 }
 
 #[test]
+fn a_format_is_offered_where_the_verb_has_it() {
+    let sandbox = Sandbox::with_app();
+    let all = ["text", "json", "markdown", "github", "gitlab"];
+    assert_eq!(offered(&sandbox, &["plan", "--format", ""]), all);
+    for verb in ["apply", "drift"] {
+        assert_eq!(offered(&sandbox, &[verb, "--format", ""]), all[..4]);
+    }
+    assert_eq!(
+        offered(&sandbox, &["validate", "--format", ""]),
+        ["text", "json", "github"]
+    );
+    for verb in ["status", "destroy", "refresh"] {
+        assert_eq!(offered(&sandbox, &[verb, "--format", ""]), all[..2]);
+    }
+}
+
+#[test]
 fn another_folder_is_followed_and_what_cannot_be_read_completes_nothing() {
     let sandbox = Sandbox::new();
     sandbox.write("shop/fly.toml", Sandbox::FLY);

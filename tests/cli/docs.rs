@@ -5,11 +5,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aeroform::cli::args::Cli;
+use aeroform::cli::args;
 use aeroform::cli::codes::CODE_TABLES;
 use aeroform::core::code::{Code, ExitClass};
 use aeroform::ui::Exit;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 
 #[test]
 fn the_cli_reference_says_what_the_program_takes() {
@@ -93,7 +93,7 @@ fn exit_of(code: Code) -> String {
 }
 
 fn reference() -> String {
-    let mut root = Cli::command();
+    let mut root = args::command();
     root.build();
     let mut page = String::from(
         "# Command line\n\nGenerated from the program's help; a test compares them. Exit codes are on \
@@ -167,7 +167,7 @@ fn prose_in_help_is_broken_by_the_terminal_alone() {
         }
         command.get_subcommands().for_each(check_command);
     }
-    check_command(&Cli::command());
+    check_command(&args::command());
 }
 
 fn shown_args(command: &Command) -> impl Iterator<Item = &Arg> {

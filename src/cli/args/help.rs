@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory};
 
-use super::{Cli, STYLES};
+use super::{Cli, STYLES, output};
 
 /// The headings with their verbs.
 const SECTIONS: [(&str, &[&str]); 5] = [
@@ -24,9 +24,12 @@ const SECTIONS: [(&str, &[&str]); 5] = [
 /// What clap adds by itself when it builds the command.
 const HELP_ABOUT: &str = "Print this help or that of a command";
 
-/// The command line, with its verbs under headings.
+/// The command line, with its verbs under headings and the format that only one of them has.
 pub fn command() -> Command {
-    let command = Cli::command();
+    let command = Cli::command().mut_subcommands(|verb| match verb.get_name() {
+        "plan" => output::with_gitlab(verb),
+        _ => verb,
+    });
     let sections = render_sections(&command);
     command.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{sections}{{options}}{{after-help}}"

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Command};
 
 use crate::core::view::markdown::{DEFAULT_BUDGET, MIN_BUDGET};
 use crate::ui::OutputFormat;
@@ -35,14 +35,14 @@ impl OutputFlags {
 /// What standard output and other files hold: several forms of one result.
 #[derive(Debug, Clone, Args)]
 pub struct ReportFlags {
-    /// Output format: text, json, markdown (a comment of a pull request), github (annotations, step summary and
-    /// outputs), or gitlab (the counts of its widget; only for `plan`)
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = output_format_parser(&OutputFormat::ALL))]
+    /// Output format: text, json, markdown (a comment of a pull request), or github (annotations, step summary and
+    /// outputs)
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = output_format_parser(&OutputFormat::OF_RUNS))]
     format: OutputFormat,
     /// Print JSON, like `--format json`
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Write the same result in another format to a file: text, json, markdown or gitlab; any number of times
+    /// Write the same result in another format to a file: text, json or markdown; any number of times
     #[arg(long, value_name = "FORMAT=FILE")]
     pub also: Vec<AlsoFile>,
     /// Maximum bytes of markdown; details beyond are left out and counted
@@ -116,6 +116,20 @@ impl From<OutputFlags> for ReportFlags {
             budget: DEFAULT_BUDGET,
         }
     }
+}
+
+/// Adds the format that only `plan` has: GitLab's widget counts what a plan would do.
+pub(super) fn with_gitlab(plan: Command) -> Command {
+    plan.mut_args(|arg| match arg.get_id().as_str() {
+        "format" => arg.value_parser(output_format_parser(&OutputFormat::ALL)).help(
+            "Output format: text, json, markdown (a comment of a pull request), github (annotations, step summary and \
+             outputs), or gitlab (the counts of its widget)",
+        ),
+        "also" => arg.help(
+            "Write the same result in another format to a file: text, json, markdown or gitlab; any number of times",
+        ),
+        _ => arg,
+    })
 }
 
 /// Reads one of these formats; the message for any other value lists them.
