@@ -81,6 +81,7 @@ fn main() {
                     plan: &changed,
                     comparison: None,
                     digest: &digest,
+                    failed: None,
                 };
                 markdown::plan(&comment, &style).expect("every plan fits")
             });

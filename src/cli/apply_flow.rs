@@ -152,6 +152,7 @@ impl ApplyFlow<'_> {
             expected_plan::check_target(saved, &shown.plan)?;
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
+                formats::note_plan(ui, &shown.plan, None);
                 let message = "cannot apply the saved plan: it is out of date";
                 return Err(stale_plan_since(message, differences, &shown, None));
             }

@@ -169,6 +169,11 @@ impl Ui {
         *self.held.lock().expect("no writer panics") = Some(document);
     }
 
+    /// Whether a finished document is kept.
+    pub fn is_holding(&self) -> bool {
+        self.held.lock().expect("no writer panics").is_some()
+    }
+
     /// What the step of a workflow reports at the end.
     pub fn step(&self) -> MutexGuard<'_, StepReport> {
         self.step.lock().expect("no writer panics")

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::core::fleet::{AppName, GroupName};
+use crate::core::plan::{Comparison, Plan};
 use crate::core::view::github::{Annotation, SourcePosition, StepOutputs};
 
-/// Collected while the command runs; only `--format github` reads it, but for the app.
+/// Collected while the command runs; only `--format github` reads it, except the app and the plan.
 #[derive(Debug, Default)]
 pub struct StepReport {
     /// The app, once a result names it.
     pub app: Option<AppName>,
+    /// The last plan that was shown, with that of its base; a failure that follows is about it.
+    pub shown_plan: Option<Box<(Plan, Option<Comparison>)>>,
     /// Annotations of the manifests.
     pub of_files: Vec<Annotation>,
     /// Annotations of the result.

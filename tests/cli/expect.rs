@@ -25,7 +25,7 @@ fn reviewed(sandbox: &Sandbox) -> String {
 }
 
 /// Digests and ids of Machines as `…`.
-fn without_ids(text: &str) -> String {
+pub(crate) fn without_ids(text: &str) -> String {
     let is_id = |word: &str| word.len() >= 12 && word.bytes().all(|b| b.is_ascii_hexdigit());
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
     let shown = words.map(|word| {

@@ -41,6 +41,7 @@ fn compared(plan: &Plan, comparison: Option<&Comparison>, budget: usize) -> Stri
         plan,
         comparison,
         digest: DIGEST,
+        failed: None,
     };
     markdown::plan(&comment, &style(budget)).unwrap()
 }

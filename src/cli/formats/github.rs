@@ -4,16 +4,16 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::{CommandOutput, markdown, text};
+use super::{CommandOutput, FailedCommand, markdown, text};
 use crate::cli::manifests::Manifests;
-use crate::core::fleet::{AppName, GroupName};
+use crate::core::fleet::GroupName;
 use crate::core::manifest::Diagnostics;
 use crate::core::plan::{Comparison, Plan};
 use crate::core::view::github::{self, SourcePosition, StepOutputs};
 use crate::core::view::markdown::MIN_BUDGET;
 use crate::env::Env;
 use crate::ui::output_file::open_to_append;
-use crate::ui::{Exit, Failure, OutputFormat, Ui};
+use crate::ui::{Exit, OutputFormat, Ui};
 
 /// Bytes of a step's summary; GitHub drops a longer one without failing the step.
 const MAX_SUMMARY: usize = 1024 * 1024;
@@ -39,15 +39,10 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::Drift(plan) => ui.step().outputs = StepOutputs::of_drift(plan),
         _ => return,
     }
-    // A later result replaces it.
-    let shown = match output {
-        CommandOutput::ProposedPlan(plan) => &CommandOutput::Plan(plan),
-        shown => shown,
-    };
     let room = ui.step().summary_capacity;
     if room < MIN_BUDGET {
         ui.warn("the step's summary is full; nothing was added to it");
-    } else if let Some(document) = markdown::render(ui, shown, room) {
+    } else if let Some(document) = markdown::render(ui, output, room) {
         ui.step().summary = document;
     }
 }
@@ -98,11 +93,14 @@ pub(super) fn begin(ui: &Ui, env: &Env) {
 }
 
 /// Notes the error of the command, unless annotations of the files or the plan say it.
-pub(super) fn note_failure(ui: &Ui, command: &str, app: Option<&AppName>, failure: &Failure) {
+pub(super) fn note_failure(ui: &Ui, failed: &FailedCommand<'_>) {
+    let failure = failed.failure;
     let room = ui.step().summary_capacity;
-    let document = markdown::render_failure(ui, command, app, failure, room.max(MIN_BUDGET));
+    let document = markdown::render_failure(ui, failed, room.max(MIN_BUDGET));
     let mut step = ui.step();
-    if step.summary.is_empty() && room >= MIN_BUDGET {
+    // The report of a run says more than the error after it.
+    let has_report = !step.summary.is_empty() && failed.shown_plan.is_none();
+    if !has_report && room >= MIN_BUDGET {
         step.summary = document.unwrap_or_default();
     }
     let is_said = !failure.diagnostics.is_empty() || step.outputs.is_refused();

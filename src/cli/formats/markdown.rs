@@ -1,7 +1,6 @@
 //! The comment of a pull request: one document, written when the command ends.
 
-use super::CommandOutput;
-use crate::core::fleet::AppName;
+use super::{CommandOutput, FailedCommand};
 use crate::core::plan::{Comparison, Plan};
 use crate::core::view::RunReport;
 use crate::core::view::markdown::{self, FailureText, MarkdownStyle, OverBudget, PlanComment};
@@ -13,19 +12,23 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     }
 }
 
-pub(super) fn print_failure(ui: &Ui, command: &str, app: Option<&AppName>, failure: &Failure) {
-    let document = render_failure(ui, command, app, failure, ui.budget());
+pub(super) fn print_failure(ui: &Ui, failed: &FailedCommand<'_>) {
+    // The report of a run says more than the error after it.
+    if ui.is_holding() && failed.shown_plan.is_none() {
+        return;
+    }
+    let document = render_failure(ui, failed, ui.budget());
     ui.hold(document.unwrap_or_default());
 }
 
-/// The document of a failure.
-pub(super) fn render_failure(
-    ui: &Ui,
-    command: &str,
-    app: Option<&AppName>,
-    failure: &Failure,
-    budget: usize,
-) -> Option<String> {
+/// The document of a failure: with the plan that it is about, if one was shown.
+pub(super) fn render_failure(ui: &Ui, failed: &FailedCommand<'_>, budget: usize) -> Option<String> {
+    let FailedCommand {
+        command,
+        app,
+        shown_plan,
+        failure,
+    } = *failed;
     let failed = FailureText {
         command,
         app,
@@ -34,15 +37,18 @@ pub(super) fn render_failure(
         causes: &failure.causes,
         hint: failure.hint.as_deref(),
     };
-    fit(ui, budget, |style| markdown::failure(&failed, style))
+    match shown_plan {
+        Some((plan, comparison)) => comment(ui, (plan, comparison.as_ref()), Some(&failed), budget),
+        None => fit(ui, budget, |style| markdown::failure(&failed, style)),
+    }
 }
 
 /// The document of a result; none for one that has no such form, or that is followed by another.
 pub(super) fn render(ui: &Ui, output: &CommandOutput<'_>, budget: usize) -> Option<String> {
     match output {
-        CommandOutput::Plan(plan) => comment(ui, plan, None, budget),
+        CommandOutput::Plan(plan) => comment(ui, (plan, None), None, budget),
         CommandOutput::ComparedPlan(plan, comparison) => {
-            comment(ui, plan, Some(comparison), budget)
+            comment(ui, (plan, Some(comparison)), None, budget)
         }
         CommandOutput::Drift(plan) => fit(ui, budget, |style| markdown::drift(plan, style)),
         CommandOutput::Report(report) => run(ui, report, budget),
@@ -53,11 +59,17 @@ pub(super) fn render(ui: &Ui, output: &CommandOutput<'_>, budget: usize) -> Opti
     }
 }
 
-fn comment(ui: &Ui, plan: &Plan, comparison: Option<&Comparison>, budget: usize) -> Option<String> {
+fn comment(
+    ui: &Ui,
+    (plan, comparison): (&Plan, Option<&Comparison>),
+    failed: Option<&FailureText<'_>>,
+    budget: usize,
+) -> Option<String> {
     let comment = PlanComment {
         plan,
         comparison,
         digest: &plan.plan_digest(),
+        failed,
     };
     fit(ui, budget, |style| markdown::plan(&comment, style))
 }

@@ -148,6 +148,15 @@ pub(super) enum CommandOutput<'a> {
     Version(&'a str),
 }
 
+/// A command that ended with an error.
+struct FailedCommand<'a> {
+    command: &'a str,
+    app: Option<&'a AppName>,
+    /// The plan that it showed before, with that of its base.
+    shown_plan: Option<&'a (Plan, Option<Comparison>)>,
+    failure: &'a Failure,
+}
+
 /// Prints a result in the format of this run, and in that of every file of it.
 #[expect(
     clippy::needless_pass_by_value,
@@ -156,6 +165,13 @@ pub(super) enum CommandOutput<'a> {
 pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
     if let Some(plan) = output.plan() {
         ui.step().app = Some(plan.app.clone());
+    }
+    match output {
+        CommandOutput::Plan(plan) | CommandOutput::ProposedPlan(plan) => note_plan(ui, plan, None),
+        CommandOutput::ComparedPlan(plan, comparison) => note_plan(ui, plan, Some(comparison)),
+        // A run has begun, and its report says more than the plan.
+        CommandOutput::Event { .. } | CommandOutput::Report(_) => ui.step().shown_plan = None,
+        _ => {}
     }
     for target in ui.outputs() {
         match target.format() {
@@ -168,18 +184,31 @@ pub(super) fn print(ui: &Ui, output: CommandOutput<'_>) {
     }
 }
 
+/// Notes the plan that a failure is about, for the forms that show it.
+pub(super) fn note_plan(ui: &Ui, plan: &Plan, comparison: Option<&Comparison>) {
+    let shows_plan = |format| matches!(format, OutputFormat::Markdown | OutputFormat::Github);
+    if ui.outputs().any(|output| shows_plan(output.format())) {
+        ui.step().shown_plan = Some(Box::new((plan.clone(), comparison.cloned())));
+    }
+}
+
 /// Prints the error of a command, in every form that has one.
 pub(super) fn print_failure(ui: &Ui, command: &str, failure: &Failure) {
     ui.failure(failure);
-    let app = ui.step().app.clone();
+    let (app, shown_plan) = {
+        let mut step = ui.step();
+        (step.app.clone(), step.shown_plan.take())
+    };
+    let failed = FailedCommand {
+        command,
+        app: app.as_ref(),
+        shown_plan: shown_plan.as_deref(),
+        failure,
+    };
     for target in ui.outputs() {
         match target.format() {
-            OutputFormat::Markdown => {
-                markdown::print_failure(target, command, app.as_ref(), failure);
-            }
-            OutputFormat::Github => {
-                github::note_failure(target, command, app.as_ref(), failure);
-            }
+            OutputFormat::Markdown => markdown::print_failure(target, &failed),
+            OutputFormat::Github => github::note_failure(target, &failed),
             // Errors of text go to standard error only; `ui` has written JSON.
             OutputFormat::Text | OutputFormat::Json | OutputFormat::Gitlab => {}
         }

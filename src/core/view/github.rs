@@ -10,17 +10,20 @@ use super::change_bundle::{ChangeKind, MachineChange};
 use super::markdown;
 use super::outline::{Outline, Section};
 use super::phrases::{count_noun, group_digits};
-use super::run_report::RunReport;
+use super::run_report::{RunReport, cause_of, machine_label};
 use super::terminal::plan::closing::counts;
 use crate::core::escape;
 use crate::core::fleet::GroupName;
 use crate::core::fleet::secret::patterns::redact_certain;
 use crate::core::manifest::codes::SECRET_IN_ENV;
 use crate::core::manifest::{Diagnostic, Diagnostics, Severity};
-use crate::core::plan::{Comparison, Note, Outcome, Plan};
+use crate::core::plan::{Change, Comparison, Note, Outcome, Plan, StepResult};
 
 /// Annotations of a kind that GitHub keeps of one step; it drops the rest without a word.
 const MAX_OF_A_KIND: usize = 10;
+
+/// Machines that an annotation names.
+const MAX_NAMES: usize = 10;
 
 /// One annotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub struct SourcePosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Refused,
-    Failed,
+    Failed(Reverse<usize>),
     Destroys(Reverse<usize>),
     LeavesData,
     Reverts,
@@ -218,20 +221,27 @@ fn machines(section: &Section<'_>, counted: fn(ChangeKind<'_>) -> bool) -> usize
     section.counts(counted).iter().map(|(_, n)| n).sum()
 }
 
-/// Failures of a run, each cause once.
+/// Failures of a run, each cause once with its Machines.
 pub fn of_report(report: &RunReport<'_>) -> Vec<Annotation> {
-    let mut causes: BTreeMap<(&str, &str), (usize, &GroupName)> = BTreeMap::new();
-    for (change, outcome) in report.outcomes() {
-        let key = match outcome {
+    type Failed<'r> = (&'r str, Vec<(&'r Change, &'r StepResult)>);
+    let mut causes: BTreeMap<(&str, &str), Failed<'_>> = BTreeMap::new();
+    for (change, result) in report.results() {
+        let (code, message) = match &result.outcome {
             Outcome::Failed { code, message, .. } => (code.as_str(), message.as_str()),
             Outcome::Unknown { message } => ("unconfirmed", message.as_str()),
             Outcome::Done | Outcome::Skipped { .. } | Outcome::NotStarted => continue,
         };
-        causes.entry(key).or_insert((0, &change.group)).0 += 1;
+        let of_cause = causes.entry((code, cause_of(message)));
+        let of_cause = of_cause.or_insert((message, Vec::new()));
+        of_cause.1.push((change, result));
     }
-    let failed = causes.into_iter().map(|((code, message), (n, group))| {
-        let text = format!("{message} ({})", count_noun(n, "change"));
-        failure(code, text, Some(group))
+    let failed = causes.into_iter().map(|((code, _), (message, of_cause))| {
+        let n = of_cause.len();
+        let text = format!("{}: {message}", machine_names(&of_cause));
+        Annotation {
+            weight: Weight::Failed(Reverse(n)),
+            ..failure(code, text, Some(&of_cause[0].0.group))
+        }
     });
     let findings = report
         .findings
@@ -244,6 +254,22 @@ pub fn of_report(report: &RunReport<'_>) -> Vec<Annotation> {
     failed.chain(findings).chain(overtaken).collect()
 }
 
+/// `d8912ef67 (web, ams), e784e90c1 (web, fra)`, the first of many.
+fn machine_names(of_cause: &[(&Change, &StepResult)]) -> String {
+    let shown = of_cause.iter().take(MAX_NAMES);
+    let mut names: Vec<String> = shown
+        .map(|(change, result)| {
+            let machine = machine_label(change, result);
+            format!("{machine} ({}, {})", change.group, change.region)
+        })
+        .collect();
+    let more = of_cause.len() - names.len();
+    if more > 0 {
+        names.push(format!("and {} more", count_noun(more, "Machine")));
+    }
+    names.join(", ")
+}
+
 /// An error of the command.
 pub fn failure(code: &str, message: String, group: Option<&GroupName>) -> Annotation {
     Annotation {
@@ -252,7 +278,7 @@ pub fn failure(code: &str, message: String, group: Option<&GroupName>) -> Annota
         message,
         position: None,
         group: group.cloned(),
-        weight: Weight::Failed,
+        weight: Weight::Failed(Reverse(0)),
     }
 }
 

@@ -195,6 +195,19 @@ impl<'a> RunReport<'a> {
     }
 }
 
+/// The cause that a message names: without the id of the request, which differs for each Machine.
+pub(super) fn cause_of(message: &str) -> &str {
+    let before_id = message.rsplit_once(" (request ").map(|(before, _)| before);
+    before_id.unwrap_or(message)
+}
+
+/// The Machine of a change: its id, or its name if it was not created.
+pub(super) fn machine_label(change: &Change, result: &StepResult) -> String {
+    let created = result.machine.as_ref().map(|machine| &machine.id);
+    let id = change.machine.id.as_ref().or(created);
+    id.map_or_else(|| change.machine.name.to_string(), ToString::to_string)
+}
+
 /// The Machine that replaced one whose host had no room.
 pub(super) fn replacement_machine(result: &StepResult) -> Option<&Machine> {
     let created = result

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use sha2::{Digest, Sha256};
 
 use super::{everything_in, holds};
-use crate::fly::{EmulatorProcess, FLY, V1};
+use crate::fly::{EmulatorProcess, FLY, V1, on, update};
 use crate::sandbox::Sandbox;
 
 /// The secrets, each of another form.
@@ -42,6 +42,9 @@ MIIEpAIBAAKCAQEA
   path = "/up?token=tok3nInAPath"
   [checks.up.headers]
     X-Harmless = "Bearer abcd1234efgh5678"
+
+[deploy]
+  wait_timeout = "1s"
 "#;
 
 fn assert_hidden(what: &str, bytes: &[u8]) {
@@ -100,7 +103,8 @@ fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
         assert_hidden(&format!("{args:?}"), &output(&sandbox, args));
     }
     // The check never passes, and that is not the point.
-    let applied = output(&sandbox, &["apply", "-y", "--wait-timeout", "1s"]);
+    let applied = output(&sandbox, &["apply", "-y"]);
+    assert!(holds(&applied, "Apply incomplete") || holds(&applied, "Apply failed"));
     assert_hidden("apply", &applied);
     let shown = sandbox.read("fly.toml");
     sandbox.write(
@@ -149,6 +153,136 @@ fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
     // Whoever wants to see them says so.
     let shown = output(&sandbox, &["show", "config", "--show-secrets"]);
     assert!(holds(&shown, "sk_live_0123456789abcdef") && holds(&shown, "MIIEpAIBAAKCAQEA"));
+}
+
+const FLY_MANIFEST: &str = r#"app = "shop"
+primary_region = "ams"
+
+[processes]
+  app = "serve --token=sk_live_0123456789abcdef --url redis://:hunter2pw@host --password kjhGFd765rfGHJk"
+
+[env]
+  LOG = "1"
+  HARMLESS = "https://ghp_abcdefghijklmnopqrstuvwxyz0123456789@github.com/x"
+  ANOTHER = "Zk3Jd9fQ2mX7vB1nR5tY8wL0"
+  PEM = """-----BEGIN RSA PRIVATE KEY-----
+MIIEpAIBAAKCAQEA
+-----END RSA PRIVATE KEY-----"""
+
+[[files]]
+  guest_path = "/raw"
+  raw_value = "password=passw0rdInAFile"
+
+[[files]]
+  guest_path = "/local"
+  local_path = "local-file"
+
+[checks.up]
+  type = "http"
+  port = 9
+  path = "/up?token=tok3nInAPath"
+  [checks.up.headers]
+    X-Harmless = "Bearer abcd1234efgh5678"
+"#;
+
+/// What stands in the files of [`FLY_MANIFEST`], as it is and as it is sent.
+const IN_FILES: [&str; 4] = [
+    "passw0rdInAFile",
+    "cGFzc3dvcmQ9cGFzc3cwcmRJbkFGaWxl",
+    "anotherPassw0rd",
+    "YW5vdGhlclBhc3N3MHJk",
+];
+
+/// Every form of a run and of drift, on standard output and beside it, and what a step of a workflow leaves.
+///
+/// Holds rule 37.
+#[test]
+fn no_form_of_a_run_or_of_drift_has_a_secret_of_the_manifest() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY_MANIFEST);
+    sandbox.write("local-file", "anotherPassw0rd");
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"fly\"\n[groups.app]\ncount = 3\n",
+    );
+    // The platform's own words repeat a secret that was sent.
+    let faults = "[[fault]]\non = \"update\"\nnth = 5\ntimes = 1000\neffect = \"refuse\"\n\
+                  message = \"cannot run serve --token=sk_live_0123456789abcdef\"\n";
+    let platform = EmulatorProcess::with_faults(&sandbox, faults);
+    let run = |args: &[&str], code: i32| {
+        let mut command = on(&sandbox, &platform, args);
+        for variable in ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"] {
+            command.env(variable, sandbox.project().join(variable));
+        }
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let shown = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{text}");
+        assert_all_hidden(&format!("{args:?}"), &shown);
+    };
+    let forms: [&[&str]; 5] = [
+        &["--format", "github"],
+        &["--format", "github", "-v"],
+        &["--format", "markdown", "-v"],
+        &["--format", "json", "-v"],
+        &["-v"],
+    ];
+    let mut number = 0;
+    let mut in_every_form = |command: &[&str], code: i32| {
+        for form in forms {
+            number += 1;
+            let also = ["markdown", "json", "text"].map(|kind| format!("{kind}=form-{number}"));
+            let also: Vec<String> = also
+                .iter()
+                .map(|file| format!("{file}.{}", &file[..4]))
+                .collect();
+            let also = also.iter().flat_map(|file| ["--also", file]);
+            let args: Vec<&str> = command.iter().chain(form).copied().chain(also).collect();
+            run(&args, code);
+            let first = sandbox.read(&format!("form-{number}.mark"));
+            assert!(first.starts_with("<!-- aeroform {"), "{args:?}\n{first}");
+        }
+    };
+    // Refused, complete, and without changes.
+    let apply = ["apply", "--image", V1, "--no-wait-release"];
+    in_every_form(&apply, 6);
+    let confirmed = [&apply[..], &["-y"]].concat();
+    in_every_form(&confirmed, 0);
+    // What somebody changed outside, with a secret of the manifest.
+    for machine in platform.machines() {
+        update(&platform, machine["id"].as_str().unwrap(), |config| {
+            config["env"]["LINK"] = "redis://:hunter2pw@host".into();
+        });
+    }
+    in_every_form(&["drift"], 0);
+    in_every_form(&["drift", "--detailed-exitcode"], 2);
+    // Failed: as a saved plan, which is applied once, and as the expected one.
+    let edited = FLY_MANIFEST.replace("LOG = \"1\"", "LOG = \"2\"");
+    sandbox.write("fly.toml", &edited);
+    run(&["plan", "--image", V1, "--out", "saved.plan"], 0);
+    let saved = ["apply", "saved.plan", "--no-wait-release"];
+    run(&[&saved[..], &["--format", "github"]].concat(), 3);
+    in_every_form(&[&apply[..], &["--expect", "saved.plan"]].concat(), 3);
+    let inputs = ["fly.toml", "local-file", "faults.toml"];
+    for (name, bytes) in everything_in(&sandbox.project())
+        .into_iter()
+        .chain(everything_in(&sandbox.state_dir()))
+    {
+        if !inputs.iter().any(|input| name.ends_with(input)) {
+            assert_all_hidden(&name, &bytes);
+        }
+    }
+}
+
+fn assert_all_hidden(what: &str, bytes: &[u8]) {
+    assert_hidden(what, bytes);
+    for secret in IN_FILES {
+        assert!(
+            !holds(bytes, secret),
+            "{what} has {secret}:\n{}",
+            String::from_utf8_lossy(bytes)
+        );
+    }
 }
 
 #[test]

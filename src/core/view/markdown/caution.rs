@@ -109,6 +109,11 @@ impl Caution {
         }
     }
 
+    /// Adds a kind of lines before all others.
+    pub(super) fn add_first(&mut self, kind: CautionKind) {
+        self.kinds.insert(0, kind);
+    }
+
     /// Adds one line that never folds away.
     pub(super) fn add_line(&mut self, head: impl Into<String>) {
         let head = head.into();

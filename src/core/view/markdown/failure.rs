@@ -1,4 +1,4 @@
-//! A command that failed before it had a result.
+//! A command that failed: its document without a plan, and its part of the document of a plan.
 
 use super::MarkdownStyle;
 use super::caution::{Caution, CautionKind, CautionLine};
@@ -24,20 +24,31 @@ pub struct FailureText<'a> {
     pub hint: Option<&'a str>,
 }
 
-/// The document of a failure.
-pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String, OverBudget> {
-    let mut caution = Caution::default();
+impl FailureText<'_> {
+    /// `hint: …`
+    pub(super) fn hint_sentence(&self) -> Option<String> {
+        self.hint.map(|hint| format!("hint: {hint}"))
+    }
+}
+
+/// The error and its causes, without those that the document has elsewhere.
+pub(super) fn error_lines(
+    failed: &FailureText<'_>,
+    is_said: impl Fn(&str) -> bool,
+    program: &'static str,
+) -> CautionKind {
     let line = |head: &str, message: &str| CautionLine {
         head: head.to_owned(),
-        message: frame::with_program(message, style.program),
+        message: frame::with_program(message, program),
         ..CautionLine::default()
     };
-    let causes = failed.causes.iter().map(|cause| line("caused by:", cause));
+    let causes = failed.causes.iter().filter(|cause| !is_said(cause));
+    let causes = causes.map(|cause| line("caused by:", cause));
     let lines = [line(
         "**Error:**",
         &format!("{} ({})", failed.message, failed.code),
     )];
-    caution.add(CautionKind {
+    CautionKind {
         prefix: "",
         lines: lines.into_iter().chain(causes).collect(),
         fold: |n, _, all| {
@@ -47,17 +58,19 @@ pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String
                 format!("and {}", count_noun(n, "more cause"))
             }
         },
-    });
+    }
+}
+
+/// The document of a failure.
+pub fn failure(failed: &FailureText<'_>, style: &MarkdownStyle) -> Result<String, OverBudget> {
+    let mut caution = Caution::default();
+    caution.add(error_lines(failed, |_| false, style.program));
     let mut layout = Layout::default();
     let marker = Marker::new(failed.command, failed.app, None);
     frame::open(&marker, &format!("{} failed", failed.command), &mut layout);
     let block = caution.place(&mut layout);
     let footer = Footer {
-        sentences: failed
-            .hint
-            .iter()
-            .map(|hint| format!("hint: {hint}"))
-            .collect(),
+        sentences: failed.hint_sentence().into_iter().collect(),
         complete: "The log of the job has everything.".to_owned(),
     };
     let footer = footer.place(style, &mut layout);

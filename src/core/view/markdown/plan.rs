@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
+use super::failure::{self, FailureText};
 use super::frame::{self, Footer, Marker};
 use super::group_table::{GroupRow, GroupTable};
 use super::layout::{Layout, Omitted, OverBudget, PieceId};
@@ -29,6 +30,8 @@ pub struct PlanComment<'a> {
     pub comparison: Option<&'a Comparison>,
     /// The plan's digest.
     pub digest: &'a str,
+    /// The error of the command that did not apply it, or did not accept it.
+    pub failed: Option<&'a FailureText<'a>>,
 }
 
 /// The document of a plan.
@@ -37,6 +40,7 @@ pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, 
         plan,
         comparison,
         digest,
+        failed,
     } = *comment;
     let this_change = comparison.map(|comparison| comparison.this_change(plan));
     let shown = this_change.as_ref().unwrap_or(plan);
@@ -44,15 +48,22 @@ pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, 
     let pending = comparison.map(|comparison| comparison.pending_changes(plan));
     let pending = pending.as_ref().map(|plan| (plan, Outline::of(plan)));
     let waiting = pending.as_ref().map(|(plan, outline)| (*plan, outline));
-    let caution = plan_caution::caution(shown, &outline, comparison, waiting, style.program);
+    let mut caution = plan_caution::caution(shown, &outline, comparison, waiting, style.program);
+    let is_refusal = |cause: &str| (plan.refusals.iter()).any(|refusal| refusal.message == cause);
+    if let Some(failed) = failed {
+        caution.add_first(failure::error_lines(failed, is_refusal, style.program));
+    }
     let mut layout = Layout::default();
     let is_new = comparison.is_some_and(|comparison| {
         matches!(comparison.base, BaseComparison::NewInThisChange { .. })
     });
     let new = if is_new { " · new in this change" } else { "" };
-    let title = format!("{}{new}", title(shown));
+    let (command, failure) = failed.map_or(("plan", String::new()), |failed| {
+        (failed.command, format!("{} failed · ", failed.command))
+    });
+    let title = format!("{failure}{}{new}", title(shown));
     frame::open(
-        &Marker::new("plan", &plan.app, Some(digest)),
+        &Marker::new(command, &plan.app, Some(digest)),
         &title,
         &mut layout,
     );
@@ -72,7 +83,7 @@ pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, 
             &mut layout,
         ));
     }
-    let footer = footer(plan, shown, digest).place(style, &mut layout);
+    let footer = footer(comment, shown).place(style, &mut layout);
     for piece in others.iter().rev() {
         layout.cut(*piece, Omitted::OtherFolds, 1, String::new);
     }
@@ -368,11 +379,20 @@ fn remarks(
     })
 }
 
-fn footer(plan: &Plan, shown: &Plan, digest: &str) -> Footer {
+fn footer(comment: &PlanComment<'_>, shown: &Plan) -> Footer {
+    let PlanComment {
+        plan,
+        digest,
+        failed,
+        ..
+    } = *comment;
     let mut sentences = Vec::new();
+    // The refusals have their own hints.
+    let hinted = failed.filter(|_| plan.refusals.is_empty());
+    sentences.extend(hinted.and_then(FailureText::hint_sentence));
     sentences.extend(closing::cost_text(shown));
     sentences.extend(closing::minimum_duration(shown));
-    if !plan.is_empty() && plan.refusals.is_empty() {
+    if failed.is_none() && !plan.is_empty() && plan.refusals.is_empty() {
         sentences.push(match plan.mode {
             PlanMode::Normal => "`aeroform apply` applies it.".to_owned(),
             PlanMode::Destroy => "`aeroform destroy` applies it.".to_owned(),

@@ -9,10 +9,10 @@ use super::layout::{Layout, Omitted, OverBudget};
 use super::plan::diff_style;
 use super::{MarkdownStyle, fold, text};
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Change, Outcome, RunOutcome, StateOutcome, StepResult};
+use crate::core::plan::{Outcome, RunOutcome, StateOutcome};
 use crate::core::view::line::LineWriter;
 use crate::core::view::phrases::count_noun;
-use crate::core::view::run_report::{RunReport, Tally};
+use crate::core::view::run_report::{RunReport, Tally, cause_of, machine_label};
 use crate::core::view::terminal::report as terminal;
 
 /// The document of a run; `digest` names its plan.
@@ -146,17 +146,16 @@ fn by_cause(
     head: &str,
     cause: impl Fn(&Outcome) -> Option<String>,
 ) -> Vec<CautionLine> {
-    let mut causes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut causes: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
     for (change, result) in report.results() {
         if let Some(cause) = cause(&result.outcome) {
-            causes
-                .entry(cause)
-                .or_default()
-                .push(machine(change, result));
+            let first = causes.entry(cause_of(&cause).to_owned());
+            let (_, machines) = first.or_insert((cause, Vec::new()));
+            machines.push(machine_label(change, result));
         }
     }
     let mut lines: Vec<CautionLine> = causes
-        .into_iter()
+        .into_values()
         .map(|(message, ids)| CautionLine {
             head: head.to_owned(),
             message,
@@ -166,12 +165,6 @@ fn by_cause(
         .collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.amount));
     lines
-}
-
-fn machine(change: &Change, result: &StepResult) -> String {
-    let created = result.machine.as_ref().map(|machine| &machine.id);
-    let id = change.machine.id.as_ref().or(created);
-    id.map_or_else(|| change.machine.name.to_string(), ToString::to_string)
 }
 
 /// Outcomes by group, the worst first.

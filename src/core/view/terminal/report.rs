@@ -16,7 +16,7 @@ use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{Change, Outcome, RunOutcome, StateOutcome, StepResult};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
-use crate::core::view::run_report::RunReport;
+use crate::core::view::run_report::{RunReport, cause_of};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::toml_diff::{self, TomlLines};
 
@@ -84,7 +84,7 @@ fn more_line(more: usize, page: &mut LineWriter<'_>) -> fmt::Result {
 
 /// Failures, grouped by cause.
 fn failures(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
-    type Failed<'r> = Vec<(&'r Change, Option<&'r MachineId>)>;
+    type Failed<'r> = (&'r str, Vec<(&'r Change, Option<&'r MachineId>)>);
     let mut causes: BTreeMap<(&str, &str, Option<&str>), Failed<'_>> = BTreeMap::new();
     for (change, result) in report.results() {
         if let Outcome::Failed {
@@ -93,13 +93,12 @@ fn failures(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
             hint,
         } = &result.outcome
         {
-            causes
-                .entry((code, message, hint.as_deref()))
-                .or_default()
-                .push((change, created_machine(result)));
+            let of_cause = causes.entry((code, cause_of(message), hint.as_deref()));
+            let (_, changes) = of_cause.or_insert((message, Vec::new()));
+            changes.push((change, created_machine(result)));
         }
     }
-    for ((code, message, hint), changes) in causes {
+    for ((code, _, hint), (message, changes)) in causes {
         let line = Line::new(0)
             .push(Label::Error, "failed:")
             .plain(format!(" {message} "))
