@@ -99,7 +99,13 @@ impl Repository {
 
     fn run(&self, args: &[&str]) -> String {
         let output = self.command(args).stdin(Stdio::null()).output().unwrap();
-        self.sandbox.show(&output)
+        let mut shown = self.sandbox.show(&output);
+        // The ids of commits depend on their time.
+        for commit in self.git("rev-list --all").lines() {
+            shown = shown.replace(&commit[..12], "930ce37a2b1c");
+            shown = shown.replace(&commit[..7], "930ce37");
+        }
+        shown
     }
 
     fn offline(&self, args: &[&str]) -> String {
@@ -220,10 +226,10 @@ fn a_state_that_is_behind_shows_the_refusal_first_and_the_other_run_in_one_line(
     --- stdout
     shop · fly · serial 1 · applied 2026-01-02 by ana from 930ce37 · 3 Machines read
 
-    refused: run hzmqn6s7ah by ana of commit 930ce37a2b1c changed 3 Machines (9e3dacf5eca675
+    refused: run jk2oneacq4 by ana of commit 930ce37a2b1c+changes changed 3 Machines (9e3dacf5eca675
       b59d10f8de5b8b eea8878f663dbc), but is not in the state (state at serial 1, run at serial 2)
       hint: get the state file that contains it (`git pull`), or adopt its changes with
-            `--adopt-run hzmqn6s7ah`
+            `--adopt-run jk2oneacq4 --allow-revert --allow-destroy=app:1`
 
       3 Machines as that run left them (app 3); -v shows what this plan would change on them
 
@@ -508,7 +514,7 @@ fn a_state_named_by_a_flag_comes_first_and_has_to_exist() {
     exit 1
     --- stderr
     error: there is no `state/none.json`
-    hint: name an existing state file; without `--state` a missing one is an empty state
+    hint: name an existing state file, or `none` if there is no state yet
     ");
     // A state elsewhere needs no file here.
     repository.write_settings("[state]\nurl = \"https://example.com/shop\"\n");
