@@ -14,7 +14,7 @@ use crate::core::fleet::Known;
 use crate::core::state;
 use crate::journal::{Journal, RunStatus};
 use crate::run::{StoredState, state_note};
-use crate::ui::{Exit, Failure, Signals};
+use crate::ui::{Exit, Failure, OutputFile, Readers, Signals};
 
 /// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit, Failure> {
@@ -39,6 +39,7 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
             manual::remove_machine(context, &session, id, session.lock_patience(*lock_timeout))
                 .await?
         }
+        StateVerb::Pull { file, at, .. } => pull(context, &session, file, at.as_deref()).await?,
         StateVerb::Push {
             file, lock_timeout, ..
         } => {
@@ -70,6 +71,40 @@ fn only_machine(mut known: Known, id_or_name: &str) -> Result<Known, Failure> {
     known.releases.clear();
     known.runs.clear();
     Ok(known)
+}
+
+/// Copies the state into a file. Never to standard output: it holds digests of hidden values (rule 37).
+async fn pull(
+    context: &Context<'_>,
+    session: &Session,
+    file: &Path,
+    at: Option<&str>,
+) -> Result<(), Failure> {
+    let mut out = OutputFile::open(file, Readers::Owner)?;
+    let store = &*session.store;
+    let location = store.location();
+    let text = match at {
+        Some(commit) => store.read_at(commit).await?,
+        None => store.read().await?.text,
+    };
+    let Some(text) = text else {
+        let message = format!("there is no state at `{location}`");
+        return Err(Failure::new(codes::NO_STATE_FILE, message)
+            .hint("before the first apply there is none; `plan --state none` plans without it"));
+    };
+    let pulled = state::read(&text, &session.desired.app)
+        .map_err(|error| Failure::from(error).cause(format!("it is in `{location}`")))?;
+    out.write(&text)
+        .and_then(|()| out.sync())
+        .map_err(|error| out.write_error(&error))?;
+    let (shown, location) = (file.display().to_string(), &location);
+    let output = CommandOutput::StatePulled {
+        file: &shown,
+        location,
+        serial: pulled.serial,
+    };
+    formats::print(context.ui, output);
+    Ok(())
 }
 
 /// Publishes the state of a run that could not write it. The file must follow the current state.

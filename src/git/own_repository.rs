@@ -183,6 +183,14 @@ impl OwnRepository {
         self.run_network(args).await.map(drop)
     }
 
+    /// Fetches one commit with its files and without its history.
+    ///
+    /// # Errors
+    /// If the remote does not answer, or lacks it.
+    pub async fn fetch_commit(&self, commit: &ObjectId) -> Result<(), GitError> {
+        self.fetch_tip(commit.as_str(), false).await
+    }
+
     /// Fetches commits with their history but without files.
     ///
     /// # Errors

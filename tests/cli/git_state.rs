@@ -129,13 +129,32 @@ fn an_offline_plan_needs_the_state_as_a_file() {
         first.starts_with("exit 0\n") && first.contains("2 to create"),
         "{first}"
     );
+    let none = sandbox.run(&["state", "pull", "pulled.json"]);
+    assert!(
+        none.starts_with("exit 1\n") && none.contains("--state none"),
+        "{none}"
+    );
+    assert!(!sandbox.project().join("pulled.json").exists());
     sandbox.apply();
-    clone.git(&["fetch", "--quiet", "origin", "aeroform-state"]);
-    let state = clone.git(&["show", "FETCH_HEAD:shop.json"]);
-    sandbox.write("fetched.json", &state);
-    let plan = sandbox.run(&["plan", "--refresh=false", "--state", "fetched.json"]);
+    let pulled = sandbox.run(&["state", "pull", "pulled.json"]);
+    assert!(
+        pulled.starts_with("exit 0\n") && pulled.contains("serial 1"),
+        "{pulled}"
+    );
+    let file = sandbox.project().join("pulled.json");
+    let mode = std::fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let plan = sandbox.run(&["plan", "--refresh=false", "--state", "pulled.json"]);
     assert!(plan.contains("No changes."), "{plan}");
-    sandbox.run(&["destroy", "-y", "--allow-destroy=all"]);
+    let first = clone.at_remote(&["rev-parse", "aeroform-state"]);
+    let shown = sandbox.run(&["destroy", "-y", "--allow-destroy=all"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let older = sandbox.run(&["state", "pull", "older.json", "--at", &first]);
+    assert!(
+        older.starts_with("exit 0\n") && older.contains("serial 1"),
+        "{older}"
+    );
+    assert_eq!(sandbox.read("older.json"), sandbox.read("pulled.json"));
 }
 
 #[test]

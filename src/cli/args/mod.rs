@@ -283,6 +283,7 @@ impl Verb {
                 StateVerb::List { output }
                 | StateVerb::Show { output, .. }
                 | StateVerb::Rm { output, .. }
+                | StateVerb::Pull { output, .. }
                 | StateVerb::Push { output, .. },
             )
             | Self::Unlock { output }

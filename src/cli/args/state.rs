@@ -38,6 +38,17 @@ pub enum StateVerb {
         #[command(flatten)]
         output: OutputFlags,
     },
+    /// Copy the state into a file that only its owner may read
+    Pull {
+        /// The file to write
+        file: PathBuf,
+        /// The state of this commit instead, for a state in git
+        #[arg(long, value_name = "COMMIT")]
+        at: Option<String>,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
+    },
     /// Publish a state file that an apply could not write
     Push {
         /// The file that the apply saved

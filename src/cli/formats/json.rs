@@ -74,7 +74,12 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         }
         CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
         CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
-        CommandOutput::StatePushed { location, serial } => {
+        CommandOutput::StatePulled {
+            file: _,
+            location,
+            serial,
+        }
+        | CommandOutput::StatePushed { location, serial } => {
             ui.document(&json::state::push(location, *serial));
         }
         CommandOutput::StateMachine {

@@ -111,6 +111,15 @@ pub(super) enum CommandOutput<'a> {
     StateList(&'a Known),
     /// The state.
     StateShow(&'a Known),
+    /// A state that was copied into a file.
+    StatePulled {
+        /// The file.
+        file: &'a str,
+        /// The location of the state.
+        location: &'a str,
+        /// Its serial.
+        serial: u64,
+    },
     /// A state that was published.
     StatePushed {
         /// Its location.

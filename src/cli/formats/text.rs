@@ -83,6 +83,13 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::Log(line) => log(ui, line),
         CommandOutput::StateList(known) => state_list(ui, known),
         CommandOutput::StateShow(known) => ui.data(&to_pretty(&json::state::show(known))),
+        CommandOutput::StatePulled {
+            file,
+            location,
+            serial,
+        } => {
+            ui.data(&format!("`{file}` is serial {serial} of `{location}`\n"));
+        }
         CommandOutput::StatePushed { location, serial } => {
             ui.data(&format!("`{location}` is now at serial {serial}\n"));
         }

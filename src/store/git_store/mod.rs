@@ -154,24 +154,6 @@ impl GitStore {
         })
     }
 
-    /// The text at a commit of the branch's history.
-    ///
-    /// # Errors
-    /// If git does not answer, or the history has no such commit.
-    pub async fn read_at(&self, commit: &ObjectId) -> Result<Option<String>, StoreError> {
-        let repository = self.repository("read").await?;
-        let read = async {
-            if !repository.has(commit).await? {
-                repository.fetch_history(&[commit.clone()].into()).await?;
-            }
-            repository.blob_at(commit, &self.address.path).await
-        };
-        match read.await.map_err(|error| self.error("read", &error))? {
-            Some(blob) => self.text(repository, &blob).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
     async fn text(
         &self,
         repository: &OwnRepository,
@@ -363,6 +345,24 @@ impl StateStore for GitStore {
         note: &WriteNote,
     ) -> Result<Version, StoreError> {
         self.commit_and_push(text, if_version, note).await
+    }
+
+    async fn read_at(&self, commit: &str) -> Result<Option<String>, StoreError> {
+        let Some(commit) = ObjectId::parse(commit) else {
+            let cause = "name a commit by its full id".to_owned();
+            return Err(self.remote_error("read", cause, None));
+        };
+        let repository = self.repository("read").await?;
+        let read = async {
+            if !repository.has(&commit).await? {
+                repository.fetch_commit(&commit).await?;
+            }
+            repository.blob_at(&commit, &self.address.path).await
+        };
+        match read.await.map_err(|error| self.error("read", &error))? {
+            Some(blob) => self.text(repository, &blob).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn can_write(&self) -> Result<(), StoreError> {
