@@ -92,6 +92,7 @@ async fn every_code_of_a_verb_is_provoked() {
     let mut nameless = sandbox.command(&["status", "--json"]);
     nameless.env("FLY_APP", "$APP");
     let seen = vec![
+        state_at("git+origin", &["plan", "--refresh=false"]),
         code(nameless),
         code(unsteady),
         error_of(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
@@ -139,7 +140,6 @@ async fn every_code_of_a_verb_is_provoked() {
             "[state]\npath = \"/etc/passwd\"\n",
             &["plan"],
         ),
-        with("aeroform.toml", "[state]\nurl = \"s3://a/b\"\n", &["plan"]),
         code(homeless),
         after(
             "mkdir gone; cd gone; rmdir ../gone",
@@ -366,6 +366,8 @@ async fn every_code_of_state_journal_and_streams_is_provoked() {
         changed().await,
         with("state/shop.json/x", "", &["state", "list"]),
         damaged_journal(),
+        state_at("https://host/state", &["state", "list"]),
+        state_at("git+origin", &["state", "list"]),
         error_of(
             &Sandbox::with_app(),
             &["plan", "--out", "nowhere/next.plan"],
@@ -516,6 +518,27 @@ async fn changed() -> String {
     let failure = Failure::from(lost.map(drop).unwrap_err());
     assert_eq!(failure.exit, Exit::Stale);
     failure.code.to_owned()
+}
+
+/// A state in git, in a repository whose remote does not exist.
+fn state_at(url: &str, args: &[&str]) -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.write("aeroform.toml", &format!("[state]\nurl = \"{url}\"\n"));
+    let missing = sandbox.project().join("missing.git");
+    for args in [
+        &["init", "--quiet"][..],
+        &["remote", "add", "origin", missing.to_str().unwrap()],
+    ] {
+        let mut git = std::process::Command::new("git");
+        assert!(
+            git.args(args)
+                .current_dir(sandbox.project())
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    error_of(&sandbox, args)
 }
 
 fn damaged_journal() -> String {
