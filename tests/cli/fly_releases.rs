@@ -11,7 +11,7 @@ use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
 
 /// `fly deploy` of this image, from its release to its end.
-fn fly_deploy(platform: &EmulatorProcess, image: &str) {
+pub(crate) fn fly_deploy(platform: &EmulatorProcess, image: &str) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});
     let (status, created) = platform.ask("POST", "/api/v1/releases", &body);
     assert_eq!(status, 201, "{created}");

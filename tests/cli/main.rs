@@ -17,6 +17,7 @@ mod drift;
 mod edits;
 mod emulator_doc;
 mod expect;
+mod expect_on_fly;
 mod failures_in_forms;
 mod first_to_last;
 mod fly;
