@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use saphyr_parser::{Event, Parser};
+
 use crate::{installed, tools, top};
 
 const GITHUB: &str = "examples/ci/github";
@@ -131,6 +133,65 @@ fn shellcheck_finds_nothing() {
         .current_dir(top())
         .output();
     no_findings(&check.unwrap());
+}
+
+/// The scripts of a file as their forge runs them: one for each `run:`, and the lines of a `script:` together.
+fn scripts(file: &str) -> Vec<String> {
+    let text = fs::read_to_string(top().join(file)).unwrap();
+    let events = Parser::new_from_str(&text).map(|event| event.unwrap().0);
+    let mut events = events.peekable();
+    let mut found = Vec::new();
+    while let Some(event) = events.next() {
+        let Event::Scalar(key, ..) = event else {
+            continue;
+        };
+        match (key.as_ref(), events.peek()) {
+            ("run", Some(Event::Scalar(script, ..))) => found.push(script.to_string()),
+            ("before_script" | "script" | "after_script", Some(Event::SequenceStart(..))) => {
+                let lines = events.by_ref().skip(1).map_while(|event| match event {
+                    Event::Scalar(line, ..) => Some(line.to_string()),
+                    _ => None,
+                });
+                found.push(lines.collect::<Vec<_>>().join("\n"));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_scripts_of_the_workflows() {
+    let actions = [workflows(), vec![format!("{GITHUB}/action.yml")]].concat();
+    let pipelines = vec!["examples/ci/gitlab/aeroform.yml".to_owned()];
+    let folder = tempfile::tempdir().unwrap();
+    // GitHub runs bash, and GitLab whatever shell the image has.
+    for (shell, files) in [("bash", actions), ("sh", pipelines)] {
+        let mut written = Vec::new();
+        for file in files {
+            let text = fs::read_to_string(top().join(&file)).unwrap();
+            let keys = text.lines().filter(|line| {
+                let key = line.trim_start().trim_start_matches("- ");
+                key.starts_with("run:") || key.starts_with("script:")
+            });
+            let scripts = scripts(&file);
+            assert_eq!(scripts.len(), keys.count(), "{file}");
+            for (at, script) in scripts.iter().enumerate() {
+                let name = format!("{}-{at}.{shell}", file.replace('/', "-"));
+                fs::write(folder.path().join(&name), format!("{script}\n")).unwrap();
+                written.push(name);
+            }
+        }
+        assert!(!written.is_empty());
+        if installed("shellcheck") {
+            let check = Command::new("shellcheck")
+                .args(["-s", shell])
+                .args(written)
+                .current_dir(folder.path())
+                .output();
+            no_findings(&check.unwrap());
+        }
+    }
 }
 
 #[test]
