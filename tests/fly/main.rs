@@ -22,6 +22,7 @@ mod fixture;
 mod flyctl;
 mod hostile;
 mod machine_config;
+mod odd_fields;
 mod random_configs;
 mod random_fleet;
 mod recorded_bodies;
