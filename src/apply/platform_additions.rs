@@ -141,7 +141,7 @@ impl PlatformAdditions {
             .collect();
         Some(MachineComputedFields {
             fields: own.found.clone(),
-            not_removed: not_removed,
+            not_removed,
         })
     }
 }

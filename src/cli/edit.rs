@@ -140,7 +140,7 @@ async fn run_edit(
     let request = ApplyRequest {
         command,
         mode: PlanMode::Normal,
-        requested: requested,
+        requested,
         reviewed: ReviewedPlan::None,
         flags: &args.apply_flags,
     };

@@ -190,13 +190,12 @@ impl GitHistory {
         };
         let (ours, other) = (parse(ours)?, parse(other)?);
         let repository = self.repository(work_tree).await?;
-        let relation = match relation_in(repository, &ours, &other).await? {
-            Some(relation) => relation,
-            None => {
-                self.fetch(repository, &ours, &other).await?;
-                let relation = relation_in(repository, &ours, &other).await?;
-                relation.ok_or_else(|| "the history here does not contain both".to_owned())?
-            }
+        let relation = if let Some(relation) = relation_in(repository, &ours, &other).await? {
+            relation
+        } else {
+            self.fetch(repository, &ours, &other).await?;
+            let relation = relation_in(repository, &ours, &other).await?;
+            relation.ok_or_else(|| "the history here does not contain both".to_owned())?
         };
         match relation {
             CommitRelation::Descendant(_) | CommitRelation::Diverged => {}

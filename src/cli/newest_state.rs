@@ -83,9 +83,12 @@ async fn newest_state(
     }
     let path = work_tree.path_inside(file).ok_or(Unread::Nothing)?;
     let path = path.to_str().ok_or(Unread::Nothing)?;
-    let unknown = |why: &str| match is_new {
-        true => Unread::Nothing,
-        false => Unread::Failed(why.to_owned()),
+    let unknown = |why: &str| {
+        if is_new {
+            Unread::Nothing
+        } else {
+            Unread::Failed(why.to_owned())
+        }
     };
     let published = published(env, history, work_tree)
         .await?
@@ -180,7 +183,5 @@ fn not_newest(
         "run {}{commit} by {} wrote serial {} at {}",
         run.run, run.by, run.serial, run.at
     ))
-    .hint(format!(
-        "check out the branch instead of a commit (GitHub: `ref: ${{{{ github.ref_name }}}}` for actions/checkout; GitLab: `git checkout -B \"$CI_COMMIT_BRANCH\" \"origin/$CI_COMMIT_BRANCH\"`; on a computer: `git pull`), or add `--no-fetch`"
-    ))
+    .hint("check out the branch instead of a commit (GitHub: `ref: ${{ github.ref_name }}` for actions/checkout; GitLab: `git checkout -B \"$CI_COMMIT_BRANCH\" \"origin/$CI_COMMIT_BRANCH\"`; on a computer: `git pull`), or add `--no-fetch`".to_string())
 }

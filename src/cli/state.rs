@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
             id, lock_timeout, ..
         } => {
             manual::remove_machine(context, &session, id, session.lock_patience(*lock_timeout))
-                .await?
+                .await?;
         }
         StateVerb::Pull { file, at, .. } => pull(context, &session, file, at.as_deref()).await?,
         StateVerb::Push {
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
                 file,
                 session.lock_patience(*lock_timeout),
             )
-            .await?
+            .await?;
         }
     }
     Ok(Exit::Done)

@@ -30,6 +30,7 @@ pub struct RefreshFlag {
 /// What an operator confirms where state and Machines disagree.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Recovery")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RecoveryFlags {
     /// Create Machines again although every known Machine is missing
     #[arg(long)]

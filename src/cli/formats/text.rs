@@ -87,12 +87,8 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             file,
             location,
             serial,
-        } => {
-            ui.data(&format!("`{file}` is serial {serial} of `{location}`\n"));
-        }
-        CommandOutput::StatePushed { location, serial } => {
-            ui.data(&format!("`{location}` is now at serial {serial}\n"));
-        }
+        } => ui.data(&format!("`{file}` is serial {serial} of `{location}`\n")),
+        CommandOutput::StatePushed { location, serial } => new_serial(ui, location, *serial),
         CommandOutput::StateMachine {
             location,
             serial,
@@ -100,7 +96,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             group: _,
             advice,
         } => {
-            ui.data(&format!("`{location}` is now at serial {serial}\n"));
+            new_serial(ui, location, *serial);
             ui.say(advice);
         }
         CommandOutput::Lock { location, status } => match status {
@@ -171,6 +167,10 @@ fn machine_list(ui: &Ui, view: &StatusView) {
     } else {
         write_stdout(ui, |style, text| terminal::machine::list(view, style, text));
     }
+}
+
+fn new_serial(ui: &Ui, location: &str, serial: u64) {
+    ui.data(&format!("`{location}` is now at serial {serial}\n"));
 }
 
 fn state_list(ui: &Ui, known: &Known) {

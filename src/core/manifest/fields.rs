@@ -54,7 +54,7 @@ impl<'f, 't> Fields<'f, 't> {
             table,
             patched: true,
             folded,
-            requested: requested,
+            requested,
         }
     }
 

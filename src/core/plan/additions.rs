@@ -83,7 +83,7 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
                 value: value.filter(|_| !hidden).cloned(),
                 hidden,
                 machines,
-                not_removed: not_removed,
+                not_removed,
             }
         });
     additions.collect()

@@ -104,20 +104,20 @@ pub(super) fn settle_pending(
         let Some(result) = results.get(id.0 as usize) else {
             continue;
         };
-        let created = result.machine.is_some() && result.sent.is_some();
+        let is_known = result.machine.is_some() && result.sent.is_some();
         let unknown = matches!(result.outcome, Outcome::Unknown { .. });
-        let replaces = replaced.get(&id).cloned();
-        let stays = replaces
+        let replaced_machine = replaced.get(&id).cloned();
+        let stays = replaced_machine
             .as_ref()
             .is_some_and(|old| next.machines.contains_key(old));
         let missing = !counted(&change.group) && !stays;
-        if !created && (unknown || missing || before.contains(launch)) {
+        if !is_known && (unknown || missing || before.contains(launch)) {
             open_creates.push(PendingCreate {
                 launch: launch.clone(),
                 group: change.group.clone(),
                 region: change.region.clone(),
                 standby: !standby_for.is_empty(),
-                replaces,
+                replaces: replaced_machine,
             });
         }
     }

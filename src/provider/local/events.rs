@@ -59,7 +59,7 @@ impl SupervisorEvents {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-            record_poll: record_poll,
+            record_poll,
             output: None,
             log,
             checks: Checks::none(),

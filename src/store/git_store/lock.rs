@@ -280,11 +280,7 @@ impl Renewal {
         let runtime = Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         let mut pause = self.ttl / 3;
-        loop {
-            match stopped.recv_timeout(pause) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-            }
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
             pause = match runtime.block_on(self.renew()) {
                 Ok(()) => self.ttl / 3,
                 // It is unknown; the record decides at the next attempt.

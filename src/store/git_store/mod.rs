@@ -179,7 +179,7 @@ impl GitStore {
         text.push('\n');
         for (at, (name, value)) in note.trailers.iter().enumerate() {
             let gap = if at == 0 { "\n" } else { "" };
-            text.push_str(&format!("{gap}{name}: {value}\n"));
+            text.extend([gap, name, ": ", value, "\n"]);
         }
         CommitMessage { text }
     }
@@ -250,7 +250,7 @@ impl GitStore {
                 Ok(head) => head,
                 // After a push, the answer of a later look decides.
                 Err(_) if tries > 0 && Instant::now() < deadline => {
-                    sleep(self.pause(tries)).await;
+                    sleep(pause(tries)).await;
                     tries += 1;
                     continue;
                 }
@@ -293,19 +293,13 @@ impl GitStore {
             match pushed {
                 // Only a look shows what is true.
                 PushOutcome::Accepted => {}
-                PushOutcome::Moved => sleep(self.pause(tries)).await,
+                PushOutcome::Moved => sleep(pause(tries)).await,
                 PushOutcome::Refused(kind, _) if kind.may_pass() && Instant::now() < deadline => {
-                    sleep(self.pause(tries)).await;
+                    sleep(pause(tries)).await;
                 }
                 PushOutcome::Refused(kind, cause) => refused = Some((kind, cause)),
             }
         }
-    }
-
-    /// A pause that differs between writers, so that they do not meet again.
-    fn pause(&self, tries: u32) -> Duration {
-        let most = Duration::from_millis(20).saturating_mul(1 << tries.min(6));
-        lock::jittered(most.min(MAX_PUSH_PAUSE))
     }
 
     async fn remote_lock(&self, what: &'static str) -> Result<RemoteLock, StoreError> {
@@ -408,4 +402,10 @@ impl StateStore for GitStore {
 /// The version is the blob, so that other files of the branch do not count.
 fn version_of(blob: Option<&ObjectId>) -> Version {
     Version(blob.map_or_else(|| "absent".to_owned(), |blob| blob.as_str().to_owned()))
+}
+
+/// A pause that differs between writers, so that they do not meet again.
+fn pause(tries: u32) -> Duration {
+    let most = Duration::from_millis(20).saturating_mul(1 << tries.min(6));
+    lock::jittered(most.min(MAX_PUSH_PAUSE))
 }
