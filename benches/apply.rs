@@ -26,7 +26,7 @@ use aeroform::journal::{
     Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus, SqliteJournal,
 };
 use aeroform::observe::observe;
-use aeroform::store::{Holder, LocalStore, StateStore};
+use aeroform::store::{Holder, LocalStore, StateStore, WriteNote};
 use carried::{run_facts, run_row};
 use measure::{growth, millis, per, processor_time};
 use support::{GroupBuilder, desired, group};
@@ -153,7 +153,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
     assert_eq!(report.findings, [""; 0]);
     let next = next_state(&known, &made, &target, &report.results, &run_facts(&run));
     store
-        .write(&state::write(&next), &version)
+        .write(&state::write(&next), &version, &WriteNote::default())
         .await
         .expect("nobody else writes");
     journal
@@ -199,5 +199,6 @@ fn holder() -> Holder {
         command: "apply".to_owned(),
         since: "2026-01-01T00:00:00Z".to_owned(),
         run: None,
+        url: None,
     }
 }

@@ -1,5 +1,7 @@
 //! Runs that failed or were refused, as a workflow and a merged pull request show them.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 
 use crate::expect::without_ids;
@@ -37,12 +39,14 @@ fn a_failed_run_has_an_error_for_each_cause_with_its_machines_the_worst_first() 
     for group in &groups {
         // The last one fails most often.
         let count = if group == "g23" { 3 } else { 1 };
-        fly += &format!("  {group} = \"serve {group}\"\n");
-        settings += &format!("\n[groups.{group}]\ncount = {count}\n");
-        faults += &format!(
+        writeln!(fly, "  {group} = \"serve {group}\"").unwrap();
+        writeln!(settings, "\n[groups.{group}]\ncount = {count}").unwrap();
+        writeln!(
+            faults,
             "[[fault]]\non = \"create\"\ngroup = \"{group}\"\neffect = \"refuse\"\ntimes = 100\n\
-             message = \"no room for {group}\"\n"
-        );
+             message = \"no room for {group}\""
+        )
+        .unwrap();
     }
     sandbox.write(
         "fly.toml",

@@ -221,10 +221,10 @@ fn answer(mut stream: TcpStream, root: &Path, home: &Path) -> Option<()> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    if headers.get("expect").is_some() {
+    if headers.contains_key("expect") {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
     }
-    let body = if headers.get("transfer-encoding").is_some() {
+    let body = if headers.contains_key("transfer-encoding") {
         read_chunks(&mut stream)?
     } else {
         let length = headers

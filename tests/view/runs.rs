@@ -316,7 +316,7 @@ pub(crate) fn run_ends() -> Vec<(&'static str, RunFixture)> {
         hidden: value.is_none(),
         value,
         machines: 4,
-        not_removed: not_removed,
+        not_removed,
     };
     let added = RunFixture {
         additions: vec![
