@@ -1,4 +1,5 @@
-//! `aeroform drift`: differences between state and Machines. Writes nothing and takes no lock.
+//! `aeroform drift`: differences between state and Machines. Writes nothing and takes no lock; compares nothing
+//! while a run changes the app.
 
 use super::args::DriftArgs;
 use super::formats::{self, CommandOutput};
@@ -7,7 +8,9 @@ use super::{Context, codes};
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
 use crate::core::plan::{Options, Plan, PlanMode};
 use crate::observe::ObserveError;
-use crate::run::RunError;
+use crate::run::{self, RunError};
+use crate::store::LockStatus;
+use crate::ui::codes::LOCKED;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Reads the provider, compares and prints the drift.
@@ -17,6 +20,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let run_context = session.run_context(context, &*provider, &journal);
+    check_nobody_applies(&session).await?;
     let options = Options {
         mode: PlanMode::RefreshOnly,
         ..Options::default()
@@ -25,6 +29,12 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
         .or_interrupted(run_context.preview(&options))
         .await?;
     let preview = preview.map_err(observe_failure)?;
+    if let Some(holder) = signals
+        .or_interrupted(run::lease_of_others(&*provider, &preview))
+        .await?
+    {
+        return Err(busy_error(&session, &holder));
+    }
     session.report_open_runs(context.ui, &preview).await?;
     check_drift_is_known(&preview.plan)?;
     formats::print(context.ui, CommandOutput::Drift(&preview.plan));
@@ -35,6 +45,25 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
             Exit::Done
         },
     )
+}
+
+/// What a run does is no drift; it ends first.
+async fn check_nobody_applies(session: &Session) -> Result<(), Failure> {
+    let who = match session.store.holder().await? {
+        LockStatus::Free => return Ok(()),
+        LockStatus::Held(Some(holder)) => session::holder_name(&holder),
+        LockStatus::Held(None) => "another process".to_owned(),
+    };
+    Err(busy_error(session, &who))
+}
+
+fn busy_error(session: &Session, who: &str) -> Failure {
+    let app = &session.desired.app;
+    Failure::new(
+        LOCKED,
+        format!("cannot determine the drift: {who} is changing `{app}`"),
+    )
+    .hint("wait until it is done, and run the command again")
 }
 
 /// For this verb a vanished fleet is not a stale plan.

@@ -155,6 +155,25 @@ pub async fn until_free(
     Ok(waited)
 }
 
+/// Who holds the lease of one of the first running Machines, where a run keeps its app lease. Errors of the
+/// platform count as none.
+pub async fn lease_of_others(provider: &dyn Provider, preview: &Preview) -> Option<String> {
+    let observed = preview.observed.as_ref()?;
+    if !observed.description.capabilities.leases {
+        return None;
+    }
+    let running = observed.machines.values().filter(|machine| {
+        machine.state == MachineState::Started && machine.host == HostStatus::Ok
+    });
+    for machine in running.take(LOOKED_AT) {
+        let holder = provider.lease_holder(&preview.plan.app, &machine.id).await;
+        if let Ok(Some(holder)) = holder {
+            return Some(holder);
+        }
+    }
+    None
+}
+
 /// Why a lease is not available, as text.
 pub fn lease_wait_cause(error: &ProviderError) -> &'static str {
     match error.class {

@@ -11,7 +11,7 @@ mod execute;
 mod release_wait;
 mod state_note;
 
-pub use app_lease::{AppLease, lease_wait_cause, until_free};
+pub use app_lease::{AppLease, lease_of_others, lease_wait_cause, until_free};
 pub use commit_history::{CommitHistory, NoCommits};
 pub use context::{Preview, RunContext, RunError, StoredState, UnfinishedRelease};
 pub use execute::{RunRequest, RunResult, UnpublishedState};

@@ -1,7 +1,11 @@
 //! Outside changes: shown by `drift`, recorded by `refresh`.
 
+use std::time::Duration;
+
+use aeroform::store::{Holder, LocalStore, StateStore};
 use insta::assert_snapshot;
 
+use crate::fly;
 use crate::sandbox::Sandbox;
 
 /// A world in which the one Machine of group `web` was changed outside.
@@ -133,4 +137,49 @@ fn refresh_records_outside_changes_after_approval() {
 
     Plan: 0 to create, 1 to update, 0 to destroy.
     "#);
+}
+
+/// Holds rule 26: what a run does is no drift.
+#[tokio::test]
+async fn nothing_is_compared_while_a_run_changes_the_app() {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let store = LocalStore::new(
+        sandbox.project().join("state/shop.json"),
+        "state/shop.json".to_owned(),
+    );
+    let holder = Holder {
+        who: "ben".to_owned(),
+        host: "there".to_owned(),
+        pid: 1,
+        command: "apply".to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        run: None,
+        url: Some("https://host/jobs/1".to_owned()),
+    };
+    let lock = store
+        .lock(&holder, Duration::ZERO, &mut |_| {})
+        .await
+        .unwrap();
+    assert_snapshot!(sandbox.run(&["drift", "--detailed-exitcode"]), @"");
+    lock.release().await.unwrap();
+    let after = sandbox.run(&["drift", "--detailed-exitcode"]);
+    assert!(after.starts_with("exit 0\n"), "{after}");
+}
+
+#[test]
+fn nothing_is_compared_while_a_machine_of_the_app_is_leased() {
+    let sandbox = fly::project("");
+    let platform = fly::EmulatorProcess::with_app(&sandbox);
+    let applied = fly::run(&sandbox, &platform, &["apply", "-y", "--image", fly::V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    let machines = platform.machines();
+    for machine in &machines {
+        fly::hold(&platform, machine["id"].as_str().unwrap(), 60);
+    }
+    let shown = fly::run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
+    assert!(
+        shown.starts_with("exit 5\n") && shown.contains("is changing `shop`"),
+        "{shown}"
+    );
 }
