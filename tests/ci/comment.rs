@@ -134,6 +134,7 @@ fn the_newest_of_our_own_is_found_over_all_pages() {
         .map(|id| comment(id, "ana", &format!("word {id}")))
         .collect();
     comments[3] = comment(4, OURS, &report("shop", "old"));
+    comments[228] = comment(229, OURS, &report("shop", "of the same page"));
     comments[229] = comment(230, OURS, &report("shop", "newer"));
     comments[240] = comment(241, OURS, &report("market", "other app"));
     let there = Contents {
@@ -144,6 +145,7 @@ fn the_newest_of_our_own_is_found_over_all_pages() {
     let bodies = ended.bodies();
     assert_eq!(bodies.len(), 250);
     assert_eq!(bodies[229], report("shop", "now"));
+    assert_eq!(bodies[228], report("shop", "of the same page"));
     assert_eq!(bodies[3], report("shop", "old"));
     assert_eq!(bodies[240], report("market", "other app"));
 }
