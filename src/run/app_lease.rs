@@ -162,9 +162,10 @@ pub async fn lease_of_others(provider: &dyn Provider, preview: &Preview) -> Opti
     if !observed.description.capabilities.leases {
         return None;
     }
-    let running = observed.machines.values().filter(|machine| {
-        machine.state == MachineState::Started && machine.host == HostStatus::Ok
-    });
+    let running = observed
+        .machines
+        .values()
+        .filter(|machine| machine.state == MachineState::Started && machine.host == HostStatus::Ok);
     for machine in running.take(LOOKED_AT) {
         let holder = provider.lease_holder(&preview.plan.app, &machine.id).await;
         if let Ok(Some(holder)) = holder {

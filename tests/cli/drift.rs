@@ -161,7 +161,12 @@ async fn nothing_is_compared_while_a_run_changes_the_app() {
         .lock(&holder, Duration::ZERO, &mut |_| {})
         .await
         .unwrap();
-    assert_snapshot!(sandbox.run(&["drift", "--detailed-exitcode"]), @"");
+    assert_snapshot!(sandbox.run(&["drift", "--detailed-exitcode"]), @"
+    exit 5
+    --- stderr
+    error: cannot determine the drift: ben on there (pid 1, `aeroform apply`, since 2026-01-01T00:00:00Z, https://host/jobs/1) is changing `shop`
+    hint: wait until it is done, and run the command again
+    ");
     lock.release().await.unwrap();
     let after = sandbox.run(&["drift", "--detailed-exitcode"]);
     assert!(after.starts_with("exit 0\n"), "{after}");

@@ -385,12 +385,12 @@ pub(crate) fn answer_refusals(notes: &[Note], options: &mut Options) -> bool {
         let hint = note.hint.as_deref().unwrap_or_default();
         match note.code.as_str() {
             "state_behind" => {
-                let run = hint
-                    .split("--adopt-run ")
-                    .nth(1)
-                    .and_then(|rest| rest.split('`').next());
-                let run = RunId::new(run.unwrap()).unwrap();
-                answered |= options.adopt_runs.insert(run);
+                // One hint names the flags of every run.
+                for rest in hint.split("--adopt-run ").skip(1) {
+                    let run = rest.split([' ', '`']).next();
+                    let run = RunId::new(run.unwrap()).unwrap();
+                    answered |= options.adopt_runs.insert(run);
+                }
             }
             "all_missing" => {
                 answered |= !options.accept_missing;

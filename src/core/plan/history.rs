@@ -290,8 +290,9 @@ pub(super) fn name_all_flags(plan: &mut Plan) {
         .iter()
         .map(|other| format!("--adopt-run {}", other.run))
         .collect();
-    if !needed.is_empty() {
-        flags.push(needed.flags());
+    let approval = needed.flags();
+    if !approval.is_empty() {
+        flags.push(approval);
     }
     if flags.is_empty() {
         return;
