@@ -13,11 +13,8 @@ use crate::core::fleet::{Known, RunRecord};
 use crate::core::plan::short_commit;
 use crate::core::state::{self, RUNS_KEPT};
 use crate::env::Env;
-use crate::git::{GitError, ObjectId, OwnRepository, Remote, WorkTree};
+use crate::git::{GitError, OwnRepository, Remote, WorkTree};
 use crate::ui::Failure;
-
-/// How often a branch that moves is fetched.
-const TRIES: u32 = 5;
 
 /// Where the state file is published.
 struct Published {
@@ -99,7 +96,7 @@ async fn newest_state(
     let remote = Remote::Named(published.remote.clone());
     let repository = OwnRepository::open(env, &folder, work_tree, &remote).await?;
     let name = format!("refs/heads/{}", published.branch);
-    let tip = fetch_tip(&repository, &name).await?.ok_or_else(|| {
+    let tip = repository.fetch_tip(&name, true).await?.ok_or_else(|| {
         unknown(&format!(
             "`{}` has no branch `{}`",
             published.remote, published.branch
@@ -112,23 +109,6 @@ async fn newest_state(
         Unread::Failed(format!("that of branch `{}`: {error}", published.branch))
     })?;
     Ok((theirs, published))
-}
-
-/// The newest commit of a branch, fetched; it may move meanwhile.
-async fn fetch_tip(repository: &OwnRepository, name: &str) -> Result<Option<ObjectId>, GitError> {
-    for _ in 1..TRIES {
-        let tip = repository.remote_ref(name).await?;
-        let Some(tip) = tip else {
-            return Ok(None);
-        };
-        if !repository.has(&tip).await? {
-            repository.fetch_tip(name, true).await?;
-        }
-        if repository.has(&tip).await? {
-            return Ok(Some(tip));
-        }
-    }
-    repository.remote_ref(name).await
 }
 
 /// The upstream of the branch that is checked out; without one, the branch that the pipeline names.

@@ -163,12 +163,37 @@ impl OwnRepository {
         Ok(found.into_iter().next().map(|(_, id)| id))
     }
 
-    /// Fetches the newest commit of a ref without its history; `without_files` leaves every file to the first
-    /// read of it, for a branch with much else on it.
+    /// Fetches the newest commit of a ref without its history, in one call; `None` if the remote has no such ref.
+    /// `without_files` leaves every file to the first read of it, for a branch with much else on it.
     ///
     /// # Errors
     /// If the remote does not answer.
-    pub async fn fetch_tip(&self, name: &str, without_files: bool) -> Result<(), GitError> {
+    pub async fn fetch_tip(
+        &self,
+        name: &str,
+        without_files: bool,
+    ) -> Result<Option<ObjectId>, GitError> {
+        let copy = format!("refs/fetched/{}", name.trim_start_matches("refs/"));
+        let spec = format!("+{name}:{copy}");
+        let fetched = self.fetch_newest(&spec, without_files).await?;
+        if !fetched.success && fetched.stderr.contains("couldn't find remote ref") {
+            return Ok(None);
+        }
+        check("fetch", fetched)?;
+        let tip = self.run_ok(git_args!["rev-parse", "--verify", &copy]);
+        Ok(ObjectId::parse(&tip.await?.line()))
+    }
+
+    /// Fetches one commit with its files and without its history.
+    ///
+    /// # Errors
+    /// If the remote does not answer, or lacks it.
+    pub async fn fetch_commit(&self, commit: &ObjectId) -> Result<(), GitError> {
+        let fetched = self.fetch_newest(commit.as_str(), false).await?;
+        check("fetch", fetched).map(drop)
+    }
+
+    async fn fetch_newest(&self, spec: &str, without_files: bool) -> Result<GitOutput, GitError> {
         let mut args = git_args![
             "fetch",
             "--quiet",
@@ -179,16 +204,8 @@ impl OwnRepository {
         if without_files {
             args.push(OsStr::new("--filter=blob:none"));
         }
-        args.extend(git_args![REMOTE, name]);
-        self.run_network(args).await.map(drop)
-    }
-
-    /// Fetches one commit with its files and without its history.
-    ///
-    /// # Errors
-    /// If the remote does not answer, or lacks it.
-    pub async fn fetch_commit(&self, commit: &ObjectId) -> Result<(), GitError> {
-        self.fetch_tip(commit.as_str(), false).await
+        args.extend(git_args![REMOTE, spec]);
+        self.call(args, &[], &[], true).await
     }
 
     /// Fetches commits with their history but without files.

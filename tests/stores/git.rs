@@ -458,6 +458,8 @@ async fn code_that_is_pushed_meanwhile_does_not_disturb_a_write() {
                 push.args(["push", "--quiet", "origin", "main"]);
                 let _ = push.current_dir(&other).stderr(Stdio::null()).status();
                 pushed += 1;
+                // At most 20 a second.
+                std::thread::sleep(Duration::from_millis(50));
             }
             pushed
         }

@@ -32,7 +32,7 @@ use lock::RemoteLock;
 /// How long a write goes on while other commits arrive.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 /// The longest pause between two pushes.
-const MAX_PUSH_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PUSH_PAUSE: Duration = Duration::from_millis(200);
 /// How long an unrenewed lock is valid (rule 26).
 const LOCK_TTL: Duration = Duration::from_secs(60);
 /// A larger file is no state of ours, and is not read.
@@ -127,31 +127,13 @@ impl GitStore {
 
     async fn head(&self, repository: &OwnRepository) -> Result<BranchHead, GitError> {
         let name = self.address.branch_ref();
-        // The branch may move between the two questions.
-        for _ in 0..3 {
-            let Some(commit) = repository.remote_ref(&name).await? else {
-                return Ok(BranchHead {
-                    commit: None,
-                    blob: None,
-                });
-            };
-            if !repository.has(&commit).await? {
-                repository
-                    .fetch_tip(&name, self.address.is_branch_named)
-                    .await?;
-            }
-            if repository.has(&commit).await? {
-                let blob = repository.blob_at(&commit, &self.address.path).await?;
-                return Ok(BranchHead {
-                    commit: Some(commit),
-                    blob,
-                });
-            }
-        }
-        Err(GitError::Failed {
-            command: "fetch".to_owned(),
-            message: format!("`{}` moved several times meanwhile", self.address.branch),
-        })
+        let commit = repository.fetch_tip(&name, self.address.is_branch_named);
+        let commit = commit.await?;
+        let blob = match &commit {
+            Some(commit) => repository.blob_at(commit, &self.address.path).await?,
+            None => None,
+        };
+        Ok(BranchHead { commit, blob })
     }
 
     async fn text(
