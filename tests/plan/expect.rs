@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use aeroform::core::fleet::VolumeId;
 use aeroform::core::plan::{
     ApprovalFlags, Excess, Plan, SavedPlan, codes, plan, required_approval,
 };
 use serde_json::json;
 
-use crate::support::{GroupBuilder, PlanFixture, desired, group, region};
+use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, region};
 use cases::{Case, EXCEEDS, NOTHING, OK, STALE, USAGE, rows};
 
 /// Both plans that a reviewer may have saved.
@@ -190,4 +191,47 @@ fn a_plan_without_a_lineage_is_taken_for_any_and_hidden_values_are_compared() {
     let text = file.to_json();
     assert!(!text.contains("hunter2"));
     assert_eq!(region("ams").to_string(), "ams");
+}
+
+/// An update of a plan made with the provider is of one Machine: the same drift of another one is an excess.
+#[test]
+fn the_update_of_one_machine_does_not_allow_that_of_another() {
+    let drifts = |which: usize| {
+        let mut case = Case::reviewed();
+        let of_api = case.stage.observed.machines.values().filter(|machine| {
+            let group = machine.group.as_ref();
+            group.is_some_and(|group| group.as_str() == "api")
+        });
+        let machine = of_api.map(|machine| machine.id.clone()).nth(which).unwrap();
+        case.stage.edit_outside(machine.as_str(), |machine| {
+            let env = config_of(machine).env.get_or_insert_default();
+            env.insert("FLY_PROCESS_GROUP".to_owned(), "other".to_owned());
+        });
+        case
+    };
+    let file = SavedPlan::of(&drifts(0).plan());
+    let same = drifts(0);
+    assert!(file.excesses(&same.plan(), &same.desired).is_empty());
+    let other = drifts(1);
+    assert!(!file.excesses(&other.plan(), &other.desired).is_empty());
+}
+
+/// A reviewed destroy does not allow data to be left behind that it did not name.
+#[test]
+fn a_volume_that_was_attached_since_is_an_excess_of_the_destroy() {
+    for file in files() {
+        let mut case = Case::reviewed();
+        assert!(file.excesses(&case.plan(), &case.desired).is_empty());
+        let volume = VolumeId::new("vol_new").unwrap();
+        let cron = cases::cron_id(&case);
+        case.stage.edit_outside(cron.as_str(), |machine| {
+            machine.volumes = vec![volume];
+        });
+        let found = file.excesses(&case.plan(), &case.desired);
+        let texts: Vec<String> = found.iter().map(Excess::to_string).collect();
+        assert!(
+            texts.iter().any(|text| text.contains("leaves volumes")),
+            "{texts:?}"
+        );
+    }
 }
