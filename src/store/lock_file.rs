@@ -74,8 +74,10 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // Clears the holder's name, so that it is not shown for the next one; closing the file unlocks it.
+        // Clears the holder's name, so that it is not shown for the next one. Closing the file is not enough: a
+        // process that is started at this moment has a copy of it until its program runs.
         let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
     }
 }
 
@@ -91,7 +93,10 @@ pub(super) fn inspect(path: &Path) -> io::Result<LockStatus> {
         Err(error) => return Err(error),
     };
     match file.try_lock_shared() {
-        Ok(()) => return Ok(LockStatus::Free),
+        Ok(()) => {
+            file.unlock()?;
+            return Ok(LockStatus::Free);
+        }
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }
