@@ -7,6 +7,8 @@
 mod copy;
 #[path = "stores/git.rs"]
 mod git;
+#[path = "stores/git_server.rs"]
+mod git_server;
 #[path = "stores/journal_contract.rs"]
 mod journal_contract;
 #[path = "stores/journals.rs"]

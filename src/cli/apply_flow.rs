@@ -28,7 +28,7 @@ use crate::core::plan::{
     ApprovalFlags, Options, Plan, PlanMode, Requested, RunOutcome, changed_ports,
 };
 use crate::core::view::escape;
-use crate::core::view::phrases::human_duration;
+use crate::core::view::phrases::human_limit;
 use crate::core::view::terminal::questions::CONFIRM_WRITE;
 use crate::journal::Journal;
 use crate::provider::Provider;
@@ -347,8 +347,7 @@ impl ApplyFlow<'_> {
         }
         let ui = self.context.ui;
         let mut waiting = |waiting: &ReleaseWait<'_>| {
-            let limit =
-                human_duration(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
+            let limit = human_limit(waiting.at_most);
             let (release, until) = (named_release(waiting.release), &waiting.presumed_over_at);
             let text = format!(
                 "waiting up to {limit} (until {until}) for {release}, which is in progress; `--no-wait-release` skips this"

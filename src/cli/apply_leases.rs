@@ -10,7 +10,7 @@ use super::apply_flow::ApplyFlow;
 use super::codes;
 use crate::core::fleet::RunId;
 use crate::core::view::escape;
-use crate::core::view::phrases::human_duration;
+use crate::core::view::phrases::human_limit;
 use crate::provider::{ErrorClass, ProviderError};
 use crate::run::{AppLease, Preview, lease_wait_cause, until_free};
 use crate::store::StateLock;
@@ -32,7 +32,7 @@ impl ApplyFlow<'_> {
         let patience = self.session.lock_patience(self.request.flags.lock_timeout);
         let patience = patience.max(APP_LEASE_PATIENCE);
         let mut waiting = |holder: &str| {
-            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let limit = human_limit(patience);
             let text = format!("waiting up to {limit} for a lease: {holder}");
             ui.talk(&escape::safe(&text));
         };
@@ -64,7 +64,7 @@ impl ApplyFlow<'_> {
         let mut waiting = |error: &ProviderError| {
             let conflict = error.class == ErrorClass::Conflict;
             self.waited.fetch_or(conflict, Ordering::Relaxed);
-            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let limit = human_limit(patience);
             let text = format!(
                 "waiting up to {limit} for {}: {}",
                 lease_wait_cause(error),

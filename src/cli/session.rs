@@ -17,7 +17,7 @@ use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{Desired, Known};
 use crate::core::manifest::did_you_mean;
 use crate::core::plan::{CommitRelations, Options, PlanMode, Requested};
-use crate::core::view::phrases::human_duration;
+use crate::core::view::phrases::human_limit;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
 use crate::provider::Provider;
@@ -557,7 +557,7 @@ pub(super) async fn lock_state(
 ) -> Result<Box<dyn StateLock>, Failure> {
     let mut waiting = |holder: Option<&Holder>| {
         let who = holder.map_or_else(|| "another process".to_owned(), holder_name);
-        let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        let limit = human_limit(patience);
         ui.talk(&format!(
             "waiting up to {limit} for the state's lock, held by {who}"
         ));

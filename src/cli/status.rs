@@ -10,7 +10,7 @@ use super::session::{self, Session};
 use super::{Context, scale, views};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested, plan};
-use crate::core::view::phrases::human_duration;
+use crate::core::view::phrases::human_limit;
 use crate::core::view::{StatusView, Style, escape, terminal};
 use crate::observe::observe;
 use crate::provider::Provider;
@@ -199,7 +199,7 @@ impl StatusWatch<'_> {
         };
         let mut text = String::new();
         terminal::status(view, &style, &mut text).expect("writing to a String cannot fail");
-        let every = human_duration(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        let every = human_limit(pause);
         let foot = match trouble {
             None => format!(
                 "{} · refreshes every {every} · Ctrl-C to stop",

@@ -387,7 +387,8 @@ fn store(sandbox: &Sandbox) -> LocalStore {
     )
 }
 
-async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
+/// Somebody else holds the lock of the state.
+pub(crate) async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
     let holder = Holder {
         who: "ben".to_owned(),
         host: "there".to_owned(),
@@ -395,7 +396,7 @@ async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
         command: "apply".to_owned(),
         since: "2026-01-01T00:00:00Z".to_owned(),
         run: None,
-        url: None,
+        url: Some("https://host/jobs/1".to_owned()),
     };
     let mut silent = |_: Option<&Holder>| {};
     store(sandbox)

@@ -1,10 +1,8 @@
 //! Outside changes: shown by `drift`, recorded by `refresh`.
 
-use std::time::Duration;
-
-use aeroform::store::{Holder, LocalStore, StateStore};
 use insta::assert_snapshot;
 
+use crate::codes;
 use crate::fly;
 use crate::sandbox::Sandbox;
 
@@ -144,23 +142,7 @@ fn refresh_records_outside_changes_after_approval() {
 async fn nothing_is_compared_while_a_run_changes_the_app() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();
-    let store = LocalStore::new(
-        sandbox.project().join("state/shop.json"),
-        "state/shop.json".to_owned(),
-    );
-    let holder = Holder {
-        who: "ben".to_owned(),
-        host: "there".to_owned(),
-        pid: 1,
-        command: "apply".to_owned(),
-        since: "2026-01-01T00:00:00Z".to_owned(),
-        run: None,
-        url: Some("https://host/jobs/1".to_owned()),
-    };
-    let lock = store
-        .lock(&holder, Duration::ZERO, &mut |_| {})
-        .await
-        .unwrap();
+    let lock = codes::lock(&sandbox).await;
     assert_snapshot!(sandbox.run(&["drift", "--detailed-exitcode"]), @"
     exit 5
     --- stderr

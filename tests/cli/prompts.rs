@@ -151,3 +151,37 @@ fn a_narrow_terminal_gets_narrow_lines_and_no_color_is_obeyed() {
     assert!(!colored(&[("NO_COLOR", "1")]));
     assert!(!colored(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
 }
+
+/// Another run does all that the plan wants while the question waits.
+#[test]
+fn work_that_another_run_did_while_the_question_waited_is_named_and_not_done_again() {
+    let sandbox = Sandbox::with_app();
+    let mut terminal = apply(&sandbox);
+    terminal.expect("[y/N]");
+    sandbox.apply();
+    let state = sandbox.read("state/shop.json");
+    terminal.type_line("y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("applied already: run "), "{screen}");
+    assert_eq!(sandbox.machines(), 2);
+    assert_eq!(sandbox.read("state/shop.json"), state);
+}
+
+/// Another run wants something else while the question waits: what is left is shown and asked again.
+#[test]
+fn a_plan_that_changed_while_the_question_waited_is_shown_and_asked_again() {
+    let sandbox = Sandbox::with_app();
+    let mut terminal = apply(&sandbox);
+    terminal.expect("[y/N]");
+    let wanted = sandbox.read("aeroform.toml");
+    sandbox.write("aeroform.toml", &wanted.replace("count = 1", "count = 2"));
+    sandbox.apply();
+    terminal.type_line("y");
+    terminal.expect("this is the new plan");
+    terminal.expect("[y/N]");
+    terminal.type_line("n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 6, "{screen}");
+    assert_eq!(sandbox.machines(), 4);
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aeroform::store::{Holder, LocalStore, LockStatus, StateStore, StoreError, WriteNote};
 
-use crate::store_contract::{self as contract, StoreFixture};
+use crate::store_contract::{self as contract, StoreFixture, holder};
 
 struct LocalStoreFixture(tempfile::TempDir);
 
@@ -50,18 +50,6 @@ crate::store_contract::store_promises!(keeps);
 
 fn store_at(path: &Path) -> LocalStore {
     LocalStore::new(path.to_owned(), "state/shop.json".to_owned())
-}
-
-fn holder() -> Holder {
-    Holder {
-        who: "ana".to_owned(),
-        host: "host".to_owned(),
-        pid: 1,
-        command: "apply".to_owned(),
-        since: "2024-01-01T00:00:00Z".to_owned(),
-        run: None,
-        url: None,
-    }
 }
 
 async fn put(store: &LocalStore, text: &str) -> Result<(), StoreError> {
@@ -134,11 +122,11 @@ async fn a_linked_state_is_written_where_the_link_points_and_shares_its_lock() {
     }
     let _held = folder
         .store()
-        .lock(&holder(), Duration::ZERO, &mut |_| {})
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
         .await
         .unwrap();
     let status = store_at(&link).holder().await.unwrap();
-    assert_eq!(status, LockStatus::Held(Some(holder())));
+    assert_eq!(status, LockStatus::Held(Some(holder("ana"))));
 }
 
 #[tokio::test]
@@ -181,7 +169,9 @@ async fn a_file_in_the_place_of_the_folder_is_an_error() {
     fs::write(folder.0.path().join("state"), "a file").unwrap();
     let store = folder.store();
     assert_io(store.read().await, "read", ErrorKind::NotADirectory);
-    let locked = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+    let locked = store
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await;
     assert_io(locked.map(drop), "lock", ErrorKind::NotADirectory);
 }
 
@@ -237,7 +227,7 @@ async fn the_lock_file_stays_after_a_release_and_names_no_holder() {
     let folder = LocalStoreFixture::new();
     let lock = folder
         .store()
-        .lock(&holder(), Duration::ZERO, &mut |_| {})
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
         .await
         .unwrap();
     let path = folder.0.path().join("state/.shop.json.lock");
@@ -252,7 +242,7 @@ async fn a_lock_whose_holder_wrote_nothing_sensible_is_held_all_the_same() {
     let folder = LocalStoreFixture::new();
     let store = folder.store();
     let _held = store
-        .lock(&holder(), Duration::ZERO, &mut |_| {})
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
         .await
         .unwrap();
     fs::write(folder.0.path().join("state/.shop.json.lock"), "{\"who\": 3").unwrap();
@@ -267,7 +257,9 @@ async fn a_link_in_the_place_of_the_lock_is_not_followed() {
     let precious = folder.0.path().join("precious");
     fs::write(&precious, "precious").unwrap();
     symlink(&precious, folder.0.path().join("state/.shop.json.lock")).unwrap();
-    let locked = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+    let locked = store
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await;
     assert!(matches!(
         locked.map(drop),
         Err(StoreError::Io { what: "lock", .. })
@@ -296,14 +288,18 @@ async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
     std::io::BufRead::read_line(&mut out, &mut line).unwrap();
     assert_eq!(line, "held\n");
     assert_eq!(store.holder().await.unwrap(), LockStatus::Held(None));
-    let refused = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+    let refused = store
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await;
     assert!(matches!(
         refused.map(drop),
         Err(StoreError::Locked { holder: None })
     ));
     child.kill().unwrap();
     child.wait().unwrap();
-    let acquired = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+    let acquired = store
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await;
     assert!(acquired.unwrap().is_held());
 }
 
@@ -316,7 +312,7 @@ async fn inspecting_the_lock_does_not_fail_an_acquire() {
     let seen = fs::File::create(path).unwrap();
     seen.lock_shared().unwrap();
     let mut ignore = |_: Option<&Holder>| {};
-    let ana = holder();
+    let ana = holder("ana");
     let (lock, ()) = tokio::join!(store.lock(&ana, Duration::ZERO, &mut ignore), async move {
         drop(seen);
     });

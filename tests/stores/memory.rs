@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aeroform::store::{Holder, StateStore, StoreError, WriteNote};
+use aeroform::store::{StateStore, StoreError, WriteNote};
 
 use crate::memory_store::{FailWrite, MemoryStore};
-use crate::store_contract::{self as contract, StoreFixture};
+use crate::store_contract::{self as contract, StoreFixture, holder};
 
 struct MemoryStoreFixture(MemoryStore);
 
@@ -29,18 +29,6 @@ macro_rules! keeps {
 }
 
 crate::store_contract::store_promises!(keeps);
-
-fn holder() -> Holder {
-    Holder {
-        who: "ana".to_owned(),
-        host: "host".to_owned(),
-        pid: 1,
-        command: "apply".to_owned(),
-        since: String::new(),
-        run: None,
-        url: None,
-    }
-}
 
 async fn put(store: &MemoryStore, text: &str) -> Result<(), StoreError> {
     let version = store.read().await?.version;
@@ -74,7 +62,7 @@ async fn after_a_crash_nothing_works_until_the_restart_which_finds_the_lock_free
     ] {
         let store = MemoryStore::default();
         let held = store
-            .lock(&holder(), Duration::ZERO, &mut |_| {})
+            .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
             .await
             .unwrap();
         store.fail_write(1, how);
@@ -83,7 +71,9 @@ async fn after_a_crash_nothing_works_until_the_restart_which_finds_the_lock_free
         assert!(!held.is_held());
         store.restart();
         assert_eq!(store.text().as_deref(), left);
-        let again = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+        let again = store
+            .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+            .await;
         assert!(again.is_ok());
         put(&store, "three").await.unwrap();
     }

@@ -39,7 +39,8 @@ pub(crate) use store_promises;
 const NO_PATIENCE: Duration = Duration::ZERO;
 const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
-fn holder(who: &str) -> Holder {
+/// A holder of this name.
+pub(crate) fn holder(who: &str) -> Holder {
     Holder {
         who: who.to_owned(),
         host: "host".to_owned(),

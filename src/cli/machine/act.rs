@@ -18,7 +18,7 @@ use crate::apply::{Stability, StabilityWatch};
 use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, WaitUntil};
 use crate::core::plan::{Requested, steady_ms};
 use crate::core::view::escape;
-use crate::core::view::phrases::human_duration;
+use crate::core::view::phrases::human_limit;
 use crate::observe::read_with_retry;
 use crate::provider::codes as answers;
 use crate::provider::retry::{self, CALL, FailedTry};
@@ -140,7 +140,7 @@ impl ActContext<'_> {
         let ui = self.ui;
         let patience = self.patience;
         let mut waiting = |error: &ProviderError| {
-            let limit = limit_text(patience);
+            let limit = human_limit(patience);
             ui.talk(&escape::safe(&format!(
                 "waiting up to {limit} for {}: {}",
                 lease_wait_cause(error),
@@ -212,7 +212,7 @@ impl ActContext<'_> {
             "{}: waiting until it is {}, up to {}",
             target.id,
             self.verb.reached_text(),
-            limit_text(STATE_TIMEOUT)
+            human_limit(STATE_TIMEOUT)
         ));
         match (self.wait(target, until, STATE_TIMEOUT).await, lost) {
             (Ok(after), _) => {
@@ -233,7 +233,7 @@ impl ActContext<'_> {
         let id = &before.id;
         self.ui.say(&format!(
             "{id}: waiting until it stays up, up to {}",
-            limit_text(window)
+            human_limit(window)
         ));
         let mut watch = StabilityWatch::new(window, Some(before));
         let deadline = Instant::now() + STATE_TIMEOUT;
@@ -456,10 +456,6 @@ impl MachineAction {
             Self::Uncordon => "a later plan does not undo this",
         }
     }
-}
-
-fn limit_text(patience: Duration) -> String {
-    human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn gone_error(target: &Machine) -> Failure {

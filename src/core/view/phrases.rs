@@ -1,5 +1,7 @@
 //! Numbers and short phrases that all views share.
 
+use std::time::Duration;
+
 use std::fmt::Write;
 
 use crate::core::fleet::AppNameSource;
@@ -109,6 +111,11 @@ pub fn format_dollars(cents: i64) -> String {
     };
     let sign = if cents < 0 { "-" } else { "" };
     format!("{sign}${text}")
+}
+
+/// A limit of the program, as [`human_duration`] writes it.
+pub fn human_limit(limit: Duration) -> String {
+    human_duration(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A duration (`4s`, `5m`, `1m 30s`, `800ms`).
