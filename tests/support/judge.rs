@@ -85,15 +85,23 @@ fn read(text: &str) -> (Vec<String>, Vec<String>) {
         let said = &text[token.span().start()..token.span().end()];
         match token.kind() {
             TokenKind::Comment => comments.push(said.trim_end().to_owned()),
-            TokenKind::LiteralString
-            | TokenKind::BasicString
-            | TokenKind::MlLiteralString
-            | TokenKind::MlBasicString
-            | TokenKind::Atom => words.push(said.trim_matches(['"', '\'']).to_owned()),
+            // A quote inside of a string is a part of the word.
+            TokenKind::LiteralString => words.push(within(said, "'")),
+            TokenKind::BasicString => words.push(within(said, "\"")),
+            TokenKind::MlLiteralString => words.push(within(said, "'''")),
+            TokenKind::MlBasicString => words.push(within(said, "\"\"\"")),
+            TokenKind::Atom => words.push(said.to_owned()),
             _ => {}
         }
     }
     (words, comments)
+}
+
+fn within(said: &str, quote: &str) -> String {
+    let inner = said
+        .strip_prefix(quote)
+        .and_then(|said| said.strip_suffix(quote));
+    inner.unwrap_or(said).to_owned()
 }
 
 /// Which words an edit may take away or put elsewhere.
