@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aeroform::core::fleet::VolumeId;
+use aeroform::core::fleet::{MachineState, VolumeId};
 use aeroform::core::plan::{
-    ApprovalFlags, Excess, Plan, SavedPlan, codes, plan, required_approval,
+    Action, ApprovalFlags, Excess, Plan, SavedPlan, codes, plan, required_approval,
 };
 use serde_json::json;
 
@@ -234,4 +234,32 @@ fn a_volume_that_was_attached_since_is_an_excess_of_the_destroy() {
             "{texts:?}"
         );
     }
+}
+
+/// A Machine that a plan waits for may have come up since: it is then adopted, which is less.
+#[test]
+fn a_machine_that_came_up_since_is_adopted_by_the_plan_that_waits_for_it() {
+    let target = desired([("web", group("web").count(2))]);
+    let mut stage = PlanFixture::empty();
+    let no_state = stage.known.clone();
+    stage.apply(&target);
+    stage.known = no_state;
+    let mut waits = stage.clone();
+    let machine = stage.observed.machines.keys().next().unwrap().clone();
+    waits.edit_outside(machine.as_str(), |machine| {
+        machine.state = MachineState::Starting;
+    });
+    let reviewed = waits.plan(&target);
+    let (waits_for, adopts) = (Action::Wait, Action::Adopt);
+    let has = |plan: &Plan, action: &Action| {
+        let mut changes = plan.changes();
+        changes.any(|(_, c)| c.machine.id.as_ref() == Some(&machine) && c.action == *action)
+    };
+    let fresh = stage.plan(&target);
+    assert!(has(&reviewed, &waits_for) && has(&fresh, &adopts));
+    assert!(
+        SavedPlan::of(&reviewed)
+            .excesses(&fresh, &target)
+            .is_empty()
+    );
 }

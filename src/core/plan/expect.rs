@@ -292,7 +292,9 @@ impl<'a> Comparison<'a> {
         let id = change.machine.id.as_ref();
         let named = |one: &SavedChange| {
             let same = one.action == change.action;
-            one.machine.id.as_ref() == id && (same || sends_config(one))
+            // A Machine that the reviewed plan waits for has stayed up since, and is recorded.
+            let waited = one.action == Action::Wait && change.action == Action::Adopt;
+            one.machine.id.as_ref() == id && (same || waited || sends_config(one))
         };
         let listed = self.listed.take(place_of(change), &[&named]);
         if listed.is_none() && !self.is_made_by_review(change) {
