@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::command::{Git, GitCall, GitError, GitOutput, check, git_args, subcommand};
 use super::push::{PushOutcome, refusal};
@@ -54,6 +55,8 @@ pub struct OwnRepository {
     /// The top folder of the user's work tree: a remote with a relative path is relative to it.
     base: PathBuf,
     vars: Vec<(String, String)>,
+    /// How many indexes were made.
+    trees: AtomicU64,
     /// Held while the folder is in use.
     _owner: File,
 }
@@ -103,6 +106,7 @@ impl OwnRepository {
             folder,
             base: clone.root().to_owned(),
             vars,
+            trees: AtomicU64::new(0),
             _owner: owner,
         };
         let init = git_args![
@@ -362,8 +366,7 @@ impl OwnRepository {
         self.id_of(args, content, &[]).await
     }
 
-    /// Commits a file on a parent, with every other file as it is there; without a parent and a file, an empty
-    /// commit.
+    /// Commits a file on a parent, with every other file as it is there; without both, an empty commit.
     ///
     /// # Errors
     /// If git does not answer, or the path is a folder there.
@@ -373,7 +376,25 @@ impl OwnRepository {
         change: Option<&FileChange<'_>>,
         message: &CommitMessage,
     ) -> Result<ObjectId, GitError> {
-        let index = self.folder.join("index");
+        let tree = match (parent, change) {
+            (None, None) => self.id_of(git_args!["mktree"], &[], &[]).await?,
+            (parent, change) => self.tree(parent, change).await?,
+        };
+        let mut args = git_args!["commit-tree", tree.as_str()];
+        if let Some(parent) = parent {
+            args.extend(git_args!["-p", parent.as_str()]);
+        }
+        self.id_of(args, message.text.as_bytes(), &[]).await
+    }
+
+    /// The files of a commit with this one changed. Its index is its own: the lock is renewed meanwhile.
+    async fn tree(
+        &self,
+        parent: Option<&ObjectId>,
+        change: Option<&FileChange<'_>>,
+    ) -> Result<ObjectId, GitError> {
+        let number = self.trees.fetch_add(1, Ordering::Relaxed);
+        let index = self.folder.join(format!("index-{number}"));
         let index = [(
             "GIT_INDEX_FILE".to_owned(),
             index.to_string_lossy().into_owned(),
@@ -388,13 +409,8 @@ impl OwnRepository {
             let args = git_args!["update-index", "--add", "--cacheinfo", &entry];
             check("update-index", self.run_with(args, &[], &index).await?)?;
         }
-        let tree = self.id_of(git_args!["write-tree", "--missing-ok"], &[], &index);
-        let tree = tree.await?;
-        let mut args = git_args!["commit-tree", tree.as_str()];
-        if let Some(parent) = parent {
-            args.extend(git_args!["-p", parent.as_str()]);
-        }
-        self.id_of(args, message.text.as_bytes(), &[]).await
+        self.id_of(git_args!["write-tree", "--missing-ok"], &[], &index)
+            .await
     }
 
     /// Pushes a commit to a ref, or deletes the ref, if the ref still points to `expected`. Without
