@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{CHANGES, CommitRelation, CommitRelations, base_commit};
 use crate::env::Env;
 use crate::git::{GitError, ObjectId, OwnRepository, Remote, WorkTree};
@@ -101,7 +100,8 @@ impl GitHistory {
             let named = checkout.commit.as_deref().map_or(String::new(), |commit| {
                 format!("; commit {commit} is from the pipeline's variables")
             });
-            let hint = safe_directory_hint(problem)
+            let hint = problem
+                .trust_command()
                 .map_or(String::new(), |command| format!("; `{command}` allows it"));
             ui.warn(&format!("cannot read the commit: {problem}{named}{hint}"));
         }
@@ -344,15 +344,4 @@ async fn relation_in(
 
 fn pipeline_commit(env: &Env) -> Option<&str> {
     COMMIT_VARS.iter().find_map(|name| env.var(name))
-}
-
-/// The command with which git trusts the folder.
-pub(super) fn safe_directory_hint(problem: &GitError) -> Option<String> {
-    match problem {
-        GitError::UnsafeFolder(folder) => Some(format!(
-            "git config --global --add safe.directory {}",
-            shell_word(&folder.display().to_string())
-        )),
-        GitError::Missing | GitError::TimedOut { .. } | GitError::Failed { .. } => None,
-    }
 }

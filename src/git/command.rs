@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::secret::patterns;
 use crate::env::Env;
 
@@ -62,7 +63,7 @@ pub enum GitError {
     /// There is no `git` program.
     #[error("there is no `git` program")]
     Missing,
-    /// git does not trust a folder of another user.
+    /// git does not trust a repository of another user; its top folder.
     #[error("git does not trust {}, because another user owns it", .0.display())]
     UnsafeFolder(PathBuf),
     /// It did not end in time.
@@ -81,6 +82,19 @@ pub enum GitError {
         /// What it printed, without secrets.
         message: String,
     },
+}
+
+impl GitError {
+    /// The command with which git trusts the folder that it refused.
+    pub fn trust_command(&self) -> Option<String> {
+        match self {
+            Self::UnsafeFolder(folder) => Some(format!(
+                "git config --global --add safe.directory {}",
+                shell_word(&folder.display().to_string())
+            )),
+            Self::Missing | Self::TimedOut { .. } | Self::Failed { .. } => None,
+        }
+    }
 }
 
 /// What a call printed.

@@ -45,8 +45,13 @@ impl WorkTree {
             Err(error) => return Err(error),
         };
         if !output.success {
-            if output.stderr.contains("dubious ownership") {
-                return Err(GitError::UnsafeFolder(folder.to_owned()));
+            if let Some((_, place)) = output
+                .stderr
+                .split_once("dubious ownership in repository at '")
+            {
+                let named = place.split_once("'\n").map(|(top, _)| PathBuf::from(top));
+                let top = named.unwrap_or_else(|| folder.to_owned());
+                return Err(GitError::UnsafeFolder(top));
             }
             let absent = ["not a git repository", "must be run in a work tree"];
             if absent.iter().any(|text| output.stderr.contains(text)) {

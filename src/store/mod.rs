@@ -217,6 +217,18 @@ pub enum StoreError {
     /// The address of the state is refused.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// git does not trust the clone, because another user owns it.
+    #[error("cannot {what} {place}: {cause}")]
+    UntrustedClone {
+        /// The operation (`read`, `write`, `lock`).
+        what: &'static str,
+        /// The location.
+        place: String,
+        /// What git refused.
+        cause: String,
+        /// The command with which git trusts it.
+        command: String,
+    },
     /// A remote did not answer, or refused it.
     #[error("cannot {what} {place}: {cause}")]
     Remote {

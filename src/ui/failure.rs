@@ -162,6 +162,11 @@ impl From<StoreError> for Failure {
             StoreError::Address(error) => {
                 Self::new(codes::STATE_ADDRESS, message).hint(error.hint())
             }
+            StoreError::UntrustedClone { command, .. } => Self {
+                external: true,
+                ..Self::new(codes::STATE_REMOTE, message)
+            }
+            .hint(format!("trust it, if you trust its content: `{command}`")),
             StoreError::Remote { refusal, .. } => {
                 let failure = Self {
                     external: true,

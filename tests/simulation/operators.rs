@@ -233,6 +233,7 @@ impl Operator {
             StoreError::Changed { .. }
             | StoreError::Io { .. }
             | StoreError::Address(_)
+            | StoreError::UntrustedClone { .. }
             | StoreError::Remote { .. } => ApplyEnd::Broken(error.to_string()),
         })?;
         let outside_changes = story.outside_changes();

@@ -108,7 +108,15 @@ impl GitStore {
     }
 
     fn error(&self, what: &'static str, error: &GitError) -> StoreError {
-        self.remote_error(what, error.to_string(), None)
+        match error.trust_command() {
+            Some(command) => StoreError::UntrustedClone {
+                what,
+                place: self.location(),
+                cause: error.to_string(),
+                command,
+            },
+            None => self.remote_error(what, error.to_string(), None),
+        }
     }
 
     fn remote_error(
