@@ -23,7 +23,7 @@ snapshots:
 
 # How long reading, planning and applying take, and how that grows (`just bench plan` runs one)
 bench name="":
-    cargo bench {{ if name == "" { "--bench plan --bench manifest --bench hostile --bench state --bench apply --bench fly" } else { "--bench " + name } }}
+    cargo bench {{ if name == "" { "--bench plan --bench manifest --bench hostile --bench state --bench apply --bench fly --bench git" } else { "--bench " + name } }}
 
 # Damaged input for every reader of foreign text, for so many seconds (`just fuzz 600`)
 fuzz seconds="60":
@@ -34,7 +34,7 @@ long:
     AEROFORM_SEEDS=160..2000 cargo test --test simulation histories -- --nocapture
     AEROFORM_SEEDS=4294967576..4294969296 cargo test --test simulation histories -- --nocapture
     AEROFORM_FAULTS=all cargo test --test faults -- --nocapture
-    AEROFORM_KILLS=200 cargo test --test kill
+    AEROFORM_KILLS=200 AEROFORM_GIT_KILLS=all cargo test --test kill -- --nocapture
     AEROFORM_CASES=200 cargo test --test properties --test fly
     AEROFORM_FUZZ_SECONDS=600 cargo test --test fuzz -- --nocapture
 

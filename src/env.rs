@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
@@ -30,6 +31,8 @@ use crate::core::fleet::RunId;
 ///   host.
 /// - `AEROFORM_TEST_TIME`: a fixed RFC 3339 time, for tests.
 /// - `AEROFORM_TEST_SEED`: derives ids from this text and a counter, for tests.
+/// - `AEROFORM_TEST_TAKEOVER`: how many milliseconds the lock of a state in git must stay unchanged until it is
+///   taken over, for tests; it is renewed at a third of that.
 #[derive(Clone)]
 pub struct Env {
     vars: Arc<BTreeMap<String, String>>,
@@ -70,6 +73,12 @@ impl Env {
         jiff::Timestamp::from_second(now.as_second())
             .unwrap_or(now)
             .to_string()
+    }
+
+    /// How long the lock of a state in git must stay unchanged until it is taken over, if a test fixes it.
+    pub fn test_takeover(&self) -> Option<Duration> {
+        let millis = self.var("AEROFORM_TEST_TAKEOVER")?.parse().ok()?;
+        Some(Duration::from_millis(millis))
     }
 
     /// The current time, in seconds since 1970.

@@ -10,11 +10,18 @@
 #[cfg(target_os = "linux")]
 mod clock;
 #[cfg(target_os = "linux")]
+#[path = "../support/clone_snapshot.rs"]
+mod clone_snapshot;
+#[cfg(target_os = "linux")]
 mod concurrent_applies;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
 mod fixture;
+#[cfg(target_os = "linux")]
+mod git_commands;
+#[cfg(target_os = "linux")]
+mod git_fixture;
 #[cfg(target_os = "linux")]
 mod kill_anywhere;
 #[cfg(target_os = "linux")]
@@ -55,6 +62,7 @@ fn main() {
     // The longest first.
     let trials = trials![
         kill_anywhere::an_apply_killed_at_any_moment_and_repeated_leaves_exactly_the_desired_fleet,
+        git_commands::an_apply_killed_at_any_git_command_holds_up_no_later_commit,
         clock::a_clock_that_steps_back_between_two_runs_changes_nothing_but_the_times_that_are_shown,
         clock::records_from_the_future_and_from_long_ago_mean_the_same,
         disk::a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest,

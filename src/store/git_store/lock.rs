@@ -29,6 +29,9 @@ pub(super) struct RemoteLock {
     /// The ref, and the one for servers that take only branches.
     refs: [String; 2],
     ttl: Duration,
+    /// How long another holder's record must stay unchanged until it is replaced, and three times the interval of
+    /// renewals: `ttl`, except in tests.
+    takeover: Duration,
 }
 
 /// Why the lock was not acquired.
@@ -46,7 +49,12 @@ impl From<GitError> for LockError {
 }
 
 impl RemoteLock {
-    pub(super) fn new(repository: Arc<OwnRepository>, app: &str, ttl: Duration) -> Self {
+    pub(super) fn new(
+        repository: Arc<OwnRepository>,
+        app: &str,
+        ttl: Duration,
+        takeover: Duration,
+    ) -> Self {
         let refs = [
             format!("refs/aeroform/lock/{app}"),
             format!("refs/heads/aeroform-lock/{app}"),
@@ -55,6 +63,7 @@ impl RemoteLock {
             repository,
             refs,
             ttl,
+            takeover,
         }
     }
 
@@ -88,7 +97,7 @@ impl RemoteLock {
             };
             match &seen {
                 Some((seen_id, since)) if *seen_id == id => {
-                    if since.elapsed() >= self.ttl {
+                    if since.elapsed() >= self.takeover {
                         let taken = self.replace(holder, &name, Some(&id)).await?;
                         match taken {
                             Acquired::Yes(held) => return Ok(held),
@@ -115,7 +124,7 @@ impl RemoteLock {
                 waiting(current.as_ref());
                 reported = Some(current.clone());
             }
-            let pause = jittered(POLL_INTERVAL.min(self.ttl / 8));
+            let pause = jittered(POLL_INTERVAL.min(self.takeover / 8));
             sleep(left.map_or(pause, |left| left.min(pause))).await;
         }
     }
@@ -226,7 +235,7 @@ impl HeldLock {
             name: name.to_owned(),
             holder: holder.clone(),
             state: Arc::clone(&state),
-            ttl: lock.ttl,
+            takeover: lock.takeover,
         };
         let renewal = std::thread::spawn(move || renewal.run(&stopped));
         Self {
@@ -272,19 +281,19 @@ struct Renewal {
     name: String,
     holder: Holder,
     state: Arc<Mutex<LockState>>,
-    ttl: Duration,
+    takeover: Duration,
 }
 
 impl Renewal {
     fn run(&self, stopped: &Receiver<()>) {
         let runtime = Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
-        let mut pause = self.ttl / 3;
+        let mut pause = self.takeover / 3;
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
             pause = match runtime.block_on(self.renew()) {
-                Ok(()) => self.ttl / 3,
+                Ok(()) => self.takeover / 3,
                 // It is unknown; the record decides at the next attempt.
-                Err(_) => RENEW_RETRY.min(self.ttl / 10),
+                Err(_) => RENEW_RETRY.min(self.takeover / 10),
             };
             if lock_state(&self.state).is_lost {
                 return;

@@ -298,6 +298,7 @@ impl GitStore {
             repository,
             self.app.as_str(),
             self.lock_ttl,
+            self.env.test_takeover().unwrap_or(self.lock_ttl),
         ))
     }
 }
