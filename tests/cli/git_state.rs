@@ -14,12 +14,12 @@ use crate::fly::{self, EmulatorProcess, FLY, V1};
 use crate::sandbox::Sandbox;
 
 /// The sandbox's project is a clone of a bare repository beside it.
-struct Clone {
-    sandbox: Sandbox,
+pub(crate) struct Clone {
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Clone {
-    fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let sandbox = Sandbox::with_app();
         let settings = sandbox.read("aeroform.toml");
         sandbox.write(
@@ -48,7 +48,7 @@ impl Clone {
         self.sandbox.project().parent().unwrap().join("bare.git")
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         git(&self.sandbox.project(), args)
     }
 

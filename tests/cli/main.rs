@@ -7,6 +7,8 @@ mod app_selection;
 mod base;
 mod checkouts;
 mod clients;
+#[path = "../support/clone_snapshot.rs"]
+mod clone_snapshot;
 mod codes;
 mod commands;
 mod commit_order;
@@ -27,8 +29,11 @@ mod fly_runs;
 mod forms;
 mod from_flyctl;
 mod from_flyctl_machines;
+mod git_clones;
 mod git_state;
 mod hostile;
+#[path = "../support/hostile_clone.rs"]
+mod hostile_clone;
 mod inspect_verbs;
 mod interrupted;
 mod lists;

@@ -97,6 +97,8 @@ impl GitServer {
         let first = server.path().join("first");
         git(server.path(), &["init", "--quiet", "-b", "main", "first"]);
         fs::write(first.join("fly.toml"), "app = \"shop\"\n").unwrap();
+        fs::create_dir(first.join("app")).unwrap();
+        fs::write(first.join("app/main"), "code").unwrap();
         git(&first, &["add", "."]);
         git(&first, &["commit", "--quiet", "-m", "first"]);
         git(&first, &["remote", "add", "origin", &server.url]);
@@ -110,6 +112,11 @@ impl GitServer {
 
     pub(crate) fn bare(&self) -> PathBuf {
         self.path().join("srv/shop.git")
+    }
+
+    /// How clones reach it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// A clone of this name, made with these flags the first time.
