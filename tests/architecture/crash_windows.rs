@@ -57,7 +57,8 @@ fn tests_in(file: &str, text: &str) -> Vec<String> {
     all
 }
 
-/// The functions with the attribute of a test, each with the comment above it.
+/// The functions with the attribute of a test, each with the comment above it. A test of the harness of `tests/kill`
+/// has no attribute; its comment says which rule it holds.
 pub(crate) fn commented_tests(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut comment = String::new();
@@ -68,15 +69,15 @@ pub(crate) fn commented_tests(text: &str) -> Vec<(String, String)> {
             comment.push('\n');
         } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_test = true;
-        } else if let Some(rest) = line
-            .strip_prefix("fn ")
-            .or_else(|| line.strip_prefix("async fn "))
+        } else if let Some(rest) = ["fn ", "async fn ", "pub(crate) fn "]
+            .iter()
+            .find_map(|begin| line.strip_prefix(begin))
         {
             let name: String = rest
                 .chars()
                 .take_while(|c| c.is_alphanumeric() || *c == '_')
                 .collect();
-            if is_test {
+            if is_test || comment.starts_with(" Holds rule") {
                 found.push((name, comment.clone()));
             }
             comment.clear();

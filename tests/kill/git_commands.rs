@@ -26,7 +26,7 @@ struct Case {
     home: Home,
 }
 
-/// Holds rules 12, 26 and 36.
+/// Holds rules 4, 12, 26 and 36.
 pub(crate) fn an_apply_killed_at_any_git_command_holds_up_no_later_commit() {
     let stages = std::thread::scope(|scope| {
         let all = [Stage::FirstApply, Stage::LaterApply, Stage::LongApply];
