@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::apply_context::ApplyContext;
 use super::run_input::{Halt, Report};
 use crate::core::fleet::{NewRelease, Release, ReleaseStamp, ReleaseStatus};
-use crate::core::plan::{Event, Outcome, PlannedRelease, StepId};
+use crate::core::plan::{Event, PlannedRelease, StepId};
 use crate::journal::{PendingCall, PendingCallRow};
 use crate::provider::retry::{FailedTry, RELEASE, Retry, retry, sleep_between};
 use crate::provider::{ErrorClass, ProviderError};
@@ -79,16 +79,7 @@ fn journal_release(shared: &ApplyContext<'_>, id: &str) {
 /// that is never closed as in progress.
 pub(super) async fn end_release(shared: &ApplyContext<'_>, report: &Report) -> Option<String> {
     let id = report.release.as_ref()?.id.as_ref()?;
-    let changes = shared.input.plan.changes();
-    let done = |result: &crate::core::plan::StepResult| result.outcome == Outcome::Done;
-    let mut results = changes.filter_map(|(step, _)| report.results.get(step.0 as usize));
-    let status = if report.interrupted {
-        ReleaseStatus::Interrupted
-    } else if results.all(done) && report.findings.is_empty() && report.overtaken.is_empty() {
-        ReleaseStatus::Complete
-    } else {
-        ReleaseStatus::Failed
-    };
+    let status = report.release_status(shared.input.plan);
     let patience = if report.interrupted {
         MARK_TIMEOUT
     } else {

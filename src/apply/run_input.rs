@@ -1,7 +1,7 @@
 //! Input of a run.
 
-use crate::core::fleet::{Desired, Known, Observed, ReleaseStamp};
-use crate::core::plan::{Addition, Plan, StepResult};
+use crate::core::fleet::{Desired, Known, Observed, ReleaseStamp, ReleaseStatus};
+use crate::core::plan::{Addition, Outcome, Plan, StepResult};
 use crate::journal::{Journal, RunRow};
 use crate::provider::Provider;
 use crate::store::StateLock;
@@ -67,6 +67,31 @@ pub struct Report {
     pub release: Option<ReleaseStamp>,
     /// Why the run stopped starting steps, if not for a signal or a failed step.
     pub halted: Option<Halt>,
+}
+
+impl Report {
+    /// How the run's release ended.
+    pub fn release_status(&self, plan: &Plan) -> ReleaseStatus {
+        let mut results = plan
+            .changes()
+            .filter_map(|(step, _)| self.results.get(step.0 as usize));
+        if self.interrupted {
+            ReleaseStatus::Interrupted
+        } else if results.all(|result| result.outcome == Outcome::Done)
+            && self.findings.is_empty()
+            && self.overtaken.is_empty()
+        {
+            ReleaseStatus::Complete
+        } else {
+            ReleaseStatus::Failed
+        }
+    }
+
+    /// The number of the run's release, and how it ended.
+    pub fn ended_release(&self, plan: &Plan) -> Option<(u64, ReleaseStatus)> {
+        let release = self.release.as_ref()?;
+        Some((release.version, self.release_status(plan)))
+    }
 }
 
 /// Why a run stopped by itself.

@@ -175,7 +175,7 @@ impl RunContext<'_> {
             commit,
             parent: preview.stored_state.digest.clone(),
             plan: preview.reviewed_plan.as_ref().map(SavedPlan::digest),
-            release: report.release.as_ref().map(|release| release.version),
+            release: report.ended_release(&preview.plan),
         };
         next_state(
             &preview.stored_state.known,

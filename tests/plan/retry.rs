@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::{
     CheckState, CheckStatus, Desired, Exit, Machine, MachineState, OnFailure, ProcessEvent,
-    ProcessEventKind,
+    ProcessEventKind, ReleaseStatus,
 };
 use aeroform::core::plan::{
     Action, GateKind, Options, Outcome, Plan, PlanMode, Requested, StepId, check,
@@ -11,7 +11,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id};
 
 fn failed() -> Outcome {
     Outcome::Failed {
@@ -446,4 +446,32 @@ fn the_second_reading_finds_one_that_is_not_waited_for() {
         }
     });
     assert!(found[0].0.contains("no step waits for it"), "{found:?}");
+}
+
+#[test]
+fn a_failed_release_is_recorded_with_the_config_that_it_wanted() {
+    let target = [workers("1"), workers("2")];
+    let mut stage = PlanFixture::with(&target[0]);
+    let planned = stage.plan(&target[1]);
+    let changes: Vec<StepId> = planned.changes().map(|(id, _)| id).collect();
+    stage.release = Some((7, ReleaseStatus::Failed));
+    stage.carry_out_except(&target[1], &planned, |id| {
+        (id != changes[0]).then_some(Outcome::NotStarted)
+    });
+    let release = stage.known.releases.last().unwrap();
+    assert_eq!(release.outcome(), "failed");
+    assert_eq!(release.run, stage.known.run);
+    let config = &release.groups[&group_name("worker")].config;
+    let configs = stage.known.machines.values().map(|machine| &machine.config);
+    assert_eq!(configs.filter(|had| *had == config).count(), 1);
+    let released = stage.known.configs[config].tree();
+    assert_eq!(released["env"]["VERSION"], "2");
+    // A complete one names what every Machine has.
+    stage.release = Some((8, ReleaseStatus::Complete));
+    stage.apply(&target[1]);
+    let release = stage.known.releases.last().unwrap();
+    assert!(release.is_complete());
+    let config = &release.groups[&group_name("worker")].config;
+    let mut configs = stage.known.machines.values().map(|machine| &machine.config);
+    assert!(configs.all(|had| had == config));
 }

@@ -1,8 +1,10 @@
 //! What this version cannot do beside a change and `fly deploy` does: a plan that needs it is refused.
 
+use std::collections::BTreeMap;
+
 use aeroform::core::fleet::{
-    Desired, DesiredGroup, MachineState, MovedMachine, ReleaseCommand, Strategy,
-    UnsupportedStrategy,
+    Desired, DesiredGroup, MachineState, MovedMachine, ReleaseCommand, ReleaseRecord,
+    ReleasedGroup, StoredConfig, Strategy, UnsupportedStrategy,
 };
 use aeroform::core::plan::{
     Action, ChosenStrategy, GateKind, Options, Plan, PlanMode, ReleaseCommandMode, Requested,
@@ -94,6 +96,41 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
     assert_eq!(first.refusals[0].code, "release_command_needed");
     let offline = stage().offline(&with_web(web(2).config(json!({"image": "shop:2"}))));
     assert_eq!(offline.refusals[0].code, "release_command_needed");
+}
+
+/// Holds rule 28.
+#[test]
+fn a_group_of_a_failed_release_is_still_new() {
+    let target = migrates([
+        ("web", web(2)),
+        ("jobs", group("jobs").count(1)),
+        ("mail", group("mail").count(1)),
+    ]);
+    let mut stage = stage();
+    let scope = &stage.observed.description.scope;
+    let template = &target.groups[&group_name("mail")].template;
+    let template = StoredConfig::from_config(template, scope);
+    let mail = ReleasedGroup {
+        config: template.digest(),
+        placement: BTreeMap::new(),
+    };
+    let mut release = ReleaseRecord {
+        release: 7,
+        at: "2026-01-05T10:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        run: None,
+        outcome: Some("failed".to_owned()),
+        image: None,
+        groups: BTreeMap::from([(group_name("mail"), mail)]),
+    };
+    stage.known.configs.insert(template.digest(), template);
+    stage.known.releases.push(release.clone());
+    let plan = stage.plan(&target);
+    assert_eq!(plan.refusals[0].code, "release_command_needed");
+    // One that is complete was migrated: the group is only scaled.
+    release.outcome = Some("complete".to_owned());
+    stage.known.releases = vec![release];
+    assert_eq!(refusals(&stage.plan(&target)), Vec::<String>::new());
 }
 
 /// Holds rules 1 and 28.

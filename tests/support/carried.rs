@@ -86,7 +86,7 @@ pub(crate) async fn carry_out(run_spec: RunSpec<'_>, plan: Plan) -> (ExecutedRun
         run_spec.desired,
         &report.results,
         &RunInfo {
-            release: report.release.as_ref().map(|release| release.version),
+            release: report.ended_release(&plan),
             ..run_facts(&run)
         },
     );

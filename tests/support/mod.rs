@@ -9,8 +9,8 @@ use std::sync::Arc;
 use aeroform::core::fleet::{
     AppName, Capabilities, ConfigBase, Count, Description, Desired, DesiredGroup, GroupLocations,
     GroupName, Known, Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, MovedGroup,
-    NewVolume, Observed, Policy, Region, Regions, Rollout, RunId, Stamps, StoredConfig, Strategy,
-    VolumeId,
+    NewVolume, Observed, Policy, Region, Regions, ReleaseStatus, Rollout, RunId, Stamps,
+    StoredConfig, Strategy, VolumeId,
 };
 use aeroform::core::plan::{
     Action, Change, Options, Outcome, Plan, RunInfo, StandbyTarget, StepId, StepResult,
@@ -163,6 +163,8 @@ pub(crate) struct PlanFixture {
     created_count: u32,
     /// The commit that runs name.
     pub(crate) commit: Option<String>,
+    /// The release that runs create, and how it ends.
+    pub(crate) release: Option<(u64, ReleaseStatus)>,
     runs: u32,
     /// The Machines as they were when the run began.
     snapshot: BTreeMap<MachineId, Machine>,
@@ -200,6 +202,7 @@ impl PlanFixture {
             },
             created_count: 0,
             commit: None,
+            release: None,
             runs: 0,
             snapshot: BTreeMap::new(),
             volumes: false,
@@ -292,7 +295,7 @@ impl PlanFixture {
             commit: self.commit.clone(),
             parent: None,
             plan: None,
-            release: None,
+            release: self.release,
         };
         self.known = next_state(&self.known, planned, desired, &results, &facts);
         self.count();

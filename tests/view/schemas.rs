@@ -128,6 +128,9 @@ fn known() -> Known {
         release: 3,
         at: run.at.clone(),
         by: run.by.clone(),
+        run: Some(run.run.clone()),
+        outcome: Some("complete".to_owned()),
+        image: Some("registry.example/shop:3".to_owned()),
         groups: BTreeMap::from([(group_name("web"), released)]),
     }];
     known.runs = vec![run];

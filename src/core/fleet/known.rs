@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AppName, ComputedFields, ConfigDigest, GroupName, LaunchId, Lineage, MachineId, MachineName,
-    Region, RunId, StoredConfig, VolumeId,
+    Region, ReleaseStatus, RunId, StoredConfig, VolumeId,
 };
 
 /// The known state. It contains what was *sent* and never what the platform added.
@@ -139,7 +139,7 @@ impl RunRecord {
     }
 }
 
-/// One release: the config and placement of each group.
+/// One release: the desired config and the placement of each group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRecord {
@@ -149,17 +149,41 @@ pub struct ReleaseRecord {
     pub at: String,
     /// The user or pipeline that created it.
     pub by: String,
+    /// The run that created it. None in states before format 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// How it ended: `complete`, `failed`, `interrupted`. None in states before format 4, where it counts as
+    /// complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Its image, if all groups have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Config digest and Machines per region, by group.
     pub groups: BTreeMap<GroupName, ReleasedGroup>,
+}
+
+impl ReleaseRecord {
+    /// The outcome of a release; a state before format 4 recorded none.
+    pub fn outcome(&self) -> &str {
+        self.outcome
+            .as_deref()
+            .unwrap_or(ReleaseStatus::Complete.as_str())
+    }
+
+    /// Whether every Machine got its config.
+    pub fn is_complete(&self) -> bool {
+        self.outcome() == ReleaseStatus::Complete.as_str()
+    }
 }
 
 /// A group in a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleasedGroup {
-    /// Its config.
+    /// Its desired config. In states before format 4, the config of most of its Machines.
     pub config: ConfigDigest,
-    /// Machines per region.
+    /// Machines per region after the run.
     pub placement: BTreeMap<Region, u32>,
 }
 

@@ -10,7 +10,8 @@ use super::types::{Action, AdoptedRun, Change, Outcome, Plan, Removal, StepId, S
 use super::{history, pending_creates, placement, releases, unproven};
 use crate::core::fleet::{
     ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
-    Machine, MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
+    Machine, MachineId, ReleaseRecord, ReleaseStatus, ReleasedGroup, RunId, RunRecord,
+    StoredConfig, overlay,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
@@ -35,8 +36,8 @@ pub struct RunInfo {
     pub parent: Option<String>,
     /// Digest of the saved plan, if one was applied.
     pub plan: Option<String>,
-    /// The release that the run created.
-    pub release: Option<u64>,
+    /// The release that the run created: its number, and how it ended.
+    pub release: Option<(u64, ReleaseStatus)>,
 }
 
 /// The state after the run. The serial rises by one if anything differs, or if the run left its stamps on a
@@ -64,17 +65,11 @@ pub fn next_state(
     pending_creates::settle_successors(&mut next, plan, results);
     pending_creates::settle_pending(&mut next, known, plan, desired, results, &replaced);
     next.protected_groups = protected_groups(&next, plan, desired);
-    if let Some(number) = facts
+    if let Some(release) = facts
         .release
         .filter(|_| left_stamps(plan, results) || has_removed_group_machine(plan, results))
     {
-        let release = release_record(&next, desired, number, facts);
-        for group in release.groups.keys() {
-            if let Some(template) = desired.groups.get(group).map(|group| &group.template) {
-                let template = StoredConfig::from_config(template, &facts.lineage);
-                next.configs.entry(template.digest()).or_insert(template);
-            }
-        }
+        let release = record_release(&mut next, plan, desired, release, facts);
         next.releases.push(release);
         keep_last(&mut next.releases, RELEASES_KEPT);
     }
@@ -234,10 +229,17 @@ fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
     })
 }
 
-/// The state of each desired group after the run: the config of most of its Machines, and the regions of its
-/// primaries.
-fn release_record(next: &Known, desired: &Desired, number: u64, facts: &RunInfo) -> ReleaseRecord {
-    let groups = desired.groups.iter().map(|(name, group)| {
+/// The release of a run: for each desired group its desired config, also where its Machines do not have it yet, and
+/// the regions of its primaries after the run.
+fn record_release(
+    next: &mut Known,
+    plan: &Plan,
+    desired: &Desired,
+    (number, status): (u64, ReleaseStatus),
+    facts: &RunInfo,
+) -> ReleaseRecord {
+    let mut groups = BTreeMap::new();
+    for (name, group) in &desired.groups {
         let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
         let mut placement = BTreeMap::new();
         for machine in next.machines.values().filter(|m| m.group == *name) {
@@ -246,18 +248,30 @@ fn release_record(next: &Known, desired: &Desired, number: u64, facts: &RunInfo)
                 *placement.entry(machine.region.clone()).or_default() += 1;
             }
         }
+        let template = StoredConfig::from_config(&group.template, &facts.lineage);
         let most = configs.into_iter().max_by_key(|(_, n)| *n);
-        let config = most.map_or_else(
-            || StoredConfig::from_config(&group.template, &facts.lineage).digest(),
-            |(config, _)| config.clone(),
-        );
-        (name.clone(), ReleasedGroup { config, placement })
-    });
+        // What no manifest sets is inherited: the config of most Machines has it.
+        let released = match most.and_then(|(config, _)| next.configs.get(config)) {
+            Some(before) => {
+                StoredConfig::from_tree(overlay::stored_config_for(&template, before, before))
+            }
+            None => template,
+        };
+        let config = released.digest();
+        next.configs.entry(config.clone()).or_insert(released);
+        groups.insert(name.clone(), ReleasedGroup { config, placement });
+    }
     ReleaseRecord {
         release: number,
         at: facts.at.clone(),
         by: facts.by.clone(),
-        groups: groups.collect(),
+        run: Some(facts.run.clone()),
+        outcome: Some(status.as_str().to_owned()),
+        image: plan
+            .release
+            .as_ref()
+            .and_then(|planned| planned.image.clone()),
+        groups,
     }
 }
 

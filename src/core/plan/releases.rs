@@ -18,7 +18,7 @@ use super::types::{
 };
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
-    ReleaseStrategy, RunId, Strategy,
+    ReleaseRecord, ReleaseStrategy, RunId, Strategy,
 };
 
 /// The highest known release number.
@@ -100,6 +100,12 @@ pub(super) fn planned_release(
     })
 }
 
+/// The completed releases of the state, newest first.
+pub(super) fn complete_releases(known: &Known) -> impl Iterator<Item = &ReleaseRecord> {
+    let newest_first = known.releases.iter().rev();
+    newest_first.filter(|release| release.is_complete())
+}
+
 /// Whether a group is created for the first time; one that had Machines before is only scaled.
 pub(super) fn is_new(name: &GroupName, decision: &GroupDecision<'_>, known: &Known) -> bool {
     let makes = !decision.creates.is_empty() || !decision.standbys.is_empty();
@@ -107,7 +113,7 @@ pub(super) fn is_new(name: &GroupName, decision: &GroupDecision<'_>, known: &Kno
         .machines
         .values()
         .any(|machine| machine.group == *name)
-        || known.releases.iter().any(|r| r.groups.contains_key(name));
+        || complete_releases(known).any(|r| r.groups.contains_key(name));
     makes && decision.members.is_empty() && !had
 }
 

@@ -208,7 +208,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         let mut machines = self.known.machines.values();
         let vanished = machines.find(|machine| machine.group == *name);
         let released = || {
-            let mut releases = self.known.releases.iter().rev();
+            let mut releases = releases::complete_releases(self.known);
             releases.find_map(|release| Some(&release.groups.get(name)?.config))
         };
         let config = vanished.map(|machine| &machine.config).or_else(released)?;

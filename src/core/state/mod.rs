@@ -18,7 +18,7 @@ pub use read::{StateOwner, read, read_owner};
 pub use write::{digest, write};
 
 /// The format that this version writes; it reads this one and all older ones.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 
 /// How many runs are kept, the newest ones.
 pub const RUNS_KEPT: usize = 50;

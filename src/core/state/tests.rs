@@ -16,7 +16,8 @@ mod properties;
 
 const FORMAT_1: &str = include_str!("../../../tests/golden/state-format-1.json");
 const FORMAT_2: &str = include_str!("../../../tests/golden/state-format-2.json");
-const GOLDEN: &str = include_str!("../../../tests/golden/state-format-3.json");
+const FORMAT_3: &str = include_str!("../../../tests/golden/state-format-3.json");
+const GOLDEN: &str = include_str!("../../../tests/golden/state-format-4.json");
 
 fn app() -> AppName {
     AppName::new("shop").expect("it is valid")
@@ -121,6 +122,9 @@ fn full() -> Known {
             release: 43,
             at: "2024-05-01T12:00:00Z".to_owned(),
             by: "ana".to_owned(),
+            run: Some(RunId::new("7f3kabcdef").expect("it is valid")),
+            outcome: Some("failed".to_owned()),
+            image: Some("registry.example/shop@sha256:0d1c".to_owned()),
             groups: [(group("web"), released)].into(),
         }],
         computed_fields: [(web.digest(), computed())].into(),
@@ -158,7 +162,7 @@ fn the_golden_file_of_format_1_always_reads() {
 
 /// The state of formats that did not record what a run wanted.
 fn without_desired() -> Known {
-    let mut known = full();
+    let mut known = without_ends_of_releases();
     known.runs[0].desired = None;
     known
 }
@@ -168,8 +172,22 @@ fn the_golden_file_of_format_2_always_reads() {
     assert_eq!(read(FORMAT_2, &app()), Ok(without_desired()));
 }
 
+/// The state of formats that did not record how a release ended: it counts as complete.
+fn without_ends_of_releases() -> Known {
+    let mut known = full();
+    let release = &mut known.releases[0];
+    (release.run, release.outcome, release.image) = (None, None, None);
+    assert!(release.is_complete());
+    known
+}
+
 #[test]
 fn the_golden_file_of_format_3_always_reads() {
+    assert_eq!(read(FORMAT_3, &app()), Ok(without_ends_of_releases()));
+}
+
+#[test]
+fn the_golden_file_of_format_4_always_reads() {
     assert_eq!(read(GOLDEN, &app()), Ok(full()));
 }
 
@@ -201,7 +219,7 @@ fn a_small_state_is_laid_out_for_diff() {
         ..Known::empty(app(), "local")
     };
     insta::assert_snapshot!(write(&known), @r#"
-    [{"format": 3, "app": "shop", "provider": "local", "lineage": "k2v9"
+    [{"format": 4, "app": "shop", "provider": "local", "lineage": "k2v9"
      ,"serial": 1, "run": "r1"}
     ,{"protect": "web"}
     ,{"machine": {"id": "a", "name": "web-a", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}
@@ -309,19 +327,19 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 3", "\"format\": 4"),
-        r#"[{"format": 4, "colour": "blue"}, 17]"#.to_owned(),
-        r#"{"format": 4, "machines": {}}"#.to_owned(),
+        GOLDEN.replace("\"format\": 4", "\"format\": 5"),
+        r#"[{"format": 5, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 5, "machines": {}}"#.to_owned(),
     ] {
-        assert_eq!(refusal(&text), StateError::TooNew { format: 4 }, "{text}");
+        assert_eq!(refusal(&text), StateError::TooNew { format: 5 }, "{text}");
     }
-    let error = StateError::TooNew { format: 4 };
-    insta::assert_snapshot!(error, @"the state has format 4, but this version reads formats up to 3");
+    let error = StateError::TooNew { format: 5 };
+    insta::assert_snapshot!(error, @"the state has format 5, but this version reads formats up to 4");
 }
 
 #[test]
 fn a_format_that_never_was_is_damage() {
-    let error = refusal(&GOLDEN.replace("\"format\": 3", "\"format\": 0"));
+    let error = refusal(&GOLDEN.replace("\"format\": 4", "\"format\": 0"));
     insta::assert_snapshot!(error, @"the state is damaged: there is no format 0");
 }
 

@@ -108,14 +108,26 @@ fn some_release(configs: Vec<ConfigDigest>) -> impl Strategy<Value = ReleaseReco
     let released = (proptest::sample::select(configs), placement)
         .prop_map(|(config, placement)| ReleasedGroup { config, placement });
     let groups = btree_map(some_group(), released, 0..3);
-    (any::<u64>(), any::<String>(), any::<String>(), groups).prop_map(
-        |(release, at, by, groups)| ReleaseRecord {
-            release,
-            at,
-            by,
-            groups,
-        },
+    let text = || option::of(any::<String>());
+    let ended = (option::of(some_run()), text(), text());
+    (
+        any::<u64>(),
+        any::<String>(),
+        any::<String>(),
+        ended,
+        groups,
     )
+        .prop_map(
+            |(release, at, by, (run, outcome, image), groups)| ReleaseRecord {
+                release,
+                at,
+                by,
+                run,
+                outcome,
+                image,
+                groups,
+            },
+        )
 }
 
 fn some_run_record() -> impl Strategy<Value = RunRecord> {
