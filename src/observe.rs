@@ -124,6 +124,18 @@ async fn read_app(
     Ok((description, listing?))
 }
 
+/// The newest releases of an app, at most `limit`, newest first; `None` if they cannot be read with this access.
+///
+/// # Errors
+/// The provider call failed, also after retries.
+pub async fn releases(
+    provider: &dyn Provider,
+    app: &AppName,
+    limit: usize,
+) -> Result<Option<Vec<Release>>, ProviderError> {
+    read_with_retry(|| provider.releases(app, limit)).await
+}
+
 async fn read_missing(
     provider: &dyn Provider,
     app: &AppName,

@@ -8,7 +8,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Verb and equivalent.
-const EQUIVALENTS: [(&str, &str); 20] = [
+const EQUIVALENTS: [(&str, &str); 19] = [
     ("deploy", "`aeroform apply --image REF`, with a built image"),
     ("launch", "`aeroform init`, next to a fly.toml"),
     ("up", "`aeroform apply`"),
@@ -26,10 +26,6 @@ const EQUIVALENTS: [(&str, &str); 20] = [
     ("output", "`aeroform status --json`"),
     ("check", "`aeroform validate`"),
     ("fmt", "not needed: aeroform preserves formatting"),
-    (
-        "releases",
-        "`fly releases`, which lists Aeroform's releases too",
-    ),
     ("secrets", "`fly secrets`, then `aeroform restart`"),
     ("volumes", "`fly volumes`"),
     ("ssh", "`fly ssh`"),

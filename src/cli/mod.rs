@@ -45,6 +45,7 @@ mod project;
 mod refresh;
 mod refused_plan;
 mod regions;
+mod releases;
 mod restart;
 mod run_and_report;
 mod run_errors;
@@ -259,6 +260,7 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Restart(args) => block_on(restart::run(&context, args)),
         Verb::Machine(args) => block_on(machine::run(&context, args)),
         Verb::Status(args) => block_on(status::run(&context, args)),
+        Verb::Releases(args) => block_on(releases::run(&context, args)),
         Verb::Logs(args) => block_on(logs::run(&context, args)),
         Verb::State(args) => block_on(state::run(&context, args)),
         Verb::Unlock { .. } => block_on(unlock::run(&context)),

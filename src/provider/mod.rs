@@ -93,6 +93,16 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// The app's newest releases, at most `limit`, newest first; `None` if the platform stores none or does not
+    /// show them.
+    async fn releases(
+        &self,
+        _app: &AppName,
+        _limit: usize,
+    ) -> Result<Option<Vec<Release>>, ProviderError> {
+        Ok(None)
+    }
+
     /// Registers a release; `None` if the platform does not store or accept one. Two calls register two
     /// releases.
     async fn register_release(

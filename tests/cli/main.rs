@@ -50,6 +50,7 @@ mod provider_selection;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod pty;
+mod releases;
 mod rollout;
 mod sandbox;
 mod scale_verbs;

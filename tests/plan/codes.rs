@@ -382,6 +382,7 @@ fn releases() -> Vec<Plan> {
         id: "r43".to_owned(),
         version: 43,
         in_progress: true,
+        status: None,
         user: Some("ana@example.com".to_owned()),
         image: None,
         created_at: Some(1000),

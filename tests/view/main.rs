@@ -12,6 +12,7 @@ mod effort;
 mod gallery;
 mod machines;
 mod markdown;
+mod releases;
 mod runs;
 mod schemas;
 mod show;

@@ -57,7 +57,7 @@ fn served(mut served: Machine, status: CheckState, output: &str) -> Machine {
     served
 }
 
-fn observed(machines: Vec<Machine>) -> Observed {
+pub(crate) fn observed(machines: Vec<Machine>) -> Observed {
     Observed {
         app: AppName::new("shop").unwrap(),
         description: Description {

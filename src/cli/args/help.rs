@@ -12,7 +12,10 @@ const SECTIONS: [(&str, &[&str]); 5] = [
         "Plan and apply",
         &["init", "validate", "plan", "apply", "restart", "destroy"],
     ),
-    ("Look", &["status", "logs", "drift", "show", "platform"]),
+    (
+        "Look",
+        &["status", "releases", "logs", "drift", "show", "platform"],
+    ),
     ("Edit", &["scale", "group", "regions", "machine"]),
     ("State", &["import", "refresh", "state", "unlock"]),
     (

@@ -50,7 +50,7 @@ pub use request::{RequestFlags, RestartTarget};
 pub use restart::RestartArgs;
 pub use scale::{ScaleCountArgs, ScaleMemoryArgs, ScaleShowArgs, ScaleVerb, ScaleVmArgs};
 pub use state::StateVerb;
-pub use status::StatusArgs;
+pub use status::{ReleasesArgs, StatusArgs};
 pub use typed_command::TypedCommand;
 
 const STYLES: Styles = Styles::styled()
@@ -132,6 +132,8 @@ pub enum Verb {
     Machine(MachineVerb),
     /// Show Machines and their checks
     Status(StatusArgs),
+    /// Show the app's releases and which of them Machines run
+    Releases(ReleasesArgs),
     /// Show the logs of Machines
     Logs(LogsArgs),
     /// Show the Machine config that the manifests define
@@ -203,6 +205,7 @@ impl Verb {
             | Self::Restart(_)
             | Self::Machine(_)
             | Self::Status(_)
+            | Self::Releases(_)
             | Self::Logs(_)
             | Self::Show(_)
             | Self::State(_)
@@ -276,6 +279,7 @@ impl Verb {
             | Self::Refresh(RefreshArgs { output, .. })
             | Self::Restart(RestartArgs { output, .. })
             | Self::Status(StatusArgs { output, .. })
+            | Self::Releases(ReleasesArgs { output, .. })
             | Self::Logs(LogsArgs { output, .. })
             | Self::Emulator(EmulatorArgs { output, .. })
             | Self::Import(ImportArgs { output, .. })

@@ -1,11 +1,11 @@
-//! `aeroform status`.
+//! `aeroform status`, `aeroform releases`.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::OutputFlags;
 use super::parse::{parse_duration_flag, parse_group_name};
+use super::{OutputFlags, RefreshFlag};
 use crate::core::fleet::GroupName;
 
 /// Shortest interval: within Fly's rate limit for lists, with some left for other clients.
@@ -43,6 +43,42 @@ pub struct StatusArgs {
     /// What standard output holds.
     #[command(flatten)]
     pub output: OutputFlags,
+}
+
+/// `aeroform releases`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Like `fly releases`, plus the groups that changed and the number of Machines that run each release. A group is \
+listed if its config changed, or if it is new or removed; - is unknown. The state remembers the last 10 releases \
+of Aeroform.
+
+Examples:
+  aeroform releases                    the newest 25
+  aeroform releases -n 3               the newest 3
+  aeroform releases --refresh=false    from the state only, offline")]
+pub struct ReleasesArgs {
+    /// Show the newest N
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value = "25",
+        value_parser = parse_release_count
+    )]
+    pub number: usize,
+    /// Whether the provider is read.
+    #[command(flatten)]
+    pub refresh: RefreshFlag,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+fn parse_release_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=1000) => Ok(n),
+        _ => Err("expected a number from 1 to 1000".to_owned()),
+    }
 }
 
 impl StatusArgs {

@@ -57,6 +57,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             }
         }
         CommandOutput::Status(view) => ui.document(&json::status::status(view)),
+        CommandOutput::Releases(view) => ui.document(&json::releases::releases(view)),
         CommandOutput::MachineList(view) => ui.document(&json::machine::list(view)),
         CommandOutput::MachineDetail { app, view } => {
             ui.document(&json::machine::detail(app, view));

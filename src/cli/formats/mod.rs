@@ -14,6 +14,7 @@ use super::manifests::Manifests;
 use crate::core::fleet::{AppName, GroupName, Known, Machine, MachineId};
 use crate::core::plan::{Comparison, Event, Plan};
 use crate::core::view::json::config::{GroupConfig, SecretDisplay};
+use crate::core::view::releases::ReleasesView;
 use crate::core::view::{FileEdit, MachineView, RunReport, ScaleView, StatusView};
 use crate::env::Env;
 use crate::provider::LogLine;
@@ -85,6 +86,8 @@ pub(super) enum CommandOutput<'a> {
     },
     /// The app and its Machines.
     Status(&'a StatusView),
+    /// The releases of the app.
+    Releases(&'a ReleasesView),
     /// The Machines of the app.
     MachineList(&'a StatusView),
     /// One Machine.

@@ -64,6 +64,9 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::Status(view) => {
             write_stdout(ui, |style, text| terminal::status(view, style, text));
         }
+        CommandOutput::Releases(view) => {
+            write_stdout(ui, |style, text| terminal::releases(view, style, text));
+        }
         CommandOutput::MachineList(view) => machine_list(ui, view),
         CommandOutput::MachineDetail { app: _, view } => {
             write_stdout(ui, |style, text| {

@@ -16,6 +16,8 @@ pub struct Release {
     pub version: u64,
     /// Whether it has not been marked as finished.
     pub in_progress: bool,
+    /// The platform's word for its state, if reported; untrusted text.
+    pub status: Option<String>,
     /// Its author, if reported; untrusted text.
     pub user: Option<String>,
     /// Its image, if reported; untrusted text.
@@ -107,6 +109,7 @@ mod tests {
             id: "r".to_owned(),
             version: 1,
             in_progress,
+            status: None,
             user: None,
             image: None,
             created_at,

@@ -18,6 +18,7 @@ pub mod markdown;
 pub mod next_command;
 pub mod outline;
 pub mod phrases;
+pub mod releases;
 pub mod run_report;
 pub mod scale;
 pub mod status;

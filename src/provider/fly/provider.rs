@@ -514,6 +514,14 @@ impl<T: Transport> Provider for FlyProvider<T> {
         self.current_release(app).await
     }
 
+    async fn releases(
+        &self,
+        app: &AppName,
+        limit: usize,
+    ) -> Result<Option<Vec<Release>>, ProviderError> {
+        self.list_releases(app, limit).await
+    }
+
     async fn register_release(
         &self,
         app: &AppName,

@@ -24,6 +24,8 @@ struct ReleaseJson {
     version: u64,
     in_progress: Option<bool>,
     #[serde(default)]
+    status: Value,
+    #[serde(default)]
     user: Value,
     #[serde(default)]
     created_at: Value,
@@ -41,6 +43,24 @@ impl<T: Transport> FlyProvider<T> {
         response
             .map(|response| parse_release(&response))
             .transpose()
+    }
+
+    pub(super) async fn list_releases(
+        &self,
+        app: &AppName,
+        limit: usize,
+    ) -> Result<Option<Vec<Release>>, ProviderError> {
+        let path = format!("/api/v1/apps/{app}/releases?limit={limit}");
+        let Some(response) = self.call_releases_api(Method::Get, path, None).await? else {
+            return Ok(None);
+        };
+        let tree: Value = response.parse()?;
+        let listed = tree.get("releases").unwrap_or(&tree).as_array();
+        let listed = listed.ok_or_else(|| response.unreadable("there is no list of releases"))?;
+        let releases = listed
+            .iter()
+            .map(|shown| read_release(shown.clone(), &response));
+        releases.collect::<Result<_, _>>().map(Some)
     }
 
     pub(super) async fn new_release(
@@ -106,7 +126,10 @@ impl<T: Transport> FlyProvider<T> {
 
 fn parse_release(response: &ApiResponse) -> Result<Release, ProviderError> {
     let tree: Value = response.parse()?;
-    let shown = tree.get("release").unwrap_or(&tree).clone();
+    read_release(tree.get("release").unwrap_or(&tree).clone(), response)
+}
+
+fn read_release(shown: Value, response: &ApiResponse) -> Result<Release, ProviderError> {
     let shown: ReleaseJson =
         serde_json::from_value(shown).map_err(|why| response.unreadable(why))?;
     // The id becomes part of a path.
@@ -123,6 +146,7 @@ fn parse_release(response: &ApiResponse) -> Result<Release, ProviderError> {
         id,
         version: shown.version,
         in_progress: shown.in_progress.unwrap_or(false),
+        status: shown.status.as_str().map(str::to_owned),
         user: parse_user(&shown.user),
         image: shown.image_ref.filter(|image| !image.is_empty()),
         created_at: parse_timestamp(&shown.created_at),

@@ -14,6 +14,7 @@ pub mod logs;
 pub mod machine;
 pub mod plan;
 pub mod platform;
+pub mod releases;
 pub mod scale;
 mod serialize;
 pub mod state;
