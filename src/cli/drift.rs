@@ -1,17 +1,21 @@
 //! `aeroform drift`: differences between state and Machines. Writes nothing and takes no lock; compares nothing
-//! while a run changes the app.
+//! while a run changes the app, and with no state but the newest.
 
 use super::args::DriftArgs;
 use super::formats::{self, CommandOutput};
+use super::newest_state::check_newest;
 use super::session::{self, Session};
 use super::{Context, codes};
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
 use crate::core::plan::{Options, Plan, PlanMode};
 use crate::observe::ObserveError;
-use crate::run::{self, RunError};
+use crate::run::{self, Preview, RunContext, RunError};
 use crate::store::LockStatus;
 use crate::ui::codes::LOCKED;
 use crate::ui::{Exit, Failure, Signals};
+
+/// How often a state that a run wrote meanwhile is read again.
+const TRIES: u32 = 3;
 
 /// Reads the provider, compares and prints the drift.
 pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit, Failure> {
@@ -20,31 +24,50 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let run_context = session.run_context(context, &*provider, &journal);
-    check_nobody_applies(&session).await?;
-    let options = Options {
-        mode: PlanMode::RefreshOnly,
-        ..Options::default()
-    };
-    let preview = signals
-        .or_interrupted(run_context.preview(&options))
-        .await?;
-    let preview = preview.map_err(observe_failure)?;
-    if let Some(holder) = signals
-        .or_interrupted(run::lease_of_others(&*provider, &preview))
-        .await?
-    {
-        return Err(busy_error(&session, &holder));
-    }
+    session.history().set_fetch(!args.no_fetch);
+    let preview = preview_at_rest(&session, &run_context, &mut signals).await?;
+    let known = &preview.stored_state.known;
+    signals
+        .or_interrupted(check_newest(context, &session, known))
+        .await??;
     session.report_open_runs(context.ui, &preview).await?;
     check_drift_is_known(&preview.plan)?;
     formats::print(context.ui, CommandOutput::Drift(&preview.plan));
     Ok(
-        if args.detailed_exitcode && !preview.plan.drift.is_empty() {
+        if args.detailed_exitcode && preview.plan.outside_drift().next().is_some() {
             Exit::Changes
         } else {
             Exit::Done
         },
     )
+}
+
+/// A preview of a state that no run wrote meanwhile: otherwise what a run did would look like drift.
+async fn preview_at_rest(
+    session: &Session,
+    run_context: &RunContext<'_>,
+    signals: &mut Signals,
+) -> Result<Preview, Failure> {
+    let options = Options {
+        mode: PlanMode::RefreshOnly,
+        ..Options::default()
+    };
+    for _ in 0..TRIES {
+        check_nobody_applies(session).await?;
+        let preview = signals
+            .or_interrupted(run_context.preview(&options))
+            .await?;
+        let preview = preview.map_err(observe_failure)?;
+        let leased = run::lease_of_others(run_context.provider, &preview);
+        if let Some(holder) = signals.or_interrupted(leased).await? {
+            return Err(busy_error(session, &holder));
+        }
+        check_nobody_applies(session).await?;
+        if session.load_state().await?.digest == preview.stored_state.digest {
+            return Ok(preview);
+        }
+    }
+    Err(busy_error(session, "one run after the other"))
 }
 
 /// What a run does is no drift; it ends first.

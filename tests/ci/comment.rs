@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::forge::{Contents, Forge, TOKEN, comment};
 use crate::{installed, top};
 
-const OURS: &str = "github-actions[bot]";
+pub(crate) const OURS: &str = "github-actions[bot]";
 
 fn report(app: &str, digest: &str) -> String {
     format!(
@@ -43,7 +43,7 @@ impl Ended {
     }
 }
 
-fn ready() -> bool {
+pub(crate) fn ready() -> bool {
     installed("curl") && installed("jq")
 }
 
@@ -63,7 +63,7 @@ fn run(contents: Contents, body: &str, extra: &[(&str, &str)]) -> Ended {
         .arg(top().join("examples/ci/comment.sh"))
         .arg(&file)
         .env_clear()
-        .envs([("PATH", path.as_str()), ("COMMENT_TIMEOUT", "5")])
+        .envs([("PATH", path.as_str()), ("FORGE_TIMEOUT", "5")])
         .env("GITHUB_API_URL", &url)
         .env("GITHUB_REPOSITORY", "ana/shop")
         .env("GITHUB_TOKEN", TOKEN)
@@ -85,7 +85,7 @@ fn run(contents: Contents, body: &str, extra: &[(&str, &str)]) -> Ended {
 }
 
 /// A PATH whose `curl` writes down its arguments first.
-fn wrapped_curl(folder: &Path, log: &Path) -> String {
+pub(crate) fn wrapped_curl(folder: &Path, log: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let path = std::env::var("PATH").unwrap();
     let script = format!(
@@ -98,7 +98,8 @@ fn wrapped_curl(folder: &Path, log: &Path) -> String {
     format!("{}:{path}", folder.display())
 }
 
-const GITLAB: [(&str, &str); 2] = [("GITLAB_CI", "true"), ("AEROFORM_NOTE_TOKEN", TOKEN)];
+pub(crate) const GITLAB: [(&str, &str); 2] =
+    [("GITLAB_CI", "true"), ("AEROFORM_NOTE_TOKEN", TOKEN)];
 
 #[test]
 fn the_first_report_is_a_new_comment_and_the_second_one_takes_its_place() {
@@ -288,7 +289,7 @@ fn a_forge_that_does_not_answer_holds_the_job_for_a_bounded_time() {
         delay: Duration::from_secs(60),
         ..Contents::default()
     };
-    let limits = [("COMMENT_TIMEOUT", "1")];
+    let limits = [("FORGE_TIMEOUT", "1")];
     let ended = run(slow, &report("shop", "a"), &limits);
     assert!(ended.said.contains("did not answer"), "{}", ended.said);
 }

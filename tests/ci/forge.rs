@@ -1,4 +1,5 @@
-//! The part of GitHub's and GitLab's API that the script uses: comments of one pull request, a page of 100 each.
+//! The part of GitHub's and GitLab's API that the scripts use: comments of one pull request, and issues; a page of
+//! 100 each.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,10 @@ pub(crate) const TOKEN: &str = "s3cret-token-of-the-job";
 pub(crate) struct Contents {
     /// The comments, the oldest first.
     pub(crate) comments: Vec<Value>,
+    /// The issues, the oldest first, as GitHub and GitLab show them at once.
+    pub(crate) issues: Vec<Value>,
+    /// Comments on issues: the number and the text.
+    pub(crate) words: Vec<(u64, String)>,
     /// `METHOD status`, in the order of the requests.
     pub(crate) requests: Vec<String>,
     /// A status for every request of a method.
@@ -74,6 +79,17 @@ pub(crate) fn comment(id: usize, login: &str, body: &str) -> Value {
     json!({"id": id, "user": {"login": login}, "author": {"username": login}, "body": body})
 }
 
+/// An issue as both forges show one.
+pub(crate) fn issue(number: usize, login: &str, state: &str, body: &str) -> Value {
+    json!({"number": number, "iid": number, "id": 1000 + number, "state": state, "title": "drift of shop",
+        "user": {"login": login}, "author": {"username": login, "id": author_id(login)},
+        "body": body, "description": body, "state_reason": null})
+}
+
+fn author_id(login: &str) -> u64 {
+    if login == "project_1_bot" { 77 } else { 78 }
+}
+
 async fn answer(
     State(contents): State<Arc<Mutex<Contents>>>,
     method: Method,
@@ -109,7 +125,21 @@ impl Contents {
         }
         let path = uri.path();
         if path == "/user" {
-            return (StatusCode::OK, json!({"username": "project_1_bot"}));
+            return (
+                StatusCode::OK,
+                json!({"username": "project_1_bot", "id": author_id("project_1_bot")}),
+            );
+        }
+        let issues = [
+            ("/repos/ana/shop/issues", true),
+            ("/projects/7/issues", false),
+        ];
+        for (prefix, github) in issues {
+            if let Some(rest) = path.strip_prefix(prefix)
+                && let Some(answer) = self.take_issue(github, method, rest, uri, body)
+            {
+                return answer;
+            }
         }
         let github = path.starts_with("/repos/ana/shop/issues/");
         let gitlab = path.starts_with("/projects/7/merge_requests/5/notes");
@@ -117,7 +147,8 @@ impl Contents {
             return (StatusCode::NOT_FOUND, json!({}));
         }
         if method == Method::GET {
-            return (StatusCode::OK, self.page(uri.query().unwrap_or_default()));
+            let page = page(&self.comments, uri.query().unwrap_or_default());
+            return (StatusCode::OK, page);
         }
         let sent: Value = serde_json::from_slice(body).unwrap();
         let text = sent["body"].as_str().unwrap();
@@ -150,14 +181,118 @@ impl Contents {
         }
     }
 
-    fn page(&self, query: &str) -> Value {
-        let number = |key: &str| {
-            let pair = query.split('&').find_map(|pair| pair.strip_prefix(key));
-            pair.map_or(1, |value| value.parse::<usize>().unwrap())
+    /// A request about issues; none if it is about comments of a pull request.
+    fn take_issue(
+        &mut self,
+        github: bool,
+        method: &Method,
+        rest: &str,
+        uri: &Uri,
+        body: &Bytes,
+    ) -> Option<(StatusCode, Value)> {
+        let query = uri.query().unwrap_or_default();
+        let parts: Vec<&str> = rest.split('/').skip(1).collect();
+        if *method == Method::GET {
+            return parts
+                .is_empty()
+                .then(|| (StatusCode::OK, self.list_issues(github, query)));
+        }
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        let text = sent[if github || parts.len() == 2 {
+            "body"
+        } else {
+            "description"
+        }]
+        .as_str();
+        let too_long = |text: &str| self.longest.is_some_and(|longest| text.len() > longest);
+        if parts.first().is_none_or(|part| part.parse::<u64>().is_ok())
+            && text.is_some_and(too_long)
+        {
+            return Some((StatusCode::UNPROCESSABLE_ENTITY, json!({})));
+        }
+        let login = if github {
+            "github-actions[bot]"
+        } else {
+            "project_1_bot"
         };
-        let (size, page) = (number("per_page="), number("page="));
-        assert!(size <= 100, "both forges send at most 100 at once");
-        let from = self.comments.iter().skip((page - 1) * size);
-        Value::Array(from.take(size).cloned().collect())
+        let shown = |number: usize| json!({"html_url": format!("https://forge/issues/{number}")});
+        let state = if github { "open" } else { "opened" };
+        match parts.as_slice() {
+            [] => {
+                assert_eq!(*method, Method::POST);
+                let number = self.issues.len() + 1;
+                let mut made = issue(number, login, state, text.unwrap());
+                made["title"] = sent["title"].clone();
+                self.issues.push(made);
+                Some((StatusCode::CREATED, shown(number)))
+            }
+            [number] => {
+                let number: usize = number.parse().ok()?;
+                assert_eq!(*method, if github { Method::PATCH } else { Method::PUT });
+                let found = self
+                    .issues
+                    .iter_mut()
+                    .find(|issue| issue["number"] == number)?;
+                for (key, value) in sent.as_object().unwrap() {
+                    match (key.as_str(), value.as_str().unwrap()) {
+                        ("body" | "description", text) => {
+                            found["body"] = json!(text);
+                            found["description"] = json!(text);
+                        }
+                        ("state_event", "close") => found["state"] = json!("closed"),
+                        ("state_event", "reopen") => found["state"] = json!("opened"),
+                        ("state" | "state_reason", value) => found[key] = json!(value),
+                        other => panic!("unknown field: {other:?}"),
+                    }
+                }
+                Some((StatusCode::OK, shown(number)))
+            }
+            [number, "comments" | "notes"] => {
+                let number = number.parse().ok()?;
+                self.issues.iter().find(|issue| issue["number"] == number)?;
+                self.words.push((number, text.unwrap().to_owned()));
+                Some((StatusCode::CREATED, json!({})))
+            }
+            _ => None,
+        }
     }
+
+    /// The issues of a state and an author, the newest first.
+    fn list_issues(&self, github: bool, query: &str) -> Value {
+        let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key));
+        let order = if github {
+            "sort=created&direction=desc"
+        } else {
+            "order_by=created_at&sort=desc"
+        };
+        assert!(query.contains(order), "{query}");
+        let of_author = |issue: &&Value| {
+            if github {
+                let creator = issue["user"]["login"].as_str().unwrap();
+                let creator = creator.replace('[', "%5B").replace(']', "%5D");
+                value("creator=") == Some(&creator)
+            } else {
+                value("author_id=") == Some(&issue["author"]["id"].to_string())
+            }
+        };
+        let of_state = |issue: &&Value| issue["state"].as_str() == value("state=");
+        let found = self.issues.iter().rev().filter(of_author).filter(of_state);
+        page(&found.cloned().collect::<Vec<_>>(), query)
+    }
+}
+
+fn page(all: &[Value], query: &str) -> Value {
+    let number = |key: &str| {
+        let pair = query.split('&').find_map(|pair| pair.strip_prefix(key));
+        pair.map_or(1, |value| value.parse::<usize>().unwrap())
+    };
+    let (size, page) = (number("per_page="), number("page="));
+    assert!(size <= 100, "both forges send at most 100 at once");
+    Value::Array(
+        all.iter()
+            .skip((page - 1) * size)
+            .take(size)
+            .cloned()
+            .collect(),
+    )
 }

@@ -1,4 +1,4 @@
-//! The files of `examples/ci/`, which people copy: the script that comments, run against a small copy of both
+//! The files of `examples/ci/`, which people copy: the scripts that comment and keep an issue, run against a small copy of both
 //! forges' APIs on loopback, and the workflows, read by the linters that others keep.
 //!
 //! `.ci/run` installs the tools. Where one is missing, the test says so and is skipped.
@@ -9,6 +9,7 @@
 )]
 
 mod comment;
+mod drift;
 mod forge;
 mod workflows;
 

@@ -344,6 +344,7 @@ pub(crate) fn drift(kind: DriftKind, group: &str, at: &str, machine: &str) -> Dr
         region: region(at),
         standby: false,
         changes: Vec::new(),
+        run: None,
     }
 }
 

@@ -37,15 +37,18 @@ impl ValidateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes nothing. Whether a Machine is started, stopped or suspended is not drift, nor are fields that no \
-manifest sets.
+manifest sets. What a run did that the state does not list is shown as that run's, and is not drift.
 
 Examples:
   aeroform drift                        every field that differs from the last apply
-  aeroform drift --detailed-exitcode    exit 2 if there is drift, 1 if it is unknown")]
+  aeroform drift --detailed-exitcode    exit 0 no drift, 2 drift, 5 a run is under way, 1 or 4 unknown")]
 pub struct DriftArgs {
     /// Exit 2 if there is drift
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Do not fetch from the git remote: neither missing commits nor the newest state
+    #[arg(long)]
+    pub no_fetch: bool,
     /// What standard output and other files hold.
     #[command(flatten)]
     pub report: ReportFlags,

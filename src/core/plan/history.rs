@@ -245,6 +245,7 @@ fn check_unrecorded_runs(
                 commit: facts.commit.map(str::to_owned),
                 desired: facts.desired.map(str::to_owned),
                 is_ancestor,
+                machines: facts.machines.into_iter().cloned().collect(),
             };
             let about = note(codes::UNRECORDED_RUN, what)
                 .with_hint("its changes are adopted into the state");
@@ -252,6 +253,9 @@ fn check_unrecorded_runs(
         } else {
             history.unlisted_runs.push(UnlistedRun {
                 run: run.clone(),
+                serial: facts.serial,
+                by: facts.by.map(str::to_owned),
+                commit: facts.commit.map(str::to_owned),
                 machines: facts.machines.into_iter().cloned().collect(),
             });
             let mut hint = unrecorded_run_hint(run);

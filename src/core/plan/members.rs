@@ -433,6 +433,7 @@ fn find_missing<'a>(
             region: record.region.clone(),
             standby: !record.standby_for.is_empty(),
             changes: Vec::new(),
+            run: None,
         });
         let group = labels.group_of(id, &record.group);
         fleet.missing.push(MissingMachine {
@@ -487,6 +488,7 @@ fn added_drift(member: &Member<'_>) -> Drift {
         region: member.region.clone(),
         standby: member.is_standby(),
         changes: Vec::new(),
+        run: None,
     }
 }
 
@@ -532,6 +534,7 @@ pub(super) fn find_drift(
                     region: member.region.clone(),
                     standby: member.is_standby(),
                     changes,
+                    run: None,
                 });
             }
         }

@@ -189,6 +189,7 @@ fn encountered_runs(
                 commit: machine.stamps.commit.clone(),
                 desired: machine.stamps.desired.clone(),
                 is_ancestor: false,
+                machines: Vec::new(),
             });
         }
     }

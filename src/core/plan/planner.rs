@@ -26,6 +26,7 @@ use super::records;
 use super::refresh;
 use super::releases;
 use super::rollout;
+use super::run_drift;
 use super::state_source::StateSource;
 use super::steady;
 use super::summary::{calls_provider, changes};
@@ -139,7 +140,7 @@ pub fn plan(
         adopted_runs: history.adopted_runs,
         unlisted_runs: history.unlisted_runs,
         provenance: history.provenance,
-        drift: sorted_drift(fleet.drift),
+        drift: sorted_drift(fleet.drift, known, observed),
         desired: digest,
         desired_digests: desired_digest::of_groups(desired, &options.requested, lineage),
         groups,
@@ -158,7 +159,10 @@ pub fn plan(
     plan
 }
 
-fn sorted_drift(mut drift: Vec<Drift>) -> Vec<Drift> {
+fn sorted_drift(mut drift: Vec<Drift>, known: &Known, observed: Option<&Observed>) -> Vec<Drift> {
+    if let Some(observed) = observed {
+        run_drift::name_runs(&mut drift, known, observed);
+    }
     drift.sort_by(|a, b| (a.kind as u8, &a.machine.id).cmp(&(b.kind as u8, &b.machine.id)));
     drift
 }

@@ -162,6 +162,9 @@ pub struct AdoptedRun {
     /// Its commit is the planned one or an ancestor of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_ancestor: bool,
+    /// The Machines that it changed last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<MachineId>,
 }
 
 /// A run that the state does not list and whose changes are not adopted.
@@ -169,6 +172,15 @@ pub struct AdoptedRun {
 pub struct UnlistedRun {
     /// The run.
     pub run: RunId,
+    /// The serial that it would have written.
+    #[serde(default)]
+    pub serial: u64,
+    /// The user in its stamps; foreign text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The commit in its stamps; foreign text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// The Machines that it changed last.
     pub machines: Vec<MachineId>,
 }
@@ -526,6 +538,9 @@ pub struct Drift {
     pub standby: bool,
     /// Fields that differ from the sent config, sent → observed.
     pub changes: Vec<FieldChange>,
+    /// The run that made the difference, if the state does not list it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
 }
 
 /// Kinds of drift.

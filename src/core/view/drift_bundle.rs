@@ -33,8 +33,11 @@ pub enum DriftResolution {
     Kept,
 }
 
-/// The drift of a plan, by group.
-pub(super) fn drift_bundles(plan: &Plan) -> Vec<DriftBundle<'_>> {
+/// Differences of a plan, by group.
+pub(super) fn drift_bundles<'a>(
+    plan: &'a Plan,
+    drift: impl IntoIterator<Item = &'a Drift>,
+) -> Vec<DriftBundle<'a>> {
     let steps: HashMap<&MachineId, &Change> = plan
         .changes()
         .map(|(_, change)| change)
@@ -47,7 +50,7 @@ pub(super) fn drift_bundles(plan: &Plan) -> Vec<DriftBundle<'_>> {
         .filter_map(|change| Some((change.machine.id.as_ref()?, change)))
         .collect();
     let mut bundles: BTreeMap<_, DriftBundle<'_>> = BTreeMap::new();
-    for drift in &plan.drift {
+    for drift in drift {
         let is_open = plan.mode == PlanMode::Normal && drift.kind == DriftKind::Changed;
         let resolution = is_open.then(|| drift_resolution(drift, &steps)).flatten();
         let same = serde_json::to_string(&drift.changes).expect("plain data always serialises");

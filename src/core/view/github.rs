@@ -383,7 +383,7 @@ impl StepOutputs {
     pub fn of_drift(plan: &Plan) -> Self {
         Self {
             values: vec![
-                ("changes", plan.drift.len().to_string()),
+                ("changes", plan.outside_drift().count().to_string()),
                 ("summary", markdown::drift_title(plan)),
             ],
         }

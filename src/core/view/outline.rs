@@ -71,7 +71,7 @@ impl<'a> Outline<'a> {
         sections.sort_by_key(Section::display_rank);
         Self {
             sections,
-            drift: drift_bundle::drift_bundles(plan),
+            drift: drift_bundle::drift_bundles(plan, &plan.drift),
         }
     }
 

@@ -71,7 +71,7 @@ pub(super) fn render_notes(
 }
 
 /// Writes a hint; lines after the first are for copying.
-fn hint(text: &str, page: &mut LineWriter<'_>) -> fmt::Result {
+pub(super) fn hint(text: &str, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut rows = text.lines();
     let first = rows.next().unwrap_or("");
     let line = Line::new(2).hang(8).push(Label::Hint, "hint: ");
