@@ -8,6 +8,8 @@
     reason = "a test that cannot set its stage has failed"
 )]
 
+#[path = "../support/ci_scripts.rs"]
+mod ci_scripts;
 mod comment;
 mod drift;
 mod forge;

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use saphyr_parser::{Event, Parser};
-
+use crate::ci_scripts::scripts;
 use crate::{installed, tools, top};
 
 const GITHUB: &str = "examples/ci/github";
@@ -154,31 +153,6 @@ fn shellcheck_finds_nothing() {
         .current_dir(top())
         .output();
     no_findings(&check.unwrap());
-}
-
-/// The scripts of a file as their forge runs them: one for each `run:`, and the lines of a `script:` together.
-fn scripts(file: &str) -> Vec<String> {
-    let text = fs::read_to_string(top().join(file)).unwrap();
-    let events = Parser::new_from_str(&text).map(|event| event.unwrap().0);
-    let mut events = events.peekable();
-    let mut found = Vec::new();
-    while let Some(event) = events.next() {
-        let Event::Scalar(key, ..) = event else {
-            continue;
-        };
-        match (key.as_ref(), events.peek()) {
-            ("run", Some(Event::Scalar(script, ..))) => found.push(script.to_string()),
-            ("before_script" | "script" | "after_script", Some(Event::SequenceStart(..))) => {
-                let lines = events.by_ref().skip(1).map_while(|event| match event {
-                    Event::Scalar(line, ..) => Some(line.to_string()),
-                    _ => None,
-                });
-                found.push(lines.collect::<Vec<_>>().join("\n"));
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 #[test]

@@ -8,15 +8,15 @@ use crate::fly::{EmulatorProcess, FLY, V1, V2, on};
 use crate::sandbox::Sandbox;
 
 /// A bare repository with branch main, and the fleet that its jobs apply to.
-struct Pipeline {
-    sandbox: Sandbox,
-    platform: EmulatorProcess,
+pub(crate) struct Pipeline {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) platform: EmulatorProcess,
     jobs: std::cell::Cell<u32>,
 }
 
 impl Pipeline {
     /// The first commit wants so many Machines.
-    fn new(count: u32) -> Self {
+    pub(crate) fn new(count: u32) -> Self {
         let sandbox = Sandbox::new();
         let platform = EmulatorProcess::with_app(&sandbox);
         let pipeline = Self {
@@ -39,12 +39,12 @@ impl Pipeline {
         pipeline
     }
 
-    fn folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         self.sandbox.project().join("..").join(name)
     }
 
     /// Somebody commits a count on top of main.
-    fn commit(&self, count: u32) -> String {
+    pub(crate) fn commit(&self, count: u32) -> String {
         let people = self.folder("people");
         git(&people, &["pull", "-q", "--rebase", "origin", "main"]);
         write_count(&people, count);
@@ -53,12 +53,12 @@ impl Pipeline {
         self.head()
     }
 
-    fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         git(&self.folder("people"), &["rev-parse", "HEAD"])
     }
 
     /// A job that checks out this commit, as `actions/checkout` does; the depth is that of its default.
-    fn job(&self, commit: &str, depth: Option<&str>) -> JobRunner<'_> {
+    pub(crate) fn job(&self, commit: &str, depth: Option<&str>) -> JobRunner<'_> {
         let number = self.jobs.get() + 1;
         self.jobs.set(number);
         let clone = self.folder(&format!("job{number}"));
@@ -79,21 +79,21 @@ impl Pipeline {
         }
     }
 
-    fn machines(&self) -> usize {
+    pub(crate) fn machines(&self) -> usize {
         self.platform.machines().len()
     }
 }
 
 /// One job with its clone and its home.
-struct JobRunner<'p> {
+pub(crate) struct JobRunner<'p> {
     pipeline: &'p Pipeline,
-    clone: PathBuf,
+    pub(crate) clone: PathBuf,
     home: PathBuf,
     commit: String,
 }
 
 impl JobRunner<'_> {
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = on(&self.pipeline.sandbox, &self.pipeline.platform, args);
         command
             .current_dir(&self.clone)
@@ -104,13 +104,13 @@ impl JobRunner<'_> {
         command
     }
 
-    fn run(&self, args: &[&str]) -> String {
+    pub(crate) fn run(&self, args: &[&str]) -> String {
         let output = self.command(args).stdin(Stdio::null()).output().unwrap();
         self.pipeline.sandbox.show(&output)
     }
 
     /// Commits the state and pushes it to main.
-    fn push_state(&self) {
+    pub(crate) fn push_state(&self) {
         git(&self.clone, &["add", "state/shop.json"]);
         git(&self.clone, &["commit", "-q", "-m", "state [skip ci]"]);
         git(
@@ -119,7 +119,7 @@ impl JobRunner<'_> {
         );
     }
 
-    fn apply(&self, more: &[&str]) -> String {
+    pub(crate) fn apply(&self, more: &[&str]) -> String {
         self.run(&[&["apply", "-y"], more].concat())
     }
 }
@@ -129,7 +129,7 @@ fn write_count(folder: &Path, count: u32) {
     std::fs::write(folder.join("aeroform.toml"), text).unwrap();
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command
         .args(args)
@@ -145,7 +145,7 @@ fn git(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn assert_exit(shown: &str, code: i32) {
+pub(crate) fn assert_exit(shown: &str, code: i32) {
     assert!(shown.starts_with(&format!("exit {code}\n")), "{shown}");
 }
 

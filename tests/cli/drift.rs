@@ -1,8 +1,10 @@
 //! Outside changes: shown by `drift`, recorded by `refresh`.
 
 use insta::assert_snapshot;
+use serde_json::{Value, json};
 
 use crate::codes;
+use crate::commit_order::{Pipeline, assert_exit};
 use crate::fly;
 use crate::sandbox::Sandbox;
 
@@ -167,6 +169,161 @@ fn nothing_is_compared_while_a_machine_of_the_app_is_leased() {
     let shown = fly::run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
     assert!(
         shown.starts_with("exit 5\n") && shown.contains("is changing `shop`"),
+        "{shown}"
+    );
+}
+
+/// An app of two Machines whose state does not list the last run, which updated both and made a third.
+fn behind() -> (Sandbox, fly::EmulatorProcess) {
+    let sandbox = fly::project("[groups.app]\ncount = 2\n");
+    let platform = fly::EmulatorProcess::with_app(&sandbox);
+    let first = fly::run(&sandbox, &platform, &["apply", "-y", "--image", fly::V1]);
+    assert!(first.starts_with("exit 0\n"), "{first}");
+    let state = sandbox.read("state/shop.json");
+    let settings = sandbox.read("aeroform.toml");
+    sandbox.write("aeroform.toml", &settings.replace("count = 2", "count = 3"));
+    let second = fly::run(&sandbox, &platform, &["apply", "-y", "--image", fly::V2]);
+    assert!(second.starts_with("exit 0\n"), "{second}");
+    sandbox.write("state/shop.json", &state);
+    (sandbox, platform)
+}
+
+/// Holds rule 12.
+#[test]
+fn what_a_run_did_that_the_state_does_not_list_is_named_as_its_and_is_no_drift() {
+    let (sandbox, platform) = behind();
+    let drift = |more: &[&str]| {
+        let args = [&["drift", "--detailed-exitcode"], more].concat();
+        fly::run(&sandbox, &platform, &args)
+    };
+    let shown = drift(&[]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let run = run_of(&shown);
+    for part in [
+        format!("Changed by run {run} by ana, which the state does not list"),
+        "~ app  2 Machines changed".to_owned(),
+        "+ app  1 Machine added".to_owned(),
+        format!("or adopt its changes with\n        `--adopt-run {run}`"),
+        "No drift. 3 Machines read; only 1 run that the state does not list changed them."
+            .to_owned(),
+    ] {
+        assert!(shown.contains(&part), "{part}\n{shown}");
+    }
+    assert!(!shown.contains("outside Aeroform"), "{shown}");
+    let markdown = drift(&["--format", "markdown"]);
+    for part in [
+        "### shop · no drift · 1 run not in the state".to_owned(),
+        format!("changed by run <code>{run}</code> · 3 Machines"),
+        "**Not in the state:** run".to_owned(),
+    ] {
+        assert!(markdown.contains(&part), "{part}\n{markdown}");
+    }
+    let document = document(&drift(&["--json"]));
+    assert_eq!(document["drift"], json!([]));
+    let runs = document["unlisted_runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0]["run"], json!(run));
+    assert_eq!(runs[0]["by"], "ana");
+    assert_eq!(runs[0]["machines"].as_array().unwrap().len(), 3);
+    assert_eq!(runs[0]["next_apply"], "refuses");
+    assert_eq!(runs[0]["drift"].as_array().unwrap().len(), 3);
+
+    // A Machine of somebody else is drift, and one that is gone may be either's.
+    platform.deployed("app", "ams", fly::V1);
+    let id = runs[0]["machines"][0].as_str().unwrap();
+    let path = format!("/v1/apps/shop/machines/{id}?force=true");
+    assert_eq!(platform.ask("DELETE", &path, &Value::Null).0, 200);
+    let shown = drift(&[]);
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("1 added."), "{shown}");
+    assert!(shown.contains(&format!("Changed by run {run}")), "{shown}");
+}
+
+#[test]
+fn a_gone_machine_is_drift_and_may_have_been_destroyed_by_the_run() {
+    let (sandbox, platform) = behind();
+    let known: Value = serde_json::from_str(&sandbox.read("state/shop.json")).unwrap();
+    let mut records = known.as_array().unwrap().iter();
+    let id = records
+        .find_map(|record| record["machine"]["id"].as_str())
+        .unwrap();
+    let path = format!("/v1/apps/shop/machines/{id}?force=true");
+    assert_eq!(platform.ask("DELETE", &path, &Value::Null).0, 200);
+    let shown = fly::run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("Drift: 1 gone."), "{shown}");
+    assert!(shown.contains("leaves no mark on a Machine"), "{shown}");
+}
+
+/// A deploy after that run is somebody else's, and a copy has the stamps of its source.
+#[test]
+fn a_later_release_and_a_copied_machine_are_not_the_runs() {
+    let (sandbox, platform) = behind();
+    let machines = platform.machines();
+    fly::update(&platform, machines[0]["id"].as_str().unwrap(), |config| {
+        config["image"] = json!(fly::V1.replace(":v1@sha256:1", ":v3@sha256:3"));
+        config["metadata"]["fly_release_version"] = json!("99");
+    });
+    let body = json!({"region": "ams", "name": "app-copy", "config": machines[1]["config"]});
+    let (status, copy) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    assert_eq!(status, 200, "{copy}");
+    let shown = fly::run(
+        &sandbox,
+        &platform,
+        &["drift", "--detailed-exitcode", "--json"],
+    );
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    let document = document(&shown);
+    let mut outside: Vec<_> = document["drift"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|drift| &drift["kind"])
+        .collect();
+    outside.sort_by_key(|kind| kind.to_string());
+    let deployed_was_known = sandbox
+        .read("state/shop.json")
+        .contains(machines[0]["id"].as_str().unwrap());
+    let expected = if deployed_was_known {
+        vec!["added", "changed"]
+    } else {
+        vec!["added"]
+    };
+    assert_eq!(outside, expected, "{document}");
+}
+
+fn run_of(shown: &str) -> String {
+    let (_, after) = shown
+        .split_once("Changed by run ")
+        .unwrap_or_else(|| panic!("{shown}"));
+    after.split(' ').next().unwrap().to_owned()
+}
+
+fn document(shown: &str) -> Value {
+    let (_, text) = shown
+        .split_once("--- stdout\n")
+        .unwrap_or_else(|| panic!("{shown}"));
+    let text = text.split("--- stderr").next().unwrap();
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {shown}"))
+}
+
+/// Holds rule 36.
+#[test]
+fn a_state_that_is_not_the_newest_tells_nothing_about_drift() {
+    let pipeline = Pipeline::new(1);
+    let job = pipeline.job(&pipeline.head(), None);
+    assert_exit(&job.apply(&[]), 0);
+    job.push_state();
+    let older = pipeline.job(&pipeline.head(), None);
+    let shown = older.run(&["drift", "--detailed-exitcode"]);
+    assert_exit(&shown, 4);
+    assert!(shown.contains("is not the newest state"), "{shown}");
+    // Without a state, the Machine is that of a run that no state lists.
+    let shown = older.run(&["drift", "--detailed-exitcode", "--no-fetch"]);
+    assert_exit(&shown, 0);
+    assert!(shown.contains("+ app  1 Machine added"), "{shown}");
+    assert!(
+        shown.contains("the next apply adopts its changes"),
         "{shown}"
     );
 }

@@ -6,6 +6,8 @@
 mod app_selection;
 mod base;
 mod checkouts;
+#[path = "../support/ci_scripts.rs"]
+mod ci_scripts;
 mod clients;
 #[path = "../support/clone_snapshot.rs"]
 mod clone_snapshot;
@@ -36,6 +38,7 @@ mod hostile;
 mod hostile_clone;
 mod inspect_verbs;
 mod interrupted;
+mod jobs;
 mod lists;
 mod machines;
 mod manifests;
