@@ -1,9 +1,9 @@
 //! What changed between the plan that was shown and the one that is made again under the lock, and who changed it.
 
 use super::Context;
-use super::stale_plan::stale_plan_since;
+use super::stale_plan::{stale_plan, stale_plan_since};
 use crate::core::fleet::Desired;
-use crate::core::plan::SavedPlan;
+use crate::core::plan::{SavedPlan, short_commit};
 use crate::run::Preview;
 use crate::ui::Failure;
 
@@ -11,7 +11,7 @@ use crate::ui::Failure;
 pub(super) fn run_in_between(shown: &Preview, fresh: &Preview) -> Option<String> {
     let describe = |run: &str, by: Option<&str>, commit: Option<&str>| {
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        let commit = commit.map(|commit| format!(" (commit {})", short(commit)));
+        let commit = commit.map(|commit| format!(" (commit {})", short_commit(commit)));
         format!("run {run}{by}{}", commit.unwrap_or_default())
     };
     let listed = &shown.stored_state.known.runs;
@@ -53,14 +53,10 @@ pub(super) fn changed_since_shown(
     let Some(run) = run_in_between(shown, fresh) else {
         return stale_plan_since(message, differences, fresh, before);
     };
-    let mut causes = vec![format!("{run} came in between")];
+    let cause = format!("{run} came in between");
     if context.global.verbose || context.ui.format().is_for_programs() {
-        causes.extend(differences);
+        let causes = std::iter::once(cause).chain(differences).collect();
+        return stale_plan_since(message, causes, fresh, before);
     }
-    stale_plan_since(message, causes, fresh, before)
-}
-
-/// The first characters of a commit's id.
-fn short(commit: &str) -> &str {
-    commit.get(..7).unwrap_or(commit)
+    stale_plan(message, vec![cause])
 }

@@ -183,7 +183,7 @@ fn a_remote_that_is_not_there_or_refuses_says_what_to_do_before_anything_is_chan
 }
 
 /// A clone of `bare` on Fly, in which `WHO` is this.
-fn fly_clone(bare: &Path, who: &str, url: &str) -> Sandbox {
+pub(crate) fn fly_clone(bare: &Path, who: &str, url: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let project = sandbox.project();
     if bare.exists() {
@@ -211,7 +211,7 @@ fn set_who(sandbox: &Sandbox, who: &str) {
     sandbox.write("fly.toml", &format!("{FLY}\n[env]\n  WHO = \"{who}\"\n"));
 }
 
-fn apply(sandbox: &Sandbox, platform: &EmulatorProcess, who: &str) -> Command {
+pub(crate) fn apply(sandbox: &Sandbox, platform: &EmulatorProcess, who: &str) -> Command {
     let mut command = fly::on(sandbox, platform, &["apply", "-y", "--image", V1]);
     command
         .env("USER", who)

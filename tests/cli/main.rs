@@ -5,6 +5,7 @@
 
 mod app_selection;
 mod base;
+mod changed_under_lock;
 mod checkouts;
 #[path = "../support/ci_scripts.rs"]
 mod ci_scripts;

@@ -55,7 +55,14 @@ pub(crate) fn an_apply_killed_at_any_git_command_holds_up_no_later_commit() {
     std::thread::scope(|scope| {
         for _ in 0..PARALLEL_CASES.min(chosen.len()) {
             scope.spawn(|| {
-                while let Some(case) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = chosen.get(number) else {
+                        return;
+                    };
+                    if number % 100 == 99 {
+                        println!("case {} of {}", number + 1, chosen.len());
+                    }
                     let (stage, template, commands) = &stages[case.stage];
                     let name = &commands[case.at.command - 1];
                     let played = std::panic::catch_unwind(|| case.play(template));
