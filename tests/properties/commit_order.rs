@@ -1,11 +1,12 @@
 //! Jobs of a random history in a random order, some of which end before they publish their state: the fleet
-//! never goes back to an older commit, and no newer commit is held up by what an older one did (rule 12).
+//! never goes back to an older commit, and no newer commit is held up by what an older one did (rule 12). A job whose
+//! clone is shallow and cannot fetch the rest knows only a part of the order, and says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aeroform::core::fleet::Desired;
+use aeroform::core::fleet::{Desired, RunId};
 use aeroform::core::plan::{
-    CHANGES, CommitRelation, CommitRelations, Options, Outcome, StepId, base_commit,
+    CHANGES, CommitRelation, CommitRelations, Options, Outcome, Plan, StepId, base_commit, codes,
     commits_to_compare, required_approval,
 };
 use proptest::prelude::*;
@@ -91,6 +92,17 @@ impl History {
             CommitRelation::Diverged
         }
     }
+
+    /// The commits that a shallow clone of this depth has, ours included.
+    fn visible(&self, ours: usize, depth: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::from([ours]);
+        for _ in 1..depth {
+            let parents = found.iter().flat_map(|commit| &self.commits[*commit].0);
+            let parents: BTreeSet<usize> = parents.copied().collect();
+            found.extend(parents);
+        }
+        found
+    }
 }
 
 fn name(commit: usize) -> String {
@@ -103,6 +115,47 @@ struct Job {
     commit: usize,
     has_changes: bool,
     end: End,
+    /// How deep its clone is, if the rest cannot be fetched.
+    depth: Option<usize>,
+}
+
+impl Job {
+    /// The relation of another commit to ours, as far as the clone tells: what is not in it may be anything.
+    fn relation(&self, history: &History, other: usize) -> CommitRelation {
+        let Some(depth) = self.depth else {
+            return history.relation(self.commit, other);
+        };
+        if self.commit == other {
+            CommitRelation::Same
+        } else if history.visible(self.commit, depth).contains(&other) {
+            CommitRelation::Ancestor
+        } else {
+            CommitRelation::Unknown
+        }
+    }
+}
+
+/// A run that was carried out.
+struct AppliedRun {
+    run: RunId,
+    commit: usize,
+    desired: String,
+}
+
+impl AppliedRun {
+    /// Whether the state lists it, or a Machine has its stamps.
+    fn is_shown(&self, stage: &PlanFixture) -> bool {
+        let mut listed = stage.known.runs.iter();
+        let mut machines = stage.observed.machines.values();
+        listed.any(|run| run.run == self.run)
+            || machines.any(|machine| machine.stamps.run.as_ref() == Some(&self.run))
+    }
+}
+
+/// Whether the plan says that it could not compare commits.
+fn says_unknown(plan: &Plan) -> bool {
+    let unknown = codes::COMMIT_ORDER_UNKNOWN.name();
+    plan.warnings.iter().any(|warning| warning.code == unknown)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,10 +174,12 @@ fn job() -> impl Strategy<Value = Job> {
         1 => Just(End::Killed),
     ];
     let has_changes = prop::bool::weighted(0.1);
-    (0..8_usize, has_changes, end).prop_map(|(commit, has_changes, end)| Job {
+    let depth = prop_oneof![4 => Just(None), 1 => (1..4_usize).prop_map(Some)];
+    (0..8_usize, has_changes, end, depth).prop_map(|(commit, has_changes, end, depth)| Job {
         commit,
         has_changes,
         end,
+        depth,
     })
 }
 
@@ -138,8 +193,8 @@ proptest! {
         jobs in proptest::collection::vec(job(), 2..10),
     ) {
         let mut stage = PlanFixture::empty();
-        // The last run that changed Machines or wanted something new, as far as state and stamps show it.
-        let mut last: Option<(usize, String)> = None;
+        // The runs that changed Machines or wanted something new.
+        let mut runs: Vec<AppliedRun> = Vec::new();
         let mut applied: Vec<Job> = Vec::new();
         for job in jobs {
             let job = Job { commit: job.commit % history.commits.len(), ..job };
@@ -149,20 +204,34 @@ proptest! {
                 .iter()
                 .map(|other| {
                     let index: usize = base_commit(other).parse().unwrap();
-                    (other.clone(), history.relation(job.commit, index))
+                    (other.clone(), job.relation(&history, index))
                 })
                 .collect();
-            let commits = CommitRelations { relations, unknown_because: None };
+            let is_unknown = relations.values().any(|other| *other == CommitRelation::Unknown);
+            let unknown_because = is_unknown.then(|| "the clone is shallow".to_owned());
+            let commits = CommitRelations { relations, unknown_because };
             let options = Options { commits, ..Options::default() };
             let plan = stage.plan_with(&target, &options);
-            let follows_all = applied.iter().all(|before| {
-                let is_ours = matches!(
-                    history.relation(job.commit, before.commit),
-                    CommitRelation::Same | CommitRelation::Ancestor
+            let follows = |relation: &dyn Fn(usize) -> CommitRelation| {
+                applied.iter().all(|before| {
+                    let is_ours = matches!(
+                        relation(before.commit),
+                        CommitRelation::Same | CommitRelation::Ancestor
+                    );
+                    is_ours && !(before.has_changes && before.end != End::Published)
+                })
+            };
+            let sees_that_it_follows = follows(&|other| job.relation(&history, other));
+            let only_follows = follows(&|other| history.relation(job.commit, other));
+            if only_follows && !sees_that_it_follows {
+                // It may be refused, and then learns why it was not taken over.
+                let mut hints = plan.refusals.iter().filter_map(|refusal| refusal.hint.as_ref());
+                prop_assert!(
+                    plan.refusals.is_empty() || hints.any(|hint| hint.contains("the clone is shallow")),
+                    "{:?} after {:?}: {:?}", job, applied, plan.refusals
                 );
-                is_ours && !(before.has_changes && before.end != End::Published)
-            });
-            if follows_all {
+            }
+            if sees_that_it_follows {
                 prop_assert_eq!(&plan.refusals, &vec![], "{:?} after {:?}", job, applied);
                 let needed = required_approval(&plan);
                 prop_assert!(needed.reverts.is_empty());
@@ -174,14 +243,17 @@ proptest! {
             if !plan.refusals.is_empty() || plan.is_empty() {
                 continue;
             }
-            if let Some((last, wanted)) = &last {
+            // The last of them, as far as state and stamps show it: what nothing shows was undone.
+            let last = runs.iter().rev().find(|run| run.is_shown(&stage));
+            let is_new = last.is_none_or(|last| last.desired != plan.desired);
+            if let Some(last) = last {
                 let goes_back = matches!(
-                    history.relation(job.commit, *last),
+                    history.relation(job.commit, last.commit),
                     CommitRelation::Descendant(_)
                 );
                 prop_assert!(
-                    !goes_back || *wanted == plan.desired,
-                    "{job:?} undoes {last} after {applied:?}"
+                    !goes_back || !is_new || (job.depth.is_some() && says_unknown(&plan)),
+                    "{job:?} undoes {} after {applied:?}", last.commit
                 );
             }
             let changes = if job.has_changes { CHANGES } else { "" };
@@ -193,17 +265,13 @@ proptest! {
             };
             stage.carry_out_except(&target, &plan, not_reached);
             let run = stage.known.runs.last().map(|run| run.run.clone());
-            let mut stamped = stage.observed.machines.values();
-            let is_seen = stamped.any(|machine| machine.stamps.run == run);
+            if let Some(run) = run.filter(|_| plan.calls_provider() || is_new) {
+                runs.push(AppliedRun { run, commit: job.commit, desired: plan.desired.clone() });
+            }
             if job.end != End::Published {
                 stage.known = known;
             }
             applied.push(job);
-            let is_shown = job.end == End::Published || is_seen;
-            let is_new = last.as_ref().is_none_or(|(_, wanted)| *wanted != plan.desired);
-            if is_shown && (plan.calls_provider() || is_new) {
-                last = Some((job.commit, plan.desired.clone()));
-            }
         }
     }
 }
