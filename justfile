@@ -36,6 +36,7 @@ long:
     AEROFORM_FAULTS=all cargo test --test faults -- --nocapture
     AEROFORM_KILLS=200 AEROFORM_GIT_KILLS=all cargo test --test kill -- --nocapture
     AEROFORM_CASES=200 cargo test --test properties --test fly
+    AEROFORM_RACES=50 AEROFORM_GRAPHS=20 cargo test --test cli -- racing_jobs order_of_commits
     AEROFORM_FUZZ_SECONDS=600 cargo test --test fuzz -- --nocapture
 
 # Spelling (`pip install typos`)

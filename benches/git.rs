@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 
 const COMMITS: [usize; 3] = [10, 1_000, 10_000];
 const RUNS: usize = 7;
-/// A state of a thousand Machines.
+/// As many as a state of a thousand Machines has.
 const BYTES: usize = 163_000;
 
 fn main() {
@@ -52,7 +52,7 @@ fn measure(at: &Path, clone: &Path, run: usize) -> (Duration, Duration) {
     let address = GitAddress::parse("git+origin", &app).expect("an address");
     let env = Env::from_process();
     let store = GitStore::new(&env, at.join("own"), clone.to_owned(), address, &app);
-    let text = format!("{run:0BYTES$}");
+    let text = format!("{run}\n").repeat(BYTES / 2);
     let subject = format!("shop: serial {run}");
     let note = WriteNote {
         subject,

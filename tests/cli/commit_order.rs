@@ -124,7 +124,7 @@ impl JobRunner<'_> {
     }
 }
 
-fn write_count(folder: &Path, count: u32) {
+pub(crate) fn write_count(folder: &Path, count: u32) {
     let text = format!("provider = \"fly\"\nimage = \"{V1}\"\n\n[groups.app]\ncount = {count}\n");
     std::fs::write(folder.join("aeroform.toml"), text).unwrap();
 }

@@ -14,6 +14,7 @@ mod clients;
 mod clone_snapshot;
 mod codes;
 mod commands;
+mod commit_graphs;
 mod commit_order;
 mod completions;
 mod concurrent_applies;

@@ -73,7 +73,7 @@ async fn a_write_fetches_one_commit_of_a_long_branch() {
     let own = own_repository(&server);
     let fetched = &objects(&own) - &of_clone;
     // A commit, its folder and its file.
-    assert_eq!(fetched.len(), 3, "{fetched:?}");
+    assert_eq!(fetched.len(), 3);
     let subject = "shop: serial 10001 · 1 updated".to_owned();
     let note = WriteNote {
         subject,
@@ -127,7 +127,7 @@ async fn twenty_renewals_leave_nothing_that_a_clone_fetches() {
     let during = &mirror("during") - &before;
     assert!(during.len() <= 2, "{during:?}");
     held.release().await.unwrap();
-    assert_eq!(mirror("after"), before);
+    assert!(mirror("after") == before, "something is left");
     let plain = server.clone("plain", &[]);
     let lock = git(&plain, &["for-each-ref", "--format=%(refname)"]);
     assert!(!lock.contains("lock"), "{lock}");
