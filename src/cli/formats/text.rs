@@ -15,6 +15,7 @@ use crate::store::LockStatus;
 use crate::ui::color::{TextRole, paint};
 use crate::ui::{Loudness, Ui};
 
+#[expect(clippy::too_many_lines, reason = "one arm for each result")]
 pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     match output {
         CommandOutput::Plan(plan)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::table::{Cells, ColumnLayout, cuttable_column, full_column};
-use crate::core::fleet::ReleaseStatus;
+use crate::core::fleet::{GroupName, ReleaseStatus};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::releases::{ReleaseRow, ReleasesView};
 use crate::core::view::style::{Label, Style};
@@ -81,7 +81,7 @@ fn groups(release: &ReleaseRow) -> String {
     let named: Vec<&str> = groups
         .iter()
         .take(MAX_NAMED_GROUPS)
-        .map(|name| name.as_str())
+        .map(GroupName::as_str)
         .collect();
     match groups.len() {
         0 => "none".to_owned(),
