@@ -39,7 +39,7 @@ codes! {
         "there is no VM size `…`",
         "The name is misspelled, or Fly does not offer this CPU and memory combination; the message says which limit is violated.",
         "Use a size that the hint names; `aeroform platform vm-sizes` lists them all.";
-    CANNOT_TELL "cannot_tell" Error:
+    CANNOT_TELL "cannot_tell" Stale:
         "cannot determine the drift",
         "The provider's response lacks Machines, or belongs to another app than the state.",
         "Try again in a moment, or check app and state.";

@@ -75,8 +75,8 @@ impl Exit {
             ),
             Self::Stale => (
                 4,
-                "the plan or the state is out of date",
-                "create a new plan and review it",
+                "the plan or the state is out of date, or the provider lists no Machines or too few",
+                "create a new plan and review it; for `drift`, try again in a moment",
             ),
             Self::Locked => (
                 5,

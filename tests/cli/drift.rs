@@ -213,7 +213,7 @@ fn what_a_run_did_that_the_state_does_not_list_is_named_as_its_and_is_no_drift()
     let markdown = drift(&["--format", "markdown"]);
     for part in [
         "### shop · no drift · 1 run not in the state".to_owned(),
-        format!("changed by run <code>{run}</code> · 3 Machines"),
+        format!("<code>{run}</code> · a run that is not in the state · 3 Machines"),
         "**Not in the state:** run".to_owned(),
     ] {
         assert!(markdown.contains(&part), "{part}\n{markdown}");

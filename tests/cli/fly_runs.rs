@@ -367,7 +367,7 @@ fn outside_changes_are_drift_and_starts_by_the_proxy_are_not() {
     let app = "/v1/apps/shop?force=true";
     assert_eq!(platform.ask("DELETE", app, &Value::Null).0, 202);
     let untold = run(&sandbox, &platform, &drift);
-    assert!(untold.starts_with("exit 1\n"), "{untold}");
+    assert!(untold.starts_with("exit 4\n"), "{untold}");
     assert!(untold.contains("cannot determine the drift"), "{untold}");
 }
 

@@ -3,11 +3,11 @@
 mod configs;
 mod extremes;
 
-use aeroform::core::fleet::MachineState;
+use aeroform::core::fleet::{MachineState, RunId};
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
 use aeroform::core::plan::{
-    Action, Change, Cost, DriftKind, Plan, PlanMode, PlannedVolume, Removal, RestartScope,
-    StandbyTarget,
+    Action, AdoptedRun, Change, Cost, Drift, DriftKind, Plan, PlanMode, PlannedVolume, Removal,
+    RestartScope, StandbyTarget, UnlistedRun,
 };
 use serde_json::json;
 
@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("adopt_and_forget", adopt_and_forget()),
         ("drift", drifted()),
         ("drift_fates", drift_fates()),
+        ("drift_of_runs", drift_of_runs()),
         ("nothing_but_a_refusal", nothing_but_a_refusal()),
         ("everything_at_once", everything_at_once()),
         ("group_moved", group_moved()),
@@ -328,6 +329,55 @@ fn drifted() -> Plan {
         drift(DriftKind::Added, "worker", "ams", "d8d9014b327890"),
         standby,
     ];
+    plan
+}
+
+/// A Machine that is gone, and what two runs did that the state does not list; the second one is refused. Both name
+/// people and commits that no view may trust.
+fn drift_of_runs() -> Plan {
+    let (adopted, refused) = ("w6x2abcdef", "q7y3abcdef");
+    let of_run = |run: &str, mut drift: Drift| {
+        drift.run = Some(RunId::new(run).unwrap());
+        drift
+    };
+    let mut changed = drift(DriftKind::Changed, "web", "ams", "148ed599c14189");
+    changed.changes = memory(512, 1024);
+    let mut standby = drift(DriftKind::Added, "worker", "bog", "e784079b449483");
+    standby.standby = true;
+    let mut plan = plan(5);
+    plan.drift = vec![
+        of_run(adopted, changed),
+        drift(DriftKind::Missing, "web", "ams", "9080eddc29387e"),
+        of_run(
+            refused,
+            drift(DriftKind::Added, "worker", "ams", "d8d9014b327890"),
+        ),
+        of_run(adopted, standby),
+    ];
+    plan.adopted_runs = vec![AdoptedRun {
+        run: RunId::new(adopted).unwrap(),
+        serial: 13,
+        by: Some("@ana #1 <b>ana</b>".to_owned()),
+        commit: Some("930ce37a2b1c4d5e6f708192a3b4c5d6e7f80912".to_owned()),
+        desired: None,
+        is_ancestor: true,
+        machines: ["148ed599c14189", "6e82d933b7d587", "e784079b449483"]
+            .map(id)
+            .to_vec(),
+    }];
+    plan.unlisted_runs = vec![UnlistedRun {
+        run: RunId::new(refused).unwrap(),
+        serial: 13,
+        by: None,
+        commit: Some("`https://a.b`+changes".to_owned()),
+        machines: vec![id("d8d9014b327890")],
+    }];
+    plan.refusals = vec![note(
+        "state_behind",
+        None,
+        "run q7y3abcdef changed 1 Machine (d8d9014b327890), but is not in the state (state at serial 12, run at serial 13)",
+        None,
+    )];
     plan
 }
 

@@ -219,6 +219,15 @@ fn a_plan_of_each_kind_as_a_comment() {
         "markdown__drift",
         markdown::drift(&drifted, &style(DEFAULT_BUDGET)).unwrap()
     );
+    let of_runs = gallery::all()
+        .into_iter()
+        .find(|(name, _)| *name == "drift_of_runs")
+        .unwrap()
+        .1;
+    assert_snapshot!(
+        "markdown__drift_of_runs",
+        markdown::drift(&of_runs, &style(DEFAULT_BUDGET)).unwrap()
+    );
 }
 
 /// The app before this change: it has a larger web, and cron is gone already.

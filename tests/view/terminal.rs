@@ -71,6 +71,9 @@ fn drift_marks_standbys_and_explains_the_mark() {
         if name == "drift" {
             assert_snapshot!("drift", text);
         }
+        if name == "drift_of_runs" {
+            assert_snapshot!("drift_of_runs", text);
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub fn drift(plan: &Plan, style: &MarkdownStyle) -> Result<String, OverBudget> {
     });
     caution.add(unlisted_runs(&runs, style));
     if plan.may_be_destroyed_by_run() {
-        caution.add_line(terminal::GONE_BY_RUN);
+        caution.add_line(format!("**Gone:** {}", terminal::GONE_BY_RUN));
     }
     let mut layout = Layout::default();
     frame::open(
@@ -177,7 +177,7 @@ fn run_fold(
         .and_then(|()| ids::standby_legend(page))
         .expect("writing to a String cannot fail");
     let summary = format!(
-        "changed by run {} · {}",
+        "{} · a run that is not in the state · {}",
         text::html(run.run.as_str()),
         count_noun(run.machines.len(), "Machine")
     );
