@@ -263,7 +263,7 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Releases(args) => block_on(releases::run(&context, args)),
         Verb::Logs(args) => block_on(logs::run(&context, args)),
         Verb::State(args) => block_on(state::run(&context, args)),
-        Verb::Unlock { .. } => block_on(unlock::run(&context)),
+        Verb::Unlock { force, .. } => block_on(unlock::run(&context, *force)),
         Verb::Emulator(args) => block_on(emulator::run(&context, args)),
     }
 }

@@ -11,9 +11,10 @@ use super::git_history::GitHistory;
 use super::session::Session;
 use crate::core::fleet::{Known, RunRecord};
 use crate::core::plan::short_commit;
-use crate::core::state::{self, RUNS_KEPT};
+use crate::core::state::{self, RUNS_KEPT, StateError};
 use crate::env::Env;
 use crate::git::{GitError, OwnRepository, Remote, WorkTree};
+use crate::store::MAX_STATE_BYTES;
 use crate::ui::Failure;
 
 /// Where the state file is published.
@@ -28,6 +29,8 @@ enum Unread {
     Nothing,
     /// It could not be read.
     Failed(String),
+    /// On this branch the state was moved to another place.
+    Moved(StateError, String),
 }
 
 impl From<GitError> for Unread {
@@ -53,6 +56,10 @@ pub(super) async fn check_newest(
             None => Ok(()),
         },
         Err(Unread::Nothing) => Ok(()),
+        Err(Unread::Moved(error, branch)) => {
+            let place = format!("{} on branch {branch}", session.store.location());
+            Err(Failure::of_state(&error, &place))
+        }
         Err(Unread::Failed(why)) => {
             if context.env.var("CI").is_some() {
                 context.ui.warn(&format!(
@@ -103,10 +110,12 @@ async fn newest_state(
         ))
     })?;
     let blob = repository.blob_at(&tip, path).await?;
-    let text = repository.blob(&blob.ok_or(Unread::Nothing)?).await?;
+    let blob = blob.ok_or(Unread::Nothing)?;
+    let text = repository.blob(&blob, MAX_STATE_BYTES).await?;
     let text = String::from_utf8_lossy(&text);
-    let theirs = state::read(&text, &known.app).map_err(|error| {
-        Unread::Failed(format!("that of branch `{}`: {error}", published.branch))
+    let theirs = state::read(&text, &known.app).map_err(|error| match error {
+        error @ StateError::Moved { .. } => Unread::Moved(error, published.branch.clone()),
+        error => Unread::Failed(format!("that of branch `{}`: {error}", published.branch)),
     })?;
     Ok((theirs, published))
 }

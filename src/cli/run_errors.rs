@@ -8,9 +8,7 @@ use crate::ui::Failure;
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::State { error, place } => {
-                Self::from(error).cause(format!("it is in `{place}`"))
-            }
+            RunError::State { error, place } => Self::of_state(&error, &place),
             RunError::Store(error) => error.into(),
             RunError::Observe(error) => error.into(),
             RunError::Journal(error) => error.into(),

@@ -149,7 +149,20 @@ impl Session {
     /// For read-only verbs and `destroy`: with missing or broken manifests, app name, provider and state are
     /// enough, and one warning says so.
     pub(super) fn open_lenient(context: &Context<'_>) -> Result<Self, Failure> {
-        Self::lenient(context, manifests::read(context, Purpose::Inspect))
+        Self::open_lenient_with(context, GivenState::None)
+    }
+
+    /// The same with another state.
+    pub(super) fn open_lenient_with(
+        context: &Context<'_>,
+        state: GivenState<'_>,
+    ) -> Result<Self, Failure> {
+        let query = ManifestQuery {
+            state: state.file().map(Path::to_owned),
+            ..ManifestQuery::default()
+        };
+        let read = manifests::read_pair(context, Purpose::Inspect, query);
+        Self::lenient(context, read, state)
     }
 
     /// The same, online.
@@ -165,13 +178,20 @@ impl Session {
             }
             read => read,
         };
-        Self::lenient(context, read)
+        Self::lenient(context, read, GivenState::None)
     }
 
-    fn lenient(context: &Context<'_>, read: Result<Manifests, Failure>) -> Result<Self, Failure> {
+    fn lenient(
+        context: &Context<'_>,
+        read: Result<Manifests, Failure>,
+        state: GivenState<'_>,
+    ) -> Result<Self, Failure> {
         let problem = match read {
             Ok(read) => match read.problem() {
-                None => return Self::from_manifests(context, read, Warnings::Hidden),
+                None => {
+                    let accepted = read.accept(context.ui, Warnings::Hidden)?;
+                    return Self::with_state(context, accepted, state);
+                }
                 Some(problem) => problem,
             },
             Err(failure) => ManifestProblem {
@@ -182,7 +202,7 @@ impl Session {
         let left = fallback_manifests::fallback_manifests(context.global, context.ui, problem)?;
         Ok(Self {
             has_manifests: false,
-            ..Self::from_valid(context, left)?
+            ..Self::with_state(context, left, state)?
         })
     }
 

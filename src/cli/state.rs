@@ -1,4 +1,4 @@
-//! `aeroform state`: lists, shows, edits and publishes the state.
+//! `aeroform state`: lists, shows, edits, moves and publishes the state.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::codes;
 use super::formats::{self, CommandOutput};
 use super::manual;
 use super::project::{SizeLimit, read_file};
-use super::session::{self, Session};
+use super::session::{self, GivenState, Session};
 use crate::core::fleet::Known;
 use crate::core::state;
 use crate::journal::{Journal, RunStatus};
@@ -18,7 +18,17 @@ use crate::ui::{Exit, Failure, OutputFile, Readers, Signals};
 
 /// Runs the verb.
 pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit, Failure> {
-    let session = Session::open_lenient(context)?;
+    let given = match args {
+        StateVerb::Log {
+            state_file: Some(file),
+            ..
+        } => {
+            check_there(file)?;
+            GivenState::ByFlag(file)
+        }
+        _ => GivenState::None,
+    };
+    let session = Session::open_lenient_with(context, given)?;
     session.say_other_state(context);
     match args {
         StateVerb::List { .. } => {
@@ -32,6 +42,10 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
                 known = only_machine(known, id)?;
             }
             formats::print(context.ui, CommandOutput::StateShow(&known));
+        }
+        StateVerb::Log { .. } => {
+            let known = session.load_state().await?.known;
+            formats::print(context.ui, CommandOutput::StateLog(&known));
         }
         StateVerb::Rm {
             id, lock_timeout, ..
@@ -53,6 +67,15 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
         }
     }
     Ok(Exit::Done)
+}
+
+/// A state file that a flag names is there, or it is an error.
+fn check_there(file: &Path) -> Result<(), Failure> {
+    if file.exists() {
+        return Ok(());
+    }
+    let message = format!("there is no `{}`", file.display());
+    Err(Failure::new(codes::NO_STATE_FILE, message).hint("name an existing state file"))
 }
 
 /// The state as if it knew only that Machine.
@@ -82,7 +105,7 @@ async fn pull(
 ) -> Result<(), Failure> {
     let mut out = OutputFile::open(file, Readers::Owner)?;
     let store = &*session.store;
-    let location = store.location();
+    let location = &store.location();
     let text = match at {
         Some(commit) => store.read_at(commit).await?,
         None => store.read().await?.text,
@@ -93,11 +116,11 @@ async fn pull(
             .hint("before the first apply there is none; `plan --state none` plans without it"));
     };
     let pulled = state::read(&text, &session.desired.app)
-        .map_err(|error| Failure::from(error).cause(format!("it is in `{location}`")))?;
+        .map_err(|error| Failure::of_state(&error, location))?;
     out.write(&text)
         .and_then(|()| out.sync())
         .map_err(|error| out.write_error(&error))?;
-    let (shown, location) = (file.display().to_string(), &location);
+    let shown = file.display().to_string();
     let output = CommandOutput::StatePulled {
         file: &shown,
         location,
@@ -120,7 +143,7 @@ async fn push(
         .ok_or_else(|| Failure::new(codes::NO_STATE_FILE, format!("there is no `{shown}`")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let pushed = state::read(&text, &session.desired.app)
-        .map_err(|error| Failure::from(error).cause(format!("it is in `{shown}`")))?;
+        .map_err(|error| Failure::of_state(&error, &shown.to_string()))?;
     let me = session::holder(context, "state push", None);
     let lock =
         session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;

@@ -1,31 +1,66 @@
-//! `aeroform unlock`: shows who holds the state's lock.
+//! `aeroform unlock`: removes the state's lock of a holder that is gone.
 
 use super::Context;
 use super::formats::{self, CommandOutput};
 use super::session::{self, Session};
-use crate::store::LockStatus;
+use crate::core::view::phrases::human_limit;
+use crate::store::{Holder, Unlock, Unlocked};
 use crate::ui::codes::LOCKED;
-use crate::ui::{Exit, Failure};
+use crate::ui::{Exit, Failure, Signals};
 
-/// Prints the holder. A local lock ends with its process, so there is never a stale one to break.
-pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+/// Watches the lock and removes it if its holder does not renew it; with `force` in any case. The lock of a file
+/// ends with its process, so that there is nothing to watch.
+pub(super) async fn run(context: &Context<'_>, force: bool) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
     let session = Session::open_lenient(context)?;
     session.say_other_state(context);
+    let ui = context.ui;
     let location = session.store.location();
-    let status = session.store.holder().await?;
+    let mut watching = |holder: Option<&Holder>, limit| {
+        ui.talk(&format!(
+            "watching the lock of `{location}` for up to {}, held by {}; a holder that is alive renews it",
+            human_limit(limit),
+            name(holder)
+        ));
+    };
+    let how = if force {
+        ui.mark_changing();
+        Unlock::Force
+    } else {
+        Unlock::IfStale
+    };
+    let unlocked = session.store.unlock(how, &mut watching);
+    let unlocked = signals.or_interrupted(unlocked).await??;
     let output = CommandOutput::Lock {
         location: &location,
-        status: &status,
+        status: &unlocked,
     };
-    formats::print(context.ui, output);
-    let who = match &status {
-        LockStatus::Free => return Ok(Exit::Done),
-        LockStatus::Held(_) if context.ui.format().is_for_programs() => return Ok(Exit::Locked),
-        LockStatus::Held(None) => "an unknown process".to_owned(),
-        LockStatus::Held(Some(holder)) => session::holder_name(holder),
+    formats::print(ui, output);
+    let (holder, by_force) = match &unlocked {
+        Unlocked::Free => return Ok(Exit::Done),
+        Unlocked::Removed(_) => {
+            ui.say("`aeroform plan` shows what its run left");
+            return Ok(Exit::Done);
+        }
+        Unlocked::Live { .. } if ui.format().is_for_programs() => return Ok(Exit::Locked),
+        Unlocked::Live { holder, by_force } => (holder.as_ref(), *by_force),
     };
-    Err(
-        Failure::new(LOCKED, format!("the lock of `{location}` is held by {who}"))
-            .hint("wait for it, or stop that process, which releases the lock"),
-    )
+    let who = name(holder);
+    let failure = Failure::new(LOCKED, format!("the lock of `{location}` is held by {who}"));
+    Err(match (by_force, force) {
+        (true, _) => failure.cause("it was renewed: its holder is alive").hint(
+            "wait for it; `aeroform unlock --force` removes its lock, and its run then ends before its next call",
+        ),
+        (false, false) => {
+            failure.hint("wait for it, or stop that process, which releases the lock")
+        }
+        (false, true) => failure.hint(
+            "`--force` does not remove the lock of a process that is alive on this computer: stop that process, which \
+             releases the lock",
+        ),
+    })
+}
+
+fn name(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "an unknown process".to_owned(), session::holder_name)
 }

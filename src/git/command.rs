@@ -74,6 +74,14 @@ pub enum GitError {
         /// The limit.
         limit: Duration,
     },
+    /// A blob is larger than what is read.
+    #[error("it has {size} bytes, and the limit is {limit}")]
+    TooLarge {
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// It ended with an error.
     #[error("`git {command}` failed: {message}")]
     Failed {

@@ -7,6 +7,7 @@
 
 mod command;
 mod own_repository;
+mod probe;
 mod push;
 mod work_tree;
 

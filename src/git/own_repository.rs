@@ -19,7 +19,7 @@ use super::{ObjectId, WorkTree};
 use crate::env::Env;
 
 /// The name of the remote in our own repository.
-const REMOTE: &str = "remote";
+pub(super) const REMOTE: &str = "remote";
 /// Locked by the process that uses the folder.
 const OWNER_LOCK: &str = "aeroform.lock";
 
@@ -323,10 +323,7 @@ impl OwnRepository {
     }
 
     /// The size of an object, bytes.
-    ///
-    /// # Errors
-    /// If git does not answer, or lacks it.
-    pub async fn size(&self, id: &ObjectId) -> Result<u64, GitError> {
+    async fn size(&self, id: &ObjectId) -> Result<u64, GitError> {
         // With a partial clone this may fetch it.
         let args = git_args!["cat-file", "-s", id.as_str()];
         let output = self.run_network(args).await?;
@@ -336,11 +333,15 @@ impl OwnRepository {
         })
     }
 
-    /// The content of a blob.
+    /// The content of a blob of at most `limit` bytes.
     ///
     /// # Errors
-    /// If git does not answer, or lacks it.
-    pub async fn blob(&self, id: &ObjectId) -> Result<Vec<u8>, GitError> {
+    /// If git does not answer, lacks it, or it is larger.
+    pub async fn blob(&self, id: &ObjectId, limit: u64) -> Result<Vec<u8>, GitError> {
+        let size = self.size(id).await?;
+        if size > limit {
+            return Err(GitError::TooLarge { size, limit });
+        }
         let args = git_args!["cat-file", "blob", id.as_str()];
         Ok(self.run_network(args).await?.stdout)
     }
@@ -493,7 +494,7 @@ impl OwnRepository {
         check(&name, self.call(args, &[], &[], true).await?)
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         args: Vec<&OsStr>,
         input: &[u8],

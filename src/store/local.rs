@@ -18,7 +18,8 @@ use super::atomic_replace::{
 };
 use super::lock_file::{self, LockFile};
 use super::{
-    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
+    Holder, LockStatus, LockWait, MAX_STATE_BYTES, StateLock, StateStore, StoreError, StoredText,
+    Version, WriteNote,
 };
 use crate::core::state::digest;
 
@@ -27,9 +28,6 @@ const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The minimum wait: inspecting the holder takes the lock for an instant.
 const MIN_PATIENCE: Duration = Duration::from_millis(50);
-
-/// A larger file is no state of ours, and is not read: 10,000 Machines take some 3 MiB.
-const MAX_STATE_BYTES: u64 = 64 << 20;
 
 /// A state file on this host.
 #[derive(Debug, Clone)]

@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::git::PushRefusal;
 
+/// A larger file is no state of ours, and is not read: 10,000 Machines take some 3 MiB.
+pub const MAX_STATE_BYTES: u64 = 64 << 20;
+
 /// Stores one app's state file.
 #[async_trait]
 pub trait StateStore: Send + Sync {
@@ -71,7 +74,52 @@ pub trait StateStore: Send + Sync {
 
     /// The current holder of the lock.
     async fn holder(&self) -> Result<LockStatus, StoreError>;
+
+    /// Removes the lock of a holder that is gone; with [`Unlock::Force`] also that of one that is not, where the
+    /// store can. Calls `watching` with the holder and how long it is watched at most. The default is for a lock
+    /// that ends with its process, so that there is never one to remove.
+    async fn unlock(
+        &self,
+        _how: Unlock,
+        _watching: &mut LockWatch<'_>,
+    ) -> Result<Unlocked, StoreError> {
+        Ok(match self.holder().await? {
+            LockStatus::Free => Unlocked::Free,
+            LockStatus::Held(holder) => Unlocked::Live {
+                holder,
+                by_force: false,
+            },
+        })
+    }
 }
+
+/// Which lock [`StateStore::unlock`] removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlock {
+    /// One that its holder does not renew.
+    IfStale,
+    /// Any, at once.
+    Force,
+}
+
+/// What became of a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlocked {
+    /// It is free, and was not removed.
+    Free,
+    /// It was removed.
+    Removed(Option<Holder>),
+    /// Its holder is alive.
+    Live {
+        /// The holder, if known.
+        holder: Option<Holder>,
+        /// Whether [`Unlock::Force`] removes it.
+        by_force: bool,
+    },
+}
+
+/// Receives the lock's holder, if known, and how long it is watched at most.
+pub type LockWatch<'a> = dyn FnMut(Option<&Holder>, Duration) + Send + 'a;
 
 /// What a write is about, for stores that keep a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,6 +188,11 @@ pub type LockWait<'a> = dyn FnMut(Option<&Holder>) + Send + 'a;
 pub trait StateLock: Send + Sync {
     /// Whether the lock is still held; if not, no new call may start (rule 26).
     fn is_held(&self) -> bool;
+
+    /// The ref that is the lock, if it is one.
+    fn ref_name(&self) -> Option<&str> {
+        None
+    }
 
     /// Releases the lock.
     async fn release(self: Box<Self>) -> Result<(), StoreError>;

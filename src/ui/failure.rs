@@ -144,9 +144,12 @@ impl Failure {
     }
 }
 
-impl From<StateError> for Failure {
-    fn from(error: StateError) -> Self {
-        Self::new(error.code(), error.to_string()).hint(error.hint())
+impl Failure {
+    /// The text of the state at this place was refused.
+    pub fn of_state(error: &StateError, place: &str) -> Self {
+        Self::new(error.code(), error.to_string())
+            .cause(format!("it is in `{place}`"))
+            .hint(error.hint(place))
     }
 }
 

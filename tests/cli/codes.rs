@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aeroform::cli::codes as verbs;
-use aeroform::core::state::codes as state;
+use aeroform::core::fleet::AppName;
+use aeroform::core::state::{MovedRecord, codes as state, digest, read, write_moved};
 use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version, WriteNote};
 use aeroform::ui::{Exit, Failure, codes as ui};
 use rustix::process::{Pid, Signal, kill_process};
@@ -351,8 +352,22 @@ fn every_code_of_a_state_file_is_provoked() {
         error_of(&text.replace("\"format\": 1", "\"format\": 99")),
         error_of(&text.replace("\"shop\"", "\"other\"")),
         error_of(&format!("<<<<<<< HEAD\n{text}")),
+        error_of(&moved(text)),
     ];
     assert_all_provoked(state::ALL, seen, &[]);
+}
+
+/// What `state migrate` leaves where this state was.
+fn moved(text: &str) -> String {
+    let known = read(text, &AppName::new("shop").unwrap()).unwrap();
+    let record = MovedRecord {
+        to: "git+origin".to_owned(),
+        at: "2026-01-01T00:00:00Z".to_owned(),
+        by: "ben".to_owned(),
+        lineage: known.lineage.clone(),
+        serial: known.serial,
+    };
+    write_moved(&known, &digest(text), &record)
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use aeroform::core::fleet::{Desired, GroupName, MachineId, Region};
 use aeroform::core::manifest::edit::{
     Edit, EditError, GroupLayout, MachineSize, ManifestFiles, edit,
 };
-use aeroform::core::manifest::{Overrides, SourceFile, load};
+use aeroform::core::manifest::{Overrides, SourceFile, StateLocation, load};
 
 use super::engine::FuzzTarget;
 use super::judge::{assert_edit_is_exact, assert_only_edit_changed, normalized};
@@ -140,6 +140,10 @@ fn all(desired: &Desired, chance: usize) -> Vec<Edit> {
             to: group(),
         },
         Edit::RemoveMachine { machine: machine() },
+        Edit::State(StateLocation::Url(
+            "git+origin?branch=a&path=b.json".to_owned(),
+        )),
+        Edit::State(StateLocation::Path("state/a \"b\".json".to_owned())),
     ];
     if names.len() > 1 {
         edits.push(Edit::RemoveGroup { group: group() });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{Desired, GroupName, Machine, MachineId, Region};
 use aeroform::core::manifest::edit::{Edit, GroupLayout, MachineSize, ManifestFiles, edit};
-use aeroform::core::manifest::{Overrides, SourceFile, load};
+use aeroform::core::manifest::{Overrides, SourceFile, StateLocation, load};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -27,6 +27,7 @@ enum EditVerb {
     Remove(usize),
     MoveMachine(usize, usize),
     RemoveMachine(usize),
+    State(bool),
 }
 
 const NEW: [&str; 3] = ["app", "mail", "zoo-1"];
@@ -44,6 +45,7 @@ fn verb() -> impl Strategy<Value = EditVerb> {
         1 => (0..4usize).prop_map(EditVerb::Remove),
         1 => (0..9usize, 0..4usize).prop_map(|(machine, to)| EditVerb::MoveMachine(machine, to)),
         1 => (0..9usize).prop_map(EditVerb::RemoveMachine),
+        1 => any::<bool>().prop_map(EditVerb::State),
     ]
 }
 
@@ -110,6 +112,11 @@ fn meant(verb: &EditVerb, desired: &Desired, there: &Machines) -> Option<Vec<Edi
         EditVerb::Remove(at) => Edit::RemoveGroup {
             group: (names.len() > 1).then(|| group(at))?,
         },
+        EditVerb::State(in_git) => Edit::State(if *in_git {
+            StateLocation::Url("git+origin".to_owned())
+        } else {
+            StateLocation::Path("state/moved.json".to_owned())
+        }),
         // What becomes of one Machine is said with the numbers that follow from it (rule 13).
         EditVerb::MoveMachine(at, to) => {
             let (machine, to) = (machine(at)?, group(to));

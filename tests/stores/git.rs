@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use aeroform::core::fleet::AppName;
 use aeroform::env::Env;
 use aeroform::git::PushRefusal;
-use aeroform::store::{GitAddress, GitStore, Holder, StateStore, StoreError, WriteNote};
+use aeroform::store::{
+    GitAddress, GitStore, Holder, LockStatus, StateLock, StateStore, StoreError, Unlock, Unlocked,
+    WriteNote,
+};
 
 use crate::git_server::{GitServer, Transport, git, variables};
 use crate::store_contract::{self as contract, StoreFixture, holder};
@@ -99,6 +102,13 @@ fn note(subject: &str) -> WriteNote {
         subject: subject.to_owned(),
         trailers: vec![("Aeroform-Run", "7f3k".to_owned())],
     }
+}
+
+/// The lock of a free store.
+async fn locked(store: &GitStore, who: &str) -> Box<dyn StateLock> {
+    let who = holder(who);
+    let lock = store.lock(&who, Duration::ZERO, &mut |_| {}).await;
+    lock.unwrap()
 }
 
 async fn put(store: &GitStore, text: &str, subject: &str) -> Result<(), StoreError> {
@@ -325,6 +335,146 @@ async fn a_server_that_takes_only_branches_gets_a_branch_for_the_lock() {
         .lock(&holder("bo"), Duration::ZERO, &mut |_| {})
         .await
         .unwrap();
+}
+
+/// A lock whose holder was killed: it neither renews nor releases it.
+async fn dead_lock(server: &GitServer, clone: &Path) -> String {
+    let name = "refs/aeroform/lock/shop";
+    let dead = server.store(clone, "git+origin");
+    let held = locked(&dead, "ana").await;
+    let record = git(&server.bare(), &["rev-parse", name]);
+    drop(held);
+    git(&server.bare(), &["update-ref", name, &record]);
+    record
+}
+
+/// Holds rule 26.
+#[tokio::test]
+async fn unlock_removes_a_lock_that_nobody_renews_and_leaves_a_renewed_one() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let store = server.store(&clone, "git+origin");
+    let mut watched = Vec::new();
+    let mut watching = |by: Option<&Holder>, limit: Duration| watched.push((by.cloned(), limit));
+    let free = store.unlock(Unlock::IfStale, &mut watching).await;
+    assert_eq!(free.unwrap(), Unlocked::Free);
+    dead_lock(&server, &clone).await;
+    let began = Instant::now();
+    let removed = store.unlock(Unlock::IfStale, &mut watching).await;
+    assert_eq!(removed.unwrap(), Unlocked::Removed(Some(holder("ana"))));
+    assert!(began.elapsed() >= LOCK_TTL, "removed too soon");
+    assert_eq!(watched, [(Some(holder("ana")), LOCK_TTL)]);
+    assert_eq!(store.holder().await.unwrap(), LockStatus::Free);
+
+    let live = server.store(&clone, "git+origin");
+    let held = locked(&live, "bo").await;
+    let began = Instant::now();
+    let refused = store.unlock(Unlock::IfStale, &mut |_, _| {}).await;
+    let alive = Unlocked::Live {
+        holder: Some(holder("bo")),
+        by_force: true,
+    };
+    assert_eq!(refused.unwrap(), alive);
+    assert!(began.elapsed() < LOCK_TTL, "a renewal ends the watch");
+    assert!(held.is_held());
+    let removed = store.unlock(Unlock::Force, &mut |_, _| {}).await;
+    assert_eq!(removed.unwrap(), Unlocked::Removed(Some(holder("bo"))));
+    // The holder notices it when it renews, and starts no further call.
+    let deadline = Instant::now() + LOCK_TTL;
+    while held.is_held() {
+        assert!(Instant::now() < deadline, "the holder goes on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(store.holder().await.unwrap(), LockStatus::Free);
+}
+
+/// Holds rule 26.
+#[tokio::test]
+async fn unlock_leaves_the_lock_of_a_run_that_took_it_while_it_was_watched() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    dead_lock(&server, &clone).await;
+    let store = server.store(&clone, "git+origin");
+    let next = server.store(&clone, "git+origin");
+    let bo = holder("bo");
+    let (mut watching, mut waiting) = (|_: Option<&Holder>, _| {}, |_: Option<&Holder>| {});
+    let (unlocked, taken) = futures_util::future::join(
+        store.unlock(Unlock::IfStale, &mut watching),
+        next.lock(&bo, LOCK_TTL * 3, &mut waiting),
+    )
+    .await;
+    let (unlocked, taken) = (unlocked.unwrap(), taken.unwrap());
+    assert!(taken.is_held(), "{unlocked:?}");
+    let status = store.holder().await.unwrap();
+    assert_eq!(status, LockStatus::Held(Some(holder("bo"))), "{unlocked:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_lock_is_refused_with_both_refs() {
+    let server = GitServer::new();
+    let clone = server.clone("clone", &[]);
+    let hook = server.bare().join("hooks/update");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\necho \"not $1\" >&2\nexit 1\n").unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let store = server.store(&clone, "git+origin");
+    let refused = store
+        .lock(&holder("ana"), Duration::ZERO, &mut |_| {})
+        .await;
+    let Err(StoreError::Remote { cause, refusal, .. }) = refused else {
+        panic!("{:?}", refused.err());
+    };
+    assert_eq!(refusal, Some(PushRefusal::Hook), "{cause}");
+    for name in [
+        "not refs/aeroform/lock/shop",
+        "not refs/heads/aeroform-lock/shop",
+    ] {
+        assert!(cause.contains(name), "{cause}");
+    }
+}
+
+/// Holds rule 36.
+#[tokio::test]
+async fn a_rule_of_a_branch_that_exists_is_found_before_a_write_and_the_branch_is_not_touched() {
+    for transport in [Transport::File, Transport::Daemon, Transport::Http] {
+        let server = GitServer::serving(transport);
+        let clone = server.clone("clone", &[]);
+        let url = "git+origin?branch=main&path=state/shop.json";
+        let store = server.store(&clone, url);
+        let held = locked(&store, "ana").await;
+        let refs = || {
+            let all = git(&server.bare(), &["for-each-ref"]);
+            let others = all.lines().filter(|line| !line.contains("refs/aeroform/"));
+            others.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = refs();
+        store.can_write().await.unwrap();
+        assert_eq!(refs(), before, "{transport:?}");
+        let hook = server.bare().join("hooks/pre-receive");
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        let protected = "#!/bin/sh\nwhile read old new name; do case $name in refs/heads/main) \
+                         echo 'GH006: Protected branch update failed' >&2; exit 1;; esac; done\n";
+        fs::write(&hook, protected).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        match store.can_write().await {
+            Err(StoreError::Remote { refusal, cause, .. }) => {
+                assert_eq!(refusal, Some(PushRefusal::Protected), "{cause}");
+            }
+            other => panic!("{transport:?}: {other:?}"),
+        }
+        // A rule of another branch does not count.
+        let other = server.store(&clone, "git+origin?branch=state");
+        other.can_write().await.unwrap();
+        held.release().await.unwrap();
+        // A server that takes no push of several refs as one shows its rules only at the write.
+        git(
+            &server.bare(),
+            &["config", "receive.advertiseAtomic", "false"],
+        );
+        let held = locked(&store, "ana").await;
+        store.can_write().await.unwrap();
+        held.release().await.unwrap();
+    }
 }
 
 /// Holds rule 38.

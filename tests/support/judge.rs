@@ -29,7 +29,7 @@ pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &E
         | Edit::RemoveGroup { group }
         | Edit::Size { group, .. } => vec![group],
         Edit::RenameGroup { from, to } => vec![from, to],
-        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } => Vec::new(),
+        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } | Edit::State(_) => Vec::new(),
     };
     let others = |desired: &Desired| {
         let mut groups = desired.groups.clone();
@@ -74,6 +74,8 @@ pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &E
             assert_eq!(&moved.unwrap().to, to);
         }
         Edit::RemoveMachine { machine } => assert!(after.removed_machines.contains(machine)),
+        // A setting: what is wanted stays.
+        Edit::State(_) => assert_eq!(before, after),
     }
 }
 
@@ -146,8 +148,8 @@ fn is_edited_word(word: &str, before: &Desired, edited: &Edit) -> bool {
             let is_name = names.iter().flatten().any(|name| name.as_str() == word);
             went.is_some() && (is_name || one_of(&["moved", "from", "to"]))
         }
-        // What goes with a group is its whole sections.
-        Edit::RemoveGroup { .. } => true,
+        // What goes with a group is its whole sections; what was said of the state before is any text.
+        Edit::RemoveGroup { .. } | Edit::State(_) => true,
         // What was said of that Machine before goes, whichever group it named.
         Edit::MoveMachine { machine, .. } | Edit::RemoveMachine { machine } => {
             let keys = ["machine", "moved", "removed", "to"];

@@ -11,6 +11,7 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, SecretDisplay};
+use aeroform::core::view::json::unlock::LockState;
 use aeroform::core::view::json::validate::{DiagnosticDocument, LocationDocument, Severity};
 use aeroform::core::view::scale::{GroupScale, ScaleCounts};
 use aeroform::core::view::{FileEdit, ScaleView, Style, escape, terminal};
@@ -106,6 +107,7 @@ fn known() -> Known {
     let run = RunRecord {
         commit: Some("0123abc".to_owned()),
         plan: Some("0123abcd".repeat(4)),
+        desired: Some("6d8e8c2a".repeat(4)),
         ..last_run()
     };
     let released = aeroform::core::fleet::known::ReleasedGroup {
@@ -208,6 +210,7 @@ fn the_other_documents_are_as_published() {
     };
     check("state-list", &|s| valid(s, &json::state::list(&known)), &[]);
     check("state-show", &|s| valid(s, &json::state::show(&known)), &[]);
+    check("state-log", &|s| valid(s, &json::state::log(&known)), &[]);
     let fresh = Known::empty(AppName::new("shop").unwrap(), "local");
     check("state-show", &|s| valid(s, &json::state::show(&fresh)), &[]);
     check(
@@ -264,14 +267,14 @@ fn the_other_documents_are_as_published() {
         command: "apply",
         since: "2026-01-01T00:00:00Z",
         run: None,
+        url: Some("https://host/jobs/1"),
     };
-    let held = json::unlock::unlock(true, Some(holder));
+    let held = json::unlock::unlock(LockState::Held, Some(holder));
     check("unlock", &|s| valid(s, &held), &["holder"]);
-    check(
-        "unlock",
-        &|s| valid(s, &json::unlock::unlock(false, None)),
-        &[],
-    );
+    let removed = json::unlock::unlock(LockState::Removed, None);
+    check("unlock", &|s| valid(s, &removed), &["removed"]);
+    let free = json::unlock::unlock(LockState::Free, None);
+    check("unlock", &|s| valid(s, &free), &[]);
     let diagnostic = |severity| DiagnosticDocument {
         severity,
         code: "unknown_key",

@@ -142,8 +142,21 @@ pub enum Verb {
     /// Inspect or change the state
     #[command(subcommand)]
     State(StateVerb),
-    /// Show who holds the state's lock
+    /// Remove the state's lock if its holder is gone
+    #[command(after_help = "\
+For a state in git: watches the lock for its lifetime of 60 s, and removes it if its holder did not renew it in that \
+time. A holder that is alive renews it every 20 s; its lock is removed only with `--force`, and its run ends before \
+its next call. No id is needed: a lock that another run has taken in the meantime is not removed.
+
+The lock of a state file ends with its process. `unlock` names the holder and exits with 5.
+
+Examples:
+  aeroform unlock
+  aeroform unlock --force     without watching, also if the holder is alive")]
     Unlock {
+        /// Remove the lock at once, also if its holder is alive
+        #[arg(long)]
+        force: bool,
         /// What standard output holds.
         #[command(flatten)]
         output: OutputFlags,
@@ -286,11 +299,12 @@ impl Verb {
             | Self::State(
                 StateVerb::List { output }
                 | StateVerb::Show { output, .. }
+                | StateVerb::Log { output, .. }
                 | StateVerb::Rm { output, .. }
                 | StateVerb::Pull { output, .. }
                 | StateVerb::Push { output, .. },
             )
-            | Self::Unlock { output }
+            | Self::Unlock { output, .. }
             | Self::Version { output } => output.format(),
             Self::Plan(PlanArgs { report, .. })
             | Self::Apply(ApplyArgs { report, .. })

@@ -26,6 +26,22 @@ pub enum StateVerb {
         #[command(flatten)]
         output: OutputFlags,
     },
+    /// List the runs in the state, the newest first
+    #[command(after_help = "\
+Shows the last 50 runs: serial, time, run, commit, person, command and outcome. Calls no provider; a state in git \
+is read from its remote, and a file of `state pull` is not.
+
+Examples:
+  aeroform state log
+  aeroform state log --state pulled.json")]
+    Log {
+        /// The runs of this state file, which is only read
+        #[arg(long = "state", value_name = "FILE")]
+        state_file: Option<PathBuf>,
+        /// What standard output holds.
+        #[command(flatten)]
+        output: OutputFlags,
+    },
     /// Remove a Machine from the state; it keeps running and is no longer managed
     Rm {
         /// Machine id or name

@@ -4,9 +4,9 @@ use super::{CommandOutput, file_names};
 use crate::core::plan::Plan;
 use crate::core::view::RunReport;
 use crate::core::view::json::config::SecretDisplay;
-use crate::core::view::json::unlock::{LockHolder, unlock};
+use crate::core::view::json::unlock::{LockHolder, LockState, unlock};
 use crate::core::view::json::{self, apply, to_line};
-use crate::store::{Holder, LockStatus};
+use crate::store::{Holder, Unlocked};
 use crate::ui::Ui;
 
 pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
@@ -75,6 +75,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         }
         CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
         CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
+        CommandOutput::StateLog(known) => ui.document(&json::state::log(known)),
         CommandOutput::StatePulled {
             file: _,
             location,
@@ -107,12 +108,13 @@ fn empty_run(ui: &Ui, plan: &Plan) {
     ui.document(&apply::finished_line(&RunReport::of_empty_run(plan)));
 }
 
-fn lock(ui: &Ui, status: &LockStatus) {
-    let (held, holder) = match status {
-        LockStatus::Free => (false, None),
-        LockStatus::Held(holder) => (true, holder.as_ref()),
+fn lock(ui: &Ui, status: &Unlocked) {
+    let (lock, holder) = match status {
+        Unlocked::Free => (LockState::Free, None),
+        Unlocked::Removed(holder) => (LockState::Removed, holder.as_ref()),
+        Unlocked::Live { holder, .. } => (LockState::Held, holder.as_ref()),
     };
-    ui.document(&unlock(held, holder.map(lock_holder)));
+    ui.document(&unlock(lock, holder.map(lock_holder)));
 }
 
 fn lock_holder(holder: &Holder) -> LockHolder<'_> {
@@ -123,5 +125,6 @@ fn lock_holder(holder: &Holder) -> LockHolder<'_> {
         command: &holder.command,
         since: &holder.since,
         run: holder.run.as_deref(),
+        url: holder.url.as_deref(),
     }
 }

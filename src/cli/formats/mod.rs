@@ -18,7 +18,7 @@ use crate::core::view::releases::ReleasesView;
 use crate::core::view::{FileEdit, MachineView, RunReport, ScaleView, StatusView};
 use crate::env::Env;
 use crate::provider::LogLine;
-use crate::store::LockStatus;
+use crate::store::Unlocked;
 use crate::ui::{Exit, Failure, OutputFormat, Ui};
 
 /// A result, or one event of a run.
@@ -114,6 +114,8 @@ pub(super) enum CommandOutput<'a> {
     StateList(&'a Known),
     /// The state.
     StateShow(&'a Known),
+    /// The runs in the state.
+    StateLog(&'a Known),
     /// A state that was copied into a file.
     StatePulled {
         /// The file.
@@ -147,8 +149,8 @@ pub(super) enum CommandOutput<'a> {
     Lock {
         /// The location of the state.
         location: &'a str,
-        /// Its lock.
-        status: &'a LockStatus,
+        /// What became of its lock.
+        status: &'a Unlocked,
     },
     /// The URL of the emulator.
     EmulatorListens(&'a str),

@@ -11,7 +11,7 @@ use crate::core::view::json::{self, to_pretty};
 use crate::core::view::phrases::count_noun;
 use crate::core::view::{FileEdit, StatusView, escape, terminal};
 use crate::provider::LogLine;
-use crate::store::LockStatus;
+use crate::store::Unlocked;
 use crate::ui::color::{TextRole, paint};
 use crate::ui::{Loudness, Ui};
 
@@ -87,6 +87,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::Log(line) => log(ui, line),
         CommandOutput::StateList(known) => state_list(ui, known),
         CommandOutput::StateShow(known) => ui.data(&to_pretty(&json::state::show(known))),
+        CommandOutput::StateLog(known) => state_log(ui, known),
         CommandOutput::StatePulled {
             file,
             location,
@@ -104,9 +105,14 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             ui.say(advice);
         }
         CommandOutput::Lock { location, status } => match status {
-            LockStatus::Free => ui.data(&format!("the lock is free: `{location}`\n")),
+            Unlocked::Free => ui.data(&format!("the lock is free: `{location}`\n")),
+            Unlocked::Removed(holder) => {
+                let who = holder.as_ref().map(super::super::session::holder_name);
+                let who = who.map_or(String::new(), |who| format!("; it was held by {who}"));
+                ui.data(&format!("the lock of `{location}` is removed{who}\n"));
+            }
             // The command fails with the name of the holder.
-            LockStatus::Held(_) => {}
+            Unlocked::Live { .. } => {}
         },
         CommandOutput::EmulatorListens(url) => {
             ui.data(&format!("{url} serves the emulated Machines API\n"));
@@ -200,6 +206,14 @@ fn state_list(ui: &Ui, known: &Known) {
     if known.machines.is_empty() {
         ui.say("the state has no Machine");
     }
+}
+
+fn state_log(ui: &Ui, known: &Known) {
+    if known.runs.is_empty() {
+        ui.say("the state lists no run");
+        return;
+    }
+    write_stdout(ui, |style, text| terminal::state_log(known, style, text));
 }
 
 fn log(ui: &Ui, line: &LogLine) {

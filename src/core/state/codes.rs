@@ -18,5 +18,9 @@ codes! {
     STATE_CONFLICT_MARKERS "state_conflict_markers" Error:
         "the state has git conflict markers at line …",
         "Two branches were both applied and then merged.",
-        "Keep one complete side, never a mix, then run `aeroform plan`, which shows what the other side created.";
+        "Plan from each side (`git show :2:./state/shop.json > ours.json`, `:3:` for the other one; `aeroform plan --state ours.json`): the provider confirms the side whose plan has less to do. Keep that side completely, never a mix, then run `aeroform plan`, which shows what the other side created. `aeroform state migrate --to git+origin` moves the state to a branch of its own, where this does not happen.";
+    STATE_MOVED "state_moved" Error:
+        "the state was moved to `…` at serial …, by … at …",
+        "`aeroform state migrate` moved it, and this aeroform.toml still names the old place.",
+        "Get the commit whose aeroform.toml names the new place, or run `aeroform state migrate --to` that place again, which writes it there.";
 }

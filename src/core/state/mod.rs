@@ -15,10 +15,14 @@ mod tests;
 
 pub use error::StateError;
 pub use read::{StateOwner, read, read_owner};
-pub use write::{digest, write};
+pub use record::MovedRecord;
+pub use write::{digest, write, write_moved};
 
 /// The format that this version writes; it reads this one and all older ones.
 pub const FORMAT: u64 = 4;
+
+/// The format of a file whose state was moved. Versions that know no moved states refuse it as too new.
+pub const MOVED_FORMAT: u64 = 4;
 
 /// How many runs are kept, the newest ones.
 pub const RUNS_KEPT: usize = 50;

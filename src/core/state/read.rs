@@ -11,14 +11,14 @@ use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::record::{Header, Record};
-use super::{FORMAT, StateError};
+use super::{MOVED_FORMAT, StateError};
 use crate::core::fleet::{AppName, ConfigDigest, Known};
 use crate::core::scrub;
 
 /// The highest serial, so that other readers of the file and of Machine stamps can store it.
 const LAST_SERIAL: u64 = i64::MAX.unsigned_abs();
 
-/// Reads the state of this app, in any format up to [`FORMAT`]. Time and memory are linear in the size of the
+/// Reads the state of this app, in any format up to [`FORMAT`](super::FORMAT). Time and memory are linear in the size of the
 /// text.
 ///
 /// # Errors
@@ -26,12 +26,16 @@ const LAST_SERIAL: u64 = i64::MAX.unsigned_abs();
 /// records are refused with their line (unknown fields of configs are kept), so that a typo never counts as an
 /// absent field.
 pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
-    let mut known = parse(text)?;
+    let other_app = |found: AppName| StateError::OtherApp {
+        found,
+        expected: app.clone(),
+    };
+    let mut known = match parse(text) {
+        Err(StateError::Moved { app: found, .. }) if found != *app => return Err(other_app(found)),
+        parsed => parsed?,
+    };
     if known.app != *app {
-        return Err(StateError::OtherApp {
-            found: known.app,
-            expected: app.clone(),
-        });
+        return Err(other_app(known.app));
     }
     let named = named_configs(&known).map_err(damaged_without_line)?;
     known.configs.retain(|digest, _| named.contains(digest));
@@ -93,7 +97,7 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             .next_element()?
             .ok_or_else(|| A::Error::custom("the header is missing"))?;
         let format = header.format;
-        if format > FORMAT {
+        if format > MOVED_FORMAT {
             return Err(refuse(StateError::TooNew { format }));
         }
         if format == 0 {
@@ -114,9 +118,17 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             ..Known::empty(header.app, header.provider)
         };
         while let Some(record) = seq.next_element()? {
+            if let Record::Moved(moved) = record {
+                let (app, moved) = (known.app, Box::new(moved));
+                return Err(refuse(StateError::Moved { app, moved }));
+            }
             if let Err(what) = add_record(&mut known, record) {
                 return Err(refuse(damaged_without_line(what)));
             }
+        }
+        if format == MOVED_FORMAT {
+            let what = "format 4 is of a moved state, and the record `moved` is missing";
+            return Err(refuse(damaged_without_line(what.to_owned())));
         }
         // Pending creates are a set; a manual merge may have changed their order or duplicated a line.
         known.pending_creates.sort();
@@ -175,6 +187,7 @@ fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
         }
         Record::Release(release) => known.releases.push(release),
         Record::Run(run) => known.runs.push(run),
+        Record::Moved(_) => return Err("a moved state holds nothing else".to_owned()),
     }
     Ok(())
 }
@@ -246,5 +259,5 @@ fn newer_format(text: &str) -> Option<u64> {
     header
         .get("format")?
         .as_u64()
-        .filter(|format| *format > FORMAT)
+        .filter(|format| *format > MOVED_FORMAT)
 }

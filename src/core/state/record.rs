@@ -40,6 +40,24 @@ pub(super) enum Record {
     Config(ConfigRecord),
     Release(ReleaseRecord),
     Run(RunRecord),
+    Moved(MovedRecord),
+}
+
+/// Where the state of a file went: the only record of its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovedRecord {
+    /// The place, as `[state]` of aeroform.toml names it.
+    pub to: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who moved it.
+    pub by: String,
+    /// The lineage of the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+    /// The serial of the state at that time.
+    pub serial: u64,
 }
 
 /// A config with its digest.

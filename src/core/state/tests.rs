@@ -508,16 +508,74 @@ fn other_json_is_refused() {
 fn each_refusal_says_what_to_do() {
     let all = [
         refusal(""),
-        StateError::TooNew { format: 4 },
+        StateError::TooNew { format: 5 },
         StateError::ConflictMarkers { line: 1 },
         StateError::OtherApp {
             found: app(),
             expected: app(),
         },
+        refusal(&moved_text()),
     ];
     let codes: BTreeSet<_> = all.iter().map(|error| error.code().name()).collect();
     assert_eq!(codes.len(), all.len());
-    assert!(all.iter().all(|error| error.hint().len() > 20));
+    let place = "state/shop.json";
+    assert!(all.iter().all(|error| error.hint(place).len() > 20));
+    // Each side of a merge by a command that can be copied.
+    let conflict = all[2].hint(place);
+    for part in [
+        "`git show :2:./state/shop.json > ours.json`",
+        "`aeroform plan --state theirs.json`",
+        "state migrate --to git+origin",
+    ] {
+        assert!(conflict.contains(part), "{conflict}");
+    }
+    let in_git = all[2].hint("git+origin");
+    assert!(!in_git.contains("git show"), "{in_git}");
+}
+
+fn moved_text() -> String {
+    let known = read(GOLDEN, &app()).unwrap();
+    let moved = MovedRecord {
+        to: "git+origin".to_owned(),
+        at: "2026-11-28T10:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        lineage: known.lineage.clone(),
+        serial: known.serial,
+    };
+    write_moved(&known, &digest(GOLDEN), &moved)
+}
+
+#[test]
+fn a_moved_state_names_its_place_and_is_no_state() {
+    let text = moved_text();
+    let error = refusal(&text);
+    assert_eq!(error.code().name(), "state_moved");
+    let said = error.to_string();
+    assert!(
+        said.contains("`git+origin`") && said.contains("by ana"),
+        "{said}"
+    );
+    assert!(error.hint("state/shop.json").contains("git+origin"));
+    let StateError::Moved { app: of, moved } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((of, moved.serial), (app(), 12));
+    // Versions that know no moved states read the format first, and find it too new.
+    assert!(
+        text.starts_with("[{\"format\": 4, \"app\": \"shop\""),
+        "{text}"
+    );
+    assert_eq!(read_owner(&text).unwrap().app, app());
+    let other = AppName::new("other").unwrap();
+    let error = read(&text, &other).unwrap_err();
+    assert_eq!(error.code().name(), "state_other_app");
+    // A format 4 without the record, and a file that holds both.
+    let lines: Vec<&str> = text.lines().collect();
+    let without = [&lines[..2], &["]"]].concat().join("\n");
+    assert_eq!(refusal(&without).code().name(), "state_damaged");
+    let both = GOLDEN.replacen("\n]", &format!("\n{}\n]", lines[2]), 1);
+    assert_ne!(both, GOLDEN);
+    assert_eq!(refusal(&both).code().name(), "state_moved");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use sha2::{Digest, Sha256};
 
-use super::record::{ConfigRecord, MachineRecord, Record};
-use super::{FORMAT, RELEASES_KEPT, RUNS_KEPT};
+use super::record::{ConfigRecord, MachineRecord, MovedRecord, Record};
+use super::{FORMAT, MOVED_FORMAT, RELEASES_KEPT, RUNS_KEPT};
 use crate::core::fleet::{ConfigDigest, Known, KnownMachine, MachineId, ReleaseRecord};
 
 /// The state as text; equal states are equal bytes. Keeps the newest [`RUNS_KEPT`] runs, the newest
@@ -87,6 +87,24 @@ pub fn write(known: &Known) -> String {
     }
     out.push_str("]\n");
     out
+}
+
+/// The text that stays where a state was: its header and where it went. Its `parent` is the digest of the state.
+pub fn write_moved(known: &Known, parent: &str, moved: &MovedRecord) -> String {
+    let identity = fields(&[
+        ("format", Some(json(&MOVED_FORMAT))),
+        ("app", Some(json(&known.app))),
+        ("provider", Some(json(&known.provider))),
+        ("lineage", known.lineage.as_ref().map(json)),
+    ]);
+    // A branch that applied in the meantime conflicts on this line.
+    let ancestry = fields(&[
+        ("serial", Some(json(&known.serial))),
+        ("run", known.run.as_ref().map(json)),
+        ("parent", Some(json(&parent))),
+    ]);
+    let record = json(&Record::Moved(moved.clone()));
+    format!("[{{{identity}\n ,{ancestry}}}\n,{record}\n]\n")
 }
 
 /// The digest of a state file's text; the next state names it as its `parent`.

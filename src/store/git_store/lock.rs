@@ -15,11 +15,15 @@ use data_encoding::HEXLOWER;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Holder, LockStatus, LockWait, StateLock, StoreError};
+use super::super::{
+    Holder, LockStatus, LockWait, LockWatch, StateLock, StoreError, Unlock, Unlocked,
+};
 use crate::git::{CommitMessage, GitError, ObjectId, OwnRepository, PushOutcome, PushRefusal};
 
 /// How often a waiter looks, at most.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// How often a forced removal is repeated while the holder renews.
+const FORCED_TRIES: u32 = 10;
 /// The time between two attempts to renew after a failed one.
 const RENEW_RETRY: Duration = Duration::from_secs(2);
 
@@ -129,8 +133,59 @@ impl RemoteLock {
         }
     }
 
+    /// Removes the lock if its holder does not renew it within one lifetime, or by force.
+    pub(super) async fn unlock(
+        &self,
+        how: Unlock,
+        watching: &mut LockWatch<'_>,
+    ) -> Result<Unlocked, LockError> {
+        let Some((mut name, mut id)) = self.held_ref().await? else {
+            return Ok(Unlocked::Free);
+        };
+        let holder = self.holder_at(&name, &id).await;
+        if how == Unlock::IfStale {
+            watching(holder.as_ref(), self.ttl);
+            let began = Instant::now();
+            while began.elapsed() < self.ttl {
+                sleep(jittered(POLL_INTERVAL.min(self.ttl / 8))).await;
+                match self.held_ref().await? {
+                    None => return Ok(Unlocked::Free),
+                    Some((_, there)) if there == id => {}
+                    Some(renewed) => return Ok(self.live(&renewed).await),
+                }
+            }
+        }
+        for _ in 0..FORCED_TRIES {
+            let pushed = self
+                .repository
+                .push(None, &name, Some(Some(&id)), &[])
+                .await?;
+            match (self.held_ref().await?, pushed) {
+                (None, _) => return Ok(Unlocked::Removed(holder)),
+                (Some((_, there)), PushOutcome::Refused(kind, cause)) if there == id => {
+                    return Err(LockError::Refused(kind, cause));
+                }
+                (Some(renewed), _) => {
+                    let is_same = self.holder_at(&renewed.0, &renewed.1).await == holder;
+                    if how == Unlock::IfStale || !is_same {
+                        return Ok(self.live(&renewed).await);
+                    }
+                    (name, id) = renewed;
+                }
+            }
+        }
+        Ok(self.live(&(name, id)).await)
+    }
+
+    async fn live(&self, (name, id): &(String, ObjectId)) -> Unlocked {
+        Unlocked::Live {
+            holder: self.holder_at(name, id).await,
+            by_force: true,
+        }
+    }
+
     async fn create(&self, holder: &Holder) -> Result<Option<HeldLock>, LockError> {
-        let mut refused = None;
+        let mut refused = Vec::new();
         for name in &self.refs {
             match self.replace(holder, name, None).await? {
                 Acquired::Yes(held) => return Ok(Some(held)),
@@ -138,10 +193,16 @@ impl RemoteLock {
                 Acquired::Refused(kind, cause) if kind.may_pass() => {
                     return Err(LockError::Refused(kind, cause));
                 }
-                Acquired::Refused(kind, cause) => refused = Some((kind, cause)),
+                Acquired::Refused(kind, cause) => refused.push((kind, cause)),
             }
         }
-        let (kind, cause) = refused.expect("there are refs to try");
+        let (kind, last) = refused.pop().expect("there are refs to try");
+        let causes = refused.into_iter().map(|(_, cause)| cause);
+        let other = causes.filter(|cause| *cause != last);
+        let causes: String = other.map(|cause| format!("{cause}; ")).collect();
+        let [first, second] = &self.refs;
+        let cause =
+            format!("the server takes neither `{first}` nor `{second}` as a lock: {causes}{last}");
         Err(LockError::Refused(kind, cause))
     }
 
@@ -172,7 +233,8 @@ impl RemoteLock {
         })
     }
 
-    async fn held_ref(&self) -> Result<Option<(String, ObjectId)>, GitError> {
+    /// The ref that is held, and its record.
+    pub(super) async fn held_ref(&self) -> Result<Option<(String, ObjectId)>, GitError> {
         let names = [self.refs[0].as_str(), self.refs[1].as_str()];
         Ok(self
             .repository
@@ -201,6 +263,7 @@ enum Acquired {
 /// A held lock.
 #[derive(Debug)]
 pub(super) struct HeldLock {
+    name: String,
     state: Arc<Mutex<LockState>>,
     /// Dropping it ends the renewal, which then releases the lock.
     stop: Option<Sender<()>>,
@@ -239,6 +302,7 @@ impl HeldLock {
         };
         let renewal = std::thread::spawn(move || renewal.run(&stopped));
         Self {
+            name: name.to_owned(),
             state,
             stop: Some(stop),
             renewal: Some(renewal),
@@ -266,6 +330,10 @@ impl StateLock for HeldLock {
     fn is_held(&self) -> bool {
         let state = lock_state(&self.state);
         !state.is_lost && boot_time().saturating_sub(state.renewed) < self.ttl / 2
+    }
+
+    fn ref_name(&self) -> Option<&str> {
+        Some(&self.name)
     }
 
     async fn release(mut self: Box<Self>) -> Result<(), StoreError> {

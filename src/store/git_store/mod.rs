@@ -19,7 +19,8 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Holder, LockStatus, LockWait, StateLock, StateStore, StoreError, StoredText, Version, WriteNote,
+    Holder, LockStatus, LockWait, LockWatch, MAX_STATE_BYTES, StateLock, StateStore, StoreError,
+    StoredText, Unlock, Unlocked, Version, WriteNote,
 };
 use crate::core::fleet::AppName;
 use crate::env::Env;
@@ -27,7 +28,7 @@ use crate::git::{
     CommitMessage, FileChange, GitError, ObjectId, OwnRepository, PushOutcome, PushRefusal,
     WorkTree,
 };
-use lock::RemoteLock;
+use lock::{LockError, RemoteLock};
 
 /// How long a write goes on while other commits arrive.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +36,6 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 const MAX_PUSH_PAUSE: Duration = Duration::from_millis(200);
 /// How long an unrenewed lock is valid (rule 26).
 const LOCK_TTL: Duration = Duration::from_secs(60);
-/// A larger file is no state of ours, and is not read.
-const MAX_STATE_BYTES: u64 = 64 << 20;
 
 /// A state file on a branch of a remote. Nothing is started before the first operation.
 pub struct GitStore {
@@ -149,16 +148,10 @@ impl GitStore {
         repository: &OwnRepository,
         blob: &ObjectId,
     ) -> Result<String, StoreError> {
-        let failed = |error: GitError| self.error("read", &error);
-        let size = repository.size(blob).await.map_err(failed)?;
-        let invalid = |cause: String| self.remote_error("read", cause, None);
-        if size > MAX_STATE_BYTES {
-            return Err(invalid(format!(
-                "it has {size} bytes, and the limit is {MAX_STATE_BYTES}"
-            )));
-        }
-        let bytes = repository.blob(blob).await.map_err(failed)?;
-        String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8".to_owned()))
+        let bytes = repository.blob(blob, MAX_STATE_BYTES).await;
+        let bytes = bytes.map_err(|error| self.error("read", &error))?;
+        String::from_utf8(bytes)
+            .map_err(|_| self.remote_error("read", "it is not UTF-8".to_owned(), None))
     }
 
     fn message(&self, note: &WriteNote) -> CommitMessage {
@@ -198,6 +191,45 @@ impl GitStore {
                 "the branch was pushed and does not exist".to_owned(),
                 Some(PushRefusal::Other),
             )),
+        }
+    }
+
+    /// Whether the rules of the server let this program push to the branch, as far as that shows without a change.
+    ///
+    /// A push of two refs at once that cannot both be set: the second one is below the ref of the lock, which is
+    /// held, and one name cannot be a ref and a folder. The server judges the push by its rules and hooks before
+    /// it fails. Where it does not take such a push, only the write shows a rule.
+    async fn check_rules(&self, repository: &Arc<OwnRepository>) -> Result<(), StoreError> {
+        let failed = |error: GitError| self.error("write", &error);
+        let lock = RemoteLock::new(Arc::clone(repository), self.app.as_str(), self.lock_ttl);
+        let Some((held, _)) = lock.held_ref().await.map_err(failed)? else {
+            return Ok(());
+        };
+        let name = self.address.branch_ref();
+        let tip = repository.fetch_tip(&name, true).await.map_err(failed)?;
+        let message = self.message(&WriteNote {
+            subject: "aeroform: would a state be taken here".to_owned(),
+            trailers: Vec::new(),
+        });
+        let commit = repository.commit(tip.as_ref(), None, &message).await;
+        let commit = commit.map_err(failed)?;
+        let blocked = format!("{held}/probe");
+        let probed = repository.probe_push(&commit, &name, &blocked).await;
+        match probed.map_err(failed)? {
+            PushOutcome::Refused(kind, cause) if !kind.may_pass() => {
+                Err(self.remote_error("write", cause, Some(kind)))
+            }
+            PushOutcome::Accepted | PushOutcome::Moved | PushOutcome::Refused(..) => Ok(()),
+        }
+    }
+
+    fn lock_error(&self, what: &'static str, error: LockError) -> StoreError {
+        match error {
+            LockError::Held(holder) => StoreError::Locked {
+                holder: holder.map(Box::new),
+            },
+            LockError::Git(error) => self.error(what, &error),
+            LockError::Refused(kind, cause) => self.remote_error(what, cause, Some(kind)),
         }
     }
 
@@ -355,7 +387,7 @@ impl StateStore for GitStore {
         let name = self.address.branch_ref();
         let there = repository.remote_ref(&name).await;
         match there.map_err(|error| self.error("write", &error))? {
-            Some(_) => Ok(()),
+            Some(_) => self.check_rules(repository).await,
             None => self.create_branch(repository).await,
         }
     }
@@ -369,13 +401,7 @@ impl StateStore for GitStore {
         let lock = self.remote_lock("lock").await?;
         match lock.acquire(holder, patience, waiting).await {
             Ok(held) => Ok(Box::new(held)),
-            Err(lock::LockError::Held(holder)) => Err(StoreError::Locked {
-                holder: holder.map(Box::new),
-            }),
-            Err(lock::LockError::Git(error)) => Err(self.error("lock", &error)),
-            Err(lock::LockError::Refused(kind, cause)) => {
-                Err(self.remote_error("lock", cause, Some(kind)))
-            }
+            Err(error) => Err(self.lock_error("lock", error)),
         }
     }
 
@@ -387,6 +413,17 @@ impl StateStore for GitStore {
         let what = "check the lock of";
         let status = self.remote_lock(what).await?.status().await;
         status.map_err(|error| self.error(what, &error))
+    }
+
+    async fn unlock(
+        &self,
+        how: Unlock,
+        watching: &mut LockWatch<'_>,
+    ) -> Result<Unlocked, StoreError> {
+        let what = "remove the lock of";
+        let lock = self.remote_lock(what).await?;
+        let unlocked = lock.unlock(how, watching).await;
+        unlocked.map_err(|error| self.lock_error(what, error))
     }
 }
 

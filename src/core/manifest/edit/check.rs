@@ -15,7 +15,10 @@ pub(super) fn is_already_applied(desired: &Desired, edit: &Edit) -> bool {
         | Edit::Size { .. }
         | Edit::MoveMachine { .. }
         | Edit::RemoveMachine { .. } => matches_intent(desired, desired, edit),
-        Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. } => false,
+        Edit::AddGroup { .. }
+        | Edit::RenameGroup { .. }
+        | Edit::RemoveGroup { .. }
+        | Edit::State(_) => false,
     }
 }
 
@@ -84,6 +87,8 @@ fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
             desired.moved_machines.retain(|m| m.machine != *machine);
             desired.removed_machines.insert(machine.clone());
         }
+        // A setting, and no part of what the manifests want.
+        Edit::State(_) => {}
     }
 }
 

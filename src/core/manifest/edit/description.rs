@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Edit;
 use super::region_edits::map_literal;
+use super::state_location::entry;
 use super::toml_entries::{toml_key, toml_string};
 
 impl Edit {
@@ -17,7 +18,8 @@ impl Edit {
             Self::Layout { .. }
             | Self::Regions { .. }
             | Self::MoveMachine { .. }
-            | Self::RemoveMachine { .. } => false,
+            | Self::RemoveMachine { .. }
+            | Self::State(_) => false,
         }
     }
 }
@@ -100,6 +102,10 @@ impl fmt::Display for Edit {
                     "[[removed]]\nmachine = {}",
                     toml_string(machine.as_str())
                 )
+            }
+            Self::State(location) => {
+                let (key, value) = entry(location);
+                write!(f, "[state]\n{key} = {}", toml_string(value))
             }
         }
     }

@@ -15,6 +15,7 @@ mod list_items;
 mod machine_entries;
 mod quoting;
 mod region_edits;
+mod state_location;
 mod toml_entries;
 mod toml_source;
 mod vm;
@@ -27,7 +28,7 @@ use group_edits::GroupNames;
 use super::diagnostics::Diagnostics;
 use super::format::Format;
 use super::load::{Loaded, load};
-use super::settings::Overrides;
+use super::settings::{Overrides, StateLocation};
 use super::source::SourceFile;
 use crate::core::fleet::{Desired, GroupName, MachineId, Region};
 
@@ -90,6 +91,8 @@ pub enum Edit {
         /// Which.
         machine: MachineId,
     },
+    /// Sets where the state is.
+    State(StateLocation),
 }
 
 /// The texts of the manifests.
@@ -258,6 +261,9 @@ impl Editor<'_> {
             Edit::RemoveMachine { machine } => {
                 self.edit_aeroform_toml(edit, |text| machine_entries::add_removal(text, machine))?;
             }
+            Edit::State(location) => {
+                self.edit_aeroform_toml(edit, |text| state_location::write(text, location))?;
+            }
         }
         self.desired = self.reload_and_verify(edit)?;
         Ok(())
@@ -306,6 +312,7 @@ impl Editor<'_> {
     fn reload_and_verify(&self, edit: &Edit) -> Result<Desired, EditError> {
         let Loaded {
             desired,
+            settings,
             diagnostics,
             ..
         } = self.load();
@@ -315,7 +322,11 @@ impl Editor<'_> {
                 change: edit.to_string(),
             });
         };
-        if check::matches_intent(&self.desired, &desired, edit) {
+        let is_there = match edit {
+            Edit::State(location) => settings.state.as_ref() == Some(location),
+            _ => true,
+        };
+        if is_there && check::matches_intent(&self.desired, &desired, edit) {
             Ok(desired)
         } else {
             Err(self.unsupported_form(edit))

@@ -1,4 +1,4 @@
-//! `state list --json`, `state show --json`, `state push --json`, and the state after a manual change.
+//! `state list --json`, `state show --json`, `state log --json`, `state push --json`, and the state after a manual change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +63,16 @@ pub struct StateShow<'a> {
     machines: Vec<KnownMachineRow<'a>>,
 }
 
+/// The runs that are remembered, the newest first.
+#[derive(Debug, Serialize)]
+pub struct StateLog<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    lineage: Option<&'a Lineage>,
+    serial: u64,
+    runs: Vec<&'a RunRecord>,
+}
+
 /// A state that was published.
 #[derive(Debug, Serialize)]
 pub struct StatePush<'a> {
@@ -103,6 +113,17 @@ pub fn show(known: &Known) -> StateShow<'_> {
         releases: &known.releases,
         configs: configs.collect(),
         machines: known_machine_rows(known),
+    }
+}
+
+/// The document of `state log`.
+pub fn log(known: &Known) -> StateLog<'_> {
+    StateLog {
+        format_version: FORMAT_VERSION,
+        app: &known.app,
+        lineage: known.lineage.as_ref(),
+        serial: known.serial,
+        runs: known.runs.iter().rev().collect(),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod questions;
 pub mod releases;
 pub mod report;
 pub mod scale;
+mod state_log;
 pub mod status;
 mod table;
 
@@ -22,4 +23,5 @@ pub use questions::{prompt, question};
 pub use releases::releases;
 pub use report::report;
 pub use scale::scale;
+pub use state_log::state_log;
 pub use status::status;
