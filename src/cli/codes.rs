@@ -256,6 +256,10 @@ codes! {
         "cannot publish this state: it does not follow the current one",
         "Another run has written the state since.",
         "Run `aeroform plan`: it shows the Machines of that run that the state does not list.";
+    STATE_THERE "state_there" Error:
+        "cannot move the state to `…`: another state is there",
+        "`state migrate` replaces only an older version of the same state. The target has a state of another lineage, a newer one, or one of a run that this state does not list; or both places are one.",
+        "Name another file or branch, or name that place in `[state]` of aeroform.toml to use its state.";
     STATE_NOT_HERE "state_not_here" Error:
         "the state is at `…`, and an offline plan does not use the network",
         "`[state] url` names a git remote, and `--refresh=false` neither starts a process nor opens a connection.",

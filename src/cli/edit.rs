@@ -333,7 +333,7 @@ fn nothing_to_edit(context: &Context<'_>, plan: &Plan) -> Exit {
 }
 
 /// An edit that is not possible: prints the edit to make by hand.
-fn edit_error(ui: &Ui, error: EditError) -> Failure {
+pub(super) fn edit_error(ui: &Ui, error: EditError) -> Failure {
     let (failure, change) = match error {
         EditError::NotToml { path, change } => {
             let message =

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit
     let (found, observed) = preview(context, &beginning).await?;
     let text = render_manifest(context, args, &beginning, &found, &observed)?;
     context.ui.mark_changing();
-    let written = beginning.write(&text)?;
+    let written = beginning.write(&text, None)?;
     let ui = context.ui;
     formats::print(
         ui,

@@ -1,4 +1,4 @@
-//! `aeroform init`: writes the first aeroform.toml for a fly.toml.
+//! `aeroform init`: writes the first aeroform.toml for a fly.toml, and prepares the place of a state in git.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -10,13 +10,17 @@ use super::args::GlobalFlags;
 use super::codes;
 use super::formats::{self, CommandOutput};
 use super::manifest_pair::{self, SettingsFile};
-use super::manifests::{self, Warnings};
-use super::project::{SizeLimit, read_file};
-use super::session;
+use super::manifests::{self, Purpose, Warnings};
+use super::project::{Project, SizeLimit, read_file};
+use super::session::{self, Session};
+use super::state_place::git_store;
+use super::state_prepare;
 use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
-use crate::core::fleet::{Desired, DesiredGroup};
-use crate::core::manifest::aeroform_keys;
-use crate::core::view::FileEdit;
+use crate::core::fleet::quoting::shell_word;
+use crate::core::fleet::{AppName, Desired, DesiredGroup};
+use crate::core::manifest::{StateLocation, aeroform_keys};
+use crate::core::view::{FileEdit, PreparedState};
+use crate::store::{GitAddress, StoreError};
 use crate::ui::codes::UNWRITABLE;
 use crate::ui::list::{self, ChoiceList};
 use crate::ui::{Exit, Failure, Signals};
@@ -32,6 +36,7 @@ const SCHEMA: &str = "aeroform.schema.json";
 pub(super) struct InitTarget {
     pub(super) desired: Desired,
     has_image: bool,
+    project: Project,
     fly_toml: PathBuf,
     aeroform_toml: PathBuf,
     gitignore: PathBuf,
@@ -39,7 +44,12 @@ pub(super) struct InitTarget {
 
 /// Writes aeroform.toml, its schema and the .gitignore entries. A terminal asks for the provider if it is not
 /// known.
-pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, state_url: Option<&str>) -> Result<Exit, Failure> {
+    if let Some(session) = existing_state(context, state_url)? {
+        let state = state_prepare::prepare(context, &*session.store).await?;
+        print(context, &session.desired.app, &[], Some(&state));
+        return Ok(Exit::Done);
+    }
     let provider = choose_provider(context).await?;
     let global = GlobalFlags {
         provider,
@@ -51,17 +61,58 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     };
     let target = find_target(context)?;
     target.check_provider_known(context)?;
+    // A url that the remote refuses is written into no file.
+    let state = match state_url {
+        Some(url) => Some(target.prepare_state(context, url).await?),
+        None => None,
+    };
     context.ui.mark_changing();
-    let mut written = target.write(&render_manifest(&target.desired, &target.fly_toml))?;
+    let mut written = target.write(&target.render(state_url), state_url)?;
     written.extend(target.write_schema()?);
-    formats::print(
-        context.ui,
-        CommandOutput::Init {
-            app: &target.desired.app,
-            written: &written,
-        },
-    );
+    print(context, &target.desired.app, &written, state.as_ref());
     Ok(Exit::Done)
+}
+
+fn print(
+    context: &Context<'_>,
+    app: &AppName,
+    written: &[FileEdit],
+    state: Option<&PreparedState>,
+) {
+    let output = CommandOutput::Init {
+        app,
+        written,
+        state,
+    };
+    formats::print(context.ui, output);
+}
+
+/// The session of an aeroform.toml that names a state in git: its place can still be prepared.
+fn existing_state(
+    context: &Context<'_>,
+    state_url: Option<&str>,
+) -> Result<Option<Session>, Failure> {
+    let pair = manifest_pair::find_pair(context.global.config.as_deref())?;
+    let SettingsFile::Found(ours) = &pair.settings else {
+        return Ok(None);
+    };
+    let read = manifests::read(context, Purpose::Inspect)?;
+    let written = match read.loaded.settings.state.clone() {
+        Some(StateLocation::Url(url)) => Some(url),
+        Some(StateLocation::Path(_)) | None => None,
+    };
+    match (state_url, written) {
+        (None, Some(_)) => {}
+        (Some(url), Some(written)) if url == written => {}
+        (Some(url), _) => {
+            let url = shell_word(url);
+            return Err(exists_error(ours).hint(format!(
+                "`aeroform state migrate --to {url}` moves its state"
+            )));
+        }
+        (None, None) => return Ok(None),
+    }
+    Session::from_manifests(context, read, Warnings::Hidden).map(Some)
 }
 
 /// The provider from `--provider` or from the user at a terminal; `None` without a terminal.
@@ -105,6 +156,7 @@ pub(super) fn find_target(context: &Context<'_>) -> Result<InitTarget, Failure> 
     Ok(InitTarget {
         desired: accepted.desired,
         has_image: accepted.has_image,
+        project: accepted.project,
         fly_toml: fly,
         gitignore: ours.with_file_name(".gitignore"),
         aeroform_toml: ours,
@@ -118,8 +170,28 @@ impl InitTarget {
         session::check_provider_named(context, is_known, self.has_image, "")
     }
 
+    /// Checks that the remote of this url takes the state.
+    async fn prepare_state(
+        &self,
+        context: &Context<'_>,
+        url: &str,
+    ) -> Result<PreparedState, Failure> {
+        let app = &self.desired.app;
+        let address = GitAddress::parse(url, app).map_err(StoreError::from)?;
+        let store = git_store(context, &self.project, app, &address)?;
+        state_prepare::prepare(context, &store).await
+    }
+
+    fn render(&self, state_url: Option<&str>) -> String {
+        render_manifest(&self.desired, &self.fly_toml, state_url)
+    }
+
     /// Writes aeroform.toml and the .gitignore entries; returns the changed files.
-    pub(super) fn write(&self, text: &str) -> Result<Vec<FileEdit>, Failure> {
+    pub(super) fn write(
+        &self,
+        text: &str,
+        state_url: Option<&str>,
+    ) -> Result<Vec<FileEdit>, Failure> {
         write_new(&self.aeroform_toml, text)?;
         let mut written = vec![FileEdit {
             path: self.aeroform_toml.display().to_string(),
@@ -128,7 +200,7 @@ impl InitTarget {
         }];
         written.extend(add_to_gitignore(
             &self.gitignore,
-            gitignore_lines(&self.desired.provider),
+            gitignore_lines(&self.desired.provider, state_url),
         )?);
         Ok(written)
     }
@@ -173,8 +245,11 @@ pub(super) fn head(desired: &Desired, fly: &Path) -> String {
     text
 }
 
-fn render_manifest(desired: &Desired, fly: &Path) -> String {
+fn render_manifest(desired: &Desired, fly: &Path, state_url: Option<&str>) -> String {
     let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
+    if let Some(url) = state_url {
+        let _ = write!(text, "\n[state]\nurl = {}\n", toml_string(url));
+    }
     // On Fly the existing Machines define the counts; a written count would undo `fly scale count` (rule 7).
     if desired.profile().state_is_local {
         for (name, group) in &desired.groups {
@@ -202,8 +277,11 @@ pub(super) fn toml_string(text: &str) -> String {
 }
 
 /// The state of local Machines is useless on other computers; on Fly it is shared by the team.
-fn gitignore_lines(provider: &str) -> &'static [&'static str] {
-    if profile(provider).state_is_local {
+fn gitignore_lines(provider: &str, state_url: Option<&str>) -> &'static [&'static str] {
+    if state_url.is_some() {
+        // A state that could not be pushed.
+        &["/*.unpublished*"]
+    } else if profile(provider).state_is_local {
         &["/state/"]
     } else {
         &["/state/.*.lock", "/state/*.unpublished*"]

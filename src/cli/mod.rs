@@ -57,7 +57,9 @@ mod session;
 mod show_config;
 mod stale_plan;
 mod state;
+mod state_migrate;
 mod state_place;
+mod state_prepare;
 mod status;
 mod unlock;
 mod validate;
@@ -241,7 +243,7 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         global: &global,
     };
     match &cli.verb {
-        Verb::Init { .. } => block_on(init::run(&context)),
+        Verb::Init { state_url, .. } => block_on(init::run(&context, state_url.as_deref())),
         Verb::Validate(args) => validate::run(&context, args),
         Verb::Show(ShowVerb::Config(args)) => show_config::run(&context, args),
         Verb::Platform(args) => Ok(platform::run(&context, args)),

@@ -141,7 +141,7 @@ async fn published(
 }
 
 /// The newest run that the other state lists and ours does not. Runs that ours may have dropped do not count.
-fn missing_run<'t>(ours: &Known, theirs: &'t Known) -> Option<&'t RunRecord> {
+pub(super) fn missing_run<'t>(ours: &Known, theirs: &'t Known) -> Option<&'t RunRecord> {
     let is_full = ours.runs.len() >= RUNS_KEPT;
     let oldest = ours.runs.iter().map(|run| run.serial).min();
     let oldest = oldest.filter(|_| is_full).unwrap_or(0);

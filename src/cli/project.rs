@@ -73,6 +73,31 @@ impl Project {
         self.display_dir.join(written)
     }
 
+    /// A path relative to the current folder, as a manifest of the project writes it.
+    pub(super) fn written_path(&self, path: &Path) -> Result<String, Failure> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        // The file and its folders may be missing: the nearest folder that exists is resolved.
+        let resolved = absolute.ancestors().skip(1).find_map(|folder| {
+            let rest = absolute.strip_prefix(folder).ok()?;
+            Some(fs::canonicalize(folder).ok()?.join(rest))
+        });
+        let inside = resolved
+            .as_deref()
+            .and_then(|path| path.strip_prefix(&self.folder).ok())
+            .and_then(Path::to_str);
+        inside.map(str::to_owned).ok_or_else(|| {
+            Failure::new(
+                codes::OUTSIDE_PROJECT,
+                format!("`{}` is outside the project", path.display()),
+            )
+            .cause(format!(
+                "the folder of aeroform.toml is `{}`",
+                self.folder.display()
+            ))
+            .hint("a manifest names the state by a path in its own folder: use one there")
+        })
+    }
+
     /// A path relative to the repository, as a forge shows it.
     pub(super) fn repository_path(&self, shown: &str) -> String {
         let resolved = fs::canonicalize(shown).ok();

@@ -11,7 +11,7 @@ use super::fallback_manifests::{self, ManifestProblem};
 use super::git_history::GitHistory;
 use super::manifests::{self, ManifestQuery, Manifests, Purpose, ValidManifests, Warnings};
 use super::project::Project;
-use super::state_place::{StatePlace, git_store, state_store};
+use super::state_place::{StatePlace, state_store, store_at};
 use crate::core::escape;
 use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{Desired, Known};
@@ -287,10 +287,7 @@ impl Session {
         );
         let store: Box<dyn StateStore> = match &place {
             None => Box::new(EmptyStore),
-            Some(StatePlace::File(path)) => Box::new(state_store(context, path)),
-            Some(StatePlace::Git(address)) => {
-                Box::new(git_store(context, &project, &desired.app, address)?)
-            }
+            Some(place) => store_at(context, &project, &desired.app, place)?,
         };
         let file = |place: Option<StatePlace>| match place {
             Some(StatePlace::File(path)) => Some(path),

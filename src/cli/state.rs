@@ -10,6 +10,7 @@ use super::formats::{self, CommandOutput};
 use super::manual;
 use super::project::{SizeLimit, read_file};
 use super::session::{self, GivenState, Session};
+use super::state_migrate;
 use crate::core::fleet::Known;
 use crate::core::state;
 use crate::journal::{Journal, RunStatus};
@@ -28,6 +29,9 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
         }
         _ => GivenState::None,
     };
+    if let StateVerb::Migrate(args) = args {
+        return state_migrate::run(context, args).await;
+    }
     let session = Session::open_lenient_with(context, given)?;
     session.say_other_state(context);
     match args {
@@ -43,6 +47,8 @@ pub(super) async fn run(context: &Context<'_>, args: &StateVerb) -> Result<Exit,
             }
             formats::print(context.ui, CommandOutput::StateShow(&known));
         }
+        // It needs valid manifests, and has returned.
+        StateVerb::Migrate(_) => {}
         StateVerb::Log { .. } => {
             let known = session.load_state().await?.known;
             formats::print(context.ui, CommandOutput::StateLog(&known));

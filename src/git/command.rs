@@ -100,7 +100,9 @@ impl GitError {
                 "git config --global --add safe.directory {}",
                 shell_word(&folder.display().to_string())
             )),
-            Self::Missing | Self::TimedOut { .. } | Self::Failed { .. } => None,
+            Self::Missing | Self::TimedOut { .. } | Self::TooLarge { .. } | Self::Failed { .. } => {
+                None
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ async fn every_code_of_a_verb_is_provoked() {
     nameless.env("FLY_APP", "$APP");
     let seen = vec![
         state_at("git+origin", &["plan", "--refresh=false"]),
+        other_there(),
         code(nameless),
         code(unsteady),
         error_of(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
@@ -335,6 +336,15 @@ fn spent() -> String {
     let sandbox = Sandbox::with_app();
     applied_and_taken_back(&sandbox);
     error_of(&sandbox, &["apply", "next.plan"])
+}
+
+/// A state moves to where another one is.
+fn other_there() -> String {
+    let text = include_str!("../golden/state-format-1.json");
+    let sandbox = Sandbox::with_app();
+    sandbox.write("state/shop.json", text);
+    sandbox.write("kept.json", &text.replace("k2v9", "another"));
+    error_of(&sandbox, &["state", "migrate", "-y", "--to", "kept.json"])
 }
 
 /// A state that follows another one than the none that is there.

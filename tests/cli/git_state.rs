@@ -22,10 +22,13 @@ impl Clone {
     pub(crate) fn new(url: &str) -> Self {
         let sandbox = Sandbox::with_app();
         let settings = sandbox.read("aeroform.toml");
-        sandbox.write(
-            "aeroform.toml",
-            &format!("[state]\nurl = \"{url}\"\n\n{settings}"),
-        );
+        let settings = format!("[state]\nurl = \"{url}\"\n\n{settings}");
+        Self::with_settings(sandbox, &settings)
+    }
+
+    /// The same with another aeroform.toml.
+    pub(crate) fn with_settings(sandbox: Sandbox, settings: &str) -> Self {
+        sandbox.write("aeroform.toml", settings);
         let clone = Self { sandbox };
         let bare = clone.bare();
         clone.git(&[
@@ -44,7 +47,7 @@ impl Clone {
         clone
     }
 
-    fn bare(&self) -> PathBuf {
+    pub(crate) fn bare(&self) -> PathBuf {
         self.sandbox.project().parent().unwrap().join("bare.git")
     }
 
@@ -52,7 +55,7 @@ impl Clone {
         git(&self.sandbox.project(), args)
     }
 
-    fn at_remote(&self, args: &[&str]) -> String {
+    pub(crate) fn at_remote(&self, args: &[&str]) -> String {
         let bare = self.bare();
         let mut all = vec!["--git-dir", bare.to_str().unwrap()];
         all.extend(args);
@@ -60,7 +63,7 @@ impl Clone {
     }
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let output = git_command(folder, args).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "git {args:?}: {stderr}");

@@ -62,6 +62,8 @@ mod scale_verbs;
 mod screens;
 mod single_machines;
 mod sizes;
+mod state_migrate;
+mod state_places;
 mod stays_up;
 mod unreachable_hosts;
 mod usage;

@@ -14,7 +14,9 @@ use aeroform::core::view::json::config::{self, SecretDisplay};
 use aeroform::core::view::json::unlock::LockState;
 use aeroform::core::view::json::validate::{DiagnosticDocument, LocationDocument, Severity};
 use aeroform::core::view::scale::{GroupScale, ScaleCounts};
-use aeroform::core::view::{FileEdit, ScaleView, Style, escape, terminal};
+use aeroform::core::view::{
+    FileEdit, PreparedState, ScaleView, StateMove, Style, escape, terminal,
+};
 use insta::assert_snapshot;
 use jsonschema::Validator;
 use serde::Serialize;
@@ -230,6 +232,30 @@ fn the_other_documents_are_as_published() {
         &|s| valid(s, &json::state::push("state/shop.json", 14)),
         &[],
     );
+    let moved = StateMove {
+        app: AppName::new("shop").unwrap(),
+        from: "state/shop.json".to_owned(),
+        to: "git+origin".to_owned(),
+        target: None,
+        serial: Some(14),
+        lineage: known.lineage.clone(),
+    };
+    let files = ["aeroform.toml".to_owned()];
+    check(
+        "state-migrate",
+        &|s| valid(s, &json::state::migrate(&moved, true, &files)),
+        &[],
+    );
+    let empty = StateMove {
+        serial: None,
+        lineage: None,
+        ..moved.clone()
+    };
+    check(
+        "state-migrate",
+        &|s| valid(s, &json::state::migrate(&empty, false, &[])),
+        &[],
+    );
     check(
         "version",
         &|s| valid(s, &json::version::version("0.1.0")),
@@ -240,6 +266,20 @@ fn the_other_documents_are_as_published() {
         "init",
         &|s| valid(s, &json::init::init("shop", &written)),
         &[],
+    );
+    let prepared = PreparedState {
+        place: "git+origin".to_owned(),
+        lock: Some("refs/aeroform/lock/shop".to_owned()),
+    };
+    check(
+        "init",
+        &|s| {
+            valid(
+                s,
+                &json::init::init("shop", &[]).with_state(Some(&prepared)),
+            )
+        },
+        &["state"],
     );
     let edits = [FileEdit {
         path: "aeroform.toml".to_owned(),

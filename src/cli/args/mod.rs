@@ -49,7 +49,7 @@ pub use regions::{RegionsArgs, RegionsVerb};
 pub use request::{RequestFlags, RestartTarget};
 pub use restart::RestartArgs;
 pub use scale::{ScaleCountArgs, ScaleMemoryArgs, ScaleShowArgs, ScaleVerb, ScaleVmArgs};
-pub use state::StateVerb;
+pub use state::{MigrateArgs, StateVerb};
 pub use status::{ReleasesArgs, StatusArgs};
 pub use typed_command::TypedCommand;
 
@@ -97,7 +97,18 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Write aeroform.toml, its JSON schema and .gitignore entries next to fly.toml
+    #[command(after_help = "\
+With `--state-url`, or where aeroform.toml names a state in git already, it also checks that the remote takes the lock \
+of the state, and makes the branch of the state with an empty commit. What the server refuses is then known before \
+any Machine is changed.
+
+Examples:
+  aeroform init
+  aeroform init --provider fly --state-url git+origin")]
     Init {
+        /// Keep the state in git: git+REMOTE, such as git+origin
+        #[arg(long, value_name = "URL")]
+        state_url: Option<String>,
         /// What standard output holds.
         #[command(flatten)]
         output: OutputFlags,
@@ -285,7 +296,7 @@ impl Verb {
     /// The form of standard output.
     pub fn format(&self) -> OutputFormat {
         match self {
-            Self::Init { output }
+            Self::Init { output, .. }
             | Self::Show(ShowVerb::Config(ShowConfigArgs { output, .. }))
             | Self::Platform(PlatformVerb::VmSizes { output } | PlatformVerb::Regions { output })
             | Self::Destroy(DestroyArgs { output, .. })
@@ -300,6 +311,7 @@ impl Verb {
                 StateVerb::List { output }
                 | StateVerb::Show { output, .. }
                 | StateVerb::Log { output, .. }
+                | StateVerb::Migrate(MigrateArgs { output, .. })
                 | StateVerb::Rm { output, .. }
                 | StateVerb::Pull { output, .. }
                 | StateVerb::Push { output, .. },

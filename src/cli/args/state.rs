@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::OutputFlags;
 use super::parse::parse_duration_flag;
@@ -54,6 +54,8 @@ Examples:
         #[command(flatten)]
         output: OutputFlags,
     },
+    /// Move the state to another file, or to a branch of a git remote
+    Migrate(MigrateArgs),
     /// Copy the state into a file that only its owner may read
     Pull {
         /// The file to write
@@ -76,4 +78,36 @@ Examples:
         #[command(flatten)]
         output: OutputFlags,
     },
+}
+
+/// `aeroform state migrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Like `terraform init -migrate-state`. Under the locks of both places it copies the state, leaves a record in the old \
+place that says where the state went, and writes `[state]` in aeroform.toml. Commands that still name the old place \
+end with `state_moved`. No Machine is changed. If it is interrupted, the same command continues.
+
+A state that is at the new place already is replaced only if this one follows it.
+
+Examples:
+  aeroform state migrate --to git+origin                     to the branch aeroform-state
+  aeroform state migrate --to 'git+origin?branch=state&path=prod/shop.json'
+  aeroform state migrate --to state/shop.json                back into a file
+  aeroform state migrate --from state/shop.json --to git+origin    if aeroform.toml names git+origin already")]
+pub struct MigrateArgs {
+    /// The new place: a path, or git+REMOTE
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// The old place, if it is not that of [state] in aeroform.toml
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// Skip interactive approval
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// How long to wait for each lock (30s, 5m); not at all by default, 90s for a state in git
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
+    pub lock_timeout: Option<Duration>,
+    /// What standard output holds.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }

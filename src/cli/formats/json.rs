@@ -32,8 +32,13 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             plan,
         } => ui.document(&json::edit::edit(app, files, *written, *plan)),
         CommandOutput::NoEdit(app) => ui.document(&json::edit::edit(app, &[], false, None)),
-        CommandOutput::Init { app, written } => {
-            ui.document(&json::init::init(app.as_str(), &file_names(written)));
+        CommandOutput::Init {
+            app,
+            written,
+            state,
+        } => {
+            let names = file_names(written);
+            ui.document(&json::init::init(app.as_str(), &names).with_state(*state));
         }
         CommandOutput::Import { app, written } => {
             let names = file_names(written);
@@ -76,6 +81,12 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
         CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
         CommandOutput::StateLog(known) => ui.document(&json::state::log(known)),
+        CommandOutput::StateMove { .. } => {}
+        CommandOutput::StateMoved {
+            view,
+            moved,
+            commit,
+        } => ui.document(&json::state::migrate(view, *moved, commit)),
         CommandOutput::StatePulled {
             file: _,
             location,

@@ -15,7 +15,9 @@ use crate::core::fleet::{AppName, GroupName, Known, Machine, MachineId};
 use crate::core::plan::{Comparison, Event, Plan};
 use crate::core::view::json::config::{GroupConfig, SecretDisplay};
 use crate::core::view::releases::ReleasesView;
-use crate::core::view::{FileEdit, MachineView, RunReport, ScaleView, StatusView};
+use crate::core::view::{
+    FileEdit, MachineView, PreparedState, RunReport, ScaleView, StateMove, StatusView,
+};
 use crate::env::Env;
 use crate::provider::LogLine;
 use crate::store::Unlocked;
@@ -63,6 +65,8 @@ pub(super) enum CommandOutput<'a> {
         app: &'a AppName,
         /// The written files.
         written: &'a [FileEdit],
+        /// The place of a state in git.
+        state: Option<&'a PreparedState>,
     },
     /// The files that `import` wrote.
     Import {
@@ -124,6 +128,22 @@ pub(super) enum CommandOutput<'a> {
         location: &'a str,
         /// Its serial.
         serial: u64,
+    },
+    /// A state that is about to move.
+    StateMove {
+        /// The state and both places.
+        view: &'a StateMove,
+        /// The edit of aeroform.toml.
+        edits: &'a [FileEdit],
+    },
+    /// A state that was moved, or is in its place already.
+    StateMoved {
+        /// The state and both places.
+        view: &'a StateMove,
+        /// Whether anything was changed.
+        moved: bool,
+        /// The files to commit.
+        commit: &'a [String],
     },
     /// A state that was published.
     StatePushed {

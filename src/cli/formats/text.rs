@@ -9,7 +9,7 @@ use crate::core::fleet::{GroupName, Known, KnownMachine, MachineId};
 use crate::core::view::json::config::{GroupConfig, SecretDisplay};
 use crate::core::view::json::{self, to_pretty};
 use crate::core::view::phrases::count_noun;
-use crate::core::view::{FileEdit, StatusView, escape, terminal};
+use crate::core::view::{FileEdit, PreparedState, StateMove, StatusView, escape, terminal};
 use crate::provider::LogLine;
 use crate::store::Unlocked;
 use crate::ui::color::{TextRole, paint};
@@ -50,7 +50,11 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::NoEdit(_) => {
             ui.data("The files already have this setting; nothing was changed.\n");
         }
-        CommandOutput::Init { app: _, written } => init(ui, written),
+        CommandOutput::Init {
+            app: _,
+            written,
+            state,
+        } => init(ui, written, *state),
         CommandOutput::Import { app: _, written } => {
             ui.data(&format!("wrote {}:\n\n", file_names(written).join(" and ")));
             write_stdout(ui, |style, text| terminal::edits(written, style, text));
@@ -93,6 +97,15 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             location,
             serial,
         } => ui.data(&format!("`{file}` is serial {serial} of `{location}`\n")),
+        CommandOutput::StateMove { view, edits } => write_stdout(ui, |style, text| {
+            terminal::state_move(view, style, text)?;
+            terminal::edits(edits, style, text)
+        }),
+        CommandOutput::StateMoved {
+            view,
+            moved,
+            commit,
+        } => state_moved(ui, view, *moved, commit),
         CommandOutput::StatePushed { location, serial } => new_serial(ui, location, *serial),
         CommandOutput::StateMachine {
             location,
@@ -130,7 +143,15 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
     }
 }
 
-fn init(ui: &Ui, written: &[FileEdit]) {
+fn init(ui: &Ui, written: &[FileEdit], state: Option<&PreparedState>) {
+    if let Some(PreparedState { place, lock }) = state {
+        let lock = lock.as_ref();
+        let lock = lock.map_or(String::new(), |name| format!("; its lock is `{name}`"));
+        ui.data(&format!("`{place}` takes the state{lock}\n"));
+    }
+    if written.is_empty() {
+        return;
+    }
     let names: Vec<String> = file_names(written)
         .iter()
         .map(|name| format!("`{name}`"))
@@ -181,6 +202,22 @@ fn machine_list(ui: &Ui, view: &StatusView) {
 
 fn new_serial(ui: &Ui, location: &str, serial: u64) {
     ui.data(&format!("`{location}` is now at serial {serial}\n"));
+}
+
+fn state_moved(ui: &Ui, view: &StateMove, moved: bool, commit: &[String]) {
+    let is = if moved { "is now" } else { "is already" };
+    let serial = view.serial;
+    let serial = serial.map_or("no state yet".to_owned(), |serial| {
+        format!("serial {serial}")
+    });
+    ui.data(&format!("the state {is} at `{}`: {serial}\n", view.to));
+    if !commit.is_empty() {
+        let names: Vec<String> = commit.iter().map(|name| format!("`{name}`")).collect();
+        ui.say(&format!(
+            "commit and push {}: commands in a checkout without that commit end with `state_moved`",
+            join_words(&names)
+        ));
+    }
 }
 
 fn state_list(ui: &Ui, known: &Known) {

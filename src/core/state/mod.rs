@@ -22,7 +22,7 @@ pub use write::{digest, write, write_moved};
 pub const FORMAT: u64 = 4;
 
 /// The format of a file whose state was moved. Versions that know no moved states refuse it as too new.
-pub const MOVED_FORMAT: u64 = 4;
+pub const MOVED_FORMAT: u64 = 5;
 
 /// How many runs are kept, the newest ones.
 pub const RUNS_KEPT: usize = 50;

@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             }
         }
         if format == MOVED_FORMAT {
-            let what = "format 4 is of a moved state, and the record `moved` is missing";
+            let what = "format 5 is of a moved state, and the record `moved` is missing";
             return Err(refuse(damaged_without_line(what.to_owned())));
         }
         // Pending creates are a set; a manual merge may have changed their order or duplicated a line.

@@ -327,14 +327,14 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 4", "\"format\": 5"),
-        r#"[{"format": 5, "colour": "blue"}, 17]"#.to_owned(),
-        r#"{"format": 5, "machines": {}}"#.to_owned(),
+        GOLDEN.replace("\"format\": 4", "\"format\": 6"),
+        r#"[{"format": 6, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 6, "machines": {}}"#.to_owned(),
     ] {
-        assert_eq!(refusal(&text), StateError::TooNew { format: 5 }, "{text}");
+        assert_eq!(refusal(&text), StateError::TooNew { format: 6 }, "{text}");
     }
-    let error = StateError::TooNew { format: 5 };
-    insta::assert_snapshot!(error, @"the state has format 5, but this version reads formats up to 4");
+    let error = StateError::TooNew { format: 6 };
+    insta::assert_snapshot!(error, @"the state has format 6, but this version reads formats up to 5");
 }
 
 #[test]
@@ -508,7 +508,7 @@ fn other_json_is_refused() {
 fn each_refusal_says_what_to_do() {
     let all = [
         refusal(""),
-        StateError::TooNew { format: 5 },
+        StateError::TooNew { format: 6 },
         StateError::ConflictMarkers { line: 1 },
         StateError::OtherApp {
             found: app(),
@@ -562,14 +562,14 @@ fn a_moved_state_names_its_place_and_is_no_state() {
     assert_eq!((of, moved.serial), (app(), 12));
     // Versions that know no moved states read the format first, and find it too new.
     assert!(
-        text.starts_with("[{\"format\": 4, \"app\": \"shop\""),
+        text.starts_with("[{\"format\": 5, \"app\": \"shop\""),
         "{text}"
     );
     assert_eq!(read_owner(&text).unwrap().app, app());
     let other = AppName::new("other").unwrap();
     let error = read(&text, &other).unwrap_err();
     assert_eq!(error.code().name(), "state_other_app");
-    // A format 4 without the record, and a file that holds both.
+    // A format 5 without the record, and a file that holds both.
     let lines: Vec<&str> = text.lines().collect();
     let without = [&lines[..2], &["]"]].concat().join("\n");
     assert_eq!(refusal(&without).code().name(), "state_damaged");

@@ -144,10 +144,10 @@ impl RemoteLock {
         };
         let holder = self.holder_at(&name, &id).await;
         if how == Unlock::IfStale {
-            watching(holder.as_ref(), self.ttl);
+            watching(holder.as_ref(), self.takeover);
             let began = Instant::now();
-            while began.elapsed() < self.ttl {
-                sleep(jittered(POLL_INTERVAL.min(self.ttl / 8))).await;
+            while began.elapsed() < self.takeover {
+                sleep(jittered(POLL_INTERVAL.min(self.takeover / 8))).await;
                 match self.held_ref().await? {
                     None => return Ok(Unlocked::Free),
                     Some((_, there)) if there == id => {}

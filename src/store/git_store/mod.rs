@@ -201,7 +201,7 @@ impl GitStore {
     /// it fails. Where it does not take such a push, only the write shows a rule.
     async fn check_rules(&self, repository: &Arc<OwnRepository>) -> Result<(), StoreError> {
         let failed = |error: GitError| self.error("write", &error);
-        let lock = RemoteLock::new(Arc::clone(repository), self.app.as_str(), self.lock_ttl);
+        let lock = self.remote_lock("write").await?;
         let Some((held, _)) = lock.held_ref().await.map_err(failed)? else {
             return Ok(());
         };

@@ -12,6 +12,7 @@ use crate::core::fleet::{
     AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineId,
     MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord, VolumeId,
 };
+use crate::core::view::StateMove;
 
 /// The remembered Machines.
 #[derive(Debug, Serialize)]
@@ -124,6 +125,33 @@ pub fn log(known: &Known) -> StateLog<'_> {
         lineage: known.lineage.as_ref(),
         serial: known.serial,
         runs: known.runs.iter().rev().collect(),
+    }
+}
+
+/// The place of a state after `state migrate`.
+#[derive(Debug, Serialize)]
+pub struct StateMigrate<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    from: &'a str,
+    to: &'a str,
+    lineage: Option<&'a Lineage>,
+    serial: Option<u64>,
+    moved: bool,
+    commit: &'a [String],
+}
+
+/// The document of `state migrate`: whether anything was changed, and the files to commit.
+pub fn migrate<'a>(view: &'a StateMove, moved: bool, commit: &'a [String]) -> StateMigrate<'a> {
+    StateMigrate {
+        format_version: FORMAT_VERSION,
+        app: &view.app,
+        from: &view.from,
+        to: &view.to,
+        lineage: view.lineage.as_ref(),
+        serial: view.serial,
+        moved,
+        commit,
     }
 }
 

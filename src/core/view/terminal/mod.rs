@@ -13,6 +13,7 @@ pub mod releases;
 pub mod report;
 pub mod scale;
 mod state_log;
+mod state_move;
 pub mod status;
 mod table;
 
@@ -24,4 +25,5 @@ pub use releases::releases;
 pub use report::report;
 pub use scale::scale;
 pub use state_log::state_log;
+pub use state_move::state_move;
 pub use status::status;
