@@ -1,7 +1,7 @@
 //! `state migrate`: from a file into git, between places in git, and back; what is left in the old place; and what a
 //! second run does after the first one was cut off.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::git_state::{self, git};
 use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
+
+/// A state of another version, which is text to a move.
+const STATE: &str = include_str!("../golden/state-format-3.json");
 
 const SETTINGS: &str = "\
 # The shop.
@@ -455,4 +458,106 @@ fn a_move_waits_for_nobody_who_holds_either_lock() {
     assert!(!sandbox.project().join("kept.json").exists());
     // The end of the sandbox takes the lock.
     git(&bare, &["update-ref", "-d", "refs/aeroform/lock/shop"]);
+}
+
+/// In front of git: kills the program that started it, before or after its command of this number.
+const GIT_IN_FRONT: &str = "\
+#!/bin/sh
+PATH=$REAL_PATH
+n=$(($(cat \"$COUNT\") + 1))
+echo $n > \"$COUNT\"
+if [ $n = \"$AT\" ] && [ -z \"$AFTER\" ]; then kill -9 $PPID; exit 1; fi
+git \"$@\"
+code=$?
+if [ $n = \"$AT\" ]; then kill -9 $PPID; fi
+exit $code
+";
+
+/// A clone whose state is text only, in its place before the move.
+fn with_text(to_git: bool) -> git_state::Clone {
+    let clone = git_state::Clone::with_settings(Sandbox::with_app(), SETTINGS);
+    let sandbox = &clone.sandbox;
+    sandbox.write("state/shop.json", STATE);
+    let front = sandbox.project().join("../bin/git");
+    std::fs::create_dir_all(front.parent().unwrap()).unwrap();
+    std::fs::write(&front, GIT_IN_FRONT).unwrap();
+    std::fs::set_permissions(&front, std::fs::Permissions::from_mode(0o755)).unwrap();
+    if !to_git {
+        let shown = migrate(sandbox, "git+origin");
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+    }
+    clone
+}
+
+/// Moves the state and is killed there; the number of git commands until then.
+fn killed(clone: &git_state::Clone, to: &str, at: usize, after: bool) -> usize {
+    let sandbox = &clone.sandbox;
+    let count = sandbox.project().join("../count");
+    std::fs::write(&count, "0").unwrap();
+    let real = std::env::var("PATH").unwrap();
+    let bin = sandbox.project().join("../bin");
+    let mut command = sandbox.command(&["state", "migrate", "-y", "--to", to]);
+    command
+        .env("PATH", format!("{}:{real}", bin.display()))
+        .env("REAL_PATH", real)
+        .env("COUNT", &count)
+        .env("AT", at.to_string())
+        .env("AFTER", if after { "1" } else { "" });
+    let output = command.output().unwrap();
+    assert_eq!(
+        output.status.code().is_none(),
+        at > 0,
+        "{}",
+        sandbox.show(&output)
+    );
+    std::fs::read_to_string(count)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+/// Both ways; `AEROFORM_GIT_KILLS=all` plays each of them.
+#[test]
+fn a_move_killed_at_any_git_command_is_finished_by_the_same_command() {
+    for (to_git, to) in [(true, "git+origin"), (false, "state/shop.json")] {
+        let commands = killed(&with_text(to_git), to, 0, false);
+        assert!(commands > 10, "{commands}");
+        let step = match std::env::var("AEROFORM_GIT_KILLS") {
+            Ok(which) if which == "all" => 1,
+            _ => 5,
+        };
+        let cases = (1..=commands).flat_map(|at| [(at, false), (at, true)]);
+        for (at, after) in cases.skip(2).step_by(step) {
+            let clone = with_text(to_git);
+            let sandbox = &clone.sandbox;
+            killed(&clone, to, at, after);
+            let mut again = sandbox.command(&["state", "migrate", "-y", "--to", to]);
+            let again = again.env("AEROFORM_TEST_TAKEOVER", "300").output().unwrap();
+            let shown = format!(
+                "{to}, {at} of {commands}, {after}: {}",
+                sandbox.show(&again)
+            );
+            assert!(again.status.success(), "{shown}");
+            let settings = sandbox.read("aeroform.toml");
+            let in_git = at_branch(&clone, "aeroform-state", "shop.json");
+            let in_file = sandbox.read("state/shop.json");
+            if to_git {
+                assert!(settings.contains("url = \"git+origin\""), "{shown}");
+                assert!(in_git == STATE && in_file.contains("\"moved\""), "{shown}");
+            } else {
+                assert_eq!(settings, SETTINGS, "{shown}");
+                assert!(in_file == STATE && in_git.contains("\"moved\""), "{shown}");
+            }
+            // Only the release was missing, and that lock expires.
+            if shown.contains("is already at") {
+                continue;
+            }
+            let refs = clone.at_remote(&["for-each-ref", "--format=%(refname)"]);
+            assert_eq!(
+                refs, "refs/heads/aeroform-state\nrefs/heads/main",
+                "{shown}"
+            );
+        }
+    }
 }
