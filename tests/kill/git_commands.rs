@@ -29,7 +29,7 @@ struct Case {
 /// Holds rules 4, 12, 26 and 36.
 pub(crate) fn an_apply_killed_at_any_git_command_holds_up_no_later_commit() {
     let stages = std::thread::scope(|scope| {
-        let all = [Stage::FirstApply, Stage::LaterApply, Stage::LongApply];
+        let all = [Stage::First, Stage::Later, Stage::Long];
         let made = all.map(|stage| {
             scope.spawn(move || {
                 let template = PipelineTemplate::new(stage);
@@ -79,7 +79,7 @@ pub(crate) fn an_apply_killed_at_any_git_command_holds_up_no_later_commit() {
     for (at, (stage, _, commands)) in stages.iter().enumerate() {
         let cases = chosen.iter().filter(|case| case.stage == at).count();
         println!(
-            "{stage:?}: {} git commands, {cases} cases played",
+            "{stage:?} apply: {} git commands, {cases} cases played",
             commands.len()
         );
     }
@@ -109,8 +109,8 @@ fn first_renewal(commands: &[String]) -> std::ops::RangeInclusive<usize> {
 /// Every case of a stage.
 fn cases_of(stage: usize, kind: Stage, commands: &[String]) -> Vec<Case> {
     let killed_at = match kind {
-        Stage::FirstApply | Stage::LaterApply => 1..=commands.len(),
-        Stage::LongApply => first_renewal(commands),
+        Stage::First | Stage::Later => 1..=commands.len(),
+        Stage::Long => first_renewal(commands),
     };
     let mut cases = Vec::new();
     for command in killed_at {

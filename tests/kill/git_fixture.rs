@@ -66,11 +66,11 @@ impl Commit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The first of its app: it makes the branch of the state.
-    FirstApply,
+    First,
     /// An older commit was applied before.
-    LaterApply,
+    Later,
     /// The same, on a platform that takes so long that the lock is renewed meanwhile.
-    LongApply,
+    Long,
 }
 
 /// Where the program is killed: before its git command of this number begins, or after it ended. The first is 1.
@@ -137,7 +137,7 @@ impl PipelineTemplate {
             platform,
             renews,
         };
-        if stage != Stage::FirstApply {
+        if stage != Stage::First {
             let ended = pipeline.apply(Commit::Older, Home::Own);
             assert_eq!(ended.code, Some(0), "{ended:?}");
         }
@@ -167,7 +167,7 @@ impl PipelineTemplate {
         let clock = PlatformClock::starting_at(self.elapsed);
         let mut world = new_world(&clock, self.beginning);
         store.restore(&mut world).unwrap();
-        let renews = self.stage == Stage::LongApply;
+        let renews = self.stage == Stage::Long;
         if renews {
             world.timings.boot = SLOW_BOOT;
         }
@@ -430,7 +430,7 @@ impl Platform {
     fn serve(server: Server, clock: Arc<PlatformClock>) -> Self {
         let (listening, address) = std::sync::mpsc::channel::<SocketAddr>();
         let (end, ended) = oneshot::channel::<()>();
-        let served = server.clone();
+        let shared = server.clone();
         let thread = std::thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -438,7 +438,7 @@ impl Platform {
                 listening.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
                     _ = ended => {}
-                    end = axum::serve(listener, router(served)) => end.unwrap(),
+                    end = axum::serve(listener, router(shared)) => end.unwrap(),
                 }
             });
         });
