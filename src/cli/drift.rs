@@ -1,18 +1,19 @@
 //! `aeroform drift`: differences between state and Machines. Writes nothing and takes no lock; compares nothing
-//! while a run changes the app, and with no state but the newest.
+//! while a run changes the app, and with no state but the newest. The lock of a run that died does not count.
 
 use super::args::DriftArgs;
 use super::formats::{self, CommandOutput};
 use super::newest_state::check_newest;
 use super::session::{self, Session};
+use super::unlock::{name, report_watch};
 use super::{Context, codes};
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
 use crate::core::plan::{Options, Plan, PlanMode};
 use crate::observe::ObserveError;
 use crate::run::{self, Preview, RunContext, RunError};
-use crate::store::LockStatus;
+use crate::store::{Holder, LockLife, LockStatus};
 use crate::ui::codes::LOCKED;
-use crate::ui::{Exit, Failure, Signals};
+use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// How often a state that a run wrote meanwhile is read again.
 const TRIES: u32 = 3;
@@ -25,7 +26,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
     let journal = session::journal(context)?;
     let run_context = session.run_context(context, &*provider, &journal);
     session.history().set_fetch(!args.no_fetch);
-    let preview = preview_at_rest(&session, &run_context, &mut signals).await?;
+    let preview = preview_at_rest(context.ui, &session, &run_context, &mut signals).await?;
     let known = &preview.stored_state.known;
     signals
         .or_interrupted(check_newest(context, &session, known))
@@ -44,6 +45,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DriftArgs) -> Result<Exit,
 
 /// A preview of a state that no run wrote meanwhile: otherwise what a run did would look like drift.
 async fn preview_at_rest(
+    ui: &Ui,
     session: &Session,
     run_context: &RunContext<'_>,
     signals: &mut Signals,
@@ -52,8 +54,10 @@ async fn preview_at_rest(
         mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
+    let mut dead = None;
     for _ in 0..TRIES {
-        check_nobody_applies(session).await?;
+        let nobody = check_nobody_applies(ui, session, &mut dead);
+        signals.or_interrupted(nobody).await??;
         let preview = signals
             .or_interrupted(run_context.preview(&options))
             .await?;
@@ -62,7 +66,8 @@ async fn preview_at_rest(
         if let Some(holder) = signals.or_interrupted(leased).await? {
             return Err(busy_error(session, &holder));
         }
-        check_nobody_applies(session).await?;
+        let nobody = check_nobody_applies(ui, session, &mut dead);
+        signals.or_interrupted(nobody).await??;
         if session.load_state().await?.digest == preview.stored_state.digest {
             return Ok(preview);
         }
@@ -70,14 +75,32 @@ async fn preview_at_rest(
     Err(busy_error(session, "one run after the other"))
 }
 
-/// What a run does is no drift; it ends first.
-async fn check_nobody_applies(session: &Session) -> Result<(), Failure> {
-    let who = match session.store.holder().await? {
-        LockStatus::Free => return Ok(()),
-        LockStatus::Held(Some(holder)) => session::holder_name(&holder),
-        LockStatus::Held(None) => "another process".to_owned(),
-    };
-    Err(busy_error(session, &who))
+/// What a run does is no drift; it ends first. A holder that does not renew its lock runs no more: it is reported and
+/// remembered in `dead`.
+async fn check_nobody_applies(
+    ui: &Ui,
+    session: &Session,
+    dead: &mut Option<LockStatus>,
+) -> Result<(), Failure> {
+    let store = &*session.store;
+    let status = store.holder().await?;
+    if status == LockStatus::Free || dead.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let location = store.location();
+    let mut watching = |holder: Option<&Holder>, limit| report_watch(ui, &location, holder, limit);
+    match store.liveness(&mut watching).await? {
+        LockLife::Free => Ok(()),
+        LockLife::Live(holder) => Err(busy_error(session, &name(holder.as_ref()))),
+        LockLife::Stale(holder) => {
+            let who = name(holder.as_ref());
+            ui.warn(&format!(
+                "the lock of `{location}` is held by {who}, which does not renew it; `aeroform unlock` removes it"
+            ));
+            *dead = Some(LockStatus::Held(holder));
+            Ok(())
+        }
+    }
 }
 
 fn busy_error(session: &Session, who: &str) -> Failure {

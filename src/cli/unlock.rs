@@ -1,12 +1,14 @@
 //! `aeroform unlock`: removes the state's lock of a holder that is gone.
 
+use std::time::Duration;
+
 use super::Context;
 use super::formats::{self, CommandOutput};
 use super::session::{self, Session};
 use crate::core::view::phrases::human_limit;
 use crate::store::{Holder, Unlock, Unlocked};
 use crate::ui::codes::LOCKED;
-use crate::ui::{Exit, Failure, Signals};
+use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// Watches the lock and removes it if its holder does not renew it; with `force` in any case. The lock of a file
 /// ends with its process, so that there is nothing to watch.
@@ -16,13 +18,7 @@ pub(super) async fn run(context: &Context<'_>, force: bool) -> Result<Exit, Fail
     session.say_other_state(context);
     let ui = context.ui;
     let location = session.store.location();
-    let mut watching = |holder: Option<&Holder>, limit| {
-        ui.talk(&format!(
-            "watching the lock of `{location}` for up to {}, held by {}; a holder that is alive renews it",
-            human_limit(limit),
-            name(holder)
-        ));
-    };
+    let mut watching = |holder: Option<&Holder>, limit| report_watch(ui, &location, holder, limit);
     let how = if force {
         ui.mark_changing();
         Unlock::Force
@@ -61,6 +57,15 @@ pub(super) async fn run(context: &Context<'_>, force: bool) -> Result<Exit, Fail
     })
 }
 
-fn name(holder: Option<&Holder>) -> String {
+/// Says which lock is watched, and for how long.
+pub(super) fn report_watch(ui: &Ui, location: &str, holder: Option<&Holder>, limit: Duration) {
+    ui.talk(&format!(
+        "watching the lock of `{location}` for up to {}, held by {}; a holder that is alive renews it",
+        human_limit(limit),
+        name(holder)
+    ));
+}
+
+pub(super) fn name(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "an unknown process".to_owned(), session::holder_name)
 }

@@ -75,6 +75,15 @@ pub trait StateStore: Send + Sync {
     /// The current holder of the lock.
     async fn holder(&self) -> Result<LockStatus, StoreError>;
 
+    /// Whether the holder of the lock is alive. Calls `watching` with the holder and how long it is watched at most.
+    /// The default is for a lock that ends with its process.
+    async fn liveness(&self, _watching: &mut LockWatch<'_>) -> Result<LockLife, StoreError> {
+        Ok(match self.holder().await? {
+            LockStatus::Free => LockLife::Free,
+            LockStatus::Held(holder) => LockLife::Live(holder),
+        })
+    }
+
     /// Removes the lock of a holder that is gone; with [`Unlock::Force`] also that of one that is not, where the
     /// store can. Calls `watching` with the holder and how long it is watched at most. The default is for a lock
     /// that ends with its process, so that there is never one to remove.
@@ -91,6 +100,17 @@ pub trait StateStore: Send + Sync {
             },
         })
     }
+}
+
+/// Whether the holder of a lock is alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockLife {
+    /// Nobody holds it.
+    Free,
+    /// Its holder is alive.
+    Live(Option<Holder>),
+    /// Its holder does not renew it.
+    Stale(Option<Holder>),
 }
 
 /// Which lock [`StateStore::unlock`] removes.

@@ -1,7 +1,7 @@
 //! The user's clone beside a state in git: no command changes a byte of it or runs what the repository
 //! contains, and a clone of another user is refused with the command that makes git trust it.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::clone_snapshot::CloneSnapshot;
 use crate::git_state::Clone;
@@ -77,4 +77,50 @@ fn a_clone_of_another_user_is_refused_with_the_command_that_trusts_it() {
     let before = CloneSnapshot::of(&trusted);
     sandbox.apply();
     before.assert_unchanged("apply");
+}
+
+/// A lock on the remote, as a run leaves it that dies.
+fn leave_lock(clone: &Clone, nonce: u32) {
+    let holder = "{\"who\":\"bo\",\"host\":\"runner\",\"pid\":7,\"command\":\"apply\",\"since\":\"then\",\"run\":null}";
+    let tree = clone.git(&["hash-object", "-w", "-t", "tree", "/dev/null"]);
+    let message = format!("{holder}\n\n{nonce}");
+    let record = clone.git(&["commit-tree", &tree, "-m", &message]);
+    let spec = format!("+{record}:refs/aeroform/lock/shop");
+    clone.git(&["push", "--quiet", "origin", &spec]);
+}
+
+/// Holds rule 26.
+#[test]
+fn drift_is_compared_beside_the_lock_of_a_dead_run_and_not_beside_one_that_is_renewed() {
+    let clone = Clone::new("git+origin");
+    let sandbox = &clone.sandbox;
+    sandbox.apply();
+    leave_lock(&clone, 0);
+    let drift = |takeover: &str| {
+        let mut command = sandbox.command(&["drift", "--detailed-exitcode"]);
+        command
+            .env("AEROFORM_TEST_TAKEOVER", takeover)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let shown = sandbox.show(&drift("500").wait_with_output().unwrap());
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("held by bo on runner"), "{shown}");
+    assert!(
+        shown.contains("does not renew it; `aeroform unlock`"),
+        "{shown}"
+    );
+    // Nothing was written, so the lock is still there.
+    let lock = clone.git(&["ls-remote", "origin", "refs/aeroform/lock/shop"]);
+    assert!(!lock.is_empty());
+    let mut running = drift("60000");
+    let mut nonce = 0;
+    while running.try_wait().unwrap().is_none() {
+        nonce += 1;
+        leave_lock(&clone, nonce);
+    }
+    let shown = sandbox.show(&running.wait_with_output().unwrap());
+    assert!(shown.starts_with("exit 5\n"), "{shown}");
+    assert!(shown.contains("bo on runner"), "{shown}");
 }

@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
 use super::super::{
-    Holder, LockStatus, LockWait, LockWatch, StateLock, StoreError, Unlock, Unlocked,
+    Holder, LockLife, LockStatus, LockWait, LockWatch, StateLock, StoreError, Unlock, Unlocked,
 };
 use crate::git::{CommitMessage, GitError, ObjectId, OwnRepository, PushOutcome, PushRefusal};
 
@@ -145,14 +145,10 @@ impl RemoteLock {
         let holder = self.holder_at(&name, &id).await;
         if how == Unlock::IfStale {
             watching(holder.as_ref(), self.takeover);
-            let began = Instant::now();
-            while began.elapsed() < self.takeover {
-                sleep(jittered(POLL_INTERVAL.min(self.takeover / 8))).await;
-                match self.held_ref().await? {
-                    None => return Ok(Unlocked::Free),
-                    Some((_, there)) if there == id => {}
-                    Some(renewed) => return Ok(self.live(&renewed).await),
-                }
+            match self.watch(&id).await? {
+                WatchedRecord::Removed => return Ok(Unlocked::Free),
+                WatchedRecord::Renewed(renewed) => return Ok(self.live(&renewed).await),
+                WatchedRecord::Unchanged => {}
             }
         }
         for _ in 0..FORCED_TRIES {
@@ -175,6 +171,37 @@ impl RemoteLock {
             }
         }
         Ok(self.live(&(name, id)).await)
+    }
+
+    /// Whether the holder is alive: it renews or releases the lock within one lifetime.
+    pub(super) async fn liveness(
+        &self,
+        watching: &mut LockWatch<'_>,
+    ) -> Result<LockLife, GitError> {
+        let Some((name, id)) = self.held_ref().await? else {
+            return Ok(LockLife::Free);
+        };
+        let holder = self.holder_at(&name, &id).await;
+        watching(holder.as_ref(), self.takeover);
+        Ok(match self.watch(&id).await? {
+            WatchedRecord::Removed => LockLife::Free,
+            WatchedRecord::Renewed((name, id)) => LockLife::Live(self.holder_at(&name, &id).await),
+            WatchedRecord::Unchanged => LockLife::Stale(holder),
+        })
+    }
+
+    /// Watches a record for one lifetime at most.
+    async fn watch(&self, id: &ObjectId) -> Result<WatchedRecord, GitError> {
+        let began = Instant::now();
+        while began.elapsed() < self.takeover {
+            sleep(jittered(POLL_INTERVAL.min(self.takeover / 8))).await;
+            match self.held_ref().await? {
+                None => return Ok(WatchedRecord::Removed),
+                Some((_, there)) if there == *id => {}
+                Some(renewed) => return Ok(WatchedRecord::Renewed(renewed)),
+            }
+        }
+        Ok(WatchedRecord::Unchanged)
     }
 
     async fn live(&self, (name, id): &(String, ObjectId)) -> Unlocked {
@@ -252,6 +279,13 @@ impl RemoteLock {
         let message = self.repository.message(id).await.ok()?;
         serde_json::from_str(message.lines().next()?).ok()
     }
+}
+
+/// What became of a record while it was watched.
+enum WatchedRecord {
+    Removed,
+    Renewed((String, ObjectId)),
+    Unchanged,
 }
 
 enum Acquired {

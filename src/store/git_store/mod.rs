@@ -19,8 +19,8 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Holder, LockStatus, LockWait, LockWatch, MAX_STATE_BYTES, StateLock, StateStore, StoreError,
-    StoredText, Unlock, Unlocked, Version, WriteNote,
+    Holder, LockLife, LockStatus, LockWait, LockWatch, MAX_STATE_BYTES, StateLock, StateStore,
+    StoreError, StoredText, Unlock, Unlocked, Version, WriteNote,
 };
 use crate::core::fleet::AppName;
 use crate::env::Env;
@@ -413,6 +413,12 @@ impl StateStore for GitStore {
         let what = "check the lock of";
         let status = self.remote_lock(what).await?.status().await;
         status.map_err(|error| self.error(what, &error))
+    }
+
+    async fn liveness(&self, watching: &mut LockWatch<'_>) -> Result<LockLife, StoreError> {
+        let what = "check the lock of";
+        let life = self.remote_lock(what).await?.liveness(watching).await;
+        life.map_err(|error| self.error(what, &error))
     }
 
     async fn unlock(
