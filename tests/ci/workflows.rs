@@ -1,7 +1,7 @@
 //! The workflows of `examples/ci/`: valid for their forges, and without findings of the linters.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::ci_scripts::scripts;
@@ -34,7 +34,7 @@ fn pipelines() -> Vec<String> {
 fn shell_scripts() -> Vec<String> {
     let listed = fs::read_dir(top().join("examples/ci")).unwrap();
     let names = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let scripts = names.filter(|name| name.ends_with(".sh"));
+    let scripts = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "sh"));
     let scripts: Vec<_> = scripts.map(|name| format!("examples/ci/{name}")).collect();
     assert!(scripts.len() >= 3, "{scripts:?}");
     scripts

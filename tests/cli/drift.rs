@@ -242,11 +242,7 @@ fn what_a_run_did_that_the_state_does_not_list_is_named_as_its_and_is_no_drift()
 #[test]
 fn a_gone_machine_is_drift_and_may_have_been_destroyed_by_the_run() {
     let (sandbox, platform) = behind();
-    let known: Value = serde_json::from_str(&sandbox.read("state/shop.json")).unwrap();
-    let mut records = known.as_array().unwrap().iter();
-    let id = records
-        .find_map(|record| record["machine"]["id"].as_str())
-        .unwrap();
+    let id = known_machine(&sandbox);
     let path = format!("/v1/apps/shop/machines/{id}?force=true");
     assert_eq!(platform.ask("DELETE", &path, &Value::Null).0, 200);
     let shown = fly::run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
@@ -259,12 +255,15 @@ fn a_gone_machine_is_drift_and_may_have_been_destroyed_by_the_run() {
 #[test]
 fn a_later_release_and_a_copied_machine_are_not_the_runs() {
     let (sandbox, platform) = behind();
-    let machines = platform.machines();
-    fly::update(&platform, machines[0]["id"].as_str().unwrap(), |config| {
+    let deployed = known_machine(&sandbox);
+    fly::update(&platform, &deployed, |config| {
         config["image"] = json!(fly::V1.replace(":v1@sha256:1", ":v3@sha256:3"));
         config["metadata"]["fly_release_version"] = json!("99");
     });
-    let body = json!({"region": "ams", "name": "app-copy", "config": machines[1]["config"]});
+    let machines = platform.machines();
+    let others = machines.iter().find(|one| one["id"] != deployed.as_str());
+    let config = &others.unwrap()["config"];
+    let body = json!({"region": "ams", "name": "app-copy", "config": config});
     let (status, copy) = platform.ask("POST", "/v1/apps/shop/machines", &body);
     assert_eq!(status, 200, "{copy}");
     let shown = fly::run(
@@ -274,22 +273,29 @@ fn a_later_release_and_a_copied_machine_are_not_the_runs() {
     );
     assert!(shown.starts_with("exit 2\n"), "{shown}");
     let document = document(&shown);
-    let mut outside: Vec<_> = document["drift"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|drift| &drift["kind"])
-        .collect();
-    outside.sort_by_key(|kind| kind.to_string());
-    let deployed_was_known = sandbox
-        .read("state/shop.json")
-        .contains(machines[0]["id"].as_str().unwrap());
-    let expected = if deployed_was_known {
-        vec!["added", "changed"]
-    } else {
-        vec!["added"]
+    let kinds = |drift: &Value| -> Vec<String> {
+        let drift = drift.as_array().unwrap().iter();
+        drift
+            .map(|one| format!("{} {}", one["kind"], one["machine"]["id"]).replace('"', ""))
+            .collect()
     };
-    assert_eq!(outside, expected, "{document}");
+    assert_eq!(
+        kinds(&document["drift"]),
+        [
+            format!("changed {deployed}"),
+            format!("added {}", copy["id"].as_str().unwrap())
+        ],
+        "{document}"
+    );
+    assert_eq!(kinds(&document["unlisted_runs"][0]["drift"]).len(), 2);
+}
+
+/// The first Machine that the state lists.
+fn known_machine(sandbox: &Sandbox) -> String {
+    let known: Value = serde_json::from_str(&sandbox.read("state/shop.json")).unwrap();
+    let mut records = known.as_array().unwrap().iter();
+    let id = records.find_map(|record| record["machine"]["id"].as_str());
+    id.unwrap().to_owned()
 }
 
 fn run_of(shown: &str) -> String {

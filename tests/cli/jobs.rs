@@ -47,7 +47,7 @@ fn commit(pipeline: &Pipeline, from: u32, to: u32) -> String {
 }
 
 /// A checkout of the branch main, as `actions/checkout` with `ref: main` leaves it.
-fn on_branch<'p>(pipeline: &'p Pipeline) -> JobRunner<'p> {
+fn on_branch(pipeline: &Pipeline) -> JobRunner<'_> {
     let tip = git(&pipeline.folder("origin.git"), &["rev-parse", "main"]);
     let job = pipeline.job(&tip, Some("1"));
     let clone = &job.clone;
