@@ -12,7 +12,8 @@ use aeroform::core::state;
 use crate::clone_snapshot::CloneSnapshot;
 use crate::git_fixture::{Commit, GitKillPoint, Home, Pipeline, PipelineTemplate, Stage};
 
-/// How many cases of a first, a later and a long apply are drawn, unless `AEROFORM_GIT_KILLS` is `all`.
+/// How many cases of a first, a later and a long apply are drawn, unless `AEROFORM_GIT_KILLS` is a number for each or
+/// `all`.
 const DRAWN: [usize; 3] = [5, 6, 1];
 /// How many cases go side by side. A case mostly waits for the lock of the dead job.
 const PARALLEL_CASES: usize = 4;
@@ -39,15 +40,15 @@ pub(crate) fn an_apply_killed_at_any_git_command_holds_up_no_later_commit() {
         });
         made.map(|thread| thread.join().unwrap())
     });
-    let plays_all = std::env::var("AEROFORM_GIT_KILLS").is_ok_and(|which| which == "all");
+    let wanted = std::env::var("AEROFORM_GIT_KILLS").unwrap_or_default();
     let (mut size, mut chosen) = (0, Vec::new());
     for (stage, (kind, _, commands)) in stages.iter().enumerate() {
         let cases = cases_of(stage, *kind, commands);
         size += cases.len();
-        chosen.extend(if plays_all {
-            cases
-        } else {
-            spread(&cases, DRAWN[stage])
+        chosen.extend(match wanted.as_str() {
+            "" => spread(&cases, DRAWN[stage]),
+            "all" => cases,
+            number => spread(&cases, number.parse().unwrap()),
         });
     }
     let next = AtomicUsize::new(0);
@@ -132,6 +133,7 @@ fn cases_of(stage: usize, kind: Stage, commands: &[String]) -> Vec<Case> {
 
 /// So many of the cases, so that every kind of them is among a few.
 fn spread(cases: &[Case], drawn: usize) -> Vec<Case> {
+    let drawn = drawn.min(cases.len() / 12);
     // Kinds repeat every twelve cases; five more than that meets each of them at another command.
     let nth = |n: usize| n * cases.len() / drawn / 12 * 12 + n * 5 % 12;
     (0..drawn).map(|n| cases[nth(n)]).collect()
