@@ -18,6 +18,7 @@ use super::session::{self, Session};
 use super::state_place::{StatePlace, store_at};
 use super::views;
 use crate::core::fleet::Known;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::manifest::StateLocation;
 use crate::core::manifest::edit::Edit;
 use crate::core::plan::short_commit;
@@ -49,6 +50,8 @@ struct Moving {
     known: Known,
     /// As the new place gets it.
     text: String,
+    /// Digest of the text that was read.
+    digest: String,
 }
 
 /// Shows what is moved, asks, and moves it.
@@ -116,7 +119,15 @@ impl<'a> Migration<'a> {
             let beginning = init::head(&session.desired, &read.fly_path);
             let edit = Edit::State(new.location.clone());
             let edited = read.with_edits(&session.desired, &[edit], &beginning);
-            edited.map_err(|error| edit_error(context.ui, error))?.1
+            let by_hand = |error| {
+                edit_error(context.ui, error).hint(format!(
+                    "make this edit by hand, then run `{} state migrate --from {} --to {}`",
+                    context.global.program(),
+                    shell_word(old.name()),
+                    shell_word(new.name())
+                ))
+            };
+            edited.map_err(by_hand)?.1
         };
         Ok(Self {
             context,
@@ -386,7 +397,7 @@ impl<'a> Migration<'a> {
                 lineage: state.known.lineage.clone(),
                 serial: state.known.serial,
             };
-            let text = state::write_moved(&state.known, &state::digest(&state.text), &moved);
+            let text = state::write_moved(&state.known, &state.digest, &moved);
             let note = state_note(&state.known, &format!("moved to {}", self.new.name()));
             let written = old.write(&text, version, &note).await;
             written.map_err(|error| {
@@ -466,12 +477,17 @@ impl Side {
 impl Moving {
     /// The bytes stay, so that the next state names the same parent; but no secret in clear is copied.
     fn new(text: &str, known: Known) -> Self {
+        let digest = state::digest(text);
         let text = if known.configs_with_cleartext == 0 {
             text.to_owned()
         } else {
             state::write(&known)
         };
-        Self { known, text }
+        Self {
+            known,
+            text,
+            digest,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use super::ObjectId;
 use super::command::{GitError, git_args};
 use super::own_repository::{OwnRepository, REMOTE};
-use super::push::{PushOutcome, refusal};
+use super::push::{PushOutcome, PushRefusal, refusal};
 
 impl OwnRepository {
     /// Asks whether a branch takes this commit, and changes nothing: `blocked` is a ref that cannot be set, and
@@ -42,12 +42,12 @@ impl OwnRepository {
             return Ok(PushOutcome::Accepted);
         }
         let stdout = String::from_utf8_lossy(&output.stdout);
-        Ok(probe_outcome(&stdout, &output.stderr, name))
+        Ok(probe_outcome(&stdout, &output.stderr, name, blocked))
     }
 }
 
 /// Reads the output of a push that was to fail as a whole: what the server said of this ref.
-fn probe_outcome(stdout: &str, stderr: &str, name: &str) -> PushOutcome {
+fn probe_outcome(stdout: &str, stderr: &str, name: &str, blocked: &str) -> PushOutcome {
     let of_ref = stdout.lines().find(|line| {
         let mut parts = line.split('\t');
         let is_refused = parts.next() == Some("!");
@@ -62,12 +62,19 @@ fn probe_outcome(stdout: &str, stderr: &str, name: &str) -> PushOutcome {
     if failed_as_one.iter().any(|text| line.contains(text)) {
         return PushOutcome::Accepted;
     }
-    refusal(line, stderr)
+    // A rule for names of branches is about the second ref, and no write pushes that one.
+    if stderr.contains(blocked.trim_start_matches("refs/heads/")) {
+        return PushOutcome::Accepted;
+    }
+    match refusal(line, stderr) {
+        // Not a rule that we know.
+        PushOutcome::Refused(PushRefusal::Other, _) => PushOutcome::Accepted,
+        outcome => outcome,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::PushRefusal;
     use super::*;
 
     #[test]
@@ -78,7 +85,7 @@ mod tests {
                 "To srv\n!\tabc:refs/heads/main\t[remote rejected] ({why})\n!\tabc:refs/x/probe\t[remote rejected] \
                  (atomic push failure)\nDone\n"
             );
-            probe_outcome(&text, stderr, name)
+            probe_outcome(&text, stderr, name, "refs/x/probe")
         };
         assert_eq!(of("atomic transaction failed", ""), PushOutcome::Accepted);
         assert_eq!(of("atomic push failure", ""), PushOutcome::Accepted);
@@ -94,6 +101,12 @@ mod tests {
             "{hook:?}"
         );
         let without = "fatal: the receiving end does not support --atomic push";
-        assert_eq!(probe_outcome("", without, name), PushOutcome::Accepted);
+        let none = probe_outcome("", without, name, "refs/x/probe");
+        assert_eq!(none, PushOutcome::Accepted);
+        // What is said of the second ref, or is no rule, keeps no state from being written.
+        let of_name = "remote: GitLab: Branch name refs/x/probe does not follow the pattern";
+        let of_second = of("pre-receive hook declined", of_name);
+        assert_eq!(of_second, PushOutcome::Accepted);
+        assert_eq!(of("internal error", ""), PushOutcome::Accepted);
     }
 }

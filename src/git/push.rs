@@ -39,8 +39,11 @@ impl PushRefusal {
 
 /// Reads the output of `git push --porcelain` that did not succeed.
 pub(super) fn refusal(stdout: &str, stderr: &str) -> PushOutcome {
-    let rejected = stdout.lines().filter(|line| line.starts_with('!'));
-    let rejected: String = rejected.collect::<Vec<_>>().join("; ");
+    let lines: Vec<&str> = stdout
+        .lines()
+        .filter(|line| line.starts_with('!'))
+        .collect();
+    let rejected = lines.join("; ");
     let moved = [
         "(fetch first)",
         "(non-fast-forward)",
@@ -127,7 +130,11 @@ pub(super) fn refusal(stdout: &str, stderr: &str) -> PushOutcome {
         .into_iter()
         .find(|(_, texts)| texts.iter().any(|text| all.contains(text)))
         .map_or(PushRefusal::Other, |(kind, _)| kind);
-    let said = super::command::last_words(&all);
+    // The last column of a line is the reason; those before it are ids and refs.
+    let reasons = lines.iter().filter_map(|line| line.rsplit('\t').next());
+    let says_more = |line: &&str| !line.starts_with("error: failed to push some refs");
+    let said: Vec<&str> = reasons.chain(stderr.lines().filter(says_more)).collect();
+    let said = super::command::last_words(&said.join("\n"));
     PushOutcome::Refused(kind, said)
 }
 
@@ -184,10 +191,17 @@ mod tests {
         );
         let locked = "cannot lock ref 'refs/heads/a': is at 1 but expected 2";
         assert_eq!(refusal(&line(locked), ""), PushOutcome::Moved);
-        assert!(matches!(
-            refusal(&line("pre-receive hook declined"), "remote: no"),
-            PushOutcome::Refused(PushRefusal::Hook, _)
-        ));
+        let declined = refusal(
+            &line("pre-receive hook declined"),
+            "remote: no\nerror: failed to push some refs to 'srv'\n",
+        );
+        assert_eq!(
+            declined,
+            PushOutcome::Refused(
+                PushRefusal::Hook,
+                "[remote rejected] (pre-receive hook declined); remote: no".to_owned()
+            )
+        );
         assert!(matches!(
             refusal(&line("shallow update not allowed"), ""),
             PushOutcome::Refused(PushRefusal::Shallow, _)

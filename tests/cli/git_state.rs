@@ -185,6 +185,47 @@ fn a_remote_that_is_not_there_or_refuses_says_what_to_do_before_anything_is_chan
     );
 }
 
+/// Holds rule 36.
+#[test]
+fn a_state_that_could_not_be_pushed_is_published_from_its_copy() {
+    let clone = Clone::new("git+origin");
+    let sandbox = &clone.sandbox;
+    sandbox.apply();
+    // The server takes the probe and the lock, and refuses the write.
+    let hook = clone.bare().join("hooks/pre-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let text = "#!/bin/sh\nall=$(cat)\n[ $(echo \"$all\" | wc -l) = 1 ] || exit 0\n\
+                case $all in *refs/heads/aeroform-state) echo 'no room on Fridays' >&2; exit 1;; esac\n";
+    std::fs::write(&hook, text).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let settings = sandbox.read("aeroform.toml");
+    sandbox.write(
+        "aeroform.toml",
+        &settings.replacen("count = 1", "count = 2", 1),
+    );
+    let shown = sandbox.run(&["apply", "-y"]);
+    assert!(
+        shown.starts_with("exit 3\n")
+            && shown.contains("no room on Fridays")
+            && shown.contains("/shop.unpublished.json`")
+            && !shown.contains("\\t"),
+        "{shown}"
+    );
+    std::fs::remove_file(&hook).unwrap();
+    let shown = sandbox.run(&["state", "push", "shop.unpublished.json"]);
+    assert!(
+        shown.starts_with("exit 0\n") && shown.contains("`git+origin` is now at serial 2"),
+        "{shown}"
+    );
+    let plan = sandbox.run(&["plan"]);
+    assert!(plan.contains("No changes."), "{plan}");
+    let again = sandbox.run(&["state", "push", "shop.unpublished.json"]);
+    assert!(
+        again.starts_with("exit 4\n") && again.contains("already contains this run"),
+        "{again}"
+    );
+}
+
 /// A clone of `bare` on Fly, in which `WHO` is this.
 pub(crate) fn fly_clone(bare: &Path, who: &str, url: &str) -> Sandbox {
     let sandbox = Sandbox::new();

@@ -525,7 +525,7 @@ fn a_move_killed_at_any_git_command_is_finished_by_the_same_command() {
         assert!(commands > 10, "{commands}");
         let step = match std::env::var("AEROFORM_GIT_KILLS") {
             Ok(which) if which == "all" => 1,
-            _ => 5,
+            _ => 11,
         };
         let cases = (1..=commands).flat_map(|at| [(at, false), (at, true)]);
         for (at, after) in cases.skip(2).step_by(step) {

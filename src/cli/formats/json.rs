@@ -16,7 +16,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
             let this_change = comparison.this_change(plan);
             ui.document(&json::plan::compared_plan(plan, &this_change, comparison));
         }
-        CommandOutput::ProposedPlan(_) => {}
+        CommandOutput::ProposedPlan(_) | CommandOutput::StateMove { .. } => {}
         CommandOutput::EmptyRun(plan) | CommandOutput::EndOfEmptyRun(plan) => empty_run(ui, plan),
         CommandOutput::Event { plan, event } => {
             if let Some(line) = apply::event_line(plan, event) {
@@ -81,7 +81,6 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::StateList(known) => ui.document(&json::state::list(known)),
         CommandOutput::StateShow(known) => ui.document(&json::state::show(known)),
         CommandOutput::StateLog(known) => ui.document(&json::state::log(known)),
-        CommandOutput::StateMove { .. } => {}
         CommandOutput::StateMoved {
             view,
             moved,

@@ -224,12 +224,12 @@ impl RemoteLock {
             }
         }
         let (kind, last) = refused.pop().expect("there are refs to try");
-        let causes = refused.into_iter().map(|(_, cause)| cause);
-        let other = causes.filter(|cause| *cause != last);
-        let causes: String = other.map(|cause| format!("{cause}; ")).collect();
-        let [first, second] = &self.refs;
+        let mut causes: Vec<String> = refused.into_iter().map(|(_, cause)| cause).collect();
+        causes.retain(|cause| *cause != last);
+        causes.push(last);
+        let ([first, second], causes) = (&self.refs, causes.join("; "));
         let cause =
-            format!("the server takes neither `{first}` nor `{second}` as a lock: {causes}{last}");
+            format!("the server takes neither `{first}` nor `{second}` as a lock: {causes}");
         Err(LockError::Refused(kind, cause))
     }
 

@@ -4,6 +4,7 @@ mod groups;
 mod machines;
 mod numbers;
 mod sizes;
+mod state;
 
 use std::collections::BTreeMap;
 
