@@ -17,6 +17,7 @@ pub(super) async fn check_can_begin(
     journal: &dyn Journal,
     (command, patience): (&'static str, Duration),
 ) -> Result<bool, Failure> {
+    warn_of_file_in_ci(context, session);
     let me = session::holder(context, command, None);
     let store = &*session.store;
     let mut silent = |_: Option<&Holder>| {};
@@ -33,4 +34,14 @@ pub(super) async fn check_can_begin(
     writable?;
     journal.can_write()?;
     Ok(waited)
+}
+
+/// The lock of a file excludes no other runner, and the next job has the file only after a push (rule 26).
+fn warn_of_file_in_ci(context: &Context<'_>, session: &Session) {
+    if session.state_file().is_some() && context.env.var("CI").is_some() {
+        context.ui.warn(
+            "the state is a file of this checkout: its lock excludes no other runner, and no other job sees the file \
+             before it is pushed; `aeroform state migrate --to git+origin` moves both to the repository",
+        );
+    }
 }

@@ -118,6 +118,24 @@ fn a_state_on_its_own_branch_is_written_by_each_apply_and_nothing_else_is_touche
     assert_eq!(commits, "3");
 }
 
+/// Holds rule 26.
+#[test]
+fn in_a_pipeline_a_plain_state_file_is_a_warning_and_one_in_git_is_none() {
+    let warning = "its lock excludes no other runner";
+    let shown = |sandbox: &Sandbox, ci: Option<&str>| {
+        let mut command = sandbox.command(&["apply", "-y"]);
+        command.envs(ci.map(|value| ("CI", value)));
+        sandbox.show(&command.stdin(Stdio::null()).output().unwrap())
+    };
+    let file = Sandbox::with_app();
+    let in_ci = shown(&file, Some("true"));
+    assert!(in_ci.starts_with("exit 0\n"), "{in_ci}");
+    assert_eq!(in_ci.matches(warning).count(), 1, "{in_ci}");
+    assert!(!shown(&file, None).contains(warning));
+    let in_git = Clone::new("git+origin");
+    assert!(!shown(&in_git.sandbox, Some("true")).contains(warning));
+}
+
 #[test]
 fn an_offline_plan_needs_the_state_as_a_file() {
     let clone = Clone::new("git+origin");
