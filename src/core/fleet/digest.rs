@@ -36,7 +36,7 @@ impl StoredConfig {
     }
 
     /// Wraps a tree that is already in the stored form.
-    pub(in crate::core) fn from_tree(tree: Value) -> Self {
+    pub(crate) fn from_tree(tree: Value) -> Self {
         Self(tree)
     }
 
