@@ -7,12 +7,16 @@ use crate::core::plan::{SavedPlan, short_commit};
 use crate::run::Preview;
 use crate::ui::Failure;
 
-/// The run that came between: who, and of which commit. `None` if the change was not made by a run.
+/// The run that came between: who, of which commit, and the page of its job. `None` if the change was not made by a run.
 pub(super) fn run_in_between(shown: &Preview, fresh: &Preview) -> Option<String> {
-    let describe = |run: &str, by: Option<&str>, commit: Option<&str>| {
+    let describe = |run: &str, by: Option<&str>, commit: Option<&str>, url: Option<&str>| {
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        let commit = commit.map(|commit| format!(" (commit {})", short_commit(commit)));
-        format!("run {run}{by}{}", commit.unwrap_or_default())
+        let commit = commit.map(|commit| format!("commit {}", short_commit(commit)));
+        let more: Vec<String> = commit.into_iter().chain(url.map(str::to_owned)).collect();
+        match more.as_slice() {
+            [] => format!("run {run}{by}"),
+            more => format!("run {run}{by} ({})", more.join(", ")),
+        }
     };
     let listed = &shown.stored_state.known.runs;
     let recorded = fresh.stored_state.known.runs.iter().rev();
@@ -23,6 +27,7 @@ pub(super) fn run_in_between(shown: &Preview, fresh: &Preview) -> Option<String>
             record.run.as_str(),
             Some(&record.by),
             record.commit.as_deref(),
+            record.url.as_deref(),
         ));
     }
     let before = &shown.plan.adopted_runs;
@@ -32,6 +37,7 @@ pub(super) fn run_in_between(shown: &Preview, fresh: &Preview) -> Option<String>
         adopted.run.as_str(),
         adopted.by.as_deref(),
         adopted.commit.as_deref(),
+        None,
     ))
 }
 

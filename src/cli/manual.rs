@@ -243,6 +243,7 @@ async fn run_facts(
         command: command.to_owned(),
         outcome: "complete".to_owned(),
         commit: session.history().applied().await,
+        url: context.env.job_url(),
         parent: there.digest.clone(),
         plan: None,
         release: None,

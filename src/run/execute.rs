@@ -173,6 +173,7 @@ impl RunContext<'_> {
             command: request.command.to_owned(),
             outcome: outcome.record().to_owned(),
             commit,
+            url: self.env.job_url(),
             parent: preview.stored_state.digest.clone(),
             plan: preview.reviewed_plan.as_ref().map(SavedPlan::digest),
             release: report.ended_release(&preview.plan),

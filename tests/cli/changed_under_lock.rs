@@ -12,6 +12,9 @@ use crate::fly::{EmulatorProcess, FLY};
 use crate::git_state::{apply, fly_clone};
 use crate::sandbox::Sandbox;
 
+/// The page of the job that bo's apply runs in.
+const JOB: &str = "https://ci.example/jobs/7";
+
 /// Two clones of one repository over one platform.
 struct TwoRuns {
     shared: tempfile::TempDir,
@@ -62,7 +65,8 @@ impl TwoRuns {
             );
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        let bo = apply(&self.bo, &self.platform, "bo").output().unwrap();
+        let mut bo = apply(&self.bo, &self.platform, "bo");
+        let bo = bo.env("CI_JOB_URL", JOB).output().unwrap();
         std::fs::write(folder.join("held-up.go"), "").unwrap();
         let ana = running.wait_with_output().unwrap();
         (self.ana.show(&ana), self.bo.show(&bo))
@@ -123,7 +127,10 @@ fn with_y_a_plan_that_exceeds_the_shown_one_is_refused_with_the_run_as_the_one_c
             .filter(|line| line.contains("caused by:"))
             .collect();
         assert!(causes[0].contains(" by bo (commit "), "{ana}");
-        assert!(causes[0].ends_with("came in between"), "{ana}");
+        assert!(
+            causes[0].ends_with(&format!(", {JOB}) came in between")),
+            "{ana}"
+        );
         assert_eq!(causes.len() > 1, is_verbose, "{ana}");
         assert_eq!(runs.fleet(), ["bo", "bo"], "{ana}\n{bo}");
     }

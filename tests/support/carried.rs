@@ -121,6 +121,7 @@ pub(crate) fn run_facts(run: &RunRow) -> RunInfo {
         command: run.command.clone(),
         outcome: "complete".to_owned(),
         commit: None,
+        url: None,
         parent: None,
         plan: None,
         release: None,

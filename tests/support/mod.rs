@@ -293,6 +293,7 @@ impl PlanFixture {
             command: "apply".to_owned(),
             outcome: "complete".to_owned(),
             commit: self.commit.clone(),
+            url: None,
             parent: None,
             plan: None,
             release: self.release,

@@ -389,6 +389,7 @@ pub(crate) fn last_run() -> RunRecord {
         command: "apply".to_owned(),
         outcome: "complete".to_owned(),
         commit: None,
+        url: None,
         desired: None,
         plan: None,
     }

@@ -108,6 +108,7 @@ fn known() -> Known {
     };
     let run = RunRecord {
         commit: Some("0123abc".to_owned()),
+        url: Some("https://ci.example/jobs/7".to_owned()),
         plan: Some("0123abcd".repeat(4)),
         desired: Some("6d8e8c2a".repeat(4)),
         ..last_run()

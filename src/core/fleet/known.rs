@@ -117,6 +117,9 @@ pub struct RunRecord {
     /// The applied commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The page of the pipeline's job that it ran in. None in states before format 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The digest of the desired state that it applied, as in the stamps of its Machines; [`Self::NOTHING`] for a
     /// destroy of the app. None for a run that applied no manifests or changed no Machine to what an earlier run
     /// wanted, and in states before format 3.

@@ -32,6 +32,8 @@ pub struct RunInfo {
     pub outcome: String,
     /// The commit that was applied.
     pub commit: Option<String>,
+    /// The page of the pipeline's job.
+    pub url: Option<String>,
     /// Digest of the state file that was read.
     pub parent: Option<String>,
     /// Digest of the saved plan, if one was applied.
@@ -87,6 +89,7 @@ pub fn next_state(
                 command: "apply".to_owned(),
                 outcome: RunRecord::TAKEN_OVER.to_owned(),
                 commit: adopted.commit.clone(),
+                url: None,
                 desired: adopted.desired.clone(),
                 plan: None,
             }),
@@ -156,6 +159,7 @@ pub(super) fn list_run(
         command: facts.command.clone(),
         outcome: facts.outcome.clone(),
         commit: facts.commit.clone(),
+        url: facts.url.clone(),
         desired,
         plan: facts.plan.clone(),
     });

@@ -115,6 +115,7 @@ fn full() -> Known {
             command: "apply".to_owned(),
             outcome: "complete".to_owned(),
             commit: Some("0a1b2c3".to_owned()),
+            url: Some("https://ci.example/jobs/7".to_owned()),
             desired: Some("6d8e8c2a90f14b7733a1c5d4e2f60718".to_owned()),
             plan: None,
         }],
@@ -175,6 +176,7 @@ fn the_golden_file_of_format_2_always_reads() {
 /// The state of formats that did not record how a release ended: it counts as complete.
 fn without_ends_of_releases() -> Known {
     let mut known = full();
+    known.runs[0].url = None;
     let release = &mut known.releases[0];
     (release.run, release.outcome, release.image) = (None, None, None);
     assert!(release.is_complete());

@@ -138,9 +138,9 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
         any::<String>(),
     );
     let text = || option::of(any::<String>());
-    let options = (text(), text(), text());
+    let options = (text(), text(), text(), text());
     (some_run(), any::<u64>(), texts, options).prop_map(
-        |(run, serial, (at, by, command, outcome), (commit, desired, plan))| RunRecord {
+        |(run, serial, (at, by, command, outcome), (commit, url, desired, plan))| RunRecord {
             run,
             serial,
             at,
@@ -148,6 +148,7 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
             command,
             outcome,
             commit,
+            url,
             desired,
             plan,
         },
