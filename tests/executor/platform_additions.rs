@@ -55,7 +55,8 @@ fn changes(plan: &aeroform::core::plan::Plan) -> Vec<FieldChange> {
 /// The state as the next run reads it.
 fn read_again(stage: &mut ExecutorFixture) {
     let text = state::write(&stage.known);
-    assert!(text.contains("\"format\": 3"), "{text}");
+    let format = format!("\"format\": {}", state::FORMAT);
+    assert!(text.contains(&format), "{text}");
     stage.known = state::read(&text, &stage.known.app).unwrap();
 }
 

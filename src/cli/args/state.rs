@@ -98,7 +98,7 @@ pub struct MigrateArgs {
     /// The new place: a path, or git+REMOTE
     #[arg(long, value_name = "URL")]
     pub to: String,
-    /// The old place, if it is not that of [state] in aeroform.toml
+    /// The old place, if it is not that of `[state]` in aeroform.toml
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
     /// Skip interactive approval
