@@ -57,7 +57,7 @@ fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time(
     let run = stage.known.runs[0].clone();
     assert_eq!(
         saved.already_applied(&stage.known),
-        Some(AlreadyApplied::ByRun(run))
+        Some(AlreadyApplied::ByRun(Box::new(run)))
     );
     stage.known.runs[0].plan = None;
     let list = |stage: &mut PlanFixture, first: u64| {

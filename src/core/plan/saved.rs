@@ -110,7 +110,7 @@ pub struct SavedChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlreadyApplied {
     /// This run applied it.
-    ByRun(RunRecord),
+    ByRun(Box<RunRecord>),
     /// It is older than all runs in the state.
     Unknown,
 }
@@ -236,7 +236,7 @@ impl SavedPlan {
         let digest = self.digest();
         let by = |run: &&RunRecord| run.plan.as_ref() == Some(&digest);
         if let Some(run) = known.runs.iter().find(by) {
-            return Some(AlreadyApplied::ByRun(run.clone()));
+            return Some(AlreadyApplied::ByRun(Box::new(run.clone())));
         }
         let oldest = known.runs.iter().map(|run| run.serial).min()?;
         let forgets = known.runs.len() >= RUNS_KEPT && oldest > self.serial.saturating_add(1);
