@@ -69,6 +69,7 @@ fn build_server(context: &Context<'_>, args: &EmulatorArgs) -> Result<Server, Fa
     world.fills_in = args.fill == Fill::On;
     world.timings.latency = args.latency;
     world.timings.lingers = RESTART_DELAY;
+    world.timings.once = args.once;
     world.limit_rates(args.rate_limits == RateLimits::Real);
     if let Some(path) = &args.faults {
         load_faults(&mut world, path)?;

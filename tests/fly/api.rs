@@ -347,3 +347,62 @@ async fn a_host_without_room_answers_as_the_platform_does() {
     let kind = json!("insufficient_capacity");
     assert_eq!((status, &said["status"]), (412, &kind));
 }
+
+/// A Machine as a release command has it: created without being started, then started.
+async fn runs_once(server: &aeroform::emulator::http::Server, config: Value) -> String {
+    let (path, _) = create(server, json!({"config": config, "skip_launch": true})).await;
+    let stopped = format!("{path}/wait?state=stopped&timeout=30");
+    assert_eq!(ask(server, "GET", &stopped, Value::Null).await.0, 200);
+    let started = ask(server, "POST", &format!("{path}/start"), Value::Null).await;
+    assert_eq!(started.0, 200, "{}", started.1);
+    path
+}
+
+fn last_exit(machine: &Value) -> Value {
+    let events = machine["events"].as_array().unwrap();
+    let exit = events.iter().find(|event| event["type"] == "exit").unwrap();
+    exit["request"]["exit_event"]["exit_code"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_destroys_itself_ends_by_itself_and_is_forgotten_later() {
+    let once = json!({"image": "x", "auto_destroy": true, "restart": {"policy": "no"}});
+    let server = platform();
+    let path = runs_once(&server, once.clone()).await;
+    let destroyed = format!("{path}/wait?state=destroyed&timeout=30");
+    assert_eq!(ask(&server, "GET", &destroyed, Value::Null).await.0, 200);
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
+    assert_eq!(shown["state"], "destroyed");
+    assert_eq!(last_exit(&shown), 0);
+    let kinds: Vec<&Value> = shown["events"].as_array().unwrap()[..3]
+        .iter()
+        .map(|event| &event["status"])
+        .collect();
+    assert_eq!(kinds, ["destroyed", "destroying", "stopped"]);
+    let (_, list) = ask(&server, "GET", MACHINES, Value::Null).await;
+    assert_eq!(list, json!([]));
+    let all = format!("{MACHINES}?include_deleted=true");
+    let (_, list) = ask(&server, "GET", &all, Value::Null).await;
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    tokio::time::sleep(server.world().timings.remembers_destroyed).await;
+    assert_eq!(ask(&server, "GET", &path, Value::Null).await.0, 404);
+
+    // The fault gives the code, and another policy or no `auto_destroy` ends nothing.
+    server
+        .world()
+        .inject(Fault::on("start", FaultEffect::ExitsAtOnce(7)));
+    let path = runs_once(&server, once).await;
+    let destroyed = format!("{path}/wait?state=destroyed&timeout=30");
+    assert_eq!(ask(&server, "GET", &destroyed, Value::Null).await.0, 200);
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
+    assert_eq!(last_exit(&shown), 7);
+    for stays in [
+        json!({"image": "x", "restart": {"policy": "no"}}),
+        json!({"image": "x", "auto_destroy": true, "restart": {"policy": "always"}}),
+    ] {
+        let path = runs_once(&server, stays).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
+        assert_eq!(shown["state"], "started");
+    }
+}

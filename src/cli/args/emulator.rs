@@ -27,6 +27,9 @@ pub struct EmulatorArgs {
     /// Latency of every response (50ms)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration_flag)]
     pub latency: Duration,
+    /// How long a Machine with `auto_destroy` runs before it exits by itself
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration_flag)]
+    pub once: Duration,
     /// Rate limits: Fly's (real) or none (off)
     #[arg(long, value_enum, value_name = "WHICH", default_value = "real")]
     pub rate_limits: RateLimits,

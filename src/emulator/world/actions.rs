@@ -70,14 +70,13 @@ impl World {
                 }
             }
             let times = world.times();
-            let boot = times.timings.boot;
             let record = world.record(app, id)?;
             record.checks_never_pass = script.checks_never_pass;
             let timeline = Timeline::starting(
                 times.now,
                 State::Starting,
                 Duration::ZERO,
-                boot,
+                &times.timings,
                 &script,
                 &record.config,
             );
@@ -153,11 +152,15 @@ impl World {
                 )));
             }
             let times = world.times();
-            let (stop, boot) = (times.timings.stop, times.timings.boot);
             let record = world.record(app, id)?;
-            let stopping = State::Stopping;
-            let timeline =
-                Timeline::starting(times.now, stopping, stop, boot, &script, &record.config);
+            let timeline = Timeline::starting(
+                times.now,
+                State::Stopping,
+                times.timings.stop,
+                &times.timings,
+                &script,
+                &record.config,
+            );
             record.set_timeline(&times, timeline);
             Ok(json!({"ok": true}))
         })
@@ -386,14 +389,14 @@ impl World {
         self.check_volumes_free(app, &config)?;
         let id = self.draw()[..14].to_owned();
         let instance = self.draw_instance();
-        let (prepare, boot) = (self.timings.prepare, self.timings.boot);
+        let prepare = self.timings.prepare;
         let rests = body.get("skip_launch") == Some(&Value::Bool(true));
         let timeline = if rests && script.stays_created {
             Timeline::constant(now, State::Created)
         } else if rests {
             Timeline::transition(now, State::Created, prepare, State::Stopped)
         } else {
-            Timeline::starting(now, State::Created, prepare, boot, script, &config)
+            Timeline::starting(now, State::Created, prepare, &self.timings, script, &config)
         };
         let name = given.map_or_else(|| format!("calm-river-{}", &id[..4]), str::to_owned);
         let moved = self.moved_image(&config);
@@ -528,9 +531,9 @@ impl World {
                 ));
             }
         };
-        let (replace, boot) = (timings.replace, timings.boot);
+        let replace = timings.replace;
         let timeline = if launches || script.reverts {
-            Timeline::starting(now, State::Replacing, replace, boot, script, &config)
+            Timeline::starting(now, State::Replacing, replace, timings, script, &config)
         } else {
             Timeline::transition(now, State::Replacing, replace, State::Stopped)
         };

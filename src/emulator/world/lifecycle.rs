@@ -20,6 +20,8 @@ pub struct Timings {
     pub stop: Duration,
     /// Being destroyed (`destroying`).
     pub destroy: Duration,
+    /// How long the process of a Machine runs that is destroyed when it ends (`auto_destroy`).
+    pub once: Duration,
     /// How long a stopped Machine cannot be started again.
     pub lingers: Duration,
     /// From `started` to the first check result.
@@ -41,6 +43,7 @@ impl Default for Timings {
             replace: Duration::from_secs(1),
             stop: Duration::from_millis(800),
             destroy: Duration::from_millis(700),
+            once: Duration::from_secs(1),
             lingers: Duration::ZERO,
             first_check: Duration::from_secs(1),
             check_interval: Duration::from_secs(10),
@@ -60,6 +63,7 @@ impl Timings {
             replace: Duration::ZERO,
             stop: Duration::ZERO,
             destroy: Duration::ZERO,
+            once: Duration::ZERO,
             lingers: Duration::ZERO,
             first_check: Duration::ZERO,
             check_interval: Duration::from_secs(10),
@@ -198,6 +202,17 @@ impl ExitsAfter {
 }
 
 impl ExitsAfter {
+    /// One run that is not restarted.
+    fn once(after: Duration, code: i32) -> Self {
+        Self {
+            after,
+            code,
+            signal: None,
+            oom_killed: false,
+            restarts: Some(0),
+        }
+    }
+
     fn exit(&self, restarting: bool, restarts: u32) -> Exit {
         Exit {
             code: self.code,
@@ -207,6 +222,12 @@ impl ExitsAfter {
             restarts,
         }
     }
+}
+
+/// Whether a Machine is destroyed when its process ends (docs/platform/machines-api.md 15.1, 17.1).
+fn destroys_itself(config: &Value) -> bool {
+    let policy = config.pointer("/restart/policy").and_then(Value::as_str);
+    config.get("auto_destroy") == Some(&Value::Bool(true)) && policy == Some("no")
 }
 
 impl Timeline {
@@ -220,30 +241,24 @@ impl Timeline {
         now: Duration,
         first: State,
         lasts: Duration,
-        boot: Duration,
+        timings: &Timings,
         script: &StartOverrides,
         config: &Value,
     ) -> Self {
         let starting = now + lasts;
-        let started = starting + boot + script.slower;
+        let started = starting + timings.boot + script.slower;
         let moments = vec![(now, first), (starting, State::Starting)];
         let mut timeline = Self::from_moments(moments);
         if script.fails {
             timeline.moments.push((started, State::Failed));
         } else if let Some(code) = script.exit_code {
-            timeline.moments.push((started, State::Stopped));
-            let exit_code = ExitsAfter {
-                after: Duration::ZERO,
-                code,
-                signal: None,
-                oom_killed: false,
-                restarts: Some(0),
-            };
-            timeline.exits.push((started, exit_code.exit(false, 0)));
+            let exit = ExitsAfter::once(Duration::ZERO, code).exit(false, 0);
+            timeline.end(started, exit, timings, config);
         } else {
             timeline.moments.push((started, State::Started));
-            if let Some(exits) = script.exits {
-                timeline.exit(started, exits, boot, config);
+            let by_itself = || destroys_itself(config).then(|| ExitsAfter::once(timings.once, 0));
+            if let Some(exits) = script.exits.or_else(by_itself) {
+                timeline.exit(started, exits, timings, config);
             }
         }
         timeline
@@ -254,7 +269,7 @@ impl Timeline {
         &mut self,
         started: Duration,
         exits: ExitsAfter,
-        boot: Duration,
+        timings: &Timings,
         config: &Value,
     ) {
         let (restarts, stays_up) = exits.restarts(config);
@@ -263,12 +278,23 @@ impl Timeline {
             let ended = started + exits.after;
             self.exits.push((ended, exits.exit(true, number)));
             self.moments.push((ended, State::Starting));
-            started = ended + boot;
+            started = ended + timings.boot;
             self.moments.push((started, State::Started));
         }
         if !stays_up {
             let ended = started + exits.after;
-            self.exits.push((ended, exits.exit(false, restarts)));
+            self.end(ended, exits.exit(false, restarts), timings, config);
+        }
+    }
+
+    /// Adds the last exit of a process: its Machine is stopped, or destroys itself.
+    fn end(&mut self, ended: Duration, exit: Exit, timings: &Timings, config: &Value) {
+        self.exits.push((ended, exit));
+        if destroys_itself(config) {
+            self.moments.push((ended, State::Destroying));
+            self.moments
+                .push((ended + timings.destroy, State::Destroyed));
+        } else {
             self.moments.push((ended, State::Stopped));
         }
     }

@@ -118,7 +118,7 @@ impl<'a> Operator<'a> {
         let times = self.world.times();
         if let Some(record) = self.record(id) {
             let mut timeline = Timeline::constant(times.now, State::Started);
-            timeline.exit(times.now, exits, times.timings.boot, &record.config);
+            timeline.exit(times.now, exits, &times.timings, &record.config);
             record.set_timeline(&times, timeline);
         }
     }
