@@ -384,7 +384,8 @@ async fn a_machine_that_destroys_itself_ends_by_itself_and_is_forgotten_later() 
     let all = format!("{MACHINES}?include_deleted=true");
     let (_, list) = ask(&server, "GET", &all, Value::Null).await;
     assert_eq!(list.as_array().unwrap().len(), 1);
-    tokio::time::sleep(server.world().timings.remembers_destroyed).await;
+    let forgotten = server.world().timings.remembers_destroyed;
+    tokio::time::sleep(forgotten).await;
     assert_eq!(ask(&server, "GET", &path, Value::Null).await.0, 404);
 
     // The fault gives the code, and another policy or no `auto_destroy` ends nothing.
