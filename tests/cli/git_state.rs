@@ -357,13 +357,18 @@ fn racing_jobs_lose_no_update_and_make_no_machine_twice_while_code_is_pushed() {
             n
         }
     });
+    let apply = |sandbox: &Sandbox, who: &str| {
+        let mut command = apply(sandbox, &platform, who);
+        command.env("AEROFORM_STEADY", "100ms");
+        command
+    };
     let (mut log, mut last) = (String::new(), String::new());
     for round in 0..applies.div_ceil(2) {
         let names = ["a", "b"].map(|who| format!("{who}{round}"));
         for (clone, who) in clones.iter().zip(&names) {
             commit_who(clone, who);
         }
-        let running = [0, 1].map(|n| apply(&clones[n], &platform, &names[n]).spawn().unwrap());
+        let running = [0, 1].map(|n| apply(&clones[n], &names[n]).spawn().unwrap());
         let ended = running.map(|child| child.wait_with_output().unwrap());
         for n in [0, 1] {
             let shown = clones[n].show(&ended[n]);
@@ -377,7 +382,7 @@ fn racing_jobs_lose_no_update_and_make_no_machine_twice_while_code_is_pushed() {
         }
         assert!(ended.iter().any(|output| output.status.success()), "{log}");
         if !ended[1].status.success() {
-            let again = apply(&clones[1], &platform, &names[1]).output().unwrap();
+            let again = apply(&clones[1], &names[1]).output().unwrap();
             log.push_str(&clones[1].show(&again));
             assert!(again.status.success(), "{log}");
         }
