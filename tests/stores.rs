@@ -11,6 +11,8 @@ mod clone_snapshot;
 mod copy;
 #[path = "stores/git.rs"]
 mod git;
+#[path = "support/git_command.rs"]
+mod git_command;
 #[path = "stores/git_cost.rs"]
 mod git_cost;
 #[path = "stores/git_server.rs"]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::commit_order::{Pipeline, git, write_count};
+use crate::commit_order::{Pipeline, write_count};
+use crate::git_command::git;
 
 /// How many commits the history has, and how many pairs of them are compared.
 const COMMITS: usize = 14;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::fly::{EmulatorProcess, FLY, V1, V2, on};
+use crate::git_command::git;
 use crate::sandbox::Sandbox;
 
 /// A bare repository with branch main, and the fleet that its jobs apply to.
@@ -127,22 +128,6 @@ impl JobRunner<'_> {
 pub(crate) fn write_count(folder: &Path, count: u32) {
     let text = format!("provider = \"fly\"\nimage = \"{V1}\"\n\n[groups.app]\ncount = {count}\n");
     std::fs::write(folder.join("aeroform.toml"), text).unwrap();
-}
-
-pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command
-        .args(args)
-        .current_dir(folder)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
-    for role in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{role}_NAME"), "ana");
-        command.env(format!("GIT_{role}_EMAIL"), "ana@example.com");
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "git {args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 pub(crate) fn assert_exit(shown: &str, code: i32) {

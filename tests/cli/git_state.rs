@@ -10,6 +10,7 @@ use aeroform::core::fleet::AppName;
 use aeroform::core::state;
 
 use crate::fly::{self, EmulatorProcess, FLY, V1};
+use crate::git_command::{git, git_command};
 use crate::sandbox::Sandbox;
 
 /// The sandbox's project is a clone of a bare repository beside it.
@@ -60,24 +61,6 @@ impl Clone {
         all.extend(args);
         self.git(&all)
     }
-}
-
-pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
-    let output = git_command(folder, args).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {args:?}: {stderr}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn git_command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    command.args(args).current_dir(folder);
-    command
-        .env("HOME", folder.parent().unwrap())
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), "Ana")))
-        .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_EMAIL"), "ana@localhost")));
-    command
 }
 
 /// Holds rule 36.

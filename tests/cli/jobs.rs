@@ -10,7 +10,8 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::ci_scripts::scripts;
-use crate::commit_order::{JobRunner, Pipeline, assert_exit, git};
+use crate::commit_order::{JobRunner, Pipeline, assert_exit};
+use crate::git_command::git;
 
 const GITHUB: &[&str] = &["bash", "-e", "-c"];
 const GITLAB: &[&str] = &["sh", "-e", "-c"];

@@ -34,6 +34,8 @@ mod forms;
 mod from_flyctl;
 mod from_flyctl_machines;
 mod git_clones;
+#[path = "../support/git_command.rs"]
+mod git_command;
 mod git_state;
 mod hostile;
 #[path = "../support/hostile_clone.rs"]

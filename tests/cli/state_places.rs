@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::git_state::{self, git};
+use crate::git_command::git;
+use crate::git_state;
 use crate::sandbox::Sandbox;
 
 #[test]

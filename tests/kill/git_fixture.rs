@@ -19,6 +19,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use crate::fixture::ProcessOutput;
+use crate::git_command::{git, git_command};
 
 /// How long a job watches the lock of a dead one, instead of its usual lifetime.
 const TAKEOVER: Duration = Duration::from_secs(1);
@@ -353,26 +354,6 @@ kill -9 $PPID
 "#;
     fs::write(path, script).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let output = git_command(folder, args).output().unwrap();
-    assert!(output.status.success(), "git {args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn git_command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    command
-        .args(args)
-        .current_dir(folder)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
-    for role in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{role}_NAME"), "ana");
-        command.env(format!("GIT_{role}_EMAIL"), "ana@example.com");
-    }
-    command
 }
 
 /// The real time, and what a test adds.

@@ -19,6 +19,9 @@ mod disk;
 #[cfg(target_os = "linux")]
 mod fixture;
 #[cfg(target_os = "linux")]
+#[path = "../support/git_command.rs"]
+mod git_command;
+#[cfg(target_os = "linux")]
 mod git_commands;
 #[cfg(target_os = "linux")]
 mod git_fixture;

@@ -6,21 +6,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-fn git(clone: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command
-        .args(args)
-        .current_dir(clone)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), "Ana")))
-        .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_EMAIL"), "ana@localhost")));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "git {args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::git_command::git;
 
 /// What a person has in a clone: a stash, an index with changes, a file without a commit, a tag.
 pub(crate) fn work_in(clone: &Path) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::scale::title;
 use super::table::{Cells, ColumnLayout, cuttable_column, full_column};
 use crate::core::fleet::{GroupName, ReleaseStatus};
 use crate::core::view::line::{Line, LineWriter};
@@ -14,12 +15,7 @@ const MAX_NAMED_GROUPS: usize = 3;
 /// Writes the releases, newest first.
 pub fn releases(view: &ReleasesView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
-    let mut title = Line::new(0).push(Label::Strong, view.app.as_str());
-    if !view.online {
-        title.add(Label::Dim, " · from the state only");
-    }
-    page.line(&title)?;
-    page.blank()?;
+    title(&view.app, view.online, page)?;
     if view.releases.is_empty() {
         return page.line(&Line::new(2).push(Label::Dim, "no releases"));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::platform::table;
+use crate::core::fleet::AppName;
 use crate::core::platform::sizes;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::scale::{GroupScale, ScaleCounts, ScaleView};
@@ -11,14 +12,19 @@ use crate::core::view::style::{Label, Style};
 /// Writes a line per group; desired values follow an arrow.
 pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
-    let mut title = Line::new(0).push(Label::Strong, view.app.as_str());
-    if !view.online {
+    title(&view.app, view.online, page)?;
+    let heads = ["NAME", "COUNT", "KIND", "CPUS", "MEMORY", "REGIONS"];
+    table(heads, view.groups.iter().map(row), page)
+}
+
+/// Writes the app's name, and whether the provider was not read.
+pub(super) fn title(app: &AppName, online: bool, page: &mut LineWriter<'_>) -> fmt::Result {
+    let mut title = Line::new(0).push(Label::Strong, app.as_str());
+    if !online {
         title.add(Label::Dim, " · from the state only");
     }
     page.line(&title)?;
-    page.blank()?;
-    let heads = ["NAME", "COUNT", "KIND", "CPUS", "MEMORY", "REGIONS"];
-    table(heads, view.groups.iter().map(row), page)
+    page.blank()
 }
 
 fn row(group: &GroupScale) -> [String; 6] {
