@@ -21,7 +21,7 @@ const EQUIVALENTS: [(&str, &str); 19] = [
     ("taint", "`aeroform machine replace ID`"),
     (
         "force-unlock",
-        "`aeroform unlock`, which shows the holder; the lock ends with its process",
+        "`aeroform unlock`, which removes a lock that nobody renews",
     ),
     ("output", "`aeroform status --json`"),
     ("check", "`aeroform validate`"),
