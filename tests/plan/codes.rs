@@ -3,7 +3,7 @@
 use aeroform::core::fleet::computed::{self, MachineComputedFields};
 use aeroform::core::fleet::{
     Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineConfig, MachineState,
-    Management, Release, ReleaseCommand, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
+    Management, OnceCommand, Release, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
 };
 use aeroform::core::plan::{
     Options, Outcome, Plan, PlanMode, Requested, StepResult, additions, codes,
@@ -139,11 +139,12 @@ fn rollouts() -> Vec<Plan> {
     let unsupported = Some(UnsupportedStrategy::Canary);
     let changed = changed.with(|group| group.unsupported_strategy = unsupported);
     let mut target = desired([("web", changed)]);
-    target.rollout.release_command = Some(Box::new(ReleaseCommand {
+    target.rollout.release_command = Some(Box::new(OnceCommand {
         argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
         guest: None,
         location: "fly.toml:7".to_owned(),
+        template: Box::default(),
     }));
     vec![
         stage.plan(&target),

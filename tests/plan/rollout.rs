@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
-    Desired, DesiredGroup, MachineState, MovedMachine, ReleaseCommand, ReleaseRecord,
-    ReleasedGroup, StoredConfig, Strategy, UnsupportedStrategy,
+    Desired, DesiredGroup, MachineState, MovedMachine, OnceCommand, ReleaseRecord, ReleasedGroup,
+    StoredConfig, Strategy, UnsupportedStrategy,
 };
 use aeroform::core::plan::{
     Action, ChosenStrategy, GateKind, Options, Plan, PlanMode, ReleaseCommandMode, Requested,
@@ -19,11 +19,12 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, 
 /// These groups with a release command.
 fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut target = desired(groups);
-    target.rollout.release_command = Some(Box::new(ReleaseCommand {
+    target.rollout.release_command = Some(Box::new(OnceCommand {
         argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
         guest: None,
         location: "fly.toml:7".to_owned(),
+        template: Box::default(),
     }));
     target
 }

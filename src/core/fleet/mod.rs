@@ -44,5 +44,5 @@ pub use machine::{
     Management, Observed, Stamps, UpdateBlocker, Volume,
 };
 pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
-pub use rollout::{MachineCheck, NewVolume, OnFailure, ReleaseCommand, Rollout};
+pub use rollout::{MachineCheck, NewVolume, OnFailure, OnceCommand, OnceKind, Rollout};
 pub use schema::{Effect, MachineConfig};

@@ -6,13 +6,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::schema::Guest;
+use super::{GroupName, MachineConfig};
 
 /// Commands and options for the app as one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Rollout {
     /// Runs before any Machine is changed; the deploy stops if it fails.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub release_command: Option<Box<ReleaseCommand>>,
+    pub release_command: Option<Box<OnceCommand>>,
+    /// Runs after the last update and before the first destroy; the release fails with it. Not part of the
+    /// desired digest, because it changes no Machine.
+    #[serde(skip)]
+    pub verify: Option<Box<OnceCommand>>,
+    /// The group whose Machines give the commands their size, and their region if none is set.
+    #[serde(skip)]
+    pub default_group: Option<GroupName>,
     /// The arguments of the command that runs afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed_command: Option<Vec<String>>,
@@ -46,9 +54,9 @@ impl OnFailure {
     }
 }
 
-/// `[deploy] release_command` and its settings.
+/// A command that runs once, to its end, on a Machine of its own: the release command, or `verify`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ReleaseCommand {
+pub struct OnceCommand {
     /// Its arguments.
     #[serde(rename = "words")]
     pub argv: Vec<String>,
@@ -60,6 +68,59 @@ pub struct ReleaseCommand {
     /// The source location (`fly.toml:12`), for reasons.
     #[serde(skip)]
     pub location: String,
+    /// The config of its Machine, without image and size (docs/platform/fly-toml.md 11.1).
+    #[serde(skip)]
+    pub template: Box<MachineConfig>,
+}
+
+/// Which of the commands that run once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnceKind {
+    /// `[deploy] release_command` of fly.toml.
+    ReleaseCommand,
+    /// `[deploy] verify` of aeroform.toml.
+    Verify,
+}
+
+impl OnceKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::ReleaseCommand, Self::Verify];
+
+    /// The name for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReleaseCommand => "release command",
+            Self::Verify => "verify command",
+        }
+    }
+
+    /// The process group in the metadata of its Machines (docs/platform/fly-toml.md 11.1 and 11.2).
+    pub fn group(self) -> GroupName {
+        let name = match self {
+            Self::ReleaseCommand => "fly_app_release_command",
+            Self::Verify => "fly_app_test_machine_command",
+        };
+        GroupName::new(name).expect("the name is valid")
+    }
+
+    /// The variable in its environment whose value is `1`.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::ReleaseCommand => "RELEASE_COMMAND",
+            Self::Verify => "AEROFORM_VERIFY",
+        }
+    }
+}
+
+impl Rollout {
+    /// The command of this kind, if one is written.
+    pub fn once_command(&self, kind: OnceKind) -> Option<&OnceCommand> {
+        match kind {
+            OnceKind::ReleaseCommand => self.release_command.as_deref(),
+            OnceKind::Verify => self.verify.as_deref(),
+        }
+    }
 }
 
 /// A test Machine to run for an updated one (`machine_checks`).

@@ -240,6 +240,8 @@ impl ParsedManifests<'_> {
                 .release_command
                 .as_ref()
                 .map(|at| Box::new(at.value.clone())),
+            verify: None,
+            default_group: None,
             seed_command: deploy.seed_command.clone(),
             compose: self.document.build.compose.clone(),
             on_failure: self.aeroform.on_failure.unwrap_or_default(),

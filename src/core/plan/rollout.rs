@@ -15,7 +15,7 @@ use super::requested::ReleaseCommandMode;
 use super::summary::changes;
 use super::types::{Action, Change, Note, Step};
 use crate::core::fleet::{
-    Desired, FieldChange, GroupName, Known, Lineage, MachineState, ReleaseCommand, StoredConfig,
+    Desired, FieldChange, GroupName, Known, Lineage, MachineState, OnceCommand, StoredConfig,
     UnsupportedStrategy, diff, overlay,
 };
 
@@ -123,7 +123,7 @@ impl<'a> RolloutCheck<'_, 'a> {
     }
 
     /// The release command, and why it has to run before this plan.
-    fn required_release_command(&self) -> Option<(&ReleaseCommand, String)> {
+    fn required_release_command(&self) -> Option<(&OnceCommand, String)> {
         let command = self.desired.rollout.release_command.as_ref()?;
         let mut groups: BTreeMap<ReleaseCommandReason, Vec<&GroupName>> = BTreeMap::new();
         for (name, decision) in self.decisions {

@@ -1,6 +1,6 @@
 //! `[deploy]`: update strategy and release command (docs/platform/fly-toml.md 11.1 and 12).
 
-use crate::core::fleet::{Limit, ReleaseCommand, Strategy, UnsupportedStrategy};
+use crate::core::fleet::{Limit, OnceCommand, Strategy, UnsupportedStrategy};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
@@ -24,7 +24,7 @@ pub(in crate::core::manifest) struct Deploy {
     pub(in crate::core::manifest) wait_timeout_s: u64,
     /// Span of `canary`, which does not support mounts.
     pub(super) canary: Option<Located<()>>,
-    pub(in crate::core::manifest) release_command: Option<Located<ReleaseCommand>>,
+    pub(in crate::core::manifest) release_command: Option<Located<OnceCommand>>,
     pub(in crate::core::manifest) seed_command: Option<Vec<String>>,
 }
 
@@ -99,7 +99,7 @@ fn command(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<Vec
     (!words.is_empty()).then(|| Located::new(words, text.span))
 }
 
-fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand>> {
+fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<OnceCommand>> {
     let command = command(fields, "release_command");
     let timeout = fields.duration("release_command_timeout", NumberUnit::Nanoseconds);
     let guest = fields
@@ -107,7 +107,7 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand
         .map(vm::release_command_guest);
     let Located { value: words, span } = command?;
     let location = fields.file.source.line_ref(span.start);
-    let command = ReleaseCommand {
+    let command = OnceCommand {
         argv: words,
         timeout_s: match timeout {
             None => Some(RELEASE_TIMEOUT_S),
@@ -115,6 +115,7 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand
         },
         guest,
         location,
+        template: Box::default(),
     };
     Some(Located::new(command, span))
 }
