@@ -108,9 +108,8 @@ const REPORTED_BY_PLANS: [Code; 3] = [
 ];
 
 /// Diagnostics that a plan refuses where they matter; irrelevant to other plans and read-only verbs.
-const REFUSED_BY_PLANS: [Code; 3] = [
+const REFUSED_BY_PLANS: [Code; 2] = [
     manifest::codes::COMPOSE_NOT_READ,
-    manifest::codes::RELEASE_COMMAND_WITHOUT_IMAGE,
     manifest::codes::STRATEGY_NOT_SUPPORTED,
 ];
 

@@ -14,6 +14,7 @@ mod flyctl;
 mod formats;
 mod mistakes;
 mod no_churn;
+mod once;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod reference;

@@ -339,10 +339,6 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "app = \"a\"\n[processes]\nweb = \"w\"\nworker = \"x\"\n[[restart]]\npolicy = \"always\"\n",
     ),
     (
-        "a release command without an image",
-        "app = \"a\"\n[deploy]\nrelease_command = \"bin/migrate\"\n",
-    ),
-    (
         "a release command with an open quote",
         "app = \"a\"\n[deploy]\nrelease_command = \"sh -c 'x\"\n",
     ),
@@ -489,6 +485,14 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     (
         "a local command that cannot be split",
         "[groups.web.local]\ncommand = \"it's\"\n",
+    ),
+    (
+        "a verify command with an open quote",
+        "[deploy]\nverify = \"bin/smoke 'x\"\n",
+    ),
+    (
+        "a verify command that is only a comment",
+        "[deploy]\nverify = \"# later\"\n",
     ),
     (
         "settings of the whole app where a group belongs",

@@ -144,6 +144,7 @@ fn rollouts() -> Vec<Plan> {
         timeout_s: None,
         guest: None,
         location: "fly.toml:7".to_owned(),
+        host_dedication_id: None,
         template: Box::default(),
     }));
     vec![

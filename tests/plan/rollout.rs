@@ -24,6 +24,7 @@ fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> D
         timeout_s: None,
         guest: None,
         location: "fly.toml:7".to_owned(),
+        host_dedication_id: None,
         template: Box::default(),
     }));
     target

@@ -68,6 +68,9 @@ pub struct OnceCommand {
     /// The source location (`fly.toml:12`), for reasons.
     #[serde(skip)]
     pub location: String,
+    /// The dedicated host of its Machine, whichever size it gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_dedication_id: Option<String>,
     /// The config of its Machine, without image and size (docs/platform/fly-toml.md 11.1).
     #[serde(skip)]
     pub template: Box<MachineConfig>,

@@ -181,10 +181,6 @@ codes! {
         "an entry of `[[processes]]` has no `command`: the group runs the image's command",
         "flyctl accepts such an entry and reads no other key for the command.",
         "Add `command`.";
-    RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Warning:
-        "no image is set: an apply keeps the running image and does not run the release command",
-        "fly.toml has a release command, which runs with a new image, but no image is set.",
-        "Set it with `--image`, `image` in aeroform.toml or `[build] image`, and run the command manually.";
     RESERVED_NAME "reserved_name" Warning:
         "…: names that begin with `FLY_` are reserved by Fly",
         "Fly may set this variable itself.",

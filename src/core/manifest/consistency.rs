@@ -33,22 +33,6 @@ impl ParsedManifests<'_> {
         );
     }
 
-    /// A release command needs a new image.
-    pub(super) fn check_release_command(&self) {
-        let Some(command) = &self.document.deploy.release_command else {
-            return;
-        };
-        let message = "no image is set: an apply keeps the running image and does not run the release command";
-        self.fly_file.report(
-            Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
-                .with_location(self.fly_file.location(command.span.clone(), ""))
-                .help(
-                    "set the image (`--image`, `image` in aeroform.toml or [build] image) and run the command \
-                     manually",
-                ),
-        );
-    }
-
     /// Fly only starts Machines that exist.
     pub(super) fn check_min_running(
         &self,

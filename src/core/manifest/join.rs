@@ -6,7 +6,7 @@ use super::codes;
 use crate::core::fleet::profile::{ProviderKind, ProviderProfile, profile};
 use crate::core::fleet::{
     AppName, AppNameSource, Count, Desired, DesiredGroup, GroupLocations, GroupName, MachineConfig,
-    MovedGroup, MovedMachine, Regions, Rollout,
+    MovedGroup, MovedMachine, OnceKind, Regions, Rollout,
 };
 
 use super::aeroform::AeroformDocument;
@@ -14,6 +14,7 @@ use super::aeroform::group_settings::GroupSettings;
 use super::diagnostics::Diagnostic;
 use super::fly::document::FlyDocument;
 use super::fly::group_scope::AppGroups;
+use super::fly::once::WrittenCommand;
 use super::fly::processes::Process;
 use super::fly::template::{Template, templates};
 use super::missing_command;
@@ -49,9 +50,7 @@ impl ParsedManifests<'_> {
         self.check_groups(&groups);
         self.check_moves(&groups);
         let image = self.image();
-        if image.is_none() && self.profile().runs_images {
-            self.check_release_command();
-        }
+        let rollout = self.rollout(&groups.default);
         let written: BTreeMap<_, _> = self
             .aeroform
             .groups
@@ -94,7 +93,7 @@ impl ParsedManifests<'_> {
             primary_region: self.document.primary_region.clone(),
             image,
             has_processes: !self.document.processes.is_empty(),
-            rollout: self.rollout(),
+            rollout,
             definition: self
                 .profile()
                 .deployed_by_flyctl
@@ -233,18 +232,24 @@ impl ParsedManifests<'_> {
         Some(window.value)
     }
 
-    fn rollout(&self) -> Rollout {
-        let deploy = &self.document.deploy;
+    fn rollout(&self, default_group: &GroupName) -> Rollout {
+        let (deploy, aeroform) = (&self.document.deploy, self.aeroform);
+        if let (Some(file), Some(verify)) = (self.aeroform_file, &aeroform.deploy.verify)
+            && !self.document.has_entrypoint()
+        {
+            verify.warn_shell_syntax(file);
+        }
+        let once = |kind, written: &Option<WrittenCommand>| {
+            let command = written.as_ref()?.command(kind, self.document);
+            Some(Box::new(command))
+        };
         Rollout {
-            release_command: deploy
-                .release_command
-                .as_ref()
-                .map(|at| Box::new(at.value.clone())),
-            verify: None,
-            default_group: None,
+            release_command: once(OnceKind::ReleaseCommand, &deploy.release_command),
+            verify: once(OnceKind::Verify, &aeroform.deploy.verify),
+            default_group: Some(default_group.clone()),
             seed_command: deploy.seed_command.clone(),
             compose: self.document.build.compose.clone(),
-            on_failure: self.aeroform.on_failure.unwrap_or_default(),
+            on_failure: aeroform.deploy.on_failure.unwrap_or_default(),
         }
     }
 

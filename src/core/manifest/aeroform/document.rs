@@ -4,7 +4,9 @@ use crate::core::fleet::{Limit, OnFailure, Policy};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::duration::NumberUnit;
 use super::super::fields::Fields;
+use super::super::fly::once::{self, WrittenCommand};
 use super::super::settings::{PROVIDERS, StateLocation};
 use super::super::suggest::closest;
 use super::super::tree::{Located, ManifestFile};
@@ -22,7 +24,14 @@ pub(in crate::core::manifest) struct AeroformDocument {
     pub(in crate::core::manifest) groups: Vec<GroupSettings>,
     pub(in crate::core::manifest) moves: Moves,
     pub(in crate::core::manifest) policy: Policy,
+    pub(in crate::core::manifest) deploy: DeploySettings,
+}
+
+/// `[deploy]`.
+#[derive(Debug, Default)]
+pub(in crate::core::manifest) struct DeploySettings {
     pub(in crate::core::manifest) on_failure: Option<OnFailure>,
+    pub(in crate::core::manifest) verify: Option<WrittenCommand>,
 }
 
 /// Reads every key of a parsed aeroform.toml.
@@ -44,7 +53,7 @@ pub(in crate::core::manifest) fn read(
         groups: group_settings::read(&mut fields),
         moves: moved::read(&mut fields),
         policy: policy(&mut fields),
-        on_failure: deploy(&mut fields),
+        deploy: deploy(&mut fields),
     };
     fields.report_unknown_keys();
     aeroform
@@ -102,11 +111,28 @@ fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
         .or(url.map(StateLocation::Url))
 }
 
-fn deploy(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
-    let mut fields = fields.table("deploy")?;
-    let chosen = on_failure(&mut fields);
+fn deploy(fields: &mut Fields<'_, '_>) -> DeploySettings {
+    let Some(mut fields) = fields.table("deploy") else {
+        return DeploySettings::default();
+    };
+    let settings = DeploySettings {
+        on_failure: on_failure(&mut fields),
+        verify: verify(&mut fields),
+    };
     fields.report_unknown_keys();
-    chosen
+    settings
+}
+
+/// `verify` and `verify_timeout`.
+fn verify(fields: &mut Fields<'_, '_>) -> Option<WrittenCommand> {
+    let command = once::read(fields, ("verify", "verify_timeout"), NumberUnit::Seconds)?;
+    if command.has_words() {
+        return Some(command);
+    }
+    let message = format!("`{}` is empty", fields.path("verify"));
+    let help = "write a command, or remove the line".to_owned();
+    fields.file.bad_value(command.span, message, Some(help));
+    None
 }
 
 fn on_failure(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {

@@ -286,14 +286,33 @@ const REMOVED: &[AeroformKey] = &[AeroformKey {
     example: "machine = \"148ed599c14189\"",
 }];
 
-const DEPLOY: &[AeroformKey] = &[AeroformKey {
-    name: "on_failure",
-    value_type: ValueType::Word(ON_FAILURE),
-    default: "`\"stop\"`",
-    about: "What the first failed or unconfirmed change stops: the release in all groups, or in its own group only. \
-            `--on-failure` overrides it.",
-    example: "on_failure = \"group\"",
-}];
+const DEPLOY: &[AeroformKey] = &[
+    AeroformKey {
+        name: "on_failure",
+        value_type: ValueType::Word(ON_FAILURE),
+        default: "`\"stop\"`",
+        about: "What the first failed or unconfirmed change stops: the release in all groups, or in its own group only. \
+                `--on-failure` overrides it.",
+        example: "on_failure = \"group\"",
+    },
+    AeroformKey {
+        name: "verify",
+        value_type: ValueType::Text,
+        default: "",
+        about: "The command that tests a release, once, in the applies that run the release command: after every create, \
+                update and move, and before the first destroy. It runs like the release command, with the same image, env \
+                and size, and with `AEROFORM_VERIFY=1` instead of `RELEASE_COMMAND=1`. An exit code other than 0 fails \
+                the release. `--verify=never` leaves it out.",
+        example: "verify = \"bin/smoke\"",
+    },
+    AeroformKey {
+        name: "verify_timeout",
+        value_type: ValueType::Duration,
+        default: "`5m`",
+        about: "How long `verify` may run; after that it has failed. 0 is no limit.",
+        example: "verify_timeout = \"10m\"",
+    },
+];
 
 const POLICY: &[AeroformKey] = &[AeroformKey {
     name: "max_destroy",

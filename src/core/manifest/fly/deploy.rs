@@ -1,6 +1,7 @@
 //! `[deploy]`: update strategy and release command (docs/platform/fly-toml.md 11.1 and 12).
 
-use crate::core::fleet::{Limit, OnceCommand, Strategy, UnsupportedStrategy};
+use crate::core::fleet::schema::Guest;
+use crate::core::fleet::{Limit, Strategy, UnsupportedStrategy};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
@@ -8,13 +9,12 @@ use super::super::duration::NumberUnit;
 use super::super::fields::Fields;
 use super::super::tree::Located;
 use super::super::value::Value;
+use super::once::{self, WrittenCommand};
 use super::processes::split_command;
 use super::vm;
 
 /// flyctl's `wait_timeout`.
 const WAIT_TIMEOUT_S: u64 = 300;
-/// flyctl's `release_command_timeout`.
-const RELEASE_TIMEOUT_S: u64 = 300;
 
 /// How every group is updated.
 #[derive(Debug, Clone)]
@@ -24,7 +24,9 @@ pub(in crate::core::manifest) struct Deploy {
     pub(in crate::core::manifest) wait_timeout_s: u64,
     /// Span of `canary`, which does not support mounts.
     pub(super) canary: Option<Located<()>>,
-    pub(in crate::core::manifest) release_command: Option<Located<OnceCommand>>,
+    pub(in crate::core::manifest) release_command: Option<WrittenCommand>,
+    /// `release_command_vm`, the size of every command that runs once.
+    pub(in crate::core::manifest) release_command_vm: Option<Guest>,
     pub(in crate::core::manifest) seed_command: Option<Vec<String>>,
 }
 
@@ -36,6 +38,7 @@ impl Default for Deploy {
             wait_timeout_s: WAIT_TIMEOUT_S,
             canary: None,
             release_command: None,
+            release_command_vm: None,
             seed_command: None,
         }
     }
@@ -68,7 +71,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
     }
     let wait = fields.duration("wait_timeout", NumberUnit::Nanoseconds);
     let release_command = release_command(&mut fields);
-    let seed_command = command(&mut fields, "seed_command").map(|at| at.value);
+    let release_command_vm = fields
+        .table("release_command_vm")
+        .map(vm::release_command_guest);
+    let seed_command = seed_command(&mut fields);
     let (strategy, unsupported_strategy) = strategy(&fields, name.as_ref(), limit);
     let canary = name
         .filter(|name| name.value == "canary")
@@ -80,44 +86,29 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
         // Fly counts nanoseconds; a wait of less than a second is rounded up to one.
         wait_timeout_s: wait
             .filter(|wait| wait.value > 0)
-            .map_or(WAIT_TIMEOUT_S, |wait| whole_seconds(wait.value)),
+            .map_or(WAIT_TIMEOUT_S, |wait| once::whole_seconds(wait.value)),
         canary,
         release_command,
+        release_command_vm,
         seed_command,
     }
 }
 
-fn whole_seconds(nanos: u64) -> u64 {
-    nanos.div_ceil(1_000_000_000)
+fn release_command(fields: &mut Fields<'_, '_>) -> Option<WrittenCommand> {
+    let keys = ("release_command", "release_command_timeout");
+    once::read(fields, keys, NumberUnit::Nanoseconds).filter(WrittenCommand::has_words)
 }
 
-/// The words of a command, where there are any.
-fn command(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<Vec<String>>> {
-    let text = fields.string(key)?;
-    let whose = format!("`deploy.{key}`");
-    let words = split_command(fields.file, &whose, &text.value, &text.span)?;
-    (!words.is_empty()).then(|| Located::new(words, text.span))
-}
-
-fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<OnceCommand>> {
-    let command = command(fields, "release_command");
-    let timeout = fields.duration("release_command_timeout", NumberUnit::Nanoseconds);
-    let guest = fields
-        .table("release_command_vm")
-        .map(vm::release_command_guest);
-    let Located { value: words, span } = command?;
-    let location = fields.file.source.line_ref(span.start);
-    let command = OnceCommand {
-        argv: words,
-        timeout_s: match timeout {
-            None => Some(RELEASE_TIMEOUT_S),
-            Some(at) => Some(whole_seconds(at.value)).filter(|seconds| *seconds > 0),
-        },
-        guest,
-        location,
-        template: Box::default(),
-    };
-    Some(Located::new(command, span))
+/// Its words, where there are any.
+fn seed_command(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
+    let text = fields.string("seed_command")?;
+    let words = split_command(
+        fields.file,
+        "`deploy.seed_command`",
+        &text.value,
+        &text.span,
+    )?;
+    (!words.is_empty()).then_some(words)
 }
 
 /// The strategy, with the name of an unsupported one, which is replaced by `rolling`.

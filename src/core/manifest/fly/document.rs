@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::core::fleet::quoting::toml_key;
 use crate::core::fleet::schema::{File as MachineFile, Metrics, Restart, Static, StopConfig};
-use crate::core::fleet::{AppName, MachineCheck, Region};
+use crate::core::fleet::{AppName, GroupName, MachineCheck, Region};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
@@ -56,6 +56,28 @@ pub(in crate::core::manifest) struct FlyDocument {
     pub(super) swap_size_mb: Option<u32>,
     pub(in crate::core::manifest) base_config: BaseConfig,
     pub(super) machine_checks: Vec<MachineCheck>,
+}
+
+impl FlyDocument {
+    /// The variables of a Machine of this group (docs/platform/fly-toml.md 3.5).
+    pub(super) fn env_of(&self, group: &GroupName) -> BTreeMap<String, String> {
+        let mut env = self.env.clone();
+        env.insert("FLY_PROCESS_GROUP".to_owned(), group.to_string());
+        if let Some(region) = &self.primary_region {
+            env.insert("PRIMARY_REGION".to_owned(), region.to_string());
+        }
+        env
+    }
+
+    /// Whether `experimental.entrypoint`, which may be a shell, runs every command.
+    pub(in crate::core::manifest) fn has_entrypoint(&self) -> bool {
+        self.experimental.entrypoint.is_some()
+    }
+
+    /// The files of every Machine.
+    pub(super) fn machine_files(&self) -> Option<Vec<MachineFile>> {
+        services::non_empty(self.files.iter().map(|file| file.body.clone()).collect())
+    }
 }
 
 /// flyctl's patches reject a section that is null; elsewhere null is the same as missing.
@@ -150,15 +172,15 @@ pub(in crate::core::manifest) fn read(
         experimental,
     };
     fields.report_unknown_keys();
-    if document.experimental.entrypoint.is_none() {
-        warn_shell_commands(file, tree, &document.processes);
+    if !document.has_entrypoint() {
+        warn_shell_commands(file, &document);
     }
     document
 }
 
 /// Warns of shell syntax in commands that run without an entrypoint of fly.toml, which could be a shell.
-fn warn_shell_commands(file: &ManifestFile<'_>, tree: &Table<'_>, processes: &[Process]) {
-    for process in processes {
+fn warn_shell_commands(file: &ManifestFile<'_>, document: &FlyDocument) {
+    for process in &document.processes {
         let name = process.name.value.as_str();
         let whose = format!("process group {}", quote_text(name));
         let command = &process.command;
@@ -169,14 +191,7 @@ fn warn_shell_commands(file: &ManifestFile<'_>, tree: &Table<'_>, processes: &[P
         };
         shell::warn_shell_syntax(file, &whose, &key, &command.value, &command.span);
     }
-    let deploy = tree
-        .get("deploy")
-        .and_then(|(_, node)| node.get_ref().as_table());
-    let release = deploy.and_then(|deploy| deploy.get("release_command"));
-    if let Some((_, node)) = release
-        && let Some(text) = node.get_ref().as_str()
-    {
-        let whose = "`deploy.release_command`";
-        shell::warn_shell_syntax(file, whose, "release_command", text, &node.span());
+    if let Some(command) = &document.deploy.release_command {
+        command.warn_shell_syntax(file);
     }
 }

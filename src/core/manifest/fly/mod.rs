@@ -18,6 +18,7 @@ pub(super) mod local_files;
 pub(super) mod machine_checks;
 pub(super) mod metrics;
 pub(super) mod mounts;
+pub(super) mod once;
 mod plain_keys;
 pub(super) mod processes;
 pub(super) mod restart;

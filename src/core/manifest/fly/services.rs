@@ -181,6 +181,7 @@ fn warn_never_started(fields: &mut Fields<'_, '_>, stop: Range<usize>, autostart
     });
 }
 
-fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+/// None for an empty list, as Go leaves it out.
+pub(super) fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }

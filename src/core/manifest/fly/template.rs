@@ -14,7 +14,7 @@ use super::cross_checks;
 use super::document::FlyDocument;
 use super::group_scope::{AppGroups, GroupScoped, UnknownGroup};
 use super::mounts;
-use super::services;
+use super::services::{self, non_empty};
 use super::vm::VmSection;
 
 /// A group's config, with spans for later checks.
@@ -84,28 +84,22 @@ pub(in crate::core::manifest) fn templates(
 
 /// The part that all groups share.
 fn base_template(doc: &FlyDocument, group: &GroupName) -> Template {
-    let mut env = doc.env.clone();
-    env.insert("FLY_PROCESS_GROUP".to_owned(), group.to_string());
-    if let Some(region) = &doc.primary_region {
-        env.insert("PRIMARY_REGION".to_owned(), region.to_string());
-    }
     let start = doc.base_config.config.clone();
-    let files: Vec<_> = doc.files.iter().map(|file| file.body.clone()).collect();
     let config = MachineConfig {
         checks: None,
-        env: Some(env),
+        env: Some(doc.env_of(group)),
         init: Some(Init {
             entrypoint: doc.experimental.entrypoint.clone(),
             exec: doc.experimental.exec.clone(),
             swap_size_mb: doc.swap_size_mb,
             ..start.init.unwrap_or_default()
         }),
-        files: non_empty(&files),
+        files: doc.machine_files(),
         metrics: None,
         mounts: None,
         restart: None,
         services: None,
-        statics: non_empty(&doc.statics),
+        statics: non_empty(doc.statics.clone()),
         stop_config: doc.stop.clone(),
         ..start
     };
@@ -410,8 +404,4 @@ fn second_mount(
         .with_location(file.location(section.span.clone(), "second one here"))
         .with_related(file.location(first.clone(), "first one here"))
         .help("give each mount its own process group with `processes`")
-}
-
-fn non_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
-    (!list.is_empty()).then(|| list.to_vec())
 }

@@ -48,8 +48,8 @@ const DEPLOY: &[FlyKey] = &[
     key(
         "release_command",
         "command",
-        "not run yet: a plan that needs it is refused unless `--release-command=never` is given. A warning \
-         if no image is set",
+        "runs once before an apply that changes image, env, files or command of a group or adds a group; \
+         `--release-command` of `apply` overrides this",
     ),
     key(
         "release_command_timeout",
