@@ -139,6 +139,17 @@ fn without_spelling(mut desired: Desired) -> Desired {
     desired.provider_from_flag = false;
     desired.app_name_source = None;
     desired.definition = None;
+    let rollout = &mut desired.rollout;
+    // It follows from the names of the groups.
+    rollout.default_group = None;
+    for command in [&mut rollout.release_command, &mut rollout.verify] {
+        if let Some(command) = command {
+            command.location.clear();
+        }
+    }
+    if let Some(location) = &mut rollout.compose {
+        location.clear();
+    }
     for group in desired.groups.values_mut() {
         group.locations = GroupLocations::default();
         if let Regions::Exact(map) = &mut group.regions {

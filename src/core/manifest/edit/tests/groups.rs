@@ -70,6 +70,29 @@ fn a_group_is_renamed_wherever_it_is_named() {
     "#);
 }
 
+/// Both have moved to other lines, and the default group has another name.
+#[test]
+fn commands_that_run_once_do_not_stop_an_edit_above_them() {
+    let fly = "app = \"shop\"\n[processes]\njobs = \"a\"\nweb = \"b\"\n[build.compose]\n\
+               [deploy]\nrelease_command = \"migrate\"\n";
+    let ours = "[groups.jobs]\ncount = 1\n[deploy]\nverify = \"smoke\"\n";
+    for edit in [
+        Edit::AddGroup {
+            group: group("api"),
+            command: "c".to_owned(),
+            count: Some(1),
+        },
+        Edit::RemoveGroup {
+            group: group("jobs"),
+        },
+        rename("jobs", "work"),
+        layout("web", "ams=2"),
+    ] {
+        both(fly, Some(ours), std::slice::from_ref(&edit))
+            .unwrap_or_else(|error| panic!("{edit:?}: {error:?}"));
+    }
+}
+
 #[test]
 fn a_rename_back_takes_the_first_one_back() {
     let fly = "app = \"shop\"\n[processes]\nweb = \"a\"\njobs = \"b\"\n";
