@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::fly::{EmulatorProcess, V1, V2, project, run};
 use crate::sandbox::Sandbox;
 
@@ -89,14 +91,104 @@ fn a_saved_plan_keeps_what_lifts_the_refusal() {
 #[test]
 fn what_the_flags_do_not_take_is_said() {
     let sandbox = migrating();
-    let always = sandbox.run(&["apply", "--release-command=always"]);
+    let word = sandbox.run(&["apply", "--release-command=sometimes"]);
     error_of(
-        &always,
+        &word,
         64,
-        &["this version cannot run the release command; use `never`"],
+        &["possible values: auto, always, never, rerun, skip"],
     );
+    let both = sandbox.run(&["plan", "--skip-release-command", "--release-command=always"]);
+    error_of(&both, 64, &["cannot be used with"]);
+    let timeout = sandbox.run(&["plan", "--release-command-timeout", "soon"]);
+    error_of(&timeout, 64, &["90s or 10m, a number of seconds, or none"]);
+    for flag in ["--verify", "--machine-checks"] {
+        let word = sandbox.run(&["plan", flag, "always"]);
+        error_of(&word, 64, &["possible values: auto, never"]);
+    }
     let canary = sandbox.run(&["plan", "--strategy", "canary"]);
     error_of(&canary, 64, &["use `rolling` or `immediate`"]);
+}
+
+#[test]
+fn flyctls_flag_skips_the_release_command_too() {
+    let sandbox = migrating();
+    let skipped = sandbox.run(&["apply", "-y", "--skip-release-command"]);
+    error_of(&skipped, 0, &["`--release-command=never`", "1 updated"]);
+}
+
+#[test]
+fn a_saved_plan_keeps_every_flag_about_commands() {
+    let sandbox = migrating();
+    let flags = [
+        ("--release-command=rerun", "release_command", json!("rerun")),
+        ("--release-command=skip", "release_command", json!("skip")),
+        (
+            "--release-command=always",
+            "release_command",
+            json!("always"),
+        ),
+        ("--skip-release-command", "release_command", json!("never")),
+        (
+            "--release-command-timeout=1m30s",
+            "release_command_timeout_s",
+            json!(90),
+        ),
+        (
+            "--release-command-timeout=45",
+            "release_command_timeout_s",
+            json!(45),
+        ),
+        (
+            "--release-command-timeout=100ms",
+            "release_command_timeout_s",
+            json!(1),
+        ),
+        (
+            "--release-command-timeout=none",
+            "release_command_timeout_s",
+            json!(0),
+        ),
+        ("--verify=never", "verify", json!("never")),
+        ("--machine-checks=never", "machine_checks", json!("never")),
+    ];
+    for (flag, key, value) in flags {
+        error_of(&sandbox.run(&["plan", flag, "--out", "next.plan"]), 0, &[]);
+        let saved = sandbox.read("next.plan");
+        let saved: Value = serde_json::from_str(&saved).unwrap();
+        assert_eq!(saved["asked"][key], value, "{flag}: {saved}");
+        let beside = sandbox.run(&["apply", flag, "next.plan"]);
+        error_of(&beside, 64, &["cannot be used with"]);
+    }
+}
+
+#[test]
+fn an_apply_that_needs_machine_checks_is_refused_and_never_lifts_it() {
+    let sandbox = Sandbox::with_app();
+    let checks = "[[machine_checks]]\n  command = [\"bin/smoke\"]\n";
+    sandbox.write("fly.toml", &format!("{}{checks}", Sandbox::FLY));
+    let needed =
+        "the machine checks of groups `jobs` and `web` would not run: this version cannot run them";
+    let hint = "`[deploy] verify = \"…\"` in aeroform.toml tests a release once";
+    let never = "--machine-checks=never";
+    error_of(&sandbox.run(&["plan"]), 0, &[needed, "Refused: "]);
+    error_of(&sandbox.run(&["apply", "-y"]), 6, &[needed, hint]);
+    assert_eq!(sandbox.machines(), 0);
+    let skipped = "the machine checks of groups `jobs` and `web` are skipped";
+    error_of(
+        &sandbox.run(&["apply", "-y", never]),
+        0,
+        &[skipped, "2 created"],
+    );
+    // Neither a restart nor another count is a deploy.
+    error_of(&sandbox.run(&["restart", "-y"]), 0, &["restarted"]);
+    let scaled = sandbox.run(&["scale", "count", "jobs=2", "-y"]);
+    error_of(&scaled, 0, &["1 created"]);
+    let fly = Sandbox::FLY.replace("sleep 1000", "sleep 1002");
+    sandbox.write("fly.toml", &format!("{fly}{checks}"));
+    let one = "the machine checks of group `web` would not run";
+    error_of(&sandbox.run(&["apply", "-y"]), 6, &[one]);
+    error_of(&sandbox.run(&["apply", "-y", never]), 0, &["1 updated"]);
+    error_of(&sandbox.run(&["plan", "--detailed-exitcode"]), 0, &[]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use aeroform::core::fleet::{
     Management, OnceCommand, Release, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
 };
 use aeroform::core::plan::{
-    Options, Outcome, Plan, PlanMode, Requested, StepResult, additions, codes,
+    CheckMode, Options, Outcome, Plan, PlanMode, Requested, StepResult, additions, codes,
 };
 use serde_json::json;
 
@@ -147,9 +147,20 @@ fn rollouts() -> Vec<Plan> {
         host_dedication_id: None,
         template: Box::default(),
     }));
+    let app = target.groups.values_mut().next().unwrap();
+    app.machine_checks = vec![MachineCheck::default()];
     vec![
         stage.plan(&target),
-        stage.plan_with(&target, &never()),
+        stage.plan_with(
+            &target,
+            &Options {
+                requested: Requested {
+                    machine_checks: CheckMode::Never,
+                    ..never().requested
+                },
+                ..never()
+            },
+        ),
         of_a_compose_file(),
         other_line_ends(),
     ]
@@ -251,8 +262,6 @@ fn warnings() -> Vec<Plan> {
         ),
     ]);
     tagged.image = Some("shop:latest".to_owned());
-    let app = tagged.groups.values_mut().next().unwrap();
-    app.machine_checks = vec![MachineCheck::default()];
     let four = desired([("web", group("web").count(4))]);
     let crowded = group("web").count(4).with(|g| g.max_per_region = Some(3));
     let mut elsewhere = PlanFixture::with(&four);

@@ -1,7 +1,7 @@
 //! What `fly deploy` sets is ours; what fly.toml does not say and it does not touch stays as the Machine
 //! has it (docs/platform/fly-toml.md 3.1).
 
-use aeroform::core::fleet::{Known, MachineCheck, MachineConfig};
+use aeroform::core::fleet::{Known, MachineConfig};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -128,20 +128,6 @@ fn without_regions_a_full_region_stays_full_and_the_plan_says_so() {
     let plan = stage.apply(&desired([("web", target)]));
     assert!(plan.is_empty());
     assert_snapshot!(plan.notes[0].message, @"group `web` has more than `max_per_region` = 3 in ams: without `regions`, Machines are not moved");
-}
-
-#[test]
-fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_changes() {
-    let with = |log: &str| {
-        let web = group("web")
-            .count(1)
-            .config(json!({"env": {"LOG": log}}))
-            .with(|g| g.machine_checks = vec![MachineCheck::default()]);
-        desired([("web", web)])
-    };
-    let mut stage = PlanFixture::with(&with("info"));
-    assert!(stage.plan(&with("info")).warnings.is_empty());
-    assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the machine checks of group `web`");
 }
 
 #[test]

@@ -5,17 +5,33 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::parse::{parse_duration_flag, parse_machine_id};
+use super::parse::{parse_duration_flag, parse_machine_id, parse_timeout_s};
 use crate::core::fleet::{MachineId, OnFailure};
-use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested};
+use crate::core::plan::{CheckMode, ChosenStrategy, ReleaseCommandMode, Requested};
 
 /// Options of one plan.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of this plan")]
 pub struct PlanOptions {
-    /// When to run the release command; only `never` is supported, which skips it
-    #[arg(long, value_name = "WHEN", value_parser = parse_release_command)]
+    /// When to run the release command of fly.toml: when image, env, files or commands change or a group is new
+    /// (auto), in every apply (always), not in this one (never); after an earlier run of unknown outcome, run it
+    /// again (rerun) or count it as done (skip)
+    #[arg(long, value_name = "WHEN", value_parser = release_command_parser())]
     pub release_command: Option<ReleaseCommandMode>,
+    /// Same as `--release-command=never`, as in flyctl
+    #[arg(long, conflicts_with = "release_command")]
+    pub skip_release_command: bool,
+    /// How long the release command may run (10m, or a number of seconds; none for no limit); overrides
+    /// `release_command_timeout` in `[deploy]` of fly.toml
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout_s)]
+    pub release_command_timeout: Option<u64>,
+    /// Whether to run `verify` of `[deploy]` in aeroform.toml: when the release command would run (auto) or not
+    /// in this apply (never)
+    #[arg(long, value_name = "WHEN", value_parser = check_parser())]
+    pub verify: Option<CheckMode>,
+    /// Apply without the machine checks of fly.toml, which this version cannot run (never)
+    #[arg(long, value_name = "WHEN", value_parser = check_parser())]
+    pub machine_checks: Option<CheckMode>,
     /// Neither change this Machine nor wait for it; it still counts for its group
     #[arg(long, value_name = "ID", value_parser = parse_machine_id, value_delimiter = ',')]
     pub exclude_machines: Vec<MachineId>,
@@ -33,9 +49,13 @@ pub struct PlanOptions {
 }
 
 /// Ids of the flags that a saved plan contains.
-pub(super) const PERSISTED_FLAGS: [&str; 5] = [
+pub(super) const PERSISTED_FLAGS: [&str; 9] = [
     "exclude_machines",
     "release_command",
+    "skip_release_command",
+    "release_command_timeout",
+    "verify",
+    "machine_checks",
     "strategy",
     "steady",
     "on_failure",
@@ -49,7 +69,15 @@ impl PlanOptions {
             .extend(self.exclude_machines.iter().cloned());
         Requested {
             image: image.cloned().or(requested.image),
-            release_command: self.release_command.unwrap_or(requested.release_command),
+            release_command: match self.skip_release_command {
+                true => ReleaseCommandMode::Never,
+                false => self.release_command.unwrap_or(requested.release_command),
+            },
+            release_command_timeout_s: self
+                .release_command_timeout
+                .or(requested.release_command_timeout_s),
+            verify: self.verify.unwrap_or(requested.verify),
+            machine_checks: self.machine_checks.unwrap_or(requested.machine_checks),
             strategy: self.strategy.or(requested.strategy),
             steady_ms: self.steady.map(to_milliseconds).or(requested.steady_ms),
             on_failure: self.on_failure.or(requested.on_failure),
@@ -75,14 +103,14 @@ fn on_failure_parser() -> impl TypedValueParser<Value = OnFailure> {
         .map(|word| OnFailure::parse(&word).unwrap_or_default())
 }
 
-fn parse_release_command(text: &str) -> Result<ReleaseCommandMode, String> {
-    match text {
-        "never" => Ok(ReleaseCommandMode::Never),
-        "auto" | "always" => {
-            Err("this version cannot run the release command; use `never`".to_owned())
-        }
-        _ => Err("expected `never`".to_owned()),
-    }
+fn release_command_parser() -> impl TypedValueParser<Value = ReleaseCommandMode> {
+    PossibleValuesParser::new(ReleaseCommandMode::ALL.map(ReleaseCommandMode::as_str))
+        .map(|word| ReleaseCommandMode::parse(&word).unwrap_or_default())
+}
+
+fn check_parser() -> impl TypedValueParser<Value = CheckMode> {
+    PossibleValuesParser::new(CheckMode::ALL.map(CheckMode::as_str))
+        .map(|word| CheckMode::parse(&word).unwrap_or_default())
 }
 
 fn parse_strategy(text: &str) -> Result<ChosenStrategy, String> {

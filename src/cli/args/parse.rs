@@ -38,3 +38,18 @@ pub(super) fn parse_duration_flag(text: &str) -> Result<Duration, String> {
         .map(Duration::from_nanos)
         .ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".to_owned())
 }
+
+/// A timeout as flyctl takes it: a duration, a number of seconds, or `none` (0). Fractions are rounded up.
+pub(super) fn parse_timeout_s(text: &str) -> Result<u64, String> {
+    // What fits into a duration in nanoseconds, as everywhere.
+    const MAX_S: u64 = u64::MAX / 1_000_000_000;
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = match text {
+        "none" => Some(0),
+        number if is_number => number.parse().ok().filter(|seconds| *seconds <= MAX_S),
+        text => parse_duration(text).map(|nanos| nanos.div_ceil(1_000_000_000)),
+    };
+    seconds.ok_or_else(|| {
+        "expected a duration such as 90s or 10m, a number of seconds, or none".to_owned()
+    })
+}

@@ -35,7 +35,7 @@ pub fn check(
     known: &Known,
     observed: Option<&Observed>,
 ) -> Vec<Finding> {
-    let effective = plan.requested.override_strategy(desired);
+    let effective = plan.requested.override_desired(desired);
     let desired = &*effective;
     let mut reading = Checker {
         plan,

@@ -67,6 +67,10 @@ codes! {
         "the release command (…) has to run before this plan, and this version cannot run it: …",
         "The image, environment, files or command of a group change, or a group is new. New code would run on an old database schema.",
         "Run the command by hand, then plan again with `--release-command=never`.";
+    MACHINE_CHECKS_NEEDED "machine_checks_needed" Refused:
+        "the machine checks of … would not run: this version cannot run them",
+        "A group with `machine_checks` in fly.toml changes or is new. `fly deploy` tests each of its changed Machines with another Machine.",
+        "Add `--machine-checks=never`; `[deploy] verify` in aeroform.toml tests a release once.";
     STRATEGY_UNSUPPORTED "strategy_unsupported" Refused:
         "… would be updated with the strategy `…`, which this version does not support",
         "`canary` and `bluegreen` are not supported yet; a rolling update takes running Machines down instead.",
@@ -83,6 +87,10 @@ codes! {
         "the release command (…) is skipped (`--release-command=never`): …",
         "The plan makes a change that the command usually prepares.",
         "If this change needs the command, run it before the apply.";
+    MACHINE_CHECKS_SKIPPED "machine_checks_skipped" Warning:
+        "the machine checks of … are skipped (`--machine-checks=never`)",
+        "A group with `machine_checks` in fly.toml changes or is new, and the flag says to go on without them.",
+        "Nothing; `[deploy] verify` in aeroform.toml tests a release once.";
     UNKNOWN_MACHINES "unknown_machines" Refused:
         "… may belong to any group: their metadata cannot be read, and there is no state",
         "Their hosts do not respond, so these may be the Machines that the plan would create.",
@@ -139,10 +147,6 @@ codes! {
         "group `…`: none of its … Machines is running",
         "The group has Machines, nothing stops them automatically, and none is started.",
         "Start them with `aeroform machine start`, or check their logs.";
-    NOT_RUN "not_run" Warning:
-        "this version does not run …",
-        "fly.toml has machine checks. `fly deploy` runs them; Aeroform only reads them.",
-        "If this change needs them, run them before the apply.";
     RELEASE_IN_PROGRESS "release_in_progress" Warning:
         "release v… by … is in progress: it may be changing Machines now",
         "A `fly deploy` started less than 15 minutes ago and has not ended.",

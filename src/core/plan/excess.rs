@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::command_modes::ReleaseCommandMode;
 use super::notes::{format_ids, format_machine_count};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
@@ -62,8 +63,12 @@ pub enum ExcessKind {
     Gate(GroupName),
     /// A failure stops only its group.
     OnFailure,
-    /// The release command is skipped.
-    ReleaseCommand,
+    /// The release command runs in another mode, or not at all.
+    ReleaseCommand(ReleaseCommandMode),
+    /// `verify` is skipped.
+    Verify,
+    /// The machine checks are skipped.
+    MachineChecks,
     /// A state change without a step.
     Record(String),
 }
@@ -111,7 +116,14 @@ impl fmt::Display for Excess {
                 write!(f, "a change in group `{group}` counts as done earlier")?;
             }
             ExcessKind::OnFailure => f.write_str("a failure stops only its group")?,
-            ExcessKind::ReleaseCommand => f.write_str("the release command is skipped")?,
+            ExcessKind::ReleaseCommand(ReleaseCommandMode::Never) => {
+                f.write_str("the release command is skipped")?;
+            }
+            ExcessKind::ReleaseCommand(mode) => {
+                write!(f, "`--release-command={}`", mode.as_str())?;
+            }
+            ExcessKind::Verify => f.write_str("`verify` is skipped")?,
+            ExcessKind::MachineChecks => f.write_str("the machine checks are skipped")?,
             ExcessKind::Record(what) => f.write_str(what)?,
         }
         let Some((group, region)) = &self.place else {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::Branch;
 use super::codes;
+use super::command_modes::CheckMode;
 use super::desired_digest::{self, DesiredGroupDigest};
 use super::excess::{Excess, ExcessKind, Excesses};
 use super::reviewed::{Facts, Listed, count_lost};
@@ -23,7 +24,7 @@ impl SavedPlan {
         let unknown = desired_digest::unknown_lineage();
         // Hidden values are compared under the lineage of the reviewed plan.
         let lineage = self.lineage.as_ref().unwrap_or(&unknown);
-        let desired = fresh.requested.override_strategy(desired);
+        let desired = fresh.requested.override_desired(desired);
         let facts = Facts {
             reviewed: self,
             fresh,
@@ -410,10 +411,18 @@ impl<'a> Comparison<'a> {
             self.found
                 .add_general(ExcessKind::OnFailure, BTreeSet::new());
         }
-        let skips = !facts.fresh.requested.release_command.is_auto();
-        if skips && facts.reviewed.requested.release_command.is_auto() {
-            self.found
-                .add_general(ExcessKind::ReleaseCommand, BTreeSet::new());
+        let (fresh, reviewed) = (&facts.fresh.requested, &facts.reviewed.requested);
+        let mode = fresh.release_command;
+        let differs = !mode.is_auto() && mode != reviewed.release_command;
+        let skips = |fresh: CheckMode, reviewed: CheckMode| !fresh.is_auto() && reviewed.is_auto();
+        let kinds = [
+            differs.then_some(ExcessKind::ReleaseCommand(mode)),
+            skips(fresh.verify, reviewed.verify).then_some(ExcessKind::Verify),
+            skips(fresh.machine_checks, reviewed.machine_checks)
+                .then_some(ExcessKind::MachineChecks),
+        ];
+        for kind in kinds.into_iter().flatten() {
+            self.found.add_general(kind, BTreeSet::new());
         }
     }
 

@@ -11,7 +11,6 @@ use super::group_notes;
 use super::members::{Fleet, Member, count_successor_pairs};
 use super::notes::{format_machine_count, note};
 use super::options::PlanMode;
-use super::releases;
 use super::running;
 use super::summary::short_digest;
 use super::types::{Note, Removal};
@@ -274,7 +273,6 @@ fn refuse_max_destroy(
 /// The warnings of a plan.
 pub(super) fn warnings(
     desired: &Desired,
-    known: &Known,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     mode: PlanMode,
 ) -> Vec<Note> {
@@ -292,7 +290,6 @@ pub(super) fn warnings(
         .iter()
         .filter_map(|(name, decision)| warn_min_above_count(name, decision));
     found.extend(above);
-    found.extend(warn_skipped_deploy_steps(desired, known, decisions));
     found.extend(
         decisions
             .iter()
@@ -410,37 +407,6 @@ fn warn_mutable_tag(
         )
         .with_hint("use a digest (`…@sha256:…`) to run exactly the image that was reviewed"),
     )
-}
-
-/// Steps of `fly deploy` that Aeroform does not run. Changes of counts and regions and restarts are not
-/// deploys.
-fn warn_skipped_deploy_steps(
-    desired: &Desired,
-    known: &Known,
-    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-) -> Option<Note> {
-    let deploys = |(name, decision): &(&GroupName, &GroupDecision<'_>)| {
-        let mut changed = decision.changed.iter();
-        desired.groups.contains_key(*name)
-            && (changed.any(|changed| !changed.changes.is_empty())
-                || releases::is_new(name, decision, known))
-    };
-    let touched: BTreeMap<_, _> = decisions.iter().filter(deploys).collect();
-    if touched.is_empty() {
-        return None;
-    }
-    let checked = touched.iter().filter_map(|(name, decision)| {
-        let checks = &decision.desired?.machine_checks;
-        (!checks.is_empty()).then(|| format!("the machine checks of group `{name}`"))
-    });
-    let what: Vec<String> = checked.collect();
-    (!what.is_empty()).then(|| {
-        note(
-            codes::NOT_RUN,
-            format!("this version does not run {}", what.join(", ")),
-        )
-        .with_hint("if this change needs them, run them before the apply")
-    })
 }
 
 /// Two groups on one external port: the proxy spreads requests over both.

@@ -15,6 +15,7 @@ mod branch;
 mod change;
 mod check;
 pub mod codes;
+mod command_modes;
 mod commits;
 pub mod comparison;
 mod cost;
@@ -31,6 +32,7 @@ mod group_resolver;
 mod guards;
 mod history;
 mod launch_allocator;
+mod machine_checks;
 pub mod manual;
 mod members;
 mod next_state;
@@ -77,6 +79,7 @@ pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_
 pub use branch::{Branch, ReplaceFallback, Successor};
 pub use change::{ReplaceHalf, Verb};
 pub use check::{Finding, check};
+pub use command_modes::{CheckMode, ReleaseCommandMode};
 pub use commits::{
     CHANGES, CommitRelation, CommitRelations, base_commit, commits_to_compare, short_commit,
 };
@@ -91,7 +94,7 @@ pub use options::{Options, PlanMode};
 pub use planner::plan;
 pub use ports::changed_ports;
 pub use provenance::{Provenance, ProvenanceSource};
-pub use requested::{ChosenStrategy, CloneSource, ReleaseCommandMode, Requested, RestartScope};
+pub use requested::{ChosenStrategy, CloneSource, Requested, RestartScope};
 pub use run_drift::{NextApply, RunDrift};
 pub use run_outcome::{RunEnd, RunOutcome, StateOutcome};
 pub use saved::{AlreadyApplied, SavedChange, SavedPlan, SavedPlanError, SavedStep};

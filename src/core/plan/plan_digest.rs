@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::command_modes::{CheckMode, ReleaseCommandMode};
 use super::desired_digest::DesiredGroupDigest;
 use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Inherited, Plan, PlannedVolume, Removal};
@@ -25,6 +26,12 @@ struct Compared<'a> {
     destroys_app: bool,
     on_failure: OnFailure,
     skips_release_command: bool,
+    #[serde(skip_serializing_if = "ReleaseCommandMode::is_auto")]
+    release_command: ReleaseCommandMode,
+    #[serde(skip_serializing_if = "CheckMode::is_auto")]
+    verify: CheckMode,
+    #[serde(skip_serializing_if = "CheckMode::is_auto")]
+    machine_checks: CheckMode,
     groups: BTreeMap<&'a GroupName, ComparedGroup<'a>>,
     records: BTreeSet<&'a (String, Option<GroupName>)>,
 }
@@ -146,7 +153,10 @@ impl SavedPlan {
             online: self.online,
             destroys_app: self.destroys_app,
             on_failure: self.on_failure,
-            skips_release_command: !self.requested.release_command.is_auto(),
+            skips_release_command: self.requested.release_command == ReleaseCommandMode::Never,
+            release_command: self.requested.release_command,
+            verify: self.requested.verify,
+            machine_checks: self.requested.machine_checks,
             groups,
             records: self.records.iter().collect(),
         };

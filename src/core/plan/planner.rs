@@ -14,6 +14,7 @@ use super::group_notes;
 use super::guards;
 use super::history;
 use super::launch_allocator::LaunchAllocator;
+use super::machine_checks;
 use super::members::{self, Fleet};
 use super::notes::{self, Remarks, note};
 use super::options::{Options, PlanMode};
@@ -62,7 +63,7 @@ pub fn plan(
     let lineage = scope.unwrap_or(&unknown);
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
-    let desired = &*options.requested.override_strategy(desired);
+    let desired = &*options.requested.override_desired(desired);
     let older_runs = observed
         .map(|observed| commits::runs_of_ancestors(known, observed, options))
         .unwrap_or_default();
@@ -114,6 +115,9 @@ pub fn plan(
     let history = history.unwrap_or_default();
     let rollout = (lineage, options.requested.release_command);
     let rollout = rollout::check_rollout(&order.steps, desired, known, &decisions, rollout);
+    let checks = options.requested.machine_checks;
+    let checks = machine_checks::check(desired, known, &decisions, checks);
+    let rollout = Remarks::join([rollout, checks]);
     let remarks = facts.join_remarks(history.before, rollout, history.after);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
@@ -234,14 +238,10 @@ impl Facts<'_, '_> {
 
     fn warnings(&self) -> Remarks {
         let (known, observed, decisions) = (self.known, self.observed, self.decisions);
+        let mode = self.options.mode;
         let mut warnings = Vec::from_iter(exposed_secrets_warning(known));
         warnings.extend(unreadable::warnings(decisions, observed));
-        warnings.extend(guards::warnings(
-            self.desired,
-            known,
-            decisions,
-            self.options.mode,
-        ));
+        warnings.extend(guards::warnings(self.desired, decisions, mode));
         warnings.extend(placement::elsewhere(decisions));
         if let Some(observed) = observed {
             warnings.extend(releases::warnings(observed, self.options));

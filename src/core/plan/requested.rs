@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::codes;
+use super::command_modes::{CheckMode, ReleaseCommandMode};
 use super::decision::GroupDecision;
 use super::members::{ChangeProof, Fleet, Member};
 use super::notes::{self, format_machine_count, note};
@@ -42,33 +43,24 @@ pub struct Requested {
     /// What a failure stops, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
-    /// Whether the release command runs.
+    /// When the release command runs.
     #[serde(default, skip_serializing_if = "ReleaseCommandMode::is_auto")]
     pub release_command: ReleaseCommandMode,
+    /// How long the release command may run, in seconds, whatever fly.toml says; 0 is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_command_timeout_s: Option<u64>,
+    /// Whether `verify` of aeroform.toml runs.
+    #[serde(default, skip_serializing_if = "CheckMode::is_auto")]
+    pub verify: CheckMode,
+    /// Whether a plan needs the machine checks of fly.toml.
+    #[serde(default, skip_serializing_if = "CheckMode::is_auto")]
+    pub machine_checks: CheckMode,
     /// The update strategy of every group, whatever fly.toml says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<ChosenStrategy>,
     /// How long a Machine must stay up before its change counts as done, in milliseconds; 0 turns it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
-}
-
-/// When the release command of fly.toml runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReleaseCommandMode {
-    /// When the plan needs it (rule 28).
-    #[default]
-    Auto,
-    /// Not in this run.
-    Never,
-}
-
-impl ReleaseCommandMode {
-    /// Whether the plan decides.
-    pub fn is_auto(&self) -> bool {
-        *self == Self::Auto
-    }
 }
 
 /// A strategy chosen for one run.
@@ -131,13 +123,19 @@ impl Requested {
         *self == Self::default()
     }
 
-    /// The desired fleet with the strategy chosen for this run.
-    pub(super) fn override_strategy<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
+    /// The desired fleet with the strategy and the timeout chosen for this run.
+    pub(super) fn override_desired<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
+        let mut desired = Cow::Borrowed(desired);
+        if let Some(timeout_s) = self.release_command_timeout_s
+            && desired.rollout.release_command.is_some()
+            && let Some(command) = &mut desired.to_mut().rollout.release_command
+        {
+            command.timeout_s = Some(timeout_s).filter(|seconds| *seconds > 0);
+        }
         let Some(chosen) = self.strategy else {
-            return Cow::Borrowed(desired);
+            return desired;
         };
-        let mut desired = desired.clone();
-        for group in desired.groups.values_mut() {
+        for group in desired.to_mut().groups.values_mut() {
             group.unsupported_strategy = None;
             group.strategy = match (chosen, group.strategy) {
                 // `max_unavailable` of fly.toml stays.
@@ -146,7 +144,7 @@ impl Requested {
                 (ChosenStrategy::Immediate, _) => Strategy::Immediate,
             };
         }
-        Cow::Owned(desired)
+        desired
     }
 
     /// Marks the Machines that the plan leaves alone.
@@ -355,4 +353,36 @@ fn folder_of(fleet: &Fleet<'_>, ids: &[&MachineId]) -> String {
         format!("; {} belongs to the project in `{folder}`", other.id)
     });
     texts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fleet::OnceCommand;
+    use crate::core::manifest::{Overrides, SourceFile, load};
+
+    #[test]
+    fn the_timeout_of_the_command_line_beats_that_of_fly_toml() {
+        let bytes =
+            b"app = \"a\"\n[deploy]\nrelease_command = \"r\"\nrelease_command_timeout = \"9m\"\n";
+        let path = "fly.toml";
+        let overrides = Overrides {
+            provider: Some("fly".to_owned()),
+            ..Overrides::default()
+        };
+        let loaded = load(SourceFile { path, bytes }, None, &overrides);
+        let desired = loaded.desired.unwrap();
+        let timeout = |chosen: Option<u64>| {
+            let requested = Requested {
+                release_command_timeout_s: chosen,
+                ..Requested::default()
+            };
+            let desired = requested.override_desired(&desired);
+            let command: &OnceCommand = desired.rollout.release_command.as_ref().unwrap();
+            command.timeout_s
+        };
+        assert_eq!(timeout(None), Some(540));
+        assert_eq!(timeout(Some(7)), Some(7));
+        assert_eq!(timeout(Some(0)), None);
+    }
 }

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::command_modes::ReleaseCommandMode;
 use super::decision::GroupDecision;
 use super::fields::{CompareContext, ConfigComparer};
 use super::members::Member;
 use super::notes::{Remarks, note};
 use super::releases;
-use super::requested::ReleaseCommandMode;
 use super::summary::changes;
 use super::types::{Action, Change, Note, Step};
 use crate::core::fleet::{
@@ -94,7 +94,7 @@ enum ReleaseCommandReason {
 impl<'a> RolloutCheck<'_, 'a> {
     fn refusals(&self) -> Vec<Note> {
         let mut found = Vec::new();
-        if self.release_command == ReleaseCommandMode::Auto
+        if self.release_command != ReleaseCommandMode::Never
             && let Some((command, why)) = self.required_release_command()
         {
             let message = format!(
@@ -111,7 +111,7 @@ impl<'a> RolloutCheck<'_, 'a> {
     }
 
     fn warnings(&self) -> Option<Note> {
-        if self.release_command == ReleaseCommandMode::Auto {
+        if self.release_command != ReleaseCommandMode::Never {
             return None;
         }
         let (command, why) = self.required_release_command()?;
@@ -285,7 +285,7 @@ fn is_running(member: &Member<'_>) -> bool {
 }
 
 /// `group `web``, ``groups `web` and `worker```.
-fn format_groups(names: &[&GroupName]) -> String {
+pub(super) fn format_groups(names: &[&GroupName]) -> String {
     let shown: Vec<String> = names
         .iter()
         .take(MAX_NAMED_GROUPS)

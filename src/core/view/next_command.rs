@@ -2,7 +2,7 @@
 
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{GroupName, MachineId, OnFailure};
-use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested, RestartScope};
+use crate::core::plan::{ChosenStrategy, Requested, RestartScope};
 
 /// The command that continues an unfinished run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,8 +57,21 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
         let ids = comma_separated(requested.exclude.iter().map(MachineId::as_str));
         add("--exclude-machines", &ids);
     }
-    if requested.release_command == ReleaseCommandMode::Never {
-        add("--release-command", "never");
+    if !requested.release_command.is_auto() {
+        add("--release-command", requested.release_command.as_str());
+    }
+    match requested.release_command_timeout_s {
+        None => {}
+        Some(0) => add("--release-command-timeout", "none"),
+        Some(seconds) => add("--release-command-timeout", &format!("{seconds}s")),
+    }
+    for (flag, mode) in [
+        ("--verify", requested.verify),
+        ("--machine-checks", requested.machine_checks),
+    ] {
+        if !mode.is_auto() {
+            add(flag, mode.as_str());
+        }
     }
     match requested.strategy {
         None => {}
@@ -96,6 +109,7 @@ fn comma_separated<'w>(words: impl Iterator<Item = &'w str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::plan::{CheckMode, ReleaseCommandMode};
 
     #[test]
     fn every_flag_in_use_is_written() {
@@ -107,15 +121,26 @@ mod tests {
             image: Some("a b".to_owned()),
             exclude: [id("c")].into(),
             on_failure: Some(OnFailure::Group),
-            release_command: ReleaseCommandMode::Never,
+            release_command: ReleaseCommandMode::Rerun,
+            release_command_timeout_s: Some(90),
+            verify: CheckMode::Never,
+            machine_checks: CheckMode::Never,
             strategy: Some(ChosenStrategy::Rolling),
             steady_ms: Some(1500),
         };
         assert_eq!(
             with_leading_spaces(&request_flags(&requested)),
-            " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command never \
-             --strategy rolling --steady 1500ms --on-failure group"
+            " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command rerun \
+             --release-command-timeout 90s --verify never --machine-checks never --strategy rolling --steady 1500ms --on-failure group"
         );
         assert!(request_flags(&Requested::default()).is_empty());
+        let unlimited = Requested {
+            release_command_timeout_s: Some(0),
+            ..Requested::default()
+        };
+        assert_eq!(
+            request_flags(&unlimited),
+            ["--release-command-timeout none"]
+        );
     }
 }

@@ -4,7 +4,7 @@ use aeroform::core::fleet::{
     DesiredGroup, Limit, Lineage, MachineState, OnFailure, Policy, ReleaseStamp, Strategy,
 };
 use aeroform::core::plan::{
-    ApprovalFlags, ChosenStrategy, Options, Plan, ReleaseCommandMode, RestartScope,
+    ApprovalFlags, CheckMode, ChosenStrategy, Options, Plan, ReleaseCommandMode, RestartScope,
 };
 use serde_json::json;
 
@@ -468,6 +468,30 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "`--release-command never`",
             |case| case.options.requested.release_command = ReleaseCommandMode::Never,
+            [USAGE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
+            "`--release-command rerun`",
+            |case| case.options.requested.release_command = ReleaseCommandMode::Rerun,
+            [USAGE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
+            "`--release-command-timeout 1h`",
+            |case| case.options.requested.release_command_timeout_s = Some(3600),
+            [USAGE, OK, OK],
+            "a timeout lets nothing pass",
+        ),
+        row(
+            "`--verify never`",
+            |case| case.options.requested.verify = CheckMode::Never,
+            [USAGE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
+            "`--machine-checks never`",
+            |case| case.options.requested.machine_checks = CheckMode::Never,
             [USAGE, EXCEEDS, EXCEEDS],
             "",
         ),
