@@ -12,6 +12,8 @@ mod contract;
 mod damage;
 #[path = "local/life.rs"]
 mod life;
+#[path = "local/once.rs"]
+mod once;
 #[path = "support/ports.rs"]
 mod ports;
 #[path = "support/provider_contract/mod.rs"]

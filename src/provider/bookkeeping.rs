@@ -119,6 +119,18 @@ pub fn parse_group(metadata: &BTreeMap<String, String>) -> Option<GroupName> {
     GroupName::new(metadata.get(GROUP)?.as_str()).ok()
 }
 
+/// Whether Machines of this group are no part of the fleet: they run a release command, a test or a console.
+pub fn is_auxiliary_group(group: &GroupName) -> bool {
+    is_auxiliary(group.as_str())
+}
+
+fn is_auxiliary(group: &str) -> bool {
+    matches!(
+        group,
+        "fly_app_release_command" | "fly_app_console" | "fly_app_test_machine_command"
+    )
+}
+
 /// Which tool manages a Machine, by its name and metadata (docs/platform/machines-api.md 16). A canary is a
 /// leftover of `fly deploy`, unless name and lineage show that Aeroform created it.
 pub fn classify_management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
@@ -127,11 +139,7 @@ pub fn classify_management(name: &MachineName, metadata: &BTreeMap<String, Strin
     let launch = metadata.get(LAUNCH).map(String::as_str);
     let made_by_us =
         metadata.contains_key(LINEAGE) && launch.is_some() && name.launch_suffix() == launch;
-    let special = matches!(
-        group,
-        "fly_app_release_command" | "fly_app_console" | "fly_app_test_machine_command"
-    );
-    if special || canary && !made_by_us {
+    if is_auxiliary(group) || canary && !made_by_us {
         Management::Auxiliary
     } else if metadata.contains_key(LINEAGE) {
         Management::Ours

@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep};
 
 use super::codes;
 use super::layout::{AppDir, MachineDir};
-use super::snapshot::{MachineSnapshot, snapshot};
+use super::record::DesiredState;
+use super::snapshot::{MachineSnapshot, SupervisorPresence, snapshot};
 use super::supervisors::{Supervisors, io_error};
 use super::{logs, procfs, scope};
 use crate::core::fleet::profile::LOCAL;
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, Machine, MachineId, MachineName, MachineState,
-    Management, Receipt, Region, Stamps, WaitUntil,
+    AppName, Call, Capabilities, Description, Machine, MachineConfig, MachineId, MachineName,
+    MachineState, Management, Receipt, Region, Stamps, WaitUntil,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -160,14 +161,26 @@ impl LocalProvider {
         }
     }
 
+    /// Whether it was up and has ended as it should: a job with success, a command that runs once with any exit.
     fn has_run(&self, app: &AppName, machine: &Machine) -> bool {
-        let restart = machine.config.as_deref().and_then(|c| c.restart.as_ref());
+        let config = machine.config.as_deref();
+        let restart = config.and_then(|config| config.restart.as_ref());
         let never_again = restart.and_then(|r| r.policy.as_deref()) == Some("no");
+        let once = config.is_some_and(MachineConfig::runs_once);
         never_again
             && machine.state == MachineState::Stopped
             && self.snapshot(app, &machine.id).is_ok_and(|(_, snapshot)| {
                 let exit = snapshot.status.and_then(|status| status.last_exit);
-                exit.is_some_and(super::record::ProcessExit::is_success)
+                exit.is_some_and(|exit| once || exit.is_success())
+            })
+    }
+
+    /// Whether nothing stops it any more: nobody asked it to stop, and nothing supervises it.
+    fn is_lost(&self, app: &AppName, machine: &Machine) -> bool {
+        machine.state == MachineState::Failed
+            && self.snapshot(app, &machine.id).is_ok_and(|(_, snapshot)| {
+                snapshot.record.desired_state == DesiredState::Running
+                    && snapshot.supervisor == SupervisorPresence::None
             })
     }
 }
@@ -226,7 +239,7 @@ impl Provider for LocalProvider {
     }
 
     /// Returns early if the Machine cannot reach the state by itself. With a restart policy of `no`, a
-    /// Machine counts as started once it has exited cleanly. A Machine that should run and has no supervisor
+    /// Machine counts as started once it has exited cleanly, and one that runs once also after another exit. A Machine that should run and has no supervisor
     /// gets one.
     async fn wait(
         &self,
@@ -258,9 +271,12 @@ impl Provider for LocalProvider {
             if is_there {
                 return Ok(machine);
             }
-            if matches!(until, WaitUntil::Started | WaitUntil::Settled)
-                && let Some(error) = self.unreachable_state_error(app, &machine)
-            {
+            let is_hopeless = match until {
+                WaitUntil::Started | WaitUntil::Settled => true,
+                WaitUntil::Stopped => self.is_lost(app, &machine),
+                WaitUntil::Destroyed => false,
+            };
+            if is_hopeless && let Some(error) = self.unreachable_state_error(app, &machine) {
                 return Err(error);
             }
             let now = Instant::now();

@@ -101,13 +101,18 @@ impl LocalProvider {
             return Err(already_exists(other));
         }
         let ports = Ports::of(scope.port_base, &others);
-        let PortAssignment { port, remark } = match call.port {
-            Some(port) => ports.assign(port)?,
-            None => PortAssignment {
+        let assigned = match call.port {
+            // A command that runs once serves nothing.
+            _ if call.config.runs_once() && !call.config.has_services() => None,
+            Some(port) => Some(ports.assign(port)?),
+            None => Some(PortAssignment {
                 port: ports.lowest(scope.port_base)?,
                 remark: None,
-            },
+            }),
         };
+        let (port, remark) = assigned.map_or((None, None), |PortAssignment { port, remark }| {
+            (Some(port), remark)
+        });
         let id = random_hex::<7>().map_err(failed)?;
         let id = MachineId::new(id).expect("lower-case hex is a valid Machine id");
         let record = LocalRecord {
@@ -120,7 +125,7 @@ impl LocalProvider {
             instance: random_hex::<8>().map_err(failed)?,
             config: call.config.clone(),
             stamps: call.stamps.clone(),
-            port: Some(port),
+            port,
             created_at: Env::precise_now(),
             cordoned: false,
             project: self.project.clone(),

@@ -15,6 +15,7 @@ use super::record::{DesiredState, LocalRecord, LocalStatus};
 use crate::core::fleet::{
     Machine, MachineId, MachineState, Management, ProcessEvent, ProcessEventKind, VolumeId,
 };
+use crate::provider::bookkeeping::is_auxiliary_group;
 
 /// One Machine's files at one moment.
 #[derive(Debug, Clone)]
@@ -239,7 +240,10 @@ impl MachineSnapshot {
             host: crate::core::fleet::HostStatus::Ok,
             cordoned: record.cordoned,
             checks: live.map(|status| status.checks.clone()).unwrap_or_default(),
-            management: Management::Ours,
+            management: match is_auxiliary_group(&record.group) {
+                true => Management::Auxiliary,
+                false => Management::Ours,
+            },
             project: record
                 .folder
                 .as_ref()

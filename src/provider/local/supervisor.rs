@@ -29,6 +29,8 @@ use super::restart::{RestartDecision, Restarts};
 use crate::core::fleet::MachineState;
 use stop::{StopMode, StopRule};
 
+/// The exit code of a command that runs once and cannot be started, as in a shell.
+const NOT_STARTED: ProcessExit = ProcessExit::Code(127);
 /// A process that lives this long or passes a check counts as started.
 const STARTED_AFTER: Duration = Duration::from_millis(500);
 
@@ -189,6 +191,10 @@ impl Supervisor {
             }
             if let Err(why) = self.start() {
                 self.events.log_line(&why);
+                if self.record.config.runs_once() {
+                    self.status.last_exit = Some(NOT_STARTED);
+                    return SupervisionEnd::Rest(MachineState::Stopped, Some(why));
+                }
                 return SupervisionEnd::Rest(MachineState::Failed, Some(why));
             }
             let (exit, up) = match self.wait_for_exit().await {
@@ -204,6 +210,10 @@ impl Supervisor {
             }
             match restarts.decide_after_exit(exit, up) {
                 RestartDecision::Done => {
+                    return SupervisionEnd::Rest(MachineState::Stopped, Some(exit.to_string()));
+                }
+                // As on Fly, a command that runs once is stopped when it has ended, however.
+                RestartDecision::GiveUp if self.record.config.runs_once() => {
                     return SupervisionEnd::Rest(MachineState::Stopped, Some(exit.to_string()));
                 }
                 RestartDecision::GiveUp => {

@@ -111,6 +111,13 @@ impl MachineConfig {
         self.services.as_ref().is_some_and(|s| !s.is_empty())
     }
 
+    /// Whether its Machine is for one command: it is not started again and destroyed when it has ended.
+    pub fn runs_once(&self) -> bool {
+        let restart = self.restart.as_ref();
+        self.auto_destroy == Some(true)
+            && restart.and_then(|restart| restart.policy.as_deref()) == Some("no")
+    }
+
     /// The size, if one is written; a guest that only names a host has none.
     pub fn explicit_size(&self) -> Option<&Guest> {
         let says = |guest: &&Guest| guest.cpus.or(guest.memory_mb).is_some();
