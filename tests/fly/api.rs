@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Fault, FaultEffect};
+use aeroform::emulator::world::{ExitsAfter, Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::fixture::{ask, ask_with, platform};
@@ -364,11 +364,15 @@ fn last_exit(machine: &Value) -> Value {
     exit["request"]["exit_event"]["exit_code"].clone()
 }
 
+/// One that is destroyed when its command has ended.
+fn once() -> Value {
+    json!({"image": "x", "auto_destroy": true, "restart": {"policy": "no"}})
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_destroys_itself_ends_by_itself_and_is_forgotten_later() {
-    let once = json!({"image": "x", "auto_destroy": true, "restart": {"policy": "no"}});
     let server = platform();
-    let path = runs_once(&server, once.clone()).await;
+    let path = runs_once(&server, once()).await;
     let destroyed = format!("{path}/wait?state=destroyed&timeout=30");
     assert_eq!(ask(&server, "GET", &destroyed, Value::Null).await.0, 200);
     let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
@@ -392,7 +396,7 @@ async fn a_machine_that_destroys_itself_ends_by_itself_and_is_forgotten_later() 
     server
         .world()
         .inject(Fault::on("start", FaultEffect::ExitsAtOnce(7)));
-    let path = runs_once(&server, once).await;
+    let path = runs_once(&server, once()).await;
     let destroyed = format!("{path}/wait?state=destroyed&timeout=30");
     assert_eq!(ask(&server, "GET", &destroyed, Value::Null).await.0, 200);
     let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
@@ -406,4 +410,64 @@ async fn a_machine_that_destroys_itself_ends_by_itself_and_is_forgotten_later() 
         let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
         assert_eq!(shown["state"], "started");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_say_when_and_how_a_machine_that_destroys_itself_ends() {
+    let server = platform();
+    let killed = ExitsAfter {
+        after: Duration::from_secs(40),
+        code: 137,
+        signal: Some(9),
+        oom_killed: true,
+        restarts: None,
+    };
+    let slow = FaultEffect::SlowStart(Duration::from_secs(20));
+    server.world().inject(Fault::on("start", slow));
+    let late = FaultEffect::ExitsAfter(killed);
+    server.world().inject(Fault::on("start", late));
+    let path = runs_once(&server, once()).await;
+    let state = async || ask(&server, "GET", &path, Value::Null).await.1["state"].clone();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(state().await, "starting");
+    let started = format!("{path}/wait?state=started&timeout=30");
+    assert_eq!(ask(&server, "GET", &started, Value::Null).await.0, 200);
+    // It is in the list while it runs.
+    let (_, list) = ask(&server, "GET", MACHINES, Value::Null).await;
+    assert_eq!(list[0]["state"], "started");
+    tokio::time::sleep(Duration::from_secs(38)).await;
+    assert_eq!(state().await, "started");
+    let destroyed = format!("{path}/wait?state=destroyed&timeout=30");
+    assert_eq!(ask(&server, "GET", &destroyed, Value::Null).await.0, 200);
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
+    let events = shown["events"].as_array().unwrap();
+    let exits: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["type"] == "exit")
+        .collect();
+    assert_eq!(exits.len(), 1);
+    let exit = &exits[0]["request"]["exit_event"];
+    assert_eq!(exit["exit_code"], 137);
+    assert_eq!(exit["signal"], 9);
+    assert_eq!(exit["oom_killed"], true);
+    assert_eq!(exit["requested_stop"], false);
+    assert_eq!(exit["restarting"], false);
+    let kinds: Vec<&Value> = events.iter().map(|event| &event["type"]).collect();
+    let exit = kinds.iter().position(|kind| *kind == "exit").unwrap();
+    assert_eq!(kinds[exit + 1], "start", "{kinds:?}");
+}
+
+/// flyctl takes the 404 for a command that was quicker than its wait.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_start_of_a_machine_that_is_destroyed() {
+    let server = platform();
+    server
+        .world()
+        .inject(Fault::on("start", FaultEffect::ExitsAtOnce(1)));
+    let path = runs_once(&server, once()).await;
+    let started = format!("{path}/wait?state=started&timeout=30");
+    assert_eq!(ask(&server, "GET", &started, Value::Null).await.0, 404);
+    let (_, shown) = ask(&server, "GET", &path, Value::Null).await;
+    assert_eq!(shown["state"], "destroyed");
+    assert_eq!(last_exit(&shown), 1);
 }

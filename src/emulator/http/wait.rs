@@ -104,6 +104,10 @@ async fn wait_until_met(
                 "event_id": event.unwrap_or_else(|| "".into()),
             }));
         }
+        // flyctl meets it when a release command has ended before it waits for its start.
+        if shown["state"] == "destroyed" {
+            return Err(response::refusal(404, "not_found: machine not found"));
+        }
         if Instant::now() >= deadline {
             let current = shown["state"].as_str().unwrap_or_default();
             let message = format!(
