@@ -69,9 +69,10 @@ impl PlanOptions {
             .extend(self.exclude_machines.iter().cloned());
         Requested {
             image: image.cloned().or(requested.image),
-            release_command: match self.skip_release_command {
-                true => ReleaseCommandMode::Never,
-                false => self.release_command.unwrap_or(requested.release_command),
+            release_command: if self.skip_release_command {
+                ReleaseCommandMode::Never
+            } else {
+                self.release_command.unwrap_or(requested.release_command)
             },
             release_command_timeout_s: self
                 .release_command_timeout

@@ -46,10 +46,6 @@ impl ReleaseCommandMode {
     }
 
     /// Whether the plan decides.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference"
-    )]
     pub fn is_auto(&self) -> bool {
         *self == Self::Auto
     }
@@ -84,10 +80,6 @@ impl CheckMode {
     }
 
     /// Whether the plan decides.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference"
-    )]
     pub fn is_auto(&self) -> bool {
         *self == Self::Auto
     }

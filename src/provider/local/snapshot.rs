@@ -240,9 +240,10 @@ impl MachineSnapshot {
             host: crate::core::fleet::HostStatus::Ok,
             cordoned: record.cordoned,
             checks: live.map(|status| status.checks.clone()).unwrap_or_default(),
-            management: match is_auxiliary_group(&record.group) {
-                true => Management::Auxiliary,
-                false => Management::Ours,
+            management: if is_auxiliary_group(&record.group) {
+                Management::Auxiliary
+            } else {
+                Management::Ours
             },
             project: record
                 .folder

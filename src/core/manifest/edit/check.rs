@@ -142,10 +142,9 @@ fn without_spelling(mut desired: Desired) -> Desired {
     let rollout = &mut desired.rollout;
     // It follows from the names of the groups.
     rollout.default_group = None;
-    for command in [&mut rollout.release_command, &mut rollout.verify] {
-        if let Some(command) = command {
-            command.location.clear();
-        }
+    let commands = [&mut rollout.release_command, &mut rollout.verify];
+    for command in commands.into_iter().flatten() {
+        command.location.clear();
     }
     if let Some(location) = &mut rollout.compose {
         location.clear();
