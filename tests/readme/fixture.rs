@@ -1,5 +1,6 @@
 //! A copy of the examples in a folder of its own, and the program in surroundings of its own.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,14 @@ pub(crate) struct PageFixture {
     dir: TempDir,
     /// The first port of the app here, where a page says [`PAGE_PORT`].
     first_port: u16,
+    /// A command that failed and whose exit code the page has not shown yet.
+    failed: RefCell<Option<Failed>>,
+}
+
+struct Failed {
+    code: i32,
+    /// The command and its output.
+    shown: String,
 }
 
 /// Where the ports of the first app begin on a computer on which nothing else runs.
@@ -53,11 +62,18 @@ impl PageFixture {
         Self {
             dir,
             first_port: free_ports(),
+            failed: RefCell::default(),
         }
     }
 
-    /// Runs a command of a page and returns all that it prints, as a terminal without colour would show.
+    /// Runs a command of a page and returns all that it prints, as a terminal without colour would show. A page
+    /// shows the exit code of a command that fails, with `echo $?`.
     pub(crate) fn run(&self, command: &str) -> String {
+        if command == "echo $?" {
+            let failed = self.failed.take();
+            return format!("{}\n", failed.map_or(0, |failed| failed.code));
+        }
+        self.has_no_failure();
         let words: Vec<&str> = command.split_whitespace().collect();
         let output = match words.as_slice() {
             ["aeroform", arguments @ ..] | ["cargo", "run", "--", arguments @ ..] => {
@@ -85,11 +101,20 @@ impl PageFixture {
         let mut output = String::new();
         reader.read_to_string(&mut output).unwrap();
         let status = child.wait().unwrap();
-        assert!(
-            status.success(),
-            "aeroform {arguments:?}: {status}\n{output}"
-        );
+        if !status.success() {
+            self.failed.replace(Some(Failed {
+                code: status.code().expect("no signal ended it"),
+                shown: format!("aeroform {arguments:?}: {status}\n{output}"),
+            }));
+        }
         output
+    }
+
+    /// The page has shown each exit code but 0.
+    pub(crate) fn has_no_failure(&self) {
+        if let Some(failed) = self.failed.borrow().as_ref() {
+            panic!("{}", failed.shown);
+        }
     }
 
     fn program(&self) -> Command {

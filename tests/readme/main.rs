@@ -2,7 +2,7 @@
 //! applied, in the order of the page, in a copy of the examples, with real processes.
 //!
 //! Output is compared line by line after masking what differs from run to run (ids, ports, times). A
-//! line `…` stands for any lines, or none. Blocks of `apply` and `destroy` may have their lines in any
+//! line `…` stands for any lines, or none. A command that fails is followed by `echo $?`, which shows its exit code. Blocks of `apply` and `destroy` may have their lines in any
 //! order, since Machines start side by side. `SNAPSHOTS=overwrite` writes what is seen into the page,
 //! for blocks without `…`.
 
@@ -76,6 +76,7 @@ fn replay(name: &str) {
             }
         }
     }
+    stage.has_no_failure();
     for (range, shown) in replacements.into_iter().rev() {
         seen.replace_range(range, &shown);
     }
