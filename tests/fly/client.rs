@@ -456,3 +456,36 @@ async fn every_wait_has_a_limit_and_releases_have_a_short_one() {
     let moment = Duration::from_secs(5);
     assert_eq!(error.class, ErrorClass::RateLimited(Some(moment)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_long_for_the_start_of_a_command_that_has_ended() {
+    let server = platform();
+    let provider = provider(&server);
+    let app = AppName::new("shop").unwrap();
+    let ends = Fault::on("start", FaultEffect::ExitsAtOnce(3));
+    server.world().inject(ends);
+    let once = json!({"image": "x", "auto_destroy": true, "restart": {"policy": "no"}});
+    let mut call = create("once-1");
+    call.config = MachineConfig::from_value(once).unwrap();
+    call.skip_launch = true;
+    let created = provider.call(&app, &Call::Create(Box::new(call))).await;
+    let id = created.unwrap().machine.unwrap().id;
+    let minute = Duration::from_secs(60);
+    let prepared = provider.wait(&app, &id, WaitUntil::Stopped, minute).await;
+    assert!(prepared.is_ok(), "{prepared:?}");
+    provider
+        .call(&app, &Call::Start { id: id.clone() })
+        .await
+        .unwrap();
+    let destroyed = provider.wait(&app, &id, WaitUntil::Destroyed, minute).await;
+    let exit = destroyed.unwrap().last_exit().and_then(|exit| exit.code);
+    assert_eq!(exit, Some(3));
+    let begun = tokio::time::Instant::now();
+    let started = provider.wait(&app, &id, WaitUntil::Started, minute).await;
+    assert_eq!(started.unwrap_err().code, "not_reached");
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+}

@@ -89,7 +89,15 @@ impl<T: Transport> FlyProvider<T> {
         match self.client.call_machines_api(request).await {
             Ok(_) => {}
             Err(error) if error.code == codes::TIMED_OUT.name() => {}
-            Err(error) => return Err(self.created.retry_if_just_created(app, id, error)),
+            Err(error) if error.class == ErrorClass::NotFound => {
+                let error = self.created.retry_if_just_created(app, id, error);
+                // Nobody can wait for a destroyed Machine, but it can still be read for a while.
+                return match self.read(app, id).await {
+                    Ok(read) if read.machine.state.is_gone() => Ok(read.machine),
+                    Ok(_) | Err(_) => Err(error),
+                };
+            }
+            Err(error) => return Err(error),
         }
         Ok(self.read(app, id).await?.machine)
     }
