@@ -5,19 +5,20 @@
 //! lacks one that exists, it gets time to catch up. This module only reads, so it can be cancelled at any
 //! moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::core::fleet::{
-    AppName, Description, Known, Machine, MachineId, MachineState, Observed, Release,
+    AppName, Description, Desired, Known, Machine, MachineId, MachineState, Observed, Release,
 };
 use crate::core::plan::codes::FLEET_VANISHED;
+use crate::core::plan::hold;
 use crate::provider::codes::TIMED_OUT;
 use crate::provider::retry::{self, LIST_LAG, READ_DEADLINE, SNAPSHOT};
-use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
+use crate::provider::{ErrorClass, Listing, MachineVersion, Provider, ProviderError};
 
 /// Concurrent reads.
 const MAX_CONCURRENT_READS: usize = 16;
@@ -72,6 +73,61 @@ pub async fn observe(
     let policy = |error: &Option<ObserveError>| error.is_none().then(|| SNAPSHOT.retry());
     let observed = retry::retry(policy, read, retry::sleep_between).await;
     observed.map_err(|error| error.expect("a list that lags is read again until it is accepted"))
+}
+
+/// The same for a plan of these manifests: under `[hold]` it also reads the versions of Machines that may have values
+/// which the state has only as hashes.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn observe_for(
+    provider: &dyn Provider,
+    desired: &Desired,
+    known: &Known,
+) -> Result<Observed, ObserveError> {
+    let mut observed = observe(provider, &desired.app, known).await?;
+    if let Some(hold) = &desired.hold {
+        read_held_configs(provider, desired, known, hold.release, &mut observed).await?;
+    }
+    Ok(observed)
+}
+
+/// Reads versions, a few Machines at a time, until every value of a group is known or all its Machines are read.
+async fn read_held_configs(
+    provider: &dyn Provider,
+    desired: &Desired,
+    known: &Known,
+    release: u64,
+    observed: &mut Observed,
+) -> Result<(), ProviderError> {
+    let app = &desired.app;
+    let mut read: BTreeSet<MachineId> = BTreeSet::new();
+    loop {
+        let lacking = hold::machines_with_hidden_values(desired, known, observed);
+        let next = lacking.into_values().flat_map(|machines| {
+            let unread = machines.into_iter().filter(|id| !read.contains(id));
+            unread.take(MAX_CONCURRENT_READS).collect::<Vec<_>>()
+        });
+        let next: Vec<MachineId> = next.collect();
+        if next.is_empty() {
+            return Ok(());
+        }
+        let versions: Vec<Vec<MachineVersion>> = stream::iter(&next)
+            .map(|id| async move {
+                match read_with_retry(|| provider.versions(app, id)).await {
+                    Err(error) if error.class == ErrorClass::NotFound => Ok(Vec::new()),
+                    versions => versions,
+                }
+            })
+            .buffered(MAX_CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        let of_release = versions.into_iter().flatten();
+        let of_release = of_release.filter(|version| version.release == Some(release));
+        let configs = of_release.map(|version| version.config);
+        observed.held_configs.extend(configs);
+        read.extend(next);
+    }
 }
 
 /// One try; `None` if the list lags and another try may find it up to date (`patient`).
@@ -162,6 +218,7 @@ async fn read_missing(
         release,
         release_unknown,
         unreadable: listing.unreadable,
+        held_configs: Vec::new(),
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {

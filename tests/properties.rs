@@ -28,6 +28,8 @@ mod random;
 mod really;
 #[path = "properties/requested.rs"]
 mod requested;
+#[path = "properties/rollback.rs"]
+mod rollback;
 #[path = "properties/saved.rs"]
 mod saved;
 #[path = "support/sim/mod.rs"]

@@ -29,6 +29,9 @@ pub(super) async fn register(shared: &ApplyContext<'_>) -> Option<ReleaseStamp> 
     if shared.is_halted() || shared.halt.borrow().is_some() || !shared.input.lock.is_held() {
         return None;
     }
+    if planned.local {
+        return Some(unregistered_stamp(planned));
+    }
     let registered = tokio::select! {
         biased;
         registered = register_with_retry(shared, planned) => registered,
@@ -46,15 +49,7 @@ pub(super) async fn register(shared: &ApplyContext<'_>) -> Option<ReleaseStamp> 
             };
             (stamp, None)
         }
-        Err(why) => {
-            let stamp = ReleaseStamp {
-                version: planned.number,
-                id: None,
-                registered_by_us: false,
-                newer_than_ours: false,
-            };
-            (stamp, Some(why))
-        }
+        Err(why) => (unregistered_stamp(planned), Some(why)),
     };
     // The receiver outlives the run.
     let _ = shared.events.send(Event::Release {
@@ -62,6 +57,16 @@ pub(super) async fn register(shared: &ApplyContext<'_>) -> Option<ReleaseStamp> 
         unregistered,
     });
     Some(stamp)
+}
+
+/// The stamp of a number that no platform has.
+fn unregistered_stamp(planned: &PlannedRelease) -> ReleaseStamp {
+    ReleaseStamp {
+        version: planned.number,
+        id: None,
+        registered_by_us: false,
+        newer_than_ours: false,
+    }
 }
 
 fn journal_release(shared: &ApplyContext<'_>, id: &str) {

@@ -272,6 +272,14 @@ codes! {
         "cannot listen at …",
         "Another program uses the port, or the address does not belong to this computer.",
         "Use another address with `--listen`; port 0 chooses a free port.";
+    UNKNOWN_RELEASE "unknown_release" Error:
+        "the state has no release …",
+        "The release is older than the last ten of the state, was made by another tool, or there is no earlier one.",
+        "Use one that the message lists; `aeroform releases` shows what each of them changed.";
+    HOLD_WITH_IMAGE "hold_with_image" Usage:
+        "`--image` cannot be combined with [hold], which names release …",
+        "[hold] is in aeroform.toml, or `rollback` writes it: the image is that of its release.",
+        "Remove `--image`, or end the hold: `aeroform rollback --end --image IMAGE`.";
     UNKNOWN_PROVIDER "unknown_provider" Error:
         "there is no provider `…`",
         "The name is misspelled.",

@@ -120,9 +120,15 @@ async fn run_edit(
     let Some(world) = before.backends else {
         return after.plan_offline(&mut signals).await;
     };
-    let mut shown = after
-        .run_context(&world)
-        .replan(&before.preview, &after.options)?;
+    let run_context = after.run_context(&world);
+    let mut shown = if after.session.desired.hold.is_some() {
+        // The snapshot of before has no earlier versions of the Machines.
+        signals
+            .or_interrupted(run_context.preview(&after.options))
+            .await??
+    } else {
+        run_context.replan(&before.preview, &after.options)?
+    };
     if args.plan_only {
         return after.plan_only(&shown).await;
     }

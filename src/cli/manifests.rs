@@ -488,7 +488,25 @@ impl Manifests {
         };
         show_diagnostics(&found, ui);
         formats::github::note_diagnostics(ui, &self, &found);
+        self.check_hold()?;
         self.accept_silently()
+    }
+
+    /// Refuses `--image` beside `[hold]`: only one of them can name the image.
+    fn check_hold(&self) -> Result<(), Failure> {
+        let desired = self.loaded.desired.as_ref();
+        let Some(hold) = desired.and_then(|desired| desired.hold.as_ref()) else {
+            return Ok(());
+        };
+        if self.texts.overrides.image.is_none() {
+            return Ok(());
+        }
+        let message = format!(
+            "`--image` cannot be combined with [hold], which names release v{}",
+            hold.release
+        );
+        Err(Failure::new(codes::HOLD_WITH_IMAGE, message)
+            .hint("remove `--image`, or end the hold: `aeroform rollback --end --image IMAGE`"))
     }
 
     /// Where each group is written.

@@ -47,6 +47,7 @@ mod refused_plan;
 mod regions;
 mod releases;
 mod restart;
+mod rollback;
 mod run_and_report;
 mod run_errors;
 mod saved_plan;
@@ -260,6 +261,7 @@ fn run_verb(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Drift(args) => block_on(drift::run(&context, args)),
         Verb::Refresh(args) => block_on(refresh::run(&context, args)),
         Verb::Restart(args) => block_on(restart::run(&context, args)),
+        Verb::Rollback(args) => block_on(rollback::run(&context, args)),
         Verb::Machine(args) => block_on(machine::run(&context, args)),
         Verb::Status(args) => block_on(status::run(&context, args)),
         Verb::Releases(args) => block_on(releases::run(&context, args)),

@@ -12,7 +12,7 @@ use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested, plan};
 use crate::core::view::phrases::human_limit;
 use crate::core::view::{StatusView, Style, escape, terminal};
-use crate::observe::observe;
+use crate::observe::observe_for;
 use crate::provider::Provider;
 use crate::ui::{AlternateScreen, Exit, Failure, Signals, Ui};
 
@@ -58,7 +58,7 @@ async fn inspect(
 ) -> Result<StatusView, Failure> {
     let remembered = session.load_state_or_warn(ui).await;
     let known = remembered.clone().unwrap_or_else(|| session.empty_state());
-    let observed = observe(provider, &session.desired.app, &known).await?;
+    let observed = observe_for(provider, &session.desired, &known).await?;
     let options = session::planner_options(
         &RecoveryFlags::default(),
         PlanMode::Normal,

@@ -20,6 +20,8 @@ pub enum ExitClass {
     Refused,
     /// A bug in Aeroform.
     Bug,
+    /// The command line is wrong.
+    Usage,
     /// Interrupted by a signal.
     Interrupted,
 }

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 
 use crate::core::code::Code;
 use crate::core::fleet::{
-    AppName, Call, Description, GroupName, Machine, MachineEvent, MachineId, NewRelease, Receipt,
-    Release, ReleaseStatus, Volume, WaitUntil,
+    AppName, Call, Description, GroupName, Machine, MachineConfig, MachineEvent, MachineId,
+    NewRelease, Receipt, Release, ReleaseStatus, Volume, WaitUntil,
 };
 
 /// A platform that runs Machines. Every method takes the app, so one provider serves many apps.
@@ -123,6 +123,15 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// The configs of a Machine, newest first, as far back as the platform remembers them.
+    async fn versions(
+        &self,
+        _app: &AppName,
+        _id: &MachineId,
+    ) -> Result<Vec<MachineVersion>, ProviderError> {
+        Ok(Vec::new())
+    }
+
     /// A Machine's events, newest first, if the platform reports them.
     async fn events(
         &self,
@@ -140,6 +149,15 @@ pub trait Provider: Send + Sync {
         query: &LogQuery,
         sink: &mut LogSink<'_>,
     ) -> Result<(), ProviderError>;
+}
+
+/// A config that a Machine has or had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MachineVersion {
+    /// The release that it was sent with, if known.
+    pub release: Option<u64>,
+    /// The config.
+    pub config: MachineConfig,
 }
 
 /// How often a lease is refreshed: a third of its duration (rule 27).

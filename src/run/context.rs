@@ -1,18 +1,20 @@
 //! The inputs of a run, and a preview: known state, observed Machines, and the plan.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::commit_history::CommitHistory;
 use crate::core::fleet::{
     AppName, Description, Desired, Known, Machine, Observed, Release, ReleaseStatus, RunId,
 };
+use crate::core::plan::hold::held_desired;
 use crate::core::plan::{
     CommitRelations, Finding, Options, Plan, SavedPlan, check, commits_to_compare, plan,
 };
 use crate::core::state::{self, StateError};
 use crate::env::Env;
 use crate::journal::{Journal, JournalError, OpenRun, RunStatus};
-use crate::observe::{ObserveError, observe};
+use crate::observe::{ObserveError, observe_for};
 use crate::provider::Provider;
 use crate::store::{StateStore, StoreError, Version};
 
@@ -142,7 +144,7 @@ impl RunContext<'_> {
     pub async fn preview(&self, options: &Options) -> Result<Preview, RunError> {
         let app = &self.desired.app;
         let remembered = StoredState::read(self.store, app, &self.desired.provider).await?;
-        let observed = observe(self.provider, app, &remembered.known).await?;
+        let observed = observe_for(self.provider, self.desired, &remembered.known).await?;
         let mut open_runs = self.open_runs(&observed.description)?;
         let registered = self.journal.releases(&observed.description.scope)?;
         let mut options = options.clone();
@@ -223,6 +225,11 @@ fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap
 }
 
 impl Preview {
+    /// The desired fleet that the plan applies; under `[hold]` its configs are those of an earlier release.
+    pub fn desired<'d>(&self, manifests: &'d Desired) -> Cow<'d, Desired> {
+        held_desired(manifests, &self.stored_state.known, self.observed.as_ref())
+    }
+
     /// Releases registered by runs of this host.
     pub fn own_releases(&self) -> BTreeSet<String> {
         self.registered_releases.keys().cloned().collect()

@@ -79,9 +79,10 @@ impl RunContext<'_> {
         };
         let left = Box::pin(self.end_unfinished_release(preview, true)).await;
         let commit = self.commits.applied().await;
+        let desired = preview.desired(self.desired);
         let job = RunInput {
             plan: &preview.plan,
-            desired: self.desired,
+            desired: &desired,
             known,
             observed,
             provider: self.provider,
@@ -181,7 +182,7 @@ impl RunContext<'_> {
         next_state(
             &preview.stored_state.known,
             &preview.plan,
-            self.desired,
+            &preview.desired(self.desired),
             &report.results,
             &facts,
         )

@@ -113,6 +113,7 @@ impl From<ExitClass> for Exit {
             ExitClass::Locked => Self::Locked,
             ExitClass::Refused => Self::Refused,
             ExitClass::Bug => Self::Bug,
+            ExitClass::Usage => Self::Usage,
             ExitClass::Interrupted => Self::Interrupted,
         }
     }

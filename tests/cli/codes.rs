@@ -154,6 +154,12 @@ async fn every_code_of_a_verb_is_provoked() {
         spent(),
         moved_on(),
         another_app(),
+        error_of(&sandbox, &["rollback"]),
+        with(
+            "aeroform.toml",
+            "provider = \"fly\"\n[hold]\nrelease = 1\n",
+            &["plan", "--refresh=false", "--image", "shop:1"],
+        ),
         error_of(&sandbox, &["scale", "count", "3"]),
         error_of(&sandbox, &["regions", "drain", "nowhere"]),
         error_of(&sandbox, &["scale", "count", "web=3", "web=4"]),

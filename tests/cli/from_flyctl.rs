@@ -14,7 +14,7 @@ use crate::sandbox::Sandbox;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/from-flyctl.md");
 
 /// The words of a command line; of quotes only pairs of `'` are known.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in line.split('\'').enumerate() {
         if at % 2 == 1 {
@@ -41,15 +41,23 @@ fn every_command_of_the_page_is_one() {
     }
 }
 
-/// What is printed, with every Machine's id as the page has it.
+/// What is printed, with every Machine's id and the platform's times as the page has them.
 fn masked(text: &str) -> String {
     let id = Regex::new(r"\b[0-9a-f]{14}\b").unwrap();
-    id.replace_all(text, "148ed599c14189").into_owned()
+    let at = Regex::new(r"\b[0-9-]{10}T[0-9:]{8}Z").unwrap();
+    let text = id.replace_all(text, "148ed599c14189");
+    at.replace_all(&text, "2026-01-02T10:00:00Z").into_owned()
 }
 
 #[test]
 fn the_page_shows_what_the_commands_print() {
-    let page = std::fs::read_to_string(PAGE).unwrap();
+    assert_page_shows(PAGE);
+}
+
+/// Runs the commands of a page on an emulated platform. Its files are written where they are in the text, and the
+/// first are applied.
+pub(crate) fn assert_page_shows(file: &str) {
+    let page = std::fs::read_to_string(file).unwrap();
     let sandbox = Sandbox::new();
     let platform = EmulatorProcess::with_app(&sandbox);
     let run = |line: &str| {
@@ -89,7 +97,7 @@ fn the_page_shows_what_the_commands_print() {
     }
     seen.push_str(rest);
     if std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
-        std::fs::write(PAGE, &seen).unwrap();
+        std::fs::write(file, &seen).unwrap();
     }
     assert!(
         seen == page,

@@ -58,6 +58,7 @@ mod provider_selection;
 mod provoked;
 mod pty;
 mod releases;
+mod rollback;
 mod rollout;
 mod sandbox;
 mod scale_verbs;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use aeroform::core::fleet::{Desired, GroupName, MachineId, Region};
+use aeroform::core::fleet::{Desired, GroupName, Hold, MachineId, Region};
 use aeroform::core::manifest::edit::{
     Edit, EditError, GroupLayout, MachineSize, ManifestFiles, edit,
 };
@@ -144,6 +144,11 @@ fn all(desired: &Desired, chance: usize) -> Vec<Edit> {
             "git+origin?branch=a&path=b.json".to_owned(),
         )),
         Edit::State(StateLocation::Path("state/a \"b\".json".to_owned())),
+        Edit::Hold(Some(Hold {
+            release: 41,
+            groups: Some([group()].into()),
+        })),
+        Edit::Hold(None),
     ];
     if names.len() > 1 {
         edits.push(Edit::RemoveGroup { group: group() });

@@ -58,6 +58,7 @@ fn header(table: &AeroformTable, key: &str) -> String {
     let more: &[&str] = match table.key_rule {
         KeyRule::OneWith(_, with) if key == with => &["from"],
         KeyRule::OneWith(_, with) => &[with],
+        KeyRule::Required(name) if key != name => &[name],
         _ => &[],
     };
     for name in more {
@@ -79,9 +80,12 @@ fn example(table: &AeroformTable, key: &AeroformKey) -> String {
             tables().iter().find(|table| table.path == path).unwrap(),
             "to",
         )
-        .replace("[[removed]]\n", "[[removed]]\nmachine = \"a1\"\n")
         .replace("[[moved]]\n", "[[moved]]\nto = \"jobs\"\n"),
-        ValueType::Table(_) | ValueType::Named(_) => format!("{}\n", key.example),
+        ValueType::Table(path) => {
+            let mut tables = tables().iter();
+            header(tables.find(|table| table.path == path).unwrap(), "")
+        }
+        ValueType::Named(_) => format!("{}\n", key.example),
         _ => format!("{above}{}\n", key.example),
     }
 }

@@ -32,6 +32,7 @@ fn every_code_of_a_plan_is_provoked() {
         unreadable::provoked(),
         vec![crate::volumes::forked()],
         crate::commit_order::provoked(),
+        crate::hold::provoked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

@@ -14,6 +14,7 @@ mod data_loss;
 mod excluded;
 mod expect;
 mod histories;
+mod hold;
 mod images;
 mod late_machines;
 mod outside_changes;

@@ -17,7 +17,7 @@ use crate::requested::{replacing, restarting};
 use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, moved};
 
 /// These groups with a release command.
-fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
+pub(crate) fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut target = desired(groups);
     target.rollout.release_command = Some(Box::new(OnceCommand {
         argv: vec!["bin/migrate".to_owned()],

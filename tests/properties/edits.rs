@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use aeroform::core::fleet::{Desired, GroupName, Machine, MachineId, Region};
+use aeroform::core::fleet::{Desired, GroupName, Hold, Machine, MachineId, Region};
 use aeroform::core::manifest::edit::{Edit, GroupLayout, MachineSize, ManifestFiles, edit};
 use aeroform::core::manifest::{Overrides, SourceFile, StateLocation, load};
 use proptest::prelude::*;
@@ -28,6 +28,8 @@ enum EditVerb {
     MoveMachine(usize, usize),
     RemoveMachine(usize),
     State(bool),
+    /// A release and its groups, if not all; then the end of it.
+    Hold(u64, bool),
 }
 
 const NEW: [&str; 3] = ["app", "mail", "zoo-1"];
@@ -46,6 +48,7 @@ fn verb() -> impl Strategy<Value = EditVerb> {
         1 => (0..9usize, 0..4usize).prop_map(|(machine, to)| EditVerb::MoveMachine(machine, to)),
         1 => (0..9usize).prop_map(EditVerb::RemoveMachine),
         1 => any::<bool>().prop_map(EditVerb::State),
+        1 => (1..50u64, any::<bool>()).prop_map(|(release, all)| EditVerb::Hold(release, all)),
     ]
 }
 
@@ -117,6 +120,13 @@ fn meant(verb: &EditVerb, desired: &Desired, there: &Machines) -> Option<Vec<Edi
         } else {
             StateLocation::Path("state/moved.json".to_owned())
         }),
+        EditVerb::Hold(release, all) => {
+            let hold = Hold {
+                release: *release,
+                groups: (!all).then(|| desired.groups.keys().cloned().collect()),
+            };
+            return Some(vec![Edit::Hold(Some(hold)), Edit::Hold(None)]);
+        }
         // What becomes of one Machine is said with the numbers that follow from it (rule 13).
         EditVerb::MoveMachine(at, to) => {
             let (machine, to) = (machine(at)?, group(to));
@@ -202,6 +212,7 @@ proptest! {
         let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
         let mut stage = PlanFixture::with(&desired);
         for verb in &verbs {
+            let before = texts.clone();
             for edit in meant(verb, &desired, &stage.observed.machines).unwrap_or_default() {
             let (after, target) = apply_edit(&texts, &desired, &edit);
             let again = read(&after).unwrap();
@@ -218,6 +229,11 @@ proptest! {
             }
             texts = after;
             desired = target;
+            }
+            // What began and ended leaves every byte as it was; a first aeroform.toml stays.
+            if let EditVerb::Hold(..) = verb {
+                let aeroform = before.aeroform.as_ref().or(texts.aeroform.as_ref());
+                prop_assert_eq!((&texts.fly, texts.aeroform.as_ref()), (&before.fly, aeroform));
             }
             stage.apply(&desired);
         }

@@ -29,7 +29,9 @@ pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &E
         | Edit::RemoveGroup { group }
         | Edit::Size { group, .. } => vec![group],
         Edit::RenameGroup { from, to } => vec![from, to],
-        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } | Edit::State(_) => Vec::new(),
+        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } | Edit::State(_) | Edit::Hold(_) => {
+            Vec::new()
+        }
     };
     let others = |desired: &Desired| {
         let mut groups = desired.groups.clone();
@@ -81,6 +83,14 @@ pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &E
                 ..before.clone()
             };
             assert_eq!(named, after);
+        }
+        Edit::Hold(hold) => {
+            let held = Desired {
+                provider_from_flag: after.provider_from_flag,
+                hold: hold.clone(),
+                ..before.clone()
+            };
+            assert_eq!(held, after);
         }
     }
 }
@@ -160,7 +170,7 @@ fn is_edited_word(word: &str, before: &Desired, edited: &Edit) -> bool {
             went.is_some() && (is_name || one_of(&["moved", "from", "to"]))
         }
         // What goes with a group is its whole sections; what was said of the state before is any text.
-        Edit::RemoveGroup { .. } | Edit::State(_) => true,
+        Edit::RemoveGroup { .. } | Edit::State(_) | Edit::Hold(_) => true,
         // What was said of that Machine before goes, whichever group it named.
         Edit::MoveMachine { machine, .. } | Edit::RemoveMachine { machine } => {
             let keys = ["machine", "moved", "removed", "to"];

@@ -12,6 +12,7 @@ use aeroform::core::fleet::{
     NewVolume, Observed, Policy, Region, Regions, ReleaseStatus, Rollout, RunId, Stamps,
     StoredConfig, Strategy, VolumeId,
 };
+use aeroform::core::plan::hold::held_desired;
 use aeroform::core::plan::{
     Action, Change, Options, Outcome, Plan, RunInfo, StandbyTarget, StepId, StepResult,
     adopted_config, check, next_state, plan,
@@ -143,6 +144,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        hold: None,
         definition: None,
     }
 }
@@ -199,6 +201,7 @@ impl PlanFixture {
                 release: None,
                 release_unknown: None,
                 unreadable: Vec::new(),
+                held_configs: Vec::new(),
             },
             created_count: 0,
             commit: None,
@@ -268,6 +271,8 @@ impl PlanFixture {
         planned: &Plan,
         outcome_of: impl Fn(StepId) -> Option<Outcome>,
     ) {
+        let held = held_desired(desired, &self.known, Some(&self.observed));
+        let desired = &*held;
         self.runs += 1;
         self.snapshot = self.observed.machines.clone();
         let run = RunId::new(format!("run{}", self.runs)).unwrap();

@@ -50,6 +50,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         online: true,
         machines,
         mode: PlanMode::Normal,
+        hold: None,
         requested: Requested::default(),
         on_failure: OnFailure::Stop,
         groups: Vec::new(),

@@ -76,6 +76,7 @@ pub(crate) fn observed(machines: Vec<Machine>) -> Observed {
         release: None,
         release_unknown: None,
         unreadable: Vec::new(),
+        held_configs: Vec::new(),
     }
 }
 
@@ -102,6 +103,7 @@ fn target(groups: &[(&str, Count, Option<u32>)]) -> Desired {
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        hold: None,
         definition: None,
     }
 }

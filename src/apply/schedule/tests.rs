@@ -47,6 +47,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         online: true,
         machines: 0,
         mode: PlanMode::Normal,
+        hold: None,
         requested: Requested::default(),
         on_failure: OnFailure::Stop,
         groups: Vec::new(),

@@ -10,7 +10,9 @@ use super::{Cli, STYLES, output};
 const SECTIONS: [(&str, &[&str]); 5] = [
     (
         "Plan and apply",
-        &["init", "validate", "plan", "apply", "restart", "destroy"],
+        &[
+            "init", "validate", "plan", "apply", "restart", "rollback", "destroy",
+        ],
     ),
     (
         "Look",

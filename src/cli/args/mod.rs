@@ -24,6 +24,7 @@ mod plan;
 mod regions;
 mod request;
 mod restart;
+mod rollback;
 mod scale;
 mod state;
 mod status;
@@ -48,6 +49,7 @@ pub use plan::{PlanArgs, RecoveryFlags, RefreshFlag};
 pub use regions::{RegionsArgs, RegionsVerb};
 pub use request::{RequestFlags, RestartTarget};
 pub use restart::RestartArgs;
+pub use rollback::RollbackArgs;
 pub use scale::{ScaleCountArgs, ScaleMemoryArgs, ScaleShowArgs, ScaleVerb, ScaleVmArgs};
 pub use state::{MigrateArgs, StateVerb};
 pub use status::{ReleasesArgs, StatusArgs};
@@ -138,6 +140,8 @@ Examples:
     Refresh(RefreshArgs),
     /// Restart running Machines by their group's update strategy
     Restart(RestartArgs),
+    /// Go back to an earlier release, or end that
+    Rollback(RollbackArgs),
     /// List, inspect, start, stop, replace, clone, move or destroy Machines
     #[command(subcommand)]
     Machine(MachineVerb),
@@ -227,6 +231,7 @@ impl Verb {
             | Self::Drift(_)
             | Self::Refresh(_)
             | Self::Restart(_)
+            | Self::Rollback(_)
             | Self::Machine(_)
             | Self::Status(_)
             | Self::Releases(_)
@@ -302,6 +307,10 @@ impl Verb {
             | Self::Destroy(DestroyArgs { output, .. })
             | Self::Refresh(RefreshArgs { output, .. })
             | Self::Restart(RestartArgs { output, .. })
+            | Self::Rollback(RollbackArgs {
+                edit_flags: EditFlags { output, .. },
+                ..
+            })
             | Self::Status(StatusArgs { output, .. })
             | Self::Releases(ReleasesArgs { output, .. })
             | Self::Logs(LogsArgs { output, .. })

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::profile::{ProviderProfile, profile};
 use super::{
-    AppName, GroupName, Lineage, MachineCheck, MachineConfig, MachineId, NewVolume, Region,
+    AppName, GroupName, Hold, Lineage, MachineCheck, MachineConfig, MachineId, NewVolume, Region,
     Rollout, StoredConfig, VolumeId, overlay,
 };
 
@@ -43,6 +43,8 @@ pub struct Desired {
     pub has_processes: bool,
     /// Commands and options of a deploy that apply to the app.
     pub rollout: Rollout,
+    /// The release to follow; then the templates of its groups are not used (rule 41).
+    pub hold: Option<Hold>,
     /// fly.toml as JSON, for platforms that store it with each release.
     pub definition: Option<Box<serde_json::Value>>,
 }
@@ -270,6 +272,7 @@ impl Desired {
             image: None,
             has_processes: true,
             rollout: Rollout::default(),
+            hold: None,
             definition: None,
         }
     }
@@ -310,7 +313,7 @@ impl Desired {
                 (name, body)
             })
             .collect();
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "app": self.app,
             "provider": self.provider,
             "groups": groups,
@@ -322,6 +325,10 @@ impl Desired {
             "image": self.image,
             "rollout": self.rollout,
         });
+        // Without one the digest stays that of older versions.
+        if let Some(hold) = &self.hold {
+            body["hold"] = serde_json::json!(hold);
+        }
         let text = serde_json::to_vec(&body).expect("plain data always serialises");
         HEXLOWER.encode(&Sha256::digest(text)[..16])
     }

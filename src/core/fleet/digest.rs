@@ -100,7 +100,7 @@ impl fmt::Display for ConfigDigest {
 }
 
 /// Whether a stored text is the digest of a hidden value.
-fn is_hidden(text: &str) -> bool {
+pub(super) fn is_hidden(text: &str) -> bool {
     text.strip_prefix(HIDDEN_PREFIX).is_some_and(|hex| {
         hex.len() == 64
             && hex
@@ -119,7 +119,7 @@ pub(super) fn hide_secrets(mut tree: Value, lineage: &Lineage) -> Value {
 
 /// HMAC-sha256 of a value under a key derived from the lineage. It detects changes and gives no protection,
 /// because the lineage is not secret.
-fn hidden_value(lineage: &Lineage, key: &str, value: &str) -> String {
+pub(super) fn hidden_value(lineage: &Lineage, key: &str, value: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(lineage.as_str().as_bytes())
         .expect("HMAC takes a key of any length");
     mac.update(key.as_bytes());

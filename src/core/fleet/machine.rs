@@ -515,6 +515,10 @@ pub struct Observed {
     /// Problems of list entries whose id cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
+    /// Configs that Machines had at the release of `[hold]`, as far as its hidden values need them. They are compared
+    /// and never stored.
+    #[serde(skip)]
+    pub held_configs: Vec<MachineConfig>,
 }
 
 impl Observed {

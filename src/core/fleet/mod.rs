@@ -11,6 +11,7 @@ pub mod diff;
 pub mod digest;
 mod event;
 mod exit;
+pub mod hold;
 pub mod ids;
 pub mod known;
 pub mod lenient;
@@ -21,6 +22,7 @@ pub mod overlay;
 pub mod profile;
 pub mod quoting;
 pub mod release;
+pub mod reveal;
 pub mod rollout;
 pub mod schema;
 pub mod secret;
@@ -35,6 +37,7 @@ pub use diff::FieldChange;
 pub use digest::{ConfigDigest, StoredConfig};
 pub use event::MachineEvent;
 pub use exit::{Exit, ProcessEvent, ProcessEventKind};
+pub use hold::Hold;
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };

@@ -87,6 +87,26 @@ impl ParsedManifests<'_> {
         }
     }
 
+    /// Rule 41: a hold of an unknown group is a mistake.
+    pub(super) fn check_hold(&self, groups: &AppGroups) {
+        let hold = self.aeroform.hold.as_ref();
+        let named = hold
+            .and_then(|hold| hold.groups.as_ref())
+            .into_iter()
+            .flatten();
+        let Some(aero) = self.aeroform_file else {
+            return;
+        };
+        for name in named.filter(|name| !groups.names.contains(&name.value)) {
+            let message = format!(
+                "[hold] names {}, which is not a process group of {}",
+                quote_text(name.value.as_str()),
+                self.fly_file.source.path
+            );
+            report_undefined_group(aero, groups, name, message);
+        }
+    }
+
     /// Rule 17.
     pub(super) fn check_moves(&self, groups: &AppGroups) {
         let Some(aero) = self.aeroform_file else {

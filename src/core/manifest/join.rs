@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::codes;
 use crate::core::fleet::profile::{ProviderKind, ProviderProfile, profile};
 use crate::core::fleet::{
-    AppName, AppNameSource, Count, Desired, DesiredGroup, GroupLocations, GroupName, MachineConfig,
-    MovedGroup, MovedMachine, OnceKind, Regions, Rollout,
+    AppName, AppNameSource, Count, Desired, DesiredGroup, GroupLocations, GroupName, Hold,
+    MachineConfig, MovedGroup, MovedMachine, OnceKind, Regions, Rollout,
 };
 
 use super::aeroform::AeroformDocument;
@@ -19,7 +19,7 @@ use super::fly::processes::Process;
 use super::fly::template::{Template, templates};
 use super::missing_command;
 use super::settings::{Overrides, Settings};
-use super::tree::ManifestFile;
+use super::tree::{Located, ManifestFile};
 use super::value::Table;
 
 /// Placeholder app of a file without `app` that is only validated.
@@ -49,6 +49,7 @@ impl ParsedManifests<'_> {
         let templates = templates(self.fly_file, self.document, &groups);
         self.check_groups(&groups);
         self.check_moves(&groups);
+        self.check_hold(&groups);
         let image = self.image();
         let rollout = self.rollout(&groups.default);
         let written: BTreeMap<_, _> = self
@@ -94,6 +95,7 @@ impl ParsedManifests<'_> {
             image,
             has_processes: !self.document.processes.is_empty(),
             rollout,
+            hold: self.hold(),
             definition: self
                 .profile()
                 .deployed_by_flyctl
@@ -251,6 +253,18 @@ impl ParsedManifests<'_> {
             compose: self.document.build.compose.clone(),
             on_failure: aeroform.deploy.on_failure.unwrap_or_default(),
         }
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        let hold = self.aeroform.hold.as_ref()?;
+        let names = |groups: &Vec<Located<GroupName>>| {
+            let names = groups.iter().map(|name| name.value.clone());
+            names.collect()
+        };
+        Some(Hold {
+            release: hold.release,
+            groups: hold.groups.as_ref().map(names),
+        })
     }
 
     fn moved(&self) -> Vec<MovedGroup> {

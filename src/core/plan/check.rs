@@ -11,6 +11,7 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::hold::held_desired;
 use super::options::PlanMode;
 use super::types::{Action, Change, Plan, Removal, StepId, Work};
 use crate::core::fleet::{
@@ -35,7 +36,8 @@ pub fn check(
     known: &Known,
     observed: Option<&Observed>,
 ) -> Vec<Finding> {
-    let effective = plan.requested.override_desired(desired);
+    let held = held_desired(desired, known, observed);
+    let effective = plan.requested.override_desired(&held);
     let desired = &*effective;
     let mut reading = Checker {
         plan,

@@ -31,6 +31,7 @@ mod group_notes;
 mod group_resolver;
 mod guards;
 mod history;
+pub mod hold;
 mod launch_allocator;
 mod machine_checks;
 pub mod manual;

@@ -73,7 +73,7 @@ pub fn next_state(
     {
         let release = record_release(&mut next, plan, desired, release, facts);
         next.releases.push(release);
-        keep_last(&mut next.releases, RELEASES_KEPT);
+        keep_releases(&mut next.releases, desired);
     }
     // These runs are listed from now on, so that their stamps are known.
     let met = encountered_runs(known, plan, results, facts);
@@ -278,6 +278,17 @@ fn record_release(
             .and_then(|planned| planned.image.clone()),
         groups,
     }
+}
+
+/// Keeps the newest releases, and the one of `[hold]` however many follow it.
+fn keep_releases(releases: &mut Vec<ReleaseRecord>, desired: &Desired) {
+    let held = desired.hold.as_ref().map(|hold| hold.release);
+    let surplus = releases.len().saturating_sub(RELEASES_KEPT);
+    let mut at = 0;
+    releases.retain(|record| {
+        at += 1;
+        at > surplus || Some(record.release) == held
+    });
 }
 
 fn keep_last<T>(list: &mut Vec<T>, most: usize) {

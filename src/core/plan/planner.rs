@@ -13,6 +13,7 @@ use super::fields::CompareContext;
 use super::group_notes;
 use super::guards;
 use super::history;
+use super::hold::{self, PlannedHold};
 use super::launch_allocator::LaunchAllocator;
 use super::machine_checks;
 use super::members::{self, Fleet};
@@ -63,7 +64,8 @@ pub fn plan(
     let lineage = scope.unwrap_or(&unknown);
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
-    let desired = &*options.requested.override_desired(desired);
+    let held = hold::follow(desired, known, observed, lineage);
+    let desired = &*options.requested.override_desired(&held.desired);
     let older_runs = observed
         .map(|observed| commits::runs_of_ancestors(known, observed, options))
         .unwrap_or_default();
@@ -98,6 +100,7 @@ pub fn plan(
         .requested
         .apply_clone_source(&mut order.steps, &fleet);
     releases::mark_reverts(&mut order.steps, known, observed, &fleet.drift, &older_runs);
+    releases::mark_passed_releases(&mut order.steps, desired, known, observed);
     let paces = pace::Paces::of(&order.steps, &order.pools, options);
     let groups = group_changes(&decisions, &order.steps, &paces, options, capabilities);
     let facts = Facts {
@@ -118,7 +121,7 @@ pub fn plan(
     let checks = options.requested.machine_checks;
     let checks = machine_checks::check(desired, known, &decisions, checks);
     let rollout = Remarks::join([rollout, checks]);
-    let remarks = facts.join_remarks(history.before, rollout, history.after);
+    let remarks = facts.join_remarks([history.before, held.remarks], rollout, history.after);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -131,6 +134,7 @@ pub fn plan(
         online: observed.is_some(),
         machines: fleet.len(),
         mode: options.mode,
+        hold: PlannedHold::of(desired),
         requested: options.requested.clone(),
         on_failure: order_options.on_failure,
         cost: cost::estimate(desired, &decisions, &order.steps).map(Box::new),
@@ -199,9 +203,11 @@ struct UnrecordedRuns {
 
 impl Facts<'_, '_> {
     /// The remarks of all parts, in the order of the plan.
-    fn join_remarks(&self, before: Remarks, rollout: Remarks, after: Remarks) -> Remarks {
+    fn join_remarks(&self, before: [Remarks; 2], rollout: Remarks, after: Remarks) -> Remarks {
+        let [history, held] = before;
         Remarks::join([
-            before,
+            history,
+            held,
             self.warnings(),
             self.refusals(),
             self.notes(),

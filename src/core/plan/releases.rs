@@ -20,6 +20,7 @@ use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
     ReleaseRecord, ReleaseStrategy, RunId, Strategy,
 };
+use crate::core::state::RELEASES_KEPT;
 
 /// The highest known release number.
 pub(super) fn newest_release(known: &Known, observed: Option<&Observed>) -> Option<u64> {
@@ -59,8 +60,8 @@ pub(super) fn after_refresh<'m>(
         .map_or(newest, |first| Some(first.saturating_sub(1)))
 }
 
-/// The release that this plan registers: like `fly deploy`, for any change; like `fly scale count`, none for a
-/// change of counts.
+/// The release of this plan. Where the platform has none, the state counts them. A plan registers one like `fly deploy`, for any
+/// change; like `fly scale count`, none for a change of counts.
 pub(super) fn planned_release(
     desired: &Desired,
     known: &Known,
@@ -68,7 +69,9 @@ pub(super) fn planned_release(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     mode: PlanMode,
 ) -> Option<PlannedRelease> {
-    let has_releases = observed.description.capabilities.releases && mode == PlanMode::Normal;
+    let local = !desired.profile().deployed_by_flyctl;
+    let counted = local || observed.description.capabilities.releases;
+    let has_releases = counted && mode == PlanMode::Normal;
     let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
         let config = decision
             .changed
@@ -92,6 +95,7 @@ pub(super) fn planned_release(
             .unwrap_or(0)
             .saturating_add(1),
         image: common_image(desired, decisions),
+        local,
         strategy: if at_once {
             ReleaseStrategy::Immediate
         } else {
@@ -123,6 +127,10 @@ fn common_image(
 ) -> Option<String> {
     if desired.image.is_some() {
         return desired.image.clone();
+    }
+    let mut templates = desired.groups.values().map(|group| &group.template);
+    if desired.hold.is_some() && templates.any(|template| template.image.is_some()) {
+        return None;
     }
     let groups = decisions.values().filter(|d| d.desired.is_some());
     match running::running_image(groups.flat_map(|decision| &decision.members)) {
@@ -173,6 +181,39 @@ pub(super) fn mark_reverts(
                 || changes_unknown_image(change, known, id)
                 || reverts_to_our_release(change, known, machine, lineage)
         });
+    }
+}
+
+/// Marks changes that go back to the release of `[hold]` and pass one of somebody else on the way. A number that the
+/// state does not list is somebody else's, as far as the state goes back.
+pub(super) fn mark_passed_releases(
+    steps: &mut [Step],
+    desired: &Desired,
+    known: &Known,
+    observed: Option<&Observed>,
+) {
+    let (Some(hold), Some(_)) = (&desired.hold, observed) else {
+        return;
+    };
+    if !desired.profile().deployed_by_flyctl {
+        return;
+    }
+    let ours: BTreeSet<u64> = known.releases.iter().map(|ours| ours.release).collect();
+    // The held release stays in the state after those that follow it were dropped.
+    let first = ours.iter().rev().take(RELEASES_KEPT).last().copied();
+    let first = first.unwrap_or(hold.release).max(hold.release);
+    let newest = newest_release(known, observed).unwrap_or(first);
+    let passed = (first..=newest).rev().find(|number| !ours.contains(number));
+    let Some(passed) = passed else {
+        return;
+    };
+    for step in steps {
+        let Work::Change(change) = &mut step.work else {
+            continue;
+        };
+        if hold.covers(&change.group) && !change.changes.is_empty() && change.reverts.is_none() {
+            change.reverts = Some(passed);
+        }
     }
 }
 

@@ -37,6 +37,15 @@ pub(super) fn check_rollout<'a>(
         lineage,
         release_command,
     };
+    if let Some(held) = rollout.held() {
+        let mut refusals = rollout.unsupported_strategies();
+        refusals.extend(refuse_missing_containers(steps, desired));
+        return Remarks {
+            refusals,
+            notes: held,
+            ..Remarks::default()
+        };
+    }
     let mut refusals = rollout.refusals();
     refusals.extend(refuse_missing_containers(steps, desired));
     Remarks {
@@ -108,6 +117,19 @@ impl<'a> RolloutCheck<'_, 'a> {
         }
         found.extend(self.unsupported_strategies());
         found
+    }
+
+    /// Under `[hold]` no release command runs: what the plan says instead.
+    fn held(&self) -> Option<Vec<Note>> {
+        self.desired.hold.as_ref()?;
+        let note = self.required_release_command().map(|(command, why)| {
+            let message = format!(
+                "the release command ({}) does not run: [hold] goes back to a release: {why}",
+                command.location
+            );
+            note(codes::RELEASE_COMMAND_HELD, message)
+        });
+        Some(note.into_iter().collect())
     }
 
     fn warnings(&self) -> Option<Note> {

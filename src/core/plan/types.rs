@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::branch::Branch;
 use super::desired_digest::DesiredGroupDigest;
+use super::hold::PlannedHold;
 use super::options::PlanMode;
 use super::provenance::Provenance;
 use super::requested::Requested;
@@ -60,6 +61,9 @@ pub struct Plan {
     #[serde(default)]
     #[serde(rename = "aim")]
     pub mode: PlanMode,
+    /// The release that the app follows (`[hold]`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<PlannedHold>,
     /// Requests of a verb beyond the manifests.
     #[serde(default, skip_serializing_if = "Requested::is_empty")]
     #[serde(rename = "asked")]
@@ -141,6 +145,9 @@ pub struct PlannedRelease {
     /// Its image, if all groups have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The number is the state's own: the platform has no releases, and none is registered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
     /// How its Machines are updated.
     pub strategy: ReleaseStrategy,
 }

@@ -29,3 +29,6 @@ pub const RUNS_KEPT: usize = 50;
 
 /// How many releases are kept, the newest ones.
 pub const RELEASES_KEPT: usize = 10;
+
+/// How many releases a state has at most: these, and an older one that `[hold]` names.
+pub const MOST_RELEASES: usize = RELEASES_KEPT + 1;

@@ -291,7 +291,7 @@ fn only_the_newest_runs_and_releases_are_kept_and_configs_go_with_their_release(
             ..known.runs[0].clone()
         });
     }
-    for n in 0..RELEASES_KEPT as u64 {
+    for n in 0..MOST_RELEASES as u64 {
         known.releases.push(ReleaseRecord {
             release: 100 + n,
             groups: BTreeMap::new(),

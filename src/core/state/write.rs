@@ -10,11 +10,11 @@ use serde_json::ser::Formatter;
 use sha2::{Digest, Sha256};
 
 use super::record::{ConfigRecord, MachineRecord, MovedRecord, Record};
-use super::{FORMAT, MOVED_FORMAT, RELEASES_KEPT, RUNS_KEPT};
+use super::{FORMAT, MOST_RELEASES, MOVED_FORMAT, RUNS_KEPT};
 use crate::core::fleet::{ConfigDigest, Known, KnownMachine, MachineId, ReleaseRecord};
 
 /// The state as text; equal states are equal bytes. Keeps the newest [`RUNS_KEPT`] runs, the newest
-/// [`RELEASES_KEPT`] releases, and only the configs that Machines and kept releases name.
+/// [`MOST_RELEASES`] releases, and only the configs that Machines and kept releases name.
 ///
 /// It never fails, not even for a state that names a missing config (which [`read`](super::read()) refuses):
 /// the results of a run must reach the disk.
@@ -56,7 +56,7 @@ pub fn write(known: &Known) -> String {
     }
     out.push_str("}\n");
 
-    let releases = newest(releases, RELEASES_KEPT);
+    let releases = newest(releases, MOST_RELEASES);
     let named = named_configs(machines, releases);
     let pending: BTreeSet<_> = pending.iter().collect();
     let records =

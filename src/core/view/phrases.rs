@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use crate::core::fleet::AppNameSource;
 use crate::core::plan::Verb;
+use crate::core::plan::hold::PlannedHold;
 
 /// The legend of the mark for standbys.
 pub const STANDBY_LEGEND: &str = "† standby: starts when the host of its primary fails";
@@ -13,6 +14,20 @@ pub const STANDBY_LEGEND: &str = "† standby: starts when the host of its prima
 /// The source of an app's name, to print after it; empty for fly.toml.
 pub(super) fn app_name_source(named_by: Option<&AppNameSource>) -> String {
     named_by.map_or_else(String::new, |by| format!(" ({by})"))
+}
+
+/// The release that an app follows, and how that ends.
+pub(super) fn hold_text(hold: &PlannedHold) -> String {
+    let names: Vec<String> = hold.groups.iter().map(|name| format!("`{name}`")).collect();
+    let of = match names.len() {
+        0 => String::new(),
+        1 => format!(" of group {}", names.concat()),
+        _ => format!(" of groups {}", join_with_and(&names)),
+    };
+    format!(
+        "Held at {}: images and configs{of} follow it until `aeroform rollback --end`.",
+        hold.release_name()
+    )
 }
 
 /// A number with a thousands separator (`10,000`).

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::fleet::profile::profile;
 use crate::core::fleet::{AppName, GroupName, Known, Observed, Release, ReleaseRecord, RunId};
 
 /// The releases of an app.
@@ -11,6 +12,8 @@ pub struct ReleasesView {
     pub app: AppName,
     /// Whether the provider was read; if not, all rows come from the state.
     pub online: bool,
+    /// The numbers are the state's own: the platform has no releases.
+    pub local: bool,
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
 }
@@ -79,6 +82,7 @@ impl ReleasesView {
         Self {
             app: known.app.clone(),
             online: observed.is_some(),
+            local: !profile(&known.provider).deployed_by_flyctl,
             releases: rows.into_values().rev().take(limit).collect(),
         }
     }

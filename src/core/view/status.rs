@@ -9,6 +9,7 @@ use crate::core::fleet::{
     Machine, MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord,
     VolumeId, schema::Guest,
 };
+use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{DriftKind, Note, Plan, Summary, codes};
 
 /// The status of one app.
@@ -20,6 +21,8 @@ pub struct StatusView {
     pub named_by: Option<AppNameSource>,
     /// The provider by name.
     pub provider: String,
+    /// The release that the app follows (`[hold]`).
+    pub hold: Option<PlannedHold>,
     /// Serial of the state; none without one.
     pub serial: Option<u64>,
     /// Groups that are desired or have Machines, by name.
@@ -195,6 +198,7 @@ impl StatusView {
             app: observed.app.clone(),
             named_by: desired.and_then(|desired| desired.app_name_source.clone()),
             provider: provider.to_owned(),
+            hold: desired.and_then(PlannedHold::of),
             serial: known.map(|k| k.serial).filter(|serial| *serial > 0),
             groups: group_statuses(desired, &machines, &missing),
             machines,

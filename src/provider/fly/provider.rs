@@ -26,7 +26,9 @@ use crate::core::fleet::{
     NewRelease, Receipt, Region, Release, ReleaseStatus, Volume, WaitUntil, lenient,
 };
 use crate::provider::codes as answers;
-use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
+use crate::provider::{
+    ErrorClass, Listing, LogQuery, LogSink, MachineVersion, Provider, ProviderError,
+};
 
 /// The duration of a lease, seconds (rule 27).
 const LEASE_TTL_S: u64 = 15;
@@ -537,6 +539,16 @@ impl<T: Transport> Provider for FlyProvider<T> {
         status: ReleaseStatus,
     ) -> Result<(), ProviderError> {
         self.send_release_status(id, status).await
+    }
+
+    async fn versions(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineVersion>, ProviderError> {
+        let request = ApiRequest::new(Method::Get, machine_path(app, id, "/versions"));
+        let shown: Value = self.client.call_machines_api(request).await?.parse()?;
+        Ok(wire::parse_versions(&shown))
     }
 
     async fn events(

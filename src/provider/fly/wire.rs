@@ -19,7 +19,7 @@ use crate::core::fleet::{
     AppName, CheckState, CheckStatus, HostStatus, Lineage, Machine, MachineConfig, MachineId,
     MachineName, MachineState, ProcessEvent, ProcessEventKind, Region, Volume, VolumeId, lenient,
 };
-use crate::provider::bookkeeping;
+use crate::provider::{MachineVersion, bookkeeping};
 
 /// A Machine in the API's JSON.
 #[derive(Deserialize)]
@@ -132,6 +132,24 @@ pub fn parse_machines(body: &[u8]) -> Result<(Vec<ParsedMachine>, Vec<String>), 
         }
     }
     Ok((machines, unreadable))
+}
+
+/// Parses the versions of a Machine; skips those that are not understood.
+pub fn parse_versions(shown: &Value) -> Vec<MachineVersion> {
+    let rows = shown.as_array().into_iter().flatten();
+    let configs = rows.filter_map(|row| {
+        let config = row.get("user_config")?;
+        let release = config.pointer("/metadata").and_then(Value::as_object);
+        let metadata = release.into_iter().flatten();
+        let metadata =
+            metadata.filter_map(|(key, value)| Some((key.clone(), lenient::as_text(value)?)));
+        let stamps = bookkeeping::parse_stamps(&metadata.collect());
+        Some(MachineVersion {
+            release: stamps.release.map(|release| release.version),
+            config: MachineConfig::parse(&config.to_string()).ok()?,
+        })
+    });
+    configs.collect()
 }
 
 fn parse_list_entry(row: &RawValue) -> Result<ParsedMachine, String> {

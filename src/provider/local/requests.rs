@@ -161,7 +161,9 @@ impl LocalProvider {
             record.instance = instance;
             record.group.clone_from(&call.group);
             record.config = call.config.clone();
+            let release = record.stamps.release.take();
             record.stamps = call.stamps.clone();
+            record.stamps.release = record.stamps.release.take().or(release);
             record.project.clone_from(&self.project);
             record.folder = Some(self.canonical_project.clone());
             record.set_desired_state(if call.skip_launch {

@@ -116,6 +116,7 @@ pub(super) fn reverts() -> Plan {
     plan.release = Some(PlannedRelease {
         number: 44,
         image: None,
+        local: false,
         strategy: ReleaseStrategy::Rolling,
     });
     plan

@@ -12,6 +12,7 @@ use super::super::suggest::closest;
 use super::super::tree::{Located, ManifestFile};
 use super::super::value::{Table, Value};
 use super::group_settings::{self, GroupSettings};
+use super::hold::{self, HoldSettings};
 use super::moved::{self, Moves};
 
 /// The content of aeroform.toml.
@@ -25,6 +26,7 @@ pub(in crate::core::manifest) struct AeroformDocument {
     pub(in crate::core::manifest) moves: Moves,
     pub(in crate::core::manifest) policy: Policy,
     pub(in crate::core::manifest) deploy: DeploySettings,
+    pub(in crate::core::manifest) hold: Option<HoldSettings>,
 }
 
 /// `[deploy]`.
@@ -54,6 +56,7 @@ pub(in crate::core::manifest) fn read(
         moves: moved::read(&mut fields),
         policy: policy(&mut fields),
         deploy: deploy(&mut fields),
+        hold: hold::read(&mut fields),
     };
     fields.report_unknown_keys();
     aeroform

@@ -4,6 +4,7 @@
 
 pub(super) mod document;
 pub(super) mod group_settings;
+pub(super) mod hold;
 pub(super) mod moved;
 mod regions;
 

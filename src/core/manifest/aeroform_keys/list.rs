@@ -74,6 +74,15 @@ const TABLES: &[AeroformTable] = &[
         key_rule: KeyRule::No,
     },
     AeroformTable {
+        path: "hold",
+        heading: "`[hold]`",
+        about: "The release that the app follows: while this table is here, images and configs are those of that release, \
+                and counts and regions those of the files. `aeroform rollback` writes it, and `aeroform rollback --end` \
+                removes it. See [going-back.md](going-back.md).",
+        keys: HOLD,
+        key_rule: KeyRule::Required("release"),
+    },
+    AeroformTable {
         path: "policy",
         heading: "`[policy]`",
         about: "Limits on every plan. A plan beyond a limit is shown and refused; no flag lifts the limit.",
@@ -140,6 +149,13 @@ const TOP: &[AeroformKey] = &[
         default: "",
         about: "How a release is applied.",
         example: "[deploy]",
+    },
+    AeroformKey {
+        name: "hold",
+        value_type: ValueType::Table("hold"),
+        default: "",
+        about: "The release that the app follows.",
+        example: "[hold]",
     },
     AeroformKey {
         name: "policy",
@@ -311,6 +327,23 @@ const DEPLOY: &[AeroformKey] = &[
         default: "`5m`",
         about: "How long `verify` may run; after that it has failed. 0 is no limit.",
         example: "verify_timeout = \"10m\"",
+    },
+];
+
+const HOLD: &[AeroformKey] = &[
+    AeroformKey {
+        name: "release",
+        value_type: ValueType::Release,
+        default: "required",
+        about: "One of the releases that the state remembers; `aeroform releases` lists them.",
+        example: "release = 41",
+    },
+    AeroformKey {
+        name: "groups",
+        value_type: ValueType::Groups,
+        default: "every group",
+        about: "The groups that follow the release; the others follow the files.",
+        example: "groups = [\"web\"]",
     },
 ];
 

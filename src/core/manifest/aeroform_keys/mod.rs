@@ -63,6 +63,10 @@ pub enum ValueType {
     Duration,
     /// The name of a process group.
     Group,
+    /// A list of process groups.
+    Groups,
+    /// The number of a release.
+    Release,
     /// The id of a Machine.
     Machine,
     /// The table of this path.

@@ -99,6 +99,8 @@ fn type_text(takes: ValueType) -> String {
             "duration in a string (`\"10s\"`, `\"1m30s\"`), or a number of seconds".to_owned()
         }
         ValueType::Group => "name of a process group".to_owned(),
+        ValueType::Groups => "list of process groups".to_owned(),
+        ValueType::Release => "number of a release".to_owned(),
         ValueType::Machine => "id of a Machine".to_owned(),
         ValueType::Table(_) => "table".to_owned(),
         ValueType::Named(_) => "table with a table per name".to_owned(),

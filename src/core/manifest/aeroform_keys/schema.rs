@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::aeroform::group_settings::MAX_COUNT;
+use super::super::aeroform::hold::MAX_RELEASE;
 use super::{AeroformKey, AeroformTable, KeyRule, ValueType, table};
 
 /// Lower-case letters, digits and dashes: the form of regions and of Machine ids.
@@ -129,7 +130,13 @@ fn type_schema(takes: ValueType) -> Value {
             { "type": "string", "pattern": DURATION },
             { "type": "number", "minimum": 0 },
         ] }),
-        ValueType::Group => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
+        ValueType::Group => group(),
+        ValueType::Groups => json!({
+            "type": "array",
+            "items": group(),
+            "minItems": 1,
+        }),
+        ValueType::Release => json!({ "type": "integer", "minimum": 1, "maximum": MAX_RELEASE }),
         ValueType::Machine => json!({ "type": "string", "pattern": SLUG, "maxLength": 64 }),
         ValueType::Table(path) => table_schema(table_at(path)),
         ValueType::Named(path) => json!({
@@ -139,6 +146,10 @@ fn type_schema(takes: ValueType) -> Value {
         }),
         ValueType::List(path) => json!({ "type": "array", "items": table_schema(table_at(path)) }),
     }
+}
+
+fn group() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 100 })
 }
 
 fn table_at(path: &str) -> &'static AeroformTable {

@@ -14,7 +14,8 @@ pub(super) fn is_already_applied(desired: &Desired, edit: &Edit) -> bool {
         | Edit::Regions { .. }
         | Edit::Size { .. }
         | Edit::MoveMachine { .. }
-        | Edit::RemoveMachine { .. } => matches_intent(desired, desired, edit),
+        | Edit::RemoveMachine { .. }
+        | Edit::Hold(_) => matches_intent(desired, desired, edit),
         Edit::AddGroup { .. }
         | Edit::RenameGroup { .. }
         | Edit::RemoveGroup { .. }
@@ -89,6 +90,7 @@ fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
         }
         // A setting, and no part of what the manifests want.
         Edit::State(_) => {}
+        Edit::Hold(hold) => desired.hold.clone_from(hold),
     }
 }
 

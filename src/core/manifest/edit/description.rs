@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Edit;
+use super::hold;
 use super::region_edits::map_literal;
 use super::state_location::entry;
 use super::toml_entries::{toml_key, toml_string};
@@ -19,7 +20,8 @@ impl Edit {
             | Self::Regions { .. }
             | Self::MoveMachine { .. }
             | Self::RemoveMachine { .. }
-            | Self::State(_) => false,
+            | Self::State(_)
+            | Self::Hold(_) => false,
         }
     }
 }
@@ -106,6 +108,12 @@ impl fmt::Display for Edit {
             Self::State(location) => {
                 let (key, value) = entry(location);
                 write!(f, "[state]\n{key} = {}", toml_string(value))
+            }
+            Self::Hold(None) => write!(f, "in aeroform.toml, remove [hold]"),
+            Self::Hold(Some(hold)) => {
+                write!(f, "[hold]")?;
+                let mut entries = hold::entries(hold).into_iter();
+                entries.try_for_each(|(key, value)| write!(f, "\n{key} = {value}"))
             }
         }
     }

@@ -11,6 +11,7 @@ mod check;
 mod description;
 mod group_edits;
 mod group_sections;
+mod hold;
 mod list_items;
 mod machine_entries;
 mod quoting;
@@ -30,7 +31,7 @@ use super::format::Format;
 use super::load::{Loaded, load};
 use super::settings::{Overrides, StateLocation};
 use super::source::SourceFile;
-use crate::core::fleet::{Desired, GroupName, MachineId, Region};
+use crate::core::fleet::{Desired, GroupName, Hold, MachineId, Region};
 
 /// A change of the manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub enum Edit {
     },
     /// Sets where the state is.
     State(StateLocation),
+    /// Sets the release to follow, or none.
+    Hold(Option<Hold>),
 }
 
 /// The texts of the manifests.
@@ -263,6 +266,12 @@ impl Editor<'_> {
             }
             Edit::State(location) => {
                 self.edit_aeroform_toml(edit, |text| state_location::write(text, location))?;
+            }
+            Edit::Hold(hold) => {
+                self.edit_aeroform_toml(edit, |text| match hold {
+                    Some(hold) => hold::write(text, hold),
+                    None => hold::remove(text),
+                })?;
             }
         }
         self.desired = self.reload_and_verify(edit)?;

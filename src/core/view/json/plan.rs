@@ -8,6 +8,7 @@ use super::FORMAT_VERSION;
 use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
+use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{
     Action, BaseComparison, Branch, Change, Comparison, Cost, Drift, DroppedChange, GateKind,
     GroupVerdict, Inherited, MachineRef, Note, Plan, PlanMode, PlannedRelease, PlannedVolume,
@@ -26,6 +27,8 @@ pub struct PlanDocument<'a> {
     state: &'a StateSource,
     plan_digest: String,
     online: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<&'a PlannedHold>,
     destroys_app: bool,
     machines: usize,
     summary: Summary,
@@ -142,6 +145,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         state: &plan.state,
         plan_digest: plan.plan_digest(),
         online: plan.online,
+        hold: plan.hold.as_ref(),
         destroys_app: plan.mode == PlanMode::Destroy,
         machines: plan.machines,
         summary: plan.summary(),

@@ -12,6 +12,8 @@ pub struct ReleasesDocument<'a> {
     format_version: u32,
     app: &'a AppName,
     online: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    local: bool,
     releases: Vec<ReleaseDocument<'a>>,
 }
 
@@ -40,6 +42,7 @@ pub fn releases(view: &ReleasesView) -> ReleasesDocument<'_> {
         format_version: FORMAT_VERSION,
         app: &view.app,
         online: view.online,
+        local: view.local,
         releases: view.releases.iter().map(release).collect(),
     }
 }

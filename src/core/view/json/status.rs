@@ -9,6 +9,7 @@ use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
     Region, RunRecord, VolumeId,
 };
+use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{Note, Summary};
 use crate::core::view::status::{MachineStatus, OtherProjectMachine, StatusView};
 
@@ -20,6 +21,8 @@ pub struct StatusDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     app_from: Option<&'a str>,
     provider: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<&'a PlannedHold>,
     serial: Option<u64>,
     groups: Vec<StatusGroup<'a>>,
     machines: Vec<MachineDocument<'a>>,
@@ -147,6 +150,7 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         app: &view.app,
         app_from: view.named_by.as_ref().map(|named| named.source.as_str()),
         provider: &view.provider,
+        hold: view.hold.as_ref(),
         serial: view.serial,
         groups: groups.collect(),
         machines: view.machines.iter().map(machine_document).collect(),

@@ -57,10 +57,16 @@ impl<'a> Marker<'a> {
 
 /// Adds marker and title.
 pub(super) fn open(marker: &Marker<'_>, title: &str, layout: &mut Layout<'_>) {
+    open_with(marker, "", title, layout);
+}
+
+/// The same with a paragraph before the title.
+pub(super) fn open_with(marker: &Marker<'_>, first: &str, title: &str, layout: &mut Layout<'_>) {
     let app = marker
         .app
         .map_or_else(String::new, |app| format!("{app} · "));
-    layout.text(format!("{}### {app}{title}\n\n", marker.line()));
+    let gap = if first.is_empty() { "" } else { "\n\n" };
+    layout.text(format!("{}{first}{gap}### {app}{title}\n\n", marker.line()));
 }
 
 /// The footer: sentences, and what was left out.

@@ -14,7 +14,7 @@ use crate::core::plan::{
 use crate::core::view::change_bundle::ChangeKind;
 use crate::core::view::line::{Detail, Line, LineWriter};
 use crate::core::view::outline::{Outline, Section};
-use crate::core::view::phrases::{before_after, count_noun, join_counts};
+use crate::core::view::phrases::{self, before_after, count_noun, join_counts};
 use crate::core::view::style::Style;
 use crate::core::view::terminal::plan::{closing, full_plan, group_table, ids, section};
 
@@ -62,8 +62,13 @@ pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, 
         (failed.command, format!("{} failed · ", failed.command))
     });
     let title = format!("{failure}{}{new}", title(shown));
-    frame::open(
+    let hold = plan.hold.as_ref().map(|hold| {
+        let text = frame::with_program(&phrases::hold_text(hold), style.program);
+        format!("**{}**", text::message(&text, MAX_NOTE))
+    });
+    frame::open_with(
         &Marker::new(command, &plan.app, Some(digest)),
+        &hold.unwrap_or_default(),
         &title,
         &mut layout,
     );

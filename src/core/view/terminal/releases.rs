@@ -5,6 +5,7 @@ use std::fmt;
 use super::scale::title;
 use super::table::{Cells, ColumnLayout, cuttable_column, full_column};
 use crate::core::fleet::{GroupName, ReleaseStatus};
+use crate::core::plan::hold::release_name;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::releases::{ReleaseRow, ReleasesView};
 use crate::core::view::style::{Label, Style};
@@ -23,7 +24,7 @@ pub fn releases(view: &ReleasesView, style: &Style, out: &mut dyn fmt::Write) ->
     let rows: Vec<Cells<7>> = view
         .releases
         .iter()
-        .map(|release| cells(release, several))
+        .map(|release| cells(release, several, view.local))
         .collect();
     let heads = [
         full_column("RELEASE", 0),
@@ -47,7 +48,7 @@ pub fn releases(view: &ReleasesView, style: &Style, out: &mut dyn fmt::Write) ->
     Ok(())
 }
 
-fn cells(release: &ReleaseRow, several: bool) -> Cells<7> {
+fn cells(release: &ReleaseRow, several: bool, local: bool) -> Cells<7> {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let status = or_dash(release.status.as_deref());
     let failed = [ReleaseStatus::Failed, ReleaseStatus::Interrupted]
@@ -60,7 +61,7 @@ fn cells(release: &ReleaseRow, several: bool) -> Cells<7> {
     };
     let machines = release.machines.map(|machines| format!("{machines}{mark}"));
     [
-        (Label::Strong, format!("v{}", release.release)),
+        (Label::Strong, release_name(release.release, local)),
         (if failed { Label::Error } else { Label::Plain }, status),
         (Label::Plain, or_dash(release.at.as_deref())),
         (Label::Plain, or_dash(release.by.as_deref())),

@@ -1,6 +1,7 @@
 //! Texts before and after edits.
 
 mod groups;
+mod hold;
 mod machines;
 mod numbers;
 mod sizes;

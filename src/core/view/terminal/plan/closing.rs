@@ -55,7 +55,7 @@ fn last_lines(
         if let Some(text) = minimum_duration(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
-        if let Some(release) = &plan.release {
+        if let Some(release) = plan.release.as_ref().filter(|release| !release.local) {
             let text = format!("Registers release v{}.", release.number);
             page.line(&Line::new(0).plain(text))?;
         }

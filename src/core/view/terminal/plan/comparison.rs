@@ -19,6 +19,7 @@ pub fn compared_plan(
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
+    full_plan::hold_line(plan.hold.as_ref(), page)?;
     page.line(&full_plan::header(plan))?;
     page.blank()?;
     remarks::render_notes("warning", Label::Warning, &comparison.remarks, page)?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{behind, closing, drift, group_table, ids, remarks, section};
 use crate::core::plan::Plan;
+use crate::core::plan::hold::PlannedHold;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Outline;
 use crate::core::view::phrases;
@@ -12,6 +13,7 @@ use crate::core::view::style::{Label, Style};
 /// Writes the plan.
 pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
+    hold_line(plan.hold.as_ref(), page)?;
     page.line(&header(plan))?;
     if style.verbose {
         let digest = format!("plan digest {}", plan.plan_digest());
@@ -45,6 +47,16 @@ pub(super) fn sections(outline: &Outline<'_>, page: &mut LineWriter<'_>) -> fmt:
         page.blank()?;
     }
     Ok(())
+}
+
+/// Writes the release that the app follows, if any.
+pub(in crate::core::view) fn hold_line(
+    hold: Option<&PlannedHold>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    hold.map_or(Ok(()), |hold| {
+        page.line(&Line::new(0).push(Label::Warning, phrases::hold_text(hold)))
+    })
 }
 
 /// App, provider, where the state is from, and how many Machines were read.

@@ -10,6 +10,7 @@ use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
+use crate::core::view::terminal::plan::full_plan::hold_line;
 use crate::core::view::terminal::table;
 
 /// Maximum Machines listed per group.
@@ -23,6 +24,7 @@ type StatusRow<'a> = (&'a MachineStatus, StatusCells);
 /// Writes the status.
 pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
+    hold_line(view.hold.as_ref(), page)?;
     page.line(&header(view))?;
     if let Some(run) = &view.last_run {
         page.line(&last_run(run))?;
