@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,7 +13,10 @@ use super::platform_additions::PlatformAdditions;
 use super::rate_limits::RateLimits;
 use super::run_input::{Halt, RunInput};
 use super::steps::volumes::VolumePools;
-use crate::core::fleet::{Lineage, MachineId, MachineName, Release, ReleaseStamp, VolumeId};
+use crate::core::fleet::{
+    Lineage, Machine, MachineId, MachineName, Release, ReleaseStamp, VolumeId,
+};
+use crate::core::plan::way_back::WayBack;
 use crate::core::plan::{Event, InFlight, StepId, Work};
 use crate::provider::backoff::Backoff;
 
@@ -34,6 +38,10 @@ pub(super) struct ApplyContext<'a> {
     pub(super) volume_pools: VolumePools,
     /// Machines whose hosts had no capacity, with their replacements.
     pub(super) replace_fallbacks: RefCell<BTreeMap<MachineId, MachineId>>,
+    /// Machines as a step read them under their lease, before its first call.
+    pub(super) bodies: RefCell<BTreeMap<(StepId, MachineId), Machine>>,
+    /// The rollback that this is, if it is one.
+    pub(super) rollback: Option<RollbackContext<'a>>,
     /// Serialises the re-pointing of standbys, since several steps may re-point the same one.
     pub(super) repointing: Mutex<()>,
     /// The release of this run's Machines, once it has a number.
@@ -44,7 +52,7 @@ pub(super) struct ApplyContext<'a> {
     pub(super) halt: RefCell<Option<Halt>>,
     /// Machine names in the snapshot.
     pub(super) observed_names: BTreeMap<&'a MachineName, &'a MachineId>,
-    pub(super) limits: RateLimits,
+    pub(super) limits: Rc<RateLimits>,
     /// Steps that wait for the app's create limit.
     pub(super) queued_creates: Cell<usize>,
     /// Unfinished steps whose calls have, or may have, changed something.
@@ -72,17 +80,35 @@ impl<'a> ApplyContext<'a> {
             additions: PlatformAdditions::default(),
             volume_pools: VolumePools::default(),
             replace_fallbacks: RefCell::default(),
+            bodies: RefCell::default(),
+            rollback: None,
             repointing: Mutex::default(),
             release: RefCell::default(),
             newest_release: OnceCell::new(),
             halt: RefCell::default(),
             observed_names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
-            limits: RateLimits::new(&job.observed.description.capabilities),
+            limits: Rc::new(RateLimits::new(&job.observed.description.capabilities)),
             queued_creates: Cell::new(0),
             open_calls: RefCell::default(),
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed),
             events,
             input: job,
+        }
+    }
+
+    /// The state of the rollback of this run: its own plan, and the limits of the run.
+    pub(super) fn for_rollback(&self, way: &'a WayBack) -> Self {
+        let input = RunInput {
+            plan: &way.plan,
+            ..self.input
+        };
+        Self {
+            rollback: Some(RollbackContext {
+                way,
+                instances: self.additions.sent_instances(),
+            }),
+            limits: Rc::clone(&self.limits),
+            ..Self::new(input, self.cancel.clone(), self.events.clone())
         }
     }
 
@@ -134,6 +160,14 @@ impl<'a> ApplyContext<'a> {
     pub(super) fn is_halted(&self) -> bool {
         self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
     }
+}
+
+/// What the steps of a rollback need to know about the run.
+pub(super) struct RollbackContext<'a> {
+    /// What each step undoes.
+    pub(super) way: &'a WayBack,
+    /// The instance of each Machine that a call of the run made.
+    pub(super) instances: BTreeMap<MachineId, String>,
 }
 
 /// Progress of a step's last call.

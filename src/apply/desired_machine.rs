@@ -22,6 +22,8 @@ pub(super) struct DesiredMachine<'a> {
     sent: Option<&'a StoredConfig>,
     volumes: Vec<VolumeId>,
     standby_for: Vec<MachineId>,
+    /// The Machine whose body it gets back, in a rollback; then no manifest matters.
+    body: Option<&'a Machine>,
 }
 
 impl<'a> DesiredMachine<'a> {
@@ -47,11 +49,44 @@ impl<'a> DesiredMachine<'a> {
             sent: id.and_then(|id| shared.input.known.sent_config(id)),
             volumes: volumes.to_vec(),
             standby_for,
+            body: None,
         })
+    }
+
+    /// A Machine with the body of this one, as it was before the run; it watches these Machines. The group of the
+    /// plan sets the limits.
+    pub(super) fn restored(
+        shared: &'a ApplyContext<'a>,
+        group: &'a GroupName,
+        body: &'a Machine,
+        standby_for: Vec<MachineId>,
+    ) -> PartResult<Self> {
+        let desired = Self::new(shared, group, None, &body.volumes, standby_for)?;
+        Ok(Self {
+            name: body.group.as_ref().unwrap_or(group),
+            body: Some(body),
+            ..desired
+        })
+    }
+
+    /// Whether it should run because it did before; none outside a rollback.
+    pub(super) fn ran_before(&self) -> Option<bool> {
+        self.body.map(Machine::ran)
+    }
+
+    /// The config that it had.
+    fn body_config(&self) -> Option<MachineConfig> {
+        let mut config = self.body?.config.as_deref()?.clone();
+        let ids = self.standby_for.iter().map(ToString::to_string);
+        config.standbys = (!self.standby_for.is_empty()).then(|| ids.collect());
+        Some(config)
     }
 
     /// The desired config, merged into the existing one.
     pub(super) fn config_over(&self, existing: Option<&MachineConfig>) -> MachineConfig {
+        if let Some(body) = self.body_config() {
+            return body;
+        }
         let base = ConfigBase {
             existing,
             sent: self.sent,
@@ -68,9 +103,12 @@ impl<'a> DesiredMachine<'a> {
         machine.resolved_config(self.group.template.image.as_deref())
     }
 
-    /// Whether the Machine is down after a change that was never seen healthy, exited by itself, and has services or
-    /// checks: it must then run even after exit code 0 (rule 29).
+    /// Whether the Machine is down after a change that was never seen healthy: a rollback that did not end has stopped
+    /// it, or it exited by itself and has services or checks, so that it must run even after exit code 0 (rule 29).
     pub(super) fn must_come_up(&self, live: &Machine) -> bool {
+        if let Some(ran) = self.ran_before() {
+            return ran && !live.state.should_run();
+        }
         let job = &self.shared.input;
         let template = &self.group.template;
         let recorded = job.known.machines.get(&live.id);
@@ -78,7 +116,8 @@ impl<'a> DesiredMachine<'a> {
         let mut taken_over = job.plan.adopted_runs.iter();
         let unproven = recorded.is_some_and(|known| known.unproven)
             || taken_over.any(|run_record| Some(&run_record.run) == run);
-        unproven && live.exited_by_itself() && (template.has_services() || template.has_checks())
+        let serves = template.has_services() || template.has_checks();
+        unproven && (live.removal_begun() || live.exited_by_itself() && serves)
     }
 
     /// Whether one of our runs saw the Machine healthy; one that is `created` rests then.
@@ -93,12 +132,23 @@ impl<'a> DesiredMachine<'a> {
             return false;
         };
         let lineage = self.shared.lineage();
+        if let Some(body) = self.body_config() {
+            let digest = |config| StoredConfig::from_config(config, lineage).digest();
+            let config = machine.config.as_deref();
+            return self.has_place_of(machine)
+                && config.is_some_and(|config| digest(config) == digest(&body));
+        }
         let computed = self.known_additions();
+        self.has_place_of(machine)
+            && required_changes(&live, &self.config_over(Some(&live)), &computed, lineage)
+                .is_empty()
+    }
+
+    /// Whether group, standbys and volumes are as desired.
+    fn has_place_of(&self, machine: &Machine) -> bool {
         machine.group.as_ref() == Some(self.name)
             && as_set(&machine.standby_for) == as_set(&self.standby_for)
             && machine.volumes == self.volumes
-            && required_changes(&live, &self.config_over(Some(&live)), &computed, lineage)
-                .is_empty()
     }
 
     /// Fields that the platform added to Machines with this config, or with the Machine's previous one.
@@ -133,6 +183,9 @@ impl<'a> DesiredMachine<'a> {
     /// The config for the state: keys that the manifests write, without absent keys that only the platform
     /// adds, which would become removals.
     pub(super) fn stored_config(&self) -> StoredConfig {
+        if let Some(body) = self.body_config() {
+            return StoredConfig::from_config(&body, self.shared.lineage());
+        }
         let own = self.group.config_for(ConfigBase::default(), &[], &[]);
         StoredConfig::from_config(&own, &self.shared.input.observed.description.scope)
     }
@@ -154,6 +207,9 @@ impl<'a> DesiredMachine<'a> {
 
     /// Whether the platform starts it on a schedule.
     pub(super) fn is_scheduled(&self) -> bool {
+        if let Some(body) = self.body {
+            return body.config.as_deref().is_some_and(|c| c.schedule.is_some());
+        }
         self.group.template.schedule.is_some()
     }
 
@@ -167,8 +223,14 @@ impl<'a> DesiredMachine<'a> {
         self.name
     }
 
-    /// This run's metadata for a Machine of this group.
+    /// This run's metadata for a Machine of this group; in a rollback that of before.
     pub(super) fn stamps(&self, launch: Option<&str>) -> Stamps {
+        if let Some(body) = self.body {
+            return Stamps {
+                launch: launch.map(str::to_owned).or(body.stamps.launch.clone()),
+                ..body.stamps.clone()
+            };
+        }
         let job = &self.shared.input;
         Stamps {
             lineage: Some(job.observed.description.scope.clone()),

@@ -90,11 +90,32 @@ pub(super) async fn wait_for_gate(
     gate: Gate<'_>,
 ) -> PartResult {
     let deadline = Instant::now() + gate.at_most;
-    match gate.kind {
+    let ended = match gate.kind {
         GateKind::None | GateKind::Gone => Ok(()),
         GateKind::Settled => wait_settled(context, progress, &gate, deadline).await,
         GateKind::Started => wait_up(context, progress, gate, deadline, CheckPolicy::Any).await,
         GateKind::Healthy => wait_up(context, progress, gate, deadline, CheckPolicy::Passing).await,
+    };
+    ended.map_err(|end| match end {
+        GateError::Failed(end) => {
+            progress.gate_failed = true;
+            end
+        }
+        GateError::Other(end) => end,
+    })
+}
+
+/// Why a gate did not pass.
+enum GateError {
+    /// The Machine does not work: a cause of a rollback.
+    Failed(StepError),
+    /// It could not be found out, or another client destroyed the Machine.
+    Other(StepError),
+}
+
+impl From<StepError> for GateError {
+    fn from(end: StepError) -> Self {
+        Self::Other(end)
     }
 }
 
@@ -110,7 +131,7 @@ async fn wait_settled(
     progress: &mut StepProgress,
     gate: &Gate<'_>,
     deadline: Instant,
-) -> PartResult {
+) -> Result<(), GateError> {
     context.report_waiting("it to settle", gate.at_most);
     let soon = deadline.min(Instant::now() + CREATED_PATIENCE);
     let mut waited = context.wait(gate.id, WaitUntil::Settled, soon).await?;
@@ -126,7 +147,7 @@ async fn wait_settled(
     }
     match waited {
         WaitResult::Reached(machine) => record_or_fail(progress, *machine),
-        WaitResult::Gone => Err(gone_error(gate.id)),
+        WaitResult::Gone => Err(gone_error(gate.id).into()),
         WaitResult::NotYet(_) => Err(timeout_error(gate, "it has not settled")),
     }
 }
@@ -138,7 +159,7 @@ async fn wait_up(
     mut gate: Gate<'_>,
     deadline: Instant,
     checks: CheckPolicy,
-) -> PartResult {
+) -> Result<(), GateError> {
     let known = std::mem::take(&mut gate.before.events);
     let mut watch = StabilityWatch::with_events(gate.steady, known, gate.before.runs);
     let mut reason = None;
@@ -154,7 +175,7 @@ async fn wait_up(
     loop {
         let machine = next_read(context, &gate, &watch, deadline, &mut reason).await?;
         if machine.state.is_gone() {
-            return Err(gone_error(gate.id));
+            return Err(gone_error(gate.id).into());
         }
         let state = machine.state;
         let mut on = WAITS_TO_START.to_owned();
@@ -289,9 +310,9 @@ fn poll_interval(context: &StepContext<'_>) -> Duration {
 }
 
 /// Records the last seen Machine; fails if it is gone, failed, or keeps exiting, because waiting does not help.
-fn record_or_fail(progress: &mut StepProgress, machine: Machine) -> PartResult {
+fn record_or_fail(progress: &mut StepProgress, machine: Machine) -> Result<(), GateError> {
     if machine.state.is_gone() {
-        return Err(gone_error(&machine.id));
+        return Err(gone_error(&machine.id).into());
     }
     let machine = progress.record_seen(machine);
     if machine.state == MachineState::Failed || machine.is_restart_looping() {
@@ -300,18 +321,18 @@ fn record_or_fail(progress: &mut StepProgress, machine: Machine) -> PartResult {
     Ok(())
 }
 
-fn bad_state_error(machine: &Machine, reason: Option<&str>) -> StepError {
+fn bad_state_error(machine: &Machine, reason: Option<&str>) -> GateError {
     let (code, what) = if machine.state == MachineState::Failed {
         (answers::MACHINE_FAILED, "has failed")
     } else {
         (answers::MACHINE_KEEPS_ENDING, "does not stay up")
     };
     let detail = machine.detail.as_deref().unwrap_or("it could not start");
-    StepError::Failed {
+    GateError::Failed(StepError::Failed {
         code: code.name().to_owned(),
         message: format!("Machine {} {what}: {detail}", machine.id),
         hint: Some(logs_hint(&machine.id, reason)),
-    }
+    })
 }
 
 fn gone_error(id: &MachineId) -> StepError {
@@ -327,7 +348,7 @@ async fn failure_error(
     failing: StabilityFailure,
     machine: &Machine,
     reason: Option<String>,
-) -> StepError {
+) -> GateError {
     let reason = match reason {
         Some(reason) => Some(reason),
         None => match context
@@ -338,11 +359,11 @@ async fn failure_error(
             Ok(WaitResult::Reached(_) | WaitResult::Gone) | Err(_) => None,
         },
     };
-    StepError::Failed {
+    GateError::Failed(StepError::Failed {
         code: failing.code().name().to_owned(),
         message: failing.message(machine),
         hint: Some(logs_hint(&machine.id, reason.as_deref())),
-    }
+    })
 }
 
 fn logs_hint(id: &MachineId, reason: Option<&str>) -> String {
@@ -354,27 +375,27 @@ fn logs_hint(id: &MachineId, reason: Option<&str>) -> String {
 }
 
 /// The platform accepted the update and then restored the previous version.
-fn reverted_error(progress: &mut StepProgress, machine: Machine) -> StepError {
+fn reverted_error(progress: &mut StepProgress, machine: Machine) -> GateError {
     let id = machine.id.clone();
     progress.machine = Some(machine);
     progress.sent_config = None;
-    StepError::Failed {
+    GateError::Failed(StepError::Failed {
         code: codes::REVERTED.name().to_owned(),
         message: format!("Machine {id} was updated but runs its previous version again"),
         hint: Some(format!(
             "the new version did not start; check `aeroform machine status {id}`, then apply \
              again"
         )),
-    }
+    })
 }
 
-fn timeout_error(gate: &Gate<'_>, what: &str) -> StepError {
+fn timeout_error(gate: &Gate<'_>, what: &str) -> GateError {
     let (id, seconds) = (gate.id, gate.at_most.as_secs());
-    StepError::Failed {
+    GateError::Failed(StepError::Failed {
         code: codes::GATE_TIMEOUT.name().to_owned(),
         message: format!("Machine {id} was not ready within {seconds} s: {what}"),
         hint: Some(format!("check its logs: `aeroform logs {id}`")),
-    }
+    })
 }
 
 fn describe_checks(waiting: &[&CheckStatus]) -> String {

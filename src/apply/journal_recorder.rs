@@ -6,7 +6,9 @@ use tokio::time::Instant;
 
 use crate::core::fleet::StoredConfig;
 use crate::core::plan::{Outcome, StepId, StepResult};
-use crate::journal::{Journal, JournalError, ResultRow, RunRow, RunStatus};
+use crate::journal::{
+    Journal, JournalError, PendingCall, PendingCallRow, ResultRow, RunRow, RunStatus,
+};
 
 /// Interval of commits: short enough that few calls must be settled after a crash, long enough that ten
 /// thousand steps are not ten thousand fsyncs.
@@ -18,6 +20,8 @@ pub(super) struct JournalRecorder<'a> {
     run: &'a RunRow,
     rows: Vec<ResultRow>,
     next_commit: Instant,
+    /// The number of the first step.
+    first: u32,
 }
 
 impl<'a> JournalRecorder<'a> {
@@ -29,14 +33,28 @@ impl<'a> JournalRecorder<'a> {
             run,
             rows: Vec::new(),
             next_commit: Instant::now(),
+            first: 0,
         })
+    }
+
+    /// Writes the intent of a rollback, whose steps count from this number. A crash after it leaves an open run
+    /// whose Machines the next run reads.
+    pub(super) fn begin_rollback(
+        &mut self,
+        first: StepId,
+        call: PendingCall,
+    ) -> Result<(), JournalError> {
+        self.commit()?;
+        self.first = first.0;
+        let row = PendingCallRow { step: first, call };
+        self.journal.begin_call(&self.run.run, &row)
     }
 
     /// Records the result of a started step. It is durable with the next commit; a crash before that leaves a
     /// call that the next run settles by reading.
     pub(super) fn record(&mut self, step: StepId, result: &StepResult) {
         let row = ResultRow {
-            step,
+            step: StepId(self.first + step.0),
             outcome: result.outcome.clone(),
             machine: result.machine.as_ref().map(|machine| machine.id.clone()),
             config: result.sent.as_ref().map(StoredConfig::digest),

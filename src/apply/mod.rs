@@ -22,6 +22,8 @@ mod platform_additions;
 mod precondition;
 mod rate_limits;
 mod release;
+mod rollback;
+mod rollback_cause;
 mod run;
 mod run_input;
 mod schedule;

@@ -123,6 +123,15 @@ impl PlatformAdditions {
         Some(own.instance == machine.instance)
     }
 
+    /// The instance that this run's last call made of each Machine.
+    pub(super) fn sent_instances(&self) -> BTreeMap<MachineId, String> {
+        let machines = self.machines.borrow();
+        let instances = machines.iter();
+        instances
+            .map(|(id, own)| (id.clone(), own.instance.clone()))
+            .collect()
+    }
+
     /// Additions seen on Machines with this config.
     pub(super) fn for_config(&self, digest: &ConfigDigest) -> ComputedFields {
         let configs = self.configs.borrow();

@@ -11,10 +11,13 @@ use super::apply_context::ApplyContext;
 use super::cancel::Cancel;
 use super::journal_recorder::JournalRecorder;
 use super::release;
+use super::rollback;
+use super::rollback_cause::rollback_cause;
 use super::run_input::{Halt, Report, RunInput};
 use super::schedule::{CreatePolicy, Schedule, Unstarted};
-use super::steps::run_step;
+use super::steps::{run_step, undo};
 use super::verify::{Verification, verify};
+use crate::core::plan::way_back::{Rollback, merge};
 use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work, additions};
 use crate::journal::JournalError;
 
@@ -28,9 +31,9 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
         app: job.plan.app.clone(),
         steps: job.plan.changes().count(),
     });
-    let (sender, receiver) = unbounded_channel();
+    let (sender, mut receiver) = unbounded_channel();
     let shared = ApplyContext::new(job, cancel, sender);
-    let recorder = match JournalRecorder::begin(job.journal, job.run) {
+    let mut recorder = match JournalRecorder::begin(job.journal, job.run) {
         Ok(recorder) => Some(recorder),
         Err(error) => {
             shared.halt(journal_halt(&error));
@@ -41,8 +44,9 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
         shared: &shared,
         schedule: Schedule::new(job.plan),
         results: vec![None; job.plan.steps.len()],
-        recorder,
-        receiver,
+        ended: Vec::new(),
+        recorder: &mut recorder,
+        receiver: &mut receiver,
         events,
         interrupted: false,
     };
@@ -51,7 +55,9 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
         .await;
     shared.release.borrow_mut().clone_from(&release);
     dispatcher.run_steps().await;
-    let mut results = dispatcher.close();
+    let mut results = dispatcher.close_steps();
+    let (rollback, not_back) = Box::pin(dispatcher.roll_back(&mut results)).await;
+    dispatcher.close_journal();
     let verified = if shared.cancel.is_stopping() {
         Verification::default()
     } else if shared.is_halted() {
@@ -68,10 +74,8 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
         let Some(result) = results.get_mut(step.0 as usize) else {
             continue;
         };
-        let machine = result
-            .machine
-            .as_ref()
-            .filter(|_| change.action.sends_config());
+        let is_sent = change.action.sends_config() && !result.is_reverted();
+        let machine = result.machine.as_ref().filter(|_| is_sent);
         let computed = machine.and_then(|machine| shared.additions.for_machine(&machine.id));
         result.computed = computed.map(Box::new);
     }
@@ -84,11 +88,12 @@ pub async fn run(job: RunInput<'_>, cancel: Cancel, events: &mut dyn FnMut(&Even
         additions: additions(job.known, job.plan, &results),
         results,
         interrupted: dispatcher.interrupted,
-        findings: verified.findings,
+        findings: not_back.into_iter().chain(verified.findings).collect(),
         remarks,
         overtaken: verified.overtaken,
         release_not_ended: None,
         release,
+        rollback,
         halted: shared.halt.borrow().clone(),
     };
     report.release_not_ended = Box::pin(release::end_release(&shared, &report)).await;
@@ -99,17 +104,19 @@ fn journal_halt(error: &JournalError) -> Halt {
     Halt::Journal(error.to_string())
 }
 
-struct Dispatcher<'a, 'e> {
+struct Dispatcher<'a, 'e, 'j> {
     shared: &'a ApplyContext<'a>,
     schedule: Schedule<'a>,
     results: Vec<Option<StepResult>>,
-    recorder: Option<JournalRecorder<'a>>,
-    receiver: UnboundedReceiver<Event>,
+    /// The steps with a result, in the order in which they ended.
+    ended: Vec<StepId>,
+    recorder: &'e mut Option<JournalRecorder<'j>>,
+    receiver: &'e mut UnboundedReceiver<Event>,
     events: &'e mut dyn FnMut(&Event),
     interrupted: bool,
 }
 
-impl Dispatcher<'_, '_> {
+impl Dispatcher<'_, '_, '_> {
     async fn run_steps(&mut self) {
         let shared = self.shared;
         let mut running = FuturesUnordered::new();
@@ -178,6 +185,10 @@ impl Dispatcher<'_, '_> {
         }
         let outcome = result.outcome.clone();
         self.results[step.0 as usize] = Some(result);
+        self.ended.push(step);
+        if self.shared.rollback.is_some() && outcome != Outcome::Done {
+            self.schedule.halt();
+        }
         self.emit(step, StepEvent::Ended(outcome.clone()));
         let unstarted = self.schedule.finish(step, outcome);
         self.record_unstarted(unstarted);
@@ -199,16 +210,62 @@ impl Dispatcher<'_, '_> {
         }
     }
 
-    /// Closes steps that were never started and writes the last batch.
-    fn close(&mut self) -> Vec<StepResult> {
+    /// Undoes the run if a failure of its release asks for that, and adds the results. Returns the rollback, and
+    /// what the verification of it found.
+    async fn roll_back(&mut self, results: &mut [StepResult]) -> (Option<Rollback>, Vec<String>) {
+        let shared = self.shared;
+        let because = rollback_cause(shared, results);
+        let way = rollback::way_back(shared, results, &self.ended);
+        let Some(way) = way.filter(|_| !because.is_empty()) else {
+            return (None, Vec::new());
+        };
+        let first = rollback::first_step(shared);
+        let begun = self.recorder.as_mut();
+        let begun = begun.map(|recorder| recorder.begin_rollback(first, rollback::intent(&way)));
+        if let Some(Err(error)) = begun {
+            shared.halt(journal_halt(&error));
+            return (None, Vec::new());
+        }
+        (self.events)(&rollback::begin_event(&way, results, &because));
+        let back = &shared.for_rollback(&way);
+        let events = &mut *self.events;
+        let mut heard = |event: &Event| events(&rollback::undo_event(event, &way, first));
+        let mut dispatcher = Dispatcher {
+            shared: back,
+            schedule: Schedule::new(&way.plan),
+            results: vec![None; way.plan.steps.len()],
+            ended: Vec::new(),
+            recorder: &mut *self.recorder,
+            receiver: &mut *self.receiver,
+            events: &mut heard,
+            interrupted: false,
+        };
+        dispatcher.run_steps().await;
+        let undone = dispatcher.close_steps();
+        let verified = rollback::verify(back, &undone);
+        let found = dispatcher.forward_events_during(verified).await;
+        self.interrupted |= dispatcher.interrupted;
+        if let Some(why) = back.halt.borrow_mut().take() {
+            shared.halt(why);
+        }
+        merge(results, &way, &undone);
+        (Some(Rollback::of(&way, &undone, because)), found)
+    }
+
+    /// Writes the last batch.
+    fn close_journal(&mut self) {
+        if let Some(Err(error)) = self.recorder.take().map(JournalRecorder::close) {
+            self.shared.halt(journal_halt(&error));
+        }
+    }
+
+    /// Closes steps that were never started.
+    fn close_steps(&mut self) -> Vec<StepResult> {
         if self.shared.cancel.is_stopping() && !self.interrupted {
             self.interrupt();
         }
         let unstarted = self.schedule.close();
         self.record_unstarted(unstarted);
-        if let Some(Err(error)) = self.recorder.take().map(JournalRecorder::close) {
-            self.shared.halt(journal_halt(&error));
-        }
         let results = std::mem::take(&mut self.results);
         let steps = self.shared.input.plan.steps.iter();
         steps
@@ -219,15 +276,11 @@ impl Dispatcher<'_, '_> {
 
     fn unstarted_result(&self, step: StepId) -> StepResult {
         let outcome = self.schedule.outcome(step).cloned();
+        let outcome = outcome.unwrap_or(Outcome::NotStarted);
+        let work = &self.shared.input.plan.steps[step.0 as usize].work;
         StepResult {
-            outcome: outcome.unwrap_or(Outcome::NotStarted),
-            machine: None,
-            sent: None,
-            updated: false,
-            replace_fallback: None,
-            computed: None,
-            remarks: Vec::new(),
-            went_down: false,
+            undone: undo::not_begun(self.shared, work, &outcome),
+            ..StepResult::of(outcome)
         }
     }
 

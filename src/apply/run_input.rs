@@ -1,6 +1,7 @@
 //! Input of a run.
 
 use crate::core::fleet::{Desired, Known, Observed, ReleaseStamp, ReleaseStatus};
+use crate::core::plan::way_back::Rollback;
 use crate::core::plan::{Addition, Outcome, Plan, StepResult};
 use crate::journal::{Journal, RunRow};
 use crate::provider::Provider;
@@ -65,6 +66,8 @@ pub struct Report {
     pub release_not_ended: Option<String>,
     /// The run's release, registered or not.
     pub release: Option<ReleaseStamp>,
+    /// The rollback of the run, if it was tried.
+    pub rollback: Option<Rollback>,
     /// Why the run stopped starting steps, if not for a signal or a failed step.
     pub halted: Option<Halt>,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::fleet::{GroupName, OnFailure};
+use crate::core::fleet::GroupName;
 use crate::core::plan::{Action, Outcome, Plan, Removal, StepId, Work};
 
 /// The state of every step of a run.
@@ -107,7 +107,7 @@ impl<'a> Schedule<'a> {
             self.stop_pool(pool, &mut unstarted);
         }
         let stops_release = rule.is_some_and(|pool| pool.stops_release);
-        if fails && stops_release && self.plan.on_failure == OnFailure::Stop {
+        if fails && stops_release && self.plan.on_failure.stops_release() {
             self.stop_release(&mut unstarted);
         }
         unstarted

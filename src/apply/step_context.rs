@@ -59,6 +59,13 @@ impl<'a> StepContext<'a> {
         self.shared.input.plan.steady_window(group)
     }
 
+    /// Keeps a Machine as it is before the first call of this step, for a rollback.
+    pub(super) fn record_body(&self, machine: &Machine) {
+        let mut bodies = self.shared.bodies.borrow_mut();
+        let body = bodies.entry((self.step, machine.id.clone()));
+        body.or_insert_with(|| machine.clone());
+    }
+
     /// Says which Machine the step has made.
     pub(super) fn report_created(&self, id: &MachineId) {
         self.emit(StepEvent::Created { id: id.clone() });

@@ -70,7 +70,8 @@ enum MachineVerdict {
 pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) -> Verification {
     let done = shared.input.plan.changes().filter_map(|(step, change)| {
         let result = results.get(step.0 as usize)?;
-        (result.outcome == Outcome::Done).then_some((step, change, result))
+        let stays = result.outcome == Outcome::Done && !result.is_reverted();
+        stays.then_some((step, change, result))
     });
     let looks = done.map(|(step, change, result)| async move {
         (step, verify_machine(shared, step, change, result).await)

@@ -154,6 +154,7 @@ fn report(
         remarks: &report.remarks,
         additions: &report.additions,
         overtaken: &report.overtaken,
+        rollback: report.rollback.as_ref(),
         state: &ended.state,
         partial_rollout: left.as_ref(),
         program: &context.global.program(),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
+use crate::core::fleet::{ConfigDigest, Lineage, MachineId, MachineName, Region, RunId, VolumeId};
 use crate::core::plan::{Outcome, StepId};
 
 /// Stores runs and their results. Calls are short and blocking, and return when their write is durable.
@@ -95,6 +95,15 @@ pub enum PendingCall {
         /// Its id.
         id: String,
     },
+    /// The rollback of the run, before its first call. Its steps have the numbers after those of the plan.
+    Rollback {
+        /// Machines that get their previous bodies back.
+        put_back: Vec<MachineId>,
+        /// The names of Machines that are created in the place of replaced ones.
+        create: Vec<MachineName>,
+        /// Machines that are destroyed.
+        destroy: Vec<MachineId>,
+    },
 }
 
 /// The result of one step.
@@ -140,8 +149,14 @@ impl OpenRun {
     pub fn releases(&self) -> impl Iterator<Item = &str> {
         self.started.iter().filter_map(|row| match &row.call {
             PendingCall::Release { id } => Some(id.as_str()),
-            PendingCall::CreateVolume { .. } => None,
+            PendingCall::CreateVolume { .. } | PendingCall::Rollback { .. } => None,
         })
+    }
+
+    /// Whether it had begun to undo its changes.
+    pub fn was_rolling_back(&self) -> bool {
+        let mut started = self.started.iter();
+        started.any(|row| matches!(row.call, PendingCall::Rollback { .. }))
     }
 }
 

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::SilentInterrupt;
 use super::{Loudness, Ui};
 use crate::core::fleet::MachineId;
-use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId};
+use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId};
 use crate::core::view::run_report::step_change;
 use crate::core::view::terminal::event;
 use crate::core::view::terminal::progress::{step_event_text, subject};
@@ -63,9 +63,18 @@ impl<'a> RunProgress<'a> {
                 None => self.ui.talk(&line),
             }
         }
-        if let (Some(bars), Event::Step { step, what }) = (&mut self.bars, what) {
-            let created = self.tally.created_machine(*step);
-            bars.step(self.ui, self.plan, (*step, created), what, &self.style);
+        let (step, change, what) = match what {
+            Event::Step { step, what } => (*step, step_change(self.plan, *step), what),
+            Event::Undo { step, change, what } => (*step, Some(&**change), what),
+            Event::Started { .. }
+            | Event::Waiting { .. }
+            | Event::Interrupted(_)
+            | Event::RollingBack { .. }
+            | Event::Release { .. } => return,
+        };
+        if let (Some(bars), Some(change)) = (&mut self.bars, change) {
+            let created = self.tally.created_machine(step);
+            bars.step(self.ui, change, (step, created), what, &self.style);
             bars.count(&self.tally);
         }
     }
@@ -78,8 +87,8 @@ impl<'a> RunProgress<'a> {
             | Event::Release {
                 unregistered: None, ..
             } => self.shows_success(),
-            Event::Interrupted(_) | Event::Release { .. } => true,
-            Event::Step { what, .. } => match what {
+            Event::Interrupted(_) | Event::Release { .. } | Event::RollingBack { .. } => true,
+            Event::Step { what, .. } | Event::Undo { what, .. } => match what {
                 // Bars show these while they exist.
                 StepEvent::Began | StepEvent::Created { .. } => false,
                 StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
@@ -137,14 +146,11 @@ impl Bars {
     fn step(
         &mut self,
         ui: &Ui,
-        plan: &Plan,
+        change: &Change,
         (step, created): (StepId, Option<&MachineId>),
         what: &StepEvent,
         style: &Style,
     ) {
-        let Some(change) = step_change(plan, step) else {
-            return;
-        };
         match what {
             StepEvent::Began => self.at_work += 1,
             StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {}

@@ -184,6 +184,15 @@ impl FleetSummary {
         }
     }
 
+    /// How it came about is forgotten: Machines that were made again, and volumes that were left on the way.
+    pub(crate) fn ignore_history(&mut self) {
+        self.ever_created = 0;
+        for n in 1..9 {
+            self.replace_text(&format!(" {n} in "), " in ");
+        }
+        self.volumes.retain(|line| !line.ends_with("held false"));
+    }
+
     /// A move to another host leaves an unattached fork of each volume.
     pub(crate) fn ignore_forks(&mut self) {
         for n in 1..9 {

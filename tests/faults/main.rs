@@ -25,4 +25,5 @@ mod gallery;
 mod invariants;
 mod process;
 mod retries;
+mod rollback;
 mod scenario;

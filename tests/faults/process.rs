@@ -9,6 +9,8 @@ use aeroform::apply::CancelHandle;
 use aeroform::core::fleet::{
     AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
+use aeroform::core::plan::Event;
+use aeroform::emulator::world::World;
 use aeroform::journal::{
     Journal, JournalError, OpenRun, PendingCallRow, ResultRow, RunRow, RunStatus,
 };
@@ -75,6 +77,10 @@ pub(crate) struct Process {
     requests: AtomicU64,
     changing: Mutex<Vec<u64>>,
     events: AtomicU64,
+    /// What others do when a rollback begins.
+    pub(crate) on_rollback: Option<fn(&mut World)>,
+    /// How many requests and calls of the world there were before a rollback.
+    pub(crate) rollback: Mutex<Option<(u64, usize)>>,
     before: (u64, u64),
     fired: AtomicBool,
     dead: AtomicBool,
@@ -105,6 +111,8 @@ impl Process {
             requests: AtomicU64::new(0),
             changing: Mutex::default(),
             events: AtomicU64::new(0),
+            on_rollback: None,
+            rollback: Mutex::default(),
             before: (journal.commits(), store.writes()),
             fired: AtomicBool::new(false),
             dead: AtomicBool::new(false),
@@ -133,7 +141,15 @@ impl Process {
     }
 
     /// Counts an event.
-    pub(crate) fn event(&self) {
+    pub(crate) fn event(&self, event: &Event) {
+        if matches!(event, Event::RollingBack { .. }) {
+            let requests = self.requests.load(Ordering::Relaxed);
+            let calls = self.sim.world().log().len();
+            *self.rollback.lock().unwrap() = Some((requests, calls));
+            if let Some(hand) = self.on_rollback {
+                hand(&mut self.sim.world());
+            }
+        }
         let n = self.events.fetch_add(1, Ordering::Relaxed) + 1;
         self.reach(FaultPoint::Event(n));
     }

@@ -10,7 +10,7 @@ use aeroform::core::fleet::{AppName, Desired, Known};
 use aeroform::core::plan::RunOutcome;
 use aeroform::core::plan::{Note, Options, Plan};
 use aeroform::core::state;
-use aeroform::emulator::world::LoggedCall;
+use aeroform::emulator::world::{LoggedCall, World};
 use aeroform::env::Env;
 use aeroform::run::{Preview, RunContext, RunRequest, RunResult, StoredState};
 use aeroform::store::{Holder, StateStore};
@@ -50,7 +50,6 @@ pub(crate) enum ProcessOutcome {
 pub(crate) struct CompletedRun {
     #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) plan: Plan,
-    #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) ended: RunResult,
     pub(crate) end: RunOutcome,
 }
@@ -285,8 +284,22 @@ impl DurableState {
         blow: Option<(FaultPoint, ProcessFault)>,
         watch: AvailabilityWatch,
     ) -> (ProcessOutcome, Process) {
+        self.run_process_beside(desired, options, blow, watch, None)
+            .await
+    }
+
+    /// The same, with others who do something when a rollback begins.
+    pub(crate) async fn run_process_beside(
+        &self,
+        desired: &Desired,
+        options: &Options,
+        blow: Option<(FaultPoint, ProcessFault)>,
+        watch: AvailabilityWatch,
+        on_rollback: Option<fn(&mut World)>,
+    ) -> (ProcessOutcome, Process) {
         let (handle, cancel) = CancelHandle::new();
-        let process = Process::new(&self.sim, &self.store, &self.journal, blow, handle, watch);
+        let mut process = Process::new(&self.sim, &self.store, &self.journal, blow, handle, watch);
+        process.on_rollback = on_rollback;
         process.guard_watch.lock().unwrap().check(&self.sim);
         let run_context = RunContext {
             provider: &process,
@@ -359,7 +372,7 @@ async fn run_to_end(
         parallelism: 16,
         copy_dir: Path::new(env!("CARGO_TARGET_TMPDIR")),
     };
-    let mut heard = |_: &_| process.event();
+    let mut heard = |event: &_| process.event(event);
     let ended = run_context
         .execute(&preview, &*held, &request, cancel, &mut heard)
         .await;

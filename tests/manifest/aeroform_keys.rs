@@ -220,7 +220,7 @@ fn the_schema_and_the_reader_agree_on_what_is_wrong() {
         "[[moved]]\nmachine = \"A1\"\nto = \"web\"",
         "[moved]\nfrom = \"worker\"\nto = \"web\"",
         "[[removed]]",
-        "[deploy]\non_failure = \"rollback\"",
+        "[deploy]\non_failure = \"roll\"",
         "[deploy]\nverify = \"\"",
         "[deploy]\nverify = [\"bin/smoke\"]",
         "[deploy]\nverify_timeout = \"soon\"",

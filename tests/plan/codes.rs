@@ -57,14 +57,8 @@ fn added() -> Vec<String> {
         not_removed: [String::from("env/PLATFORM")].into(),
     };
     let result = StepResult {
-        outcome: Outcome::Done,
-        machine: None,
-        sent: None,
-        updated: false,
-        replace_fallback: None,
         computed: Some(Box::new(filled_in)),
-        remarks: Vec::new(),
-        went_down: false,
+        ..StepResult::of(Outcome::Done)
     };
     let results = vec![result; plan.steps.len()];
     let additions = additions(&stage.known, &plan, &results);

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use aeroform::core::fleet::{
-    CheckState, Desired, GroupName, Machine, MachineId, MachineState, OnFailure, Strategy,
+    CheckState, Desired, GroupName, Machine, MachineId, MachineState, Strategy,
 };
 use aeroform::core::plan::{Action, Change, Event, Outcome, Removal, StepEvent, StepId};
 use aeroform::run::{Preview, RunResult};
@@ -39,7 +39,7 @@ pub(crate) fn judge(
     heard: &StepLog,
     ended: &RunResult,
 ) {
-    if preview.plan.on_failure == OnFailure::Stop {
+    if preview.plan.on_failure.stops_release() {
         after_a_failure(story, desired, preview, heard);
     }
     while_one_has_not_passed(story, desired, preview, ended);

@@ -507,14 +507,9 @@ fn watched_ids(list: &[StandbyTarget], results: &[StepResult]) -> Vec<MachineId>
 
 fn done_result(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
     StepResult {
-        outcome: Outcome::Done,
         machine,
         sent,
-        updated: false,
-        replace_fallback: None,
-        computed: None,
-        remarks: Vec::new(),
-        went_down: false,
+        ..StepResult::of(Outcome::Done)
     }
 }
 

@@ -144,6 +144,7 @@ impl RunFixture {
             remarks: &self.remarks,
             additions: &self.additions,
             overtaken: &self.overtaken,
+            rollback: None,
             state: &self.state,
             partial_rollout: self.left.as_ref(),
             program: "aeroform",
@@ -170,16 +171,7 @@ fn written() -> StateOutcome {
 fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> RunFixture {
     let plan = gallery::everything_at_once();
     let results = (0..plan.steps.len())
-        .map(|step| StepResult {
-            outcome: outcome(step),
-            machine: None,
-            sent: None,
-            updated: false,
-            replace_fallback: None,
-            computed: None,
-            remarks: Vec::new(),
-            went_down: false,
-        })
+        .map(|step| StepResult::of(outcome(step)))
         .collect();
     RunFixture {
         plan,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::StepProgress;
+use super::destroy::uncordon_if_removal_begun;
 use crate::apply::gate::{self, Baseline, CREATED_PATIENCE, Gate};
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{PartResult, StepError};
@@ -88,6 +89,7 @@ pub(super) async fn wait(
         .filter(|exit| !exit.requested && (exit.is_crash() || serves));
     progress.machine = Some(live);
     if rests {
+        progress.gate_failed = bad.is_some();
         return bad.map_or(Ok(()), |exit| Err(exit_error(&machine.id, &exit)));
     }
     let gate = Gate {
@@ -100,7 +102,8 @@ pub(super) async fn wait(
             _ => Baseline::before_start(machine),
         },
     };
-    gate::wait_for_gate(context, progress, gate).await
+    gate::wait_for_gate(context, progress, gate).await?;
+    uncordon_if_removal_begun(context, progress).await
 }
 
 fn exit_error(id: &MachineId, exit: &Exit) -> StepError {

@@ -76,6 +76,7 @@ async fn remove_once(
         let error = conflict::conflict_error(context.shared, &live, message);
         return Err(error.await.into());
     }
+    context.record_body(&live);
     let force = stop_machine(context, progress, &live).await?;
     let call = Call::Destroy {
         id: id.clone(),
@@ -188,6 +189,22 @@ pub(super) async fn call_idempotent(context: &StepContext<'_>, call: &Call) -> P
             Err(CallError::Unknown(error)) => Err(PartError::refused(error)),
         })
         .await
+}
+
+/// Adds a Machine to the proxy's load balancing again that a rollback had cordoned, and then did not destroy.
+pub(super) async fn uncordon_if_removal_begun(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+) -> PartResult {
+    let machine = progress.machine.as_mut();
+    match machine.filter(|machine| machine.cordoned && machine.removal_begun()) {
+        Some(machine) => {
+            let id = machine.id.clone();
+            machine.cordoned = false;
+            call_idempotent(context, &Call::Uncordon { id }).await
+        }
+        None => Ok(()),
+    }
 }
 
 /// The destroy was accepted: the Machine counts as gone (rule 31) unless it is seen again.

@@ -6,6 +6,7 @@ mod create;
 mod destroy;
 mod replace_fallback;
 mod start;
+pub(super) mod undo;
 mod update;
 pub(super) mod volumes;
 
@@ -15,6 +16,7 @@ use super::step_context::StepContext;
 use super::step_error::{PartResult, StepError};
 use crate::core::code::Code;
 use crate::core::fleet::{Machine, StoredConfig};
+use crate::core::plan::way_back::Undone;
 use crate::core::plan::{Action, Change, Outcome, ReplaceFallback, StepId, StepResult};
 use crate::provider::codes as answers;
 
@@ -39,6 +41,10 @@ pub(super) struct StepProgress {
     pub(super) replace_fallback: Option<ReplaceFallback>,
     /// A note about a completed step, as text.
     pub(super) remarks: Vec<String>,
+    /// The Machine did not pass its gate. Such a failure is what `on_failure = "rollback"` undoes the run for.
+    pub(super) gate_failed: bool,
+    /// What a rollback made of the Machine.
+    pub(super) undone: Vec<Undone>,
 }
 
 impl StepProgress {
@@ -75,15 +81,17 @@ pub(super) async fn run_step<'a>(
     };
     context.release_leases().await;
     let end = end.map_err(|end| add_gate_hints(end, change));
+    let outcome = to_outcome(&context, end);
+    undo::record(&context, &mut progress, (step, change), &outcome);
     let result = StepResult {
-        outcome: to_outcome(&context, end),
         machine: progress.machine,
         sent: progress.sent_config,
         updated: progress.updated,
         replace_fallback: progress.replace_fallback.map(Box::new),
-        computed: None,
         remarks: progress.remarks,
-        went_down: false,
+        gate_failed: progress.gate_failed,
+        undone: progress.undone,
+        ..StepResult::of(outcome)
     };
     (step, result)
 }
@@ -94,6 +102,9 @@ async fn run_action<'a>(
     step: StepId,
     change: &'a Change,
 ) -> PartResult {
+    if let Some(rollback) = &context.shared.rollback {
+        return undo::undo(context, progress, (step, change), rollback).await;
+    }
     match &change.action {
         Action::Create { .. } => create::create(context, progress, step, change).await,
         Action::Update { .. } | Action::Move { .. } => {

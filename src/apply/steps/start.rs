@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::StepProgress;
 use super::adopt::take_observed;
+use super::destroy::uncordon_if_removal_begun;
 use super::update::{SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config};
 use crate::apply::codes;
 use crate::apply::desired_machine::DesiredMachine;
@@ -43,7 +44,8 @@ pub(super) async fn start(
         steady: context.steady(&change.group),
         before,
     };
-    gate::wait_for_gate(context, progress, gate).await
+    gate::wait_for_gate(context, progress, gate).await?;
+    uncordon_if_removal_begun(context, progress).await
 }
 
 /// Reads the Machine and starts it; none if it stays stopped.
@@ -69,7 +71,7 @@ async fn start_once(
             start_by_update(context, progress, change, &live).await?,
         ));
     }
-    if live.state.is_inactive() && !live.exited_by_itself() {
+    if live.state.is_inactive() && !live.exited_by_itself() && !live.removal_begun() {
         return Ok(None);
     }
     if live.state.should_run() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::create::no_capacity_error;
+use super::destroy::call_idempotent;
 use super::{StepProgress, replace_fallback};
 use crate::apply::codes;
 use crate::apply::desired_machine::{DesiredMachine, own_launch_id, watched_machines};
@@ -86,6 +87,10 @@ pub(super) async fn update<'a>(
         before: updated.baseline,
     };
     gate::wait_for_gate(context, progress, gate).await?;
+    let seen = context.shared.input.observed.machines.get(id);
+    if seen.is_some_and(|seen| seen.cordoned && seen.removal_begun()) {
+        call_idempotent(context, &Call::Uncordon { id: id.clone() }).await?;
+    }
     let started = progress.machine.as_ref();
     let started = started.is_some_and(|m| m.state == MachineState::Started);
     if rests && started && !desired.is_standby() {
@@ -261,6 +266,7 @@ impl ConfigUpdate<'_, '_> {
     /// Makes the call.
     async fn send(&mut self, live: &Machine) -> Result<UpdateResult, PartError> {
         let (context, id, desired) = (self.context, self.id, self.desired);
+        context.record_body(live);
         let attempt = UpdatedMachine::to_update(desired, live);
         let config = desired.config_over(desired.existing_config(live).as_deref());
         let written = desired.sent_config(&config, Some(live));
@@ -352,8 +358,11 @@ impl UpdatedMachine {
 
     /// The result of a change, decided from the Machine under the lease.
     pub(super) fn to_update(desired: &DesiredMachine<'_>, live: &Machine) -> Self {
-        let crashed = live.state == MachineState::Stopped
-            && (live.has_crashed() || desired.must_come_up(live))
+        let is_down = live.state == MachineState::Stopped
+            || desired.ran_before() == Some(true) && live.state.is_inactive();
+        let crashed = is_down
+            && (live.has_crashed() && desired.ran_before() != Some(false)
+                || desired.must_come_up(live))
             && !desired.is_standby()
             && !desired.is_scheduled();
         Self {

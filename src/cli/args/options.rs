@@ -42,8 +42,8 @@ pub struct PlanOptions {
     /// overrides `steady` in `[groups.NAME.deploy]` and `AEROFORM_STEADY`
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub steady: Option<Duration>,
-    /// What the first failure stops: the release (stop) or its group (group); overrides `[deploy]
-    /// on_failure` in aeroform.toml
+    /// What the first failure does: stop the release (stop), stop its group (group), or stop the release and
+    /// undo it (rollback); overrides `[deploy] on_failure` in aeroform.toml
     #[arg(long, value_name = "WHAT", value_parser = on_failure_parser())]
     pub on_failure: Option<OnFailure>,
 }

@@ -259,6 +259,11 @@ impl LaunchId {
         Self::hashed(&parts, serial, slot)
     }
 
+    /// Derives the launch id of the Machine that takes the place of a replaced one when a run undoes its changes.
+    pub fn derive_restored(lineage: &Lineage, serial: u64, old: &MachineId, slot: u32) -> Self {
+        Self::hashed(&[lineage.as_str(), "back to", old.as_str()], serial, slot)
+    }
+
     fn hashed(parts: &[&str], serial: u64, slot: u32) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

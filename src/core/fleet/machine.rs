@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::exit::{self, Exit, ProcessEvent};
 use super::{
     AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
-    ReleaseStamp, RunId, VolumeId, WaitUntil, normalise,
+    ReleaseStamp, RunId, RunRecord, VolumeId, WaitUntil, normalise,
 };
 
 /// One Machine as its provider reports it.
@@ -141,9 +141,19 @@ impl Machine {
             && self.last_exit().is_some_and(|exit| exit.is_crash())
     }
 
+    /// Whether it runs, or is down only because it has crashed.
+    pub fn ran(&self) -> bool {
+        self.standby_for.is_empty() && (self.state.should_run() || self.has_crashed())
+    }
+
     /// Whether it is stopped because its process exited, and not on request.
     pub fn exited_by_itself(&self) -> bool {
         self.state.is_inactive() && self.last_exit().is_some_and(|exit| !exit.requested)
+    }
+
+    /// Whether a rollback had begun to destroy it: it is stamped with that before it is cordoned and stopped.
+    pub fn removal_begun(&self) -> bool {
+        self.stamps.desired.as_deref() == Some(RunRecord::NOTHING)
     }
 
     /// Why it cannot be updated in place: its host does not respond, or its config cannot be read.

@@ -33,7 +33,7 @@ pub struct Rollout {
 }
 
 /// What the first failed or unknown change stops (rule 29).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// The release: no further change starts in any group.
@@ -41,11 +41,25 @@ pub enum OnFailure {
     Stop,
     /// Its group; other groups continue.
     Group,
+    /// The release; once its calls have ended, the run undoes what it changed.
+    Rollback,
 }
 
 impl OnFailure {
     /// All values with their names.
-    pub const ALL: [(&'static str, Self); 2] = [("stop", Self::Stop), ("group", Self::Group)];
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("stop", Self::Stop),
+        ("group", Self::Group),
+        ("rollback", Self::Rollback),
+    ];
+
+    /// Whether a failure stops the release in all groups.
+    pub fn stops_release(self) -> bool {
+        match self {
+            Self::Stop | Self::Rollback => true,
+            Self::Group => false,
+        }
+    }
 
     /// The value with this name.
     pub fn parse(word: &str) -> Option<Self> {

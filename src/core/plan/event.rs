@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Action, Outcome, StepId};
+use super::types::{Action, Change, Outcome, StepId};
 use crate::core::fleet::{AppName, MachineId, RunId};
 
 /// An event of an apply: the contract between the executor and every reporter.
@@ -35,6 +35,25 @@ pub enum Event {
     },
     /// A signal was received: no new step starts, and only open calls are awaited.
     Interrupted(InFlight),
+    /// The run undoes its changes.
+    RollingBack {
+        /// The release that its Machines had before, if it is one and known.
+        to: Option<u64>,
+        /// The number of changes, without barriers.
+        steps: usize,
+        /// The failure that caused it, for people.
+        cause: String,
+    },
+    /// An event of one step of a rollback.
+    Undo {
+        /// Its number, after those of the plan.
+        step: StepId,
+        /// The change that it makes.
+        change: Box<Change>,
+        /// The event.
+        #[serde(flatten)]
+        what: StepEvent,
+    },
     /// The run's release has its number.
     Release {
         /// The number.

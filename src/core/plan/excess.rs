@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::command_modes::ReleaseCommandMode;
 use super::notes::{format_ids, format_machine_count};
-use crate::core::fleet::{GroupName, MachineId, Region};
+use crate::core::fleet::{GroupName, MachineId, OnFailure, Region};
 
 /// One excess.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub enum ExcessKind {
     Strategy(GroupName),
     /// A change in this group counts as done earlier.
     Gate(GroupName),
-    /// A failure stops only its group.
-    OnFailure,
+    /// A failure stops only its group, or undoes the release.
+    OnFailure(OnFailure),
     /// The release command runs in another mode, or not at all.
     ReleaseCommand(ReleaseCommandMode),
     /// `verify` is skipped.
@@ -115,7 +115,13 @@ impl fmt::Display for Excess {
             ExcessKind::Gate(group) => {
                 write!(f, "a change in group `{group}` counts as done earlier")?;
             }
-            ExcessKind::OnFailure => f.write_str("a failure stops only its group")?,
+            ExcessKind::OnFailure(OnFailure::Group) => {
+                f.write_str("a failure stops only its group")?;
+            }
+            ExcessKind::OnFailure(OnFailure::Rollback) => {
+                f.write_str("a failure undoes the release")?;
+            }
+            ExcessKind::OnFailure(OnFailure::Stop) => f.write_str("a failure stops the release")?,
             ExcessKind::ReleaseCommand(ReleaseCommandMode::Never) => {
                 f.write_str("the release command is skipped")?;
             }

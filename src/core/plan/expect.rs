@@ -405,11 +405,11 @@ impl<'a> Comparison<'a> {
         if !facts.fresh.calls_provider() {
             return;
         }
-        if (facts.reviewed.on_failure, facts.fresh.on_failure)
-            == (OnFailure::Stop, OnFailure::Group)
-        {
+        let (reviewed, fresh) = (facts.reviewed.on_failure, facts.fresh.on_failure);
+        // Stopping the release does the least.
+        if reviewed != fresh && fresh != OnFailure::Stop {
             self.found
-                .add_general(ExcessKind::OnFailure, BTreeSet::new());
+                .add_general(ExcessKind::OnFailure(fresh), BTreeSet::new());
         }
         let (fresh, reviewed) = (&facts.fresh.requested, &facts.reviewed.requested);
         let mode = fresh.release_command;

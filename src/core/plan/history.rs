@@ -211,7 +211,7 @@ fn check_unrecorded_runs(
             updated_known: false,
             machines: Vec::new(),
         });
-        entry.same_desired &= stamps.desired.as_deref() == Some(digest);
+        entry.same_desired &= machine.removal_begun() || stamps.desired.as_deref() == Some(digest);
         entry.updated_known |= known.machines.contains_key(&machine.id);
         entry.machines.push(&machine.id);
     }

@@ -74,6 +74,7 @@ mod unhealthy;
 mod unproven;
 mod unreadable;
 mod volumes;
+pub mod way_back;
 
 pub use additions::{Addition, additions};
 pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_approval};

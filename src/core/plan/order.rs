@@ -1,7 +1,7 @@
 //! Turns decisions into steps: what waits for what, in which pool, behind which gate.
 //!
 //! Phases of a group meet in barriers, so the number of edges grows linearly with the steps. Groups that are
-//! removed come last, after everything else.
+//! removed come last, after everything else; with `on_failure = "rollback"` so do all destroys of surplus Machines.
 
 mod first_to_update;
 mod updates;
@@ -54,6 +54,11 @@ impl OrderOptions {
             on_failure: requested.on_failure.unwrap_or(desired.rollout.on_failure),
         }
     }
+
+    /// Whether no group loses a Machine before every group is complete: a rollback needs them.
+    fn destroys_last(self) -> bool {
+        self.on_failure == OnFailure::Rollback
+    }
 }
 
 /// Builds all steps.
@@ -88,11 +93,15 @@ pub(super) fn build_steps(
     let mut last_steps = Vec::new();
     for (name, group, decision) in groups {
         let first = first.remove(name).unwrap_or_default();
-        last_steps.extend(build.add_group(name, group, decision, &first));
+        let complete = build.add_group(name, group, decision, &first);
+        last_steps.extend(complete);
+        if !options.destroys_last() {
+            build.add_destroys(name, &decision.removed, complete);
+        }
     }
     let removed: Vec<_> = decisions
         .iter()
-        .filter(|(_, d)| d.desired.is_none())
+        .filter(|(_, d)| options.destroys_last() || d.desired.is_none())
         .collect();
     let last = if removed.iter().any(|(_, d)| !d.removed.is_empty()) {
         build.add_barrier("everything that stays is in place".to_owned(), last_steps)
@@ -224,15 +233,15 @@ impl StepBuilder<'_, '_, '_> {
         }
     }
 
-    /// Creates, then updates by the strategy, then destroys. Returns the steps after which the group is
-    /// complete, destroys not counted.
+    /// Creates, then updates by the strategy. Returns the step after which the group is complete, except for
+    /// destroys.
     fn add_group(
         &mut self,
         name: &GroupName,
         group: &DesiredGroup,
         decision: &GroupDecision<'_>,
         first: &FirstSteps,
-    ) -> Vec<StepId> {
+    ) -> Option<StepId> {
         let group_created = self.created_groups.get(name).cloned();
         let CreatedGroup {
             mut primaries,
@@ -251,9 +260,7 @@ impl StepBuilder<'_, '_, '_> {
         if last.is_empty() {
             last.extend(primaries_done);
         }
-        let complete = self.add_barrier(format!("{name}: up to date"), last);
-        self.add_destroys(name, &decision.removed, complete);
-        complete.into_iter().collect()
+        self.add_barrier(format!("{name}: up to date"), last)
     }
 
     fn add_group_creates(

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::branch::ReplaceFallback;
 use super::types::StepId;
+use super::way_back::Undone;
 use crate::core::fleet::computed::MachineComputedFields;
 use crate::core::fleet::{Machine, StoredConfig};
 
@@ -62,4 +63,28 @@ pub struct StepResult {
     /// The step is done, but verification found that its Machine does not stay up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub went_down: bool,
+    /// It failed because its Machine did not pass its gate: a cause of a rollback.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gate_failed: bool,
+    /// What a rollback made of its Machines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Undone>,
+}
+
+impl StepResult {
+    /// A result without data.
+    pub fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            machine: None,
+            sent: None,
+            updated: false,
+            replace_fallback: None,
+            computed: None,
+            remarks: Vec::new(),
+            went_down: false,
+            gate_failed: false,
+            undone: Vec::new(),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
+use super::way_back::Undone;
 use crate::core::fleet::{
     CheckState, GroupName, Machine, MachineId, MachineState, Observed, ReleaseStamp,
 };
@@ -141,6 +142,9 @@ fn group_versions(
             if let Some((version, does)) = finished.created_machine(new) {
                 add(version, does);
             }
+            for (version, does) in finished.restored_machines() {
+                add(version, does);
+            }
         }
         let versions = machines
             .into_iter()
@@ -199,6 +203,9 @@ impl<'a> FinishedChange<'a> {
     ) -> Option<(MachineVersion, MachineHealth)> {
         let (was, did) = before?;
         let fallback = self.result.replace_fallback.as_ref();
+        if self.fails_as_before() {
+            return Some((was, MachineHealth::Failing));
+        }
         match (&self.change.action, &self.result.outcome) {
             (Action::Destroy { .. }, Outcome::Done) => None,
             (Action::Update { .. } | Action::Move { .. }, _)
@@ -263,6 +270,30 @@ impl<'a> FinishedChange<'a> {
             version,
             self.health_after(&self.result.outcome, health_of(machine)),
         ))
+    }
+
+    /// Machines that a rollback created in the place of replaced ones.
+    fn restored_machines(&self) -> impl Iterator<Item = (MachineVersion, MachineHealth)> {
+        self.result.undone.iter().filter_map(|undone| match undone {
+            Undone::Restored { machine, works, .. } => {
+                let does = if *works {
+                    health_of(machine)
+                } else {
+                    MachineHealth::Failing
+                };
+                Some((version_of(machine, None), does))
+            }
+            Undone::PutBack { .. }
+            | Undone::Removed { .. }
+            | Undone::LeftAlone { .. }
+            | Undone::Remains { .. } => None,
+        })
+    }
+
+    /// Whether a rollback put its Machine back and it does not work.
+    fn fails_as_before(&self) -> bool {
+        let mut undone = self.result.undone.iter();
+        undone.any(|undone| matches!(undone, Undone::PutBack { works: false, .. }))
     }
 
     fn health_after(&self, outcome: &Outcome, did: MachineHealth) -> MachineHealth {

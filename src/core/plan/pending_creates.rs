@@ -110,7 +110,9 @@ pub(super) fn settle_pending(
         let stays = replaced_machine
             .as_ref()
             .is_some_and(|old| next.machines.contains_key(old));
-        let missing = !counted(&change.group) && !stays;
+        // A create that was undone is wanted again only where a Machine was missing.
+        let wanted = !result.is_reverted() || replaced_machine.is_some();
+        let missing = !counted(&change.group) && !stays && wanted;
         if !is_known && (unknown || missing || before.contains(launch)) {
             open_creates.push(PendingCreate {
                 launch: launch.clone(),

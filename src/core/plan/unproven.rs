@@ -25,7 +25,7 @@ pub(super) enum Evidence {
     NotYet,
     /// It runs, and it is unknown whether it stays up.
     Up,
-    /// It exited without being stopped.
+    /// It exited without being stopped, or an interrupted rollback has stopped it.
     Ended,
 }
 
@@ -42,7 +42,10 @@ impl Evidence {
                 Self::Up
             };
         };
+        // A rollback did not end: it is to run after all.
+        let half_removed = member.proof == ChangeProof::No && seen.removal_begun();
         match seen.state {
+            MachineState::Started if half_removed && seen.cordoned => Self::NotYet,
             MachineState::Created if member.stays_created() => Self::Enough,
             MachineState::Created
             | MachineState::Starting
@@ -64,7 +67,7 @@ impl Evidence {
             | MachineState::Stopped
             | MachineState::Suspending
             | MachineState::Suspended => {
-                if ended_badly(group, seen) {
+                if half_removed || ended_badly(group, seen) {
                     Self::Ended
                 } else {
                     Self::Enough
@@ -226,6 +229,9 @@ fn exit_text(member: &Member<'_>) -> String {
     let Some(seen) = member.observed else {
         return "exited on its own".to_owned();
     };
+    if seen.removal_begun() {
+        return "stopped by a rollback that did not end".to_owned();
+    }
     let how = match (seen.state, seen.last_exit(), seen.detail.as_deref()) {
         (_, Some(exit), _) if exit.oom_killed => "ran out of memory".to_owned(),
         (MachineState::Failed, _, Some(detail)) => format!("failed ({detail})"),

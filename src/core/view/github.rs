@@ -10,6 +10,7 @@ use super::change_bundle::{ChangeKind, MachineChange};
 use super::markdown;
 use super::outline::{Outline, Section};
 use super::phrases::{count_noun, group_digits};
+use super::rollback_report::RollbackSummary;
 use super::run_report::{RunReport, cause_of, machine_label};
 use super::terminal::plan::closing::counts;
 use crate::core::escape;
@@ -247,11 +248,14 @@ pub fn of_report(report: &RunReport<'_>) -> Vec<Annotation> {
         .findings
         .iter()
         .map(|text| failure("not_verified", text.clone(), None));
+    let rolled_back = RollbackSummary::of(report);
+    let rolled_back = rolled_back.map(|rollback| failure("rollback", rollback.head(), None));
     let overtaken = report
         .overtaken
         .iter()
         .map(|text| failure("overtaken", text.clone(), None));
-    failed.chain(findings).chain(overtaken).collect()
+    let failed = failed.chain(rolled_back).chain(findings);
+    failed.chain(overtaken).collect()
 }
 
 /// `d8912ef67 (web, ams), e784e90c1 (web, fra)`, the first of many.

@@ -19,6 +19,7 @@ pub mod next_command;
 pub mod outline;
 pub mod phrases;
 pub mod releases;
+mod rollback_report;
 pub mod run_report;
 pub mod scale;
 mod state_move;

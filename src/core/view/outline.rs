@@ -9,6 +9,7 @@ use super::change_bundle::{
 };
 use super::drift_bundle::{self, DriftBundle};
 use crate::core::fleet::{FieldChange, GroupName, MachineId};
+use crate::core::plan::way_back::RollbackEstimate;
 use crate::core::plan::{Action, Branch, Change, GroupChange, GroupVerdict, Plan, Removal, StepId};
 
 /// A plan grouped for display.
@@ -33,6 +34,8 @@ pub struct Section<'a> {
     pub online: bool,
     /// Whether there is no state yet.
     pub is_first_plan: bool,
+    /// What a rollback of its changes would undo.
+    pub rollback: Option<RollbackEstimate>,
 }
 
 impl<'a> Outline<'a> {
@@ -89,6 +92,7 @@ impl<'a> Section<'a> {
             bundles: Vec::new(),
             online: plan.online,
             is_first_plan: plan.serial == 0,
+            rollback: plan.rollback_estimate(name),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::next_command::NextCommand;
 use crate::core::fleet::{Machine, MachineId};
 use crate::core::plan::partial_rollout::PartialRollout;
+use crate::core::plan::way_back::Rollback;
 use crate::core::plan::{
     Addition, Change, Event, Outcome, Plan, RunOutcome, StateOutcome, StepEvent, StepId,
     StepResult, Work,
@@ -25,24 +26,30 @@ pub struct Tally {
     pub skipped: usize,
     /// Not started because the run or its pool stopped.
     pub not_started: usize,
+    /// Completed, and then undone by a rollback.
+    pub rolled_back: usize,
     /// Machines created so far.
     created: BTreeMap<StepId, MachineId>,
 }
 
 impl Tally {
-    /// Counts the outcomes, without barriers.
-    pub fn of<'a>(plan: &Plan, outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
-        let steps = plan.steps.iter().zip(outcomes);
+    /// Counts the results, without barriers.
+    pub fn of<'a>(plan: &Plan, results: impl Iterator<Item = &'a StepResult>) -> Self {
+        let steps = plan.steps.iter().zip(results);
         let changes = steps.filter(|(step, _)| matches!(step.work, Work::Change(_)));
-        Self::of_outcomes(changes.map(|(_, outcome)| outcome))
+        Self::of_results(changes.map(|(_, result)| result))
     }
 
-    /// Counts these outcomes of changes.
-    pub(super) fn of_outcomes<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+    /// Counts these results of changes.
+    pub(super) fn of_results<'a>(results: impl Iterator<Item = &'a StepResult>) -> Self {
         let mut tally = Self::default();
-        for outcome in outcomes {
+        for result in results {
             tally.total += 1;
-            tally.add(outcome);
+            if result.outcome == Outcome::Done && result.is_reverted() {
+                tally.rolled_back += 1;
+            } else {
+                tally.add(&result.outcome);
+            }
         }
         tally
     }
@@ -61,7 +68,27 @@ impl Tally {
             } => {
                 self.created.insert(*step, id.clone());
             }
+            // The count starts again.
+            Event::RollingBack { steps, .. } => {
+                *self = Self {
+                    total: *steps,
+                    created: std::mem::take(&mut self.created),
+                    ..Self::default()
+                }
+            }
+            Event::Undo {
+                what: StepEvent::Ended(outcome),
+                ..
+            } => self.add(outcome),
+            Event::Undo {
+                step,
+                what: StepEvent::Created { id },
+                ..
+            } => {
+                self.created.insert(*step, id.clone());
+            }
             Event::Step { .. }
+            | Event::Undo { .. }
             | Event::Waiting { .. }
             | Event::Interrupted(_)
             | Event::Release { .. } => {}
@@ -85,7 +112,8 @@ impl Tally {
 
     /// Steps that have an outcome.
     pub fn finished(&self) -> usize {
-        self.done + self.failed + self.unknown + self.skipped + self.not_started
+        let begun = self.done + self.rolled_back + self.failed + self.unknown;
+        begun + self.skipped + self.not_started
     }
 
     /// Steps that did not start.
@@ -129,6 +157,8 @@ pub struct RunReport<'a> {
     pub additions: &'a [Addition],
     /// Changes of others since to this run's Machines, one sentence each.
     pub overtaken: &'a [String],
+    /// The rollback of the run, if it was tried.
+    pub rollback: Option<&'a Rollback>,
     /// What happened to the state file.
     pub state: &'a StateOutcome,
     /// The versions that run now; none if no run started.
@@ -152,6 +182,7 @@ impl<'a> RunReport<'a> {
             remarks: &[],
             additions: &[],
             overtaken: &[],
+            rollback: None,
             state: &StateOutcome::Unchanged,
             partial_rollout: None,
             program: "aeroform",
@@ -162,7 +193,7 @@ impl<'a> RunReport<'a> {
 
     /// The counts.
     pub fn tally(&self) -> Tally {
-        Tally::of(self.plan, self.results.iter().map(|result| &result.outcome))
+        Tally::of(self.plan, self.results.iter())
     }
 
     /// Changes that a refresh cannot record because fly.toml must set them, and Machines that a destroy leaves.

@@ -466,6 +466,12 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
             "",
         ),
         row(
+            "`--on-failure rollback`",
+            |case| case.options.requested.on_failure = Some(OnFailure::Rollback),
+            [USAGE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
             "`--release-command never`",
             |case| case.options.requested.release_command = ReleaseCommandMode::Never,
             [USAGE, EXCEEDS, EXCEEDS],

@@ -147,7 +147,8 @@ fn on_failure(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
         let help = match closest(&word.value, OnFailure::ALL.map(|(name, _)| name)) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => {
-                "write \"stop\" (a failure stops the release) or \"group\" (it stops its group)"
+                "write \"stop\" (a failure stops the release), \"group\" (it stops its group) or \
+                 \"rollback\" (it stops the release and undoes it)"
                     .to_owned()
             }
         };

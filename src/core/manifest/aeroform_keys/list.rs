@@ -4,7 +4,11 @@ use super::super::settings::PROVIDERS;
 use super::{AeroformKey, AeroformTable, KeyRule, ValueType};
 use crate::core::fleet::OnFailure;
 
-const ON_FAILURE: &[&str] = &[OnFailure::ALL[0].0, OnFailure::ALL[1].0];
+const ON_FAILURE: &[&str] = &[
+    OnFailure::ALL[0].0,
+    OnFailure::ALL[1].0,
+    OnFailure::ALL[2].0,
+];
 
 /// All tables, in the order of the page.
 pub fn tables() -> &'static [AeroformTable] {
@@ -308,7 +312,8 @@ const DEPLOY: &[AeroformKey] = &[
         value_type: ValueType::Word(ON_FAILURE),
         default: "`\"stop\"`",
         about: "What the first failed or unconfirmed change stops: the release in all groups, or in its own group only. \
-                `--on-failure` overrides it.",
+                `\"rollback\"` stops the release and, after a failed gate or `verify`, undoes it. `--on-failure` \
+                overrides it.",
         example: "on_failure = \"group\"",
     },
     AeroformKey {

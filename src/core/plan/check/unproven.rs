@@ -8,7 +8,7 @@ use super::capacity::Ancestors;
 use super::waits::takes_down;
 use crate::core::fleet::{
     CheckState, Desired, DesiredGroup, GroupName, HostStatus, Known, Lineage, Machine, MachineId,
-    MachineState, Management, Observed, OnFailure, Strategy,
+    MachineState, Management, Observed, Strategy,
 };
 use crate::core::plan::options::PlanMode;
 use crate::core::plan::types::{Action, Change, GateKind, StepId};
@@ -178,7 +178,7 @@ impl Checker<'_> {
                     || matches!(of.action, Action::Wait | Action::Start);
                 // Those that may serve change one after the other, by the strategy.
                 let holds = if alone {
-                    same || self.plan.on_failure == OnFailure::Stop
+                    same || self.plan.on_failure.stops_release()
                 } else {
                     same && own.is_none_or(|own| !unproven.contains_key(own))
                 };

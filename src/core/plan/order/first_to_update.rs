@@ -31,7 +31,9 @@ impl StepBuilder<'_, '_, '_> {
             firsts.insert(name, first);
         }
         let all = match on_failure {
-            OnFailure::Stop => self.add_barrier("every group: all confirmed".to_owned(), of_all),
+            OnFailure::Stop | OnFailure::Rollback => {
+                self.add_barrier("every group: all confirmed".to_owned(), of_all)
+            }
             OnFailure::Group => None,
         };
         for (name, _, decision) in groups {

@@ -8,9 +8,10 @@ use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
 use crate::core::plan::partial_rollout::GroupVersions;
 use crate::core::plan::{
-    Addition, Event, MachineRef, Outcome, Plan, ReplaceHalf, RunOutcome, StateOutcome, StepEvent,
-    StepId, Summary, Unconfirmed, Verb,
+    Addition, Change, Event, MachineRef, Outcome, Plan, ReplaceHalf, RunOutcome, StateOutcome,
+    StepEvent, StepId, Summary, Unconfirmed, Verb,
 };
+use crate::core::view::rollback_report::RollbackSummary;
 use crate::core::view::run_report::{RunReport, step_change};
 use crate::core::view::toml_diff;
 
@@ -92,6 +93,16 @@ pub enum EventLine<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         up_to_ms: Option<u64>,
     },
+    /// The run undoes its changes; the following steps have `undoes`.
+    RollingBack {
+        /// The release that its Machines had before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+        /// The number of its steps.
+        steps: usize,
+        /// The failure that caused it.
+        cause: &'a str,
+    },
     /// The run's release has its number.
     Release {
         /// The number.
@@ -108,6 +119,8 @@ pub enum EventLine<'a> {
 #[derive(Debug, Serialize)]
 pub struct StepRef<'a> {
     step: StepId,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    undoes: bool,
     action: Verb,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<ReplaceHalf>,
@@ -126,6 +139,10 @@ pub struct FinishedLine<'a> {
     unknown: usize,
     skipped: usize,
     not_started: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    rolled_back: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback: Option<RollbackSummary<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replaced: Vec<ReplacedMachine<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -242,6 +259,14 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
                 unregistered: unregistered.as_deref(),
             });
         }
+        Event::RollingBack { to, steps, cause } => {
+            return Some(EventLine::RollingBack {
+                to: *to,
+                steps: *steps,
+                cause,
+            });
+        }
+        Event::Undo { step, change, what } => (undo_ref(change, *step), what),
         Event::Step { step, what } => (step_ref(plan, *step)?, what),
     };
     Some(match what {
@@ -293,6 +318,8 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         unknown: tally.unknown,
         skipped: tally.skipped,
         not_started: tally.not_started,
+        rolled_back: tally.rolled_back,
+        rollback: RollbackSummary::of(report),
         replaced: report
             .replaced_machines()
             .map(|(change, new)| ReplacedMachine {
@@ -318,14 +345,31 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
 }
 
 fn step_ref(plan: &Plan, step: StepId) -> Option<StepRef<'_>> {
-    let change = step_change(plan, step)?;
-    let (action, part) = change.action.verb();
+    let of_plan = undo_ref(step_change(plan, step)?, step);
     Some(StepRef {
+        undoes: false,
+        ..of_plan
+    })
+}
+
+/// A step of a rollback.
+fn undo_ref(change: &Change, step: StepId) -> StepRef<'_> {
+    let (action, part) = change.action.verb();
+    StepRef {
         step,
+        undoes: true,
         action,
         part,
         group: &change.group,
         region: &change.region,
         machine: &change.machine,
-    })
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }

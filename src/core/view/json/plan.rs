@@ -9,6 +9,7 @@ use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
 use crate::core::plan::hold::PlannedHold;
+use crate::core::plan::way_back::RollbackEstimate;
 use crate::core::plan::{
     Action, BaseComparison, Branch, Change, Comparison, Cost, Drift, DroppedChange, GateKind,
     GroupVerdict, Inherited, MachineRef, Note, Plan, PlanMode, PlannedRelease, PlannedVolume,
@@ -86,6 +87,8 @@ struct PlanGroup<'a> {
     steady_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_least_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback: Option<RollbackEstimate>,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,7 +158,11 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         cost: plan.cost.as_deref(),
         at_least_ms: plan.at_least_ms,
         base: None,
-        groups: plan.groups.iter().map(plan_group).collect(),
+        groups: plan
+            .groups
+            .iter()
+            .map(|group| plan_group(plan, group))
+            .collect(),
         steps: plan
             .changes()
             .map(|(id, change)| plan_step(id, change))
@@ -197,7 +204,7 @@ pub fn compared_plan<'a>(
     }
 }
 
-fn plan_group(group: &crate::core::plan::GroupChange) -> PlanGroup<'_> {
+fn plan_group<'a>(plan: &Plan, group: &'a crate::core::plan::GroupChange) -> PlanGroup<'a> {
     PlanGroup {
         name: &group.name,
         before: group.before,
@@ -221,6 +228,7 @@ fn plan_group(group: &crate::core::plan::GroupChange) -> PlanGroup<'_> {
         strategy: &group.strategy,
         steady_ms: group.steady_ms,
         at_least_ms: group.at_least_ms,
+        rollback: plan.rollback_estimate(&group.name),
     }
 }
 

@@ -397,6 +397,7 @@ fn footer(comment: &PlanComment<'_>, shown: &Plan) -> Footer {
     sentences.extend(hinted.and_then(FailureText::hint_sentence));
     sentences.extend(closing::cost_text(shown));
     sentences.extend(closing::minimum_duration(shown));
+    sentences.extend(closing::rollback_text(shown));
     if failed.is_none() && !plan.is_empty() && plan.refusals.is_empty() {
         sentences.push(match plan.mode {
             PlanMode::Normal => "`aeroform apply` applies it.".to_owned(),

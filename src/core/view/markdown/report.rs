@@ -9,9 +9,10 @@ use super::layout::{Layout, Omitted, OverBudget};
 use super::plan::diff_style;
 use super::{MarkdownStyle, fold, text};
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Outcome, RunOutcome, StateOutcome};
+use crate::core::plan::{Outcome, RunOutcome, StateOutcome, StepResult};
 use crate::core::view::line::LineWriter;
 use crate::core::view::phrases::count_noun;
+use crate::core::view::rollback_report::RollbackSummary;
 use crate::core::view::run_report::{RunReport, Tally, cause_of, machine_label};
 use crate::core::view::terminal::report as terminal;
 
@@ -56,6 +57,17 @@ fn lower_first(text: &str) -> String {
 /// Failures and unconfirmed changes, each cause once, then the findings of the verification.
 fn caution(report: &RunReport<'_>) -> Caution {
     let mut block = Caution::default();
+    if let Some(rollback) = RollbackSummary::of(report) {
+        block.add_line(format!(
+            "**Rollback:** {}",
+            text::message(&rollback.head(), 300)
+        ));
+        let left = rollback.left_alone().iter().map(|left| {
+            let name = left.machine.id.as_ref().map_or("", |id| id.as_str());
+            format!("{name}: {}", left.why)
+        });
+        block.add(sentences("**Left alone:**", &left.collect::<Vec<_>>()));
+    }
     let failed = |outcome: &Outcome| match outcome {
         Outcome::Failed {
             code,
@@ -169,16 +181,13 @@ fn by_cause(
 
 /// Outcomes by group, the worst first.
 fn table(report: &RunReport<'_>) -> GroupTable {
-    let mut groups: BTreeMap<&GroupName, Vec<&Outcome>> = BTreeMap::new();
+    let mut groups: BTreeMap<&GroupName, Vec<&StepResult>> = BTreeMap::new();
     for (change, result) in report.results() {
-        groups
-            .entry(&change.group)
-            .or_default()
-            .push(&result.outcome);
+        groups.entry(&change.group).or_default().push(result);
     }
     let mut rows: Vec<(&GroupName, Tally)> = groups
         .into_iter()
-        .map(|(name, outcomes)| (name, Tally::of_outcomes(outcomes.into_iter())))
+        .map(|(name, results)| (name, Tally::of_results(results.into_iter())))
         .collect();
     rows.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.total - tally.done));
     let unchanged = report.plan.groups.len().saturating_sub(rows.len());

@@ -165,8 +165,22 @@ pub fn event(
                 .push(Label::Warning, "warning:")
                 .plain(format!(" release v{release} is not registered: {why}")),
         ),
-        Event::Step { step, what } => {
-            let Some(change) = step_change(plan, *step) else {
+        Event::RollingBack { to, steps, cause } => {
+            let to = to.map_or_else(String::new, |release| format!(" to v{release}"));
+            let changes = phrases::count_noun(*steps, "change");
+            page.line(
+                &Line::new(0)
+                    .push(Label::Warning, format!("rolling back{to}:"))
+                    .plain(format!(" {changes}, because {cause}")),
+            )
+        }
+        Event::Undo { .. } | Event::Step { .. } => {
+            let (step, change, what) = match event {
+                Event::Undo { step, change, what } => (step, Some(&**change), what),
+                Event::Step { step, what } => (step, step_change(plan, *step), what),
+                _ => return Ok(()),
+            };
+            let Some(change) = change else {
                 return Ok(());
             };
             let Some((label, text)) = step_event_text(change, what) else {

@@ -2,6 +2,7 @@
 
 mod next_steps;
 mod result_line;
+mod rollback;
 mod running_versions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ const MAX_LISTED: usize = 8;
 /// Writes the report.
 pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut LineWriter::new(style, out);
+    rollback::head(report, page)?;
     replaced_machines(report, page)?;
     failures(report, page)?;
     unknowns(report, page)?;
@@ -43,6 +45,7 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
         let line = Line::new(0).push(Label::Error, "overtaken:").plain(" ");
         page.line(&line.plain(text))?;
     }
+    rollback::rest(report, page)?;
     state_line(report, page)?;
     running_versions(report, page)?;
     page.line(&result_line(report))?;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::core::fleet::profile::profile;
 use crate::core::fleet::{Region, VolumeId};
+use crate::core::plan::way_back::RollbackEstimate;
 use crate::core::plan::{Action, Change, Plan, PlanMode};
 use crate::core::platform::{PRICES_AS_OF, regions};
 use crate::core::view::change_bundle::MachineChange;
@@ -53,6 +54,9 @@ fn last_lines(
             page.line(&Line::new(0).plain(text))?;
         }
         if let Some(text) = minimum_duration(plan) {
+            page.line(&Line::new(0).plain(text))?;
+        }
+        if let Some(text) = rollback_text(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
         if let Some(release) = plan.release.as_ref().filter(|release| !release.local) {
@@ -189,6 +193,22 @@ pub(in crate::core::view) fn minimum_duration(plan: &Plan) -> Option<String> {
         "Takes at least {}.",
         phrases::human_duration(at_least)
     ))
+}
+
+/// How many Machines a rollback changes at most.
+pub(in crate::core::view) fn rollback_text(plan: &Plan) -> Option<String> {
+    let groups = plan.groups.iter();
+    let estimates = groups.filter_map(|group| plan.rollback_estimate(&group.name));
+    let machines: u32 = estimates.map(RollbackEstimate::machines).sum();
+    (machines > 0).then(|| {
+        format!(
+            "If a Machine fails its gate, at most {} rolled back.",
+            match machines {
+                1 => "1 Machine is".to_owned(),
+                n => format!("{} are", phrases::count_noun(n as usize, "Machine")),
+            }
+        )
+    })
 }
 
 /// The change in cost, or the regions without a known price.

@@ -67,7 +67,28 @@ pub(in crate::core::view) fn entries(
         entry(section, bundle, says_restart, page)?;
         says_restart &= bundle.kind != ChangeKind::Update;
     }
-    Ok(())
+    rollback_branch(section, page)
+}
+
+/// What happens to the group if a Machine fails its gate.
+fn rollback_branch(section: &Section<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    let Some(estimate) = section.rollback else {
+        return Ok(());
+    };
+    let kinds = [
+        (estimate.put_back, "with the previous config again"),
+        (estimate.restored, "created again with the previous config"),
+        (estimate.destroyed, "destroyed"),
+    ];
+    let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);
+    let kinds: Vec<String> = kinds
+        .map(|(n, what)| format!("{} {what}", phrases::group_digits(n as usize)))
+        .collect();
+    let text = format!(
+        "if a Machine fails its gate: rolled back, at most {}",
+        kinds.join(", ")
+    );
+    page.line(&Line::new(4).hang(8).push(Label::Dim, text))
 }
 
 fn entry(

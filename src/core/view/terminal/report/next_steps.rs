@@ -5,6 +5,7 @@ use std::fmt;
 use super::is_done;
 use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::partial_rollout::PartialRollout;
+use crate::core::plan::way_back::Rollback;
 use crate::core::plan::{PlanMode, RunOutcome};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::next_command::{Continuation, NextCommand};
@@ -30,6 +31,11 @@ pub(in crate::core::view) fn next_steps(
         return Ok(());
     };
     let program = report.program;
+    if report.rollback.is_some_and(Rollback::is_complete) {
+        let command = &next_command.command;
+        let text = format!("fix the cause, then `{program} {command}` deploys it again");
+        return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
+    }
     let begun = report.partial_rollout.filter(|left| left.has_new());
     let applies = begun.filter(|_| report.plan.mode == PlanMode::Normal && report.verb == "apply");
     let command = &next_command.command;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::core::plan::{Action, Outcome, PlanMode, RunOutcome, StateOutcome};
 use crate::core::view::line::Line;
 use crate::core::view::phrases;
+use crate::core::view::rollback_report::RollbackSummary;
 use crate::core::view::run_report::{RunReport, Tally, replacement_machine};
 use crate::core::view::style::Label;
 
@@ -12,7 +13,7 @@ use crate::core::view::style::Label;
 pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
     let mut done: BTreeMap<(u8, &str), usize> = BTreeMap::new();
     for (change, result) in report.results() {
-        if result.outcome != Outcome::Done {
+        if result.outcome != Outcome::Done || result.is_reverted() {
             continue;
         }
         let key = match &change.action {
@@ -53,6 +54,17 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
         PlanMode::RefreshOnly => "Refresh",
     };
     let line = Line::new(0);
+    let rollback = RollbackSummary::of(report);
+    if let Some(rollback) = rollback.filter(|_| report.outcome == RunOutcome::Failed) {
+        let what = if rollback.is_complete() {
+            "rolled back"
+        } else {
+            "incomplete"
+        };
+        return line
+            .push(Label::Error, format!("{verb} {what}:"))
+            .plain(format!(" {}.", rollback.counts()));
+    }
     match report.outcome {
         RunOutcome::Incomplete => line
             .push(Label::Warning, format!("{verb} incomplete:"))
