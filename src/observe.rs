@@ -12,7 +12,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::core::fleet::{
-    AppName, Description, Desired, Known, Machine, MachineId, MachineState, Observed, Release,
+    AppName, Description, Desired, Known, Machine, MachineId, MachineState, Observed, OnceKind,
+    Release,
 };
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::plan::hold;
@@ -76,7 +77,7 @@ pub async fn observe(
 }
 
 /// The same for a plan of these manifests: under `[hold]` it also reads the versions of Machines that may have values
-/// which the state has only as hashes.
+/// which the state has only as hashes, and for a release command the Machines that ran it.
 ///
 /// # Errors
 /// As [`observe`].
@@ -89,6 +90,7 @@ pub async fn observe_for(
     if let Some(hold) = &desired.hold {
         read_held_configs(provider, desired, known, hold.release, &mut observed).await?;
     }
+    add_once(provider, desired, &mut observed).await?;
     Ok(observed)
 }
 
@@ -192,6 +194,25 @@ pub async fn releases(
     read_with_retry(|| provider.releases(app, limit)).await
 }
 
+/// Adds the Machines of the release command, if the manifests have one.
+async fn add_once(
+    provider: &dyn Provider,
+    desired: &Desired,
+    observed: &mut Observed,
+) -> Result<(), ProviderError> {
+    if desired.rollout.release_command.is_none() {
+        return Ok(());
+    }
+    let group = OnceKind::ReleaseCommand.group();
+    let machines = read_with_retry(|| provider.list_with_destroyed(&observed.app, &group)).await?;
+    let description = &observed.description;
+    let ours = machines.into_iter();
+    observed.once = ours
+        .filter(|machine| !description.belongs_to_other_project(machine))
+        .collect();
+    Ok(())
+}
+
 async fn read_missing(
     provider: &dyn Provider,
     app: &AppName,
@@ -212,6 +233,7 @@ async fn read_missing(
         description,
         machines: BTreeMap::new(),
         other_projects: BTreeMap::new(),
+        once: Vec::new(),
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: listing.volumes,

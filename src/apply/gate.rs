@@ -91,7 +91,7 @@ pub(super) async fn wait_for_gate(
 ) -> PartResult {
     let deadline = Instant::now() + gate.at_most;
     let ended = match gate.kind {
-        GateKind::None | GateKind::Gone => Ok(()),
+        GateKind::None | GateKind::Gone | GateKind::Ended => Ok(()),
         GateKind::Settled => wait_settled(context, progress, &gate, deadline).await,
         GateKind::Started => wait_up(context, progress, gate, deadline, CheckPolicy::Any).await,
         GateKind::Healthy => wait_up(context, progress, gate, deadline, CheckPolicy::Passing).await,

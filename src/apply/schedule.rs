@@ -207,7 +207,9 @@ impl<'a> Schedule<'a> {
             | Action::Move { .. } => false,
             // The steps of a destroy have no release.
             Action::Destroy { removal, .. } => *removal == Removal::AppDestroyed,
-            Action::Wait | Action::Start | Action::Adopt | Action::Forget => true,
+            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
+                true
+            }
         }
     }
 

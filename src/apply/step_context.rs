@@ -475,7 +475,7 @@ impl<'a> StepContext<'a> {
         StepError::from_provider(error)
     }
 
-    fn emit(&self, what: StepEvent) {
+    pub(super) fn emit(&self, what: StepEvent) {
         let event = Event::Step {
             step: self.step,
             what,

@@ -167,7 +167,7 @@ async fn verify_machine(
         Action::Destroy { .. } => change.machine.id.as_ref(),
         // A Machine that the step waited for.
         Action::Adopt => seen.filter(|_| must_run(change)).map(|machine| &machine.id),
-        Action::Forget => None,
+        Action::Forget | Action::Once { .. } => None,
     };
     let Some(id) = id else {
         return MachineVerdict::AsExpected;
@@ -274,7 +274,7 @@ fn judge(
             precondition_volumes(change),
             watched_machines(shared, standby_for),
         ),
-        Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
+        Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
             let standby_for = change
                 .precondition
                 .as_ref()
@@ -346,7 +346,7 @@ fn judge(
 fn must_run(change: &Change) -> bool {
     match change.gate {
         GateKind::Started | GateKind::Healthy => true,
-        GateKind::None | GateKind::Settled | GateKind::Gone => false,
+        GateKind::None | GateKind::Settled | GateKind::Gone | GateKind::Ended => false,
     }
 }
 
@@ -462,7 +462,8 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
                 | Action::Wait
                 | Action::Start
                 | Action::Adopt
-                | Action::Forget => None,
+                | Action::Forget
+                | Action::Once { .. } => None,
             }
         })
         .collect();

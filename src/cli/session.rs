@@ -507,6 +507,7 @@ pub(super) fn planner_options(
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
         own_releases: BTreeSet::new(),
+        ended_once: BTreeSet::new(),
         now: None,
         parallelism: None,
     }

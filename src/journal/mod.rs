@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::fleet::{ConfigDigest, Lineage, MachineId, MachineName, Region, RunId, VolumeId};
+use crate::core::fleet::{
+    ConfigDigest, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
+};
 use crate::core::plan::{Outcome, StepId};
 
 /// Stores runs and their results. Calls are short and blocking, and return when their write is durable.
@@ -90,6 +92,18 @@ pub enum PendingCall {
         /// for the same name and region.
         seen: Vec<VolumeId>,
     },
+    /// A command that runs once is about to be started. Whether it was is found by the events of its Machine.
+    StartOnce {
+        /// Its Machine.
+        machine: MachineId,
+        /// Its launch id.
+        launch: LaunchId,
+    },
+    /// A command that runs once ended with code 0; its Machine is destroyed only after this row.
+    OnceEnded {
+        /// Its launch id.
+        launch: LaunchId,
+    },
     /// The run's registered release. While no Machine has it, nothing else shows which tool registered it.
     Release {
         /// Its id.
@@ -149,7 +163,21 @@ impl OpenRun {
     pub fn releases(&self) -> impl Iterator<Item = &str> {
         self.started.iter().filter_map(|row| match &row.call {
             PendingCall::Release { id } => Some(id.as_str()),
-            PendingCall::CreateVolume { .. } | PendingCall::Rollback { .. } => None,
+            PendingCall::CreateVolume { .. }
+            | PendingCall::Rollback { .. }
+            | PendingCall::StartOnce { .. }
+            | PendingCall::OnceEnded { .. } => None,
+        })
+    }
+
+    /// The launch ids of its commands that ended with code 0.
+    pub fn ended_once(&self) -> impl Iterator<Item = &LaunchId> {
+        self.started.iter().filter_map(|row| match &row.call {
+            PendingCall::OnceEnded { launch } => Some(launch),
+            PendingCall::CreateVolume { .. }
+            | PendingCall::Rollback { .. }
+            | PendingCall::StartOnce { .. }
+            | PendingCall::Release { .. } => None,
         })
     }
 

@@ -57,6 +57,19 @@ pub trait Provider: Send + Sync {
         at_most: Duration,
     ) -> Result<Machine, ProviderError>;
 
+    /// The Machines of this process group, with destroyed ones as long as the platform shows them.
+    async fn list_with_destroyed(
+        &self,
+        app: &AppName,
+        group: &GroupName,
+    ) -> Result<Vec<Machine>, ProviderError> {
+        let listing = self.list(app).await?;
+        let machines = listing.machines.into_iter();
+        Ok(machines
+            .filter(|machine| machine.group.as_ref() == Some(group))
+            .collect())
+    }
+
     /// Acquires the Machine's lease with a description; it blocks changes by other tools, and this provider's
     /// calls use it. Each acquire needs its own release. An error of class [`ErrorClass::Conflict`] names the
     /// holder. Does nothing if the provider has no leases.

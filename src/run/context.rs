@@ -222,6 +222,8 @@ fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap
     let runs = open.iter().map(|open| open.row.run.clone());
     options.own_runs.extend(runs);
     options.own_releases.extend(registered.keys().cloned());
+    let ended = open.iter().flat_map(OpenRun::ended_once);
+    options.ended_once.extend(ended.cloned());
 }
 
 impl Preview {

@@ -125,7 +125,8 @@ impl Preview {
                     | Action::Wait
                     | Action::Start
                     | Action::Adopt
-                    | Action::Forget => false,
+                    | Action::Forget
+                    | Action::Once { .. } => false,
                 };
                 let machine = observed.machines.get(change.machine.id.as_ref()?)?;
                 let stamps = &machine.stamps;

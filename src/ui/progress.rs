@@ -95,6 +95,7 @@ impl<'a> RunProgress<'a> {
                     self.shows_success() && self.bars.is_none()
                 }
                 StepEvent::Remark { .. } => self.shows_success(),
+                StepEvent::Output { failed, .. } => *failed || self.style.verbose,
                 StepEvent::Ended(Outcome::Done) => {
                     let few = self.tally.total <= MAX_SUCCESS_LINES || self.bars.is_none();
                     self.shows_success() && (few || self.style.verbose)
@@ -154,7 +155,9 @@ impl Bars {
         match what {
             StepEvent::Began => self.at_work += 1,
             StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {}
-            StepEvent::Remark { .. } | StepEvent::Created { .. } => return,
+            StepEvent::Remark { .. } | StepEvent::Output { .. } | StepEvent::Created { .. } => {
+                return;
+            }
             StepEvent::Ended(outcome) => {
                 if !matches!(outcome, Outcome::Skipped { .. } | Outcome::NotStarted) {
                     self.at_work = self.at_work.saturating_sub(1);

@@ -276,7 +276,9 @@ fn said(plan: &Plan) -> Vec<String> {
             Action::Create { .. } => 0,
             Action::Update { .. } | Action::Move { .. } => 1,
             Action::Destroy { .. } => 2,
-            Action::Wait | Action::Start | Action::Adopt | Action::Forget => continue,
+            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
+                continue;
+            }
         };
         counts[at].1 += 1;
     }

@@ -123,6 +123,7 @@ fn a_group_of_a_failed_release_is_still_new() {
         run: None,
         outcome: Some("failed".to_owned()),
         image: None,
+        release_command: None,
         groups: BTreeMap::from([(group_name("mail"), mail)]),
     };
     stage.known.configs.insert(template.digest(), template);

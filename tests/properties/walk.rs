@@ -55,7 +55,14 @@ pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<ServingChange> {
                 (Action::Create { standby_for, .. }, false) => i64::from(standby_for.is_empty()),
                 (Action::Destroy { .. }, false)
                 | (Action::Create { .. }, true)
-                | (Action::Wait | Action::Start | Action::Adopt | Action::Forget, _) => 0,
+                | (
+                    Action::Wait
+                    | Action::Start
+                    | Action::Adopt
+                    | Action::Forget
+                    | Action::Once { .. },
+                    _,
+                ) => 0,
             };
             let by = if runs { by } else { 0 };
             down.push((change.group.clone(), by));

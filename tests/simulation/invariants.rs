@@ -100,7 +100,10 @@ fn false_claims(
             let how = ended_badly(&desired.groups[&change.group], machine)?;
             return Some(format!("{} {how}", text(machine, "id")));
         }
-        (Action::Wait | Action::Start | Action::Adopt | Action::Forget, _) => return None,
+        (
+            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. },
+            _,
+        ) => return None,
         (Action::Destroy { .. }, _) => {
             let id = change.machine.id.as_ref()?;
             let still = machines.iter().any(|m| m["id"] == id.as_str());

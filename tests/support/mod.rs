@@ -195,6 +195,7 @@ impl PlanFixture {
                 },
                 machines: BTreeMap::new(),
                 other_projects: BTreeMap::new(),
+                once: Vec::new(),
                 gone: Vec::new(),
                 lagging: Vec::new(),
                 volumes: Vec::new(),
@@ -351,7 +352,7 @@ impl PlanFixture {
                 let sent = adopted_config(group, machine, &self.known.computed_fields, &lineage);
                 done_result(Some(machine.clone()), Some(sent))
             }
-            Action::Forget => done_result(None, None),
+            Action::Forget | Action::Once { .. } => done_result(None, None),
         }
     }
 

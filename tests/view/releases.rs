@@ -30,6 +30,7 @@ fn record(release: u64, outcome: Option<&str>, groups: &[(&str, &str)]) -> Relea
         run: outcome.map(|_| RunId::new(format!("run{release}")).unwrap()),
         outcome: outcome.map(str::to_owned),
         image: None,
+        release_command: None,
         groups: groups.collect(),
     }
 }

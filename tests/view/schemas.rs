@@ -136,6 +136,7 @@ fn known() -> Known {
         run: Some(run.run.clone()),
         outcome: Some("complete".to_owned()),
         image: Some("registry.example/shop:3".to_owned()),
+        release_command: None,
         groups: BTreeMap::from([(group_name("web"), released)]),
     }];
     known.runs = vec![run];

@@ -70,6 +70,7 @@ pub(crate) fn observed(machines: Vec<Machine>) -> Observed {
         },
         machines: machines.into_iter().map(|m| (m.id.clone(), m)).collect(),
         other_projects: BTreeMap::new(),
+        once: Vec::new(),
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: Vec::new(),

@@ -74,7 +74,11 @@ pub(super) async fn wait(
     let begun = Instant::now();
     let created = match change.gate {
         GateKind::Settled => CREATED_PATIENCE,
-        GateKind::None | GateKind::Started | GateKind::Healthy | GateKind::Gone => at_most,
+        GateKind::None
+        | GateKind::Started
+        | GateKind::Healthy
+        | GateKind::Gone
+        | GateKind::Ended => at_most,
     };
     let live = context
         .wait_settled_or_created(&machine.id, (at_most, created))

@@ -83,6 +83,7 @@ pub(super) async fn create<'a>(
         config,
         stamps: desired.stamps(Some(launch.as_str())),
         skip_launch: !is_to_run,
+        without_lease: false,
         port: *port,
     }));
     let result = match standing {
@@ -494,7 +495,8 @@ impl UpdatedMachine {
             | GateKind::Settled
             | GateKind::Started
             | GateKind::Healthy
-            | GateKind::Gone => planned,
+            | GateKind::Gone
+            | GateKind::Ended => planned,
         }
     }
 }

@@ -4,6 +4,7 @@
 mod adopt;
 mod create;
 mod destroy;
+mod once;
 mod replace_fallback;
 mod start;
 pub(super) mod undo;
@@ -115,6 +116,7 @@ async fn run_action<'a>(
         Action::Wait => adopt::wait(context, progress, change).await,
         Action::Start => start::start(context, progress, change).await,
         Action::Forget => Ok(()),
+        Action::Once { .. } => once::run_once(context, progress, step, change).await,
     }
 }
 

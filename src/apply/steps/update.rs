@@ -43,7 +43,8 @@ pub(super) async fn update<'a>(
         | Action::Wait
         | Action::Start
         | Action::Adopt
-        | Action::Forget => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
+        | Action::Forget
+        | Action::Once { .. } => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
     let desired = DesiredMachine::new(

@@ -77,6 +77,9 @@ pub struct CreateCall {
     pub stamps: Stamps,
     /// Create without starting (standbys).
     pub skip_launch: bool,
+    /// Create without a lease, so that the Machine can destroy itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_lease: bool,
     /// Its port, if the provider assigns one port per Machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,

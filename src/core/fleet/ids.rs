@@ -9,6 +9,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::ConfigDigest;
 use super::quoting::toml_key;
 
 /// A text that is not a valid name or id, with the rule that it breaks.
@@ -242,6 +243,19 @@ impl LaunchId {
     ) -> Self {
         let parts = [lineage.as_str(), group.as_str(), region.as_str()];
         Self::hashed(&parts, serial, slot)
+    }
+
+    /// Derives the launch id of a command that runs once: of its config and the newest complete release, so that
+    /// every run until the next complete release finds it (rule 28).
+    pub fn derive_once(
+        lineage: &Lineage,
+        release: u64,
+        name: &GroupName,
+        config: &ConfigDigest,
+        slot: u32,
+    ) -> Self {
+        let parts = [lineage.as_str(), name.as_str(), config.as_str()];
+        Self::hashed(&parts, release, slot)
     }
 
     /// Derives the launch id of a replacement for a Machine whose host has no capacity. It includes the

@@ -162,6 +162,10 @@ pub struct ReleaseRecord {
     /// Its image, if all groups have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The digest of the config of its release command, once that ended with code 0: it does not run again for
+    /// the same content until another release is complete (rule 28). None in states before format 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<ConfigDigest>,
     /// Config digest and Machines per region, by group.
     pub groups: BTreeMap<GroupName, ReleasedGroup>,
 }

@@ -481,6 +481,9 @@ pub struct Capabilities {
     pub enforces_sizes: bool,
     /// The platform stores releases.
     pub releases: bool,
+    /// A Machine with `auto_destroy` is destroyed when it exits.
+    #[serde(default)]
+    pub auto_destroy: bool,
     /// An update may fail because the host has no capacity; the Machine is then replaced.
     pub replaces_when_full: bool,
     /// How often to poll a Machine while waiting for its gate, milliseconds.
@@ -516,6 +519,9 @@ pub struct Observed {
     pub gone: Vec<MachineId>,
     /// Known Machines that the list lacked but a read by id found: the list lags (rule 8).
     pub lagging: Vec<MachineId>,
+    /// Machines that ran or run the release command, also destroyed ones; read only if the manifests have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub once: Vec<Machine>,
     /// Volumes.
     pub volumes: Vec<Volume>,
     /// The app's newest release, if there is one and it can be read.

@@ -121,6 +121,15 @@ impl OnceKind {
         GroupName::new(name).expect("the name is valid")
     }
 
+    /// What the names of its Machines begin with.
+    pub fn name_prefix(self) -> GroupName {
+        let name = match self {
+            Self::ReleaseCommand => "release-command",
+            Self::Verify => "verify",
+        };
+        GroupName::new(name).expect("the name is valid")
+    }
+
     /// The variable in its environment whose value is `1`.
     pub fn variable(self) -> &'static str {
         match self {

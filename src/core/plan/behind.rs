@@ -84,7 +84,8 @@ fn unfold(groups: &mut [GroupChange], change: &Change) {
         | Action::Wait
         | Action::Start
         | Action::Adopt
-        | Action::Forget => return,
+        | Action::Forget
+        | Action::Once { .. } => return,
     };
     let group = groups.iter_mut().find(|group| group.name == change.group);
     if let Some(group) = group.filter(|_| removal != Removal::Replaced) {

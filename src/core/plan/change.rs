@@ -28,6 +28,8 @@ pub enum Verb {
     Adopt,
     /// Removed from the state.
     Forget,
+    /// A command that runs once, on a Machine of its own.
+    Run,
 }
 
 /// Which half of a replacement.
@@ -45,7 +47,9 @@ impl Action {
     pub fn sends_config(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Move { .. } | Self::Start => true,
-            Self::Destroy { .. } | Self::Wait | Self::Adopt | Self::Forget => false,
+            Self::Destroy { .. } | Self::Wait | Self::Adopt | Self::Forget | Self::Once { .. } => {
+                false
+            }
         }
     }
 
@@ -75,6 +79,7 @@ impl Action {
             Self::Start => (Verb::Start, None),
             Self::Adopt => (Verb::Adopt, None),
             Self::Forget => (Verb::Forget, None),
+            Self::Once { .. } => (Verb::Run, None),
         }
     }
 }
@@ -137,7 +142,8 @@ impl Change {
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => &[],
+            | Action::Forget
+            | Action::Once { .. } => &[],
         }
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Checker<'a> {
         let existing: BTreeSet<&str> = all().map(|m| m.name.as_str()).collect();
         for (id, change) in self.plan.changes().collect::<Vec<_>>() {
             match &change.action {
-                Action::Adopt => {}
+                Action::Adopt | Action::Once { .. } => {}
                 Action::Create { port, launch, .. } => {
                     if !names.insert(&change.machine.name)
                         || existing.contains(change.machine.name.as_str())
@@ -229,7 +229,8 @@ impl<'a> Checker<'a> {
                 | Action::Wait
                 | Action::Start
                 | Action::Adopt
-                | Action::Forget => 0,
+                | Action::Forget
+                | Action::Once { .. } => 0,
             };
             *tally.entry((&change.group, &change.region)).or_default() += change_by;
         }

@@ -63,10 +63,10 @@ codes! {
         "Machine … of group `…` must change, but … and …",
         "A replacement would leave the data behind.",
         "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
-    RELEASE_COMMAND_NEEDED "release_command_needed" Refused:
-        "the release command (…) has to run before this plan, and this version cannot run it: …",
-        "The image, environment, files or command of a group change, or a group is new. New code would run on an old database schema.",
-        "Run the command by hand, then plan again with `--release-command=never`.";
+    RELEASE_COMMAND_UNKNOWN "release_command_unknown" Refused:
+        "the release command (…) was started by an earlier run on Machine …, and how it ended cannot be found",
+        "The run was cut off, and the platform no longer shows the exit of that Machine. The command may have done all of its work, a part of it or nothing.",
+        "Look whether it did its work (`fly logs --machine ID`), then add `--release-command=rerun` or `--release-command=skip`.";
     MACHINE_CHECKS_NEEDED "machine_checks_needed" Refused:
         "the machine checks of … would not run: this version cannot run them",
         "A group with `machine_checks` in fly.toml changes or is new. `fly deploy` tests each of its changed Machines with another Machine.",
@@ -111,6 +111,30 @@ codes! {
         "group `…`: the line endings differ in … (CRLF, LF)",
         "A file, a variable or a command has the same lines as on the Machine, with other line endings.",
         "Check your editor and git's `core.autocrlf`; `eol=lf` in .gitattributes keeps LF.";
+    RELEASE_COMMAND_RUNS "release_command_runs" Warning:
+        "the release command (…) runs first, on its own Machine in …: …",
+        "A group is new, or its image, environment, files or command change. Nothing is changed if the command fails.",
+        "`--release-command=never` leaves it out.";
+    RELEASE_COMMAND_NOT_NEEDED "release_command_not_needed" Warning:
+        "the release command (…) does not run: no image, [env], [[files]] or command changes",
+        "Counts, sizes, services and regions do not need it. `fly deploy` runs it every time.",
+        "`--release-command=always` runs it anyway.";
+    RELEASE_COMMAND_DONE "release_command_done" Warning:
+        "the release command (…) does not run: an earlier run of the same content ended with code 0",
+        "An earlier apply ran it and did not get to its end. It counts until a release is complete.",
+        "`--release-command=rerun` runs it again.";
+    RELEASE_COMMAND_BUSY "release_command_busy" Warning:
+        "Machine … runs a release command already; the apply waits for it …",
+        "An earlier run, or somebody's `fly deploy`, started it. It is never destroyed.",
+        "Read its output with `fly logs --machine ID`.";
+    VERIFY_RUNS "verify_runs" Warning:
+        "the verify command (…) runs after the updates and before Machines are destroyed: …",
+        "`[deploy] verify` tests a release in the runs in which a release command would run.",
+        "`--verify=never` leaves it out.";
+    VERIFY_SKIPPED "verify_skipped" Warning:
+        "the verify command (…) is skipped (`--verify=never`)",
+        "The release is complete without a test.",
+        "To test it, apply without the flag.";
     RELEASE_COMMAND_SKIPPED "release_command_skipped" Warning:
         "the release command (…) is skipped (`--release-command=never`): …",
         "The plan makes a change that the command usually prepares.",

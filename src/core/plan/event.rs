@@ -86,6 +86,13 @@ pub enum StepEvent {
         /// What, for people.
         text: String,
     },
+    /// The output of a command that ran once, oldest line first; untrusted and not escaped.
+    Output {
+        /// The lines.
+        lines: Vec<String>,
+        /// Whether the command failed.
+        failed: bool,
+    },
     /// Its new Machine exists and has this id.
     #[serde(rename = "made")]
     Created {
@@ -122,6 +129,9 @@ pub struct Unconfirmed {
     /// Machines to start again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub start: usize,
+    /// Commands to run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub run: usize,
 }
 
 #[expect(
@@ -143,6 +153,7 @@ impl Unconfirmed {
             Action::Start => self.start += 1,
             // These change only the state.
             Action::Wait | Action::Adopt | Action::Forget => {}
+            Action::Once { .. } => self.run += 1,
         }
     }
 

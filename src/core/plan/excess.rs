@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::command_modes::ReleaseCommandMode;
 use super::notes::{format_ids, format_machine_count};
-use crate::core::fleet::{GroupName, MachineId, OnFailure, Region};
+use crate::core::fleet::{GroupName, MachineId, OnFailure, OnceKind, Region};
 
 /// One excess.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum ExcessKind {
     Verify,
     /// The machine checks are skipped.
     MachineChecks,
+    /// A command runs once that the expected plan does not run.
+    RunsOnce(OnceKind),
     /// A state change without a step.
     Record(String),
 }
@@ -130,6 +132,7 @@ impl fmt::Display for Excess {
             }
             ExcessKind::Verify => f.write_str("`verify` is skipped")?,
             ExcessKind::MachineChecks => f.write_str("the machine checks are skipped")?,
+            ExcessKind::RunsOnce(what) => write!(f, "the {} runs", what.as_str())?,
             ExcessKind::Record(what) => f.write_str(what)?,
         }
         let Some((group, region)) = &self.place else {

@@ -15,7 +15,7 @@ use super::excess::{Excess, ExcessKind, Excesses};
 use super::reviewed::{Facts, Listed, count_lost};
 use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Change, GateKind, Plan, Removal};
-use crate::core::fleet::{Desired, GroupName, Lineage, MachineId, OnFailure, Region};
+use crate::core::fleet::{Desired, GroupName, Lineage, MachineId, OnFailure, OnceKind, Region};
 
 impl SavedPlan {
     /// The actions of the fresh plan that this one does not list; empty if it may run. `desired` is what the fresh
@@ -106,6 +106,16 @@ impl<'a> Comparison<'a> {
             Action::Adopt => self.compare_unchanged(change, ExcessKind::Adopts),
             // Neither calls the provider nor loses anything.
             Action::Wait | Action::Forget => {}
+            Action::Once { what, .. } => self.compare_once(*what),
+        }
+    }
+
+    /// A command that the reviewed plan does not run.
+    fn compare_once(&mut self, what: OnceKind) {
+        let runs = |one: &SavedChange| matches!(one.action, Action::Once { what: reviewed, .. } if reviewed == what);
+        if !self.facts.reviewed.changes().any(runs) {
+            self.found
+                .add_general(ExcessKind::RunsOnce(what), BTreeSet::new());
         }
     }
 
@@ -125,7 +135,8 @@ impl<'a> Comparison<'a> {
             | Action::Start
             | Action::Adopt
             | Action::Wait
-            | Action::Forget => {}
+            | Action::Forget
+            | Action::Once { .. } => {}
         }
     }
 
@@ -476,7 +487,7 @@ fn allows(listed: Removal, removal: Removal) -> bool {
 fn strictness(gate: GateKind) -> u8 {
     match gate {
         GateKind::None => 0,
-        GateKind::Settled | GateKind::Gone => 1,
+        GateKind::Settled | GateKind::Gone | GateKind::Ended => 1,
         GateKind::Started => 2,
         GateKind::Healthy => 3,
     }

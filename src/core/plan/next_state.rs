@@ -11,7 +11,7 @@ use super::way_back::Undone;
 use super::{history, pending_creates, placement, releases, unproven};
 use crate::core::fleet::{
     ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
-    Machine, MachineId, ReleaseRecord, ReleaseStatus, ReleasedGroup, RunId, RunRecord,
+    Machine, MachineId, OnceKind, ReleaseRecord, ReleaseStatus, ReleasedGroup, RunId, RunRecord,
     StoredConfig, overlay,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
@@ -75,8 +75,9 @@ pub fn next_state(
         left_stamps(plan, results)
             || has_removed_group_machine(plan, results)
             || rolled_back(results)
+            || release_command_done(plan, results).is_some()
     }) {
-        let release = record_release(&mut next, plan, desired, release, facts);
+        let release = record_release(&mut next, (plan, results), desired, release, facts);
         next.releases.push(release);
         keep_releases(&mut next.releases, desired);
     }
@@ -215,7 +216,8 @@ fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => false,
+            | Action::Forget
+            | Action::Once { .. } => false,
         };
         let result = results.get(id.0 as usize);
         calls
@@ -244,11 +246,22 @@ fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
     })
 }
 
+/// The config of the release command that this run saw end with code 0.
+fn release_command_done<'p>(plan: &'p Plan, results: &[StepResult]) -> Option<&'p ConfigDigest> {
+    plan.changes().find_map(|(id, change)| {
+        let Action::Once { what, config, .. } = &change.action else {
+            return None;
+        };
+        let done = results.get(id.0 as usize)?.outcome == Outcome::Done;
+        (done && *what == OnceKind::ReleaseCommand).then_some(config)
+    })
+}
+
 /// The release of a run: for each desired group its desired config, also where its Machines do not have it yet, and
 /// the regions of its primaries after the run.
 fn record_release(
     next: &mut Known,
-    plan: &Plan,
+    (plan, results): (&Plan, &[StepResult]),
     desired: &Desired,
     (number, status): (u64, ReleaseStatus),
     facts: &RunInfo,
@@ -286,6 +299,7 @@ fn record_release(
             .release
             .as_ref()
             .and_then(|planned| planned.image.clone()),
+        release_command: release_command_done(plan, results).cloned(),
         groups,
     }
 }
@@ -360,6 +374,8 @@ fn apply_result(
                 next.machines.remove(id);
             }
         }
+        // Its Machine is gone at the end of the run, or is found by its name.
+        (Action::Once { .. }, _) => {}
         (
             Action::Destroy { .. } | Action::Forget,
             Outcome::Failed { .. }

@@ -21,14 +21,19 @@ pub(super) struct Remarks {
 }
 
 impl Remarks {
+    /// Adds the remarks of another part.
+    pub(super) fn extend_with(&mut self, part: Self) {
+        self.notes.extend(part.notes);
+        self.warnings.extend(part.warnings);
+        self.refusals.extend(part.refusals);
+        self.records.extend(part.records);
+    }
+
     /// The remarks of all parts, list by list.
     pub(super) fn join(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
         for part in parts {
-            all.notes.extend(part.notes);
-            all.warnings.extend(part.warnings);
-            all.refusals.extend(part.refusals);
-            all.records.extend(part.records);
+            all.extend_with(part);
         }
         all
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commits::CommitRelations;
 use super::requested::Requested;
-use crate::core::fleet::RunId;
+use crate::core::fleet::{LaunchId, RunId};
 
 /// The goal of a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct Options {
     pub own_runs: BTreeSet<RunId>,
     /// Releases that those runs registered: nobody else is working on them.
     pub own_releases: BTreeSet<String>,
+    /// Commands that run once and that this host's journal lists as ended with code 0.
+    pub ended_once: BTreeSet<LaunchId>,
     /// Requests of a verb beyond the manifests; only with [`PlanMode::Normal`].
     pub requested: Requested,
     /// The `--parallelism` limit, if given. It changes only the text of the plan.

@@ -12,6 +12,7 @@ use super::decision::{ChangeRole, GroupDecision, RemovedMachine};
 use super::gates::gate;
 use super::launch_allocator::LaunchAllocator;
 use super::members::{Member, MissingMachine};
+use super::once::OnceSteps;
 use super::requested::Requested;
 use super::types::{
     Action, Change, GateKind, MachineRef, Pool, PoolId, Precondition, StandbyTarget, Step, StepId,
@@ -61,13 +62,14 @@ impl OrderOptions {
     }
 }
 
-/// Builds all steps.
+/// Builds all steps. The release command comes before all others, `verify` before all destroys but the old halves
+/// of replacements.
 pub(super) fn build_steps(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     missing: &[MissingMachine<'_>],
     allocator: &mut LaunchAllocator<'_>,
     volumes: &mut VolumeAllocator<'_>,
-    options: OrderOptions,
+    (options, once): (OrderOptions, &mut OnceSteps),
 ) -> OrderedSteps {
     let mut build = StepBuilder {
         order: OrderedSteps::default(),
@@ -77,7 +79,9 @@ pub(super) fn build_steps(
         watchers: BTreeMap::new(),
         watching: BTreeMap::new(),
         created_groups: BTreeMap::new(),
+        release_command: None,
     };
+    build.release_command = build.add_once(once.release_command.take(), Vec::new());
     build.add_state_changes(decisions, missing);
     let groups: Vec<_> = decisions
         .iter()
@@ -90,20 +94,29 @@ pub(super) fn build_steps(
         build.created_groups.insert((*name).clone(), created);
     }
     let mut first = build.add_first_steps(&groups, options.on_failure);
-    let mut last_steps = Vec::new();
+    let mut complete = Vec::new();
     for (name, group, decision) in groups {
         let first = first.remove(name).unwrap_or_default();
-        let complete = build.add_group(name, group, decision, &first);
-        last_steps.extend(complete);
+        let step = build.add_group(name, group, decision, &first);
+        complete.push((name, decision, step));
+    }
+    let last_steps: Vec<StepId> = complete.iter().filter_map(|(.., step)| *step).collect();
+    let verified = once.verify.take().and_then(|verify| {
+        let before = build.add_barrier("everything is up to date".to_owned(), last_steps.clone());
+        build.add_once(Some(verify), before.into_iter().collect())
+    });
+    for (name, decision, step) in complete {
         if !options.destroys_last() {
-            build.add_destroys(name, &decision.removed, complete);
+            build.add_destroys(name, &decision.removed, verified.or(step));
         }
     }
     let removed: Vec<_> = decisions
         .iter()
         .filter(|(_, d)| options.destroys_last() || d.desired.is_none())
         .collect();
-    let last = if removed.iter().any(|(_, d)| !d.removed.is_empty()) {
+    let last = if verified.is_some() {
+        verified
+    } else if removed.iter().any(|(_, d)| !d.removed.is_empty()) {
         build.add_barrier("everything that stays is in place".to_owned(), last_steps)
     } else {
         None
@@ -146,6 +159,8 @@ struct StepBuilder<'b, 'i, 'v> {
     watching: BTreeMap<MachineId, Vec<MachineId>>,
     /// Groups that others take Machines from, with their new Machines: these come first.
     created_groups: BTreeMap<GroupName, CreatedGroup>,
+    /// The step of the release command, which all others need.
+    release_command: Option<StepId>,
 }
 
 /// A group with all its creates laid out.
@@ -157,7 +172,10 @@ struct CreatedGroup {
 }
 
 impl StepBuilder<'_, '_, '_> {
-    fn push_step(&mut self, pool: Option<PoolId>, needs: Vec<StepId>, work: Work) -> StepId {
+    fn push_step(&mut self, pool: Option<PoolId>, mut needs: Vec<StepId>, work: Work) -> StepId {
+        if needs.is_empty() {
+            needs.extend(self.release_command);
+        }
         let id =
             StepId(u32::try_from(self.order.steps.len()).expect("fewer than four billion steps"));
         self.order.steps.push(Step {
@@ -194,6 +212,12 @@ impl StepBuilder<'_, '_, '_> {
             [one] => Some(*one),
             _ => Some(self.push_step(None, needs, Work::Barrier { name })),
         }
+    }
+
+    fn add_once(&mut self, change: Option<Change>, needs: Vec<StepId>) -> Option<StepId> {
+        let change = change?;
+        let pool = self.add_pool(change.group.to_string(), 1, false, FailureScope::All);
+        Some(self.push_step(Some(pool), needs, Work::Change(Box::new(change))))
     }
 
     /// Adopting and forgetting make no call.

@@ -149,9 +149,12 @@ fn changes_running_machine(change: &Change) -> bool {
     let is_change = match &change.action {
         Action::Update { .. } | Action::Move { .. } => true,
         Action::Create { replaces, .. } => replaces.is_some(),
-        Action::Destroy { .. } | Action::Adopt | Action::Wait | Action::Start | Action::Forget => {
-            false
-        }
+        Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Wait
+        | Action::Start
+        | Action::Forget
+        | Action::Once { .. } => false,
     };
     is_change && change.gate != GateKind::Settled
 }

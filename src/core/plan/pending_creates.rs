@@ -33,7 +33,8 @@ pub(super) fn replaced_by_create(
             | Action::Move { .. }
             | Action::Wait
             | Action::Start
-            | Action::Adopt => false,
+            | Action::Adopt
+            | Action::Once { .. } => false,
         };
         if leaves_a_place {
             replaceable.entry(&change.group).or_default().push_back(id);

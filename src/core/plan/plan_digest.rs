@@ -121,6 +121,7 @@ impl<'a> ComparedChange<'a> {
             }
             Action::Start => compared.verb = "start",
             Action::Adopt => compared.verb = "adopt",
+            Action::Once { what, .. } => compared.verb = what.as_str(),
             Action::Wait | Action::Forget => return None,
         }
         Some(compared)

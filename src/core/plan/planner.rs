@@ -18,6 +18,7 @@ use super::launch_allocator::LaunchAllocator;
 use super::machine_checks;
 use super::members::{self, Fleet};
 use super::notes::{self, Remarks, note};
+use super::once::OncePlanner;
 use super::options::{Options, PlanMode};
 use super::order;
 use super::pace;
@@ -85,6 +86,15 @@ pub fn plan(
     let mut allocator = LaunchAllocator::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let order_options = order::OrderOptions::of(desired, &options.requested, capabilities);
+    let once = OncePlanner {
+        desired,
+        known,
+        observed,
+        decisions: &decisions,
+        lineage,
+        options,
+    };
+    let mut once = once.steps();
     let mut volume_allocator = VolumeAllocator::of(
         observed,
         &volumes::migration_leftovers(&decisions, observed),
@@ -94,7 +104,7 @@ pub fn plan(
         &fleet.missing,
         &mut allocator,
         &mut volume_allocator,
-        order_options,
+        (order_options, &mut once),
     );
     options
         .requested
@@ -116,11 +126,11 @@ pub fn plan(
     };
     let history = observed.map(|observed| facts.unrecorded(observed, &digest));
     let history = history.unwrap_or_default();
-    let rollout = (lineage, options.requested.release_command);
-    let rollout = rollout::check_rollout(&order.steps, desired, known, &decisions, rollout);
+    let mut rollout = rollout::check_rollout(&order.steps, desired, &decisions);
+    rollout.extend_with(std::mem::take(&mut once.remarks));
     let checks = options.requested.machine_checks;
     let checks = machine_checks::check(desired, known, &decisions, checks);
-    let rollout = Remarks::join([rollout, checks]);
+    rollout.extend_with(checks);
     let remarks = facts.join_remarks([history.before, held.remarks], rollout, history.after);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
@@ -139,7 +149,7 @@ pub fn plan(
         on_failure: order_options.on_failure,
         cost: cost::estimate(desired, &decisions, &order.steps).map(Box::new),
         release: observed.and_then(|observed| {
-            releases::planned_release(desired, known, observed, &decisions, options.mode)
+            releases::planned_release(desired, known, observed, &decisions, options)
         }),
         newest_release: releases::newest_release(known, observed),
         unseen_release: releases::unseen(&order.steps, known, observed, &fleet.drift, &older_runs),

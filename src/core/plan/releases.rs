@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::command_modes::ReleaseCommandMode;
 use super::decision::GroupDecision;
 use super::fields::CompareContext;
 use super::members::drift_from;
@@ -67,11 +68,14 @@ pub(super) fn planned_release(
     known: &Known,
     observed: &Observed,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    mode: PlanMode,
+    options: &Options,
 ) -> Option<PlannedRelease> {
     let local = !desired.profile().deployed_by_flyctl;
     let counted = local || observed.description.capabilities.releases;
-    let has_releases = counted && mode == PlanMode::Normal;
+    let has_releases = counted && options.mode == PlanMode::Normal;
+    // The command runs without a change, too.
+    let always = desired.rollout.release_command.is_some()
+        && options.requested.release_command == ReleaseCommandMode::Always;
     let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
         let config = decision
             .changed
@@ -83,7 +87,7 @@ pub(super) fn planned_release(
             .any(|g| g.removal == Removal::GroupRemoved);
         config || removed || is_new(name, decision, known)
     };
-    if !has_releases || !decisions.iter().any(changes) {
+    if !has_releases || !(always || decisions.iter().any(changes)) {
         return None;
     }
     let strategies = desired.groups.values().map(|group| group.strategy);
@@ -165,7 +169,8 @@ pub(super) fn mark_reverts(
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => None,
+            | Action::Forget
+            | Action::Once { .. } => None,
         };
         let Some(id) = id else {
             continue;

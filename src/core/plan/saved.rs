@@ -415,6 +415,7 @@ impl SavedChange {
             Action::Start => "start".to_owned(),
             Action::Adopt => "adopt".to_owned(),
             Action::Forget => "forget".to_owned(),
+            Action::Once { what, .. } => format!("run {}", what.as_str()),
         };
         format!("{} {} {machine} {detail}", self.group, self.region)
     }
@@ -429,6 +430,7 @@ impl SavedChange {
             Action::Start => "starting",
             Action::Adopt => "adopting",
             Action::Forget => "forgetting",
+            Action::Once { .. } => "running the command on",
         };
         let id = self
             .machine

@@ -33,6 +33,9 @@ pub struct Summary {
     pub adopt: usize,
     /// Machines removed from the state.
     pub forget: usize,
+    /// Commands that run once, each on a Machine of its own.
+    #[serde(default)]
+    pub run: usize,
     /// New volumes for new Machines.
     pub new_volumes: usize,
 }
@@ -106,7 +109,8 @@ pub(super) fn calls_provider(steps: &[Step]) -> bool {
         | Action::Update { .. }
         | Action::Move { .. }
         | Action::Destroy { .. }
-        | Action::Start => true,
+        | Action::Start
+        | Action::Once { .. } => true,
         Action::Wait | Action::Adopt | Action::Forget => false,
     };
     changes(steps).any(|(_, change)| calls(change))
@@ -141,6 +145,7 @@ impl Plan {
                 (Verb::Start, _) => summary.start += 1,
                 (Verb::Adopt, _) => summary.adopt += 1,
                 (Verb::Forget, _) => summary.forget += 1,
+                (Verb::Run, _) => summary.run += 1,
             }
         }
         summary

@@ -139,5 +139,13 @@ fn change_line(change: &Change) -> String {
         Action::Start => format!("start again {subject}{id}: {}", change.reason),
         Action::Adopt => format!("adopt {subject}{id}: {}", change.reason),
         Action::Forget => format!("forget {subject}{id}"),
+        Action::Once { what, .. } => {
+            format!(
+                "run the {} in {}{id}: {}",
+                what.as_str(),
+                change.region,
+                change.reason
+            )
+        }
     }
 }

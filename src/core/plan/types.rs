@@ -16,8 +16,8 @@ use super::state_source::StateSource;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
     AppName, AppNameSource, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine,
-    MachineConfig, MachineId, MachineName, MachineState, OnFailure, Region, ReleaseStrategy, RunId,
-    VolumeId,
+    MachineConfig, MachineId, MachineName, MachineState, OnFailure, OnceKind, Region,
+    ReleaseStrategy, RunId, VolumeId,
 };
 
 pub use super::outcome::{Outcome, StepResult};
@@ -338,6 +338,25 @@ pub enum Action {
     Start,
     /// Remove it from the state; no call is made.
     Forget,
+    /// Run a command once, to its end, on a Machine of its own, which is then destroyed. If the change has a
+    /// Machine id, an earlier run created that Machine, and it is waited for.
+    Once {
+        /// Which command.
+        what: OnceKind,
+        /// The launch id; the name ends in it.
+        launch: LaunchId,
+        /// The digest of its config without the size, which comes from running Machines.
+        config: ConfigDigest,
+        /// Its image; none if the provider runs no images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+        /// Its size; none if the provider has no sizes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<Box<Guest>>,
+        /// Its timeout, seconds; none means no timeout.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_s: Option<u64>,
+    },
 }
 
 /// A volume created for a new Machine, in its region, before the Machine itself (rule 32).
@@ -457,6 +476,8 @@ pub enum GateKind {
     Healthy,
     /// It no longer exists.
     Gone,
+    /// Its process ended with code 0.
+    Ended,
 }
 
 /// One group before and after.

@@ -189,9 +189,11 @@ fn never_seen_healthy(group: &DesiredGroup, member: &Member<'_>, lineage: &Linea
     let never = match gate(group) {
         _ if member.is_standby() => "never seen at rest",
         GateKind::Healthy => "never seen healthy",
-        GateKind::None | GateKind::Settled | GateKind::Started | GateKind::Gone => {
-            "never seen to stay up"
-        }
+        GateKind::None
+        | GateKind::Settled
+        | GateKind::Started
+        | GateKind::Gone
+        | GateKind::Ended => "never seen to stay up",
     };
     let run = member.observed.and_then(|seen| seen.stamps.run.as_ref());
     match run {

@@ -1,6 +1,6 @@
 //! Why a state file was refused, with a stable code and a hint for each case.
 
-use super::{MOVED_FORMAT, MovedRecord, codes};
+use super::{FORMAT, MovedRecord, codes};
 use crate::core::code::Code;
 use crate::core::fleet::AppName;
 use crate::core::fleet::quoting::shell_word;
@@ -17,7 +17,7 @@ pub enum StateError {
         what: String,
     },
     /// A newer version wrote it.
-    #[error("the state has format {format}, but this version reads formats up to {MOVED_FORMAT}")]
+    #[error("the state has format {format}, but this version reads formats up to {FORMAT}")]
     TooNew {
         /// Its format.
         format: u64,

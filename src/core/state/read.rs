@@ -11,7 +11,7 @@ use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::record::{Header, Record};
-use super::{MOVED_FORMAT, StateError};
+use super::{FORMAT, MOVED_FORMAT, StateError};
 use crate::core::fleet::{AppName, ConfigDigest, Known};
 use crate::core::scrub;
 
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             .next_element()?
             .ok_or_else(|| A::Error::custom("the header is missing"))?;
         let format = header.format;
-        if format > MOVED_FORMAT {
+        if format > FORMAT {
             return Err(refuse(StateError::TooNew { format }));
         }
         if format == 0 {
@@ -259,5 +259,5 @@ fn newer_format(text: &str) -> Option<u64> {
     header
         .get("format")?
         .as_u64()
-        .filter(|format| *format > MOVED_FORMAT)
+        .filter(|format| *format > FORMAT)
 }

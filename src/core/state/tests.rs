@@ -17,7 +17,8 @@ mod properties;
 const FORMAT_1: &str = include_str!("../../../tests/golden/state-format-1.json");
 const FORMAT_2: &str = include_str!("../../../tests/golden/state-format-2.json");
 const FORMAT_3: &str = include_str!("../../../tests/golden/state-format-3.json");
-const GOLDEN: &str = include_str!("../../../tests/golden/state-format-4.json");
+const FORMAT_4: &str = include_str!("../../../tests/golden/state-format-4.json");
+const GOLDEN: &str = include_str!("../../../tests/golden/state-format-6.json");
 
 fn app() -> AppName {
     AppName::new("shop").expect("it is valid")
@@ -126,6 +127,7 @@ fn full() -> Known {
             run: Some(RunId::new("7f3kabcdef").expect("it is valid")),
             outcome: Some("failed".to_owned()),
             image: Some("registry.example/shop@sha256:0d1c".to_owned()),
+            release_command: Some(web.digest()),
             groups: [(group("web"), released)].into(),
         }],
         computed_fields: [(web.digest(), computed())].into(),
@@ -175,7 +177,7 @@ fn the_golden_file_of_format_2_always_reads() {
 
 /// The state of formats that did not record how a release ended: it counts as complete.
 fn without_ends_of_releases() -> Known {
-    let mut known = full();
+    let mut known = without_release_command();
     known.runs[0].url = None;
     let release = &mut known.releases[0];
     (release.run, release.outcome, release.image) = (None, None, None);
@@ -188,8 +190,20 @@ fn the_golden_file_of_format_3_always_reads() {
     assert_eq!(read(FORMAT_3, &app()), Ok(without_ends_of_releases()));
 }
 
+/// The state of formats that did not record which release command had ended.
+fn without_release_command() -> Known {
+    let mut known = full();
+    known.releases[0].release_command = None;
+    known
+}
+
 #[test]
 fn the_golden_file_of_format_4_always_reads() {
+    assert_eq!(read(FORMAT_4, &app()), Ok(without_release_command()));
+}
+
+#[test]
+fn the_golden_file_of_format_6_always_reads() {
     assert_eq!(read(GOLDEN, &app()), Ok(full()));
 }
 
@@ -329,19 +343,19 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 4", "\"format\": 6"),
-        r#"[{"format": 6, "colour": "blue"}, 17]"#.to_owned(),
-        r#"{"format": 6, "machines": {}}"#.to_owned(),
+        GOLDEN.replace("\"format\": 6", "\"format\": 7"),
+        r#"[{"format": 7, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 7, "machines": {}}"#.to_owned(),
     ] {
-        assert_eq!(refusal(&text), StateError::TooNew { format: 6 }, "{text}");
+        assert_eq!(refusal(&text), StateError::TooNew { format: 7 }, "{text}");
     }
-    let error = StateError::TooNew { format: 6 };
-    insta::assert_snapshot!(error, @"the state has format 6, but this version reads formats up to 5");
+    let error = StateError::TooNew { format: 7 };
+    insta::assert_snapshot!(error, @"the state has format 7, but this version reads formats up to 6");
 }
 
 #[test]
 fn a_format_that_never_was_is_damage() {
-    let error = refusal(&GOLDEN.replace("\"format\": 4", "\"format\": 0"));
+    let error = refusal(&GOLDEN.replace("\"format\": 6", "\"format\": 0"));
     insta::assert_snapshot!(error, @"the state is damaged: there is no format 0");
 }
 

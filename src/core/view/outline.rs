@@ -187,6 +187,8 @@ fn machine_changes(
             Action::Start => alone(ChangeKind::Start),
             Action::Adopt => alone(ChangeKind::Adopt),
             Action::Forget => alone(ChangeKind::Forget),
+            // It belongs to no group; a note says whether it runs, and why.
+            Action::Once { .. } => None,
             Action::Move { from, .. } => alone(ChangeKind::Move(from)),
             Action::Update { .. } if plan.is_restart(change) => alone(ChangeKind::Restart),
             Action::Update { .. } => alone(ChangeKind::Update),

@@ -64,6 +64,7 @@ pub fn infinitive(action: Verb) -> &'static str {
         Verb::Start => "to start again",
         Verb::Adopt => "to adopt",
         Verb::Forget => "to forget",
+        Verb::Run => "to run",
     }
 }
 

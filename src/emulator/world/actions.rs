@@ -283,6 +283,7 @@ impl World {
         let record = self.apps.get(app).and_then(|app| app.record(id));
         record.is_some_and(|record| {
             record.state(now) == State::Stopped
+                && !record.only_prepared(now)
                 && now > Duration::ZERO
                 && now < record.since(now) + self.timings.lingers
         })

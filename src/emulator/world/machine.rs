@@ -133,6 +133,12 @@ impl EmulatedMachine {
         self.timeline.next_change(now)
     }
 
+    /// Whether it was created without a start: nothing of it can still be active.
+    pub(super) fn only_prepared(&self, now: Duration) -> bool {
+        let mut states = self.timeline.begun(now).map(|(_, state)| state);
+        states.next() == Some(State::Created) && states.next() == Some(State::Stopped)
+    }
+
     /// When its current state began.
     pub(super) fn since(&self, now: Duration) -> Duration {
         self.timeline.at(now).1

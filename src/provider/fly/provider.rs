@@ -181,7 +181,11 @@ impl<T: Transport> FlyProvider<T> {
             let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
             releases.get(&(app.clone(), call.group.clone())).cloned()
         };
-        let body = body::create(call, inherited.unwrap_or_default(), Some(LEASE_TTL_S));
+        let body = body::create(
+            call,
+            inherited.unwrap_or_default(),
+            (!call.without_lease).then_some(LEASE_TTL_S),
+        );
         let request = ApiRequest {
             body: Some(body),
             ..ApiRequest::new(Method::Post, machines_path(app))
@@ -373,6 +377,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 enforces_sizes: true,
                 replaces_when_full: true,
                 releases: true,
+                auto_destroy: true,
                 poll_ms: 1000,
                 // The duration of flyctl's smoke checks.
                 steady_ms: 10_000,
@@ -392,6 +397,22 @@ impl<T: Transport> Provider for FlyProvider<T> {
             volumes,
             unreadable,
         })
+    }
+
+    async fn list_with_destroyed(
+        &self,
+        app: &AppName,
+        group: &GroupName,
+    ) -> Result<Vec<Machine>, ProviderError> {
+        let query = format!("?include_deleted=true&metadata.fly_process_group={group}");
+        let request = ApiRequest::new(Method::Get, machines_path(app) + &query);
+        let response = self.client.call_machines_api(request).await?;
+        let (read, _) = response.parse_with(wire::parse_machines)?;
+        let machines = read.into_iter().map(|read| read.machine);
+        // A server that does not know the filter lists all.
+        Ok(machines
+            .filter(|machine| machine.group.as_ref() == Some(group))
+            .collect())
     }
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {

@@ -127,8 +127,11 @@ impl Checker<'_> {
 fn is_called(change: &Change) -> bool {
     match change.action {
         Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
-        Action::Create { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
-            false
-        }
+        Action::Create { .. }
+        | Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget
+        | Action::Once { .. } => false,
     }
 }

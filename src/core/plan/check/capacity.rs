@@ -106,7 +106,8 @@ impl Checker<'_> {
                 | Action::Wait
                 | Action::Start
                 | Action::Adopt
-                | Action::Forget => {}
+                | Action::Forget
+                | Action::Once { .. } => {}
             }
         }
         let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
@@ -256,9 +257,12 @@ impl Checker<'_> {
 fn stays(plan: &Plan, change: &Change) -> bool {
     let works = match change.action {
         Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
-        Action::Destroy { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
-            false
-        }
+        Action::Destroy { .. }
+        | Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget
+        | Action::Once { .. } => false,
     };
     let removed = |verdict| verdict == GroupVerdict::Removed;
     works

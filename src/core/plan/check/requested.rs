@@ -26,7 +26,8 @@ impl Checker<'_> {
                 | Action::Wait
                 | Action::Start
                 | Action::Adopt
-                | Action::Forget => {}
+                | Action::Forget
+                | Action::Once { .. } => {}
             }
         }
         let stay = requested.replace.iter().filter(|id| !goes.contains(id));

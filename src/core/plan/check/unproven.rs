@@ -139,7 +139,9 @@ impl Checker<'_> {
                 }
                 // It is replaced or removed.
                 Action::Destroy { .. } => true,
-                Action::Create { .. } | Action::Adopt | Action::Forget => false,
+                Action::Create { .. } | Action::Adopt | Action::Forget | Action::Once { .. } => {
+                    false
+                }
             };
             let called = |desired_group: &MachineId| {
                 let name = observed

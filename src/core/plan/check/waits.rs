@@ -94,7 +94,8 @@ pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => false,
+            | Action::Forget
+            | Action::Once { .. } => false,
         };
     goes && may_serve(change, Some(observed))
 }
@@ -108,7 +109,8 @@ pub(super) fn in_place(action: &Action) -> bool {
         | Action::Wait
         | Action::Start
         | Action::Adopt
-        | Action::Forget => false,
+        | Action::Forget
+        | Action::Once { .. } => false,
     }
 }
 

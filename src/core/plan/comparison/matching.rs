@@ -54,7 +54,7 @@ impl MatchedSteps {
 /// Changes of existing Machines that neither create nor destroy one.
 fn match_choices(ours: &Plan, base: &Plan, configs: &Configs<'_>, matched: &mut MatchedSteps) {
     let is_choice = |change: &Change| match change.action {
-        Action::Create { .. } | Action::Destroy { .. } => false,
+        Action::Create { .. } | Action::Destroy { .. } | Action::Once { .. } => false,
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Wait
@@ -175,7 +175,8 @@ fn removal(change: &Change) -> Option<Removal> {
         | Action::Wait
         | Action::Start
         | Action::Adopt
-        | Action::Forget => None,
+        | Action::Forget
+        | Action::Once { .. } => None,
     }
 }
 

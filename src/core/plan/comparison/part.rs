@@ -135,7 +135,8 @@ fn touched_groups(steps: &[Step]) -> BTreeSet<&GroupName> {
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => None,
+            | Action::Forget
+            | Action::Once { .. } => None,
         };
         std::iter::once(&change.group).chain(from)
     });

@@ -105,11 +105,12 @@ fn some_machine(configs: Vec<ConfigDigest>) -> impl Strategy<Value = KnownMachin
 
 fn some_release(configs: Vec<ConfigDigest>) -> impl Strategy<Value = ReleaseRecord> {
     let placement = btree_map(some_region(), any::<u32>(), 0..3);
+    let command = option::of(proptest::sample::select(configs.clone()));
     let released = (proptest::sample::select(configs), placement)
         .prop_map(|(config, placement)| ReleasedGroup { config, placement });
     let groups = btree_map(some_group(), released, 0..3);
     let text = || option::of(any::<String>());
-    let ended = (option::of(some_run()), text(), text());
+    let ended = (option::of(some_run()), text(), text(), command);
     (
         any::<u64>(),
         any::<String>(),
@@ -118,13 +119,14 @@ fn some_release(configs: Vec<ConfigDigest>) -> impl Strategy<Value = ReleaseReco
         groups,
     )
         .prop_map(
-            |(release, at, by, (run, outcome, image), groups)| ReleaseRecord {
+            |(release, at, by, (run, outcome, image, release_command), groups)| ReleaseRecord {
                 release,
                 at,
                 by,
                 run,
                 outcome,
                 image,
+                release_command,
                 groups,
             },
         )

@@ -66,6 +66,16 @@ pub enum EventLine<'a> {
         /// What.
         text: &'a str,
     },
+    /// The output of a command that ran once.
+    StepOutput {
+        /// Which.
+        #[serde(flatten)]
+        step: StepRef<'a>,
+        /// Its lines, oldest first.
+        lines: &'a [String],
+        /// Whether the command failed.
+        failed: bool,
+    },
     /// A step ended.
     StepEnded {
         /// Which.
@@ -278,6 +288,11 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
         },
         StepEvent::Retrying { cause } => EventLine::StepRetrying { step, cause },
         StepEvent::Remark { text } => EventLine::StepRemark { step, text },
+        StepEvent::Output { lines, failed } => EventLine::StepOutput {
+            step,
+            lines,
+            failed: *failed,
+        },
         StepEvent::Created { .. } => return None,
         StepEvent::Ended(outcome) => EventLine::StepEnded { step, outcome },
     })

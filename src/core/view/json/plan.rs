@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
-    AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
+    AppName, FieldChange, GroupName, MachineId, MachineState, OnceKind, Region, VolumeId,
 };
 use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::way_back::RollbackEstimate;
@@ -116,6 +116,8 @@ struct PlanStep<'a> {
     replaces: Option<&'a MachineId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removal: Option<Removal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<OnceKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -247,6 +249,7 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         from: None,
         replaces: change.replaces(),
         removal: None,
+        command: None,
         port: None,
         standby_for: change.standby_for(),
         volumes: change.taken_volumes(),
@@ -265,6 +268,7 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         }
         Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, .. } => step.removal = Some(*removal),
+        Action::Once { what, .. } => step.command = Some(*what),
         Action::Update { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {}
     }
     step

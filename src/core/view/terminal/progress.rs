@@ -9,14 +9,21 @@ use crate::core::view::phrases;
 use crate::core::view::run_report::{Tally, step_change};
 use crate::core::view::style::{Label, Style};
 
+/// How many lines of a command's output are shown.
+const MAX_OUTPUT_LINES: usize = 100;
+
 /// A change in short, for a line or a progress bar (`~ web 148ed599c14189 gru`). Uses the Machine's id, which is
 /// `created_id` for a new Machine, and its name before it has one.
 pub fn subject(change: &Change, created_id: Option<&MachineId>) -> Line {
     let (symbol, label) = symbol(&change.action);
+    let of = match &change.action {
+        Action::Once { what, .. } => what.as_str(),
+        _ => change.group.as_str(),
+    };
     Line::new(0)
         .push(label, symbol)
         .plain(" ")
-        .push(Label::Strong, change.group.as_str())
+        .push(Label::Strong, of)
         .plain(" ")
         .plain(
             change
@@ -39,6 +46,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
         Action::Destroy { .. } => ("-", Label::Destroy),
         Action::Adopt => ("=", Label::Create),
         Action::Forget => (".", Label::Dim),
+        Action::Once { .. } => ("!", Label::Change),
     }
 }
 
@@ -54,6 +62,7 @@ fn action_verbs(change: &Change) -> (&'static str, &'static str) {
         Action::Start => ("starting again", "started again"),
         Action::Adopt => ("adopting", "adopted"),
         Action::Forget => ("forgetting", "forgotten"),
+        Action::Once { .. } => ("running", "ended with code 0"),
     }
 }
 
@@ -71,6 +80,10 @@ pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, Stri
         }
         StepEvent::Retrying { cause } => (Label::Change, format!("retrying: {cause}")),
         StepEvent::Remark { text } => (Label::Change, text.clone()),
+        StepEvent::Output { lines, .. } => (
+            Label::Dim,
+            format!("output, {}:", phrases::count_noun(lines.len(), "line")),
+        ),
         StepEvent::Ended(Outcome::Done) => (Label::Success, done.to_owned()),
         StepEvent::Ended(Outcome::Failed { code, message, .. }) => {
             (Label::Error, format!("failed: {message} ({code})"))
@@ -93,6 +106,7 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         moves,
         destroy,
         start,
+        run,
     } = stopping.sent;
     let kinds = [
         (create, "create"),
@@ -100,6 +114,7 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         (moves, "move"),
         (destroy, "destroy"),
         (start, "start"),
+        (run, "command"),
     ];
     let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);
     let kinds: Vec<String> = kinds
@@ -125,6 +140,26 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         text = format!("{text}; waiting for {answers}, {until}");
     }
     text
+}
+
+/// The newest lines of a command's output; all with `-v`.
+fn output_lines(lines: &[String], style: &Style, page: &mut LineWriter<'_>) -> fmt::Result {
+    let hidden = if style.verbose {
+        0
+    } else {
+        lines.len().saturating_sub(MAX_OUTPUT_LINES)
+    };
+    if hidden > 0 {
+        let text = format!(
+            "... {} before these; `-v` shows all",
+            phrases::count_noun(hidden, "line")
+        );
+        page.line(&Line::new(4).push(Label::Dim, text))?;
+    }
+    for text in &lines[hidden..] {
+        page.line(&Line::new(4).plain(text.as_str()))?;
+    }
+    Ok(())
 }
 
 /// Writes an event as one line; nothing for events without one.
@@ -194,7 +229,11 @@ pub fn event(
                 line.add(Label::Dim, count);
             }
             // The report prints the hint of a failure.
-            page.line(&line)
+            page.line(&line)?;
+            if let StepEvent::Output { lines, .. } = what {
+                return output_lines(lines, style, page);
+            }
+            Ok(())
         }
     }
 }

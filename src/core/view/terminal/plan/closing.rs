@@ -136,7 +136,7 @@ fn nothing_of_its_own(plan: &Plan) -> Line {
 }
 
 /// The changes of each kind: number, words, label, and whether a terminal shows them even if there are none.
-pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 10] {
+pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 11] {
     let summary = plan.summary();
     let restarts = plan.restart_count();
     [
@@ -153,6 +153,7 @@ pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label
         (summary.destroy, "to destroy", Label::Destroy, true),
         (summary.start, "to start again", Label::Change, false),
         (summary.wait, "to wait for", Label::Change, false),
+        (summary.run, "command to run", Label::Change, false),
         (summary.adopt, "to adopt", Label::Create, false),
         (summary.forget, "to forget", Label::Plain, false),
     ]

@@ -200,7 +200,8 @@ pub(in crate::core::view) fn change_text(
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => None,
+            | Action::Forget
+            | Action::Once { .. } => None,
         });
         if let Some(to) = to {
             return format!("moved to {to}");

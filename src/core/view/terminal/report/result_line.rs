@@ -32,6 +32,7 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
             Action::Destroy { .. } => (6, "destroyed"),
             Action::Adopt => (7, "adopted"),
             Action::Forget => (8, "forgotten"),
+            Action::Once { .. } => (9, "command run"),
         };
         *done.entry(key).or_insert(0) += 1;
     }

@@ -1,0 +1,522 @@
+//! The commands that run once, each on a Machine of its own: the release command before everything else, and
+//! `verify` before the first destroy (rule 28).
+//!
+//! Decides whether they run. What an earlier run's Machine says about its command is read here, too; the executor
+//! only follows the step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codes;
+use super::command_modes::ReleaseCommandMode;
+use super::decision::GroupDecision;
+use super::members::Member;
+use super::notes::{Remarks, note};
+use super::options::{Options, PlanMode};
+use super::release_need::ReleaseNeed;
+use super::releases;
+use super::running::{self, RunningImage};
+use super::types::{Action, Change, GateKind, MachineRef, Note};
+use crate::core::fleet::schema::Guest;
+use crate::core::fleet::{
+    ConfigDigest, Desired, Exit, GroupName, Known, LaunchId, Lineage, Machine, MachineConfig,
+    MachineName, MachineState, Observed, OnceCommand, OnceKind, ProcessEventKind, Region,
+    StoredConfig,
+};
+use crate::core::platform::sizes;
+
+/// The size of a release command without a written size and without Machines (docs/platform/fly-toml.md 11.1).
+const DEFAULT_SIZE: &str = "shared-cpu-2x";
+/// More launch ids of one command than this are not looked at beyond the Machines that exist.
+const MORE_SLOTS: u32 = 8;
+
+/// The steps of these commands, and what the plan says about them.
+#[derive(Default)]
+pub(super) struct OnceSteps {
+    pub(super) release_command: Option<Change>,
+    pub(super) verify: Option<Change>,
+    pub(super) remarks: Remarks,
+}
+
+/// The parts of a decided plan on which they depend.
+pub(super) struct OncePlanner<'p, 'a> {
+    pub(super) desired: &'p Desired,
+    pub(super) known: &'p Known,
+    pub(super) observed: Option<&'p Observed>,
+    pub(super) decisions: &'p BTreeMap<GroupName, GroupDecision<'a>>,
+    pub(super) lineage: &'a Lineage,
+    pub(super) options: &'p Options,
+}
+
+/// What is known about an earlier run of the same command.
+enum Earlier<'p> {
+    /// There was none, or it failed; the next one has this slot.
+    None(u32),
+    /// It was created and has not ended.
+    Open(&'p Machine, LaunchId),
+    /// It ended with code 0.
+    Ended,
+    /// It may have run; its exit cannot be found.
+    Unknown(Option<&'p Machine>, u32),
+}
+
+/// A command as it would run: its digest, and what its Machine takes from running ones.
+struct Run {
+    config: ConfigDigest,
+    image: Option<String>,
+    guest: Option<Box<Guest>>,
+    region: Region,
+    region_is_inherited: bool,
+}
+
+impl<'p, 'a> OncePlanner<'p, 'a> {
+    pub(super) fn steps(&self) -> OnceSteps {
+        let rollout = &self.desired.rollout;
+        if self.options.mode != PlanMode::Normal {
+            return OnceSteps::default();
+        }
+        let need = ReleaseNeed {
+            known: self.known,
+            decisions: self.decisions,
+            lineage: self.lineage,
+        };
+        let why = need.reason();
+        let mut steps = OnceSteps::default();
+        if let Some(command) = rollout.release_command.as_deref() {
+            self.add_release_command(command, why.as_deref(), &mut steps);
+        }
+        if let (Some(command), Some(why)) = (rollout.verify.as_deref(), &why) {
+            self.add_verify(command, why, &mut steps);
+        }
+        steps
+    }
+
+    fn mode(&self) -> ReleaseCommandMode {
+        self.options.requested.release_command
+    }
+
+    fn add_release_command(
+        &self,
+        command: &'p OnceCommand,
+        why: Option<&str>,
+        steps: &mut OnceSteps,
+    ) {
+        let (mode, location) = (self.mode(), &command.location);
+        if self.desired.hold.is_some() {
+            steps.remarks.notes.extend(why.map(|why| {
+                let message = format!(
+                    "the release command ({location}) does not run: [hold] goes back to a release: {why}"
+                );
+                note(codes::RELEASE_COMMAND_HELD, message)
+            }));
+            return;
+        }
+        let always = (mode == ReleaseCommandMode::Always).then_some("`--release-command=always`");
+        let (Some(why), false) = (why.or(always), mode == ReleaseCommandMode::Never) else {
+            steps.remarks.extend_with(self.unneeded(command, why));
+            return;
+        };
+        let Some(run) = self.run_of(OnceKind::ReleaseCommand, command) else {
+            return;
+        };
+        let said =
+            |code, text: String| note(code, format!("the release command ({location}) {text}"));
+        let slot = match self.earlier(&run.config) {
+            Earlier::Open(machine, launch) => {
+                let text = format!(
+                    "of an earlier run has not ended: this run continues with its Machine {}",
+                    machine.id
+                );
+                steps
+                    .remarks
+                    .notes
+                    .push(said(codes::RELEASE_COMMAND_RUNS, text));
+                let step = self.change(OnceKind::ReleaseCommand, command, run, launch, why);
+                steps.release_command = Some(Change {
+                    machine: MachineRef {
+                        id: Some(machine.id.clone()),
+                        name: machine.name.clone(),
+                    },
+                    region: machine.region.clone(),
+                    state: Some(machine.state),
+                    ..step
+                });
+                return;
+            }
+            Earlier::Ended if !self.runs_again() => {
+                let text = "does not run: an earlier run of the same content ended with code 0";
+                let done = said(codes::RELEASE_COMMAND_DONE, text.to_owned());
+                steps.remarks.notes.push(done);
+                return;
+            }
+            Earlier::Unknown(machine, _) if !self.runs_again() => {
+                let place = machine
+                    .map_or_else(String::new, |machine| format!(" on Machine {}", machine.id));
+                if mode == ReleaseCommandMode::Skip {
+                    let text = format!(
+                        "does not run (`--release-command=skip`): it may have run before{place}"
+                    );
+                    let skipped = said(codes::RELEASE_COMMAND_SKIPPED, text);
+                    steps.remarks.warnings.push(skipped);
+                } else {
+                    let text = format!(
+                        "was started by an earlier run{place}, and how it ended cannot be found"
+                    );
+                    let refusal = said(codes::RELEASE_COMMAND_UNKNOWN, text).with_hint(
+                        "look whether it did its work, then plan with `--release-command=rerun` or \
+                         `--release-command=skip`",
+                    );
+                    steps.remarks.refusals.push(refusal);
+                }
+                return;
+            }
+            Earlier::None(slot) | Earlier::Unknown(_, slot) => slot,
+            Earlier::Ended => self.free_slot(&run.config),
+        };
+        let place = if run.region_is_inherited {
+            format!("{} (fly.toml sets no `primary_region`)", run.region)
+        } else {
+            run.region.to_string()
+        };
+        let text = format!("runs first, on its own Machine in {place}: {why}");
+        steps
+            .remarks
+            .notes
+            .push(said(codes::RELEASE_COMMAND_RUNS, text));
+        steps.remarks.notes.extend(self.others_note(command));
+        let launch = self.launch(&run.config, slot);
+        steps.release_command =
+            Some(self.change(OnceKind::ReleaseCommand, command, run, launch, why));
+    }
+
+    fn runs_again(&self) -> bool {
+        matches!(
+            self.mode(),
+            ReleaseCommandMode::Always | ReleaseCommandMode::Rerun
+        )
+    }
+
+    /// Why it does not run: not needed, or skipped by the flag. A plan without changes says nothing.
+    fn unneeded(&self, command: &OnceCommand, why: Option<&str>) -> Remarks {
+        let location = &command.location;
+        let mut remarks = Remarks::default();
+        match why {
+            Some(why) => {
+                let message = format!(
+                    "the release command ({location}) is skipped (`--release-command=never`): {why}"
+                );
+                let skipped = note(codes::RELEASE_COMMAND_SKIPPED, message);
+                remarks.warnings.push(skipped);
+            }
+            None if self.decisions.values().any(has_changes) => {
+                let message = format!(
+                    "the release command ({location}) does not run: no image, [env], [[files]] or command changes"
+                );
+                let unneeded = note(codes::RELEASE_COMMAND_NOT_NEEDED, message);
+                remarks.notes.push(unneeded);
+            }
+            None => {}
+        }
+        remarks
+    }
+
+    /// A release command that somebody else runs.
+    fn others_note(&self, command: &OnceCommand) -> Option<Note> {
+        let once = &self.observed?.once;
+        let other = once.iter().find(|machine| is_running(machine.state))?;
+        let limit = command.timeout_s.map_or_else(
+            || "for as long as it runs".to_owned(),
+            |seconds| format!("for at most {seconds}s"),
+        );
+        let message = format!(
+            "Machine {} runs a release command already; the apply waits for it {limit}",
+            other.id
+        );
+        Some(note(codes::RELEASE_COMMAND_BUSY, message))
+    }
+
+    fn add_verify(&self, command: &'p OnceCommand, why: &str, steps: &mut OnceSteps) {
+        let location = &command.location;
+        if !self.options.requested.verify.is_auto() {
+            let message = format!("the verify command ({location}) is skipped (`--verify=never`)");
+            let skipped = note(codes::VERIFY_SKIPPED, message);
+            steps.remarks.warnings.push(skipped);
+            return;
+        }
+        let Some(run) = self.run_of(OnceKind::Verify, command) else {
+            return;
+        };
+        let message = format!(
+            "the verify command ({location}) runs after the updates and before Machines are destroyed: {why}"
+        );
+        steps.remarks.notes.push(note(codes::VERIFY_RUNS, message));
+        let observed = self.observed.into_iter().flat_map(Observed::all_machines);
+        let used: BTreeSet<&str> = observed
+            .filter_map(|machine| machine.name.launch_suffix())
+            .collect();
+        let group = OnceKind::Verify.group();
+        let serial = self.known.serial;
+        let launches = (0..)
+            .map(|slot| LaunchId::derive_once(self.lineage, serial, &group, &run.config, slot));
+        let mut free = launches.filter(|launch| !used.contains(launch.as_str()));
+        let launch = free.next().expect("there are more slots than Machines");
+        steps.verify = Some(self.change(OnceKind::Verify, command, run, launch, why));
+    }
+
+    fn change(
+        &self,
+        what: OnceKind,
+        command: &OnceCommand,
+        run: Run,
+        launch: LaunchId,
+        why: &str,
+    ) -> Change {
+        let timeout_s = match (what, self.options.requested.release_command_timeout_s) {
+            (OnceKind::ReleaseCommand, Some(written)) => Some(written).filter(|s| *s > 0),
+            (OnceKind::ReleaseCommand, None) | (OnceKind::Verify, _) => command.timeout_s,
+        };
+        Change {
+            machine: MachineRef {
+                id: None,
+                name: MachineName::for_launch(&what.name_prefix(), &launch),
+            },
+            action: Action::Once {
+                what,
+                launch,
+                config: run.config,
+                image: run.image,
+                guest: run.guest,
+                timeout_s,
+            },
+            group: what.group(),
+            region: run.region,
+            reason: why.to_owned(),
+            changes: Vec::new(),
+            precondition: None,
+            gate: GateKind::Ended,
+            branches: Vec::new(),
+            state: None,
+            reverts: None,
+            standby: false,
+        }
+    }
+
+    /// The command with what its Machine takes from running ones; none without an image or a region: the plan
+    /// is refused for another reason, or has nothing to run it for.
+    fn run_of(&self, what: OnceKind, command: &OnceCommand) -> Option<Run> {
+        let image = self.image();
+        if image.is_none() && self.desired.profile().runs_images {
+            return None;
+        }
+        let written = self.desired.primary_region.clone();
+        let region_is_inherited = written.is_none() && self.desired.profile().runs_images;
+        let config = MachineConfig {
+            image: image.clone(),
+            ..(*command.template).clone()
+        };
+        Some(Run {
+            config: StoredConfig::from_config(&config, self.lineage).digest(),
+            image,
+            guest: self.guest(what, command),
+            region: written.or_else(|| self.inherited_region())?,
+            region_is_inherited,
+        })
+    }
+
+    /// The Machines of the default group; of every group if it has none.
+    fn members(&self) -> Vec<&Member<'a>> {
+        let default = self.desired.rollout.default_group.as_ref();
+        let own = default.and_then(|name| self.decisions.get(name));
+        match own {
+            Some(decision) if !decision.members.is_empty() => decision.members.iter().collect(),
+            _ => self.decisions.values().flat_map(|d| &d.members).collect(),
+        }
+    }
+
+    fn image(&self) -> Option<String> {
+        if !self.desired.profile().runs_images {
+            return None;
+        }
+        if let Some(image) = &self.desired.image {
+            return Some(image.clone());
+        }
+        match running::running_image(self.members()) {
+            RunningImage::Single { image, .. } => Some(image),
+            RunningImage::Several(images) => images.into_iter().next(),
+            RunningImage::Nothing => None,
+        }
+    }
+
+    fn inherited_region(&self) -> Option<Region> {
+        let first = self.members().into_iter().map(|member| member.region);
+        let created = self.decisions.values().flat_map(|d| &d.creates);
+        first.chain(created).next().cloned()
+    }
+
+    /// The written size, else that of the Machine with most memory.
+    fn guest(&self, what: OnceKind, command: &OnceCommand) -> Option<Box<Guest>> {
+        if !self.desired.profile().runs_images {
+            return None;
+        }
+        let release = self.desired.rollout.release_command.as_deref();
+        let written = command.guest.as_ref().or_else(|| match what {
+            OnceKind::Verify => release?.guest.as_ref(),
+            OnceKind::ReleaseCommand => None,
+        });
+        let members = self.members();
+        let guests = members
+            .iter()
+            .filter_map(|member| member.observed?.config.as_deref()?.guest.as_ref());
+        let largest = guests.max_by_key(|guest| guest.memory_mb);
+        let guest = written.or(largest).cloned();
+        let default = || Some(sizes::find(DEFAULT_SIZE)?.guest());
+        let mut guest = guest.or_else(default)?;
+        if command.host_dedication_id.is_some() {
+            guest
+                .host_dedication_id
+                .clone_from(&command.host_dedication_id);
+        }
+        Some(Box::new(guest))
+    }
+
+    fn newest_complete(&self) -> u64 {
+        let newest = releases::complete_releases(self.known).next();
+        newest.map_or(0, |release| release.release)
+    }
+
+    fn launch(&self, config: &ConfigDigest, slot: u32) -> LaunchId {
+        let group = OnceKind::ReleaseCommand.group();
+        LaunchId::derive_once(self.lineage, self.newest_complete(), &group, config, slot)
+    }
+
+    /// The Machines that ran this command since the newest complete release, by slot.
+    fn machines_of(&self, config: &ConfigDigest) -> Vec<(u32, LaunchId, &'p Machine)> {
+        let Some(observed) = self.observed else {
+            return Vec::new();
+        };
+        let machines: BTreeMap<&str, &Machine> = observed
+            .once
+            .iter()
+            .filter_map(|machine| Some((machine.name.launch_suffix()?, machine)))
+            .collect();
+        let slots = u32::try_from(machines.len()).unwrap_or(u32::MAX);
+        (0..slots.saturating_add(MORE_SLOTS))
+            .filter_map(|slot| {
+                let launch = self.launch(config, slot);
+                let machine = *machines.get(launch.as_str())?;
+                Some((slot, launch, machine))
+            })
+            .collect()
+    }
+
+    fn free_slot(&self, config: &ConfigDigest) -> u32 {
+        let newest = self.machines_of(config).pop();
+        let next = newest.map_or(0, |(slot, ..)| slot + 1);
+        let ended = |slot: &u32| {
+            let launch = self.launch(config, *slot);
+            !self.options.ended_once.contains(&launch)
+        };
+        (next..)
+            .find(ended)
+            .expect("there are more slots than runs")
+    }
+
+    /// What happened to the newest run of this command since the newest complete release.
+    fn earlier(&self, config: &ConfigDigest) -> Earlier<'p> {
+        let newest = self.newest_complete();
+        let noted = |release: &&crate::core::fleet::ReleaseRecord| {
+            release.release > newest && release.release_command.as_ref() == Some(config)
+        };
+        let slot = self.free_slot(config);
+        let Some((_, launch, machine)) = self.machines_of(config).pop() else {
+            let journaled = slot > 0;
+            let noted = self.known.releases.iter().any(|release| noted(&release));
+            return if journaled || noted {
+                Earlier::Ended
+            } else {
+                Earlier::None(slot)
+            };
+        };
+        match outcome_of(machine) {
+            _ if self.options.ended_once.contains(&launch) => Earlier::Ended,
+            OnceOutcome::Exited(exit) if exit.is_success() => Earlier::Ended,
+            OnceOutcome::Exited(_) | OnceOutcome::NeverStarted => Earlier::None(slot),
+            OnceOutcome::Open => Earlier::Open(machine, launch),
+            OnceOutcome::Unknown => Earlier::Unknown(Some(machine), slot),
+        }
+    }
+}
+
+fn has_changes(decision: &GroupDecision<'_>) -> bool {
+    !decision.creates.is_empty()
+        || !decision.standbys.is_empty()
+        || !decision.changed.is_empty()
+        || !decision.removed.is_empty()
+}
+
+/// What a Machine says about the command that it ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnceOutcome {
+    /// It runs, or was not started yet.
+    Open,
+    /// It ended.
+    Exited(Exit),
+    /// It is gone and was never started.
+    NeverStarted,
+    /// It is down or gone, and no event says how it ended.
+    Unknown,
+}
+
+/// What a Machine says about its command, by its newest exit after its last start.
+pub fn outcome_of(machine: &Machine) -> OnceOutcome {
+    let kinds = || machine.events.iter().map(|event| event.kind);
+    for kind in kinds() {
+        match kind {
+            ProcessEventKind::Exited(exit) => return OnceOutcome::Exited(exit),
+            ProcessEventKind::Started => break,
+            ProcessEventKind::StopRequested
+            | ProcessEventKind::Changed
+            | ProcessEventKind::Other => {}
+        }
+    }
+    let started = kinds().any(|kind| kind == ProcessEventKind::Started);
+    match machine.state {
+        MachineState::Destroying | MachineState::Destroyed => {
+            if started || machine.events.is_empty() {
+                OnceOutcome::Unknown
+            } else {
+                OnceOutcome::NeverStarted
+            }
+        }
+        MachineState::Stopped | MachineState::Suspended | MachineState::Failed if started => {
+            OnceOutcome::Unknown
+        }
+        MachineState::Created
+        | MachineState::Starting
+        | MachineState::Started
+        | MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended
+        | MachineState::Replacing
+        | MachineState::Failed
+        | MachineState::Unknown => OnceOutcome::Open,
+    }
+}
+
+/// Whether its command may be at work.
+pub fn is_running(state: MachineState) -> bool {
+    match state {
+        MachineState::Starting
+        | MachineState::Started
+        | MachineState::Stopping
+        | MachineState::Suspending
+        | MachineState::Replacing
+        | MachineState::Unknown => true,
+        MachineState::Created
+        | MachineState::Stopped
+        | MachineState::Suspended
+        | MachineState::Failed
+        | MachineState::Destroying
+        | MachineState::Destroyed => false,
+    }
+}
