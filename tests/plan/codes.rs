@@ -10,6 +10,7 @@ use aeroform::core::plan::{
 };
 use serde_json::json;
 
+use crate::once;
 use crate::provoked::assert_all_provoked;
 use crate::requested::{replacing, restarting};
 use crate::rollout::never;
@@ -134,6 +135,9 @@ fn rollouts() -> Vec<Plan> {
     let unsupported = Some(UnsupportedStrategy::Canary);
     let changed = changed.with(|group| group.unsupported_strategy = unsupported);
     let mut target = desired([("web", changed)]);
+    target.image = Some(
+        "shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+    );
     target.rollout.release_command = Some(Box::new(OnceCommand {
         argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
@@ -144,7 +148,7 @@ fn rollouts() -> Vec<Plan> {
     }));
     let app = target.groups.values_mut().next().unwrap();
     app.machine_checks = vec![MachineCheck::default()];
-    vec![
+    let mut plans = vec![
         stage.plan(&target),
         stage.plan_with(
             &target,
@@ -158,7 +162,9 @@ fn rollouts() -> Vec<Plan> {
         ),
         of_a_compose_file(),
         other_line_ends(),
-    ]
+    ];
+    plans.extend(once::all_remarks());
+    plans
 }
 
 fn of_a_compose_file() -> Plan {

@@ -17,6 +17,7 @@ mod histories;
 mod hold;
 mod images;
 mod late_machines;
+mod once;
 mod outside_changes;
 mod ownership;
 mod pace;

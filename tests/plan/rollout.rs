@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::{
     Action, ChosenStrategy, GateKind, Options, Plan, PlanMode, ReleaseCommandMode, Requested,
-    SavedPlan,
+    SavedPlan, StepId,
 };
 use insta::assert_snapshot;
 use serde_json::json;
@@ -19,6 +19,9 @@ use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, 
 /// These groups with a release command.
 pub(crate) fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut target = desired(groups);
+    target.image = Some(
+        "shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+    );
     target.rollout.release_command = Some(Box::new(OnceCommand {
         argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
@@ -72,9 +75,24 @@ fn refusals(plan: &Plan) -> Vec<String> {
     notes.map(|note| note.message.clone()).collect()
 }
 
+/// Why the release command runs in this plan; its step is the first one, and all others need it.
+fn runs(plan: &Plan) -> Vec<String> {
+    let notes = plan.notes.iter();
+    let said = notes.filter(|note| note.code == "release_command_runs");
+    let said: Vec<String> = said.map(|note| note.message.clone()).collect();
+    let first = matches!(
+        plan.changes().next(),
+        Some((StepId(0), change)) if matches!(change.action, Action::Once { .. })
+    );
+    assert_eq!(first, !said.is_empty(), "{said:?}");
+    let roots = plan.steps.iter().filter(|step| step.needs.is_empty());
+    assert!(!first || roots.count() == 1, "other steps start without it");
+    said
+}
+
 /// Holds rule 28.
 #[test]
-fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
+fn a_plan_that_needs_the_release_command_runs_it_first_and_says_why() {
     let image = json!({"image": "shop:2"});
     let several = json!({"env": {"LOG": "debug"}, "init": {"cmd": ["bin/web", "2"]},
         "files": [{"guest_path": "/a", "raw_value": "aGk="}]});
@@ -87,17 +105,17 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
             ("mail", group("mail").count(1)),
         ]),
     ];
-    let messages = plans.map(|target| refusals(&stage().plan(&target)).join("\n"));
+    let messages = plans.map(|target| runs(&stage().plan(&target)).join("\n"));
     assert_snapshot!(messages.join("\n"), @"
-    the release command (fly.toml:7) has to run before this plan, and this version cannot run it: the image of group `web` changes
-    the release command (fly.toml:7) has to run before this plan, and this version cannot run it: env, files, the command of group `web` change
-    the release command (fly.toml:7) has to run before this plan, and this version cannot run it: group `mail` is new; the image of groups `jobs` and `web` changes
+    the release command (fly.toml:7) runs first, on its own Machine in ams: the image of group `web` changes
+    the release command (fly.toml:7) runs first, on its own Machine in ams: env, files, the command of group `web` change
+    the release command (fly.toml:7) runs first, on its own Machine in ams: group `mail` is new; the image of groups `jobs` and `web` changes
     ");
     // Both a first apply and one offline.
     let first = PlanFixture::empty().plan(&migrates([("web", web(1))]));
-    assert_eq!(first.refusals[0].code, "release_command_needed");
+    assert_eq!(runs(&first).len(), 1);
     let offline = stage().offline(&with_web(web(2).config(json!({"image": "shop:2"}))));
-    assert_eq!(offline.refusals[0].code, "release_command_needed");
+    assert_eq!(runs(&offline).len(), 1);
 }
 
 /// Holds rule 28.
@@ -129,11 +147,11 @@ fn a_group_of_a_failed_release_is_still_new() {
     stage.known.configs.insert(template.digest(), template);
     stage.known.releases.push(release.clone());
     let plan = stage.plan(&target);
-    assert_eq!(plan.refusals[0].code, "release_command_needed");
+    assert_eq!(runs(&plan).len(), 1);
     // One that is complete was migrated: the group is only scaled.
     release.outcome = Some("complete".to_owned());
     stage.known.releases = vec![release];
-    assert_eq!(refusals(&stage.plan(&target)), Vec::<String>::new());
+    assert_eq!(runs(&stage.plan(&target)), Vec::<String>::new());
 }
 
 /// Holds rules 1 and 28.
@@ -154,22 +172,31 @@ fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
         assert!(!plan.is_empty());
         assert_eq!(refusals(&plan), Vec::<String>::new());
         assert_eq!(plan.warnings, []);
+        assert_eq!(runs(&plan), Vec::<String>::new());
+        let codes: Vec<&str> = plan.notes.iter().map(|note| note.code.as_str()).collect();
+        assert!(codes.contains(&"release_command_not_needed"), "{codes:?}");
     }
     let same = with_web(web(2));
     for options in [restarting(&[]), replacing(&["m00001"])] {
-        assert_eq!(stage().plan_with(&same, &options).refusals, []);
+        assert_eq!(
+            runs(&stage().plan_with(&same, &options)),
+            Vec::<String>::new()
+        );
     }
     let mut adopted = stage();
     adopted.known = PlanFixture::empty().known;
-    assert_eq!(adopted.plan(&same).refusals, []);
+    assert_eq!(runs(&adopted.plan(&same)), Vec::<String>::new());
     let mut lost = stage();
     lost.remove_machine("m00002");
-    assert_eq!(lost.plan(&same).refusals, []);
+    assert_eq!(runs(&lost.plan(&same)), Vec::<String>::new());
     let nothing = Options {
         mode: PlanMode::Destroy,
         ..Options::default()
     };
-    assert_eq!(stage().plan_with(&same, &nothing).refusals, []);
+    assert_eq!(
+        runs(&stage().plan_with(&same, &nothing)),
+        Vec::<String>::new()
+    );
 }
 
 /// Holds rule 28.
@@ -186,7 +213,7 @@ fn a_group_that_is_renamed_or_gets_a_machine_of_another_is_not_new() {
         ),
     ]);
     renamed.moved = vec![moved("jobs", "work")];
-    assert_eq!(stage().plan(&renamed).refusals, []);
+    assert_eq!(runs(&stage().plan(&renamed)), Vec::<String>::new());
     let mut joins = with_web(web(3));
     joins.groups.get_mut(&group_name("jobs")).unwrap().count =
         aeroform::core::fleet::Count::Written(0);
@@ -199,11 +226,11 @@ fn a_group_that_is_renamed_or_gets_a_machine_of_another_is_not_new() {
         plan.changes()
             .any(|(_, c)| matches!(c.action, Action::Move { .. }))
     );
-    assert_eq!(plan.refusals, []);
+    assert_eq!(runs(&plan), Vec::<String>::new());
     let mut changed = renamed.clone();
     let work = changed.groups.get_mut(&group_name("work")).unwrap();
     work.template.init.as_mut().unwrap().cmd = Some(vec!["bin/other".to_owned()]);
-    let messages = refusals(&stage().plan(&changed));
+    let messages = runs(&stage().plan(&changed));
     assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
@@ -212,15 +239,15 @@ fn machines_that_only_come_are_compared_with_what_their_group_had() {
     let image = json!({"image": "shop:2"});
     // Every Machine goes to another region, and the image changes on the way.
     let elsewhere = group("web").exact(&[("fra", 2)]).config(image.clone());
-    let messages = refusals(&stage().plan(&with_web(elsewhere)));
+    let messages = runs(&stage().plan(&with_web(elsewhere)));
     assert_eq!(messages.len(), 1, "{messages:?}");
     // Every Machine of the group has vanished.
     let mut lost = stage();
     for machine in ["m00002", "m00003"] {
         lost.remove_machine(machine);
     }
-    assert_eq!(lost.plan(&with_web(web(2))).refusals, []);
-    let messages = refusals(&lost.plan(&with_web(web(2).config(image))));
+    assert_eq!(runs(&lost.plan(&with_web(web(2)))), Vec::<String>::new());
+    let messages = runs(&lost.plan(&with_web(web(2).config(image))));
     assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
@@ -235,7 +262,10 @@ fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_
     assert_eq!(saved.requested, never().requested);
     assert_eq!(
         saved.differences(&stage.plan(&target)),
-        ["the set of flags differs"]
+        [
+            "the set of flags differs",
+            "running the release command in ams is new"
+        ]
     );
     stage.carry_out(&target, &plan);
     assert!(stage.plan(&target).is_empty());

@@ -165,7 +165,8 @@ pub(super) fn merge_no_image_refusals(refusals: &mut Vec<Note>) {
     }
 }
 
-fn no_image_of(groups: &str) -> Note {
+/// The refusal of something that has no image.
+pub(super) fn no_image_of(groups: &str) -> Note {
     note(
         codes::NO_IMAGE,
         format!("no image is set for {groups}, and the app has no Machine to take it from"),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::command_modes::ReleaseCommandMode;
 use super::decision::GroupDecision;
+use super::group_notes;
 use super::members::Member;
 use super::notes::{Remarks, note};
 use super::options::{Options, PlanMode};
@@ -116,6 +117,10 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
             return;
         };
         let Some(run) = self.run_of(OnceKind::ReleaseCommand, command) else {
+            steps
+                .remarks
+                .refusals
+                .extend(self.no_image(OnceKind::ReleaseCommand));
             return;
         };
         let said =
@@ -243,6 +248,10 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
             return;
         }
         let Some(run) = self.run_of(OnceKind::Verify, command) else {
+            steps
+                .remarks
+                .refusals
+                .extend(self.no_image(OnceKind::Verify));
             return;
         };
         let message = format!(
@@ -300,11 +309,10 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
         }
     }
 
-    /// The command with what its Machine takes from running ones; none without an image or a region: the plan
-    /// is refused for another reason, or has nothing to run it for.
+    /// The command with what its Machine takes from running ones; none without an image.
     fn run_of(&self, what: OnceKind, command: &OnceCommand) -> Option<Run> {
         let image = self.image();
-        if image.is_none() && self.desired.profile().runs_images {
+        if image.is_none() && self.desired.profile().runs_images && self.observed.is_some() {
             return None;
         }
         let written = self.desired.primary_region.clone();
@@ -317,9 +325,19 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
             config: StoredConfig::from_config(&config, self.lineage).digest(),
             image,
             guest: self.guest(what, command),
-            region: written.or_else(|| self.inherited_region())?,
+            region: written
+                .or_else(|| self.inherited_region())
+                .unwrap_or_else(Region::unknown),
             region_is_inherited,
         })
+    }
+
+    /// The refusal of a command without an image, unless a group already has it.
+    fn no_image(&self, what: OnceKind) -> Option<Note> {
+        let refused = |note: &Note| note.code == codes::NO_IMAGE.name();
+        let mut decisions = self.decisions.values();
+        let known = decisions.any(|d| d.refusal.as_ref().is_some_and(refused));
+        (!known).then(|| group_notes::no_image_of(&format!("the {}", what.as_str())))
     }
 
     /// The Machines of the default group; of every group if it has none.
@@ -336,7 +354,11 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
         if !self.desired.profile().runs_images {
             return None;
         }
-        if let Some(image) = &self.desired.image {
+        let default = self.desired.rollout.default_group.as_ref();
+        let default = default.and_then(|name| self.desired.groups.get(name));
+        let groups = default.into_iter().chain(self.desired.groups.values());
+        let mut written = groups.filter_map(|group| group.template.image.as_ref());
+        if let Some(image) = self.desired.image.as_ref().or_else(|| written.next()) {
             return Some(image.clone());
         }
         match running::running_image(self.members()) {

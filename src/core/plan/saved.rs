@@ -430,7 +430,9 @@ impl SavedChange {
             Action::Start => "starting",
             Action::Adopt => "adopting",
             Action::Forget => "forgetting",
-            Action::Once { .. } => "running the command on",
+            Action::Once { what, .. } => {
+                return format!("running the {} in {}", what.as_str(), self.region);
+            }
         };
         let id = self
             .machine
