@@ -13,6 +13,7 @@ use aeroform::provider::{Provider, codes as answers};
 use serde_json::json;
 
 use crate::fixture::{ExecutorFixture, checked, image, web};
+use crate::once;
 use crate::provoked::assert_all_provoked;
 use crate::sim::SimProvider;
 use crate::support::desired;
@@ -35,7 +36,7 @@ async fn fails(action: &str, effect: FaultEffect, before: u32, after: u32) -> St
 
 #[tokio::test(start_paused = true)]
 async fn every_code_of_a_step_is_provoked() {
-    let seen = vec![
+    let seen: Vec<String> = [
         fails("create", FaultEffect::ChecksNeverPass, 0, 1).await,
         fails("destroy", FaultEffect::FalseSuccess, 1, 0).await,
         fails("stop", FaultEffect::FalseSuccess, 1, 0).await,
@@ -43,7 +44,10 @@ async fn every_code_of_a_step_is_provoked() {
         fails("create", FaultEffect::WrongRegion("gru".to_owned()), 0, 1).await,
         host_lost().await,
         plan_of_another_client().await,
-    ];
+    ]
+    .into_iter()
+    .chain(once::all_failures().await)
+    .collect();
     assert_all_provoked(steps::ALL, seen, &[]);
 }
 

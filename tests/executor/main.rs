@@ -28,6 +28,7 @@ mod gates;
 mod killed_and_repeated;
 mod lost_answers;
 mod lost_creates;
+mod once;
 mod order;
 mod platform_additions;
 mod process;

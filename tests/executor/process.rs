@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::{
-    AppName, Call, Description, Desired, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
+    AppName, Call, Description, Desired, GroupName, Lineage, Machine, MachineId, Receipt, RunId,
+    WaitUntil,
 };
 use aeroform::core::plan::Options;
 use aeroform::env::Env;
@@ -250,6 +251,15 @@ impl Provider for Process {
 
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
         self.ask(self.durable.sim.list(app)).await
+    }
+
+    async fn list_with_destroyed(
+        &self,
+        app: &AppName,
+        group: &GroupName,
+    ) -> Result<Vec<Machine>, ProviderError> {
+        self.ask(self.durable.sim.list_with_destroyed(app, group))
+            .await
     }
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {

@@ -189,9 +189,9 @@ fn new_machines_and_removals_are_compared_by_number() {
     assert_snapshot!(comparison_lines(&stage, &ours, &base), @"
     group cron: 3->1 changed (ams 3->1)
     group web: 3->5 changed (ams 3->5)
+    create web ams x2
     destroy cron ams m00003 CountLowered: newest
     destroy cron ams m00002 CountLowered: newest
-    create web ams x2
     pending: 1 create, 1 destroy
     ");
     let ours = desired([("web", web(5, "a"))]);

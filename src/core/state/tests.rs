@@ -235,7 +235,7 @@ fn a_small_state_is_laid_out_for_diff() {
         ..Known::empty(app(), "local")
     };
     insta::assert_snapshot!(write(&known), @r#"
-    [{"format": 4, "app": "shop", "provider": "local", "lineage": "k2v9"
+    [{"format": 6, "app": "shop", "provider": "local", "lineage": "k2v9"
      ,"serial": 1, "run": "r1"}
     ,{"protect": "web"}
     ,{"machine": {"id": "a", "name": "web-a", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}

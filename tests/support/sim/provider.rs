@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aeroform::core::fleet::{
-    AppName, Call, Capabilities, Description, Machine, MachineEvent, MachineId, MachineState,
-    Receipt, WaitUntil,
+    AppName, Call, Capabilities, Description, GroupName, Machine, MachineEvent, MachineId,
+    MachineState, Receipt, WaitUntil,
 };
 use aeroform::emulator::TokioClock;
 use aeroform::emulator::http::Server;
-use aeroform::emulator::world::{Answer, World};
+use aeroform::emulator::world::{Answer, ListFilter, World};
 use aeroform::provider::codes as answers;
 use aeroform::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ impl SimProvider {
             capabilities: Capabilities {
                 cordon: true,
                 volumes: true,
+                auto_destroy: true,
                 enforces_sizes: true,
                 replaces_when_full: true,
                 poll_ms: 250,
@@ -168,6 +169,20 @@ impl Provider for SimProvider {
             volumes: translate::volumes(&volumes)?,
             unreadable,
         })
+    }
+
+    async fn list_with_destroyed(
+        &self,
+        app: &AppName,
+        group: &GroupName,
+    ) -> Result<Vec<Machine>, ProviderError> {
+        let filter = ListFilter {
+            deleted: true,
+            metadata: [("fly_process_group".to_owned(), group.to_string())].into(),
+            ..ListFilter::default()
+        };
+        let shown = self.call_world(|world| world.list_filtered(app.as_str(), &filter));
+        Ok(translate::machines(&shown.await?)?.0)
     }
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
