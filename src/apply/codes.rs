@@ -20,15 +20,15 @@ codes! {
         "A release command is never destroyed. This one did not end within `release_command_timeout`.",
         "Read its output with `fly logs --machine ID`, and apply again when it has ended.";
     ONCE_TIMEOUT "once_timeout" Incomplete:
-        "the release command did not end on Machine … within … s; it runs on, and the next apply waits for it",
+        "the … did not end on Machine … within … s; …",
         "`release_command_timeout` or `verify_timeout` has passed. No Machine of the app was changed by a release command that timed out.",
         "Allow more time with `--release-command-timeout`, and apply again.";
     RELEASE_COMMAND_FAILED "release_command_failed" Incomplete:
-        "the release command (…) failed on Machine … after … s: exit code …",
+        "the … (…) failed on Machine … after … s: …",
         "It ended with another code than 0. No Machine was changed.",
         "Read its output with `fly logs --machine ID`, correct it, and apply again: it runs again.";
     VERIFY_FAILED "verify_failed" Incomplete:
-        "the verify command (…) failed on Machine … after … s: exit code …",
+        "the … (…) failed on Machine … after … s: …",
         "`[deploy] verify` found that the new release does not work. Nothing was destroyed.",
         "Read its output with `fly logs --machine ID`; `aeroform rollback` goes back.";
     PLAN_MISMATCH "plan_mismatch" Incomplete:

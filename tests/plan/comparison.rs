@@ -209,8 +209,8 @@ fn new_machines_and_removals_are_compared_by_number() {
     group cron: 4->4 unchanged (ams 4->4)
     group web: 2->2 unchanged (ams 2->2)
     pending: nothing
-    dropped: Destroy cron m00004
     dropped: Create web new
+    dropped: Destroy cron m00004
     ");
 }
 

@@ -64,7 +64,7 @@ codes! {
         "A replacement would leave the data behind.",
         "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
     RELEASE_COMMAND_UNKNOWN "release_command_unknown" Refused:
-        "the release command (…) was started by an earlier run on Machine …, and how it ended cannot be found",
+        "the release command (…) was started by an earlier run…, and how it ended cannot be found",
         "The run was cut off, and the platform no longer shows the exit of that Machine. The command may have done all of its work, a part of it or nothing.",
         "Look whether it did its work (`fly logs --machine ID`), then add `--release-command=rerun` or `--release-command=skip`.";
     MACHINE_CHECKS_NEEDED "machine_checks_needed" Refused:

@@ -182,6 +182,7 @@ fn a_plan_has_the_promised_shape() {
         "move": 0,
         "new_volumes": 0,
         "replace": 0,
+        "run": 0,
         "start": 0,
         "update": 0,
         "wait": 0
