@@ -6,7 +6,7 @@ use std::time::Duration;
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::{Call, Desired, DesiredGroup, Known, Observed};
 use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, StepId, check, plan};
-use aeroform::observe::{add_once, observe};
+use aeroform::observe::{observe, observe_for};
 use aeroform::provider::Provider as _;
 use serde_json::{Value, json};
 
@@ -49,8 +49,7 @@ impl ExecutorFixture {
     }
 
     pub(crate) async fn plan(&self, desired: &Desired) -> (Plan, Observed) {
-        let mut observed = self.observed().await;
-        add_once(&self.sim, desired, &mut observed).await.unwrap();
+        let observed = observe_for(&self.sim, desired, &self.known).await.unwrap();
         let planned = plan(desired, &self.known, Some(&observed), &Options::default());
         assert_eq!(check(&planned, desired, &self.known, Some(&observed)), []);
         assert_eq!(planned.refusals, []);

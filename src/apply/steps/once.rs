@@ -81,7 +81,11 @@ pub(super) async fn run_once(
         }
         ended => ended?,
     };
-    run.finish(&id, ended).await
+    let finished = run.finish(&id, ended).await;
+    // A release that does not work is a cause of a rollback; a release command that failed has changed nothing.
+    let failed = matches!(finished, Err(StepError::Failed { .. }));
+    progress.gate_failed = failed && *what == OnceKind::Verify;
+    finished
 }
 
 /// One command of one run.

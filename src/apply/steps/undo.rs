@@ -256,6 +256,7 @@ async fn restore<'a>(
             ..desired.stamps(Some(launch.as_str()))
         },
         skip_launch: !is_to_run,
+        without_lease: false,
         port: before.port,
     }));
     let updated = match create_once(context, &change.machine.name, &call).await? {

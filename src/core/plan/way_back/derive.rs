@@ -298,7 +298,8 @@ impl Units {
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Forget => {}
+            | Action::Forget
+            | Action::Once { .. } => {}
         }
     }
 

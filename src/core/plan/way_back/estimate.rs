@@ -54,7 +54,8 @@ impl Plan {
                 | Action::Wait
                 | Action::Start
                 | Action::Adopt
-                | Action::Forget => {}
+                | Action::Forget
+                | Action::Once { .. } => {}
             }
         }
         (!estimate.is_empty()).then_some(estimate)
