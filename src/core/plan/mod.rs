@@ -54,6 +54,7 @@ mod reconcile;
 mod records;
 mod refresh;
 mod release_need;
+mod release_record;
 pub mod releases;
 mod removal_order;
 mod requested;

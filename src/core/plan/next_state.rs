@@ -6,15 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::{ReplaceFallback, Successor};
 use super::options::PlanMode;
-use super::types::{Action, AdoptedRun, Change, Outcome, Plan, Removal, StepId, StepResult};
+use super::types::{Action, AdoptedRun, Change, Outcome, Plan, StepId, StepResult};
 use super::way_back::Undone;
-use super::{history, pending_creates, placement, releases, unproven};
+use super::{history, pending_creates, placement, release_record, releases, unproven};
 use crate::core::fleet::{
     ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
-    Machine, MachineId, OnceKind, ReleaseRecord, ReleaseStatus, ReleasedGroup, RunId, RunRecord,
-    StoredConfig, overlay,
+    Machine, MachineId, ReleaseStatus, RunId, RunRecord, StoredConfig,
 };
-use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
+use crate::core::state::RUNS_KEPT;
 
 /// Information about a run besides its results.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +70,8 @@ pub fn next_state(
     pending_creates::settle_successors(&mut next, plan, results);
     pending_creates::settle_pending(&mut next, known, plan, desired, results, &replaced);
     next.protected_groups = protected_groups(&next, plan, desired);
-    if let Some(release) = facts.release.filter(|_| {
-        left_stamps(plan, results)
-            || has_removed_group_machine(plan, results)
-            || rolled_back(results)
-            || release_command_done(plan, results).is_some()
-    }) {
-        let release = record_release(&mut next, (plan, results), desired, release, facts);
-        next.releases.push(release);
-        keep_releases(&mut next.releases, desired);
+    if let Some(release) = facts.release {
+        release_record::add(&mut next, (plan, results), desired, release, facts);
     }
     // These runs are listed from now on, so that their stamps are known.
     let met = encountered_runs(known, plan, results, facts);
@@ -116,7 +108,7 @@ pub fn next_state(
         .retain(|digest, _| used.contains(digest));
     next.pending_creates.sort();
     next.pending_creates.dedup();
-    if next == *known && !left_stamps(plan, results) && !rolled_back(results) {
+    if next == *known && !left_stamps(plan, results) && !release_record::rolled_back(results) {
         return next;
     }
     let release = next.releases.last().map(|release| release.release);
@@ -208,7 +200,7 @@ fn encountered_runs(
 
 /// Whether the run may have left its stamps on a Machine. It is listed then, even if the state does not differ
 /// otherwise (reverted drift, a restarted Machine).
-fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
+pub(super) fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
     plan.changes().any(|(id, change)| {
         let calls = match change.action {
             Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
@@ -224,95 +216,6 @@ fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
             && result
                 .is_some_and(|r| r.sent.is_some() || matches!(r.outcome, Outcome::Unknown { .. }))
     })
-}
-
-/// Whether the run changed Machines and undid that.
-fn rolled_back(results: &[StepResult]) -> bool {
-    results.iter().any(|result| !result.undone.is_empty())
-}
-
-/// Whether a removed group has lost a Machine.
-fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
-    plan.changes().any(|(id, change)| {
-        let result = results.get(id.0 as usize);
-        let removed = matches!(
-            change.action,
-            Action::Destroy {
-                removal: Removal::GroupRemoved,
-                ..
-            }
-        );
-        removed && result.is_some_and(|result| result.outcome == Outcome::Done)
-    })
-}
-
-/// The config of the release command that this run saw end with code 0.
-fn release_command_done<'p>(plan: &'p Plan, results: &[StepResult]) -> Option<&'p ConfigDigest> {
-    plan.changes().find_map(|(id, change)| {
-        let Action::Once { what, config, .. } = &change.action else {
-            return None;
-        };
-        let done = results.get(id.0 as usize)?.outcome == Outcome::Done;
-        (done && *what == OnceKind::ReleaseCommand).then_some(config)
-    })
-}
-
-/// The release of a run: for each desired group its desired config, also where its Machines do not have it yet, and
-/// the regions of its primaries after the run.
-fn record_release(
-    next: &mut Known,
-    (plan, results): (&Plan, &[StepResult]),
-    desired: &Desired,
-    (number, status): (u64, ReleaseStatus),
-    facts: &RunInfo,
-) -> ReleaseRecord {
-    let mut groups = BTreeMap::new();
-    for (name, group) in &desired.groups {
-        let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
-        let mut placement = BTreeMap::new();
-        for machine in next.machines.values().filter(|m| m.group == *name) {
-            *configs.entry(&machine.config).or_default() += 1;
-            if machine.standby_for.is_empty() {
-                *placement.entry(machine.region.clone()).or_default() += 1;
-            }
-        }
-        let template = StoredConfig::from_config(&group.template, &facts.lineage);
-        let most = configs.into_iter().max_by_key(|(_, n)| *n);
-        // What no manifest sets is inherited: the config of most Machines has it.
-        let released = match most.and_then(|(config, _)| next.configs.get(config)) {
-            Some(before) => {
-                StoredConfig::from_tree(overlay::stored_config_for(&template, before, before))
-            }
-            None => template,
-        };
-        let config = released.digest();
-        next.configs.entry(config.clone()).or_insert(released);
-        groups.insert(name.clone(), ReleasedGroup { config, placement });
-    }
-    ReleaseRecord {
-        release: number,
-        at: facts.at.clone(),
-        by: facts.by.clone(),
-        run: Some(facts.run.clone()),
-        outcome: Some(status.as_str().to_owned()),
-        image: plan
-            .release
-            .as_ref()
-            .and_then(|planned| planned.image.clone()),
-        release_command: release_command_done(plan, results).cloned(),
-        groups,
-    }
-}
-
-/// Keeps the newest releases, and the one of `[hold]` however many follow it.
-fn keep_releases(releases: &mut Vec<ReleaseRecord>, desired: &Desired) {
-    let held = desired.hold.as_ref().map(|hold| hold.release);
-    let surplus = releases.len().saturating_sub(RELEASES_KEPT);
-    let mut at = 0;
-    releases.retain(|record| {
-        at += 1;
-        at > surplus || Some(record.release) == held
-    });
 }
 
 fn keep_last<T>(list: &mut Vec<T>, most: usize) {

@@ -1,0 +1,121 @@
+//! The line of a run's release in the state.
+//!
+//! Written only for a run that left something: stamps on a Machine, a removed group, or a release command that ended.
+
+use std::collections::BTreeMap;
+
+use super::next_state::{RunInfo, left_stamps};
+use super::types::{Action, Outcome, Plan, Removal, StepResult};
+use crate::core::fleet::{
+    ConfigDigest, Desired, Known, OnceKind, ReleaseRecord, ReleaseStatus, ReleasedGroup,
+    StoredConfig, overlay,
+};
+use crate::core::state::RELEASES_KEPT;
+
+/// Adds the release of a run, if it left something.
+pub(super) fn add(
+    next: &mut Known,
+    (plan, results): (&Plan, &[StepResult]),
+    desired: &Desired,
+    release: (u64, ReleaseStatus),
+    facts: &RunInfo,
+) {
+    let left_something = left_stamps(plan, results)
+        || has_removed_group_machine(plan, results)
+        || rolled_back(results)
+        || release_command_done(plan, results).is_some();
+    if left_something {
+        let record = record_release(next, (plan, results), desired, release, facts);
+        next.releases.push(record);
+        keep_releases(&mut next.releases, desired);
+    }
+}
+
+/// Whether the run changed Machines and undid that.
+pub(super) fn rolled_back(results: &[StepResult]) -> bool {
+    results.iter().any(|result| !result.undone.is_empty())
+}
+
+/// Whether a removed group has lost a Machine.
+fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
+    plan.changes().any(|(id, change)| {
+        let result = results.get(id.0 as usize);
+        let removed = matches!(
+            change.action,
+            Action::Destroy {
+                removal: Removal::GroupRemoved,
+                ..
+            }
+        );
+        removed && result.is_some_and(|result| result.outcome == Outcome::Done)
+    })
+}
+
+/// The config of the release command that this run saw end with code 0.
+fn release_command_done<'p>(plan: &'p Plan, results: &[StepResult]) -> Option<&'p ConfigDigest> {
+    plan.changes().find_map(|(id, change)| {
+        let Action::Once { what, config, .. } = &change.action else {
+            return None;
+        };
+        let done = results.get(id.0 as usize)?.outcome == Outcome::Done;
+        (done && *what == OnceKind::ReleaseCommand).then_some(config)
+    })
+}
+
+/// The release of a run: for each desired group its desired config, also where its Machines do not have it yet, and
+/// the regions of its primaries after the run.
+fn record_release(
+    next: &mut Known,
+    (plan, results): (&Plan, &[StepResult]),
+    desired: &Desired,
+    (number, status): (u64, ReleaseStatus),
+    facts: &RunInfo,
+) -> ReleaseRecord {
+    let mut groups = BTreeMap::new();
+    for (name, group) in &desired.groups {
+        let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
+        let mut placement = BTreeMap::new();
+        for machine in next.machines.values().filter(|m| m.group == *name) {
+            *configs.entry(&machine.config).or_default() += 1;
+            if machine.standby_for.is_empty() {
+                *placement.entry(machine.region.clone()).or_default() += 1;
+            }
+        }
+        let template = StoredConfig::from_config(&group.template, &facts.lineage);
+        let most = configs.into_iter().max_by_key(|(_, n)| *n);
+        // What no manifest sets is inherited: the config of most Machines has it.
+        let released = match most.and_then(|(config, _)| next.configs.get(config)) {
+            Some(before) => {
+                StoredConfig::from_tree(overlay::stored_config_for(&template, before, before))
+            }
+            None => template,
+        };
+        let config = released.digest();
+        next.configs.entry(config.clone()).or_insert(released);
+        groups.insert(name.clone(), ReleasedGroup { config, placement });
+    }
+    ReleaseRecord {
+        release: number,
+        at: facts.at.clone(),
+        by: facts.by.clone(),
+        run: Some(facts.run.clone()),
+        outcome: Some(status.as_str().to_owned()),
+        image: plan
+            .release
+            .as_ref()
+            .and_then(|planned| planned.image.clone()),
+        release_command: release_command_done(plan, results).cloned(),
+        groups,
+    }
+}
+
+/// Keeps the newest releases, and the one of `[hold]` however many follow it.
+fn keep_releases(releases: &mut Vec<ReleaseRecord>, desired: &Desired) {
+    let held = desired.hold.as_ref().map(|hold| hold.release);
+    let surplus = releases.len().saturating_sub(RELEASES_KEPT);
+    let mut at = 0;
+    releases.retain(|record| {
+        at += 1;
+        at > surplus || Some(record.release) == held
+    });
+}
