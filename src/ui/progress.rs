@@ -13,8 +13,8 @@ use crate::core::fleet::MachineId;
 use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId};
 use crate::core::view::run_report::step_change;
 use crate::core::view::terminal::event;
-use crate::core::view::terminal::progress::{step_event_text, subject};
-use crate::core::view::{Style, Tally};
+use crate::core::view::terminal::progress::{step_event_text, subject, undo_event_text};
+use crate::core::view::{Label, Style, Tally};
 
 /// Maximum rows for running steps; more would not fit on a small terminal.
 const MAX_ROWS: usize = 8;
@@ -63,9 +63,15 @@ impl<'a> RunProgress<'a> {
                 None => self.ui.talk(&line),
             }
         }
-        let (step, change, what) = match what {
-            Event::Step { step, what } => (*step, step_change(self.plan, *step), what),
-            Event::Undo { step, change, what } => (*step, Some(&**change), what),
+        let (step, change, what, text) = match what {
+            Event::Step { step, what } => {
+                let change = step_change(self.plan, *step);
+                let text = change.and_then(|change| step_event_text(change, what));
+                (*step, change, what, text)
+            }
+            Event::Undo { step, change, what } => {
+                (*step, Some(&**change), what, undo_event_text(change, what))
+            }
             Event::Started { .. }
             | Event::Waiting { .. }
             | Event::Interrupted(_)
@@ -74,7 +80,7 @@ impl<'a> RunProgress<'a> {
         };
         if let (Some(bars), Some(change)) = (&mut self.bars, change) {
             let created = self.tally.created_machine(step);
-            bars.step(self.ui, change, (step, created), what, &self.style);
+            bars.step(self.ui, (step, change, created), (what, text), &self.style);
             bars.count(&self.tally);
         }
     }
@@ -147,9 +153,8 @@ impl Bars {
     fn step(
         &mut self,
         ui: &Ui,
-        change: &Change,
-        (step, created): (StepId, Option<&MachineId>),
-        what: &StepEvent,
+        (step, change, created): (StepId, &Change, Option<&MachineId>),
+        (what, text): (&StepEvent, Option<(Label, String)>),
         style: &Style,
     ) {
         match what {
@@ -169,7 +174,7 @@ impl Bars {
                 return;
             }
         }
-        let Some((label, text)) = step_event_text(change, what) else {
+        let Some((label, text)) = text else {
             return;
         };
         if self.rows.len() < MAX_ROWS || self.rows.contains_key(&step) {

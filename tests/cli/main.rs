@@ -48,6 +48,7 @@ mod machines;
 mod manifests;
 mod manual;
 mod migrated;
+mod on_failure;
 mod pairs;
 mod platform;
 #[path = "../support/ports.rs"]

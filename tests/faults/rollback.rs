@@ -12,8 +12,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aeroform::core::fleet::OnFailure;
-use aeroform::core::plan::PlanMode;
 use aeroform::core::plan::way_back::{RollbackStop, Undone};
+use aeroform::core::plan::{Action, PlanMode};
 use aeroform::emulator::world::{Fault, FaultEffect, FaultId, LoggedCall, World};
 use futures_util::FutureExt;
 use serde_json::json;
@@ -141,7 +141,10 @@ impl RollbackCase<'_> {
             let mut now = FleetSummary::of(sim, &known);
             now.ignore_history();
             old.ignore_history();
+            // What the run has adopted or forgotten is a fact that no rollback changes.
+            let adopts = self.adopts(&life);
             let differ = now.differences(&old).into_iter();
+            let differ = differ.filter(|line| !adopts || !line.starts_with("in the state"));
             found.extend(differ.map(|line| format!("rolled back: {line}")));
         }
         self.apply_again(&durable, &mut found).await;
@@ -228,6 +231,15 @@ impl RollbackCase<'_> {
             found.push(format!("findings: {:?}", report.findings));
         }
         complete
+    }
+
+    /// Whether the plan adopts or forgets Machines.
+    fn adopts(&self, life: &ProcessOutcome) -> bool {
+        let ProcessOutcome::Ran(ran) = life else {
+            return false;
+        };
+        let mut changes = ran.plan.changes();
+        changes.any(|(_, change)| matches!(change.action, Action::Adopt | Action::Forget))
     }
 
     /// The next apply does the rest.

@@ -48,7 +48,6 @@ pub(crate) enum ProcessOutcome {
 
 #[derive(Debug)]
 pub(crate) struct CompletedRun {
-    #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) plan: Plan,
     pub(crate) ended: RunResult,
     pub(crate) end: RunOutcome,

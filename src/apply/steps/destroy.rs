@@ -213,6 +213,7 @@ async fn wait_gone(
     progress: &mut StepProgress,
     id: &MachineId,
 ) -> PartResult {
+    progress.destroy_accepted = true;
     context.report_waiting("it to be gone", DESTROY_TIMEOUT);
     match context
         .wait(id, WaitUntil::Destroyed, Instant::now() + DESTROY_TIMEOUT)
@@ -225,6 +226,7 @@ async fn wait_gone(
             {
                 let message = format!("Machine {id} is still {}", machine.state.as_str());
                 progress.machine = Some(machine);
+                progress.destroy_accepted = false;
                 return Err(StepError::failed(codes::DESTROY_TIMEOUT, message));
             }
         }

@@ -16,7 +16,7 @@ use super::codes;
 use super::step_context::StepContext;
 use super::step_error::{PartResult, StepError};
 use crate::core::code::Code;
-use crate::core::fleet::{Machine, StoredConfig};
+use crate::core::fleet::{Machine, OnFailure, StoredConfig};
 use crate::core::plan::way_back::Undone;
 use crate::core::plan::{Action, Change, Outcome, ReplaceFallback, StepId, StepResult};
 use crate::provider::codes as answers;
@@ -44,6 +44,8 @@ pub(super) struct StepProgress {
     pub(super) remarks: Vec<String>,
     /// The Machine did not pass its gate. Such a failure is what `on_failure = "rollback"` undoes the run for.
     pub(super) gate_failed: bool,
+    /// The platform has accepted its destroy (rule 31).
+    pub(super) destroy_accepted: bool,
     /// What a rollback made of the Machine.
     pub(super) undone: Vec<Undone>,
 }
@@ -81,7 +83,15 @@ pub(super) async fn run_step<'a>(
         never = context.refresh_leases() => match never {},
     };
     context.release_leases().await;
-    let end = end.map_err(|end| add_gate_hints(end, change));
+    // A rollback undoes the change of a Machine that fails, so it blocks nothing.
+    let stays = shared.input.plan.on_failure != OnFailure::Rollback;
+    let end = end.map_err(|end| {
+        if stays {
+            add_gate_hints(end, change)
+        } else {
+            end
+        }
+    });
     let outcome = to_outcome(&context, end);
     undo::record(&context, &mut progress, (step, change), &outcome);
     let result = StepResult {

@@ -101,6 +101,7 @@ pub(super) fn record(
             machine,
             works: false,
         },
+        (Undoing::Remove { seen, .. }, _) if progress.destroy_accepted => removed(change, seen),
         (Undoing::PutBack { .. } | Undoing::Restore { .. } | Undoing::Remove { .. }, _) => {
             Undone::Remains {
                 machine: change.machine.clone(),
@@ -336,12 +337,16 @@ async fn remove(
         }
         remove_machine(context, progress, &seen.id, None).await?;
     }
-    progress.undone.push(Undone::Removed {
+    progress.undone.push(removed(change, seen));
+    Ok(())
+}
+
+fn removed(change: &Change, seen: &Machine) -> Undone {
+    Undone::Removed {
         machine: MachineRef {
             id: Some(seen.id.clone()),
             name: seen.name.clone(),
         },
         left_volumes: change.left_volumes().to_vec(),
-    });
-    Ok(())
+    }
 }

@@ -260,7 +260,9 @@ pub(super) fn join_fleet<'a>(
     for member in fleet.members.values_mut().flatten() {
         member.requested_region = placement::requested(member, known, primary, scope);
     }
+    // One that is being destroyed does not answer a create: a rollback may have undone it.
     let seen = observed.into_iter().flat_map(Observed::all_machines);
+    let seen = seen.filter(|machine| !machine.state.is_gone());
     let names = known.machines.values().map(|machine| &machine.name);
     let used: BTreeSet<&str> = names
         .chain(seen.map(|machine| &machine.name))
@@ -457,7 +459,7 @@ fn is_from_unrecorded_run(
         && stamps
             .serial
             .is_some_and(|serial| serial.checked_sub(1) == Some(known.serial))
-        && stamps.desired.as_deref() == Some(digest)
+        && (machine.removal_begun() || stamps.desired.as_deref() == Some(digest))
         && launch.is_some()
         && machine.name.launch_suffix() == launch
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::{ReplaceFallback, Successor};
 use super::options::PlanMode;
+use super::release_record::rolled_back;
 use super::types::{Action, AdoptedRun, Change, Outcome, Plan, StepId, StepResult};
-use super::way_back::Undone;
-use super::{history, pending_creates, placement, release_record, releases, unproven};
+use super::{history, pending_creates, placement, release_record, releases, unproven, way_back};
 use crate::core::fleet::{
     ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
     Machine, MachineId, ReleaseStatus, RunId, RunRecord, StoredConfig,
@@ -62,14 +62,18 @@ pub fn next_state(
         }
     }
     for undone in results.iter().flat_map(|result| &result.undone) {
-        apply_undone(&mut next, known, undone);
+        way_back::apply_undone(&mut next, known, undone);
     }
     placement::remember(&mut next, known, plan, desired, results, &facts.lineage);
     keep_unproven(&mut next, known, plan, desired, results, &facts.lineage);
     record_platform_fields(&mut next, known, results);
     pending_creates::settle_successors(&mut next, plan, results);
     pending_creates::settle_pending(&mut next, known, plan, desired, results, &replaced);
-    next.protected_groups = protected_groups(&next, plan, desired);
+    if rolled_back(results) {
+        way_back::keep_protection(&mut next);
+    } else {
+        next.protected_groups = protected_groups(&next, plan, desired);
+    }
     if let Some(release) = facts.release {
         release_record::add(&mut next, (plan, results), desired, release, facts);
     }
@@ -108,7 +112,7 @@ pub fn next_state(
         .retain(|digest, _| used.contains(digest));
     next.pending_creates.sort();
     next.pending_creates.dedup();
-    if next == *known && !left_stamps(plan, results) && !release_record::rolled_back(results) {
+    if next == *known && !left_stamps(plan, results) && !rolled_back(results) {
         return next;
     }
     let release = next.releases.last().map(|release| release.release);
@@ -286,50 +290,6 @@ fn apply_result(
             | Outcome::Skipped { .. }
             | Outcome::NotStarted,
         ) => {}
-    }
-}
-
-/// An undone change: the line of its Machine stays as it was before the run, or passes to the new Machine.
-fn apply_undone(next: &mut Known, known: &Known, undone: &Undone) {
-    match undone {
-        Undone::PutBack { machine, works } => {
-            if let Some(line) = next.machines.get_mut(&machine.id) {
-                line.standby_for.clone_from(&machine.standby_for);
-                line.standby_for.sort();
-                line.unproven |= !works && line.standby_for.is_empty();
-            }
-        }
-        Undone::Restored {
-            old,
-            machine,
-            launch,
-            works,
-        } => {
-            next.machines.remove(old);
-            let Some(before) = known.machines.get(old) else {
-                return;
-            };
-            let mut standby_for = machine.standby_for.clone();
-            standby_for.sort();
-            let line = KnownMachine {
-                name: machine.name.clone(),
-                region: machine.region.clone(),
-                launch: Some(launch.clone()),
-                volumes: machine.volumes.clone(),
-                unproven: before.unproven || !works && standby_for.is_empty(),
-                standby_for,
-                replaces: None,
-                ..before.clone()
-            };
-            if let Some(config) = known.configs.get(&before.config) {
-                let configs = &mut next.configs;
-                configs
-                    .entry(before.config.clone())
-                    .or_insert_with(|| config.clone());
-            }
-            next.machines.insert(machine.id.clone(), line);
-        }
-        Undone::Removed { .. } | Undone::LeftAlone { .. } | Undone::Remains { .. } => {}
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::change::Verb;
 use super::options::PlanMode;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
+use super::way_back::Undone;
 use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, PendingCreate};
 
 /// The Machine that each create replaces: an explicit one, a missing one, or one that is removed to balance its
@@ -111,8 +112,8 @@ pub(super) fn settle_pending(
         let stays = replaced_machine
             .as_ref()
             .is_some_and(|old| next.machines.contains_key(old));
-        // A create that was undone is wanted again only where a Machine was missing.
-        let wanted = !result.is_reverted() || replaced_machine.is_some();
+        // The next plan makes again what was undone completely, unless a Machine was missing.
+        let wanted = replaced_machine.is_some() || !is_undone(plan, results, &change.group);
         let missing = !counted(&change.group) && !stays && wanted;
         if !is_known && (unknown || missing || before.contains(launch)) {
             open_creates.push(PendingCreate {
@@ -142,6 +143,16 @@ pub(super) fn settle_pending(
         let exists = |old: &MachineId| next.machines.contains_key(old);
         pending.replaces = pending.replaces.take().filter(exists);
     }
+}
+
+/// Whether a rollback has undone every change of this group that had begun.
+fn is_undone(plan: &Plan, results: &[StepResult], group: &GroupName) -> bool {
+    let of_group = plan.changes().filter(|(_, change)| change.group == *group);
+    let mut undone = of_group
+        .filter_map(|(id, _)| results.get(id.0 as usize))
+        .flat_map(|result| &result.undone)
+        .peekable();
+    undone.peek().is_some() && undone.all(Undone::is_undone)
 }
 
 /// The replacement that an update on a full host may have created, or that an earlier run may have.

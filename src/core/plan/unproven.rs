@@ -43,7 +43,7 @@ impl Evidence {
             };
         };
         // A rollback did not end: it is to run after all.
-        let half_removed = member.proof == ChangeProof::No && seen.removal_begun();
+        let half_removed = member.proof != ChangeProof::Yes && seen.removal_begun();
         match seen.state {
             MachineState::Started if half_removed && seen.cordoned => Self::NotYet,
             MachineState::Created if member.stays_created() => Self::Enough,

@@ -8,8 +8,10 @@
 
 mod derive;
 mod estimate;
+mod lines;
 mod undone;
 
 pub use derive::{RunSoFar, Undoing, WayBack, derive};
 pub use estimate::RollbackEstimate;
+pub(super) use lines::{apply_undone, keep_protection};
 pub use undone::{Rollback, RollbackStop, Undone, merge};

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::core::fleet::MachineId;
-use crate::core::plan::{Action, Change, Event, InFlight, Outcome, Plan, StepEvent, Unconfirmed};
+use crate::core::plan::{
+    Action, Change, Event, InFlight, Outcome, Plan, StepEvent, StepId, Unconfirmed,
+};
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
 use crate::core::view::run_report::{Tally, step_change};
@@ -66,10 +68,36 @@ fn action_verbs(change: &Change) -> (&'static str, &'static str) {
     }
 }
 
+/// The same in a rollback.
+fn undo_verbs(change: &Change) -> (&'static str, &'static str) {
+    match &change.action {
+        Action::Create { .. } => ("creating again", "created again"),
+        Action::Destroy { .. } => ("destroying", "destroyed"),
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget
+        | Action::Once { .. } => ("putting back", "put back"),
+    }
+}
+
 /// The event of a step, without its subject: `waits for check http, at most 30s`. None for events that the count
 /// already shows.
 pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
-    let (doing, done) = action_verbs(change);
+    event_text(action_verbs(change), what)
+}
+
+/// The same of a step that undoes a change.
+pub fn undo_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
+    event_text(undo_verbs(change), what)
+}
+
+fn event_text(
+    (doing, done): (&'static str, &'static str),
+    what: &StepEvent,
+) -> Option<(Label, String)> {
     Some(match what {
         StepEvent::Began => (Label::Plain, doing.to_owned()),
         StepEvent::Waiting { on, up_to_ms } => {
@@ -209,31 +237,38 @@ pub fn event(
                     .plain(format!(" {changes}, because {cause}")),
             )
         }
-        Event::Undo { .. } | Event::Step { .. } => {
-            let (step, change, what) = match event {
-                Event::Undo { step, change, what } => (step, Some(&**change), what),
-                Event::Step { step, what } => (step, step_change(plan, *step), what),
-                _ => return Ok(()),
-            };
-            let Some(change) = change else {
-                return Ok(());
-            };
-            let Some((label, text)) = step_event_text(change, what) else {
-                return Ok(());
-            };
-            let mut line = subject(change, tally.created_machine(*step))
-                .plain("  ")
-                .push(label, text);
-            if matches!(what, StepEvent::Ended(_)) {
-                let count = format!("  {}/{}", tally.executed(), tally.total);
-                line.add(Label::Dim, count);
-            }
-            // The report prints the hint of a failure.
-            page.line(&line)?;
-            if let StepEvent::Output { lines, .. } = what {
-                return output_lines(lines, style, page);
-            }
-            Ok(())
+        Event::Undo { step, change, what } => {
+            step_line((*step, change, what), undo_verbs, tally, page)
         }
+        Event::Step { step, what } => match step_change(plan, *step) {
+            Some(change) => step_line((*step, change, what), action_verbs, tally, page),
+            None => Ok(()),
+        },
     }
+}
+
+/// The line of an event of a step.
+fn step_line(
+    (step, change, what): (StepId, &Change, &StepEvent),
+    verbs: fn(&Change) -> (&'static str, &'static str),
+    tally: &Tally,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    let Some((label, text)) = event_text(verbs(change), what) else {
+        return Ok(());
+    };
+    let mut line = subject(change, tally.created_machine(step))
+        .plain("  ")
+        .push(label, text);
+    if matches!(what, StepEvent::Ended(_)) {
+        let count = format!("  {}/{}", tally.executed(), tally.total);
+        line.add(Label::Dim, count);
+    }
+    // The report prints the hint of a failure.
+    page.line(&line)?;
+    if let StepEvent::Output { lines, .. } = what {
+        let style = page.style;
+        return output_lines(lines, style, page);
+    }
+    Ok(())
 }
