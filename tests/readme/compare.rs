@@ -19,7 +19,7 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         // The launch ids at the end of names.
         (r"\b([a-z]+)-[a-z2-7]{10}\b", "$1-<word>"),
         // The column of process ids.
-        (r"(?m)( started .*) \d+$", "$1 <pid>"),
+        (r"(?m)( started .*) \d+(  +v\d+)?$", "$1 <pid>$2"),
         (r" {2,}", " "),
         (r" +\n", "\n"),
     ]
@@ -84,6 +84,14 @@ fn what_differs_from_run_to_run_is_masked_and_nothing_else() {
     assert!(ok(
         "  0123456789abcd ams started  24462",
         "  0123456789abcd ams started   8"
+    ));
+    assert!(ok(
+        "  0123456789abcd ams started  24462  v1",
+        "  0123456789abcd ams started   8  v1"
+    ));
+    assert!(!ok(
+        "  0123456789abcd ams started  24462  v1",
+        "  0123456789abcd ams started  24462  v2"
     ));
     assert!(!ok("2 to create", "3 to create"));
     assert!(!ok("web", "worker"));

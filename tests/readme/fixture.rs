@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,6 +19,20 @@ pub(crate) struct PageFixture {
     first_port: u16,
     /// A command that failed and whose exit code the page has not shown yet.
     failed: RefCell<Option<Failed>>,
+    platform: RefCell<Option<EmulatorProcess>>,
+}
+
+/// An emulated platform that ends with the page.
+struct EmulatorProcess {
+    process: Child,
+    address: String,
+}
+
+impl Drop for EmulatorProcess {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 struct Failed {
@@ -63,6 +77,7 @@ impl PageFixture {
             dir,
             first_port: free_ports(),
             failed: RefCell::default(),
+            platform: RefCell::default(),
         }
     }
 
@@ -76,6 +91,10 @@ impl PageFixture {
         self.has_no_failure();
         let words: Vec<&str> = command.split_whitespace().collect();
         let output = match words.as_slice() {
+            ["aeroform", "emulator", flags @ .., "&"] => self.start_emulator(flags),
+            // Where the emulator is, here.
+            ["export", ..] => String::new(),
+            ["curl", "-s", .., "-d", _, _, _, _] => self.create_app(command),
             ["aeroform", arguments @ ..] | ["cargo", "run", "--", arguments @ ..] => {
                 self.aeroform(arguments)
             }
@@ -128,7 +147,51 @@ impl PageFixture {
             .env("AEROFORM_LOCAL_PORTS", self.first_port.to_string())
             .current_dir(self.dir.path().join("project"))
             .stdin(Stdio::null());
+        if let Some(platform) = self.platform.borrow().as_ref() {
+            command
+                .env("FLY_API_TOKEN", "none")
+                .env("FLY_FLAPS_BASE_URL", format!("http://{}", platform.address));
+        }
         command
+    }
+
+    /// Starts an emulator in the background and prints where it is.
+    fn start_emulator(&self, flags: &[&str]) -> String {
+        let mut process = self
+            .program()
+            .args(["emulator", "--listen", "127.0.0.1:0", "--json"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(process.stdout.as_mut().unwrap());
+        lines.read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).unwrap();
+        let address = started["url"].as_str().unwrap().strip_prefix("http://");
+        let address = address.unwrap().to_owned();
+        let shown = format!("http://{address}\n");
+        self.platform
+            .replace(Some(EmulatorProcess { process, address }));
+        shown
+    }
+
+    /// Sends the body of a command of curl to the emulator's apps.
+    fn create_app(&self, command: &str) -> String {
+        let (_, body) = command.split_once("-d '").expect("a body in quotes");
+        let body = body.trim_end_matches('\'');
+        let platform = self.platform.borrow();
+        let address = &platform.as_ref().expect("an emulator").address;
+        let answer = ask(
+            address,
+            &format!(
+                "POST /v1/apps HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer none\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ),
+        );
+        assert!(answer.contains(" 201 "), "{answer}");
+        String::new()
     }
 
     /// Asks the first Machine of `web` for the path of the URL: its port here is not the page's.
@@ -149,10 +212,8 @@ impl PageFixture {
             .trim_start_matches("http://")
             .to_owned();
         let path = url.splitn(4, '/').nth(3).unwrap_or_default();
-        let mut stream = TcpStream::connect(&address).unwrap();
-        write!(stream, "GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let request = format!("GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        let answer = ask(&address, &request);
         let (_, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
         body.to_owned()
     }
@@ -173,6 +234,15 @@ impl PageFixture {
             .unwrap();
         assert!(child.wait().unwrap().success(), "the diff applies:\n{text}");
     }
+}
+
+/// The answer of a server that closes the connection after it.
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// The first of several consecutive unused ports, so that the test does not hang
