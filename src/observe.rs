@@ -87,15 +87,30 @@ pub async fn observe_for(
     known: &Known,
 ) -> Result<Observed, ObserveError> {
     let mut observed = observe(provider, &desired.app, known).await?;
-    if let Some(hold) = &desired.hold {
-        read_held_configs(provider, desired, known, hold.release, &mut observed).await?;
-    }
+    read_held_configs(provider, desired, known, &mut observed).await?;
     add_once(provider, desired, &mut observed).await?;
     Ok(observed)
 }
 
+/// Adds what other manifests need of the same snapshot, as [`observe_for`].
+///
+/// # Errors
+/// A provider call failed.
+pub async fn read_held_configs(
+    provider: &dyn Provider,
+    desired: &Desired,
+    known: &Known,
+    observed: &mut Observed,
+) -> Result<(), ObserveError> {
+    let Some(hold) = &desired.hold else {
+        return Ok(());
+    };
+    observed.held_configs.clear();
+    Ok(read_versions(provider, desired, known, hold.release, observed).await?)
+}
+
 /// Reads versions, a few Machines at a time, until every value of a group is known or all its Machines are read.
-async fn read_held_configs(
+async fn read_versions(
     provider: &dyn Provider,
     desired: &Desired,
     known: &Known,

@@ -121,14 +121,8 @@ async fn run_edit(
         return after.plan_offline(&mut signals).await;
     };
     let run_context = after.run_context(&world);
-    let mut shown = if after.session.desired.hold.is_some() {
-        // The snapshot of before has no earlier versions of the Machines.
-        signals
-            .or_interrupted(run_context.preview(&after.options))
-            .await??
-    } else {
-        run_context.replan(&before.preview, &after.options)?
-    };
+    let replanned = run_context.replan(&before.preview, &after.options);
+    let mut shown = signals.or_interrupted(replanned).await??;
     if args.plan_only {
         return after.plan_only(&shown).await;
     }

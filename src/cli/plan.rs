@@ -71,9 +71,13 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         let preview = signals
             .or_interrupted(run_context.preview(&options))
             .await??;
-        let of_base = desired_of_base
-            .map(|desired| run_context.plan_of(desired, &preview, &options_of_base))
-            .transpose()?;
+        let of_base = match desired_of_base {
+            Some(desired) => {
+                let planned = run_context.plan_of(desired, &preview, &options_of_base);
+                Some(signals.or_interrupted(planned).await??)
+            }
+            None => None,
+        };
         (preview, of_base)
     } else {
         let offline = Preview::offline(&session.desired, &*session.store, &options);

@@ -14,7 +14,7 @@ use crate::core::plan::{
 use crate::core::state::{self, StateError};
 use crate::env::Env;
 use crate::journal::{Journal, JournalError, OpenRun, RunStatus};
-use crate::observe::{ObserveError, observe_for};
+use crate::observe::{ObserveError, observe_for, read_held_configs};
 use crate::provider::Provider;
 use crate::store::{StateStore, StoreError, Version};
 
@@ -165,8 +165,13 @@ impl RunContext<'_> {
         })
     }
 
-    /// A new plan with other options for the same observation.
-    pub fn replan(&self, at: &Preview, options: &Options) -> Result<Preview, RunError> {
+    /// A new plan of other manifests or options for the same observation.
+    pub async fn replan(&self, at: &Preview, options: &Options) -> Result<Preview, RunError> {
+        let mut at = at.clone();
+        let known = &at.stored_state.known;
+        if let Some(observed) = &mut at.observed {
+            read_held_configs(self.provider, self.desired, known, observed).await?;
+        }
         let mut options = options.clone();
         options.now = Some(self.env.unix_now());
         options.commits = at.commits.clone();
@@ -174,22 +179,21 @@ impl RunContext<'_> {
             let open = self.open_runs(&observed.description)?;
             adopt_own_runs(&mut options, &open, &at.registered_releases);
         }
-        let known = &at.stored_state.known;
         Ok(Preview {
             plan: plan(self.desired, known, at.observed.as_ref(), &options),
-            ..at.clone()
+            ..at
         })
     }
 
     /// The plan of other manifests for the same state and observation.
-    pub fn plan_of(
+    pub async fn plan_of(
         &self,
         desired: &Desired,
         at: &Preview,
         options: &Options,
     ) -> Result<Plan, RunError> {
         let context = RunContext { desired, ..*self };
-        Ok(context.replan(at, options)?.plan)
+        Ok(context.replan(at, options).await?.plan)
     }
 
     /// Under the lock: differences between a reviewed and a fresh preview.

@@ -80,7 +80,7 @@ codes! {
         "[hold] names a release in which all Machines of the group must serve.",
         "Write `standby = 0` for the group and apply that first, or leave the group out of [hold].";
     HELD_VALUE_UNKNOWN "held_value_unknown" Warning:
-        "the value of … in release … is not known: …",
+        "the value of … of release … is not known: …",
         "The state has only a hash of values that look like secrets and of files; neither today's files nor the earlier versions of the Machines have this value.",
         "Check that today's value fits the release.";
     HOLD_KEEPS_GROUP "hold_keeps_group" Warning:

@@ -132,16 +132,19 @@ pub(super) fn follow<'d>(
     for (name, group) in covered {
         match fleet.release_config(name, group) {
             Some(Ok(revealed)) => {
-                fleet.remark_unknown_values(name, &revealed.unknown, &mut remarks);
+                let release = format!("of release v{}", hold.release);
+                fleet.remark_unknown_values(name, &release, &revealed.unknown, &mut remarks);
                 let refusal = fleet.refuse_standbys(name, group, &revealed.config);
                 remarks.refusals.extend(refusal);
                 replace_template(&mut held, name, fleet.with_image(revealed.config));
             }
             Some(Err(())) => remarks.refusals.push(fleet.unreadable(name)),
             None => match fleet.running_config(name, group) {
-                Some(config) => {
+                Some(revealed) => {
                     remarks.notes.push(fleet.keeps_group(name));
-                    replace_template(&mut held, name, config);
+                    let running = "that runs";
+                    fleet.remark_unknown_values(name, running, &revealed.unknown, &mut remarks);
+                    replace_template(&mut held, name, revealed.config);
                 }
                 None => {
                     remarks.notes.push(fleet.creates_no_group(name));
@@ -335,7 +338,7 @@ impl<'a> ReleasedFleet<'a> {
     }
 
     /// The config that most Machines of a group run; none without Machines.
-    fn running_config(&self, name: &GroupName, group: &DesiredGroup) -> Option<MachineConfig> {
+    fn running_config(&self, name: &GroupName, group: &DesiredGroup) -> Option<Revealed> {
         let known = self.known.machines.iter();
         let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
         for (_, machine) in known.filter(|(id, machine)| self.is_known_of(name, id, machine)) {
@@ -347,7 +350,7 @@ impl<'a> ReleasedFleet<'a> {
         if let Some(revealed) =
             stored.and_then(|stored| stored.reveal(&self.values, &group.template))
         {
-            return Some(revealed.config);
+            return Some(revealed);
         }
         let mut machines = self.observed?.machines.values();
         let seen =
@@ -358,7 +361,11 @@ impl<'a> ReleasedFleet<'a> {
             mount.volume = None;
         }
         // Without bookkeeping, which is no part of a template.
-        MachineConfig::from_value(normalise::normalise_config(&config)).ok()
+        let config = MachineConfig::from_value(normalise::normalise_config(&config)).ok()?;
+        Some(Revealed {
+            config,
+            unknown: Vec::new(),
+        })
     }
 
     fn is_known_of(&self, name: &GroupName, id: &MachineId, machine: &KnownMachine) -> bool {
@@ -371,18 +378,19 @@ impl<'a> ReleasedFleet<'a> {
             && group.is_some_and(|group| self.desired.group_of(&machine.id, group) == *name)
     }
 
+    /// Names the values that were not found; `of` says which ones they are.
     fn remark_unknown_values(
         &self,
         name: &GroupName,
+        of: &str,
         unknown: &[UnknownValue],
         remarks: &mut Remarks,
     ) {
-        let release = self.release.release;
         if self.observed.is_none() && !unknown.is_empty() {
             let paths: Vec<String> = unknown.iter().map(path_of).collect();
             let message = format!(
-                "whether {} of release v{release} can be restored is decided at apply: this plan was made without \
-                 calling the provider",
+                "whether the value of {} {of} can be restored is decided at apply: this plan was made without calling \
+                 the provider",
                 paths.join(", ")
             );
             remarks
@@ -392,13 +400,12 @@ impl<'a> ReleasedFleet<'a> {
         }
         let warnings = unknown.iter().map(|value| {
             let path = path_of(value);
-            let message = if value.has_other {
-                format!("the value of {path} in release v{release} is not known: today's value is used")
+            let instead = if value.has_other {
+                "today's value is used"
             } else {
-                format!(
-                    "the value of {path} in release v{release} is not known and the files have none: it is left out"
-                )
+                "the files have none, so it is left out"
             };
+            let message = format!("the value of {path} {of} is not known: {instead}");
             note(codes::HELD_VALUE_UNKNOWN, message)
                 .for_group(name)
                 .with_hint("`fly secrets set` keeps such values out of releases")

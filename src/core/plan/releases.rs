@@ -17,6 +17,7 @@ use super::types::{
     Action, Change, Drift, DriftKind, Note, Plan, PlannedRelease, Removal, Step, StepId,
     StepResult, Work,
 };
+use crate::core::fleet::profile::profile;
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
     ReleaseRecord, ReleaseStrategy, RunId, Strategy,
@@ -255,6 +256,10 @@ impl<'a> Newer<'a> {
 
     /// The release number of this Machine, if another tool registered that release since.
     fn of_machine(&self, machine: &Machine) -> Option<u64> {
+        // Elsewhere the state alone counts releases.
+        if !profile(&self.known.provider).deployed_by_flyctl {
+            return None;
+        }
         let stamp = machine.stamps.release.as_ref()?;
         let run = machine.stamps.run.as_ref();
         if stamp.registered_by_us && run.is_some_and(|run| self.older_runs.contains(run)) {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::fleet::profile::profile;
 use crate::core::fleet::{
     AppName, AppNameSource, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known,
     Machine, MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord,
@@ -229,6 +230,11 @@ impl StatusView {
 }
 
 impl StatusView {
+    /// Whether release numbers are the state's own: the provider has no releases.
+    pub fn has_own_releases(&self) -> bool {
+        !profile(&self.provider).deployed_by_flyctl
+    }
+
     /// Whether an empty list is the only evidence that the app has no Machine.
     pub fn is_unconfirmed(&self) -> bool {
         let code = codes::FLEET_VANISHED.name();

@@ -6,6 +6,7 @@ use std::fmt;
 use super::cells::{CheckNaming, HEADS, REGION_COLUMN, StatusCells, cells, detail_lines};
 use super::other_projects::other_projects;
 use crate::core::fleet::{GroupName, RunRecord};
+use crate::core::plan::hold::release_name;
 use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::phrases;
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
@@ -51,7 +52,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     }
     for group in &view.groups {
         page.blank()?;
-        page.line(&group_line(group))?;
+        page.line(&group_line(group, view.has_own_releases()))?;
         let own = by_group.remove(&Some(&group.name)).unwrap_or_default();
         machines(own, &table, page)?;
         missing(view, group, page)?;
@@ -104,7 +105,7 @@ fn header(view: &StatusView) -> Line {
     )
 }
 
-fn group_line(group: &GroupStatus) -> Line {
+fn group_line(group: &GroupStatus, local: bool) -> Line {
     let actual = phrases::group_digits(group.actual as usize);
     let (label, counts) = match group.desired_count {
         _ if !group.is_desired => (Label::Change, format!("{actual}, not in fly.toml")),
@@ -151,9 +152,9 @@ fn group_line(group: &GroupStatus) -> Line {
         let counts: Vec<String> = counts
             .map(|(release, n)| {
                 if one {
-                    format!("v{release}")
+                    release_name(*release, local)
                 } else {
-                    format!("{n} of v{release}")
+                    format!("{n} of {}", release_name(*release, local))
                 }
             })
             .collect();
