@@ -361,6 +361,9 @@ impl Session {
         let row = &last.row;
         let what = match last.status {
             RunStatus::Unpublished => "changed Machines but could not write the state",
+            RunStatus::Running | RunStatus::Closed if last.was_rolling_back() => {
+                "did not finish its rollback"
+            }
             RunStatus::Running | RunStatus::Closed => "did not finish",
         };
         ui.warn(&format!(

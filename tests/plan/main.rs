@@ -40,6 +40,7 @@ mod support;
 mod unreadable;
 mod volumes;
 mod waves;
+mod way_back;
 
 use aeroform::core::plan::Plan;
 

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::phrases;
 use super::run_report::RunReport;
-use crate::core::fleet::VolumeId;
+use crate::core::fleet::{OnceKind, VolumeId};
 use crate::core::plan::way_back::{Rollback, RollbackStop, Undone};
-use crate::core::plan::{MachineRef, Outcome};
+use crate::core::plan::{Action, MachineRef, Outcome};
 
 /// The result of a rollback.
 #[derive(Debug, Serialize)]
@@ -35,6 +35,9 @@ pub(super) struct RollbackSummary<'a> {
     /// Volumes of destroyed Machines, which stay.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     left_volumes: BTreeSet<&'a VolumeId>,
+    /// Whether the release command had run, which nothing undoes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    release_command_ran: bool,
     /// Why it stopped, if a failure stopped it.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<&'a str>,
@@ -61,6 +64,16 @@ impl<'a> RollbackSummary<'a> {
             left_alone: Vec::new(),
             remaining: Vec::new(),
             left_volumes: BTreeSet::new(),
+            release_command_ran: report.results().any(|(change, result)| {
+                let runs = matches!(
+                    change.action,
+                    Action::Once {
+                        what: OnceKind::ReleaseCommand,
+                        ..
+                    }
+                );
+                runs && result.outcome == Outcome::Done
+            }),
             stopped: match &rollback.stopped {
                 Some(RollbackStop::Failed(message)) => Some(message),
                 Some(RollbackStop::Interrupted) | None => None,
@@ -93,6 +106,11 @@ impl<'a> RollbackSummary<'a> {
 
     pub(super) fn left_volumes(&self) -> &BTreeSet<&'a VolumeId> {
         &self.left_volumes
+    }
+
+    /// Whether the release command had run.
+    pub(super) fn release_command_ran(&self) -> bool {
+        self.release_command_ran
     }
 
     pub(super) fn is_complete(&self) -> bool {

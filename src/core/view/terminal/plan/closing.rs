@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::core::fleet::profile::profile;
-use crate::core::fleet::{Region, VolumeId};
+use crate::core::fleet::{OnceKind, Region, VolumeId};
 use crate::core::plan::way_back::RollbackEstimate;
 use crate::core::plan::{Action, Change, Plan, PlanMode};
 use crate::core::platform::{PRICES_AS_OF, regions};
@@ -201,15 +201,31 @@ pub(in crate::core::view) fn rollback_text(plan: &Plan) -> Option<String> {
     let groups = plan.groups.iter();
     let estimates = groups.filter_map(|group| plan.rollback_estimate(&group.name));
     let machines: u32 = estimates.map(RollbackEstimate::machines).sum();
-    (machines > 0).then(|| {
-        format!(
-            "If a Machine fails its gate, at most {} rolled back.",
-            match machines {
-                1 => "1 Machine is".to_owned(),
-                n => format!("{} are", phrases::count_noun(n as usize, "Machine")),
-            }
-        )
-    })
+    if machines == 0 {
+        return None;
+    }
+    let runs = |kind| {
+        let mut changes = plan.changes();
+        changes
+            .any(|(_, change)| matches!(change.action, Action::Once { what, .. } if what == kind))
+    };
+    let verify = if runs(OnceKind::Verify) {
+        " or `verify` fails"
+    } else {
+        ""
+    };
+    let command = if runs(OnceKind::ReleaseCommand) {
+        "; the release command is not undone"
+    } else {
+        ""
+    };
+    let machines = match machines {
+        1 => "1 Machine is".to_owned(),
+        n => format!("{} are", phrases::count_noun(n as usize, "Machine")),
+    };
+    Some(format!(
+        "If a Machine fails its gate{verify}, at most {machines} rolled back{command}."
+    ))
 }
 
 /// The change in cost, or the regions without a known price.

@@ -45,6 +45,10 @@ pub(super) fn rest(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Re
         let line = Line::new(0).push(Label::Warning, "volumes that stay:");
         page.line(&line.plain(text))?;
     }
+    if summary.release_command_ran() {
+        let line = Line::new(0).push(Label::Warning, "not undone:");
+        page.line(&line.plain(" the release command, which has run"))?;
+    }
     Ok(())
 }
 
