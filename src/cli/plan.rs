@@ -11,6 +11,7 @@ use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
 use super::saved_plan::{PlanFile, load_plan};
 use super::session::{self, Session};
+use crate::core::fleet::Desired;
 use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{DriftKind, Options, Plan, PlanMode, Requested, SavedPlan};
 use crate::run::Preview;
@@ -64,28 +65,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     let desired_of_base = base
         .as_ref()
         .and_then(|base| base.desired_of(&session.desired));
-    let (preview, plan_of_base) = if online {
-        let provider = session.provider(context)?;
-        let journal = session::journal(context)?;
-        let run_context = session.run_context(context, &*provider, &journal);
-        let preview = signals
-            .or_interrupted(run_context.preview(&options))
-            .await??;
-        let of_base = match desired_of_base {
-            Some(desired) => {
-                let planned = run_context.plan_of(desired, &preview, &options_of_base);
-                Some(signals.or_interrupted(planned).await??)
-            }
-            None => None,
-        };
-        (preview, of_base)
-    } else {
-        let offline = Preview::offline(&session.desired, &*session.store, &options);
-        let preview = signals.or_interrupted(offline).await??;
-        let of_base =
-            desired_of_base.map(|desired| preview.offline_plan_of(desired, &options_of_base));
-        (preview, of_base)
-    };
+    let of_base = desired_of_base.map(|desired| (desired, &options_of_base));
+    let planned = preview_both(context, &mut signals, &session, (&options, online), of_base);
+    let (preview, plan_of_base) = Box::pin(planned).await?;
     let comparison = base
         .as_ref()
         .map(|base| base.compare(&session, &preview, plan_of_base.as_ref()));
@@ -121,6 +103,37 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         Some(comparison) => detailed(&comparison.this_change(&preview.plan)),
         None => detailed(&preview.plan),
     })
+}
+
+/// The preview, and the plan of the base for the same snapshot.
+async fn preview_both(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    session: &Session,
+    (options, online): (&Options, bool),
+    of_base: Option<(&Desired, &Options)>,
+) -> Result<(Preview, Option<Plan>), Failure> {
+    if !online {
+        let offline = Preview::offline(&session.desired, &*session.store, options);
+        let preview = signals.or_interrupted(offline).await??;
+        let plan_of_base =
+            of_base.map(|(desired, options)| preview.offline_plan_of(desired, options));
+        return Ok((preview, plan_of_base));
+    }
+    let provider = session.provider(context)?;
+    let journal = session::journal(context)?;
+    let run_context = session.run_context(context, &*provider, &journal);
+    let preview = signals
+        .or_interrupted(run_context.preview(options))
+        .await??;
+    let plan_of_base = match of_base {
+        Some((desired, options)) => {
+            let planned = run_context.plan_of(desired, &preview, options);
+            Some(signals.or_interrupted(planned).await??)
+        }
+        None => None,
+    };
+    Ok((preview, plan_of_base))
 }
 
 fn no_state_file(file: &Path) -> Failure {

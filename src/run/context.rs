@@ -144,7 +144,8 @@ impl RunContext<'_> {
     pub async fn preview(&self, options: &Options) -> Result<Preview, RunError> {
         let app = &self.desired.app;
         let remembered = StoredState::read(self.store, app, &self.desired.provider).await?;
-        let observed = observe_for(self.provider, self.desired, &remembered.known).await?;
+        let observed =
+            Box::pin(observe_for(self.provider, self.desired, &remembered.known)).await?;
         let mut open_runs = self.open_runs(&observed.description)?;
         let registered = self.journal.releases(&observed.description.scope)?;
         let mut options = options.clone();
@@ -170,7 +171,13 @@ impl RunContext<'_> {
         let mut at = at.clone();
         let known = &at.stored_state.known;
         if let Some(observed) = &mut at.observed {
-            read_held_configs(self.provider, self.desired, known, observed).await?;
+            Box::pin(read_held_configs(
+                self.provider,
+                self.desired,
+                known,
+                observed,
+            ))
+            .await?;
         }
         let mut options = options.clone();
         options.now = Some(self.env.unix_now());

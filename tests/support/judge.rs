@@ -85,12 +85,12 @@ pub(crate) fn assert_edit_is_exact(before: &Desired, after: &Desired, edited: &E
             assert_eq!(named, after);
         }
         Edit::Hold(hold) => {
-            let held = Desired {
+            let expected = Desired {
                 provider_from_flag: after.provider_from_flag,
                 hold: hold.clone(),
                 ..before.clone()
             };
-            assert_eq!(held, after);
+            assert_eq!(expected, after);
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("group_moved", group_moved()),
         ("group_removed", group_removed()),
         ("groups_become_one", groups_become_one()),
+        ("held", configs::held()),
         ("hidden_secrets", configs::hidden_secrets()),
         ("hostile_names", extremes::hostile_names()),
         ("immediate", extremes::immediate()),

@@ -196,12 +196,11 @@ fn a_plan_of_each_kind_as_a_comment() {
         "markdown__refusals_and_warnings",
         written(&refused, DEFAULT_BUDGET)
     );
-    let reverts = gallery::all()
-        .into_iter()
-        .find(|(name, _)| *name == "reverts")
-        .unwrap()
-        .1;
-    assert_snapshot!("markdown__reverts", written(&reverts, DEFAULT_BUDGET));
+    for name in ["reverts", "held"] {
+        let mut plans = gallery::all().into_iter();
+        let (_, plan) = plans.find(|(other, _)| *other == name).unwrap();
+        assert_snapshot!(format!("markdown__{name}"), written(&plan, DEFAULT_BUDGET));
+    }
     assert_snapshot!(
         "markdown__removed_groups_in_2000_bytes",
         written(&removed_groups(200), MIN_BUDGET)

@@ -7,6 +7,7 @@ use aeroform::core::fleet::{
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
     MachineState, Management, Observed, Policy, Rollout, Stamps,
 };
+use aeroform::core::plan::hold::PlannedHold;
 use aeroform::core::view::{StatusView, terminal};
 
 use crate::build::{bare_group, group_name, id, last_run, region};
@@ -152,6 +153,7 @@ pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
         ("nothing", nothing()),
         ("large", large()),
         ("all_gone", all_gone()),
+        ("held", held()),
     ]
 }
 
@@ -180,6 +182,18 @@ fn an_unconfirmed_empty_list_is_reported_by_every_verb_that_lists() {
             unknown.contains("warning: the provider lists no Machines and gives no count"),
             "{unknown}"
         );
+    }
+}
+
+/// Two groups have gone back to a release of this computer.
+fn held() -> StatusView {
+    StatusView {
+        hold: Some(PlannedHold {
+            release: 3,
+            groups: ["web", "worker"].map(group_name).to_vec(),
+            local: true,
+        }),
+        ..healthy()
     }
 }
 

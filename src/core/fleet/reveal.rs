@@ -56,7 +56,7 @@ impl<'l> HiddenValues<'l> {
         });
     }
 
-    /// Replaces the hidden parts of a value; whether all were found.
+    /// Replaces the hidden parts of a value until one is not found; whether all were.
     fn reveal(&self, value: &mut Value) -> bool {
         match value {
             Value::String(text) if is_hidden(text) => {
@@ -66,13 +66,8 @@ impl<'l> HiddenValues<'l> {
                 }
                 found.is_some()
             }
-            // All of them, so that no part stays hidden where another is not found.
-            Value::Array(items) => items
-                .iter_mut()
-                .fold(true, |all, item| self.reveal(item) && all),
-            Value::Object(map) => map
-                .values_mut()
-                .fold(true, |all, item| self.reveal(item) && all),
+            Value::Array(items) => items.iter_mut().all(|item| self.reveal(item)),
+            Value::Object(map) => map.values_mut().all(|item| self.reveal(item)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
         }
     }

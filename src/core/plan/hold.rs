@@ -126,7 +126,7 @@ pub(super) fn follow<'d>(
             ..Remarks::default()
         });
     };
-    let mut held = desired.clone();
+    let mut followed = desired.clone();
     let mut remarks = Remarks::default();
     let covered = desired.groups.iter().filter(|(name, _)| hold.covers(name));
     for (name, group) in covered {
@@ -136,34 +136,33 @@ pub(super) fn follow<'d>(
                 fleet.remark_unknown_values(name, &release, &revealed.unknown, &mut remarks);
                 let refusal = fleet.refuse_standbys(name, group, &revealed.config);
                 remarks.refusals.extend(refusal);
-                replace_template(&mut held, name, fleet.with_image(revealed.config));
+                replace_template(&mut followed, name, fleet.with_image(revealed.config));
             }
             Some(Err(())) => remarks.refusals.push(fleet.unreadable(name)),
-            None => match fleet.running_config(name, group) {
-                Some(revealed) => {
+            None => {
+                if let Some(revealed) = fleet.running_config(name, group) {
                     remarks.notes.push(fleet.keeps_group(name));
                     let running = "that runs";
                     fleet.remark_unknown_values(name, running, &revealed.unknown, &mut remarks);
-                    replace_template(&mut held, name, revealed.config);
-                }
-                None => {
+                    replace_template(&mut followed, name, revealed.config);
+                } else {
                     remarks.notes.push(fleet.creates_no_group(name));
-                    held.groups.remove(name);
+                    followed.groups.remove(name);
                 }
-            },
+            }
         }
     }
     remarks.notes.extend(fleet.groups_not_created_again());
     remarks.notes.extend(fleet.unused_image());
-    let images: BTreeSet<Option<&String>> = held
+    let images: BTreeSet<Option<&String>> = followed
         .groups
         .values()
         .map(|group| group.template.image.as_ref())
         .collect();
     let common = images.first().copied().flatten();
-    held.image = common.filter(|_| images.len() == 1).cloned();
+    followed.image = common.filter(|_| images.len() == 1).cloned();
     HeldFleet {
-        desired: Cow::Owned(held),
+        desired: Cow::Owned(followed),
         remarks,
     }
 }
@@ -193,10 +192,10 @@ pub fn releases_there(known: &Known) -> String {
 /// The release to which `rollback` goes back by default: the newest complete one that is not what runs. Under a hold
 /// it is one before that. `has_drift` tells that Machines differ from the state.
 pub fn release_to_go_back_to(known: &Known, hold: Option<&Hold>, has_drift: bool) -> Option<u64> {
-    let held = |hold: &Hold| known.releases.iter().find(|r| r.release == hold.release);
+    let record = |hold: &Hold| known.releases.iter().find(|r| r.release == hold.release);
     let mut complete = complete_releases(known);
     let start = match hold {
-        Some(hold) => held(hold)?,
+        Some(hold) => record(hold)?,
         None => complete.next()?,
     };
     let runs = |id: &MachineId| {
@@ -219,16 +218,16 @@ pub fn image_before_hold(desired: &Desired, known: &Known) -> Option<(u64, Strin
     if desired.image.is_some() || !desired.profile().runs_images {
         return None;
     }
-    let held = known
+    let record = known
         .releases
         .iter()
-        .find(|record| record.release == hold.release)?;
+        .find(|other| other.release == hold.release)?;
     let mut complete = complete_releases(known);
-    let before = complete.find(|record| !has_equal_groups(known, record, held))?;
+    let before = complete.find(|other| !has_equal_groups(known, other, record))?;
     let image = before
         .image
         .clone()
-        .filter(|image| Some(image) != held.image.as_ref());
+        .filter(|image| Some(image) != record.image.as_ref());
     Some((before.release, image?))
 }
 
@@ -499,9 +498,7 @@ impl<'a> ReleasedFleet<'a> {
                 self.release.release
             );
             let stored = self.known.configs.get(&released.config);
-            let command = stored
-                .and_then(|stored| command_of(stored))
-                .unwrap_or_default();
+            let command = stored.and_then(command_of).unwrap_or_default();
             note(codes::HOLD_LACKS_GROUP, message)
                 .for_group(name)
                 .with_hint(format!(

@@ -206,8 +206,9 @@ pub(super) fn mark_passed_releases(
     }
     let ours: BTreeSet<u64> = known.releases.iter().map(|ours| ours.release).collect();
     // The held release stays in the state after those that follow it were dropped.
-    let first = ours.iter().rev().take(RELEASES_KEPT).last().copied();
-    let first = first.unwrap_or(hold.release).max(hold.release);
+    let oldest = ours.iter().rev().nth(RELEASES_KEPT - 1);
+    let oldest = oldest.or(ours.first()).copied();
+    let first = oldest.unwrap_or(hold.release).max(hold.release);
     let newest = newest_release(known, observed).unwrap_or(first);
     let passed = (first..=newest).rev().find(|number| !ours.contains(number));
     let Some(passed) = passed else {

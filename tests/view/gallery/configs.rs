@@ -2,6 +2,7 @@
 
 use aeroform::core::fleet::ReleaseStrategy;
 use aeroform::core::plan::GroupVerdict::Changed;
+use aeroform::core::plan::hold::PlannedHold;
 use aeroform::core::plan::{Branch, Plan, PlannedRelease};
 use serde_json::json;
 
@@ -96,6 +97,22 @@ pub(super) fn shrink() -> Plan {
         plan = plan.step(change);
     }
     plan.cost = Some(Box::new(cost(-17_420, false)));
+    plan
+}
+
+/// Group web has gone back to a release.
+pub(super) fn held() -> Plan {
+    let mut plan = plan(2)
+        .group(group("web", "bin/web", Changed, "ams 2").strategy("rolling: 1 at a time"))
+        .steps(["148ed599c14189", "6e82d933b7d587"].map(|machine| {
+            let changes = fields(json!({"env": {"MODE": "b"}}), json!({"env": {"MODE": "a"}}));
+            update("web", "ams", machine, &changes)
+        }));
+    plan.hold = Some(PlannedHold {
+        release: 41,
+        groups: vec![group_name("web")],
+        local: false,
+    });
     plan
 }
 

@@ -55,7 +55,7 @@ fn append(script: &TomlSource<'_>, hold: &Hold) -> String {
     }
     appended.push_str("[hold]");
     for (key, value) in entries(hold) {
-        appended.push_str(&format!("{newline}{key} = {value}"));
+        appended.extend([newline, key, " = ", value.as_str()]);
     }
     if is_terminated {
         appended.push_str(newline);
