@@ -146,7 +146,8 @@ impl Document {
 
     /// `6 to create, 4 to update` of the title.
     pub(crate) fn title_counts(&self) -> Vec<(String, u64)> {
-        let title = self.source.lines().nth(1).unwrap();
+        let mut lines = self.source.lines();
+        let title = lines.find(|line| line.starts_with("### ")).unwrap();
         let counts = title.split(" · ").nth(1).unwrap().split(", ");
         let count = |text: &str| {
             let (n, what) = text.split_once(" to ")?;

@@ -23,7 +23,7 @@ fn every_plan_is_as_published() {
         rejects_changes(
             &schema,
             &value,
-            &["cost", "release", "reverts", "unlisted_runs"],
+            &["cost", "hold", "release", "reverts", "unlisted_runs"],
         );
         assert_eq!(
             value["steps"].as_array().unwrap().len(),
