@@ -49,6 +49,7 @@ mod manifests;
 mod manual;
 mod migrated;
 mod on_failure;
+mod once;
 mod pairs;
 mod platform;
 #[path = "../support/ports.rs"]

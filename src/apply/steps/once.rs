@@ -413,7 +413,7 @@ impl OnceRun<'_, '_> {
             message: format!(
                 "the {what} ({location}) failed on Machine {id} after {seconds} s: {exit}"
             ),
-            hint: Some(self.logs_hint(id)),
+            hint: self.is_on_fly().then(|| self.logs_hint(id)),
         }
     }
 
@@ -456,15 +456,14 @@ impl OnceRun<'_, '_> {
         }
     }
 
+    /// Whether the output is in Fly's logs, which the Machines API does not have.
+    fn is_on_fly(&self) -> bool {
+        let desired = self.context.shared.input.desired;
+        desired.profile().deployed_by_flyctl
+    }
+
     fn logs_hint(&self, id: &MachineId) -> String {
-        let tool = if self
-            .context
-            .shared
-            .input
-            .desired
-            .profile()
-            .deployed_by_flyctl
-        {
+        let tool = if self.is_on_fly() {
             "fly logs --machine"
         } else {
             "aeroform logs"
@@ -474,10 +473,10 @@ impl OnceRun<'_, '_> {
 
     /// Shows the output where the provider has it.
     async fn report_output(&self, id: &MachineId, failed: bool) {
-        let job = &self.context.shared.input;
-        if job.desired.profile().deployed_by_flyctl {
+        if self.is_on_fly() {
             return;
         }
+        let job = &self.context.shared.input;
         let query = LogQuery {
             scope: LogScope::Machine(id.clone()),
             follow: false,

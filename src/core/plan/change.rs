@@ -85,6 +85,14 @@ impl Action {
 }
 
 impl Change {
+    /// Its group, or the command that it runs, for people.
+    pub fn label(&self) -> &str {
+        match &self.action {
+            Action::Once { what, .. } => what.as_str(),
+            _ => self.group.as_str(),
+        }
+    }
+
     /// The Machine that a new one replaces.
     pub fn replaces(&self) -> Option<&MachineId> {
         let Action::Create { replaces, .. } = &self.action else {

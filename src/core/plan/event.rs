@@ -159,6 +159,6 @@ impl Unconfirmed {
 
     /// The total.
     pub fn total(&self) -> usize {
-        self.create + self.update + self.moves + self.destroy + self.start
+        self.create + self.update + self.moves + self.destroy + self.start + self.run
     }
 }

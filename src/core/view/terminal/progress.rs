@@ -18,14 +18,10 @@ const MAX_OUTPUT_LINES: usize = 100;
 /// `created_id` for a new Machine, and its name before it has one.
 pub fn subject(change: &Change, created_id: Option<&MachineId>) -> Line {
     let (symbol, label) = symbol(&change.action);
-    let of = match &change.action {
-        Action::Once { what, .. } => what.as_str(),
-        _ => change.group.as_str(),
-    };
     Line::new(0)
         .push(label, symbol)
         .plain(" ")
-        .push(Label::Strong, of)
+        .push(Label::Strong, change.label())
         .plain(" ")
         .plain(
             change

@@ -156,7 +156,7 @@ fn unstarted_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Re
     for (change, outcome) in report.outcomes() {
         match outcome {
             Outcome::Skipped { .. } | Outcome::NotStarted => {
-                *groups.entry(change.group.as_str()).or_default() += 1;
+                *groups.entry(change.label()).or_default() += 1;
             }
             Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
         }

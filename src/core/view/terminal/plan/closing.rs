@@ -153,7 +153,16 @@ pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label
         (summary.destroy, "to destroy", Label::Destroy, true),
         (summary.start, "to start again", Label::Change, false),
         (summary.wait, "to wait for", Label::Change, false),
-        (summary.run, "command to run", Label::Change, false),
+        (
+            summary.run,
+            if summary.run == 1 {
+                "command to run"
+            } else {
+                "commands to run"
+            },
+            Label::Change,
+            false,
+        ),
         (summary.adopt, "to adopt", Label::Create, false),
         (summary.forget, "to forget", Label::Plain, false),
     ]

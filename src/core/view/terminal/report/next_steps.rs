@@ -81,6 +81,11 @@ fn rollback_command(
     changes
         .any(|(_, change)| !change.changes.is_empty())
         .then(|| {
-            format!("to roll back, restore the previous files and run `{program} apply{options}`")
+            let files = format!("restore the previous files and run `{program} apply{options}`");
+            if report.plan.newest_release.is_some() {
+                format!("to roll back, run `{program} rollback`, or {files}")
+            } else {
+                format!("to roll back, {files}")
+            }
         })
 }

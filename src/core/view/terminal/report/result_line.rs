@@ -32,13 +32,16 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
             Action::Destroy { .. } => (6, "destroyed"),
             Action::Adopt => (7, "adopted"),
             Action::Forget => (8, "forgotten"),
-            Action::Once { .. } => (9, "command run"),
+            Action::Once { .. } => (9, "command"),
         };
         *done.entry(key).or_insert(0) += 1;
     }
     let texts: Vec<String> = done
         .iter()
-        .map(|((_, word), n)| format!("{} {word}", phrases::group_digits(*n)))
+        .map(|((_, word), n)| match *word {
+            "command" => format!("{} run", phrases::count_noun(*n, word)),
+            word => format!("{} {word}", phrases::group_digits(*n)),
+        })
         .collect();
     let tally = report.tally();
     let done = match (texts.is_empty(), report.state) {
