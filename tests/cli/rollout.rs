@@ -1,4 +1,5 @@
-//! What `fly deploy` does around a change and this version cannot do: refused until a flag says otherwise.
+//! What `fly deploy` does around a change: the release command, and what this version refuses until a flag says
+//! otherwise.
 
 use std::fs;
 
@@ -19,8 +20,9 @@ fn error_of(shown: &str, code: u8, words: &[&str]) {
 }
 
 const NEVER: &str = "--release-command=never";
-const NEEDED: &str = "the release command (fly.toml:9) has to run before this plan, and this version \
-                      cannot run it: the command of group `web` changes";
+const NEEDED: &str = "the release command (fly.toml:9) runs first, on its own Machine in local: the \
+                      command of group `web` changes";
+const FAILED: &str = "release_command_failed";
 
 /// An app that runs, before a release command and another command of its group `web` are written.
 fn migrating() -> Sandbox {
@@ -29,62 +31,48 @@ fn migrating() -> Sandbox {
     let fly = Sandbox::FLY.replace("sleep 1000", "sleep 1002");
     sandbox.write(
         "fly.toml",
-        &format!("{fly}[deploy]\n  release_command = \"bin/migrate\"\n"),
+        &format!("{fly}[deploy]\n  release_command = \"sh -c 'cat note; exit 1'\"\n"),
     );
+    sandbox.write("note", "no such table\n");
     sandbox
 }
 
 /// Holds rule 28.
 #[test]
-fn an_apply_that_needs_the_release_command_is_refused_and_never_lifts_it() {
+fn an_apply_that_needs_the_release_command_changes_nothing_if_it_fails() {
     let sandbox = migrating();
-    let hint = "hint: run it by hand, then plan again with `--release-command=never`";
-    error_of(&sandbox.run(&["plan"]), 0, &[NEEDED, "Refused: "]);
-    error_of(&sandbox.run(&["plan", "--detailed-exitcode"]), 6, &[NEEDED]);
-    error_of(
-        &sandbox.run(&["plan", "--detailed-exitcode", NEVER]),
-        2,
-        &["is skipped"],
-    );
-    error_of(&sandbox.run(&["apply", "-y"]), 6, &[NEEDED, hint]);
-    error_of(&sandbox.run(&["restart", "-y"]), 6, &[NEEDED]);
+    error_of(&sandbox.run(&["plan", "--detailed-exitcode"]), 2, &[NEEDED]);
+    let skipped = sandbox.run(&["plan", "--detailed-exitcode", NEVER]);
+    error_of(&skipped, 2, &["is skipped"]);
+    let said = [
+        "no such table",
+        FAILED,
+        "exit code 1",
+        "not started: 1 change",
+    ];
+    error_of(&sandbox.run(&["apply", "-y"]), 3, &said);
+    error_of(&sandbox.run(&["restart", "-y"]), 3, &[FAILED]);
     let scaled = sandbox.run(&["scale", "count", "jobs=2", "-y"]);
-    error_of(&scaled, 6, &[NEEDED]);
+    error_of(&scaled, 3, &[FAILED]);
     assert_eq!(sandbox.machines(), 2);
     error_of(&sandbox.run(&["apply", "-y", NEVER]), 0, &["1 updated"]);
-    error_of(
-        &sandbox.run(&["scale", "count", "jobs=2", "-y"]),
-        0,
-        &["1 created"],
-    );
+    // The count that the verb wrote needs no release command any more.
     error_of(&sandbox.run(&["restart", "-y"]), 0, &["restarted"]);
     error_of(&sandbox.run(&["plan", "--detailed-exitcode"]), 0, &[]);
 }
 
 #[test]
-fn a_saved_plan_keeps_what_lifts_the_refusal() {
+fn a_saved_plan_keeps_whether_the_release_command_runs() {
     let sandbox = migrating();
-    error_of(
-        &sandbox.run(&["plan", "--out", "refused.plan"]),
-        0,
-        &[NEEDED],
-    );
-    error_of(&sandbox.run(&["apply", "refused.plan"]), 6, &[NEEDED]);
-    error_of(
-        &sandbox.run(&["plan", NEVER, "--out", "next.plan"]),
-        0,
-        &["saved"],
-    );
-    assert!(
-        fs::read_to_string(sandbox.project().join("next.plan"))
-            .unwrap()
-            .contains("never")
-    );
-    error_of(
-        &sandbox.run(&["apply", NEVER, "next.plan"]),
-        64,
-        &["cannot be used with"],
-    );
+    let saved = sandbox.run(&["plan", "--out", "first.plan"]);
+    error_of(&saved, 0, &[NEEDED]);
+    error_of(&sandbox.run(&["apply", "first.plan"]), 3, &[FAILED]);
+    let saved = sandbox.run(&["plan", NEVER, "--out", "next.plan"]);
+    error_of(&saved, 0, &["saved"]);
+    let text = fs::read_to_string(sandbox.project().join("next.plan")).unwrap();
+    assert!(text.contains("never"));
+    let both = sandbox.run(&["apply", NEVER, "next.plan"]);
+    error_of(&both, 64, &["cannot be used with"]);
     error_of(&sandbox.run(&["apply", "next.plan"]), 0, &["1 updated"]);
 }
 
