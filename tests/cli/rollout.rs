@@ -20,7 +20,7 @@ fn error_of(shown: &str, code: u8, words: &[&str]) {
 }
 
 const NEVER: &str = "--release-command=never";
-const NEEDED: &str = "the release command (fly.toml:9) runs first, on its own Machine in local: the \
+const NEEDED: &str = "the release command (fly.toml:9) runs first, on its own Machine in ams: the \
                       command of group `web` changes";
 const FAILED: &str = "release_command_failed";
 
