@@ -263,7 +263,8 @@ impl Preview {
                     stamp.registered_by_us && stamp.id.as_ref() == Some(&release.id)
                 })
             };
-            observed.machines.values().find(ours)?.stamps.run.as_ref()
+            let mut machines = observed.machines.values().chain(&observed.once);
+            machines.find(ours)?.stamps.run.as_ref()
         };
         let run = self.registered_releases.get(&release.id).or_else(stamped)?;
         let listed = self

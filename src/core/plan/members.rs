@@ -313,6 +313,12 @@ fn join_observed<'a>(
         }
         match (machine.management, record) {
             (Management::Ours | Management::FlyLaunch, _) | (_, Some(_)) => {}
+            // The plan says what becomes of it.
+            (Management::Auxiliary, None)
+                if machine.stamps.lineage.as_ref() == Some(&observed.description.scope) =>
+            {
+                continue;
+            }
             (Management::Auxiliary, None) => {
                 outsiders.entry("special").or_default().push(id);
                 continue;
