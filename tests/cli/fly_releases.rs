@@ -147,9 +147,13 @@ fn a_deploy_during_an_apply_is_named_without_advice_to_revert_it() {
     assert!(plan.starts_with("exit 6\n"), "{plan}");
 }
 
-/// An apply beside a `fly deploy` that has begun, once it has said that it waits.
-fn waits(sandbox: &Sandbox, platform: &EmulatorProcess) -> (Child, BufReader<ChildStderr>, String) {
-    let mut child = on(sandbox, platform, &["apply", "-y", "--image", V2])
+/// A command beside a `fly deploy` that has begun, once it has said that it waits.
+pub(crate) fn waits(
+    sandbox: &Sandbox,
+    platform: &EmulatorProcess,
+    args: &[&str],
+) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = on(sandbox, platform, args)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -187,7 +191,8 @@ fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
     assert!(plan.contains("warning: release v2 by "), "{plan}");
     assert!(plan.contains(" is in progress: it may be"), "{plan}");
 
-    let (mut child, _, said) = waits(&sandbox, &platform);
+    let apply = ["apply", "-y", "--image", V2];
+    let (mut child, _, said) = waits(&sandbox, &platform, &apply);
     assert!(
         said.contains("release v2 by ") && said.contains("waiting up to 1"),
         "{said}"
@@ -198,7 +203,7 @@ fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(platform.machines()[0]["config"]["image"], V1);
 
-    let (mut child, mut said, _) = waits(&sandbox, &platform);
+    let (mut child, mut said, _) = waits(&sandbox, &platform, &apply);
     status("complete");
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();

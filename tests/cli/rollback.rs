@@ -1,20 +1,22 @@
 //! `rollback` at the binary: `[hold]`, the plans under it, and its end.
 
-use serde_json::Value;
+use std::io::Read;
+
+use serde_json::{Value, json};
 
 use crate::fly::{EmulatorProcess, FLY, V1, V2, on, project, run};
-use crate::fly_releases::fly_deploy;
+use crate::fly_releases::{fly_deploy, waits};
 use crate::from_flyctl::assert_page_shows;
 use crate::pty::Terminal;
 use crate::sandbox::Sandbox;
 
-fn json(text: &str) -> Value {
+fn document(text: &str) -> Value {
     let document = text.lines().find(|line| line.starts_with('{')).unwrap();
     serde_json::from_str(document).unwrap()
 }
 
 fn release_of(text: &str) -> Value {
-    json(text)["hold"]["release"].clone()
+    document(text)["hold"]["release"].clone()
 }
 
 /// A project whose image, variables and command changed with each of its three releases.
@@ -242,6 +244,46 @@ fn going_back_past_a_release_of_somebody_else_asks_for_its_number() {
 }
 
 #[test]
+fn an_image_that_only_a_flag_named_goes_back_and_is_named_for_the_way_forward() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = EmulatorProcess::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    let image = || platform.machines()[0]["config"]["image"].clone();
+    let back = run(&sandbox, &platform, &["rollback", "-y"]);
+    assert!(back.starts_with("exit 0\n"), "{back}");
+    assert_eq!(image(), V1);
+    let end = run(&sandbox, &platform, &["rollback", "--end", "--plan-only"]);
+    let words: Vec<&str> = end.split_whitespace().collect();
+    let hint = format!("release v2 ran another: `--image {V2}`");
+    assert!(words.join(" ").contains(&hint), "{end}");
+    let end = ["rollback", "--end", "-y", "--image", V2];
+    let end = run(&sandbox, &platform, &end);
+    assert!(end.starts_with("exit 0\n"), "{end}");
+    assert_eq!(image(), V2);
+}
+
+#[test]
+fn it_waits_for_a_release_that_is_in_progress() {
+    let (sandbox, platform) = three_releases();
+    let body = json!({"app_name": "shop", "image": V2, "strategy": "ROLLING"});
+    let (_, created) = platform.ask("POST", "/api/v1/releases", &body);
+    let path = format!(
+        "/api/v1/releases/{}",
+        created["release"]["id"].as_str().unwrap()
+    );
+    platform.ask("PATCH", &path, &json!({"status": "running"}));
+    let rollback = ["rollback", "v1", "-y", "--allow-revert"];
+    let (mut child, mut stderr, _) = waits(&sandbox, &platform, &rollback);
+    assert!(!sandbox.read("aeroform.toml").contains("hold"));
+    platform.ask("PATCH", &path, &json!({"status": "complete"}));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    all_are(&platform, V1, "a");
+}
+
+#[test]
 fn groups_that_a_release_did_not_have_or_the_files_no_longer_name_are_named() {
     let sandbox = project(&format!("image = \"{V1}\"\n"));
     let processes = |text: &str| {
@@ -344,7 +386,7 @@ fn the_held_release_stays_in_the_state_however_many_follow() {
         assert!(applied.starts_with("exit 0\n"), "{applied}");
     }
     let listed = sandbox.run(&["releases", "--refresh=false", "--json"]);
-    let rows = json(&listed)["releases"].as_array().unwrap().clone();
+    let rows = document(&listed)["releases"].as_array().unwrap().clone();
     let numbers: Vec<u64> = rows
         .iter()
         .map(|row| row["release"].as_u64().unwrap())
@@ -357,7 +399,7 @@ fn the_held_release_stays_in_the_state_however_many_follow() {
     sandbox.write("fly.toml", &fly(13));
     sandbox.apply();
     let listed = sandbox.run(&["releases", "--refresh=false", "--json"]);
-    let rows = json(&listed)["releases"].as_array().unwrap().clone();
+    let rows = document(&listed)["releases"].as_array().unwrap().clone();
     assert_eq!(rows.len(), 10, "{listed}");
 }
 
