@@ -76,6 +76,52 @@ fn a_saved_plan_keeps_whether_the_release_command_runs() {
     error_of(&sandbox.run(&["apply", "next.plan"]), 0, &["1 updated"]);
 }
 
+/// Once in a run, in the project's folder, with the environment that fly.toml gives it, and `verify` after the updates.
+#[test]
+fn both_commands_run_once_on_this_computer_and_leave_nothing() {
+    let sandbox = migrating();
+    let fly = sandbox.read("fly.toml");
+    let release = "echo release:$RELEASE_COMMAND:$FLY_PROCESS_GROUP >> ran";
+    sandbox.write("fly.toml", &fly.replace("cat note; exit 1", release));
+    let aeroform = sandbox.read("aeroform.toml");
+    let verify = "echo verify:$AEROFORM_VERIFY:$FLY_PROCESS_GROUP:$RELEASE_COMMAND >> ran; exit 4";
+    sandbox.write(
+        "aeroform.toml",
+        &format!("{aeroform}\n[deploy]\nverify = \"sh -c '{verify}'\"\n"),
+    );
+    error_of(&sandbox.run(&["plan"]), 0, &[NEEDED, "2 commands to run"]);
+    let failed = [
+        "the verify command (aeroform.toml:",
+        "exit code 4",
+        "1 updated",
+    ];
+    error_of(&sandbox.run(&["apply", "-y"]), 3, &failed);
+    let ran = "release:1:fly_app_release_command\nverify:1:fly_app_test_machine_command:\n";
+    assert_eq!(sandbox.read("ran"), ran);
+    assert_eq!(sandbox.machines(), 2);
+    // Until a release is complete, the command of the same content that ended with 0 counts.
+    let fly = sandbox.read("fly.toml");
+    sandbox.write("fly.toml", &fly.replace("sleep 1002", "sleep 1003"));
+    let applied = sandbox.run(&["apply", "-y", "--verify=never"]);
+    let counts = "an earlier run of the same content ended with code 0";
+    error_of(&applied, 0, &[counts, "complete: 1 updated."]);
+    assert_eq!(sandbox.read("ran"), ran);
+    // The release after that runs it again.
+    sandbox.write("fly.toml", &fly.replace("sleep 1002", "sleep 1004"));
+    let applied = sandbox.run(&["apply", "-y", "--verify=never"]);
+    error_of(&applied, 0, &["1 updated, 1 command run"]);
+    let ran = format!("{ran}release:1:fly_app_release_command\n");
+    assert_eq!(sandbox.read("ran"), ran);
+    assert_eq!(sandbox.machines(), 2);
+    // Nothing changes, but the command is wanted in every apply.
+    let always = sandbox.run(&["apply", "-y", "--release-command=always"]);
+    error_of(&always, 0, &["1 command run"]);
+    assert_eq!(
+        sandbox.read("ran"),
+        format!("{ran}release:1:fly_app_release_command\n")
+    );
+}
+
 #[test]
 fn what_the_flags_do_not_take_is_said() {
     let sandbox = migrating();
