@@ -58,7 +58,14 @@ pub(super) async fn undo<'a>(
                 // Its own step names it.
                 return Ok(());
             }
-            restore(context, progress, change, (before, launch)).await
+            restore(context, progress, change, (before, launch)).await?;
+            if let Some(Undone::Restored {
+                replacement: of, ..
+            }) = progress.undone.last_mut()
+            {
+                *of = replacement.as_ref().map(|new| new.id.clone());
+            }
+            Ok(())
         }
         Some(Undoing::Remove { seen, .. }) => {
             remove(context, progress, change, (seen, rollback)).await
@@ -95,8 +102,17 @@ pub(super) fn record(
             machine,
             works: false,
         },
-        (Undoing::Restore { before, launch, .. }, Some(machine)) if sent => Undone::Restored {
+        (
+            Undoing::Restore {
+                before,
+                launch,
+                replacement,
+                ..
+            },
+            Some(machine),
+        ) if sent => Undone::Restored {
             old: before.id.clone(),
+            replacement: replacement.as_ref().map(|new| new.id.clone()),
             launch: launch.clone(),
             machine,
             works: false,
@@ -304,6 +320,7 @@ async fn restore<'a>(
     if let Some(machine) = progress.machine.clone() {
         progress.undone.push(Undone::Restored {
             old: before.id.clone(),
+            replacement: None,
             machine: Box::new(machine),
             launch: launch.clone(),
             works: true,

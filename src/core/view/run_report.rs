@@ -65,6 +65,11 @@ impl Tally {
             Event::Step {
                 step,
                 what: StepEvent::Created { id },
+            }
+            | Event::Undo {
+                step,
+                what: StepEvent::Created { id },
+                ..
             } => {
                 self.created.insert(*step, id.clone());
             }
@@ -80,13 +85,6 @@ impl Tally {
                 what: StepEvent::Ended(outcome),
                 ..
             } => self.add(outcome),
-            Event::Undo {
-                step,
-                what: StepEvent::Created { id },
-                ..
-            } => {
-                self.created.insert(*step, id.clone());
-            }
             Event::Step { .. }
             | Event::Undo { .. }
             | Event::Waiting { .. }

@@ -115,13 +115,13 @@ pub fn derive(run: RunSoFar<'_>) -> Option<WayBack> {
     build.way.left.clone_from(&units.left);
     let mut primaries: Vec<StepId> = Vec::new();
     for unit in &units.primaries {
-        primaries.extend(build.add_unit(unit, &[]));
+        primaries.push(build.add_unit(unit, &[]));
     }
     let primaries = build.add_barrier("every change undone", primaries);
     let mut back: Vec<StepId> = primaries.into_iter().collect();
     let after: Vec<StepId> = back.clone();
     for unit in &units.standbys {
-        back.extend(build.add_unit(unit, &after));
+        back.push(build.add_unit(unit, &after));
     }
     let back = build.add_barrier("every standby back", back);
     let needs: Vec<StepId> = back.into_iter().collect();
@@ -379,22 +379,22 @@ impl Builder<'_> {
     }
 
     /// The steps of one Machine; its last one. New first, unless its volume is in use by the new Machine.
-    fn add_unit(&mut self, unit: &Unit, needs: &[StepId]) -> Option<StepId> {
+    fn add_unit(&mut self, unit: &Unit, needs: &[StepId]) -> StepId {
         let new = unit.replacement.as_ref();
         let shared = new.is_some_and(|new| {
             let mut volumes = unit.before.volumes.iter();
             unit.is_gone && volumes.any(|volume| new.volumes.contains(volume))
         });
         match new {
-            None => Some(self.add_back(unit, needs)),
+            None => self.add_back(unit, needs),
             Some(new) if shared => {
                 let kept = &unit.before.volumes;
                 let removed = self.add_remove(unit.step, new, kept, Removal::Replaced, needs);
-                Some(self.add_back(unit, &[removed]))
+                self.add_back(unit, &[removed])
             }
             Some(new) => {
                 let back = self.add_back(unit, needs);
-                Some(self.add_remove(unit.step, new, &[], Removal::Replaced, &[back]))
+                self.add_remove(unit.step, new, &[], Removal::Replaced, &[back])
             }
         }
     }

@@ -18,6 +18,7 @@ pub(in crate::core::plan) fn apply_undone(next: &mut Known, known: &Known, undon
         Undone::Restored {
             old,
             machine,
+            replacement,
             launch,
             works,
         } => {
@@ -34,7 +35,10 @@ pub(in crate::core::plan) fn apply_undone(next: &mut Known, known: &Known, undon
                 volumes: machine.volumes.clone(),
                 unproven: before.unproven || !works && standby_for.is_empty(),
                 standby_for,
-                replaces: None,
+                // Until that one is gone, both count as one.
+                replaces: replacement
+                    .clone()
+                    .filter(|new| next.machines.contains_key(new)),
                 ..before.clone()
             };
             if let Some(config) = known.configs.get(&before.config) {

@@ -23,6 +23,8 @@ pub enum Undone {
         old: MachineId,
         /// The new Machine.
         machine: Box<Machine>,
+        /// The Machine that had replaced the old one, and that the new one replaces.
+        replacement: Option<MachineId>,
         /// The launch id of the new Machine.
         launch: LaunchId,
         /// Whether it passed its gate.

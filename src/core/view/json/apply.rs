@@ -152,7 +152,7 @@ pub struct FinishedLine<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     rolled_back: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rollback: Option<RollbackSummary<'a>>,
+    rollback: Option<Box<RollbackSummary<'a>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replaced: Vec<ReplacedMachine<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -334,7 +334,7 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         skipped: tally.skipped,
         not_started: tally.not_started,
         rolled_back: tally.rolled_back,
-        rollback: RollbackSummary::of(report),
+        rollback: RollbackSummary::of(report).map(Box::new),
         replaced: report
             .replaced_machines()
             .map(|(change, new)| ReplacedMachine {
