@@ -404,6 +404,24 @@ fn the_held_release_stays_in_the_state_however_many_follow() {
 }
 
 #[test]
+fn a_hold_of_an_unknown_release_stops_no_refresh_and_no_destroy() {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let ours = sandbox.read("aeroform.toml");
+    sandbox.write("aeroform.toml", &format!("{ours}[hold]\nrelease = 7\n"));
+    let refused = sandbox.run(&["apply", "-y"]);
+    assert!(refused.starts_with("exit 6\n"), "{refused}");
+    for verb in [
+        &["refresh", "-y"][..],
+        &["destroy", "-y", "--allow-destroy=all"],
+    ] {
+        let done = sandbox.run(verb);
+        assert!(done.starts_with("exit 0\n"), "{done}");
+    }
+    assert_eq!(sandbox.machines(), 0);
+}
+
+#[test]
 fn provider_local_counts_its_own_releases_and_goes_back_from_the_state_alone() {
     let sandbox = Sandbox::with_app();
     sandbox.apply();

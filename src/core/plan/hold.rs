@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::codes;
 use super::desired_digest;
 use super::notes::{Remarks, note};
+use super::options::PlanMode;
 use super::releases::complete_releases;
 use super::types::Note;
 use crate::core::fleet::digest::HIDDEN_PREFIX;
@@ -66,6 +67,18 @@ pub fn release_name(number: u64, local: bool) -> String {
 pub(super) struct HeldFleet<'d> {
     pub(super) desired: Cow<'d, Desired>,
     pub(super) remarks: Remarks,
+}
+
+impl HeldFleet<'_> {
+    /// A plan that sends no config is not refused for want of one.
+    pub(super) fn for_mode(mut self, mode: PlanMode) -> Self {
+        match mode {
+            PlanMode::Normal => {}
+            PlanMode::RefreshOnly => self.remarks.refusals.clear(),
+            PlanMode::Destroy => self.remarks = Remarks::default(),
+        }
+        self
+    }
 }
 
 /// The desired fleet that a plan of this state and observation applies: that of the manifests, except for the configs

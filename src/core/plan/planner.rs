@@ -65,7 +65,7 @@ pub fn plan(
     let lineage = scope.unwrap_or(&unknown);
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
-    let held = hold::follow(desired, known, observed, lineage);
+    let held = hold::follow(desired, known, observed, lineage).for_mode(options.mode);
     let desired = &*options.requested.override_desired(&held.desired);
     let older_runs = observed
         .map(|observed| commits::runs_of_ancestors(known, observed, options))
