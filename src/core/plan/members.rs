@@ -313,14 +313,10 @@ fn join_observed<'a>(
         }
         match (machine.management, record) {
             (Management::Ours | Management::FlyLaunch, _) | (_, Some(_)) => {}
-            // The plan says what becomes of it.
-            (Management::Auxiliary, None)
-                if machine.stamps.lineage.as_ref() == Some(&observed.description.scope) =>
-            {
-                continue;
-            }
             (Management::Auxiliary, None) => {
-                outsiders.entry("special").or_default().push(id);
+                if !observed.runs_our_command(machine) {
+                    outsiders.entry("special").or_default().push(id);
+                }
                 continue;
             }
             (Management::Unknown, None) => {

@@ -281,9 +281,9 @@ fn apply_result(
                 next.machines.remove(id);
             }
         }
-        // Its Machine is gone at the end of the run, or is found by its name.
-        (Action::Once { .. }, _) => {}
-        (
+        // The Machine of a command is gone at the end of the run, or is found by its name.
+        (Action::Once { .. }, _)
+        | (
             Action::Destroy { .. } | Action::Forget,
             Outcome::Failed { .. }
             | Outcome::Unknown { .. }

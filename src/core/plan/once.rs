@@ -432,14 +432,12 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
 
     fn free_slot(&self, config: &ConfigDigest) -> u32 {
         let newest = self.machines_of(config).pop();
-        let next = newest.map_or(0, |(slot, ..)| slot + 1);
-        let ended = |slot: &u32| {
-            let launch = self.launch(config, *slot);
-            !self.options.ended_once.contains(&launch)
-        };
-        (next..)
-            .find(ended)
-            .expect("there are more slots than runs")
+        let mut slot = newest.map_or(0, |(slot, ..)| slot + 1);
+        let ended = &self.options.ended_once;
+        while ended.contains(&self.launch(config, slot)) {
+            slot += 1;
+        }
+        slot
     }
 
     /// What happened to the newest run of this command since the newest complete release.

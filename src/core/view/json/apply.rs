@@ -31,7 +31,7 @@ pub enum EventLine<'a> {
         /// Changes that it has.
         steps: usize,
         /// The same by kind.
-        summary: Summary,
+        summary: Box<Summary>,
     },
     /// A step began.
     StepBegan {
@@ -96,7 +96,7 @@ pub enum EventLine<'a> {
     /// Whether a signal interrupted it.
     Interrupted {
         /// Changes that were sent and are not confirmed.
-        sent: Unconfirmed,
+        sent: Box<Unconfirmed>,
         /// Calls without a response yet.
         unanswered: usize,
         /// Milliseconds until the wait ends; none without a limit.
@@ -244,7 +244,7 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
                 run: Some(run),
                 app,
                 steps: *steps,
-                summary: plan.summary(),
+                summary: Box::new(plan.summary()),
             });
         }
         Event::Waiting { on, up_to_ms } => {
@@ -255,7 +255,7 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
         }
         Event::Interrupted(stopping) => {
             return Some(EventLine::Interrupted {
-                sent: stopping.sent,
+                sent: Box::new(stopping.sent),
                 unanswered: stopping.unanswered,
                 up_to_ms: stopping.up_to_ms,
             });
@@ -305,7 +305,7 @@ pub fn empty_run_line(plan: &Plan) -> EventLine<'_> {
         run: None,
         app: &plan.app,
         steps: 0,
-        summary: plan.summary(),
+        summary: Box::new(plan.summary()),
     }
 }
 
