@@ -31,7 +31,7 @@ pub enum EventLine<'a> {
         /// Changes that it has.
         steps: usize,
         /// The same by kind.
-        summary: Box<Summary>,
+        summary: Summary,
     },
     /// A step began.
     StepBegan {
@@ -96,7 +96,7 @@ pub enum EventLine<'a> {
     /// Whether a signal interrupted it.
     Interrupted {
         /// Changes that were sent and are not confirmed.
-        sent: Box<Unconfirmed>,
+        sent: Unconfirmed,
         /// Calls without a response yet.
         unanswered: usize,
         /// Milliseconds until the wait ends; none without a limit.
@@ -122,7 +122,7 @@ pub enum EventLine<'a> {
         unregistered: Option<&'a str>,
     },
     /// The run ended; the last line.
-    Finished(FinishedLine<'a>),
+    Finished(Box<FinishedLine<'a>>),
 }
 
 /// A step in a line.
@@ -244,7 +244,7 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
                 run: Some(run),
                 app,
                 steps: *steps,
-                summary: Box::new(plan.summary()),
+                summary: plan.summary(),
             });
         }
         Event::Waiting { on, up_to_ms } => {
@@ -255,7 +255,7 @@ pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>>
         }
         Event::Interrupted(stopping) => {
             return Some(EventLine::Interrupted {
-                sent: Box::new(stopping.sent),
+                sent: stopping.sent,
                 unanswered: stopping.unanswered,
                 up_to_ms: stopping.up_to_ms,
             });
@@ -305,7 +305,7 @@ pub fn empty_run_line(plan: &Plan) -> EventLine<'_> {
         run: None,
         app: &plan.app,
         steps: 0,
-        summary: Box::new(plan.summary()),
+        summary: plan.summary(),
     }
 }
 
@@ -319,7 +319,7 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         StateOutcome::Written { serial, .. } => (Some(*serial), None),
         StateOutcome::Unpublished { cause, copy } => (None, Some(UnpublishedCopy { cause, copy })),
     };
-    EventLine::Finished(FinishedLine {
+    EventLine::Finished(Box::new(FinishedLine {
         outcome: match report.outcome {
             RunOutcome::Incomplete => FinishedStatus::Incomplete,
             RunOutcome::Complete => FinishedStatus::Complete,
@@ -356,7 +356,7 @@ pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         left_out,
         serial,
         unpublished,
-    })
+    }))
 }
 
 fn step_ref(plan: &Plan, step: StepId) -> Option<StepRef<'_>> {
