@@ -1,6 +1,9 @@
 //! `--on-failure rollback`, at the binary: what the plan says of it, what a run that rolls back says, and what it
 //! leaves.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::fly::{EmulatorProcess, V1, V2, project, run};
@@ -236,4 +239,42 @@ fn a_rollback_on_this_computer_leaves_what_ran_before() {
     let again = apply_here(&sandbox);
     assert!(again.starts_with("exit 0\n"), "{again}");
     assert_eq!(machine_lines(&sandbox).len(), 3, "{again}");
+}
+
+/// Applies until the rollback begins, and dies there.
+fn die_in_the_rollback(sandbox: &Sandbox) {
+    let mut apply = sandbox.command(&["apply", "-y"]);
+    apply.env_remove("AEROFORM_STEADY");
+    apply.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut apply = apply.spawn().unwrap();
+    let said = BufReader::new(apply.stderr.take().unwrap());
+    let mut lines = said.lines().map(Result::unwrap);
+    let begun = lines.any(|line| line.starts_with("rolling back"));
+    assert!(begun, "the rollback begins");
+    apply.kill().unwrap();
+    apply.wait().unwrap();
+}
+
+#[test]
+fn a_run_that_dies_in_its_rollback_is_continued_by_the_next_apply_either_way() {
+    let mended = local_fly(3).replace("= 1 &&", "= 3 &&");
+    for files in [local_fly(1), mended] {
+        let sandbox = on_this_computer(2);
+        let first = apply_here(&sandbox);
+        assert!(first.starts_with("exit 0\n"), "{first}");
+        sandbox.write("fly.toml", &local_fly(2));
+        die_in_the_rollback(&sandbox);
+        let plan = sandbox.run(&["plan"]);
+        assert!(plan.contains("did not finish its rollback"), "{plan}");
+        // Back to the old files, or forward to ones that work.
+        sandbox.write("fly.toml", &files);
+        let again = apply_here(&sandbox);
+        assert!(again.starts_with("exit 0\n"), "{again}");
+        let status = document(&sandbox.run(&["status", "--json"]));
+        let machines = status["machines"].as_array().unwrap();
+        let up = machines.iter().filter(|m| m["state"] == "started");
+        assert_eq!(up.count(), 2, "{status}");
+        let plan = sandbox.run(&["plan"]);
+        assert!(plan.contains("No changes."), "{plan}");
+    }
 }

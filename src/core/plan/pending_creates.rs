@@ -65,7 +65,20 @@ pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepRe
             let result = results.get(id.0 as usize);
             result.is_none_or(|result| result.outcome != Outcome::Done)
         })
-        .map(|(_, change)| &change.group)
+        .flat_map(|(_, change)| {
+            let left = match &change.action {
+                Action::Move { from, .. } => Some(from),
+                Action::Create { .. }
+                | Action::Update { .. }
+                | Action::Destroy { .. }
+                | Action::Wait
+                | Action::Start
+                | Action::Adopt
+                | Action::Forget
+                | Action::Once { .. } => None,
+            };
+            left.into_iter().chain([&change.group])
+        })
         .collect();
     for machine in next.machines.values_mut() {
         let open = unfinished.contains(&machine.group);
