@@ -26,7 +26,7 @@ use crate::core::fleet::{
     Call, LaunchId, Machine, MachineId, MachineState, RunRecord, Stamps, StoredConfig,
 };
 use crate::core::plan::way_back::{Undoing, Undone};
-use crate::core::plan::{Change, MachineRef, Outcome, StepId, Work};
+use crate::core::plan::{Change, GateKind, MachineRef, Outcome, StepId, Work};
 
 /// Undoes the change of one Machine.
 pub(super) async fn undo<'a>(
@@ -241,6 +241,10 @@ async fn put_back<'a>(
         before: updated.baseline,
     };
     gate::wait_for_gate(context, progress, gate).await?;
+    if change.gate == GateKind::None {
+        // It had failed before and may do so again, which the next run must see.
+        progress.machine = context.wait_settled(id, SETTLE_TIMEOUT).await?;
+    }
     if let Some(machine) = progress.machine.clone() {
         progress.undone.push(Undone::PutBack {
             machine: Box::new(machine),
