@@ -155,9 +155,11 @@ impl RollbackCase<'_> {
             let mut now = FleetSummary::of(sim, &known);
             now.ignore_history();
             old.ignore_history();
-            // One that had failed is started again.
-            now.replace_text(" failed ", " started ");
-            old.replace_text(" failed ", " started ");
+            // One that had failed is started again, and an update leaves a suspended one stopped (rule 23).
+            for fleet in [&mut now, &mut old] {
+                fleet.replace_text(" failed ", " started ");
+                fleet.replace_text(" suspended ", " stopped ");
+            }
             // What the run has adopted or forgotten is a fact that no rollback changes.
             let adopts = self.adopts(&life);
             let differ = now.differences(&old).into_iter();
