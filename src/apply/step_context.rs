@@ -368,7 +368,7 @@ impl<'a> StepContext<'a> {
         }
     }
 
-    async fn read<T, F>(
+    pub(super) async fn read<T, F>(
         &self,
         action: &'static str,
         id: Option<&MachineId>,

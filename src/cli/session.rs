@@ -511,6 +511,7 @@ pub(super) fn planner_options(
         own_runs: BTreeSet::new(),
         own_releases: BTreeSet::new(),
         ended_once: BTreeSet::new(),
+        started_once: BTreeSet::new(),
         now: None,
         parallelism: None,
     }

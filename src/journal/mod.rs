@@ -99,10 +99,12 @@ pub enum PendingCall {
         /// Its launch id.
         launch: LaunchId,
     },
-    /// A command that runs once ended with code 0; its Machine is destroyed only after this row.
+    /// A command that runs once ended; its Machine is destroyed only after this row.
     OnceEnded {
         /// Its launch id.
         launch: LaunchId,
+        /// Whether its code was 0.
+        success: bool,
     },
     /// The run's registered release. While no Machine has it, nothing else shows which tool registered it.
     Release {
@@ -170,15 +172,23 @@ impl OpenRun {
         })
     }
 
-    /// The launch ids of its commands that ended with code 0.
-    pub fn ended_once(&self) -> impl Iterator<Item = &LaunchId> {
-        self.started.iter().filter_map(|row| match &row.call {
-            PendingCall::OnceEnded { launch } => Some(launch),
-            PendingCall::CreateVolume { .. }
-            | PendingCall::Rollback { .. }
-            | PendingCall::StartOnce { .. }
-            | PendingCall::Release { .. } => None,
-        })
+    /// The launch ids of its commands that ended with code 0, and of those that were started and are not known to have
+    /// ended.
+    pub fn once(&self) -> (Vec<LaunchId>, Vec<LaunchId>) {
+        let (mut ended, mut started) = (Vec::new(), Vec::new());
+        for row in &self.started {
+            match &row.call {
+                PendingCall::StartOnce { launch, .. } => started.push(launch.clone()),
+                PendingCall::OnceEnded { launch, success } => {
+                    started.retain(|other| other != launch);
+                    ended.extend(success.then(|| launch.clone()));
+                }
+                PendingCall::CreateVolume { .. }
+                | PendingCall::Rollback { .. }
+                | PendingCall::Release { .. } => {}
+            }
+        }
+        (ended, started)
     }
 
     /// Whether it had begun to undo its changes.

@@ -233,8 +233,11 @@ fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap
     let runs = open.iter().map(|open| open.row.run.clone());
     options.own_runs.extend(runs);
     options.own_releases.extend(registered.keys().cloned());
-    let ended = open.iter().flat_map(OpenRun::ended_once);
-    options.ended_once.extend(ended.cloned());
+    for open in open {
+        let (ended, started) = open.once();
+        options.ended_once.extend(ended);
+        options.started_once.extend(started);
+    }
 }
 
 impl Preview {

@@ -201,6 +201,7 @@ async fn a_colleagues_command_is_waited_for_and_leftovers_are_cleared() {
 
 #[tokio::test(start_paused = true)]
 async fn verify_comes_before_the_destroys_and_its_failure_stops_them() {
+    // After a failure the next apply verifies again before it destroys.
     for (code, removed) in [(0, true), (1, false)] {
         let mut stage = ExecutorFixture::new();
         stage

@@ -7,7 +7,8 @@ use aeroform::core::fleet::{
     ReleaseRecord, Stamps,
 };
 use aeroform::core::plan::{
-    Action, Change, CheckMode, GateKind, Options, Plan, ReleaseCommandMode, Requested, check,
+    Action, Change, CheckMode, GateKind, Options, Plan, ReleaseCommandMode, Requested, SavedPlan,
+    check,
 };
 use serde_json::json;
 
@@ -262,8 +263,15 @@ fn a_command_that_ended_counts_until_another_release_is_complete() {
     assert!(release_command(&stage.plan(&with_other_command())).is_some());
     stage.known.releases.push(record(8, "complete"));
     assert!(release_command(&stage.plan(&target)).is_some());
-    // The journal of this host knows it, too.
+    // A started one whose Machine nobody shows may have run.
     stage.known.releases.clear();
+    let options = Options {
+        started_once: [launch.clone()].into(),
+        ..Options::default()
+    };
+    let plan = stage.plan_with(&target, &options);
+    assert_eq!(plan.refusals[0].code, "release_command_unknown");
+    // The journal of this host knows it, too.
     let options = Options {
         ended_once: [launch.clone()].into(),
         ..Options::default()
@@ -356,6 +364,52 @@ fn verify_comes_after_all_changes_and_before_all_destroys_but_old_halves() {
     ]);
     count.rollout.verify = count.rollout.release_command.clone();
     assert!(once(&stage().plan(&count), OnceKind::Verify).is_none());
+}
+
+#[test]
+fn a_release_that_did_not_get_to_its_end_is_verified_again_although_nothing_changes() {
+    let mut target = migrates([("web", group("web").count(2))]);
+    target.rollout.verify = target.rollout.release_command.take();
+    let mut stage = stage();
+    stage.known.releases = vec![ReleaseRecord {
+        release: 7,
+        at: "2026-01-05T10:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        run: None,
+        outcome: Some("failed".to_owned()),
+        image: None,
+        release_command: None,
+        groups: std::collections::BTreeMap::new(),
+    }];
+    let plan = stage.plan(&target);
+    let verify = once(&plan, OnceKind::Verify).expect("it runs again");
+    assert_eq!(verify.reason, "release v7 is failed");
+    // The removed group is destroyed only after it.
+    assert!(
+        plan.changes()
+            .any(|(_, c)| matches!(c.action, Action::Destroy { .. }))
+    );
+    stage.known.releases[0].outcome = Some("complete".to_owned());
+    assert!(once(&stage.plan(&target), OnceKind::Verify).is_none());
+}
+
+#[test]
+fn a_saved_plan_is_applied_although_the_launch_id_has_changed() {
+    let target = with_env("debug");
+    let mut stage = stage();
+    let first = stage.plan(&target);
+    let saved = SavedPlan::parse(&SavedPlan::of(&first).to_json()).unwrap();
+    let events = [ProcessEventKind::Started, exited(1)];
+    stage.observed.once = vec![ran(&first, MachineState::Destroyed, &events)];
+    let again = stage.plan(&target);
+    assert_ne!(
+        release_command(&again).unwrap().machine,
+        release_command(&first).unwrap().machine
+    );
+    assert_eq!(saved.differences(&again), Vec::<String>::new());
+    // Another command is another plan.
+    let other = stage.plan(&with_other_command());
+    assert_ne!(saved.differences(&other), Vec::<String>::new());
 }
 
 /// Plans that have every remark of this module.

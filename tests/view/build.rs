@@ -74,6 +74,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         cost: None,
         at_least_ms: None,
         release: None,
+        release_command_done: None,
         newest_release: None,
         unseen_release: None,
         expected_machines: BTreeMap::new(),

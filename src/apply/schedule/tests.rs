@@ -67,6 +67,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         cost: None,
         at_least_ms: None,
         release: None,
+        release_command_done: None,
         newest_release: None,
         unseen_release: None,
         notes: Vec::new(),

@@ -32,8 +32,6 @@ const MAX_CONCURRENT_DESTROYS: usize = 4;
 const SINGLE_WAIT: Duration = Duration::from_secs(60);
 /// How long the platform may take to destroy a Machine whose command has ended.
 const DESTROY_PATIENCE: Duration = Duration::from_secs(10);
-/// A timeout for a command that has none.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How many lines of output are kept.
 const MAX_LINES: usize = 10_000;
 
@@ -65,7 +63,7 @@ pub(super) async fn run_once(
         change,
         what: *what,
         launch,
-        timeout: timeout_s.map_or(FOR_EVER, Duration::from_secs),
+        timeout: timeout_s.map(Duration::from_secs),
         command,
         started: Cell::new(false),
     };
@@ -78,6 +76,11 @@ pub(super) async fn run_once(
     let ended = match run.start_and_wait(&id).await {
         Err(StepError::Halted { .. }) if run.started.get() => {
             return Err(run.left_running(&id, "interrupted"));
+        }
+        // A Machine that cannot be started is no use for the next run either.
+        Err(end @ StepError::Failed { .. }) if !run.started.get() => {
+            run.destroy(&id).await;
+            return Err(end);
         }
         ended => ended?,
     };
@@ -95,7 +98,8 @@ struct OnceRun<'c, 'a> {
     change: &'c Change,
     what: OnceKind,
     launch: &'c LaunchId,
-    timeout: Duration,
+    /// None is no limit.
+    timeout: Option<Duration>,
     command: &'c OnceCommand,
     /// Whether the command runs, or may.
     started: Cell<bool>,
@@ -112,6 +116,14 @@ enum Ended {
 }
 
 impl OnceRun<'_, '_> {
+    /// Reports a wait for a command, at most as long as it may run.
+    fn report_waiting(&self, on: String) {
+        let up_to_ms = self
+            .timeout
+            .and_then(|timeout| u64::try_from(timeout.as_millis()).ok());
+        self.context.emit(StepEvent::Waiting { on, up_to_ms });
+    }
+
     fn wait_timeout(&self) -> Duration {
         let groups = self.context.shared.input.desired.groups.values();
         let longest = groups.map(|group| group.wait_timeout_s).max();
@@ -157,11 +169,11 @@ impl OnceRun<'_, '_> {
         if self.what != OnceKind::ReleaseCommand {
             return Ok(());
         }
-        let deadline = Instant::now() + self.timeout;
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         for machine in self.others().filter(|other| is_once_running(other.state)) {
             let id = &machine.id;
             let what = format!("the release command on Machine {id}, which somebody else runs");
-            self.context.report_waiting(what, self.timeout);
+            self.report_waiting(what);
             if matches!(self.wait_end(id, deadline).await?, Ended::TimedOut) {
                 let message = format!(
                     "Machine {id} still runs the release command of an earlier run or of somebody else; nothing was changed"
@@ -181,6 +193,19 @@ impl OnceRun<'_, '_> {
         if let Some(id) = &self.change.machine.id {
             let machine = self.context.get(id).await?;
             return machine.ok_or_else(|| self.unknown_end(id));
+        }
+        // The snapshot may lack one that another run has created since, and that may be gone already.
+        let job = &self.context.shared.input;
+        let group = &self.change.group;
+        let read = || job.provider.list_with_destroyed(&job.plan.app, group);
+        let listed = self.context.read("list", None, read).await?;
+        // Each run verifies for itself.
+        let named = |machine: &Machine| {
+            machine.name == self.change.machine.name
+                && (self.what == OnceKind::ReleaseCommand || !machine.state.is_gone())
+        };
+        if let Some(machine) = listed.unwrap_or_default().into_iter().find(named) {
+            return Ok(machine);
         }
         let call = Call::Create(Box::new(self.create_call()?));
         let created = create_once(self.context, &self.change.machine.name, &call).await?;
@@ -234,9 +259,9 @@ impl OnceRun<'_, '_> {
             self.wait_started(id, patience).await?;
         }
         let what = format!("the {} to end", self.what.as_str());
-        let at_most = self.timeout;
-        self.context.report_waiting(what, at_most);
-        Ok(match self.wait_end(id, begun + at_most).await? {
+        self.report_waiting(what);
+        let deadline = self.timeout.map(|timeout| begun + timeout);
+        Ok(match self.wait_end(id, deadline).await? {
             Ended::Seen(machine, _) => Ended::Seen(machine, begun.elapsed()),
             other => other,
         })
@@ -275,24 +300,37 @@ impl OnceRun<'_, '_> {
             });
         }
         let call = Call::Start { id: id.clone() };
-        self.started.set(true);
         self.context
             .retry(async || match self.context.call(&call).await {
                 // One that is gone was quick.
-                Ok(_) | Err(CallError::NotFound(_)) => Ok(()),
-                Err(CallError::Step(end)) => Err(end.into()),
+                Ok(_) | Err(CallError::NotFound(_)) => {
+                    self.started.set(true);
+                    Ok(())
+                }
+                Err(CallError::Step(end)) => {
+                    let sent = matches!(end, StepError::Unknown { .. });
+                    self.started.set(self.started.get() || sent);
+                    Err(end.into())
+                }
                 Err(
                     CallError::Conflict(error)
                     | CallError::NoRoom(error)
                     | CallError::Invalid(error),
                 ) => match self.context.get(id).await? {
                     Some(live) if !was_started(&live) => Err(PartError::refused(error)),
-                    Some(_) | None => Ok(()),
+                    Some(_) | None => {
+                        self.started.set(true);
+                        Ok(())
+                    }
                 },
-                Err(CallError::Unknown(error)) => match self.context.get(id).await? {
-                    Some(live) if !was_started(&live) => Err(PartError::unknown(error)),
-                    Some(_) | None => Ok(()),
-                },
+                Err(CallError::Unknown(error)) => {
+                    // Until a read says otherwise it may run.
+                    self.started.set(true);
+                    match self.context.get(id).await? {
+                        Some(live) if !was_started(&live) => Err(PartError::unknown(error)),
+                        Some(_) | None => Ok(()),
+                    }
+                }
             })
             .await
     }
@@ -324,7 +362,7 @@ impl OnceRun<'_, '_> {
     }
 
     /// Waits until the process of a Machine has ended.
-    async fn wait_end(&self, id: &MachineId, deadline: Instant) -> PartResult<Ended> {
+    async fn wait_end(&self, id: &MachineId, deadline: Option<Instant>) -> PartResult<Ended> {
         let until = if self.destroys_itself() {
             WaitUntil::Destroyed
         } else {
@@ -332,10 +370,9 @@ impl OnceRun<'_, '_> {
         };
         let mut last = None;
         loop {
-            let now = Instant::now();
-            let wait = self
-                .context
-                .wait(id, until, deadline.min(now + SINGLE_WAIT));
+            let single = Instant::now() + SINGLE_WAIT;
+            let until_then = deadline.map_or(single, |deadline| deadline.min(single));
+            let wait = self.context.wait(id, until, until_then);
             let seen = match wait.await? {
                 WaitResult::Reached(machine) => Some(*machine),
                 WaitResult::Gone => None,
@@ -358,7 +395,7 @@ impl OnceRun<'_, '_> {
                     }
                 }
             }
-            if Instant::now() >= deadline {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(Ended::TimedOut);
             }
         }
@@ -387,11 +424,10 @@ impl OnceRun<'_, '_> {
             }
         };
         self.report_output(id, !exit.is_success()).await;
-        if exit.is_success() {
-            self.journal(PendingCall::OnceEnded {
-                launch: self.launch.clone(),
-            })?;
-        }
+        self.journal(PendingCall::OnceEnded {
+            launch: self.launch.clone(),
+            success: exit.is_success(),
+        })?;
         if !machine.state.is_gone() {
             self.destroy(id).await;
         }
@@ -418,7 +454,10 @@ impl OnceRun<'_, '_> {
     }
 
     fn timed_out(&self, id: &MachineId) -> StepError {
-        let (what, seconds) = (self.what.as_str(), self.timeout.as_secs());
+        let (what, seconds) = (
+            self.what.as_str(),
+            self.timeout.unwrap_or_default().as_secs(),
+        );
         let end = match self.what {
             OnceKind::ReleaseCommand => "it runs on, and the next apply waits for it",
             OnceKind::Verify => "it was destroyed",

@@ -543,12 +543,6 @@ impl Observed {
         self.machines.values().chain(self.other_projects.values())
     }
 
-    /// Whether this Machine runs, or ran, a command of one of our runs; the plan says what becomes of it.
-    pub fn runs_our_command(&self, machine: &Machine) -> bool {
-        machine.management == Management::Auxiliary
-            && machine.stamps.lineage.as_ref() == Some(&self.description.scope)
-    }
-
     /// Whether only an empty list says that the app has no Machines (rule 8).
     pub fn is_empty_unconfirmed(&self) -> bool {
         let description = &self.description;

@@ -15,7 +15,9 @@ use super::excess::{Excess, ExcessKind, Excesses};
 use super::reviewed::{Facts, Listed, count_lost};
 use super::saved::{SavedChange, SavedPlan};
 use super::types::{Action, Change, GateKind, Plan, Removal};
-use crate::core::fleet::{Desired, GroupName, Lineage, MachineId, OnFailure, OnceKind, Region};
+use crate::core::fleet::{
+    ConfigDigest, Desired, GroupName, Lineage, MachineId, OnFailure, OnceKind, Region,
+};
 
 impl SavedPlan {
     /// The actions of the fresh plan that this one does not list; empty if it may run. `desired` is what the fresh
@@ -106,14 +108,23 @@ impl<'a> Comparison<'a> {
             Action::Adopt => self.compare_unchanged(change, ExcessKind::Adopts),
             // Neither calls the provider nor loses anything.
             Action::Wait | Action::Forget => {}
-            Action::Once { what, .. } => self.compare_once(*what),
+            Action::Once { what, config, .. } => self.compare_once(*what, config),
         }
     }
 
-    /// A command that the reviewed plan does not run.
-    fn compare_once(&mut self, what: OnceKind) {
-        let runs = |one: &SavedChange| matches!(one.action, Action::Once { what: reviewed, .. } if reviewed == what);
-        if !self.facts.reviewed.changes().any(runs) {
+    /// A command that the reviewed plan does not run, or not with this config.
+    fn compare_once(&mut self, what: OnceKind, config: &ConfigDigest) {
+        let reviewed = self.facts.reviewed;
+        let comparable = reviewed.lineage == self.facts.fresh.lineage;
+        let runs = |one: &SavedChange| match &one.action {
+            Action::Once {
+                what: listed,
+                config: reviewed,
+                ..
+            } => *listed == what && (!comparable || reviewed == config),
+            _ => false,
+        };
+        if !reviewed.changes().any(runs) {
             self.found
                 .add_general(ExcessKind::RunsOnce(what), BTreeSet::new());
         }

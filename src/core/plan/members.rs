@@ -314,9 +314,7 @@ fn join_observed<'a>(
         match (machine.management, record) {
             (Management::Ours | Management::FlyLaunch, _) | (_, Some(_)) => {}
             (Management::Auxiliary, None) => {
-                if !observed.runs_our_command(machine) {
-                    outsiders.entry("special").or_default().push(id);
-                }
+                outsiders.entry("special").or_default().push(id);
                 continue;
             }
             (Management::Unknown, None) => {

@@ -35,6 +35,8 @@ const MORE_SLOTS: u32 = 8;
 pub(super) struct OnceSteps {
     pub(super) release_command: Option<Change>,
     pub(super) verify: Option<Change>,
+    /// The config of the release command, if it does not run because it ended with code 0 before.
+    pub(super) done: Option<ConfigDigest>,
     pub(super) remarks: Remarks,
 }
 
@@ -85,10 +87,26 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
         if let Some(command) = rollout.release_command.as_deref() {
             self.add_release_command(command, why.as_deref(), &mut steps);
         }
-        if let (Some(command), Some(why)) = (rollout.verify.as_deref(), &why) {
-            self.add_verify(command, why, &mut steps);
+        if let (Some(command), Some(why)) = (
+            rollout.verify.as_deref(),
+            why.or_else(|| self.unfinished_release()),
+        ) {
+            self.add_verify(command, &why, &mut steps);
         }
         steps
+    }
+
+    /// Why `verify` still has to run although nothing changes: a release whose Machines were updated did not get to
+    /// its end.
+    fn unfinished_release(&self) -> Option<String> {
+        let last = self.known.releases.last();
+        if let Some(release) = last.filter(|release| !release.is_complete()) {
+            let (number, outcome) = (release.release, release.outcome());
+            return Some(format!("release v{number} is {outcome}"));
+        }
+        let mut members = self.decisions.values().flat_map(|d| &d.members);
+        let unrecorded = members.any(|member| member.from_unrecorded_run);
+        unrecorded.then(|| "an earlier run did not get to its end".to_owned())
     }
 
     fn mode(&self) -> ReleaseCommandMode {
@@ -151,6 +169,7 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
                 let text = "does not run: an earlier run of the same content ended with code 0";
                 let done = said(codes::RELEASE_COMMAND_DONE, text.to_owned());
                 steps.remarks.notes.push(done);
+                steps.done = Some(run.config);
                 return;
             }
             Earlier::Unknown(machine, _) if !self.runs_again() => {
@@ -363,8 +382,7 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
         }
         match running::running_image(self.members()) {
             RunningImage::Single { image, .. } => Some(image),
-            RunningImage::Several(images) => images.into_iter().next(),
-            RunningImage::Nothing => None,
+            RunningImage::Several(_) | RunningImage::Nothing => None,
         }
     }
 
@@ -430,38 +448,51 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
             .collect()
     }
 
-    fn free_slot(&self, config: &ConfigDigest) -> u32 {
-        let newest = self.machines_of(config).pop();
-        let mut slot = newest.map_or(0, |(slot, ..)| slot + 1);
-        let ended = &self.options.ended_once;
-        while ended.contains(&self.launch(config, slot)) {
-            slot += 1;
+    /// The newest run of this command since the newest complete release, as far as a Machine or this host's journal
+    /// shows it: its slot, and its Machine.
+    fn newest_run(&self, config: &ConfigDigest) -> Option<(u32, LaunchId, Option<&'p Machine>)> {
+        let seen = self.machines_of(config).pop();
+        let from = seen.as_ref().map_or(0, |(slot, ..)| slot + 1);
+        let (ended, started) = (&self.options.ended_once, &self.options.started_once);
+        let mut newest = seen.map(|(slot, launch, machine)| (slot, launch, Some(machine)));
+        for slot in from..from.saturating_add(MORE_SLOTS) {
+            let launch = self.launch(config, slot);
+            if ended.contains(&launch) || started.contains(&launch) {
+                newest = Some((slot, launch, None));
+            }
         }
-        slot
+        newest
+    }
+
+    fn free_slot(&self, config: &ConfigDigest) -> u32 {
+        self.newest_run(config).map_or(0, |(slot, ..)| slot + 1)
     }
 
     /// What happened to the newest run of this command since the newest complete release.
     fn earlier(&self, config: &ConfigDigest) -> Earlier<'p> {
         let newest = self.newest_complete();
-        let noted = |release: &&crate::core::fleet::ReleaseRecord| {
+        let mut releases = self.known.releases.iter();
+        let noted = releases.any(|release| {
             release.release > newest && release.release_command.as_ref() == Some(config)
-        };
-        let slot = self.free_slot(config);
-        let Some((_, launch, machine)) = self.machines_of(config).pop() else {
-            let journaled = slot > 0;
-            let noted = self.known.releases.iter().any(|release| noted(&release));
-            return if journaled || noted {
+        });
+        let Some((slot, launch, machine)) = self.newest_run(config) else {
+            return if noted {
                 Earlier::Ended
             } else {
-                Earlier::None(slot)
+                Earlier::None(0)
             };
         };
-        match outcome_of(machine) {
+        let outcome = machine.map_or(OnceOutcome::Unknown, outcome_of);
+        match outcome {
             _ if self.options.ended_once.contains(&launch) => Earlier::Ended,
             OnceOutcome::Exited(exit) if exit.is_success() => Earlier::Ended,
-            OnceOutcome::Exited(_) | OnceOutcome::NeverStarted => Earlier::None(slot),
-            OnceOutcome::Open => Earlier::Open(machine, launch),
-            OnceOutcome::Unknown => Earlier::Unknown(Some(machine), slot),
+            OnceOutcome::Exited(_) | OnceOutcome::NeverStarted => Earlier::None(slot + 1),
+            OnceOutcome::Open => match machine {
+                Some(machine) => Earlier::Open(machine, launch),
+                None => Earlier::Unknown(None, slot + 1),
+            },
+            OnceOutcome::Unknown if noted => Earlier::Ended,
+            OnceOutcome::Unknown => Earlier::Unknown(machine, slot + 1),
         }
     }
 }
@@ -510,6 +541,7 @@ pub fn outcome_of(machine: &Machine) -> OnceOutcome {
         MachineState::Stopped | MachineState::Suspended | MachineState::Failed if started => {
             OnceOutcome::Unknown
         }
+        MachineState::Failed => OnceOutcome::NeverStarted,
         MachineState::Created
         | MachineState::Starting
         | MachineState::Started
@@ -518,7 +550,6 @@ pub fn outcome_of(machine: &Machine) -> OnceOutcome {
         | MachineState::Suspending
         | MachineState::Suspended
         | MachineState::Replacing
-        | MachineState::Failed
         | MachineState::Unknown => OnceOutcome::Open,
     }
 }

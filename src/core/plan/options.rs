@@ -53,6 +53,8 @@ pub struct Options {
     pub own_releases: BTreeSet<String>,
     /// Commands that run once and that this host's journal lists as ended with code 0.
     pub ended_once: BTreeSet<LaunchId>,
+    /// Commands that run once and that this host's journal lists as started, and not as ended.
+    pub started_once: BTreeSet<LaunchId>,
     /// Requests of a verb beyond the manifests; only with [`PlanMode::Normal`].
     pub requested: Requested,
     /// The `--parallelism` limit, if given. It changes only the text of the plan.

@@ -149,8 +149,12 @@ pub fn plan(
         on_failure: order_options.on_failure,
         cost: cost::estimate(desired, &decisions, &order.steps).map(Box::new),
         release: observed.and_then(|observed| {
+            let runs_once = changes(&order.steps)
+                .any(|(_, change)| matches!(change.action, Action::Once { .. }));
+            let options = (options, runs_once);
             releases::planned_release(desired, known, observed, &decisions, options)
         }),
+        release_command_done: once.done.take(),
         newest_release: releases::newest_release(known, observed),
         unseen_release: releases::unseen(&order.steps, known, observed, &fleet.drift, &older_runs),
         at_least_ms: paces.at_least_ms(&groups),

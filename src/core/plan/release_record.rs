@@ -104,7 +104,9 @@ fn record_release(
             .release
             .as_ref()
             .and_then(|planned| planned.image.clone()),
-        release_command: release_command_done(plan, results).cloned(),
+        release_command: release_command_done(plan, results)
+            .or(plan.release_command_done.as_ref())
+            .cloned(),
         groups,
     }
 }

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::command_modes::ReleaseCommandMode;
 use super::decision::GroupDecision;
 use super::fields::CompareContext;
 use super::members::drift_from;
@@ -63,20 +62,17 @@ pub(super) fn after_refresh<'m>(
 }
 
 /// The release of this plan. Where the platform has none, the state counts them. A plan registers one like `fly deploy`, for any
-/// change; like `fly scale count`, none for a change of counts.
+/// change; like `fly scale count`, none for a change of counts, unless a command runs once for it.
 pub(super) fn planned_release(
     desired: &Desired,
     known: &Known,
     observed: &Observed,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    options: &Options,
+    (options, runs_once): (&Options, bool),
 ) -> Option<PlannedRelease> {
     let local = !desired.profile().deployed_by_flyctl;
     let counted = local || observed.description.capabilities.releases;
     let has_releases = counted && options.mode == PlanMode::Normal;
-    // The command runs without a change, too.
-    let always = desired.rollout.release_command.is_some()
-        && options.requested.release_command == ReleaseCommandMode::Always;
     let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
         let config = decision
             .changed
@@ -88,7 +84,7 @@ pub(super) fn planned_release(
             .any(|g| g.removal == Removal::GroupRemoved);
         config || removed || is_new(name, decision, known)
     };
-    if !has_releases || !(always || decisions.iter().any(changes)) {
+    if !has_releases || !(runs_once || decisions.iter().any(changes)) {
         return None;
     }
     let strategies = desired.groups.values().map(|group| group.strategy);

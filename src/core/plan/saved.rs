@@ -383,6 +383,21 @@ impl SavedChange {
                     standby_for: now,
                 },
             ) => from == from_now && watched(standby_for) == watched(now),
+            // The launch id, the size and the region follow from the platform.
+            (
+                Action::Once {
+                    what,
+                    config,
+                    timeout_s,
+                    ..
+                },
+                Action::Once {
+                    what: what_now,
+                    config: config_now,
+                    timeout_s: timeout_now,
+                    ..
+                },
+            ) => (what, config, timeout_s) == (what_now, config_now, timeout_now),
             (a, b) => a == b,
         };
         let branches = self.branches.iter().zip(&other.branches);

@@ -105,11 +105,13 @@ pub struct Plan {
     /// Machine changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<PlannedRelease>,
+    /// The config of the release command, if it does not run because it ended with code 0 before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_command_done: Option<ConfigDigest>,
     /// The highest release number known to the platform, a Machine or the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_release: Option<u64>,
-    /// The lowest release by somebody else, newer than the state's, on a Machine that this plan does not
-    /// change. The state does not know it afterwards either.
+    /// The lowest release by somebody else, newer than the state's, on a Machine that this plan leaves unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_release: Option<u64>,
     /// The change of the bill; none if the provider is free or a price is unknown.
@@ -338,14 +340,13 @@ pub enum Action {
     Start,
     /// Remove it from the state; no call is made.
     Forget,
-    /// Run a command once, to its end, on a Machine of its own, which is then destroyed. If the change has a
-    /// Machine id, an earlier run created that Machine, and it is waited for.
+    /// Run a command once, to its end, on a Machine of its own. With a Machine id, an earlier run created it.
     Once {
         /// Which command.
         what: OnceKind,
         /// The launch id; the name ends in it.
         launch: LaunchId,
-        /// The digest of its config without the size, which comes from running Machines.
+        /// The digest of its config without the size.
         config: ConfigDigest,
         /// Its image; none if the provider runs no images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
