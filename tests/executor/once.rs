@@ -21,7 +21,7 @@ const VERIFY: &str = "fly_app_test_machine_command";
 /// Longer than a command or a destroy takes.
 const SETTLED: Duration = Duration::from_secs(60);
 
-fn command(kind: OnceKind, timeout_s: Option<u64>) -> Option<Box<OnceCommand>> {
+fn command(kind: OnceKind, timeout_s: Option<u64>) -> Box<OnceCommand> {
     let group = kind.group();
     let template = json!({
         "init": {"cmd": ["bin/command"]},
@@ -29,25 +29,25 @@ fn command(kind: OnceKind, timeout_s: Option<u64>) -> Option<Box<OnceCommand>> {
         "restart": {"policy": "no"}, "auto_destroy": true,
         "dns": {"skip_registration": true},
     });
-    Some(Box::new(OnceCommand {
+    Box::new(OnceCommand {
         argv: vec!["bin/command".to_owned()],
         timeout_s,
         guest: None,
         location: "fly.toml:7".to_owned(),
         host_dedication_id: None,
         template: Box::new(serde_json::from_value(template).unwrap()),
-    }))
+    })
 }
 
 fn migrating(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut target = desired(groups);
-    target.rollout.release_command = command(OnceKind::ReleaseCommand, Some(300));
+    target.rollout.release_command = Some(command(OnceKind::ReleaseCommand, Some(300)));
     target
 }
 
 fn verified(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut target = desired(groups);
-    target.rollout.verify = command(OnceKind::Verify, Some(300));
+    target.rollout.verify = Some(command(OnceKind::Verify, Some(300)));
     target
 }
 
@@ -155,12 +155,12 @@ async fn one_that_does_not_end_in_time_is_left_and_the_next_run_waits_for_it() {
     stage.apply_until_settled(&desired([("web", web(2))])).await;
     stage.sim.world().inject(slow(RELEASE, 100, 0));
     let mut target = second();
-    target.rollout.release_command = command(OnceKind::ReleaseCommand, Some(10));
+    target.rollout.release_command = Some(command(OnceKind::ReleaseCommand, Some(10)));
     let ran = stage.apply(&target).await;
     assert_eq!(ran.failure().0, "once_timeout");
     assert_eq!(left(&stage.sim, RELEASE), 1);
     // The timeout is no part of what the command does.
-    target.rollout.release_command = command(OnceKind::ReleaseCommand, None);
+    target.rollout.release_command = Some(command(OnceKind::ReleaseCommand, None));
     stage.apply_until_settled(&target).await;
     assert_eq!(starts(&stage.sim, RELEASE), 1);
     assert_eq!(left(&stage.sim, RELEASE), 0);
@@ -338,7 +338,7 @@ pub(crate) async fn all_failures() -> Vec<String> {
         stage.apply(&target).await.failure().0
     };
     let mut hurried = second();
-    hurried.rollout.release_command = command(OnceKind::ReleaseCommand, Some(5));
+    hurried.rollout.release_command = Some(command(OnceKind::ReleaseCommand, Some(5)));
     let mut codes = vec![
         failing(slow(RELEASE, 1, 1), second()).await,
         failing(slow(RELEASE, 100, 0), hurried.clone()).await,

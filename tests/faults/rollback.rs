@@ -161,7 +161,7 @@ impl RollbackCase<'_> {
                 fleet.replace_text(" suspended ", " stopped ");
             }
             // What the run has adopted or forgotten is a fact that no rollback changes.
-            let adopts = self.adopts(&life);
+            let adopts = Self::adopts(&life);
             let differ = now.differences(&old).into_iter();
             let differ = differ.filter(|line| !adopts || !line.starts_with("in the state"));
             found.extend(differ.map(|line| format!("rolled back: {line}")));
@@ -256,7 +256,7 @@ impl RollbackCase<'_> {
     }
 
     /// Whether the plan adopts or forgets Machines.
-    fn adopts(&self, life: &ProcessOutcome) -> bool {
+    fn adopts(life: &ProcessOutcome) -> bool {
         let ProcessOutcome::Ran(ran) = life else {
             return false;
         };

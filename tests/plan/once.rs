@@ -212,11 +212,10 @@ fn the_machine_of_an_earlier_run_decides() {
             stage.observed.once = vec![ran(&first, state, &events)];
             let plan = stage.plan_with(&target, &with_mode(mode));
             let expected = match (outcome, mode) {
-                (_, ReleaseCommandMode::Never) => "skipped",
+                (_, ReleaseCommandMode::Never) | ("refused", ReleaseCommandMode::Skip) => "skipped",
                 ("done" | "refused", ReleaseCommandMode::Always | ReleaseCommandMode::Rerun) => {
                     "again"
                 }
-                ("refused", ReleaseCommandMode::Skip) => "skipped",
                 (outcome, _) => outcome,
             };
             let found = match (release_command(&plan), plan.refusals.as_slice()) {

@@ -80,12 +80,7 @@ fn undo(stage: &PlanFixture, target: &Desired, plan: &Plan, made: &[StepId]) -> 
 }
 
 fn changes(way: &WayBack) -> Vec<&Change> {
-    let steps = way.plan.steps.iter();
-    let change = |work| match work {
-        &Work::Change(ref change) => Some(&**change),
-        &Work::Barrier { .. } => None,
-    };
-    steps.filter_map(|step| change(&step.work)).collect()
+    way.plan.changes().map(|(_, change)| change).collect()
 }
 
 fn updates(plan: &Plan, group: &str) -> Vec<StepId> {
