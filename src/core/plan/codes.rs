@@ -44,7 +44,7 @@ codes! {
         "No manifest sets an image, and there is no Machine to take it from.",
         "Set it with `--image`, or as `image` in aeroform.toml.";
     TWO_IMAGES "two_images" Refused:
-        "no image is set for new Machines of group `…`, and the app runs several: … and …",
+        "no image is set for …, and the app runs several: … and …",
         "No manifest sets an image, and the Machines of the newest run have different ones.",
         "Choose one with `--image`, or set `image` in aeroform.toml.";
     NO_REGION "no_region" Refused:

@@ -131,14 +131,18 @@ fn first_group_with_services(desired: &Desired) -> Option<&GroupName> {
 
 /// Rule 18: only a person can choose.
 pub(super) fn refuse_two_images(name: &GroupName, images: &[String]) -> Note {
+    two_images_of(&format!("new Machines of group `{name}`"), images).for_group(name)
+}
+
+/// The refusal of something whose image could be one of several.
+pub(super) fn two_images_of(of: &str, images: &[String]) -> Note {
     note(
         codes::TWO_IMAGES,
         format!(
-            "no image is set for new Machines of group `{name}`, and the app runs several: {}",
+            "no image is set for {of}, and the app runs several: {}",
             images.join(" and ")
         ),
     )
-    .for_group(name)
     .with_hint("choose one with `--image`, or set `image` in aeroform.toml")
 }
 

@@ -355,8 +355,14 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
     fn no_image(&self, what: OnceKind) -> Option<Note> {
         let refused = |note: &Note| note.code == codes::NO_IMAGE.name();
         let mut decisions = self.decisions.values();
-        let known = decisions.any(|d| d.refusal.as_ref().is_some_and(refused));
-        (!known).then(|| group_notes::no_image_of(&format!("the {}", what.as_str())))
+        if decisions.any(|d| d.refusal.as_ref().is_some_and(refused)) {
+            return None;
+        }
+        let of = format!("the {}", what.as_str());
+        Some(match running::running_image(self.members()) {
+            RunningImage::Several(images) => group_notes::two_images_of(&of, &images),
+            RunningImage::Single { .. } | RunningImage::Nothing => group_notes::no_image_of(&of),
+        })
     }
 
     /// The Machines of the default group; of every group if it has none.
