@@ -278,7 +278,7 @@ codes! {
         "Use one that the message lists; `aeroform releases` shows what each of them changed.";
     HOLD_WITH_IMAGE "hold_with_image" Usage:
         "`--image` cannot be combined with [hold], which names release …",
-        "[hold] is in aeroform.toml, or `rollback` writes it: the image is that of its release.",
+        "`[hold]` is in aeroform.toml, or `rollback` writes it: the image is that of its release.",
         "Remove `--image`, or end the hold: `aeroform rollback --end --image IMAGE`.";
     UNKNOWN_PROVIDER "unknown_provider" Error:
         "there is no provider `…`",

@@ -38,7 +38,7 @@ pub struct RollbackArgs {
         value_delimiter = ','
     )]
     pub group: Vec<GroupName>,
-    /// Remove [hold]: follow the files again
+    /// Remove `[hold]`: follow the files again
     #[arg(long, conflicts_with_all = ["release", "group"])]
     pub end: bool,
     /// What follows the edit.

@@ -74,26 +74,26 @@ codes! {
     HELD_RELEASE_UNKNOWN "held_release_unknown" Refused:
         "[hold] names release …, which the state does not have",
         "The release is older than the last ten of the state, was made by another tool, or is of another app.",
-        "Write one that the message lists, or remove [hold]: `aeroform rollback --end`.";
+        "Write one that the message lists, or remove `[hold]`: `aeroform rollback --end`.";
     HELD_STANDBYS "held_standbys" Refused:
         "group `…` has services in release … and standbys now, and a standby serves no requests",
-        "[hold] names a release in which all Machines of the group must serve.",
-        "Write `standby = 0` for the group and apply that first, or leave the group out of [hold].";
+        "`[hold]` names a release in which all Machines of the group must serve.",
+        "Write `standby = 0` for the group and apply that first, or leave the group out of `[hold]`.";
     HELD_VALUE_UNKNOWN "held_value_unknown" Warning:
         "the value of … of release … is not known: …",
         "The state has only a hash of values that look like secrets and of files; neither today's files nor the earlier versions of the Machines have this value.",
         "Check that today's value fits the release.";
     HOLD_KEEPS_GROUP "hold_keeps_group" Warning:
         "group `…` is not in release … and …",
-        "[hold] names a release that did not have this group yet.",
-        "To let it follow the files, name the other groups in `groups` of [hold].";
+        "`[hold]` names a release that did not have this group yet.",
+        "To let it follow the files, name the other groups in `groups` of `[hold]`.";
     HOLD_LACKS_GROUP "hold_lacks_group" Warning:
         "group `…` of release … is not in fly.toml and is not created again",
-        "[hold] names a release with a group that was removed since.",
+        "`[hold]` names a release with a group that was removed since.",
         "Add the group to [processes] of fly.toml if it should run again.";
     HOLD_IGNORES_IMAGE "hold_ignores_image" Warning:
         "the image of the files (`…`) is not used: the image is that of release …",
-        "[hold] names a release, and a file sets an image.",
+        "`[hold]` names a release, and a file sets an image.",
         "Nothing; `aeroform rollback --end` follows the files again.";
     RELEASE_COMMAND_HELD "release_command_held" Warning:
         "the release command (…) does not run: [hold] goes back to a release: …",

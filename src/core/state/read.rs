@@ -18,7 +18,7 @@ use crate::core::scrub;
 /// The highest serial, so that other readers of the file and of Machine stamps can store it.
 const LAST_SERIAL: u64 = i64::MAX.unsigned_abs();
 
-/// Reads the state of this app, in any format up to [`FORMAT`](super::FORMAT). Time and memory are linear in the size of the
+/// Reads the state of this app, in any format up to [`FORMAT`]. Time and memory are linear in the size of the
 /// text.
 ///
 /// # Errors
