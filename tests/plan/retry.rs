@@ -214,6 +214,23 @@ fn an_update_of_one_that_crashed_does_both_and_goes_first() {
 }
 
 #[test]
+fn one_seen_between_its_crash_and_its_restart_is_to_run() {
+    let stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    let mut machine = stage.observed.machines[&id("m00001")].clone();
+    machine.state = MachineState::Stopping;
+    assert!(machine.has_crashed());
+    // One that somebody stops is not.
+    machine.events.insert(
+        0,
+        ProcessEvent {
+            id: 2,
+            kind: ProcessEventKind::StopRequested,
+        },
+    );
+    assert!(!machine.has_crashed());
+}
+
+#[test]
 fn one_goes_alone_and_then_the_others_together() {
     let target = [workers("1"), workers("2")];
     let mut stage = failed_at_the_first(&target, exits(1));

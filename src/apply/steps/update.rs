@@ -359,7 +359,7 @@ impl UpdatedMachine {
 
     /// The result of a change, decided from the Machine under the lease.
     pub(super) fn to_update(desired: &DesiredMachine<'_>, live: &Machine) -> Self {
-        let is_down = live.state == MachineState::Stopped
+        let is_down = matches!(live.state, MachineState::Stopped | MachineState::Stopping)
             || desired.ran_before() == Some(true) && live.state.is_inactive();
         let crashed = is_down
             && (live.has_crashed() && desired.ran_before() != Some(false)

@@ -131,11 +131,15 @@ impl Machine {
         exit::last_exit(&self.events)
     }
 
-    /// Whether it is stopped because its process exited uncleanly on its own. An update starts it, unless it
-    /// has a schedule or is a standby, which the platform starts (rule 23).
+    /// Whether it is stopped, or about to be, because its process exited uncleanly on its own. An update starts it,
+    /// unless it has a schedule or is a standby, which the platform starts (rule 23).
     pub fn has_crashed(&self) -> bool {
         let scheduled = self.config.as_deref().is_some_and(|c| c.schedule.is_some());
-        matches!(self.state, MachineState::Stopped | MachineState::Failed)
+        let is_down = matches!(
+            self.state,
+            MachineState::Stopping | MachineState::Stopped | MachineState::Failed
+        );
+        is_down
             && !scheduled
             && self.standby_for.is_empty()
             && self.last_exit().is_some_and(|exit| exit.is_crash())
