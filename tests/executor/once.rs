@@ -166,6 +166,35 @@ async fn one_that_does_not_end_in_time_is_left_and_the_next_run_waits_for_it() {
     assert_eq!(left(&stage.sim, RELEASE), 0);
 }
 
+/// Holds rule 28.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_never_ends_the_command_of_an_earlier_run() {
+    for skipped in 0..4 {
+        let mut stage = ExecutorFixture::new();
+        stage.apply_until_settled(&desired([("web", web(2))])).await;
+        stage.sim.world().inject(slow(RELEASE, 300, 0));
+        let mut target = second();
+        target.rollout.release_command = Some(command(OnceKind::ReleaseCommand, Some(10)));
+        stage.apply(&target).await;
+        // From the n-th read of its Machine on none is answered.
+        let refused = || FaultEffect::Refuse {
+            status: 500,
+            message: "internal".to_owned(),
+        };
+        for nth in 1..=100 {
+            let fault = Fault::on("get", refused())
+                .in_group(RELEASE)
+                .nth(skipped + nth);
+            stage.sim.world().inject(fault);
+        }
+        let ran = stage.apply(&target).await;
+        assert_ne!(ran.outcomes()[0], "done", "{skipped}");
+        assert_eq!(left(&stage.sim, RELEASE), 1, "{skipped}");
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(starts(&stage.sim, RELEASE), 1, "{skipped}");
+    }
+}
+
 /// A command that runs for so long.
 fn slow(group: &str, seconds: u64, code: i32) -> Fault {
     let after = Duration::from_secs(seconds);

@@ -24,6 +24,7 @@ use crate::core::plan::{
     Action, Change, OnceOutcome, StepEvent, StepId, is_once_running, once_outcome,
 };
 use crate::journal::{PendingCall, PendingCallRow};
+use crate::provider::codes as answers;
 use crate::provider::{LogLine, LogQuery, LogScope};
 
 /// How many leftover Machines are destroyed at once.
@@ -72,6 +73,8 @@ pub(super) async fn run_once(
     let machine = run.machine().await?;
     context.report_created(&machine.id);
     let id = machine.id.clone();
+    // The command of an earlier run may be at work; a failed read must not end it.
+    run.started.set(was_started(&machine));
     progress.machine = Some(machine);
     let ended = match run.start_and_wait(&id).await {
         Err(StepError::Halted { .. }) if run.started.get() => {
@@ -418,7 +421,13 @@ impl OnceRun<'_, '_> {
         };
         let exit = match once_outcome(&machine) {
             OnceOutcome::Exited(exit) => exit,
-            OnceOutcome::Open | OnceOutcome::NeverStarted | OnceOutcome::Unknown => {
+            OnceOutcome::NeverStarted => {
+                self.destroy(id).await;
+                let (what, state) = (self.what.as_str(), machine.state.as_str());
+                let message = format!("Machine {id} of the {what} did not start: it is {state}");
+                return Err(StepError::failed(answers::MACHINE_FAILED, message));
+            }
+            OnceOutcome::Open | OnceOutcome::Unknown => {
                 self.destroy(id).await;
                 return Err(self.unknown_end(id));
             }
