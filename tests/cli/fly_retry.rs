@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::fly::{EmulatorProcess, V1, V2, project, run};
 use crate::sandbox::Sandbox;
 
-const FLY: &str = "\
+/// Two groups that are waited for briefly.
+pub(crate) const FLY: &str = "\
 app = \"shop\"
 primary_region = \"ams\"
 

@@ -7,24 +7,8 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::fly::{EmulatorProcess, V1, V2, project, run};
+use crate::fly_retry::FLY;
 use crate::sandbox::Sandbox;
-
-const FLY: &str = "\
-app = \"shop\"
-primary_region = \"ams\"
-
-[processes]
-  web = \"bin/web\"
-  worker = \"bin/worker\"
-
-[deploy]
-  wait_timeout = \"10s\"
-
-[[services]]
-  internal_port = 8080
-  protocol = \"tcp\"
-  processes = [\"web\"]
-";
 
 /// The second worker of the new version does not stay up.
 const SECOND_WORKER_ENDS: &str = "\

@@ -2,11 +2,9 @@
 //! then the same apply again, with the journal kept and with the journal deleted.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aeroform::emulator::world::{Fault, LoggedCall, RefusalKind};
-use futures_util::FutureExt;
 use tokio::time::sleep;
 
 use crate::call_faults::{CallFault, OTHER_REGION};
@@ -15,15 +13,15 @@ use crate::invariants::{ids, unexplained_machines, unhealthy_groups};
 use crate::memory_journal::FailCommit;
 use crate::memory_store::FailWrite;
 use crate::process::{FaultPoint, ProcessFault};
-use crate::scenario::{DurableState, FAULT_NOT_FIRED, FaultScenario, ProcessOutcome, SETTLE_TIME};
+use crate::scenario::{
+    DurableState, FAULT_NOT_FIRED, FaultScenario, ProcessOutcome, SETTLE_TIME, played,
+};
 
 /// A sample has a moment that changes something of every kind and plan, and of so many plans one has
 /// another moment too.
 const READING_SAMPLE: usize = 3;
 /// What becomes of a Machine is tried on one of so many plans.
 const SAMPLE_STRIDE: usize = 2;
-/// How often a case is played whose moment did not come.
-const MAX_APPLIES: usize = 3;
 /// How long calls in flight have after a signal, as the program gives them.
 const SIGNAL_GRACE: Duration = Duration::from_secs(4);
 
@@ -498,19 +496,9 @@ async fn play(chapter: PlanScenario, kinds: &[FaultKind], target: &CaseFilter) -
     all
 }
 
-/// What is wrong with a case, with the command that plays it again. The clock counts in whole
-/// milliseconds, so a last look may come in one play and not in another: such a moment has more tries.
+/// What is wrong with a case, with the command that plays it again.
 async fn verdict(case: &FaultCase<'_>) -> Option<String> {
-    let mut found = Vec::new();
-    for _ in 0..MAX_APPLIES {
-        found = match AssertUnwindSafe(case.play()).catch_unwind().await {
-            Ok(found) => found,
-            Err(_) => vec!["it panicked".to_owned()],
-        };
-        if !found.iter().any(|finding| finding == FAULT_NOT_FIRED) {
-            break;
-        }
-    }
+    let found = played(async || case.play().await).await;
     (!found.is_empty()).then(|| {
         let found = found.join("\n  ");
         format!("{case}\n  {found}\n  again: AEROFORM_FAULTS={case} cargo test --test faults")

@@ -9,20 +9,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aeroform::core::fleet::OnFailure;
 use aeroform::core::plan::way_back::{RollbackStop, Undone};
 use aeroform::core::plan::{Action, PlanMode};
 use aeroform::emulator::world::{Fault, FaultEffect, FaultId, LoggedCall, World};
-use futures_util::FutureExt;
 use serde_json::json;
 
 use crate::gallery::{self, PlanScenario};
 use crate::invariants::{AvailabilityWatch, FleetSummary, ids, unexplained_machines};
 use crate::process::{FaultPoint, Process, ProcessFault};
-use crate::scenario::{DurableState, FAULT_NOT_FIRED, FaultScenario, ProcessOutcome};
+use crate::scenario::{DurableState, FAULT_NOT_FIRED, FaultScenario, ProcessOutcome, played};
 
 /// By default one failing Machine of each of these plans is played: in place, standbys, replacements with the new
 /// Machine and the old one first, a move, a new group, a count, and hosts without room.
@@ -38,8 +36,6 @@ const SAMPLED_PLANS: [&str; 8] = [
 ];
 /// How many cases of each.
 const SAMPLED_CASES: usize = 9;
-/// How often a case is played whose moment did not come.
-const MAX_APPLIES: usize = 3;
 /// How long calls in flight have after a signal, as the program gives them.
 const SIGNAL_GRACE: Duration = Duration::from_secs(4);
 
@@ -408,16 +404,7 @@ async fn play(chapter: PlanScenario, filter: Option<&str>, all: &mut Played) {
 
 /// What is wrong with a case, with the command that plays it again.
 async fn verdict(case: &RollbackCase<'_>) -> Option<String> {
-    let mut found = Vec::new();
-    for _ in 0..MAX_APPLIES {
-        found = match AssertUnwindSafe(case.play()).catch_unwind().await {
-            Ok(found) => found,
-            Err(_) => vec!["it panicked".to_owned()],
-        };
-        if !found.iter().any(|finding| finding == FAULT_NOT_FIRED) {
-            break;
-        }
-    }
+    let found = played(async || case.play().await).await;
     (!found.is_empty()).then(|| {
         let found = found.join("\n  ");
         format!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aeroform::core::fleet::{
     Desired, Exit, Machine, MachineState, Management, OnceKind, ProcessEvent, ProcessEventKind,
-    ReleaseRecord, Stamps,
+    ReleaseRecord,
 };
 use aeroform::core::plan::{
     Action, Change, CheckMode, GateKind, Options, Plan, ReleaseCommandMode, Requested, SavedPlan,
@@ -13,7 +13,7 @@ use aeroform::core::plan::{
 use serde_json::json;
 
 use crate::rollout::migrates;
-use crate::support::{GroupBuilder, PlanFixture, desired, group, id};
+use crate::support::{GroupBuilder, PlanFixture, desired, empty_machine, group, id};
 
 const MODES: [ReleaseCommandMode; 5] = [
     ReleaseCommandMode::Auto,
@@ -78,31 +78,15 @@ fn ran(plan: &Plan, state: MachineState, events: &[ProcessEventKind]) -> Machine
         group: Some(change.group.clone()),
         region: change.region.clone(),
         state,
-        instance: String::new(),
         config: Some(Arc::default()),
-        unreadable: None,
-        partial_image: None,
-        image_digest: None,
-        stamps: Stamps::default(),
-        volumes: Vec::new(),
-        standby_for: Vec::new(),
-        host: aeroform::core::fleet::HostStatus::Ok,
-        cordoned: false,
-        checks: Vec::new(),
         management: Management::Auxiliary,
-        project: None,
-        created_at: String::new(),
-        port: None,
-        pid: None,
-        address: None,
-        restarts: 0,
         events: newest_first
             .map(|(at, kind)| ProcessEvent {
                 id: at as u64,
                 kind: *kind,
             })
             .collect(),
-        detail: None,
+        ..empty_machine()
     }
 }
 

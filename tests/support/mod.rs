@@ -514,7 +514,7 @@ fn done_result(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResu
     }
 }
 
-fn empty_machine() -> Machine {
+pub(crate) fn empty_machine() -> Machine {
     Machine {
         id: id("x"),
         name: aeroform::core::fleet::MachineName::new("x").unwrap(),

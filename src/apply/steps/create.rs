@@ -96,28 +96,7 @@ pub(super) async fn create<'a>(
     }
     let (volumes, created_volumes) = (desired.volumes(), &context.shared.created_volumes);
     created_volumes.borrow_mut().insert(step, volumes.to_vec());
-    let updated = match result {
-        CreateResult::New(machine) => {
-            context.add_lease(&machine.id);
-            context.report_created(&machine.id);
-            progress.machine = Some(desired.complete_answer(machine));
-            UpdatedMachine {
-                baseline: Baseline::default(),
-                launched: is_to_run,
-                crashed: false,
-                may_have_sent: false,
-            }
-        }
-        CreateResult::Existing(machine) => {
-            context.report_created(&machine.id);
-            let found = ExistingMachine {
-                machine,
-                launch,
-                is_to_run,
-            };
-            take_existing(context, progress, &desired, found).await?
-        }
-    };
+    let updated = take_result(context, progress, &desired, result, (launch, is_to_run)).await?;
     progress.sent_config = Some(desired.stored_config());
     let Some(id) = progress.machine.as_ref().map(|machine| machine.id.clone()) else {
         let cause = "the Machine no longer exists";
@@ -136,6 +115,38 @@ pub(super) async fn create<'a>(
         cordoned,
     )
     .await
+}
+
+/// Takes the Machine of a create: a new one as it is, one that existed with the desired config.
+pub(super) async fn take_result<'a>(
+    context: &StepContext<'a>,
+    progress: &mut StepProgress,
+    desired: &DesiredMachine<'a>,
+    result: CreateResult,
+    (launch, is_to_run): (&'a LaunchId, bool),
+) -> PartResult<UpdatedMachine> {
+    match result {
+        CreateResult::New(machine) => {
+            context.add_lease(&machine.id);
+            context.report_created(&machine.id);
+            progress.machine = Some(desired.complete_answer(machine));
+            Ok(UpdatedMachine {
+                baseline: Baseline::default(),
+                launched: is_to_run,
+                crashed: false,
+                may_have_sent: false,
+            })
+        }
+        CreateResult::Existing(machine) => {
+            context.report_created(&machine.id);
+            let found = ExistingMachine {
+                machine,
+                launch,
+                is_to_run,
+            };
+            take_existing(context, progress, desired, found).await
+        }
+    }
 }
 
 /// Cordons a new Machine if the replaced one was, and waits for its gate.

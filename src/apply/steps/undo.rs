@@ -7,17 +7,13 @@
 use std::time::Duration;
 
 use super::StepProgress;
-use super::create::{
-    CreateResult, ExistingMachine, create_once, no_capacity_error, take_existing, wait_for_created,
-};
+use super::create::{create_once, no_capacity_error, take_result, wait_for_created};
 use super::destroy::{call_idempotent, remove_machine};
-use super::update::{
-    SETTLE_TIMEOUT, UpdateResult, UpdateTerms, UpdatedMachine, ensure_config, start_crashed,
-};
+use super::update::{SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config, start_crashed};
 use crate::apply::apply_context::{ApplyContext, RollbackContext};
 use crate::apply::codes;
 use crate::apply::desired_machine::{DesiredMachine, watched_machines};
-use crate::apply::gate::{self, Baseline, Gate};
+use crate::apply::gate::{self, Gate};
 use crate::apply::overtaken;
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{PartResult, StepError};
@@ -280,28 +276,8 @@ async fn restore<'a>(
         without_lease: false,
         port: before.port,
     }));
-    let updated = match create_once(context, &change.machine.name, &call).await? {
-        CreateResult::New(machine) => {
-            context.add_lease(&machine.id);
-            context.report_created(&machine.id);
-            progress.machine = Some(desired.complete_answer(machine));
-            UpdatedMachine {
-                baseline: Baseline::default(),
-                launched: is_to_run,
-                crashed: false,
-                may_have_sent: false,
-            }
-        }
-        CreateResult::Existing(machine) => {
-            context.report_created(&machine.id);
-            let found = ExistingMachine {
-                machine,
-                launch,
-                is_to_run,
-            };
-            take_existing(context, progress, &desired, found).await?
-        }
-    };
+    let result = create_once(context, &change.machine.name, &call).await?;
+    let updated = take_result(context, progress, &desired, result, (launch, is_to_run)).await?;
     progress.sent_config = Some(desired.stored_config());
     let Some(id) = progress.machine.as_ref().map(|machine| machine.id.clone()) else {
         return Err(StepError::conflict(format!(
