@@ -174,7 +174,7 @@ fn the_machine_of_an_earlier_run_decides() {
             "0, and not destroyed",
             Stopped,
             vec![Changed, Begun, exited(0)],
-            "done",
+            "clears",
         ),
         (
             "its exit is gone",
@@ -197,13 +197,17 @@ fn the_machine_of_an_earlier_run_decides() {
             let plan = stage.plan_with(&target, &with_mode(mode));
             let expected = match (outcome, mode) {
                 (_, ReleaseCommandMode::Never) | ("refused", ReleaseCommandMode::Skip) => "skipped",
-                ("done" | "refused", ReleaseCommandMode::Always | ReleaseCommandMode::Rerun) => {
-                    "again"
-                }
+                (
+                    "done" | "clears" | "refused",
+                    ReleaseCommandMode::Always | ReleaseCommandMode::Rerun,
+                ) => "again",
                 (outcome, _) => outcome,
             };
             let found = match (release_command(&plan), plan.refusals.as_slice()) {
-                (Some(change), []) if change.machine.id.is_some() => "waits",
+                (Some(change), []) if change.machine.id.is_some() => {
+                    let ended = codes(&plan) == ["release_command_done"];
+                    if ended { "clears" } else { "waits" }
+                }
                 (Some(change), []) => {
                     assert_ne!(change.machine.name, stage.observed.once[0].name, "{what}");
                     "again"

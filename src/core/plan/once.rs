@@ -54,7 +54,7 @@ pub(super) struct OncePlanner<'p, 'a> {
 enum Earlier<'p> {
     /// There was none, or it failed; the next one has this slot.
     None(u32),
-    /// It was created and has not ended.
+    /// Its Machine is there: the command has not ended, or it ended with code 0 and the Machine is to be destroyed.
     Open(&'p Machine, LaunchId),
     /// It ended with code 0.
     Ended,
@@ -145,14 +145,22 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
             |code, text: String| note(code, format!("the release command ({location}) {text}"));
         let slot = match self.earlier(&run.config) {
             Earlier::Open(machine, launch) => {
-                let text = format!(
-                    "of an earlier run has not ended: this run continues with its Machine {}",
-                    machine.id
-                );
-                steps
-                    .remarks
-                    .notes
-                    .push(said(codes::RELEASE_COMMAND_RUNS, text));
+                let id = &machine.id;
+                let (code, text) = match outcome_of(machine) {
+                    OnceOutcome::Exited(_) => (
+                        codes::RELEASE_COMMAND_DONE,
+                        format!(
+                            "does not run: an earlier run of the same content ended with code 0; its Machine {id} is destroyed"
+                        ),
+                    ),
+                    OnceOutcome::Open | OnceOutcome::NeverStarted | OnceOutcome::Unknown => (
+                        codes::RELEASE_COMMAND_RUNS,
+                        format!(
+                            "of an earlier run has not ended: this run continues with its Machine {id}"
+                        ),
+                    ),
+                };
+                steps.remarks.notes.push(said(code, text));
                 let step = self.change(OnceKind::ReleaseCommand, command, run, launch, why);
                 steps.release_command = Some(Change {
                     machine: MachineRef {
@@ -490,8 +498,14 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
         };
         let outcome = machine.map_or(OnceOutcome::Unknown, outcome_of);
         match outcome {
+            OnceOutcome::Exited(exit) if exit.is_success() => match machine {
+                // Where Machines do not destroy themselves the step does what the earlier run left.
+                Some(machine) if !machine.state.is_gone() && !self.runs_again() => {
+                    Earlier::Open(machine, launch)
+                }
+                Some(_) | None => Earlier::Ended,
+            },
             _ if self.options.ended_once.contains(&launch) => Earlier::Ended,
-            OnceOutcome::Exited(exit) if exit.is_success() => Earlier::Ended,
             OnceOutcome::Exited(_) | OnceOutcome::NeverStarted => Earlier::None(slot + 1),
             OnceOutcome::Open => match machine {
                 Some(machine) => Earlier::Open(machine, launch),
