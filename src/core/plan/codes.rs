@@ -292,7 +292,7 @@ codes! {
         "The platform moved the Machine to another host and forked its volume. The old volume remains and is billed.",
         "If you do not need its data, destroy it with `fly volumes destroy ID`.";
     SPECIAL_MACHINES "special_machines" Warning:
-        "…: … (release-command, console, test or leftover canary Machines, left alone)",
+        "…: … (release-command, console, test or leftover canary Machines, in no process group)",
         "Other tools created them for their own purposes.",
         "Nothing.";
     STRANGERS "strangers" Warning:

@@ -121,7 +121,7 @@ pub(super) fn late_creates_note(
     })
 }
 
-/// Machines that are left alone.
+/// Machines that belong to no group of the plan.
 pub(super) fn outsiders_note(kind: &str, all: &[&MachineId]) -> Note {
     let named = format_ids(all.iter().copied());
     let (code, what) = match kind {
@@ -135,7 +135,7 @@ pub(super) fn outsiders_note(kind: &str, all: &[&MachineId]) -> Note {
         ),
         "special" => (
             codes::SPECIAL_MACHINES,
-            "release-command, console, test or leftover canary Machines, left alone",
+            "release-command, console, test or leftover canary Machines, in no process group",
         ),
         _ => (
             codes::STRANGERS,
