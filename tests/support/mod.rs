@@ -58,6 +58,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
         },
         wait_timeout_s: 300,
         steady_ms: None,
+        region_order: Vec::new(),
         machine_checks: Vec::new(),
         new_volume: NewVolume::default(),
         locations: GroupLocations::default(),

@@ -55,6 +55,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         pools: vec![Pool {
             name: "db".to_owned(),
             size,
+            per_region: std::collections::BTreeMap::new(),
             first_alone: true,
             stops_on_failure: true,
             stops_release: true,
@@ -149,6 +150,7 @@ fn groups(actions: &[(&str, Action, bool)]) -> Plan {
         plan.pools.push(Pool {
             name: (*group).to_owned(),
             size: 1,
+            per_region: std::collections::BTreeMap::new(),
             first_alone: false,
             stops_on_failure: true,
             stops_release: true,

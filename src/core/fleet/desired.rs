@@ -100,6 +100,9 @@ pub struct DesiredGroup {
     /// How long a Machine must stay up before its change counts as done, milliseconds; `None` if not written.
     /// Not part of the digest, because it changes no Machine.
     pub steady_ms: Option<u64>,
+    /// The order in which a rolling update goes through the regions, each behind the gates of the one before;
+    /// empty if not written: all together. Not part of the digest, because it changes no Machine.
+    pub region_order: Vec<OrderedRegions>,
     /// The test Machines to run for each updated Machine.
     pub machine_checks: Vec<MachineCheck>,
     /// The properties of volumes created for this group.
@@ -158,6 +161,15 @@ impl Strategy {
     pub const ROLLING: Self = Self::Rolling {
         max_unavailable: Limit::Share(0.33),
     };
+}
+
+/// One entry of `order` in `[groups.x.deploy]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderedRegions {
+    /// This region.
+    Region(Region),
+    /// `"*"`: all regions that no entry names, together.
+    Others,
 }
 
 /// A flyctl strategy that this version does not support.

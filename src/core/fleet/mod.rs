@@ -31,7 +31,7 @@ pub use call::{Call, Receipt, VolumeCall, WaitUntil};
 pub use computed::ComputedFields;
 pub use desired::{
     AppNameSource, ConfigBase, Count, Desired, DesiredGroup, GroupLocations, Limit, MovedGroup,
-    MovedMachine, Policy, Regions, Strategy, UnsupportedStrategy,
+    MovedMachine, OrderedRegions, Policy, Regions, Strategy, UnsupportedStrategy,
 };
 pub use diff::FieldChange;
 pub use digest::{ConfigDigest, StoredConfig};
@@ -47,5 +47,7 @@ pub use machine::{
     Management, Observed, Stamps, UpdateBlocker, Volume,
 };
 pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
-pub use rollout::{MachineCheck, NewVolume, OnFailure, OnceCommand, OnceKind, Rollout};
+pub use rollout::{
+    GroupsOrder, MachineCheck, NewVolume, OnFailure, OnceCommand, OnceKind, Rollout,
+};
 pub use schema::{Effect, MachineConfig};

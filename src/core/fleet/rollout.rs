@@ -30,6 +30,28 @@ pub struct Rollout {
     /// What a failure stops. Not part of the desired digest, because it changes no Machine.
     #[serde(skip)]
     pub on_failure: OnFailure,
+    /// Which groups come before which; none if they change side by side. Not part of the desired digest,
+    /// because it changes no Machine.
+    #[serde(skip)]
+    pub groups_order: Option<GroupsOrder>,
+}
+
+/// `groups_order` in `[deploy]` of aeroform.toml: lists of groups, one after the other, each behind the gates of
+/// the one before. A group that no list names goes with the last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupsOrder {
+    /// The lists.
+    pub lists: Vec<Vec<GroupName>>,
+    /// The source location (`aeroform.toml:12`), for reasons.
+    pub location: String,
+}
+
+impl GroupsOrder {
+    /// The index of the list that a group goes with.
+    pub fn position(&self, group: &GroupName) -> usize {
+        let named = self.lists.iter().position(|list| list.contains(group));
+        named.unwrap_or(self.lists.len().saturating_sub(1))
+    }
 }
 
 /// What the first failed or unknown change stops (rule 29).

@@ -203,6 +203,7 @@ impl ParsedManifests<'_> {
             unsupported_strategy: self.document.deploy.unsupported_strategy,
             wait_timeout_s: self.document.deploy.wait_timeout_s,
             steady_ms: settings.and_then(|settings| self.steady(settings)),
+            region_order: Vec::new(),
             machine_checks: template.machine_checks,
             new_volume: template.new_volume,
             locations: GroupLocations {
@@ -252,6 +253,7 @@ impl ParsedManifests<'_> {
             seed_command: deploy.seed_command.clone(),
             compose: self.document.build.compose.clone(),
             on_failure: aeroform.deploy.on_failure.unwrap_or_default(),
+            groups_order: None,
         }
     }
 

@@ -111,8 +111,9 @@ pub use summary::{Revert, Summary};
 pub use target::OtherTarget;
 pub use types::{
     Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
-    Inherited, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool, PoolId,
-    Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Work,
+    Inherited, LowestServing, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool,
+    PoolId, Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Wave,
+    WaveName, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -199,6 +199,7 @@ impl StepBuilder<'_, '_, '_> {
         self.order.pools.push(Pool {
             name,
             size: size.max(1),
+            per_region: BTreeMap::new(),
             first_alone,
             stops_on_failure: stops == FailureScope::All,
             stops_release: stops != FailureScope::Nothing,

@@ -483,6 +483,8 @@ fn group_change(
         moved_from: moved_from.into_iter().cloned().collect(),
         moved_in: to_count(came.count()),
         strategy,
+        waves: Vec::new(),
+        lowest_serving: None,
         steady_ms,
         at_least_ms,
         size: group_notes::size_text(decision),

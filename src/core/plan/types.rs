@@ -211,6 +211,9 @@ pub struct Pool {
     pub name: String,
     /// The limit; `--parallelism` applies as well.
     pub size: usize,
+    /// The limit of each region, within `size`; a region without one has none of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_region: BTreeMap<Region, usize>,
     /// The first step of the pool runs alone, gate included, before the others.
     pub first_alone: bool,
     /// Whether steps that have not started are skipped after a failure in the pool.
@@ -511,6 +514,13 @@ pub struct GroupChange {
     /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within the executor's
     /// limit.
     pub strategy: String,
+    /// The waves in which its Machines are updated, moved or replaced, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Wave>,
+    /// How many of its Machines serve at least, at every moment of the apply, if nothing fails; none if no
+    /// Machine of it goes down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowest_serving: Option<LowestServing>,
     /// How long a Machine must stay up before its change counts as done, in milliseconds; none if that is not
     /// required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -535,6 +545,52 @@ pub struct GroupChange {
 )]
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+/// Changes of one group that go together, before those of the next wave begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Which of its Machines these are.
+    pub name: WaveName,
+    /// The first steps of these changes, in order.
+    pub steps: Vec<StepId>,
+    /// The pool that limits them.
+    pub pool: PoolId,
+    /// Whether the first one changes alone, gate included, before the others.
+    pub first_alone: bool,
+    /// How each is confirmed.
+    pub gate: GateKind,
+}
+
+/// Which Machines of a group change in one wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaveName {
+    /// An earlier run left them: their last change was never seen healthy, and they do not serve.
+    ToStartAgain,
+    /// They should run and do not, or their checks fail.
+    Down,
+    /// They run, and their last change was never seen healthy.
+    Unproven,
+    /// One that serves, alone: its gate proves the version.
+    First,
+    /// They were stopped and stay stopped.
+    Stopped,
+    /// They serve.
+    Running,
+    /// All of them, without waiting for health: the strategy is `immediate`.
+    All,
+}
+
+/// How many Machines of a group serve at least.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowestServing {
+    /// Of the group as one.
+    pub machines: u32,
+    /// Its Machines before the apply, without standbys.
+    pub of: u32,
+    /// By region: how many serve at least, and of how many.
+    pub regions: BTreeMap<Region, (u32, u32)>,
 }
 
 /// What happens to a group.
