@@ -1,11 +1,18 @@
-//! Verbs of flyctl, Terraform and Nomad that this program does not have, with the equivalent here.
+//! Verbs of flyctl, Terraform and Nomad and flags of `fly deploy` that this program does not have, with the
+//! equivalent here.
 //!
 //! Used only for the error message.
 
 use std::ffi::OsString;
 
+use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::fly_deploy_flags;
+
+/// An option that every verb with the options of a plan has.
+const PLAN_OPTION: &str = "release_command";
 
 /// Verb and equivalent.
 const EQUIVALENTS: [(&str, &str); 19] = [
@@ -36,20 +43,52 @@ const EQUIVALENTS: [(&str, &str); 19] = [
     ),
 ];
 
-/// Replaces clap's suggestion of similar verbs by the equivalent.
-pub(super) fn add_suggestion(mut error: clap::Error, args: &[OsString]) -> clap::Error {
+/// Replaces clap's suggestion of similar verbs or flags by the equivalent.
+pub(super) fn add_suggestion(
+    mut error: clap::Error,
+    args: &[OsString],
+    command: &Command,
+) -> clap::Error {
+    let here = match error.kind() {
+        ErrorKind::InvalidSubcommand => equivalent_verb(&error, args).map(str::to_owned),
+        ErrorKind::UnknownArgument => deploy_flag(&error, args, command),
+        _ => None,
+    };
+    if let Some(here) = here {
+        let tip = StyledStr::from(format!("in aeroform: {here}"));
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
+fn equivalent_verb(error: &clap::Error, args: &[OsString]) -> Option<&'static str> {
     let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else {
-        return error;
+        return None;
     };
     // Only top-level verbs have an equivalent.
     let is_first = args.get(1).is_some_and(|first| *first == **verb);
     let same = EQUIVALENTS.iter().find(|(foreign, _)| foreign == verb);
-    if let Some((_, here)) =
-        same.filter(|_| is_first && error.kind() == ErrorKind::InvalidSubcommand)
-    {
-        let tip = StyledStr::from(format!("in aeroform: {here}"));
-        error.remove(ContextKind::SuggestedSubcommand);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-    }
-    error
+    same.filter(|_| is_first).map(|(_, here)| *here)
+}
+
+/// What an unknown flag is here, if the verb plans or applies and `fly deploy` has the flag.
+fn deploy_flag(error: &clap::Error, args: &[OsString], command: &Command) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    takes_plan_options(args, command)
+        .then(|| fly_deploy_flags::find(flag))
+        .flatten()
+}
+
+/// Whether the typed verb has the options of a plan. The value of a flag may be taken for a verb; that changes only
+/// this message.
+fn takes_plan_options(args: &[OsString], command: &Command) -> bool {
+    let words = args.iter().filter_map(|arg| arg.to_str());
+    let verb = words.fold(command, |verb, word| {
+        verb.find_subcommand(word).unwrap_or(verb)
+    });
+    verb.get_arguments().any(|arg| arg.get_id() == PLAN_OPTION)
 }

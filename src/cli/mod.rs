@@ -7,6 +7,7 @@ pub mod args;
 mod changed_meanwhile;
 pub mod codes;
 pub mod consent;
+pub mod fly_deploy_flags;
 
 mod also;
 mod apply;
@@ -174,7 +175,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
-            let text = flyctl_commands::add_suggestion(error, args).render();
+            let text = flyctl_commands::add_suggestion(error, args, &command).render();
             let colored = if is_requested {
                 ui.color_data()
             } else {

@@ -27,6 +27,7 @@ mod expect_on_fly;
 mod failures_in_forms;
 mod first_to_last;
 mod fly;
+mod fly_deploy_flags;
 mod fly_releases;
 mod fly_retry;
 mod fly_runs;
