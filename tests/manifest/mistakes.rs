@@ -498,6 +498,73 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
         "settings of the whole app where a group belongs",
         "[groups]\ncount = 3\n",
     ),
+    (
+        "no Machine of a group may be down",
+        "[groups.web.deploy]\nmax_unavailable = 0\n",
+    ),
+    (
+        "fewer than none may be down",
+        "[groups.web.deploy]\nmax_unavailable = -0.5\n",
+    ),
+    (
+        "a limit that is no number",
+        "[groups.web.deploy]\nmax_unavailable = nan\n",
+    ),
+    (
+        "a limit without end",
+        "[groups.web.deploy]\nmax_unavailable = inf\n",
+    ),
+    (
+        "a limit that is text",
+        "[groups.web.deploy]\nmax_unavailable = \"33%\"\n",
+    ),
+    (
+        "a strategy that is none",
+        "[groups.web.deploy]\nstrategy = \"roling\"\n",
+    ),
+    ("no wait at all", "[groups.web.deploy]\nwait_timeout = 0\n"),
+    (
+        "a steady window as long as the wait of the group",
+        "[groups.web.deploy]\nwait_timeout = \"30s\"\nsteady = \"30s\"\n",
+    ),
+    (
+        "an order that is one region",
+        "[groups.web.deploy]\norder = \"gru\"\n",
+    ),
+    ("an order of nothing", "[groups.web.deploy]\norder = []\n"),
+    (
+        "a region twice in an order",
+        "[groups.web.deploy]\norder = [\"gru\", \"*\", \"gru\"]\n",
+    ),
+    (
+        "all other regions twice",
+        "[groups.web.deploy]\norder = [\"*\", \"gru\", \"*\"]\n",
+    ),
+    (
+        "a region in capitals in an order",
+        "[groups.web.deploy]\norder = [\"GRU\"]\n",
+    ),
+    (
+        "an order of groups that is one list",
+        "[deploy]\ngroups_order = [\"web\", \"worker\"]\n",
+    ),
+    ("an order of no groups", "[deploy]\ngroups_order = []\n"),
+    (
+        "an empty list of groups",
+        "[deploy]\ngroups_order = [[\"web\"], []]\n",
+    ),
+    (
+        "a group that is not there in an order",
+        "[deploy]\ngroups_order = [[\"wroker\"], [\"web\"]]\n",
+    ),
+    (
+        "a group twice in an order",
+        "[deploy]\ngroups_order = [[\"worker\"], [\"web\", \"worker\"]]\n",
+    ),
+    (
+        "bluegreen groups one after the other",
+        "[deploy]\ngroups_order = [[\"worker\"], [\"web\"]]\n[groups.web.deploy]\nstrategy = \"bluegreen\"\n[groups.worker.deploy]\nstrategy = \"bluegreen\"\n",
+    ),
 ];
 
 /// Mistakes that are some only where the platform's own lists hold: what it is, fly.toml, aeroform.toml.
@@ -537,5 +604,45 @@ pub(crate) const ON_FLY: &[(&str, &str, &str)] = &[
         "a file that is not there",
         "app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"conf/a\"\n",
         "",
+    ),
+    (
+        "a limit of a group beside immediate in fly.toml",
+        "app = \"a\"\n[deploy]\nstrategy = \"immediate\"\n",
+        "[groups.app.deploy]\nmax_unavailable = 1\nsteady = \"20s\"\n",
+    ),
+    (
+        "a steady window beyond the wait of fly.toml",
+        "app = \"a\"\n[deploy]\nwait_timeout = \"20s\"\n",
+        "[groups.app.deploy]\nsteady = \"1m\"\n",
+    ),
+    (
+        "a canary of a group with a mount",
+        "app = \"a\"\n[mounts]\nsource = \"data\"\ndestination = \"/data\"\n",
+        "[groups.app.deploy]\nstrategy = \"canary\"\n",
+    ),
+    (
+        "an order with a region that there is not",
+        "app = \"a\"\n",
+        "[groups.app.deploy]\norder = [\"gur\", \"*\"]\n",
+    ),
+    (
+        "bluegreen of fly.toml with an order of groups",
+        "app = \"a\"\n[deploy]\nstrategy = \"bluegreen\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n",
+        "[deploy]\ngroups_order = [[\"jobs\"], [\"web\"]]\n",
+    ),
+    (
+        "a strategy of a group that is not built",
+        "app = \"a\"\n[processes]\nweb = \"w\"\n",
+        "[groups.web.deploy]\nstrategy = \"canary\"\n",
+    ),
+    (
+        "a limit beside immediate in a group",
+        "app = \"a\"\n[processes]\nweb = \"w\"\n",
+        "[groups.web.deploy]\nstrategy = \"immediate\"\nmax_unavailable = 2\n",
+    ),
+    (
+        "order and steady beside immediate",
+        "app = \"a\"\n[processes]\nweb = \"w\"\n",
+        "[groups.web.deploy]\nstrategy = \"immediate\"\norder = [\"gru\"]\nsteady = \"5s\"\n",
     ),
 ];

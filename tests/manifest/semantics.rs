@@ -1,6 +1,9 @@
 //! What manifests mean: the worked facts, and two files together.
 
-use aeroform::core::fleet::{Count, Desired, GroupName, Limit, Regions, Strategy};
+use aeroform::core::fleet::{
+    Count, Desired, GroupName, Limit, OrderedRegions, Region, Regions, Strategy,
+    UnsupportedStrategy,
+};
 use aeroform::core::manifest::{Overrides, SourceFile, StateLocation, settings};
 use serde_json::{Value, json};
 
@@ -207,6 +210,76 @@ fn a_complete_aeroform_toml_is_parsed() {
         (desired.moved_machines.len(), desired.removed_machines.len()),
         (1, 1)
     );
+}
+
+#[test]
+fn the_settings_of_a_group_override_those_of_fly_toml() {
+    let fly = |deploy: &str| {
+        format!("app = \"shop\"\n[deploy]\n{deploy}\n[processes]\nweb = \"w\"\njobs = \"j\"\n")
+    };
+    let web = |deploy: &str, group: &str| {
+        let aeroform = format!("[groups.web.deploy]\n{group}\n");
+        let mut desired = desired(&fly(deploy), &aeroform);
+        let web = desired.groups.remove(&GroupName::new("web").unwrap());
+        web.unwrap()
+    };
+    let count = |n| Strategy::Rolling {
+        max_unavailable: Limit::Count(n),
+    };
+    let none = web("", "");
+    assert_eq!(
+        none.strategy,
+        Strategy::Rolling {
+            max_unavailable: Limit::Share(0.33)
+        }
+    );
+    assert_eq!((none.wait_timeout_s, none.region_order.len()), (300, 0));
+    let both = web(
+        "max_unavailable = 3\nwait_timeout = \"2m\"",
+        "max_unavailable = 1\nwait_timeout = 90",
+    );
+    assert_eq!((both.strategy, both.wait_timeout_s), (count(1), 90));
+    let rest = web(
+        "max_unavailable = 3\nwait_timeout = \"2m\"",
+        "strategy = \"rolling\"",
+    );
+    assert_eq!((rest.strategy, rest.wait_timeout_s), (count(3), 120));
+    // The group's limit leaves the strategy of fly.toml, and fly.toml's limit serves a group's rolling.
+    let kept = web("strategy = \"immediate\"", "max_unavailable = 2");
+    assert_eq!(
+        (kept.strategy, kept.max_unavailable),
+        (Strategy::Immediate, Limit::Count(2))
+    );
+    let kept = web("strategy = \"bluegreen\"", "max_unavailable = 2");
+    assert_eq!(
+        kept.unsupported_strategy,
+        Some(UnsupportedStrategy::Bluegreen)
+    );
+    let own = web(
+        "strategy = \"immediate\"\nmax_unavailable = 4",
+        "strategy = \"rolling\"",
+    );
+    assert_eq!((own.strategy, own.unsupported_strategy), (count(4), None));
+    let own = web("strategy = \"bluegreen\"", "strategy = \"rolling\"");
+    assert_eq!(own.unsupported_strategy, None);
+}
+
+#[test]
+fn regions_and_groups_have_an_order() {
+    let fly = "app = \"shop\"\n[processes]\nweb = \"w\"\njobs = \"j\"\ncron = \"c\"\n";
+    let aeroform = "[deploy]\ngroups_order = [[\"jobs\"], [\"web\"]]\n\
+        [groups.web.deploy]\norder = [\"gru\", \"*\", \"ams\"]\n";
+    let desired = desired(fly, aeroform);
+    let name = |text: &str| GroupName::new(text).unwrap();
+    let region = |text: &str| OrderedRegions::Region(Region::new(text).unwrap());
+    assert_eq!(
+        desired.groups[&name("web")].region_order,
+        [region("gru"), OrderedRegions::Others, region("ams")]
+    );
+    let order = desired.rollout.groups_order.unwrap();
+    assert_eq!(order.location, "aeroform.toml:2");
+    let positions = ["jobs", "web", "cron"].map(|group| order.position(&name(group)));
+    assert_eq!(positions, [0, 1, 1]);
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
         standby: None,
         ha: true,
         protect: false,
+        max_unavailable: Limit::MAX_UNAVAILABLE,
         unsupported_strategy: None,
         strategy: Strategy::Rolling {
             max_unavailable: Limit::Share(0.33),

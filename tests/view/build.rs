@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
-    AppName, Count, DesiredGroup, Effect, FieldChange, GroupLocations, GroupName, LaunchId,
+    AppName, Count, DesiredGroup, Effect, FieldChange, GroupLocations, GroupName, LaunchId, Limit,
     Lineage, MachineConfig, MachineId, MachineName, MachineState, NewVolume, OnFailure, Region,
     Regions, RunId, RunRecord, Strategy, VolumeId, diff,
 };
@@ -374,6 +374,7 @@ pub(crate) fn bare_group(template: MachineConfig) -> DesiredGroup {
         standby: None,
         ha: true,
         protect: false,
+        max_unavailable: Limit::MAX_UNAVAILABLE,
         unsupported_strategy: None,
         strategy: Strategy::Immediate,
         steady_ms: None,

@@ -92,6 +92,9 @@ pub struct DesiredGroup {
     pub protect: bool,
     /// The update strategy.
     pub strategy: Strategy,
+    /// How many may be down at once in a rolling update, also where `strategy` is another one: `--strategy rolling`
+    /// uses it.
+    pub max_unavailable: Limit,
     /// The strategy in fly.toml if this version does not support it. Then `strategy` is rolling, and a plan
     /// that would update a running Machine is refused.
     pub unsupported_strategy: Option<UnsupportedStrategy>,
@@ -156,13 +159,6 @@ pub enum Strategy {
     Immediate,
 }
 
-impl Strategy {
-    /// Rolling with flyctl's default `max_unavailable`.
-    pub const ROLLING: Self = Self::Rolling {
-        max_unavailable: Limit::Share(0.33),
-    };
-}
-
 /// One entry of `order` in `[groups.x.deploy]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderedRegions {
@@ -201,6 +197,37 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// flyctl's default `max_unavailable`.
+    pub const MAX_UNAVAILABLE: Self = Self::Share(0.33);
+
+    /// The limit that a number sets, as flyctl reads `max_unavailable` (docs/platform/fly-toml.md 12.1): from 1 its
+    /// integer part is a count, below it is a share.
+    ///
+    /// # Errors
+    /// What the number must be.
+    pub fn of_number(number: f64) -> Result<Self, &'static str> {
+        if number.is_nan() {
+            return Err("a number");
+        }
+        if number <= 0.0 {
+            return Err("above 0, or nothing could be updated");
+        }
+        if number > f64::from(u32::MAX) {
+            return Err("at most 4294967295");
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked above; what is behind the point is meant to go"
+        )]
+        let whole = number as u32;
+        Ok(if number >= 1.0 {
+            Self::Count(whole)
+        } else {
+            Self::Share(number)
+        })
+    }
+
     /// The count for a total of `of`, rounded up as flyctl does for `max_unavailable`
     /// (docs/platform/fly-toml.md 12.1).
     pub fn to_count_ceil(self, of: usize) -> usize {

@@ -21,6 +21,10 @@ codes! {
         "… is not …",
         "The value has the right type but is not allowed.",
         "Use a value that the message lists.";
+    BLUEGREEN_SPLIT "bluegreen_split" Error:
+        "the groups … are updated with \"bluegreen\" and have one switch, but `deploy.groups_order` has them in different lists",
+        "All groups with `strategy = \"bluegreen\"` switch to their new Machines together, so none can come first.",
+        "Put them in one list, or give one of them `strategy = \"rolling\"`.";
     CANARY_WITH_MOUNTS "canary_with_mounts" Error:
         "the strategy `canary` does not support mounts",
         "A canary would need a second volume.",
@@ -51,8 +55,8 @@ codes! {
         "Keep one of the two.";
     DUPLICATE_REGION "duplicate_region" Error:
         "`…` names … twice",
-        "A list of regions is spread evenly; a repeated region has no effect.",
-        "For other counts write `{ gru = 5, bog = 3 }`.";
+        "`regions` is spread evenly, and `order` updates each region once; a repeated region has no effect.",
+        "Keep one of the two; in `regions`, write `{ gru = 5, bog = 3 }` for other counts.";
     ENCODED_TWICE "encoded_twice" Warning:
         "… is base64 already, and flyctl encodes it again",
         "Fly's docs ask for base64 in `raw_value`, but flyctl encodes any value itself.",
@@ -81,6 +85,10 @@ codes! {
         "`host_dedication_id` needs a `[[vm]]`, and process group … has none",
         "flyctl adds the top-level `host_dedication_id` only to `[[vm]]` sections.",
         "Add a `[[vm]]` with `size` for the group.";
+    IGNORED_BY_IMMEDIATE "ignored_by_immediate" Warning:
+        "`…` has no effect with the strategy \"immediate\"",
+        "`immediate` updates all Machines at the same time and waits for nothing.",
+        "Remove the key, or write `strategy = \"rolling\"`.";
     IMPOSSIBLE_SIZE "impossible_size" Error:
         "…",
         "CPUs and memory do not fit Fly's rules. A warning where Fly does not run the app.",
@@ -102,7 +110,7 @@ codes! {
         "Two `[[moved]]` entries name one Machine.",
         "Keep one of the two.";
     MAX_UNAVAILABLE_IGNORED "max_unavailable_ignored" Warning:
-        "`deploy.max_unavailable` has no effect with the strategy …",
+        "`…` has no effect with the strategy …",
         "Only `rolling` and `canary` limit how many Machines are unavailable.",
         "Remove it, or write `strategy = \"rolling\"`.";
     MERGE_CONFLICT "merge_conflict" Error:
@@ -169,6 +177,10 @@ codes! {
         "flyctl ignores a whole number in `…` of a YAML file: no time is set",
         "flyctl converts numbers of old syntax only in TOML and JSON.",
         "Add a unit (`10s`).";
+    ORDERED_TWICE "ordered_twice" Error:
+        "`…` names group … twice",
+        "A group has one place in the order.",
+        "Keep one of the two.";
     PORT_OF_TWO_GROUPS "port_of_two_groups" Warning:
         "port … is served by … and …: Fly Proxy balances between them",
         "Two services of different groups use the same external port.",

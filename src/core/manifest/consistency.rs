@@ -184,7 +184,7 @@ impl ParsedManifests<'_> {
     }
 }
 
-fn report_undefined_group(
+pub(super) fn report_undefined_group(
     aero: &ManifestFile<'_>,
     groups: &AppGroups,
     name: &Located<GroupName>,

@@ -1,4 +1,5 @@
-//! Joins fly.toml and aeroform.toml; [`super::consistency`] checks that they agree.
+//! Joins fly.toml and aeroform.toml; [`super::consistency`] and
+//! [`super::group_rollout`] check that they agree.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +52,7 @@ impl ParsedManifests<'_> {
         self.check_moves(&groups);
         self.check_hold(&groups);
         let image = self.image();
-        let rollout = self.rollout(&groups.default);
+        let rollout = self.rollout(&groups);
         let written: BTreeMap<_, _> = self
             .aeroform
             .groups
@@ -73,6 +74,7 @@ impl ParsedManifests<'_> {
                 (name, group)
             })
             .collect();
+        self.check_bluegreen(rollout.groups_order.as_ref(), groups.iter());
         let moves = &self.aeroform.moves;
         Some(Desired {
             app: self.app()?,
@@ -187,6 +189,7 @@ impl ParsedManifests<'_> {
         if let (Some(settings), Some(service)) = (settings, service) {
             self.check_standby(settings, service);
         }
+        let rollout = self.group_rollout(settings, template.mount.as_ref());
         DesiredGroup {
             command,
             template: config,
@@ -199,11 +202,12 @@ impl ParsedManifests<'_> {
             standby: settings.and_then(|settings| Some(settings.standby.as_ref()?.value)),
             ha: settings.and_then(|settings| settings.ha).unwrap_or(true),
             protect: settings.is_some_and(|settings| settings.protect),
-            strategy: self.document.deploy.strategy,
-            unsupported_strategy: self.document.deploy.unsupported_strategy,
-            wait_timeout_s: self.document.deploy.wait_timeout_s,
-            steady_ms: settings.and_then(|settings| self.steady(settings)),
-            region_order: Vec::new(),
+            strategy: rollout.strategy,
+            max_unavailable: rollout.max_unavailable,
+            unsupported_strategy: rollout.unsupported_strategy,
+            wait_timeout_s: rollout.wait_timeout_s,
+            steady_ms: rollout.steady_ms,
+            region_order: rollout.region_order,
             machine_checks: template.machine_checks,
             new_volume: template.new_volume,
             locations: GroupLocations {
@@ -218,24 +222,7 @@ impl ParsedManifests<'_> {
         }
     }
 
-    /// How long a Machine must stay up, in milliseconds; less than `wait_timeout`.
-    fn steady(&self, settings: &GroupSettings) -> Option<u64> {
-        let window = settings.steady.as_ref()?;
-        let most = self.document.deploy.wait_timeout_s;
-        if let Some(aero) = self.aeroform_file
-            && window.value >= most.saturating_mul(1000)
-        {
-            let message = format!(
-                "`groups.{}.deploy.steady` is longer than `wait_timeout`, which is {most}s",
-                settings.name.value.toml_key()
-            );
-            let help = "shorten it, or raise `wait_timeout` in `[deploy]` of fly.toml";
-            aero.bad_value(window.span.clone(), message, Some(help.to_owned()));
-        }
-        Some(window.value)
-    }
-
-    fn rollout(&self, default_group: &GroupName) -> Rollout {
+    fn rollout(&self, groups: &AppGroups) -> Rollout {
         let (deploy, aeroform) = (&self.document.deploy, self.aeroform);
         if let (Some(file), Some(verify)) = (self.aeroform_file, &aeroform.deploy.verify)
             && !self.document.has_entrypoint()
@@ -249,11 +236,11 @@ impl ParsedManifests<'_> {
         Rollout {
             release_command: once(OnceKind::ReleaseCommand, &deploy.release_command),
             verify: once(OnceKind::Verify, &aeroform.deploy.verify),
-            default_group: Some(default_group.clone()),
+            default_group: Some(groups.default.clone()),
             seed_command: deploy.seed_command.clone(),
             compose: self.document.build.compose.clone(),
             on_failure: aeroform.deploy.on_failure.unwrap_or_default(),
-            groups_order: None,
+            groups_order: self.groups_order(groups),
         }
     }
 

@@ -138,9 +138,10 @@ impl Requested {
         for group in desired.to_mut().groups.values_mut() {
             group.unsupported_strategy = None;
             group.strategy = match (chosen, group.strategy) {
-                // `max_unavailable` of fly.toml stays.
                 (ChosenStrategy::Rolling, written @ Strategy::Rolling { .. }) => written,
-                (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::ROLLING,
+                (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::Rolling {
+                    max_unavailable: group.max_unavailable,
+                },
                 (ChosenStrategy::Immediate, _) => Strategy::Immediate,
             };
         }

@@ -14,6 +14,7 @@ use super::super::value::{Table, Value};
 use super::group_settings::{self, GroupSettings};
 use super::hold::{self, HoldSettings};
 use super::moved::{self, Moves};
+use super::order::{self, GroupLists};
 
 /// The content of aeroform.toml.
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ pub(in crate::core::manifest) struct AeroformDocument {
 pub(in crate::core::manifest) struct DeploySettings {
     pub(in crate::core::manifest) on_failure: Option<OnFailure>,
     pub(in crate::core::manifest) verify: Option<WrittenCommand>,
+    pub(in crate::core::manifest) groups_order: Option<Located<GroupLists>>,
 }
 
 /// Reads every key of a parsed aeroform.toml.
@@ -121,6 +123,7 @@ fn deploy(fields: &mut Fields<'_, '_>) -> DeploySettings {
     let settings = DeploySettings {
         on_failure: on_failure(&mut fields),
         verify: verify(&mut fields),
+        groups_order: order::groups(&mut fields),
     };
     fields.report_unknown_keys();
     settings

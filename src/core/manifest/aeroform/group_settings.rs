@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 
-use crate::core::fleet::{GroupName, Regions};
+use crate::core::fleet::{GroupName, OrderedRegions, Regions};
 
 use super::super::diagnostics::quote_text;
 use super::super::duration::NumberUnit;
 use super::super::fields::Fields;
 use super::super::fly::processes::split_command;
 use super::super::names;
+use super::super::rollout_settings::{self, RolloutSettings};
 use super::super::tree::Located;
 use super::super::value::{Node, Value};
+use super::order;
 use super::regions::{self, RegionLimits};
 
 /// Maximum Machines of one group; a larger number is a mistake and would exhaust memory.
@@ -27,10 +29,18 @@ pub(in crate::core::manifest) struct GroupSettings {
     pub(in crate::core::manifest) standby: Option<Located<u32>>,
     pub(in crate::core::manifest) ha: Option<bool>,
     pub(in crate::core::manifest) protect: bool,
-    /// `deploy.steady`, milliseconds.
-    pub(in crate::core::manifest) steady: Option<Located<u64>>,
+    pub(in crate::core::manifest) deploy: GroupDeploy,
     /// `local.command`, as written and split.
     pub(in crate::core::manifest) command: Option<(String, Vec<String>)>,
+}
+
+/// `[groups.NAME.deploy]`.
+#[derive(Debug, Default)]
+pub(in crate::core::manifest) struct GroupDeploy {
+    pub(in crate::core::manifest) rollout: RolloutSettings,
+    /// `steady`, milliseconds.
+    pub(in crate::core::manifest) steady: Option<Located<u64>>,
+    pub(in crate::core::manifest) order: Option<Located<Vec<OrderedRegions>>>,
 }
 
 /// Reads all of them, in the order of the file.
@@ -63,7 +73,7 @@ fn group(mut fields: Fields<'_, '_>, name: Located<GroupName>) -> GroupSettings 
         standby: standby(&mut fields),
         ha: fields.boolean("ha"),
         protect: fields.boolean("protect").unwrap_or(false),
-        steady: steady(&mut fields),
+        deploy: deploy(&mut fields).unwrap_or_default(),
         command: local(&mut fields, &name.value),
         count: count.as_ref().map(|count| count.value),
         max_per_region: max_per_region.as_ref().map(|most| most.value),
@@ -100,12 +110,17 @@ fn standby(fields: &mut Fields<'_, '_>) -> Option<Located<u32>> {
     }
 }
 
-/// `deploy.steady`: a duration, or 0.
-fn steady(fields: &mut Fields<'_, '_>) -> Option<Located<u64>> {
+fn deploy(fields: &mut Fields<'_, '_>) -> Option<GroupDeploy> {
     let mut fields = fields.table("deploy")?.with_section("groups.*.deploy");
+    // A duration, or 0.
     let steady = fields.duration("steady", NumberUnit::Seconds);
+    let deploy = GroupDeploy {
+        rollout: rollout_settings::read(&mut fields),
+        steady: steady.map(|at| at.map(|nanos| nanos / 1_000_000)),
+        order: order::regions(&mut fields),
+    };
     fields.report_unknown_keys();
-    Some(steady?.map(|nanos| nanos / 1_000_000))
+    Some(deploy)
 }
 
 fn local(fields: &mut Fields<'_, '_>, group: &GroupName) -> Option<(String, Vec<String>)> {

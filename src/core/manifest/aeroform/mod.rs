@@ -6,6 +6,7 @@ pub(super) mod document;
 pub(super) mod group_settings;
 pub(super) mod hold;
 pub(super) mod moved;
+pub(super) mod order;
 mod regions;
 
 pub(super) use document::{AeroformDocument, read};

@@ -1,5 +1,6 @@
 //! The list itself.
 
+use super::super::rollout_settings::STRATEGIES;
 use super::super::settings::PROVIDERS;
 use super::{AeroformKey, AeroformTable, KeyRule, ValueType};
 use crate::core::fleet::OnFailure;
@@ -42,8 +43,8 @@ const TABLES: &[AeroformTable] = &[
     AeroformTable {
         path: "groups.*.deploy",
         heading: "`[groups.NAME.deploy]`",
-        about: "How changes of this group are applied. The strategy and its limits are in `[deploy]` of \
-                fly.toml, see [fly-toml.md](fly-toml.md).",
+        about: "How changes of this group are applied. `strategy`, `max_unavailable` and `wait_timeout` override \
+                those in `[deploy]` of fly.toml, see [fly-toml.md](fly-toml.md).",
         keys: GROUP_DEPLOY,
         key_rule: KeyRule::No,
     },
@@ -256,14 +257,49 @@ const GROUP: &[AeroformKey] = &[
     },
 ];
 
-const GROUP_DEPLOY: &[AeroformKey] = &[AeroformKey {
-    name: "steady",
-    value_type: ValueType::Duration,
-    default: "`10s` on Fly, `3s` with provider `local`, at most half of `wait_timeout`",
-    about: "How long a Machine must stay up after its start before its change is complete; 0 turns it off. \
-            It must be shorter than `wait_timeout` of fly.toml. `--steady` overrides it.",
-    example: "steady = \"30s\"",
-}];
+const GROUP_DEPLOY: &[AeroformKey] = &[
+    AeroformKey {
+        name: "strategy",
+        value_type: ValueType::Word(STRATEGIES),
+        default: "that of fly.toml, else `\"rolling\"`",
+        about: "How the group is updated: one Machine first and then a few at a time, or all at the same time without \
+                waiting for health. `\"canary\"` and `\"bluegreen\"` are not supported yet: a plan that updates running \
+                Machines is refused. `--strategy` overrides it.",
+        example: "strategy = \"rolling\"",
+    },
+    AeroformKey {
+        name: "max_unavailable",
+        value_type: ValueType::Limit,
+        default: "that of fly.toml, else `0.33`",
+        about: "How many Machines of the group a rolling update takes down at once: a number from 1, or below 1 a share of \
+                the group. `--max-unavailable` overrides it.",
+        example: "max_unavailable = 2",
+    },
+    AeroformKey {
+        name: "wait_timeout",
+        value_type: ValueType::Timeout,
+        default: "that of fly.toml, else `5m`",
+        about: "How long a Machine may take to start and pass its checks. `--wait-timeout` overrides it.",
+        example: "wait_timeout = \"10m\"",
+    },
+    AeroformKey {
+        name: "steady",
+        value_type: ValueType::Duration,
+        default: "`10s` on Fly, `3s` with provider `local`, at most half of `wait_timeout`",
+        about: "How long a Machine must stay up after its start before its change is complete; 0 turns it off. \
+                It must be shorter than `wait_timeout`. `--steady` overrides it.",
+        example: "steady = \"30s\"",
+    },
+    AeroformKey {
+        name: "order",
+        value_type: ValueType::RegionOrder,
+        default: "all regions together",
+        about: "The regions that an update goes through, each after the Machines of the one before are healthy. `\"*\"` is \
+                all regions that are not named, together; where it is not written they come last. `[\"gru\"]` updates \
+                one region first, `[\"*\", \"ams\"]` one last.",
+        example: "order = [\"gru\", \"*\"]",
+    },
+];
 
 const GROUP_LOCAL: &[AeroformKey] = &[AeroformKey {
     name: "command",
@@ -332,6 +368,14 @@ const DEPLOY: &[AeroformKey] = &[
         default: "`5m`",
         about: "How long `verify` may run; after that it has failed. 0 is no limit.",
         example: "verify_timeout = \"10m\"",
+    },
+    AeroformKey {
+        name: "groups_order",
+        value_type: ValueType::GroupLists,
+        default: "all groups side by side",
+        about: "Lists of groups: the groups of a list are updated after those of the list before are healthy. A group that \
+                is not named goes with the last list.",
+        example: "groups_order = [[\"jobs\"], [\"web\"]]",
     },
 ];
 

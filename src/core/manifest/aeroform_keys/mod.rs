@@ -61,10 +61,18 @@ pub enum ValueType {
     Regions,
     /// A duration with a unit, or a number of seconds.
     Duration,
+    /// The same, and above 0.
+    Timeout,
+    /// A number of Machines, or below 1 a share of the group.
+    Limit,
+    /// A list of regions, with `"*"` for all others.
+    RegionOrder,
     /// The name of a process group.
     Group,
     /// A list of process groups.
     Groups,
+    /// A list of lists of process groups.
+    GroupLists,
     /// The number of a release.
     Release,
     /// The id of a Machine.

@@ -95,11 +95,14 @@ fn type_text(takes: ValueType) -> String {
         ValueType::FlagOrCount => "`true`, `false` or a number".to_owned(),
         ValueType::CountOrShare => "number, or a percentage in a string".to_owned(),
         ValueType::Regions => "list of regions, or table of numbers by region".to_owned(),
-        ValueType::Duration => {
+        ValueType::Duration | ValueType::Timeout => {
             "duration in a string (`\"10s\"`, `\"1m30s\"`), or a number of seconds".to_owned()
         }
+        ValueType::Limit => "number above 0".to_owned(),
+        ValueType::RegionOrder => "list of regions, with `\"*\"` for all others".to_owned(),
         ValueType::Group => "name of a process group".to_owned(),
         ValueType::Groups => "list of process groups".to_owned(),
+        ValueType::GroupLists => "list of lists of process groups".to_owned(),
         ValueType::Release => "number of a release".to_owned(),
         ValueType::Machine => "id of a Machine".to_owned(),
         ValueType::Table(_) => "table".to_owned(),

@@ -12,6 +12,9 @@ use super::{AeroformKey, AeroformTable, KeyRule, ValueType, table};
 /// Lower-case letters, digits and dashes: the form of regions and of Machine ids.
 const SLUG: &str = "^[a-z0-9-]+$";
 
+/// A region, or all others.
+const REGION_OR_OTHERS: &str = r"^([a-z0-9-]+|\*)$";
+
 /// Strings that the reader takes as durations: Go's form.
 const DURATION: &str = r"^(\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+))?$";
 
@@ -130,12 +133,22 @@ fn type_schema(takes: ValueType) -> Value {
             { "type": "string", "pattern": DURATION },
             { "type": "number", "minimum": 0 },
         ] }),
-        ValueType::Group => group(),
-        ValueType::Groups => json!({
+        ValueType::Timeout => json!({ "anyOf": [
+            { "type": "string", "pattern": DURATION },
+            { "type": "number", "exclusiveMinimum": 0 },
+        ] }),
+        ValueType::Limit => {
+            json!({ "type": "number", "exclusiveMinimum": 0, "maximum": u32::MAX })
+        }
+        ValueType::RegionOrder => json!({
             "type": "array",
-            "items": group(),
+            "items": { "type": "string", "pattern": REGION_OR_OTHERS, "maxLength": 32 },
             "minItems": 1,
+            "uniqueItems": true,
         }),
+        ValueType::Group => group(),
+        ValueType::Groups => groups(),
+        ValueType::GroupLists => json!({ "type": "array", "items": groups(), "minItems": 1 }),
         ValueType::Release => json!({ "type": "integer", "minimum": 1, "maximum": MAX_RELEASE }),
         ValueType::Machine => json!({ "type": "string", "pattern": SLUG, "maxLength": 64 }),
         ValueType::Table(path) => table_schema(table_at(path)),
@@ -146,6 +159,10 @@ fn type_schema(takes: ValueType) -> Value {
         }),
         ValueType::List(path) => json!({ "type": "array", "items": table_schema(table_at(path)) }),
     }
+}
+
+fn groups() -> Value {
+    json!({ "type": "array", "items": group(), "minItems": 1 })
 }
 
 fn group() -> Value {

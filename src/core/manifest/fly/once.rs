@@ -58,7 +58,7 @@ pub(in crate::core::manifest) fn read(
 }
 
 /// Nanoseconds as seconds, rounded up.
-pub(super) fn whole_seconds(nanos: u64) -> u64 {
+pub(in crate::core::manifest) fn whole_seconds(nanos: u64) -> u64 {
     nanos.div_ceil(1_000_000_000)
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::core::fleet::schema::{Init, Mount, Service};
-use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
+use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume, UnsupportedStrategy};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::rollout_settings::WrittenStrategy;
 use super::super::tree::{Located, ManifestFile};
 use super::checks::NamedCheck;
 use super::cross_checks;
@@ -30,7 +31,7 @@ pub(in crate::core::manifest) struct Template {
     pub(in crate::core::manifest) http_service: Option<String>,
     /// Its `[[vm]]` has `cpu_kind` or `cpus` and no `size`.
     pub(in crate::core::manifest) has_size_in_parts: bool,
-    mount: Option<Range<usize>>,
+    pub(in crate::core::manifest) mount: Option<Range<usize>>,
 }
 
 type Templates = BTreeMap<GroupName, Template>;
@@ -377,13 +378,15 @@ fn apply_mounts(
             template.new_volume = section.body.volume;
         }
     }
-    if let (Some(canary), Some(mount)) = (&doc.deploy.canary, doc.mounts.first()) {
+    if let (Some(strategy), Some(mount)) = (&doc.deploy.rollout.strategy, doc.mounts.first())
+        && strategy.value == WrittenStrategy::Unsupported(UnsupportedStrategy::Canary)
+    {
         file.report(
             Diagnostic::error(
                 codes::CANARY_WITH_MOUNTS,
                 "the strategy `canary` does not support mounts",
             )
-            .with_location(file.location(canary.span.clone(), ""))
+            .with_location(file.location(strategy.span.clone(), ""))
             .with_related(file.location(mount.span.clone(), "the mount"))
             .help("use `strategy = \"rolling\"`"),
         );
