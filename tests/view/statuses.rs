@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
     AppName, Capabilities, CheckState, CheckStatus, ConfigDigest, Count, Description, Desired,
-    DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
-    MachineState, Management, Observed, Policy, Rollout, Stamps,
+    DesiredGroup, HostStatus, Known, KnownMachine, Limit, Lineage, Machine, MachineConfig,
+    MachineName, MachineState, Management, Observed, Policy, ReleaseRecord, ReleaseStamp,
+    ReleasedGroup, Rollout, RunId, Stamps, Strategy,
 };
 use aeroform::core::plan::hold::PlannedHold;
 use aeroform::core::view::{StatusView, terminal};
+
+use serde_json::json;
 
 use crate::build::{bare_group, group_name, id, last_run, region};
 use crate::gallery;
@@ -154,6 +157,7 @@ pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
         ("large", large()),
         ("all_gone", all_gone()),
         ("held", held()),
+        ("half_rolled_out", half_rolled_out()),
     ]
 }
 
@@ -259,6 +263,81 @@ fn trouble() -> StatusView {
     ]);
     let plan = gallery::everything_at_once();
     StatusView::of("local", Some(&desired), Some(&state), &observed(machines)).with_plan(&plan)
+}
+
+/// A release stopped at its second Machine, which fails its check.
+pub(crate) fn half_rolled_out() -> StatusView {
+    let version = |mut machine: Machine, version: u64| {
+        machine.stamps.release = Some(Box::new(ReleaseStamp {
+            version,
+            id: None,
+            registered_by_us: true,
+            newer_than_ours: false,
+        }));
+        machine.pid = None;
+        machine
+    };
+    let mut failing = served(
+        machine("2508b45c320011", "web", "ams", 1),
+        CheckState::Critical,
+        "HTTP 500",
+    );
+    failing.stamps.run = Some(RunId::new("7f3k2m4n6p").unwrap());
+    let machines = vec![
+        version(
+            served(
+                machine("148ed599c14189", "web", "gru", 0),
+                CheckState::Passing,
+                "",
+            ),
+            3,
+        ),
+        version(failing, 3),
+        version(
+            served(
+                machine("640e9cd5da0c77", "web", "ams", 2),
+                CheckState::Passing,
+                "",
+            ),
+            2,
+        ),
+        version(machine("9cd5da0c640e77", "worker", "ams", 3), 2),
+        version(machine("9cd5da0c640e78", "worker", "ams", 4), 3),
+    ];
+    let mut state = known(&machines.iter().collect::<Vec<_>>());
+    let failing = state.machines.get_mut(&machines[1].id).unwrap();
+    failing.unproven = true;
+    // v3 did not change the worker.
+    for (release, web) in [(2, "0"), (3, "1")] {
+        let group = |digest: &str| ReleasedGroup {
+            config: ConfigDigest::parse(&digest.repeat(32)).unwrap(),
+            placement: BTreeMap::new(),
+        };
+        state.releases.push(ReleaseRecord {
+            release,
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            by: "ana".to_owned(),
+            run: None,
+            outcome: None,
+            image: None,
+            release_command: None,
+            groups: [("web", group(web)), ("worker", group("0"))]
+                .map(|(name, group)| (group_name(name), group))
+                .into(),
+        });
+    }
+    let mut desired = target(&[
+        ("web", Count::Written(3), None),
+        ("worker", Count::Written(2), None),
+    ]);
+    let checked = json!({"checks": {"http-8080": {"type": "http", "port": 8080}}});
+    for group in desired.groups.values_mut() {
+        group.strategy = Strategy::Rolling {
+            max_unavailable: Limit::MAX_UNAVAILABLE,
+        };
+        group.template = serde_json::from_value(checked.clone()).unwrap();
+    }
+    StatusView::of("fly", Some(&desired), Some(&state), &observed(machines))
 }
 
 fn all_gone() -> StatusView {

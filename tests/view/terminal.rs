@@ -172,6 +172,12 @@ fn statuses_show_what_a_person_needs() {
     // Where names of checks have no room, their results still have.
     let eighty = written(|out| terminal::status(&statuses::statuses()[0].1, &style(64), out));
     assert_snapshot!("status_width_64", eighty);
+    // Nor does the mark of an older release get lost.
+    for width in [30, 50, 64, 80] {
+        let half = statuses::half_rolled_out();
+        let text = written(|out| terminal::status(&half, &style(width), out));
+        assert_eq!(text.matches("v2 old").count(), 1, "{text}");
+    }
     let colored = Style {
         color: true,
         ..style(80)

@@ -118,4 +118,5 @@ pub use types::{
 
 pub use crate::core::fleet::FieldChange;
 pub use desired_digest::{AtOnce, DesiredGroupDigest};
+pub use unproven::{Unproven, unproven_machines};
 pub use volumes::forked_text;

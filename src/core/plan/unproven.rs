@@ -4,17 +4,50 @@
 //!
 //! Decides what is still to be confirmed of each; [`super::order`] decides the order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{AwaitMethod, AwaitedMachine, GroupDecision};
 use super::fields::ConfigComparer;
 use super::gates::gate;
-use super::members::{ChangeProof, Member};
+use super::members::{self, ChangeProof, Member};
 use super::placement::named_by;
 use super::types::GateKind;
 use crate::core::fleet::{
-    CheckState, CheckStatus, DesiredGroup, Exit, Lineage, Machine, MachineId, MachineState,
+    CheckState, CheckStatus, Desired, DesiredGroup, Exit, Known, Lineage, Machine, MachineId,
+    MachineState, Observed, RunId,
 };
+
+/// A Machine whose last change was never seen healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproven {
+    /// The run that changed it, where its stamps say so.
+    pub run: Option<RunId>,
+    /// `updated by run w6x2…, never seen healthy`.
+    pub text: String,
+}
+
+/// The Machines that the next apply would confirm first, as it reads them.
+pub fn unproven_machines(
+    desired: &Desired,
+    known: &Known,
+    observed: &Observed,
+) -> BTreeMap<MachineId, Unproven> {
+    let lineage = &observed.description.scope;
+    let fleet = members::join_fleet(desired, known, Some(observed), &desired.digest(lineage));
+    let groups = fleet.members.iter();
+    let members = groups
+        .filter_map(|(name, members)| Some((desired.groups.get(name)?, members)))
+        .flat_map(|(group, members)| members.iter().map(move |member| (group, member)));
+    members
+        .filter(|(_, member)| member.proof == ChangeProof::No)
+        .filter(|(group, member)| Evidence::of(group, member) != Evidence::Enough)
+        .map(|(group, member)| {
+            let run = member.observed.and_then(|seen| seen.stamps.run.clone());
+            let text = never_seen_healthy(group, member, lineage);
+            (member.id.clone(), Unproven { run, text })
+        })
+        .collect()
+}
 
 /// What an observation says about an unconfirmed Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

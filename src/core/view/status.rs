@@ -11,7 +11,7 @@ use crate::core::fleet::{
     VolumeId, schema::Guest,
 };
 use crate::core::plan::hold::PlannedHold;
-use crate::core::plan::{DriftKind, Note, Plan, Summary, codes};
+use crate::core::plan::{DriftKind, Note, Plan, Summary, Unproven, codes, unproven_machines};
 
 /// The status of one app.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +113,10 @@ pub struct MachineStatus {
     pub host: HostStatus,
     /// The release that changed it last, where known.
     pub release: Option<u64>,
+    /// The newest release of its group, where it runs an older one.
+    pub newer_release: Option<u64>,
+    /// Its last change was never seen healthy; none as well without manifests or a state.
+    pub unproven: Option<Unproven>,
     /// Its image, if its config can be read; untrusted text.
     pub image: Option<String>,
     /// CPU and memory (`shared-cpu-1x:256MB`), if its config has them.
@@ -178,6 +182,13 @@ impl StatusView {
             let key = |m: &MachineStatus| (m.group.is_none(), m.group.clone());
             (key(a), &a.region, &a.id).cmp(&(key(b), &b.region, &b.id))
         });
+        if let (Some(desired), Some(known)) = (desired, known) {
+            let mut unproven = unproven_machines(desired, known, observed);
+            for machine in &mut machines {
+                machine.unproven = unproven.remove(&machine.id);
+            }
+        }
+        mark_older_releases(&mut machines, known);
         let there = |id: &MachineId| {
             observed
                 .machines
@@ -293,6 +304,8 @@ impl MachineStatus {
                 .release
                 .as_ref()
                 .map(|release| release.version),
+            newer_release: None,
+            unproven: None,
             image: config.and_then(|config| config.image.clone()),
             size: config
                 .and_then(|config| config.guest.as_ref())
@@ -315,6 +328,11 @@ impl MachineStatus {
             && self.checks.iter().all(|c| c.status == CheckState::Passing)
     }
 
+    /// Whether it is worth a line of its own in a large group.
+    pub fn stands_out(&self) -> bool {
+        self.needs_attention() || self.unproven.is_some() || self.newer_release.is_some()
+    }
+
     /// Whether it needs attention, such as an unexpected stop.
     pub fn needs_attention(&self) -> bool {
         let resting = self.standby || self.state.is_gone();
@@ -323,6 +341,38 @@ impl MachineStatus {
             || self.state == MachineState::Failed
             || self.checks.iter().any(|c| c.status == CheckState::Critical)
             || (self.detail.is_some() && !resting && (stopped || !self.is_healthy()))
+    }
+}
+
+/// Sets the newest release that a Machine of the group runs on those that run an older one. A release is not older if
+/// the state knows that it has the same config of the group.
+fn mark_older_releases(machines: &mut [MachineStatus], known: Option<&Known>) {
+    let records = known.map_or(&[][..], |known| &known.releases);
+    let config = |group: &GroupName, release: u64| {
+        let record = records.iter().find(|record| record.release == release)?;
+        Some(&record.groups.get(group)?.config)
+    };
+    let mut newest: BTreeMap<GroupName, u64> = BTreeMap::new();
+    for machine in machines.iter().filter(|machine| machine.counts_for_group) {
+        if let (Some(group), Some(release)) = (&machine.group, machine.release) {
+            let newest = newest.entry(group.clone()).or_default();
+            *newest = release.max(*newest);
+        }
+    }
+    for machine in machines.iter_mut().filter(|m| m.counts_for_group) {
+        let (Some(group), Some(release)) = (&machine.group, machine.release) else {
+            continue;
+        };
+        let Some(newest) = newest
+            .get(group)
+            .copied()
+            .filter(|newest| release < *newest)
+        else {
+            continue;
+        };
+        let (own, new) = (config(group, release), config(group, newest));
+        let is_same = own.is_some() && own == new;
+        machine.newer_release = (!is_same).then_some(newest);
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
-    Region, RunRecord, VolumeId,
+    Region, RunId, RunRecord, VolumeId,
 };
 use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{Note, Summary};
@@ -87,6 +87,10 @@ pub struct MachineDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    newer_release: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unproven: Option<UnprovenDocument<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<&'a str>,
@@ -98,6 +102,12 @@ pub struct MachineDocument<'a> {
     other_project: Option<&'a str>,
     known: bool,
     management: Management,
+}
+
+#[derive(Debug, Serialize)]
+struct UnprovenDocument<'a> {
+    run: Option<&'a RunId>,
+    text: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -207,6 +217,11 @@ pub(super) fn machine_document(machine: &MachineStatus) -> MachineDocument<'_> {
         cordoned: machine.cordoned,
         host: machine.host,
         release: machine.release,
+        newer_release: machine.newer_release,
+        unproven: machine.unproven.as_ref().map(|unproven| UnprovenDocument {
+            run: unproven.run.as_ref(),
+            text: &unproven.text,
+        }),
         image: machine.image.as_deref(),
         size: machine.size.as_deref(),
         volumes: &machine.volumes,

@@ -19,6 +19,8 @@ pub(super) struct Column {
     pub(super) drop_rank: u8,
     /// Its values are for copying and never truncated.
     pub(super) never_truncated: bool,
+    /// The width to which it is cut before another column is dropped, except the first one to go; none if it is not.
+    pub(super) least_width: Option<usize>,
 }
 
 /// A column whose values may be truncated.
@@ -27,6 +29,17 @@ pub(super) const fn cuttable_column(name: &'static str, rank: u8) -> Column {
         name,
         drop_rank: rank,
         never_truncated: false,
+        least_width: None,
+    }
+}
+
+/// A column whose values are cut to this width before others are dropped.
+pub(super) const fn squeezed_column(name: &'static str, rank: u8, least_width: usize) -> Column {
+    Column {
+        name,
+        drop_rank: rank,
+        never_truncated: false,
+        least_width: Some(least_width),
     }
 }
 
@@ -36,6 +49,7 @@ pub(super) const fn full_column(name: &'static str, rank: u8) -> Column {
         name,
         drop_rank: rank,
         never_truncated: true,
+        least_width: None,
     }
 }
 
@@ -71,7 +85,7 @@ impl<const N: usize> ColumnLayout<N> {
         let mut table = Self { heads, widths };
         let most = heads.iter().map(|head| head.drop_rank).max().unwrap_or(0);
         for rank in (2..=most).rev() {
-            if table.width() <= width {
+            if table.width() <= width || (rank < most && table.squeeze_into(width)) {
                 break;
             }
             for (column, head) in table.widths.iter_mut().zip(heads) {
@@ -81,6 +95,22 @@ impl<const N: usize> ColumnLayout<N> {
             }
         }
         table
+    }
+
+    /// Cuts columns so that all fit; changes nothing if that is not enough.
+    fn squeeze_into(&mut self, width: usize) -> bool {
+        let mut excess = self.width().saturating_sub(width);
+        let mut widths = self.widths;
+        for (width, head) in widths.iter_mut().zip(self.heads) {
+            let least = head.least_width.unwrap_or(*width);
+            let cut = width.saturating_sub(least).min(excess);
+            *width -= cut;
+            excess -= cut;
+        }
+        if excess == 0 {
+            self.widths = widths;
+        }
+        excess == 0
     }
 
     /// Whether a column was dropped.

@@ -6,7 +6,7 @@ use crate::core::view::phrases;
 use crate::core::view::status::MachineStatus;
 use crate::core::view::style::Label;
 use crate::core::view::terminal::table::{
-    self, Column, ColumnLayout, cuttable_column, full_column,
+    self, Column, ColumnLayout, cuttable_column, full_column, squeezed_column,
 };
 
 /// A Machine's cells.
@@ -17,14 +17,18 @@ pub(super) const HEADS: [Column; 7] = [
     full_column("MACHINE", 0),
     cuttable_column("REGION", 3),
     cuttable_column("STATE", 1),
-    cuttable_column("CHECKS", 1),
+    squeezed_column("CHECKS", 1, RESULT_WIDTH),
     full_column("ADDRESS", 6),
     cuttable_column("PID", 7),
     cuttable_column("RELEASE", 5),
 ];
 
+/// The least width of the column of checks: a result (`critical 1 of 3`). The name after it may be cut.
+const RESULT_WIDTH: usize = 16;
+
 /// Indices into [`HEADS`].
 pub(super) const REGION_COLUMN: usize = 1;
+pub(super) const RELEASE_COLUMN: usize = 6;
 const ADDRESS_COLUMN: usize = 4;
 
 /// Maximum characters shown of a failing check's output.
@@ -55,13 +59,17 @@ pub(super) fn cells(machine: &MachineStatus, naming: CheckNaming) -> StatusCells
             Label::Dim,
             machine.pid.map(|pid| pid.to_string()).unwrap_or_default(),
         ),
-        (
-            Label::Dim,
-            machine
-                .release
-                .map_or_else(String::new, |number| format!("v{number}")),
-        ),
+        release_cell(machine),
     ]
+}
+
+/// `v2`, and `v2 old` if its group has a newer release.
+fn release_cell(machine: &MachineStatus) -> (Label, String) {
+    match (machine.release, machine.newer_release) {
+        (None, _) => (Label::Dim, String::new()),
+        (Some(number), None) => (Label::Dim, format!("v{number}")),
+        (Some(number), Some(_)) => (Label::Change, format!("v{number} old")),
+    }
 }
 
 /// The colour of a state.
@@ -150,7 +158,11 @@ pub(super) fn detail_lines(
         lines.push(Line::new(4).push(*label, text));
     }
     let mut line = Line::new(4);
-    for (at, (label, text)) in remarks(machine).into_iter().enumerate() {
+    let mut remarks = remarks(machine);
+    if squeezed(RELEASE_COLUMN) && machine.newer_release.is_some() {
+        remarks.push(cells[RELEASE_COLUMN].clone());
+    }
+    for (at, (label, text)) in remarks.into_iter().enumerate() {
         if at > 0 {
             line.add(Label::Dim, " · ");
         }
@@ -177,6 +189,9 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
             Label::Dim
         };
         found.push((label, detail.clone()));
+    }
+    if let Some(unproven) = &machine.unproven {
+        found.push((Label::Change, unproven.text.clone()));
     }
     if machine.restarts > 0 {
         let text = format!(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cells::{CheckNaming, HEADS, REGION_COLUMN, StatusCells, cells, detail_lines};
+use super::cells::{
+    CheckNaming, HEADS, REGION_COLUMN, RELEASE_COLUMN, StatusCells, cells, detail_lines,
+};
 use super::other_projects::other_projects;
 use crate::core::fleet::{GroupName, RunRecord};
 use crate::core::plan::hold::release_name;
@@ -72,7 +74,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     other_projects(&view.other_project_machines, page)
 }
 
-/// The rows and their columns. The names of checks are dropped before the column of results.
+/// The rows and their columns. The names of checks are dropped before the columns of results and releases.
 fn layout_rows(view: &StatusView, width: usize) -> (Vec<StatusRow<'_>>, StatusColumns) {
     let attempt = |naming| {
         let rows: Vec<StatusRow<'_>> = view
@@ -84,8 +86,16 @@ fn layout_rows(view: &StatusView, width: usize) -> (Vec<StatusRow<'_>>, StatusCo
         (rows, table)
     };
     let (rows, table) = attempt(CheckNaming::Named);
+    let has_release = view.machines.iter().any(|m| m.release.is_some());
+    let lacks_release = |table: &StatusColumns| has_release && table.is_dropped(RELEASE_COLUMN);
     if table.is_dropped(REGION_COLUMN) || !table.fits(width) {
         return attempt(CheckNaming::Results);
+    }
+    if lacks_release(&table) {
+        let (rows, narrow) = attempt(CheckNaming::Results);
+        if !lacks_release(&narrow) {
+            return (rows, narrow);
+        }
     }
     (rows, table)
 }
@@ -257,7 +267,7 @@ fn machines(
 ) -> fmt::Result {
     let mut more = 0;
     if !page.style.verbose && own.len() > MAX_LISTED {
-        own.sort_by_key(|(machine, _)| !machine.needs_attention());
+        own.sort_by_key(|(machine, _)| (!machine.needs_attention(), !machine.stands_out()));
         more = own.len() - MAX_LISTED;
         own.truncate(MAX_LISTED);
     }
