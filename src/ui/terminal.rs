@@ -61,6 +61,11 @@ pub fn size_now() -> (usize, usize) {
     (of(columns, 80).max(MIN_WIDTH), of(lines, 24))
 }
 
+/// Current columns of standard error, with a default.
+pub(super) fn stderr_width() -> usize {
+    size_of(std::io::stderr()).unwrap_or(80)
+}
+
 /// A terminal without a configured size reports 0.
 fn size_of(stream: impl rustix::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;

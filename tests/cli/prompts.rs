@@ -107,13 +107,15 @@ fn ctrl_c_while_applying_keeps_what_was_made_and_the_next_apply_does_the_rest() 
     );
     let mut terminal = Terminal::start(sandbox.command(&["apply", "-y", "--color=never"]));
     terminal.echo();
-    terminal.expect("waits for check");
+    // The row of the group.
+    terminal.expect("0/1  waits for check");
     terminal.interrupt();
     let (code, screen) = terminal.end();
     assert_eq!(code, 130, "{screen}");
     assert!(screen.contains("Apply interrupted:"), "{screen}");
     // The count belongs to the progress, which is over.
     assert!(!screen.contains("/2 done"), "{screen}");
+    assert!(!screen.contains(" left"), "{screen}");
     assert!(
         sandbox
             .read("state/shop.json")

@@ -18,3 +18,4 @@ mod schemas;
 mod show;
 mod statuses;
 mod terminal;
+mod waves;

@@ -27,6 +27,7 @@ pub mod status;
 pub mod style;
 pub mod terminal;
 pub mod toml_diff;
+mod waves;
 
 pub use super::escape;
 pub use file_edit::FileEdit;

@@ -11,6 +11,7 @@ pub mod progress;
 pub mod questions;
 pub mod releases;
 pub mod report;
+pub mod running_groups;
 pub mod scale;
 mod state_log;
 mod state_move;

@@ -14,7 +14,7 @@ use crate::core::view::style::{Label, Style};
 /// How many lines of a command's output are shown.
 const MAX_OUTPUT_LINES: usize = 100;
 
-/// A change in short, for a line or a progress bar (`~ web 148ed599c14189 gru`). Uses the Machine's id, which is
+/// A change in short (`~ web 148ed599c14189 gru`). Uses the Machine's id, which is
 /// `created_id` for a new Machine, and its name before it has one.
 pub fn subject(change: &Change, created_id: Option<&MachineId>) -> Line {
     let (symbol, label) = symbol(&change.action);
@@ -49,7 +49,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
 }
 
 /// The verb while it runs, and once it is done.
-fn action_verbs(change: &Change) -> (&'static str, &'static str) {
+pub(super) fn action_verbs(change: &Change) -> (&'static str, &'static str) {
     match &change.action {
         Action::Create { .. } => ("creating", "created"),
         Action::Update { .. } if change.keeps_config() => ("restarting", "restarted"),
@@ -65,7 +65,7 @@ fn action_verbs(change: &Change) -> (&'static str, &'static str) {
 }
 
 /// The same in a rollback.
-fn undo_verbs(change: &Change) -> (&'static str, &'static str) {
+pub(super) fn undo_verbs(change: &Change) -> (&'static str, &'static str) {
     match &change.action {
         Action::Create { .. } => ("creating again", "created again"),
         Action::Destroy { .. } => ("destroying", "destroyed"),
@@ -81,15 +81,6 @@ fn undo_verbs(change: &Change) -> (&'static str, &'static str) {
 
 /// The event of a step, without its subject: `waits for check http, at most 30s`. None for events that the count
 /// already shows.
-pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
-    event_text(action_verbs(change), what)
-}
-
-/// The same of a step that undoes a change.
-pub fn undo_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
-    event_text(undo_verbs(change), what)
-}
-
 fn event_text(
     (doing, done): (&'static str, &'static str),
     what: &StepEvent,
