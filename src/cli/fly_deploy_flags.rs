@@ -104,10 +104,7 @@ pub const FLAGS: &[FlyDeployFlag] = &[
         "env",
         Instead("set the variable in `[env]` of fly.toml, a secret one with `fly secrets set`"),
     ),
-    flag(
-        "wait-timeout",
-        Instead("set `wait_timeout` in `[deploy]` of fly.toml"),
-    ),
+    flag("wait-timeout", Flag),
     flag("release-command-timeout", Flag),
     flag(
         "lease-timeout",
@@ -121,18 +118,12 @@ pub const FLAGS: &[FlyDeployFlag] = &[
         "ha",
         Instead("set `ha` or `count` in `[groups.NAME]` of aeroform.toml"),
     ),
-    flag(
-        "smoke-checks",
-        Instead("`--steady 0` turns the check of the first seconds off"),
-    ),
+    flag("smoke-checks", Flag),
     flag(
         "dns-checks",
         Instead("not needed: Aeroform looks up no DNS names after an apply"),
     ),
-    flag(
-        "max-unavailable",
-        Instead("set `max_unavailable` in `[deploy]` of fly.toml"),
-    ),
+    flag("max-unavailable", Flag),
     flag("no-public-ips", Instead(ADDRESSES)),
     flag("flycast", Instead(ADDRESSES)),
     flag("file-local", Instead(FILES)),

@@ -241,9 +241,11 @@ fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap
 }
 
 impl Preview {
-    /// The desired fleet that the plan applies; under `[hold]` its configs are those of an earlier release.
+    /// The desired fleet that the plan applies, with the settings chosen for this run; under `[hold]` its configs are
+    /// those of an earlier release.
     pub fn desired<'d>(&self, manifests: &'d Desired) -> Cow<'d, Desired> {
-        held_desired(manifests, &self.stored_state.known, self.observed.as_ref())
+        let held = held_desired(manifests, &self.stored_state.known, self.observed.as_ref());
+        self.plan.requested.override_desired(held)
     }
 
     /// Releases registered by runs of this host.

@@ -63,6 +63,7 @@ mod pty;
 mod releases;
 mod rollback;
 mod rollout;
+mod rollout_flags;
 mod sandbox;
 mod scale_verbs;
 mod screens;

@@ -279,6 +279,34 @@ async fn rolling_updates_that_were_killed_are_not_made_twice() {
     killed_anywhere(desired([("web", checked(web(4)))]), after).await;
 }
 
+/// Holds rule 12.
+#[tokio::test(start_paused = true)]
+async fn a_killed_run_without_a_journal_is_repeated_with_a_longer_wait_and_another_strategy() {
+    let before = desired([("web", checked(web(4)))]);
+    let changed = || checked(image(web(4), "shop:2"));
+    let stage = RepeatedRuns::new(before, desired([("web", changed())])).await;
+    let patient = |group: DesiredGroup| {
+        group.max_unavailable(1).with(|group| {
+            group.wait_timeout_s *= 3;
+            group.steady_ms = Some(1000);
+        })
+    };
+    let longer = desired([("web", patient(changed()))]);
+    let whole = Process::new(&stage.again().await, ProcessEnd::Normal);
+    whole.apply(&stage.after, "whole").await.unwrap();
+    for n in 1..=whole.passed() {
+        let durable = stage.again().await;
+        stage.run(&durable, ProcessEnd::After(n), "first").await;
+        durable.journal.delete();
+        sleep(SETTLED).await;
+        // It is not refused as a run of somebody else (`state_behind`).
+        let repeated = Process::new(&durable, ProcessEnd::Normal);
+        let (preview, ended) = repeated.apply(&longer, "second").await.unwrap();
+        let end = ended.run_end(&preview, "apply");
+        assert_eq!(end, RunOutcome::Complete, "killed after {n}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn immediate_updates_that_were_killed_are_not_made_twice() {
     let after = desired([("worker", at_once_all(image(worker(4), "shop:2")))]);

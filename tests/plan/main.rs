@@ -32,6 +32,7 @@ mod requested;
 mod rerun;
 mod retry;
 mod rollout;
+mod rollout_settings;
 mod saved;
 mod standbys;
 mod starting;

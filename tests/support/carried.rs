@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -62,9 +63,12 @@ pub(crate) async fn carry_out(run_spec: RunSpec<'_>, plan: Plan) -> (ExecutedRun
         run_spec.known.serial,
         String::new(),
     );
+    let desired = plan
+        .requested
+        .override_desired(Cow::Borrowed(run_spec.desired));
     let job = RunInput {
         plan: &plan,
-        desired: run_spec.desired,
+        desired: &desired,
         known: run_spec.known,
         observed: run_spec.observed,
         provider: run_spec.provider,

@@ -5,9 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::parse::{parse_duration_flag, parse_machine_id, parse_timeout_s};
+use super::parse::{
+    parse_duration_flag, parse_machine_id, parse_max_unavailable, parse_timeout_s,
+    parse_wait_timeout_s,
+};
 use crate::core::fleet::{MachineId, OnFailure};
-use crate::core::plan::{CheckMode, ChosenStrategy, ReleaseCommandMode, Requested};
+use crate::core::plan::{CheckMode, ChosenLimit, ChosenStrategy, ReleaseCommandMode, Requested};
 
 /// Options of one plan.
 #[derive(Debug, Clone, Default, Args)]
@@ -35,13 +38,28 @@ pub struct PlanOptions {
     /// Neither change this Machine nor wait for it; it still counts for its group
     #[arg(long, value_name = "ID", value_parser = parse_machine_id, value_delimiter = ',')]
     pub exclude_machines: Vec<MachineId>,
-    /// Update strategy of every group, instead of fly.toml's: rolling or immediate
+    /// Update strategy of every group: rolling or immediate; overrides `strategy` in `[groups.NAME.deploy]` and
+    /// fly.toml
     #[arg(long, value_name = "STRATEGY", value_parser = parse_strategy)]
     pub strategy: Option<ChosenStrategy>,
+    /// How many Machines of a group a rolling update takes down at once: a number of them (2), or below 1 a share of
+    /// the group (0.33); overrides `max_unavailable` in `[groups.NAME.deploy]` and fly.toml
+    #[arg(long, value_name = "NUMBER", value_parser = parse_max_unavailable)]
+    pub max_unavailable: Option<ChosenLimit>,
+    /// How long a Machine may take to start and pass its checks (10m, or a number of seconds); overrides
+    /// `wait_timeout` in `[groups.NAME.deploy]` and fly.toml
+    #[arg(long = "wait-timeout", value_name = "DURATION", value_parser = parse_wait_timeout_s)]
+    pub wait: Option<u64>,
     /// How long a Machine must stay up before its change counts as done (10s, 1m; 0 to disable);
     /// overrides `steady` in `[groups.NAME.deploy]` and `AEROFORM_STEADY`
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
     pub steady: Option<Duration>,
+    /// As in flyctl: `--smoke-checks=false` is `--steady 0`, and true changes nothing
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "steady")]
+    pub smoke_checks: Option<bool>,
+    /// Where no Machine of a group with checks runs, start one to prove the new version
+    #[arg(long)]
+    pub wake: bool,
     /// What the first failure does: stop the release (stop), stop its group (group), or stop the release and
     /// undo it (rollback); overrides `[deploy] on_failure` in aeroform.toml
     #[arg(long, value_name = "WHAT", value_parser = on_failure_parser())]
@@ -49,7 +67,7 @@ pub struct PlanOptions {
 }
 
 /// Ids of the flags that a saved plan contains.
-pub(super) const PERSISTED_FLAGS: [&str; 9] = [
+pub(super) const PERSISTED_FLAGS: [&str; 13] = [
     "exclude_machines",
     "release_command",
     "skip_release_command",
@@ -57,7 +75,11 @@ pub(super) const PERSISTED_FLAGS: [&str; 9] = [
     "verify",
     "machine_checks",
     "strategy",
+    "max_unavailable",
+    "wait",
     "steady",
+    "smoke_checks",
+    "wake",
     "on_failure",
 ];
 
@@ -80,10 +102,18 @@ impl PlanOptions {
             verify: self.verify.unwrap_or(requested.verify),
             machine_checks: self.machine_checks.unwrap_or(requested.machine_checks),
             strategy: self.strategy.or(requested.strategy),
-            steady_ms: self.steady.map(to_milliseconds).or(requested.steady_ms),
+            max_unavailable: self.max_unavailable.or(requested.max_unavailable),
+            wait_timeout_s: self.wait.or(requested.wait_timeout_s),
+            steady_ms: self.steady_ms().or(requested.steady_ms),
+            wake: self.wake || requested.wake,
             on_failure: self.on_failure.or(requested.on_failure),
             ..requested
         }
+    }
+
+    fn steady_ms(&self) -> Option<u64> {
+        let off = self.smoke_checks.filter(|checks| !checks).map(|_| 0);
+        self.steady.map(to_milliseconds).or(off)
     }
 }
 

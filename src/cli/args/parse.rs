@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::core::fleet::normalise::{is_valid_image_ref, parse_duration};
-use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
+use crate::core::fleet::{AppName, GroupName, Limit, MachineId, Region, RunId};
+use crate::core::plan::ChosenLimit;
 
 pub(super) fn parse_app_name(text: &str) -> Result<AppName, String> {
     AppName::new(text).map_err(|error| error.rule.to_owned())
@@ -37,6 +38,25 @@ pub(super) fn parse_duration_flag(text: &str) -> Result<Duration, String> {
     parse_duration(text)
         .map(Duration::from_nanos)
         .ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".to_owned())
+}
+
+/// How many Machines may be down at once, as flyctl takes it: a number of them, or below 1 a share.
+pub(super) fn parse_max_unavailable(text: &str) -> Result<ChosenLimit, String> {
+    let expected = || "expected a number of Machines (2) or a share of a group (0.33)".to_owned();
+    let number: f64 = text.parse().map_err(|_| expected())?;
+    let limit = Limit::of_number(number).map_err(|rule| format!("this must be {rule}"))?;
+    Ok(limit.into())
+}
+
+/// How long a Machine may take to start. flyctl takes 0 and `none` for 2 minutes (docs/platform/fly-toml.md 11).
+pub(super) fn parse_wait_timeout_s(text: &str) -> Result<u64, String> {
+    match parse_timeout_s(text) {
+        Ok(0) => Err(
+            "a wait has a limit, so 0 and none are refused (flyctl waits 2m for them)".to_owned(),
+        ),
+        Ok(seconds) => Ok(seconds),
+        Err(_) => Err("expected a duration such as 90s or 10m, or a number of seconds".to_owned()),
+    }
 }
 
 /// A timeout as flyctl takes it: a duration, a number of seconds, or `none` (0). Fractions are rounded up.

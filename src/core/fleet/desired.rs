@@ -90,7 +90,7 @@ pub struct DesiredGroup {
     pub ha: bool,
     /// The count is never lowered, and no volume of the group is left unattached.
     pub protect: bool,
-    /// The update strategy.
+    /// The update strategy. This and the other settings of a rollout are not part of the digest.
     pub strategy: Strategy,
     /// How many may be down at once in a rolling update, also where `strategy` is another one: `--strategy rolling`
     /// uses it.
@@ -101,10 +101,9 @@ pub struct DesiredGroup {
     /// Timeout for one Machine to start and pass its checks, seconds.
     pub wait_timeout_s: u64,
     /// How long a Machine must stay up before its change counts as done, milliseconds; `None` if not written.
-    /// Not part of the digest, because it changes no Machine.
     pub steady_ms: Option<u64>,
     /// The order in which a rolling update goes through the regions, each behind the gates of the one before;
-    /// empty if not written: all together. Not part of the digest, because it changes no Machine.
+    /// empty if not written: all together.
     pub region_order: Vec<OrderedRegions>,
     /// The test Machines to run for each updated Machine.
     pub machine_checks: Vec<MachineCheck>,
@@ -330,7 +329,8 @@ impl Desired {
     }
 
     /// A digest of the desired state without secret-looking values. Equal manifests have equal digests,
-    /// whatever their formatting.
+    /// whatever their formatting. How changes are rolled out is not part of it: a failed run that is repeated with a
+    /// longer `wait_timeout` wants the same (rule 12).
     pub fn digest(&self, lineage: &Lineage) -> String {
         let groups: BTreeMap<_, _> = self
             .groups
@@ -344,8 +344,6 @@ impl Desired {
                     "standby": group.standby,
                     "ha": group.ha,
                     "protect": group.protect,
-                    "strategy": group.strategy,
-                    "wait_timeout_s": group.wait_timeout_s,
                     "machine_checks": group.machine_checks,
                     "new_volume": group.new_volume,
                 });

@@ -37,7 +37,7 @@ pub fn check(
     observed: Option<&Observed>,
 ) -> Vec<Finding> {
     let held = held_desired(desired, known, observed);
-    let effective = plan.requested.override_desired(&held);
+    let effective = plan.requested.override_desired(held);
     let desired = &*effective;
     let mut reading = Checker {
         plan,

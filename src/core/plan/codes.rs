@@ -172,9 +172,9 @@ codes! {
         "`[processes]` has no group of that name.",
         "Use one of the groups in the message.";
     STEADY_TOO_LONG "steady_too_long" Refused:
-        "group `…`: `--steady` is …, but `wait_timeout` is only …s",
-        "A Machine would have to stay up for longer than `wait_timeout` waits for it.",
-        "Shorten `--steady`, or raise `wait_timeout` in `[deploy]` of fly.toml.";
+        "group `…`: … is …, but … is only …s",
+        "A Machine would have to stay up for longer than it is waited for.",
+        "Shorten `--steady`, or raise `--wait-timeout`, or their keys in `[groups.NAME.deploy]`.";
     LEFT_AT_REST "left_at_rest" Warning:
         "group `…`: … not running and will not be restarted",
         "A restart affects running Machines only; somebody may have stopped the others on purpose.",

@@ -6,16 +6,20 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::chosen_limit::ChosenLimit;
 use super::gates;
 use super::requested::Requested;
 use super::types::GateKind;
 use crate::core::fleet::{
-    Desired, DesiredGroup, GroupName, Limit, Lineage, StoredConfig, Strategy,
+    Desired, DesiredGroup, GroupName, Lineage, OrderedRegions, StoredConfig, Strategy,
 };
 use crate::core::state;
 
 /// The key of the volumes that new Machines get, beside the fields of the config.
 const NEW_VOLUME: &str = "new_volume";
+
+/// The entry of an order for all regions that it does not name.
+const OTHER_REGIONS: &str = "*";
 
 /// The digests and rollout settings of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,23 @@ pub struct DesiredGroupDigest {
     /// How long a changed Machine must stay up, milliseconds; none if neither a manifest nor a flag sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
+    /// How long a Machine may take to start and pass its checks, seconds; none in plans of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_timeout_s: Option<u64>,
+    /// `order`: regions, and `*` for all others; empty if all regions are updated together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<String>,
+    /// Its list in `groups_order`.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub turn: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_first(turn: &usize) -> bool {
+    *turn == 0
 }
 
 /// How many Machines of a group may be down at once. Integers only, so that the text of a plan has one form.
@@ -48,20 +69,10 @@ impl AtOnce {
     fn of(strategy: Strategy) -> Self {
         match strategy {
             Strategy::Immediate => Self::All,
-            Strategy::Rolling {
-                max_unavailable: Limit::Count(n),
-            } => Self::Machines(n),
-            Strategy::Rolling {
-                max_unavailable: Limit::Share(share),
-            } => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a share from 0 to 1"
-                )]
-                let millionths = (share.clamp(0.0, 1.0) * 1e6).round() as u32;
-                Self::Millionths(millionths)
-            }
+            Strategy::Rolling { max_unavailable } => match ChosenLimit::from(max_unavailable) {
+                ChosenLimit::Machines(n) => Self::Machines(n),
+                ChosenLimit::Millionths(share) => Self::Millionths(share),
+            },
         }
     }
 
@@ -79,7 +90,29 @@ impl AtOnce {
 }
 
 impl DesiredGroupDigest {
-    fn of(group: &DesiredGroup, requested: &Requested, lineage: &Lineage) -> Self {
+    /// Whether both are rolled out in the same way. The digest of the desired state does not say, since it is about what
+    /// and not how.
+    pub(super) fn has_same_rollout(&self, other: &Self) -> bool {
+        let Self {
+            config: _,
+            at_once,
+            gate,
+            steady_ms,
+            wait_timeout_s,
+            order,
+            turn,
+        } = self;
+        let same_wait = match (wait_timeout_s, &other.wait_timeout_s) {
+            (Some(one), Some(other)) => one == other,
+            // A plan of an older version does not say.
+            (None, _) | (_, None) => true,
+        };
+        same_wait
+            && (at_once, gate, steady_ms) == (&other.at_once, &other.gate, &other.steady_ms)
+            && (order, turn) == (&other.order, &other.turn)
+    }
+
+    fn of(group: &DesiredGroup, turn: usize, requested: &Requested, lineage: &Lineage) -> Self {
         let template = StoredConfig::from_config(&group.template, lineage);
         let mut config = BTreeMap::new();
         if let Value::Object(fields) = template.tree() {
@@ -98,8 +131,24 @@ impl DesiredGroupDigest {
             at_once: AtOnce::of(group.strategy),
             gate: gates::gate(group),
             steady_ms: requested.steady_ms.or(group.steady_ms),
+            wait_timeout_s: Some(group.wait_timeout_s),
+            order: region_order(&group.region_order),
+            turn,
         }
     }
+}
+
+/// `order` with its `*`, in one form for one meaning.
+fn region_order(written: &[OrderedRegions]) -> Vec<String> {
+    let entry = |entry: &OrderedRegions| match entry {
+        OrderedRegions::Region(region) => region.to_string(),
+        OrderedRegions::Others => OTHER_REGIONS.to_owned(),
+    };
+    let mut order: Vec<String> = written.iter().map(entry).collect();
+    if !written.contains(&OrderedRegions::Others) {
+        order.push(OTHER_REGIONS.to_owned());
+    }
+    if order.len() == 1 { Vec::new() } else { order }
 }
 
 /// The desired state of every group. Hidden values depend on the lineage.
@@ -108,13 +157,13 @@ pub(super) fn of_groups(
     requested: &Requested,
     lineage: &Lineage,
 ) -> BTreeMap<GroupName, DesiredGroupDigest> {
+    let order = desired.rollout.groups_order.as_ref();
     let groups = desired.groups.iter();
     groups
         .map(|(name, group)| {
-            (
-                name.clone(),
-                DesiredGroupDigest::of(group, requested, lineage),
-            )
+            let turn = order.map_or(0, |order| order.position(name));
+            let digest = DesiredGroupDigest::of(group, turn, requested, lineage);
+            (name.clone(), digest)
         })
         .collect()
 }

@@ -61,6 +61,12 @@ pub enum ExcessKind {
     Strategy(GroupName),
     /// A change in this group counts as done earlier.
     Gate(GroupName),
+    /// A Machine of this group may take longer.
+    Wait(GroupName),
+    /// The regions of this group are updated in another order, or together.
+    RegionOrder(GroupName),
+    /// This group is no longer updated after another one.
+    GroupsOrder(GroupName, GroupName),
     /// A failure stops only its group, or undoes the release.
     OnFailure(OnFailure),
     /// The release command runs in another mode, or not at all.
@@ -116,6 +122,18 @@ impl fmt::Display for Excess {
             }
             ExcessKind::Gate(group) => {
                 write!(f, "a change in group `{group}` counts as done earlier")?;
+            }
+            ExcessKind::Wait(group) => {
+                write!(f, "a Machine of group `{group}` may take longer to start")?;
+            }
+            ExcessKind::RegionOrder(group) => {
+                write!(
+                    f,
+                    "the regions of group `{group}` are not updated in that order"
+                )?;
+            }
+            ExcessKind::GroupsOrder(group, before) => {
+                write!(f, "group `{group}` is not updated after group `{before}`")?;
             }
             ExcessKind::OnFailure(OnFailure::Group) => {
                 f.write_str("a failure stops only its group")?;

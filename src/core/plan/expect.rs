@@ -5,6 +5,7 @@
 //! A change that only the provider could show is no excess, unless it destroys, shrinks or reverts something.
 //! Only [`SavedPlan::excesses`] decides; it never adds a step to a plan.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::Branch;
@@ -26,7 +27,7 @@ impl SavedPlan {
         let unknown = desired_digest::unknown_lineage();
         // Hidden values are compared under the lineage of the reviewed plan.
         let lineage = self.lineage.as_ref().unwrap_or(&unknown);
-        let desired = fresh.requested.override_desired(desired);
+        let desired = fresh.requested.override_desired(Cow::Borrowed(desired));
         let facts = Facts {
             reviewed: self,
             fresh,
@@ -372,6 +373,7 @@ impl<'a> Comparison<'a> {
     /// Values, strategy and gate of each group that is changed.
     fn compare_groups(&mut self) {
         let facts = self.facts;
+        self.compare_groups_order();
         for (name, fields) in std::mem::take(&mut self.sent) {
             let (Some(listed), Some(now)) = (
                 facts.reviewed.desired_digests.get(name),
@@ -417,6 +419,41 @@ impl<'a> Comparison<'a> {
             if sooner || strictness(now.gate) < strictness(listed.gate) {
                 self.found
                     .add_general(ExcessKind::Gate(name.clone()), BTreeSet::new());
+            }
+            let waits_longer = match (listed.wait_timeout_s, now.wait_timeout_s) {
+                (Some(listed), Some(now)) => now > listed,
+                // A plan of an older version does not say.
+                (None, _) | (_, None) => false,
+            };
+            if waits_longer {
+                self.found
+                    .add_general(ExcessKind::Wait(name.clone()), BTreeSet::new());
+            }
+            if !listed.order.is_empty() && listed.order != now.order {
+                self.found
+                    .add_general(ExcessKind::RegionOrder(name.clone()), BTreeSet::new());
+            }
+        }
+    }
+
+    /// Groups that are changed and no longer come after the groups that they came after.
+    fn compare_groups_order(&mut self) {
+        let reviewed = &self.facts.reviewed.desired_digests;
+        let changed: Vec<_> = self
+            .sent
+            .keys()
+            .filter_map(|name| {
+                let (listed, now) = (reviewed.get(*name)?, self.desired_digests.get(*name)?);
+                Some((*name, listed.turn, now.turn))
+            })
+            .collect();
+        for (later, listed, now) in &changed {
+            let earlier = changed
+                .iter()
+                .find(|(_, listed_before, now_before)| listed_before < listed && now_before >= now);
+            if let Some((earlier, ..)) = earlier {
+                let kind = ExcessKind::GroupsOrder((*later).clone(), (*earlier).clone());
+                self.found.add_general(kind, BTreeSet::new());
             }
         }
     }

@@ -14,6 +14,7 @@ mod behind;
 mod branch;
 mod change;
 mod check;
+mod chosen_limit;
 pub mod codes;
 mod command_modes;
 mod commits;
@@ -84,6 +85,7 @@ pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_
 pub use branch::{Branch, ReplaceFallback, Successor};
 pub use change::{ReplaceHalf, Verb};
 pub use check::{Finding, check};
+pub use chosen_limit::ChosenLimit;
 pub use command_modes::{CheckMode, ReleaseCommandMode};
 pub use commits::{
     CHANGES, CommitRelation, CommitRelations, base_commit, commits_to_compare, short_commit,

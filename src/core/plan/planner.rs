@@ -2,6 +2,7 @@
 //!
 //! Calls the modules in order, joins their results, and decides nothing itself. Start reading here.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
@@ -66,7 +67,9 @@ pub fn plan(
     let context = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
     let held = hold::follow(desired, known, observed, lineage).for_mode(options.mode);
-    let desired = &*options.requested.override_desired(&held.desired);
+    let desired = &*options
+        .requested
+        .override_desired(Cow::Borrowed(&held.desired));
     let older_runs = observed
         .map(|observed| commits::runs_of_ancestors(known, observed, options))
         .unwrap_or_default();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::chosen_limit::ChosenLimit;
 use super::codes;
 use super::command_modes::{CheckMode, ReleaseCommandMode};
 use super::decision::GroupDecision;
@@ -17,7 +18,7 @@ use super::members::{ChangeProof, Fleet, Member};
 use super::notes::{self, format_machine_count, note};
 use super::types::{Action, Note, Step, Work};
 use crate::core::fleet::{
-    Desired, GroupName, MachineId, MachineState, OnFailure, Region, Strategy,
+    Desired, DesiredGroup, GroupName, MachineId, MachineState, OnFailure, Region, Strategy,
 };
 
 /// Requests beyond the manifests.
@@ -58,9 +59,18 @@ pub struct Requested {
     /// The update strategy of every group, whatever fly.toml says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<ChosenStrategy>,
+    /// How many Machines of every group a rolling update takes down at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<ChosenLimit>,
+    /// How long a Machine may take to start and pass its checks, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_timeout_s: Option<u64>,
     /// How long a Machine must stay up before its change counts as done, in milliseconds; 0 turns it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
+    /// Where no Machine of a group with checks runs, start one first and wait for its gate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wake: bool,
 }
 
 /// A strategy chosen for one run.
@@ -123,29 +133,48 @@ impl Requested {
         *self == Self::default()
     }
 
-    /// The desired fleet with the strategy and the timeout chosen for this run.
-    pub(super) fn override_desired<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
-        let mut desired = Cow::Borrowed(desired);
+    /// The desired fleet with the settings chosen for this run.
+    pub fn override_desired<'d>(&self, mut desired: Cow<'d, Desired>) -> Cow<'d, Desired> {
         if let Some(timeout_s) = self.release_command_timeout_s
             && desired.rollout.release_command.is_some()
             && let Some(command) = &mut desired.to_mut().rollout.release_command
         {
             command.timeout_s = Some(timeout_s).filter(|seconds| *seconds > 0);
         }
-        let Some(chosen) = self.strategy else {
+        if self.strategy.is_none()
+            && self.max_unavailable.is_none()
+            && self.wait_timeout_s.is_none()
+        {
             return desired;
-        };
+        }
         for group in desired.to_mut().groups.values_mut() {
-            group.unsupported_strategy = None;
-            group.strategy = match (chosen, group.strategy) {
-                (ChosenStrategy::Rolling, written @ Strategy::Rolling { .. }) => written,
-                (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::Rolling {
-                    max_unavailable: group.max_unavailable,
-                },
-                (ChosenStrategy::Immediate, _) => Strategy::Immediate,
-            };
+            self.override_group(group);
         }
         desired
+    }
+
+    fn override_group(&self, group: &mut DesiredGroup) {
+        if let Some(seconds) = self.wait_timeout_s {
+            group.wait_timeout_s = seconds;
+        }
+        if let Some(limit) = self.max_unavailable {
+            let max_unavailable = limit.into();
+            group.max_unavailable = max_unavailable;
+            if let Strategy::Rolling { .. } = group.strategy {
+                group.strategy = Strategy::Rolling { max_unavailable };
+            }
+        }
+        let Some(chosen) = self.strategy else {
+            return;
+        };
+        group.unsupported_strategy = None;
+        group.strategy = match (chosen, group.strategy) {
+            (ChosenStrategy::Rolling, written @ Strategy::Rolling { .. }) => written,
+            (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::Rolling {
+                max_unavailable: group.max_unavailable,
+            },
+            (ChosenStrategy::Immediate, _) => Strategy::Immediate,
+        };
     }
 
     /// Marks the Machines that the plan leaves alone.
@@ -261,21 +290,34 @@ impl Requested {
 
     /// A Machine that must stay up for longer than it is waited for would never pass.
     fn refuse_long_steady(&self, desired: &Desired) -> Option<Note> {
-        let steady_ms = self.steady_ms?;
+        let window = |group: &DesiredGroup| {
+            let steady_ms = self.steady_ms.or(group.steady_ms)?;
+            let most = group.wait_timeout_s.saturating_mul(1000);
+            let waits = group.strategy != Strategy::Immediate;
+            (waits && steady_ms > 0 && steady_ms >= most).then_some(steady_ms)
+        };
         let mut groups = desired.groups.iter();
-        let (name, group) = groups.find(|(_, group)| {
-            group.strategy != Strategy::Immediate
-                && steady_ms >= group.wait_timeout_s.saturating_mul(1000)
-        })?;
+        let (name, group, steady_ms) =
+            groups.find_map(|(name, group)| Some((name, group, window(group)?)))?;
+        let steady = if self.steady_ms.is_some() {
+            "`--steady`"
+        } else {
+            "`steady`"
+        };
+        let wait = if self.wait_timeout_s.is_some() {
+            "`--wait-timeout`"
+        } else {
+            "`wait_timeout`"
+        };
         let message = format!(
-            "group `{name}`: `--steady` is {:?}, but `wait_timeout` is only {}s",
+            "group `{name}`: {steady} is {:?}, but {wait} is only {}s",
             Duration::from_millis(steady_ms),
             group.wait_timeout_s
         );
         Some(
             note(codes::STEADY_TOO_LONG, message)
                 .for_group(name)
-                .with_hint("shorten `--steady`, or raise `wait_timeout` in `[deploy]` of fly.toml"),
+                .with_hint(format!("shorten {steady}, or raise {wait}")),
         )
     }
 
@@ -378,7 +420,7 @@ mod tests {
                 release_command_timeout_s: chosen,
                 ..Requested::default()
             };
-            let desired = requested.override_desired(&desired);
+            let desired = requested.override_desired(Cow::Borrowed(&desired));
             let command: &OnceCommand = desired.rollout.release_command.as_ref().unwrap();
             command.timeout_s
         };

@@ -266,6 +266,17 @@ impl SavedPlan {
             "the set of state-only changes",
             self.records == fresh.records,
         );
+        let same_flags = self.requested == fresh.requested;
+        let planned = self.changes().filter(|_| same_flags);
+        let changed: BTreeSet<&GroupName> = planned.map(|change| &change.group).collect();
+        for group in changed {
+            let (saved, now) = (&self.desired_digests, &fresh.desired_digests);
+            if let (Some(saved), Some(now)) = (saved.get(group), now.get(group))
+                && !saved.has_same_rollout(now)
+            {
+                found.push(format!("the rollout settings of group `{group}` differ"));
+            }
+        }
         for (group, regions) in &self.expected_machines {
             if fresh.expected_machines.get(group) != Some(regions) {
                 found.push(format!("the Machines of group `{group}` differ"));

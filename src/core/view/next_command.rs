@@ -78,6 +78,12 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
         Some(ChosenStrategy::Rolling) => add("--strategy", "rolling"),
         Some(ChosenStrategy::Immediate) => add("--strategy", "immediate"),
     }
+    if let Some(limit) = requested.max_unavailable {
+        add("--max-unavailable", &limit.to_string());
+    }
+    if let Some(seconds) = requested.wait_timeout_s {
+        add("--wait-timeout", &format!("{seconds}s"));
+    }
     if let Some(ms) = requested.steady_ms {
         let steady = match ms % 1000 {
             0 => format!("{}s", ms / 1000),
@@ -88,6 +94,9 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
     if let Some(chosen) = requested.on_failure {
         let word = OnFailure::ALL.into_iter().find(|(_, one)| *one == chosen);
         add("--on-failure", word.map_or("stop", |(word, _)| word));
+    }
+    if requested.wake {
+        words.push("--wake".to_owned());
     }
     words
 }
@@ -109,7 +118,7 @@ fn comma_separated<'w>(words: impl Iterator<Item = &'w str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::plan::{CheckMode, ReleaseCommandMode};
+    use crate::core::plan::{CheckMode, ChosenLimit, ReleaseCommandMode};
 
     #[test]
     fn every_flag_in_use_is_written() {
@@ -126,12 +135,16 @@ mod tests {
             verify: CheckMode::Never,
             machine_checks: CheckMode::Never,
             strategy: Some(ChosenStrategy::Rolling),
+            max_unavailable: Some(ChosenLimit::Millionths(250_000)),
+            wait_timeout_s: Some(600),
             steady_ms: Some(1500),
+            wake: true,
         };
         assert_eq!(
             with_leading_spaces(&request_flags(&requested)),
             " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command rerun \
-             --release-command-timeout 90s --verify never --machine-checks never --strategy rolling --steady 1500ms --on-failure group"
+             --release-command-timeout 90s --verify never --machine-checks never --strategy rolling \
+             --max-unavailable 0.25 --wait-timeout 600s --steady 1500ms --on-failure group --wake"
         );
         assert!(request_flags(&Requested::default()).is_empty());
         let unlimited = Requested {

@@ -192,8 +192,20 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "another `wait_timeout` in `api`",
             |case| case.group("api", |api| api.with(|api| api.wait_timeout_s = 9)),
-            [STALE, OK, OK],
+            [OK, OK, OK],
             "there is nothing to do in `api`",
+        ),
+        row(
+            "a longer `wait_timeout` in `web`",
+            |case| case.group("web", |web| web.with(|web| web.wait_timeout_s = 900)),
+            [STALE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
+            "a shorter `wait_timeout` in `web`",
+            |case| case.group("web", |web| web.with(|web| web.wait_timeout_s = 30)),
+            [STALE, OK, OK],
+            "it gives up earlier",
         ),
         row(
             "the protection of `db` is lifted",
