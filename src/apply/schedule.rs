@@ -1,9 +1,9 @@
 //! Decides which step may run: the plan's graph, pools and barriers, and the result of steps whose dependencies
 //! failed. Knows no provider and no time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::fleet::GroupName;
+use crate::core::fleet::{GroupName, Region};
 use crate::core::plan::{Action, Outcome, Plan, Removal, StepId, Work};
 
 /// The state of every step of a run.
@@ -13,7 +13,7 @@ pub(super) struct Schedule<'a> {
     /// Open dependencies by step.
     open_needs: Vec<usize>,
     outcomes: Vec<Option<Outcome>>,
-    pools: Vec<PoolState>,
+    pools: Vec<PoolState<'a>>,
     running: usize,
     halted: bool,
     /// Groups whose config the plan changes.
@@ -21,11 +21,29 @@ pub(super) struct Schedule<'a> {
 }
 
 #[derive(Default)]
-struct PoolState {
-    ready: BTreeSet<StepId>,
-    running: usize,
+struct PoolState<'a> {
+    /// Ready steps that begin a change, by region.
+    ready: BTreeMap<Option<&'a Region>, BTreeSet<StepId>>,
+    /// Ready steps that complete a change: each keeps the place of the first half.
+    second_halves: BTreeSet<StepId>,
+    /// Changes that have begun and not ended, and of which region they are.
+    begun: BTreeMap<StepId, Option<&'a Region>>,
     any_done: bool,
     members: Vec<StepId>,
+}
+
+impl<'a> PoolState<'a> {
+    fn is_ready(&self, step: StepId, region: Option<&'a Region>) -> bool {
+        let ready = self.ready.get(&region);
+        ready.is_some_and(|ready| ready.contains(&step)) || self.second_halves.contains(&step)
+    }
+
+    fn remove_ready(&mut self, step: StepId, region: Option<&'a Region>) {
+        if let Some(ready) = self.ready.get_mut(&region) {
+            ready.remove(&step);
+        }
+        self.second_halves.remove(&step);
+    }
 }
 
 /// Whether creates are started.
@@ -80,13 +98,18 @@ impl<'a> Schedule<'a> {
         if self.halted || self.running >= parallelism.max(1) {
             return None;
         }
-        let with_room = (0..self.pools.len()).filter(|pool| self.has_free_slot(*pool));
-        let (step, pool) = with_room
-            .filter_map(|pool| Some((*self.pools[pool].ready.first()?, pool)))
+        let next = (0..self.pools.len()).filter_map(|pool| {
+            let step = self.next_in_pool(pool)?;
+            Some((step, pool))
+        });
+        let (step, pool) = next
             .filter(|(step, _)| creates == CreatePolicy::Allow || !self.is_create(*step))
             .min()?;
-        self.pools[pool].ready.remove(&step);
-        self.pools[pool].running += 1;
+        let region = self.region_of(step);
+        let state = &mut self.pools[pool];
+        state.remove_ready(step, region);
+        let change = self.plan.steps[step_index(step)].completes.unwrap_or(step);
+        state.begun.entry(change).or_insert(region);
         self.running += 1;
         Some(step)
     }
@@ -95,17 +118,21 @@ impl<'a> Schedule<'a> {
     pub(super) fn finish(&mut self, step: StepId, outcome: Outcome) -> Unstarted {
         let pool = self.pool_of(step);
         self.running -= 1;
-        self.pools[pool].running -= 1;
         let done = outcome == Outcome::Done;
         let fails = matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. });
         // A change is done with its last half: a destroy-first change has not created yet.
-        self.pools[pool].any_done |= done && !self.continues_in_pool(step, pool);
+        if !done || !self.has_second_half(step) {
+            let change = self.plan.steps[step_index(step)].completes.unwrap_or(step);
+            self.pools[pool].begun.remove(&change);
+            self.pools[pool].any_done |= done;
+        }
         let mut unstarted = Vec::new();
-        self.settle(step, outcome, &mut unstarted);
         let rule = self.plan.pools.get(pool);
+        // Before the result spreads: its pool stopped, whatever waited for this step.
         if !done && rule.is_some_and(|pool| pool.stops_on_failure) {
             self.stop_pool(pool, &mut unstarted);
         }
+        self.settle(step, outcome, &mut unstarted);
         let stops_release = rule.is_some_and(|pool| pool.stops_release);
         if fails && stops_release && self.plan.on_failure.stops_release() {
             self.stop_release(&mut unstarted);
@@ -139,17 +166,37 @@ impl<'a> Schedule<'a> {
         matches!(work, Work::Change(change) if matches!(change.action, Action::Create { .. }))
     }
 
-    fn has_free_slot(&self, pool: usize) -> bool {
+    /// The ready step of a pool with the lowest id for which there is room.
+    fn next_in_pool(&self, pool: usize) -> Option<StepId> {
         let state = &self.pools[pool];
-        let Some(rule) = self.plan.pools.get(pool) else {
-            return true;
+        let rule = self.plan.pools.get(pool);
+        let size = match rule {
+            None => usize::MAX,
+            Some(rule) if rule.first_alone && !state.any_done => 1,
+            Some(rule) => rule.size.max(1),
         };
-        let size = if rule.first_alone && !state.any_done {
-            1
-        } else {
-            rule.size.max(1)
+        let has_room = |region: &Option<&Region>| {
+            let limit = rule.and_then(|rule| rule.per_region.get((*region)?));
+            let begun = || {
+                state
+                    .begun
+                    .values()
+                    .filter(|begun| *begun == region)
+                    .count()
+            };
+            limit.is_none_or(|limit| begun() < *limit)
         };
-        state.running < size
+        let regions = state.ready.iter();
+        let with_room = regions.filter(|(region, _)| state.begun.len() < size && has_room(region));
+        let first = with_room.filter_map(|(_, ready)| ready.first());
+        first.chain(state.second_halves.first()).min().copied()
+    }
+
+    fn region_of(&self, step: StepId) -> Option<&'a Region> {
+        match &self.plan.steps[step_index(step)].work {
+            Work::Change(change) => Some(&change.region),
+            Work::Barrier { .. } => None,
+        }
     }
 
     fn pool_of(&self, step: StepId) -> usize {
@@ -158,16 +205,15 @@ impl<'a> Schedule<'a> {
         pool.map_or(none, |pool| (pool.0 as usize).min(none))
     }
 
-    /// Whether a later step of the same pool continues this one, as the second half of a replacement.
-    fn continues_in_pool(&self, step: StepId, pool: usize) -> bool {
+    /// Whether another step completes the change that this one begins.
+    fn has_second_half(&self, step: StepId) -> bool {
         let mut dependents = self.dependents[step_index(step)].iter();
-        dependents
-            .any(|next| self.pool_of(*next) == pool && self.outcomes[step_index(*next)].is_none())
+        dependents.any(|next| self.plan.steps[step_index(*next)].completes == Some(step))
     }
 
     fn is_wait(&self, step: StepId, pool: usize) -> bool {
-        let unready =
-            self.open_needs[step_index(step)] > 0 || self.pools[pool].ready.contains(&step);
+        let unready = self.open_needs[step_index(step)] > 0
+            || self.pools[pool].is_ready(step, self.region_of(step));
         unready && self.outcomes[step_index(step)].is_none()
     }
 
@@ -216,17 +262,17 @@ impl<'a> Schedule<'a> {
     /// Whether the first half of this change has started: it is completed, since half a change leaves one
     /// Machine too many or too few.
     fn is_half_done(&self, step: StepId, pool: usize) -> bool {
-        self.plan.steps[step_index(step)].needs.iter().any(|need| {
-            let failed =
-                matches!(&self.outcomes[step_index(*need)], Some(outcome) if *outcome != Outcome::Done);
-            let change = matches!(self.plan.steps[step_index(*need)].work, Work::Change(_));
-            change && self.pool_of(*need) == pool && !failed && !self.is_wait(*need, pool)
+        let first = self.plan.steps[step_index(step)].completes;
+        first.is_some_and(|first| {
+            let outcome = self.outcomes[step_index(first)].as_ref();
+            outcome.is_none_or(|outcome| *outcome == Outcome::Done) && !self.is_wait(first, pool)
         })
     }
 
     fn settle_unstarted(&mut self, step: StepId, outcome: Outcome, unstarted: &mut Unstarted) {
         let pool = self.pool_of(step);
-        self.pools[pool].ready.remove(&step);
+        let region = self.region_of(step);
+        self.pools[pool].remove_ready(step, region);
         unstarted.push((step, outcome.clone()));
         self.settle(step, outcome, unstarted);
     }
@@ -274,7 +320,14 @@ impl<'a> Schedule<'a> {
             match self.plan.steps[step_index(step)].work {
                 Work::Change(_) => {
                     let pool = self.pool_of(step);
-                    self.pools[pool].ready.insert(step);
+                    let region = self.region_of(step);
+                    let first = self.plan.steps[step_index(step)].completes;
+                    let state = &mut self.pools[pool];
+                    if first.is_some_and(|first| state.begun.contains_key(&first)) {
+                        state.second_halves.insert(step);
+                    } else {
+                        state.ready.entry(region).or_default().insert(step);
+                    }
                 }
                 Work::Barrier { .. } => {
                     self.outcomes[step_index(step)] = Some(Outcome::Done);

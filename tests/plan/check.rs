@@ -313,6 +313,7 @@ fn a_move_that_does_not_wait_for_the_machine_in_its_place() {
     target.moved_machines.push(MovedMachine {
         machine: id("m00001"),
         to: crate::support::group_name("jobs"),
+        location: String::new(),
     });
     let mut plan = stage.plan(&target);
     let moves = find(&plan, |action| matches!(action, Action::Move { .. }));

@@ -34,6 +34,7 @@ fn every_code_of_a_plan_is_provoked() {
         vec![crate::volumes::forked()],
         crate::commit_order::provoked(),
         crate::hold::provoked(),
+        vec![crate::rolling::conflict()],
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

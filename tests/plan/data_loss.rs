@@ -101,6 +101,7 @@ fn a_protected_group_loses_none_by_moving_machines_out_of_it() {
     target.moved_machines.push(MovedMachine {
         machine: id("m00001"),
         to: group_name("junk"),
+        location: String::new(),
     });
     assert_snapshot!(lines(&stage.plan(&target)), @"
     group junk: 1->0 changed (ams 1->0)
@@ -114,6 +115,7 @@ fn a_protected_group_loses_none_by_moving_machines_out_of_it() {
         gone.moved_machines.push(MovedMachine {
             machine: id(machine),
             to: group_name("junk"),
+            location: String::new(),
         });
     }
     assert_eq!(stage.plan(&gone).refusals[0].code, "protected_group");
@@ -131,6 +133,7 @@ fn a_protected_group_loses_no_volume_by_moving_an_added_machine_out_of_it() {
     target.moved_machines.push(MovedMachine {
         machine: id("e1"),
         to: group_name("junk"),
+        location: String::new(),
     });
     let plan = stage.plan(&target);
     assert_eq!(plan.refusals[0].code, "protected_group");
@@ -423,6 +426,7 @@ fn a_machine_leaves_its_group_only_once_the_one_that_takes_its_place_there_is_up
     target.moved_machines.push(MovedMachine {
         machine: id("m00001"),
         to: group_name("jobs"),
+        location: String::new(),
     });
     let planned = stage.apply(&target);
     assert_snapshot!(lines(&planned), @"

@@ -55,7 +55,6 @@ fn a_machine_that_is_excluded_is_neither_changed_nor_awaited_and_counts() {
     group web: 3->3 changed (ams 3->3)
     update web ams m00002 [image]
     update web ams m00003 [image]
-    -- web: all updated
     note excluded_machines web
     ");
     assert_snapshot!(plan.notes[0].message, @"group `web`: 1 Machine excluded (m00001), not changed and not waited for; it differs from the manifests");

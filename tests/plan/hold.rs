@@ -90,7 +90,6 @@ fn a_held_group_has_the_image_and_the_config_of_the_release() {
     create web ams
     update web ams m00001 [env.MODE image]
     update web ams m00002 [env.MODE image]
-    -- web: all updated
     note hold_ignores_image
     warning held_value_unknown web
     warning mutable_tag

@@ -31,6 +31,7 @@ mod replacements;
 mod requested;
 mod rerun;
 mod retry;
+mod rolling;
 mod rollout;
 mod rollout_settings;
 mod saved;

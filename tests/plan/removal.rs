@@ -86,6 +86,7 @@ fn machines_that_move_to_another_group_are_not_destroyed() {
         .map(|machine| MovedMachine {
             machine: id(machine),
             to: group_name("api"),
+            location: String::new(),
         })
         .to_vec();
     let plan = stage.plan(&moves);
@@ -94,7 +95,6 @@ fn machines_that_move_to_another_group_are_not_destroyed() {
     group web: 0->0 unchanged ()
     move api ams m00001 from web [env.FLY_PROCESS_GROUP init.cmd]
     move api ams m00002 from web [env.FLY_PROCESS_GROUP init.cmd]
-    -- api: all updated
     ");
     assert_eq!(required_approval(&plan).flags(), "--auto-approve");
     // One of them goes for good and leaves its group empty.
@@ -118,7 +118,11 @@ fn one_machine_that_moves_into_a_group_of_none_takes_no_group_away() {
             ("old", group("old").count(0)),
         ]);
         let (machine, to) = (id(machine), group_name("old"));
-        moves.moved_machines = vec![MovedMachine { machine, to }];
+        moves.moved_machines = vec![MovedMachine {
+            machine,
+            to,
+            location: String::new(),
+        }];
         moves
     };
     let known = PlanFixture::with(&desired([("web", group("web").count(2))]));

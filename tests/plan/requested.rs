@@ -173,7 +173,6 @@ fn a_restart_is_of_machines_that_run_and_rolls() {
     group web: 4->4 changed (ams 4->4)
     update web ams m00004
     update web ams m00005
-    -- web: all updated
     note left_at_rest web
     ");
     let widest = planned.pools.iter().map(|pool| pool.size).max();
@@ -204,7 +203,6 @@ fn one_that_fails_its_checks_is_restarted_before_one_that_serves() {
     group web: 2->2 changed (ams 2->2)
     update web ams m00002
     update web ams m00001
-    -- web: all updated
     ");
 }
 
@@ -220,7 +218,6 @@ fn what_the_files_change_is_in_the_same_plan() {
     create web ams
     update web ams m00001 [env.LOG]
     update web ams m00002 [env.LOG]
-    -- web: all updated
     ");
     settle(&mut stage, &after, &planned);
 }

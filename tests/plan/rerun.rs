@@ -271,9 +271,8 @@ fn a_standby_whose_group_gets_services_loses_its_standbys_field() {
     target.moved.push(moved("worker", "web"));
     assert_snapshot!(lines(&stage.apply(&target)), @"
     group web: 2->2 changed (ams 2->2)
-    move web ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd services]
     move web ams m00002 from worker [env.FLY_PROCESS_GROUP init.cmd services]
-    -- web: all updated
+    move web ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd services]
     ");
 }
 
@@ -448,7 +447,6 @@ fn no_machine_that_serves_goes_down_before_those_that_do_not_are_up_again() {
     update web ams m00003 [env.VERSION]
     -- web: all up again
     update web ams m00001 [env.VERSION]
-    -- web: all updated
     ");
     let step = |machine: &str| {
         let mut of = plan.changes();

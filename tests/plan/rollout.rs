@@ -220,6 +220,7 @@ fn a_group_that_is_renamed_or_gets_a_machine_of_another_is_not_new() {
     joins.moved_machines = vec![MovedMachine {
         machine: id("m00001"),
         to: group_name("web"),
+        location: String::new(),
     }];
     let plan = stage().plan(&joins);
     assert!(

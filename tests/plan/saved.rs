@@ -94,7 +94,6 @@ fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
     group web: 3->2 changed (ams 3->2)
     update web ams m00002 [env.LOG]
     update web ams m00003 [env.LOG]
-    -- web: all updated
     destroy web ams m00004 CountLowered: not up to date
     destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
     note decided_at_apply

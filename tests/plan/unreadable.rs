@@ -253,7 +253,6 @@ fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
     create web ams replaces m00001 [env.LOG]
     destroy web ams m00001 Replaced: its config cannot be parsed
     update web ams m00002 [env.LOG]
-    -- web: all updated
     warning config_unreadable
     ");
 }

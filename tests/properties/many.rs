@@ -69,6 +69,7 @@ fn directed(runner: &mut TestRunner, stage: &PlanFixture, target: &mut Desired) 
             1 => target.moved_machines.push(MovedMachine {
                 machine: id,
                 to: groups[draw(runner, 0..groups.len())].clone(),
+                location: String::new(),
             }),
             _ => {}
         }

@@ -102,6 +102,7 @@ impl PlanBuilder for Plan {
             id,
             needs: Vec::new(),
             pool: Some(PoolId(0)),
+            completes: None,
             work: Work::Change(Box::new(change)),
         });
         self
@@ -117,6 +118,7 @@ impl PlanBuilder for Plan {
             id,
             needs: Vec::new(),
             pool: None,
+            completes: None,
             work: Work::Barrier {
                 name: name.to_owned(),
             },

@@ -15,6 +15,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         id: StepId(id),
         needs: (id % 2 == 1).then(|| StepId(id - 1)).into_iter().collect(),
         pool: Some(PoolId(0)),
+        completes: (id % 2 == 1).then(|| StepId(id - 1)),
         work: Work::Change(Box::new(Change {
             action: Action::Forget,
             group: GroupName::new("db").unwrap(),
@@ -129,6 +130,7 @@ fn groups(actions: &[(&str, Action, bool)]) -> Plan {
     for (at, (group, action, new_config)) in (0..).zip(actions) {
         let mut step = replacements(1, 1).steps.remove(0);
         (step.id, step.needs, step.pool) = (StepId(at), Vec::new(), Some(PoolId(at)));
+        step.completes = None;
         let Work::Change(change) = &mut step.work else {
             unreachable!()
         };

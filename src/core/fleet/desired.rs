@@ -279,6 +279,9 @@ pub struct MovedMachine {
     pub machine: MachineId,
     /// Its new group.
     pub to: GroupName,
+    /// The source location.
+    #[serde(skip)]
+    pub location: String,
 }
 
 /// `[policy]`.

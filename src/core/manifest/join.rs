@@ -89,6 +89,7 @@ impl ParsedManifests<'_> {
                 .map(|(machine, to)| MovedMachine {
                     machine: machine.value.clone(),
                     to: to.value.clone(),
+                    location: self.aeroform_line(machine.span.start),
                 })
                 .collect(),
             removed_machines: moves.removed.iter().map(|at| at.value.clone()).collect(),
@@ -256,18 +257,20 @@ impl ParsedManifests<'_> {
         })
     }
 
+    /// `aeroform.toml:12`.
+    fn aeroform_line(&self, at: usize) -> String {
+        let file = self.aeroform_file;
+        file.map(|aero| aero.source.line_ref(at))
+            .unwrap_or_default()
+    }
+
     fn moved(&self) -> Vec<MovedGroup> {
-        let location = |at: usize| {
-            self.aeroform_file
-                .map(|aero| aero.source.line_ref(at))
-                .unwrap_or_default()
-        };
         let moved = self.aeroform.moves.groups.iter();
         moved
             .map(|moved| MovedGroup {
                 from: moved.from.value.clone(),
                 to: moved.to.value.clone(),
-                location: location(moved.span.start),
+                location: self.aeroform_line(moved.span.start),
             })
             .collect()
     }

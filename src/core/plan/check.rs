@@ -7,6 +7,7 @@ mod requested;
 mod unproven;
 mod volumes;
 mod waits;
+mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -55,6 +55,10 @@ codes! {
         "group `…` has a count of …, but its regions have room for …",
         "`max_per_region` is too small for the count.",
         "Add regions or raise `max_per_region`.";
+    GROUPS_ORDER_CONFLICT "groups_order_conflict" Refused:
+        "a Machine moves from `…` to `…` (…) once `…` has a new one, but `groups_order` (…) lets `…` go before `…`",
+        "The Machine may move only when the new group that it leaves has a Machine in its place, and that group comes later.",
+        "Put both groups in one list of `groups_order`, or the one that it leaves before the other.";
     PROTECTED_GROUP "protected_group" Refused:
         "group `…` is protected: …",
         "The plan would destroy a Machine or leave a volume of a group with `protect`.",

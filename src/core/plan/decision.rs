@@ -38,6 +38,13 @@ pub(super) struct GroupDecision<'a> {
     pub(super) notes: Vec<Note>,
 }
 
+impl GroupDecision<'_> {
+    /// Whether the group stays and no Machine counts for it yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.desired.is_some() && self.members.is_empty()
+    }
+}
+
 /// A Machine that gets another config, group or host.
 #[derive(Debug)]
 pub(super) struct ChangedMachine<'a> {

@@ -6,7 +6,7 @@ use super::codes;
 use super::decision::{
     AwaitMethod, AwaitedMachine, ChangeMethod, ChangedMachine, GroupDecision, RemovedMachine,
 };
-use super::gates::Wave;
+use super::gates::WaveClass;
 use super::group_notes;
 use super::members::{Fleet, Member, count_successor_pairs};
 use super::notes::{format_machine_count, note};
@@ -311,7 +311,10 @@ fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<No
         return None;
     }
     let comes_up = |changed: &ChangedMachine<'_>| {
-        matches!(Wave::of(group, &changed.member), Wave::Down | Wave::Failing)
+        matches!(
+            WaveClass::of(group, &changed.member),
+            WaveClass::Down | WaveClass::Failing
+        )
     };
     let starts = |awaited: &AwaitedMachine<'_>| awaited.method == AwaitMethod::Start;
     let is_started = decision.changed.iter().any(comes_up) || decision.unproven.iter().any(starts);

@@ -65,6 +65,16 @@ impl Note {
     }
 }
 
+/// `a`, `a and b`, `a, b and c`.
+pub fn join_with_and(items: &[impl AsRef<str>]) -> String {
+    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    match items.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 /// `1 Machine`, `3 Machines`.
 pub(super) fn format_machine_count(n: usize) -> String {
     if n == 1 {

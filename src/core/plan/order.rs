@@ -4,11 +4,15 @@
 //! removed come last, after everything else; with `on_failure = "rollback"` so do all destroys of surplus Machines.
 
 mod first_to_update;
+mod group_lists;
+mod serving;
+mod standbys;
 mod updates;
+mod waves;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::decision::{ChangeRole, GroupDecision, RemovedMachine};
+use super::decision::{GroupDecision, RemovedMachine};
 use super::gates::gate;
 use super::launch_allocator::LaunchAllocator;
 use super::members::{Member, MissingMachine};
@@ -16,43 +20,54 @@ use super::once::OnceSteps;
 use super::requested::Requested;
 use super::types::{
     Action, Change, GateKind, MachineRef, Pool, PoolId, Precondition, StandbyTarget, Step, StepId,
-    Work,
+    Wave, Work,
 };
 use super::volumes::VolumeAllocator;
 use crate::core::fleet::{
-    Capabilities, Desired, DesiredGroup, GroupName, MachineId, OnFailure, Region, Strategy,
-    VolumeId,
+    Capabilities, Desired, DesiredGroup, GroupName, GroupsOrder, MachineId, OnFailure, Region,
+    Strategy, VolumeId,
 };
 
-use updates::StepSlot;
+pub(super) use group_lists::order_conflicts;
+pub(super) use serving::{is_serving, serves_in};
+
+use group_lists::GroupLists;
+use serving::{ServingGroup, count_serving};
+use standbys::Primaries;
+use waves::GroupWaves;
 
 /// Steps and their pools.
 #[derive(Debug, Default)]
 pub(super) struct OrderedSteps {
     pub(super) steps: Vec<Step>,
     pub(super) pools: Vec<Pool>,
+    /// The waves of each group.
+    pub(super) waves: BTreeMap<GroupName, Vec<Wave>>,
     /// Standbys that a branch may have to re-point.
     pub(super) watchers: BTreeMap<MachineId, Precondition>,
 }
 
 /// What the order depends on besides the decisions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OrderOptions {
+pub(super) struct OrderOptions<'d> {
     /// Whether hosts can be full: not with a provider that runs local processes.
     pub(super) host_may_be_full: bool,
     /// What an unconfirmed Machine blocks: its group or the release.
     pub(super) on_failure: OnFailure,
+    /// Which groups come before which.
+    groups_order: Option<&'d GroupsOrder>,
 }
 
-impl OrderOptions {
+impl<'d> OrderOptions<'d> {
     pub(super) fn of(
-        desired: &Desired,
+        desired: &'d Desired,
         requested: &Requested,
         capabilities: Option<&Capabilities>,
     ) -> Self {
         Self {
             host_may_be_full: capabilities.is_some_and(|c| c.replaces_when_full),
             on_failure: requested.on_failure.unwrap_or(desired.rollout.on_failure),
+            groups_order: desired.rollout.groups_order.as_ref(),
         }
     }
 
@@ -69,7 +84,7 @@ pub(super) fn build_steps(
     missing: &[MissingMachine<'_>],
     allocator: &mut LaunchAllocator<'_>,
     volumes: &mut VolumeAllocator<'_>,
-    (options, once): (OrderOptions, &mut OnceSteps),
+    (options, once): (OrderOptions<'_>, &mut OnceSteps),
 ) -> OrderedSteps {
     let mut build = StepBuilder {
         order: OrderedSteps::default(),
@@ -79,27 +94,12 @@ pub(super) fn build_steps(
         watchers: BTreeMap::new(),
         watching: BTreeMap::new(),
         created_groups: BTreeMap::new(),
+        serving: count_serving(decisions),
         release_command: None,
     };
     build.release_command = build.add_once(once.release_command.take(), Vec::new());
     build.add_state_changes(decisions, missing);
-    let groups: Vec<_> = decisions
-        .iter()
-        .filter_map(|(name, decision)| Some((name, decision.desired?, decision)))
-        .collect();
-    let members = decisions.values().flat_map(|decision| &decision.members);
-    let left: BTreeSet<&GroupName> = members.filter_map(|m| m.leaves_group.as_ref()).collect();
-    for (name, group, decision) in groups.iter().filter(|(name, ..)| left.contains(name)) {
-        let created = build.add_group_creates(name, group, decision);
-        build.created_groups.insert((*name).clone(), created);
-    }
-    let mut first = build.add_first_steps(&groups, options.on_failure);
-    let mut complete = Vec::new();
-    for (name, group, decision) in groups {
-        let first = first.remove(name).unwrap_or_default();
-        let step = build.add_group(name, group, decision, &first);
-        complete.push((name, decision, step));
-    }
+    let complete = build.add_groups(decisions, options);
     let last_steps: Vec<StepId> = complete.iter().filter_map(|(.., step)| *step).collect();
     let verified = once.verify.take().and_then(|verify| {
         let before = build.add_barrier("everything is up to date".to_owned(), last_steps.clone());
@@ -159,6 +159,8 @@ struct StepBuilder<'b, 'i, 'v> {
     watching: BTreeMap<MachineId, Vec<MachineId>>,
     /// Groups that others take Machines from, with their new Machines: these come first.
     created_groups: BTreeMap<GroupName, CreatedGroup>,
+    /// What serves in each group, and its pool.
+    serving: BTreeMap<GroupName, ServingGroup>,
     /// The step of the release command, which all others need.
     release_command: Option<StepId>,
 }
@@ -182,6 +184,7 @@ impl StepBuilder<'_, '_, '_> {
             id,
             needs,
             pool,
+            completes: None,
             work,
         });
         id
@@ -258,27 +261,76 @@ impl StepBuilder<'_, '_, '_> {
         }
     }
 
+    /// Every group that stays, list by list; each with the step after which it is complete, except for
+    /// destroys.
+    fn add_groups<'n>(
+        &mut self,
+        decisions: &'n BTreeMap<GroupName, GroupDecision<'_>>,
+        options: OrderOptions<'_>,
+    ) -> Vec<(&'n GroupName, &'n GroupDecision<'n>, Option<StepId>)> {
+        let lists = GroupLists::of(decisions, options.groups_order);
+        for (name, group, decision) in lists.created_first() {
+            let created = self.add_group_creates(name, group, decision, None);
+            self.created_groups.insert(name.clone(), created);
+        }
+        let mut awaited = self.add_awaited_first(&lists);
+        let mut complete = Vec::new();
+        let mut before = None;
+        for (at, list) in lists.lists.iter().enumerate() {
+            for (name, group, decision) in list.iter().filter(|(name, ..)| lists.is_left(name)) {
+                if !self.created_groups.contains_key(*name) {
+                    let created = self.add_group_creates(name, group, decision, before);
+                    self.created_groups.insert((*name).clone(), created);
+                }
+            }
+            let mut first = self.add_first_steps(list, &mut awaited, options.on_failure, before);
+            let mut of_list = Vec::new();
+            for (name, group, decision) in list {
+                let waves = GroupWaves {
+                    decisions,
+                    name,
+                    group,
+                    decision,
+                };
+                let first = first.remove(name).unwrap_or_default();
+                let step = self.add_group(&waves, &first, before);
+                of_list.extend(step);
+                complete.push((*name, *decision, step));
+            }
+            if at + 1 < lists.lists.len() {
+                let passed = format!("{}: up to date", list_names(list));
+                before = self.add_barrier(passed, of_list).or(before);
+            }
+        }
+        complete
+    }
+
     /// Creates, then updates by the strategy. Returns the step after which the group is complete, except for
     /// destroys.
     fn add_group(
         &mut self,
-        name: &GroupName,
-        group: &DesiredGroup,
-        decision: &GroupDecision<'_>,
+        waves: &GroupWaves<'_, '_>,
         first: &FirstSteps,
+        after: Option<StepId>,
     ) -> Option<StepId> {
+        let (name, group, decision) = (waves.name, waves.group, waves.decision);
         let group_created = self.created_groups.get(name).cloned();
         let CreatedGroup {
             mut primaries,
             created,
-        } = group_created.unwrap_or_else(|| self.add_group_creates(name, group, decision));
+        } = group_created.unwrap_or_else(|| self.add_group_creates(name, group, decision, after));
         primaries.mark_replaced(&first.replaced);
         if self.host_may_be_full {
             self.index_watchers(decision);
         }
         let before: Vec<StepId> = created.into_iter().chain(first.passed).collect();
         let ready = self.add_barrier(format!("{name}: all created and up"), before);
-        let updated = self.add_updates(name, group, decision, &mut primaries, ready);
+        // What was created is behind the list before only in a new group.
+        let ready = self.add_barrier(
+            format!("{name}: its turn"),
+            ready.into_iter().chain(after).collect(),
+        );
+        let updated = self.add_updates(waves, &mut primaries, ready);
         let updated = self.add_barrier(format!("{name}: all updated"), updated);
         let primaries_done = updated.or(ready);
         let mut last = self.add_standbys(name, decision, &mut primaries, primaries_done);
@@ -288,14 +340,16 @@ impl StepBuilder<'_, '_, '_> {
         self.add_barrier(format!("{name}: up to date"), last)
     }
 
+    /// The creates of a group; those of a new one after a step.
     fn add_group_creates(
         &mut self,
         name: &GroupName,
         group: &DesiredGroup,
         decision: &GroupDecision<'_>,
+        after: Option<StepId>,
     ) -> CreatedGroup {
-        let (created, primaries) =
-            self.add_creates(name, decision, gate(group), FailureScope::of(group));
+        let after = after.filter(|_| decision.is_new());
+        let (created, primaries) = self.add_creates(name, group, decision, after);
         CreatedGroup {
             primaries,
             created: self.add_barrier(format!("{name}: all created"), created),
@@ -318,10 +372,11 @@ impl StepBuilder<'_, '_, '_> {
     fn add_creates(
         &mut self,
         name: &GroupName,
+        group: &DesiredGroup,
         decision: &GroupDecision<'_>,
-        gate: GateKind,
-        stops: FailureScope,
+        after: Option<StepId>,
     ) -> (Vec<StepId>, Primaries) {
+        let gate = gate(group);
         let mut primaries = Primaries::default();
         let mut ids = Vec::new();
         if !decision.creates.is_empty() {
@@ -329,12 +384,13 @@ impl StepBuilder<'_, '_, '_> {
                 format!("{name}: create"),
                 decision.creates.len(),
                 false,
-                stops,
+                FailureScope::of(group),
             );
+            let needs: Vec<StepId> = after.into_iter().collect();
             for region in &decision.creates {
                 let mut change = self.new_create(name, decision, region, Vec::new(), gate);
                 self.assign_volumes(decision, &mut change, &[]);
-                let id = self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                let id = self.push_step(Some(pool), needs.clone(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
             }
@@ -407,44 +463,6 @@ impl StepBuilder<'_, '_, '_> {
         }
     }
 
-    /// Changed and new standbys, after everything that they may watch is created.
-    fn add_standbys(
-        &mut self,
-        name: &GroupName,
-        decision: &GroupDecision<'_>,
-        primaries: &mut Primaries,
-        after: Option<StepId>,
-    ) -> Vec<StepId> {
-        let stops = decision
-            .desired
-            .map_or(FailureScope::Nothing, FailureScope::of);
-        let changed: Vec<_> = decision
-            .changed
-            .iter()
-            .filter(|c| c.role != ChangeRole::Primary)
-            .collect();
-        let total = changed.len() + decision.standbys.len();
-        if total == 0 {
-            return Vec::new();
-        }
-        let pool = self.add_pool(format!("{name}: standbys"), total, false, stops);
-        let mut ids = Vec::new();
-        for change in changed {
-            let gate = GateKind::Settled;
-            let slot = StepSlot { pool, after, gate };
-            ids.push(self.add_update(name, decision, change, primaries, slot));
-        }
-        let needs: Vec<StepId> = after.into_iter().collect();
-        for region in &decision.standbys {
-            let watched = primaries.standby_targets();
-            let mut change = self.new_create(name, decision, region, watched, GateKind::Settled);
-            self.assign_volumes(decision, &mut change, &[]);
-            "standby".clone_into(&mut change.reason);
-            ids.push(self.push_step(Some(pool), needs.clone(), Work::Change(Box::new(change))));
-        }
-        ids
-    }
-
     fn add_destroys(
         &mut self,
         name: &GroupName,
@@ -488,27 +506,10 @@ struct FirstSteps {
     replaced: Vec<(MachineId, StepId)>,
 }
 
-/// What a group's standbys watch.
-#[derive(Debug, Clone, Default)]
-struct Primaries {
-    stay: BTreeSet<MachineId>,
-    new: Vec<StepId>,
-}
-
-impl Primaries {
-    fn mark_replaced(&mut self, all: &[(MachineId, StepId)]) {
-        for (old, new) in all {
-            if self.stay.remove(old) {
-                self.new.push(*new);
-            }
-        }
-    }
-
-    fn standby_targets(&self) -> Vec<StandbyTarget> {
-        let stay = self.stay.iter().cloned().map(StandbyTarget::Machine);
-        stay.chain(self.new.iter().copied().map(StandbyTarget::Step))
-            .collect()
-    }
+/// `web`, `web, worker`.
+fn list_names(list: &[(&GroupName, &DesiredGroup, &GroupDecision<'_>)]) -> String {
+    let names: Vec<&str> = list.iter().map(|(name, ..)| name.as_str()).collect();
+    names.join(", ")
 }
 
 fn change_of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind) -> Change {

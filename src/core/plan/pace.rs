@@ -1,30 +1,47 @@
 //! How many Machines of a group change at once, and how long a plan takes at least.
 //!
-//! The strategy sets one limit and `--parallelism` another; the plan shows the effective one. For display only.
+//! The strategy sets one limit, regions and `--parallelism` others; the plan shows the effective ones. For display
+//! only.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::notes::join_with_and;
+
 use super::options::Options;
 use super::summary::changes;
-use super::types::{Action, Change, GateKind, GroupChange, Pool, PoolId, Step, StepId, Work};
-use crate::core::fleet::{DesiredGroup, GroupName, Strategy};
+use super::types::{
+    Action, Change, GateKind, GroupChange, LowestServing, Pool, PoolId, Step, StepId, Work,
+};
+use crate::core::fleet::{DesiredGroup, GroupName, Region, Strategy};
 
 /// The pace of every group that a plan changes.
 pub(super) struct Paces {
     parallelism: usize,
     groups: BTreeMap<GroupName, GroupPace>,
+    lowest: BTreeMap<GroupName, LowestServing>,
 }
 
 impl Paces {
     /// The pace of these steps.
-    pub(super) fn of(steps: &[Step], pools: &[Pool], options: &Options) -> Self {
+    pub(super) fn of(
+        steps: &[Step],
+        pools: &[Pool],
+        lowest: BTreeMap<GroupName, LowestServing>,
+        options: &Options,
+    ) -> Self {
         let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
         let groups = GroupPace::of_groups(Schedule { steps, pools }, parallelism);
         Self {
             parallelism,
             groups,
+            lowest,
         }
+    }
+
+    /// How many Machines of a group serve at least.
+    pub(super) fn lowest_serving(&self, name: &GroupName) -> Option<&LowestServing> {
+        self.lowest.get(name)
     }
 
     /// How the Machines of a group are updated, for people, and the minimum duration in milliseconds.
@@ -36,15 +53,22 @@ impl Paces {
     ) -> (String, Option<u64>) {
         let (usual, groups) = (GroupPace::default(), &self.groups);
         let pace = groups.get(name).unwrap_or(&usual);
-        let strategy = desired.map_or_else(String::new, |desired| {
-            pace.strategy(desired.strategy, self.parallelism)
-        });
-        let Some(window) = steady_ms else {
-            return (strategy, None);
+        let Some(desired) = desired else {
+            return (String::new(), None);
         };
-        let up = Duration::from_millis(window);
-        let at_least = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
-        (format!("{strategy}, each up for {up:?}"), at_least)
+        let mut text = pace.strategy(desired.strategy, self.parallelism);
+        let mut at_least = None;
+        if let Some(window) = steady_ms {
+            text.push_str(&format!(
+                ", each up for {:?}",
+                Duration::from_millis(window)
+            ));
+            at_least = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
+        }
+        if desired.strategy != Strategy::Immediate {
+            text.push_str(&pace.only_ones(self.lowest.get(name)));
+        }
+        (text, at_least)
     }
 
     /// The minimum duration of a plan with these groups, in milliseconds.
@@ -68,11 +92,23 @@ struct Schedule<'p> {
     pools: &'p [Pool],
 }
 
+/// Running Machines that change in one pool.
+#[derive(Debug, Clone)]
+struct WaveSize {
+    machines: usize,
+    /// How many at once.
+    at_once: usize,
+    /// Whether one goes first.
+    first_alone: bool,
+    /// How many at once in each region where they change, if the group is limited by region.
+    per_region: BTreeMap<Region, usize>,
+}
+
 /// How the changes of one group are made.
 #[derive(Debug, Clone, Default)]
 struct GroupPace {
-    /// The Machines that change in one pool, and how many of them the strategy allows at once.
-    wave: Option<(usize, usize)>,
+    /// The largest number of its running Machines that change in one pool.
+    wave: Option<WaveSize>,
     /// Changes whose Machines have to stay up.
     gated: usize,
     /// How many windows follow each other.
@@ -103,46 +139,92 @@ impl GroupPace {
 
     /// For people.
     fn strategy(&self, strategy: Strategy, parallelism: usize) -> String {
-        let (machines, allowed) = self.wave.unwrap_or((0, 1));
+        let machines = self.wave.as_ref().map_or(0, |wave| wave.machines);
+        let allowed = self.wave.as_ref().map_or(1, |wave| wave.at_once);
         let at_once = allowed.min(parallelism);
         match strategy {
             Strategy::Immediate if machines > parallelism => format!(
                 "immediate: {at_once} at a time (`--parallelism`), without waiting for health"
             ),
             Strategy::Immediate => "immediate: all at once, without waiting for health".to_owned(),
-            Strategy::Rolling { .. } if machines <= 1 => "rolling".to_owned(),
             Strategy::Rolling { .. } => {
-                let many = if at_once == 1 {
-                    "1 at a time".to_owned()
-                } else {
-                    format!("1 first, then {at_once} at a time")
+                let regions = self.limited_regions();
+                let many = match &self.wave {
+                    Some(wave) if machines > 1 && at_once > 1 && wave.first_alone => {
+                        format!(": 1 first, then {at_once} at a time")
+                    }
+                    Some(_) if machines > 1 => format!(": {at_once} at a time"),
+                    Some(_) | None => String::new(),
                 };
                 let less = if at_once < allowed {
                     format!(" (`--parallelism`; `max_unavailable` allows {allowed})")
                 } else {
                     String::new()
                 };
-                format!("rolling: {many}{less}")
+                format!("rolling{many}{regions}{less}")
             }
+        }
+    }
+
+    /// `, at most 2 in ams and 1 in gru`.
+    fn limited_regions(&self) -> String {
+        let limits = self.wave.iter().flat_map(|wave| &wave.per_region);
+        let limits: Vec<String> = limits
+            .map(|(region, most)| format!("{most} in {region}"))
+            .collect();
+        if limits.len() < 2 {
+            return String::new();
+        }
+        format!(", at most {}", join_with_and(&limits))
+    }
+
+    /// `; gru: its only one restarts`.
+    fn only_ones(&self, lowest: Option<&LowestServing>) -> String {
+        // Of a single Machine the lowest number says it.
+        let lowest = lowest.filter(|lowest| lowest.of > 1);
+        let goes = |region: &&Region| {
+            let lowest = lowest.and_then(|lowest| lowest.regions.get(*region));
+            lowest.is_some_and(|(least, _)| *least == 0)
+        };
+        let regions = self.wave.iter().flat_map(|wave| wave.per_region.keys());
+        let only: Vec<&str> = regions.filter(goes).map(Region::as_str).collect();
+        match only.as_slice() {
+            [] => String::new(),
+            [region] => format!("; {region}: its only one restarts"),
+            regions => format!(
+                "; {}: the only one of each restarts",
+                join_with_and(regions)
+            ),
         }
     }
 }
 
-/// The largest number of running Machines of a group that one pool changes, and how many of them at once.
-fn wave(plan: Schedule<'_>, steps: &[StepId]) -> Option<(usize, usize)> {
-    let mut pools: BTreeMap<PoolId, usize> = BTreeMap::new();
+/// The largest number of running Machines of a group that one pool changes.
+fn wave(plan: Schedule<'_>, steps: &[StepId]) -> Option<WaveSize> {
+    let mut pools: BTreeMap<PoolId, Vec<&Change>> = BTreeMap::new();
     for id in steps {
         let step = &plan.steps[id.0 as usize];
         if let (Work::Change(change), Some(pool)) = (&step.work, step.pool)
             && changes_running_machine(change)
         {
-            *pools.entry(pool).or_default() += 1;
+            pools.entry(pool).or_default().push(change);
         }
     }
-    let (pool, machines) = pools.into_iter().max_by_key(|(_, machines)| *machines)?;
+    let (pool, changes) = pools.into_iter().max_by_key(|(_, changes)| changes.len())?;
     let rule = plan.pools.get(pool.0 as usize)?;
+    let machines = changes.len();
+    let regions: BTreeSet<&Region> = changes.iter().map(|change| &change.region).collect();
+    let limits = rule.per_region.iter();
     let others = machines - usize::from(rule.first_alone && machines > 1);
-    Some((machines, rule.size.min(others).max(1)))
+    Some(WaveSize {
+        machines,
+        at_once: rule.size.min(others).max(1),
+        first_alone: rule.first_alone,
+        per_region: limits
+            .filter(|(region, _)| regions.contains(region))
+            .map(|(region, limit)| (region.clone(), (*limit).min(rule.size)))
+            .collect(),
+    })
 }
 
 fn changes_running_machine(change: &Change) -> bool {
@@ -193,34 +275,45 @@ fn rounds(plan: Schedule<'_>, steps: &[StepId], parallelism: usize) -> u64 {
             free.push_back(step.id);
         }
     }
-    let mut waiting: BTreeMap<Option<PoolId>, VecDeque<StepId>> = BTreeMap::new();
+    let mut waiting: BTreeMap<Option<PoolId>, BTreeMap<&Region, VecDeque<StepId>>> =
+        BTreeMap::new();
     let mut begun: BTreeSet<Option<PoolId>> = BTreeSet::new();
     let mut rounds = 0;
     loop {
         // A change without a window takes no time.
         while let Some(id) = free.pop_front() {
-            if is_gated(plan, id) {
-                let pool = plan.steps[id.0 as usize].pool;
-                waiting.entry(pool).or_default().push_back(id);
-            } else {
-                free.extend(unblocked_steps(&dependents, &mut open, id));
+            let step = &plan.steps[id.0 as usize];
+            match &step.work {
+                Work::Change(change) if is_gated(plan, id) => {
+                    let of_pool = waiting.entry(step.pool).or_default();
+                    of_pool.entry(&change.region).or_default().push_back(id);
+                }
+                Work::Change(_) | Work::Barrier { .. } => {
+                    free.extend(unblocked_steps(&dependents, &mut open, id));
+                }
             }
         }
         let mut together = Vec::new();
-        for (pool, ready) in &mut waiting {
+        for (pool, regions) in &mut waiting {
             let rule = pool.and_then(|pool| plan.pools.get(pool.0 as usize));
-            let size = rule.map_or(usize::MAX, |rule| {
+            let mut size = rule.map_or(usize::MAX, |rule| {
                 if rule.first_alone && !begun.contains(pool) {
                     1
                 } else {
                     rule.size.max(1)
                 }
             });
-            let room = size.min(parallelism - together.len()).min(ready.len());
-            if room > 0 {
-                begun.insert(*pool);
+            for (region, ready) in regions {
+                let limit = rule.and_then(|rule| rule.per_region.get(*region));
+                let limit = limit.copied().unwrap_or(usize::MAX);
+                let room = size.min(limit).min(parallelism - together.len());
+                let room = room.min(ready.len());
+                if room > 0 {
+                    begun.insert(*pool);
+                }
+                size -= room;
+                together.extend(ready.drain(..room));
             }
-            together.extend(ready.drain(..room));
         }
         if together.is_empty() {
             return rounds;

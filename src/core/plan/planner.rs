@@ -16,6 +16,7 @@ use super::guards;
 use super::history;
 use super::hold::{self, PlannedHold};
 use super::launch_allocator::LaunchAllocator;
+use super::lowest_serving;
 use super::machine_checks;
 use super::members::{self, Fleet};
 use super::notes::{self, Remarks, note};
@@ -114,8 +115,17 @@ pub fn plan(
         .apply_clone_source(&mut order.steps, &fleet);
     releases::mark_reverts(&mut order.steps, known, observed, &fleet.drift, &older_runs);
     releases::mark_passed_releases(&mut order.steps, desired, known, observed);
-    let paces = pace::Paces::of(&order.steps, &order.pools, options);
-    let groups = group_changes(&decisions, &order.steps, &paces, options, capabilities);
+    let layout = lowest_serving::Layout {
+        steps: &order.steps,
+        pools: &order.pools,
+        waves: &order.waves,
+    };
+    let lowest = lowest_serving::lowest_serving(&decisions, &layout);
+    let paces = pace::Paces::of(&order.steps, &order.pools, lowest, options);
+    let mut groups = group_changes(&decisions, &order.steps, &paces, options, capabilities);
+    for group in &mut groups {
+        group.waves = order.waves.remove(&group.name).unwrap_or_default();
+    }
     let facts = Facts {
         desired,
         known,
@@ -280,6 +290,7 @@ impl Facts<'_, '_> {
         let (desired, fleet) = (self.desired, self.fleet);
         let protected = guards::protected(desired, self.known, fleet);
         let mut refusals = guards::refusals(desired, self.decisions, &protected, fleet.len());
+        refusals.extend(order::order_conflicts(desired, self.decisions));
         refusals.extend(self.options.requested.refusals(desired, fleet));
         Remarks {
             refusals,
@@ -487,7 +498,7 @@ fn group_change(
         moved_in: to_count(came.count()),
         strategy,
         waves: Vec::new(),
-        lowest_serving: None,
+        lowest_serving: paces.lowest_serving(name).cloned(),
         steady_ms,
         at_least_ms,
         size: group_notes::size_text(decision),

@@ -21,6 +21,7 @@ use crate::core::fleet::{
 };
 
 pub use super::outcome::{Outcome, StepResult};
+pub use super::waves::{LowestServing, Pool, PoolId, Wave, WaveName};
 
 /// Version of the plan's JSON and saved form.
 pub const FORMAT_VERSION: u32 = 3;
@@ -199,30 +200,6 @@ pub struct UnlistedRun {
 #[serde(transparent)]
 pub struct StepId(pub u32);
 
-/// Index of a pool in [`Plan::pools`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PoolId(pub u32);
-
-/// A set of steps with a limit on how many run at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pool {
-    /// For people (`web: update, rolling`).
-    pub name: String,
-    /// The limit; `--parallelism` applies as well.
-    pub size: usize,
-    /// The limit of each region, within `size`; a region without one has none of its own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub per_region: BTreeMap<Region, usize>,
-    /// The first step of the pool runs alone, gate included, before the others.
-    pub first_alone: bool,
-    /// Whether steps that have not started are skipped after a failure in the pool.
-    pub stops_on_failure: bool,
-    /// Whether a failure in it stops the release, if failures do ([`Plan::on_failure`]).
-    #[serde(default)]
-    pub stops_release: bool,
-}
-
 /// One node of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
@@ -232,6 +209,10 @@ pub struct Step {
     pub needs: Vec<StepId>,
     /// Its pool; a barrier has none.
     pub pool: Option<PoolId>,
+    /// The first half of the change that this step completes: the two halves of a replacement keep one place
+    /// in the pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completes: Option<StepId>,
     /// Its work.
     pub work: Work,
 }
@@ -545,52 +526,6 @@ pub struct GroupChange {
 )]
 fn is_zero(n: &u32) -> bool {
     *n == 0
-}
-
-/// Changes of one group that go together, before those of the next wave begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wave {
-    /// Which of its Machines these are.
-    pub name: WaveName,
-    /// The first steps of these changes, in order.
-    pub steps: Vec<StepId>,
-    /// The pool that limits them.
-    pub pool: PoolId,
-    /// Whether the first one changes alone, gate included, before the others.
-    pub first_alone: bool,
-    /// How each is confirmed.
-    pub gate: GateKind,
-}
-
-/// Which Machines of a group change in one wave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WaveName {
-    /// An earlier run left them: their last change was never seen healthy, and they do not serve.
-    ToStartAgain,
-    /// They should run and do not, or their checks fail.
-    Down,
-    /// They run, and their last change was never seen healthy.
-    Unproven,
-    /// One that serves, alone: its gate proves the version.
-    First,
-    /// They were stopped and stay stopped.
-    Stopped,
-    /// They serve.
-    Running,
-    /// All of them, without waiting for health: the strategy is `immediate`.
-    All,
-}
-
-/// How many Machines of a group serve at least.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LowestServing {
-    /// Of the group as one.
-    pub machines: u32,
-    /// Its Machines before the apply, without standbys.
-    pub of: u32,
-    /// By region: how many serve at least, and of how many.
-    pub regions: BTreeMap<Region, (u32, u32)>,
 }
 
 /// What happens to a group.

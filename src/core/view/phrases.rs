@@ -1,5 +1,6 @@
 //! Numbers and short phrases that all views share.
 
+pub use crate::core::plan::join_with_and;
 use std::time::Duration;
 
 use std::fmt::Write;
@@ -41,15 +42,6 @@ pub fn group_digits(n: usize) -> String {
         text.push(digit);
     }
     text
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub fn join_with_and(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }
 
 /// An action behind a number of Machines (`to create`).

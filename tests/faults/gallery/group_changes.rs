@@ -100,6 +100,7 @@ fn one_machine_moved() -> PlanScenario {
         after.moved_machines = vec![MovedMachine {
             machine: MachineId::new(ids(world, "worker").remove(1)).unwrap(),
             to: group_name("cron"),
+            location: String::new(),
         }];
     })
     .never_below(&["web"], 2, 2)

@@ -80,6 +80,7 @@ fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
             let moved = MovedMachine {
                 machine: machine.clone(),
                 to: to.clone(),
+                location: String::new(),
             };
             desired.moved_machines.retain(|m| m.machine != *machine);
             desired.moved_machines.push(moved);
@@ -158,6 +159,9 @@ fn without_spelling(mut desired: Desired) -> Desired {
         }
     }
     for moved in &mut desired.moved {
+        moved.location.clear();
+    }
+    for moved in &mut desired.moved_machines {
         moved.location.clear();
     }
     desired.moved.sort_by(|a, b| a.from.cmp(&b.from));

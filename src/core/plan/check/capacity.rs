@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Checker;
 use super::unproven::{UnprovenState, unproven_machines};
 use super::waits::{in_place, may_serve};
+use super::waves::Facts;
 use crate::core::fleet::{Desired, GroupName, Known, MachineId, MachineState, Observed, Strategy};
-use crate::core::plan::check::Finding;
 use crate::core::plan::types::{
-    Action, Change, GroupVerdict, Plan, PoolId, Removal, StandbyTarget, StepId, Work,
+    Action, Change, GroupVerdict, Plan, Removal, StandbyTarget, StepId, Work,
 };
 
 impl Checker<'_> {
@@ -112,7 +112,14 @@ impl Checker<'_> {
         }
         let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
         let unproven = unproven.unwrap_or_default();
-        self.check_pools(desired, &changes, &unproven);
+        self.check_waves(&Facts {
+            desired,
+            known,
+            observed,
+            changes: &changes,
+            unproven: &unproven,
+            ancestors: &ancestors,
+        });
         self.check_unhealthy_first(desired, observed, &unproven, &changes, &ancestors);
     }
 
@@ -147,57 +154,6 @@ impl Checker<'_> {
             Some(create) if ancestors.waits_for(id, create) => {}
             Some(create) if ancestors.waits_for(create, id) && leaves_nothing => {}
             Some(_) => self.report(format!("step {} is not ordered with its replacement", id.0)),
-        }
-    }
-
-    /// A pool that updates running Machines of a rolling group takes down no more at once than the group
-    /// allows.
-    fn check_pools(
-        &mut self,
-        desired: &Desired,
-        changes: &[(StepId, &Change)],
-        unproven: &BTreeMap<&MachineId, UnprovenState>,
-    ) {
-        let mut sizes: BTreeMap<PoolId, usize> = BTreeMap::new();
-        let mut takes_down: BTreeMap<PoolId, &GroupName> = BTreeMap::new();
-        for (id, change) in changes {
-            let Some(pool) = self.plan.steps[id.0 as usize].pool else {
-                continue;
-            };
-            let old_half = matches!(
-                change.action,
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                }
-            );
-            *sizes.entry(pool).or_default() += usize::from(!old_half);
-            // A Machine that is not serving costs no capacity.
-            let id = change.machine.id.as_ref();
-            let down = id.is_some_and(|id| unproven.get(id) == Some(&UnprovenState::Down));
-            if in_place(&change.action)
-                && !down
-                && change.state.is_none_or(MachineState::should_run)
-            {
-                takes_down.insert(pool, &change.group);
-            }
-        }
-        for (id, group) in takes_down {
-            let desired_group = desired
-                .groups
-                .get(group)
-                .map(|desired_group| desired_group.strategy);
-            let (Some(Strategy::Rolling { max_unavailable }), Some(pool)) =
-                (desired_group, self.plan.pools.get(id.0 as usize))
-            else {
-                continue;
-            };
-            if pool.size > max_unavailable.to_count_ceil(sizes[&id]).max(1) || !pool.first_alone {
-                self.findings.push(Finding(format!(
-                    "pool `{}` takes down too many at once",
-                    pool.name
-                )));
-            }
         }
     }
 

@@ -163,6 +163,12 @@ impl Checker<'_> {
                 firsts.push((*step, change, *shows));
             }
         }
+        // `groups_order` holds a change back, and no wait.
+        let comes_later = |first: &Change, change: &Change| {
+            let order = desired.rollout.groups_order.as_ref();
+            let changes = !matches!(first.action, Action::Wait | Action::Start);
+            changes && order.is_some_and(|o| o.position(&first.group) > o.position(&change.group))
+        };
         let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
         for (id, change) in &changes {
             let own = change.machine.id.as_ref();
@@ -180,7 +186,7 @@ impl Checker<'_> {
                     || matches!(of.action, Action::Wait | Action::Start);
                 // Those that may serve change one after the other, by the strategy.
                 let holds = if alone {
-                    same || self.plan.on_failure.stops_release()
+                    same || self.plan.on_failure.stops_release() && !comes_later(of, change)
                 } else {
                     same && own.is_none_or(|own| !unproven.contains_key(own))
                 };

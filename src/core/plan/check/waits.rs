@@ -119,7 +119,7 @@ pub(super) fn in_place(action: &Action) -> bool {
 pub(super) fn may_serve(change: &Change, observed: Option<&Observed>) -> bool {
     let seen = change.machine.id.as_ref();
     let seen = seen.and_then(|id| observed?.machines.get(id));
-    let fails = seen.is_some_and(|seen| seen.checks.iter().any(is_critical));
+    let fails = seen.is_some_and(has_critical_check);
     !fails
         && change
             .state
@@ -136,7 +136,11 @@ fn is_unhealthy(machine: &Machine, group: &GroupName, known: &Known) -> bool {
         && machine.host == HostStatus::Ok
         && machine.config.is_some()
         && machine.state == MachineState::Started
-        && machine.checks.iter().any(is_critical)
+        && has_critical_check(machine)
+}
+
+pub(super) fn has_critical_check(machine: &Machine) -> bool {
+    machine.checks.iter().any(is_critical)
 }
 
 fn is_critical(check: &CheckStatus) -> bool {

@@ -4,35 +4,73 @@
 
 use std::collections::BTreeMap;
 
+use super::group_lists::{Group, GroupLists};
+use super::standbys::Primaries;
 use super::updates::StepSlot;
-use super::{FailureScope, FirstSteps, Primaries, StepBuilder, change_of_member};
+use super::{FailureScope, FirstSteps, StepBuilder, change_of_member};
 use crate::core::fleet::{DesiredGroup, GroupName, OnFailure, Strategy};
 use crate::core::plan::decision::{
     AwaitMethod, AwaitedMachine, ChangeRole, ChangedMachine, GroupDecision,
 };
-use crate::core::plan::gates::{Wave, gate};
-use crate::core::plan::types::{Action, PoolId, StepId, Work};
+use crate::core::plan::gates::{WaveClass, gate};
+use crate::core::plan::types::{Action, PoolId, StepId, WaveName, Work};
+
+/// Machines without changes that must be seen healthy, by group: their pool and their steps.
+pub(super) type AwaitedFirst = BTreeMap<GroupName, (PoolId, Vec<StepId>)>;
 
 impl StepBuilder<'_, '_, '_> {
-    /// Adds the first steps of every desired group. If a failure stops the release, those of one group block
+    /// Adds the waits for Machines without changes. They take nothing down, so no list of groups holds them back.
+    pub(super) fn add_awaited_first(&mut self, lists: &GroupLists<'_, '_>) -> AwaitedFirst {
+        let mut awaited = AwaitedFirst::new();
+        for (name, group, decision) in lists.lists.iter().flatten() {
+            let total = decision.unproven.len() + failing(group, decision).count();
+            if total == 0 {
+                continue;
+            }
+            let pool = self.add_pool(
+                format!("{name}: not yet confirmed"),
+                total,
+                true,
+                FailureScope::All,
+            );
+            let unproven = decision.unproven.iter();
+            let steps = unproven
+                .map(|machine| self.add_awaited(machine, pool))
+                .collect();
+            awaited.insert((*name).clone(), (pool, steps));
+        }
+        awaited
+    }
+
+    /// Adds the first steps of the groups of a list. If a failure stops the release, those of one group block
     /// all groups: otherwise a release that never became healthy in one would continue in the others.
     pub(super) fn add_first_steps<'n>(
         &mut self,
-        groups: &[(&'n GroupName, &DesiredGroup, &GroupDecision<'_>)],
+        groups: &[Group<'n, '_>],
+        awaited: &mut AwaitedFirst,
         on_failure: OnFailure,
+        after: Option<StepId>,
     ) -> BTreeMap<&'n GroupName, FirstSteps> {
         let mut firsts: BTreeMap<&GroupName, FirstSteps> = BTreeMap::new();
-        let mut of_all = Vec::new();
+        let mut of_list = Vec::new();
         for (name, group, decision) in groups {
             let mut first = FirstSteps::default();
-            let unproven = self.add_unproven(name, group, decision, &mut first);
-            first.passed = self.add_barrier(format!("{name}: all confirmed"), unproven);
-            of_all.extend(first.passed);
+            if let Some((pool, steps)) = awaited.get_mut(*name) {
+                let changed =
+                    self.add_failing((*name, *group, *decision), *pool, after, &mut first);
+                steps.extend(changed);
+                self.record_wave(name, WaveName::ToStartAgain, steps, gate(group));
+                first.passed = self.add_barrier(format!("{name}: all confirmed"), steps.clone());
+            }
+            of_list.extend(first.passed);
             firsts.insert(name, first);
         }
         let all = match on_failure {
             OnFailure::Stop | OnFailure::Rollback => {
-                self.add_barrier("every group: all confirmed".to_owned(), of_all)
+                let in_list = |name: &GroupName| groups.iter().any(|(listed, ..)| *listed == name);
+                let elsewhere = awaited.iter().filter(|(name, _)| !in_list(name));
+                of_list.extend(elsewhere.flat_map(|(_, (_, steps))| steps.iter().copied()));
+                self.add_barrier("every group: all confirmed".to_owned(), of_list)
             }
             OnFailure::Group => None,
         };
@@ -45,48 +83,27 @@ impl StepBuilder<'_, '_, '_> {
         firsts
     }
 
-    fn add_unproven(
+    /// Adds the changes of Machines whose last change was never seen healthy.
+    fn add_failing(
         &mut self,
-        name: &GroupName,
-        group: &DesiredGroup,
-        decision: &GroupDecision<'_>,
+        (name, group, decision): Group<'_, '_>,
+        pool: PoolId,
+        after: Option<StepId>,
         first: &mut FirstSteps,
     ) -> Vec<StepId> {
-        let is_first = |changed: &&ChangedMachine<'_>| {
-            changed.role == ChangeRole::Primary
-                && group.strategy != Strategy::Immediate
-                && Wave::of(group, &changed.member) == Wave::Failing
-        };
-        let changed: Vec<_> = decision.changed.iter().filter(is_first).collect();
-        let total = decision.unproven.len() + changed.len();
-        if total == 0 {
-            return Vec::new();
-        }
         if self.host_may_be_full {
             self.index_watchers(decision);
         }
-        let pool = self.add_pool(
-            format!("{name}: not yet confirmed"),
-            total,
-            true,
-            FailureScope::All,
-        );
-        let mut steps = Vec::new();
-        for awaited in &decision.unproven {
-            steps.push(self.add_awaited(awaited, pool));
-        }
-        let slot = StepSlot {
-            pool,
-            after: None,
-            gate: gate(group),
-        };
+        let gate = gate(group);
+        let slot = StepSlot { pool, after, gate };
         // Standby targets are set once everything else is laid out.
-        let ids = changed.iter().map(|changed| changed.member.id.clone());
+        let ids = failing(group, decision).map(|changed| changed.member.id.clone());
         let mut primaries = Primaries {
             stay: ids.collect(),
             new: Vec::new(),
         };
-        for changed in changed {
+        let mut steps = Vec::new();
+        for changed in failing(group, decision) {
             let created = primaries.new.len();
             steps.push(self.add_update(name, decision, changed, &mut primaries, slot));
             let new: Option<&StepId> = primaries.new.get(created);
@@ -128,4 +145,16 @@ impl StepBuilder<'_, '_, '_> {
         step.precondition = Some(awaited.precondition.clone());
         self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(step)))
     }
+}
+
+/// The changes of Machines whose last change was never seen healthy, and that do not serve.
+fn failing<'d, 'a>(
+    group: &'d DesiredGroup,
+    decision: &'d GroupDecision<'a>,
+) -> impl Iterator<Item = &'d ChangedMachine<'a>> {
+    decision.changed.iter().filter(|changed| {
+        changed.role == ChangeRole::Primary
+            && group.strategy != Strategy::Immediate
+            && WaveClass::of(group, &changed.member) == WaveClass::Failing
+    })
 }

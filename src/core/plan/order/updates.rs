@@ -1,95 +1,17 @@
-//! Updates, moves and replacements of one group: wave after wave, by its strategy.
+//! The update, move or replacement of one Machine. Decides no order: [`super::waves`] does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{FailureScope, Primaries, StepBuilder, change_of_member};
-use crate::core::fleet::{DesiredGroup, GroupName, MachineId, Strategy};
+use super::standbys::Primaries;
+use super::{StepBuilder, change_of_member};
+use crate::core::fleet::{GroupName, MachineId};
 use crate::core::plan::branch::{Branch, Successor};
 use crate::core::plan::decision::{ChangeMethod, ChangeRole, ChangedMachine, GroupDecision};
-use crate::core::plan::gates::{Wave, gate};
 use crate::core::plan::members::Member;
 use crate::core::plan::placement;
 use crate::core::plan::types::{Action, GateKind, PoolId, Removal, StandbyTarget, StepId, Work};
 
-/// flyctl's pool size for Machines that do not run (docs/platform/fly-toml.md 12.1).
-const COLD_POOL: usize = 30;
-
 impl StepBuilder<'_, '_, '_> {
-    /// Updates, moves and replacements by the group's strategy, except those that went first. In a rolling
-    /// update, Machines that do not serve come first: they cost no capacity, and until all of them are up no
-    /// other goes down. The same holds for Machines that may not serve.
-    pub(super) fn add_updates(
-        &mut self,
-        name: &GroupName,
-        group: &DesiredGroup,
-        decision: &GroupDecision<'_>,
-        primaries: &mut Primaries,
-        after: Option<StepId>,
-    ) -> Vec<StepId> {
-        let mut waves: BTreeMap<Wave, Vec<&ChangedMachine<'_>>> = BTreeMap::new();
-        for changed in decision
-            .changed
-            .iter()
-            .filter(|c| c.role == ChangeRole::Primary)
-        {
-            let wave = Wave::of(group, &changed.member);
-            waves.entry(wave).or_default().push(changed);
-        }
-        let gate = gate(group);
-        let mut after = after;
-        let mut last_steps = Vec::new();
-        // Already laid out.
-        waves.remove(&Wave::Failing);
-        let mut waves = waves.into_iter().peekable();
-        while let Some((wave, changed)) = waves.next() {
-            let n = changed.len();
-            let pool = match (group.strategy, wave) {
-                (Strategy::Rolling { max_unavailable }, _) => {
-                    let (what, size) = match wave {
-                        Wave::Failing | Wave::Down => {
-                            ("those that are down", max_unavailable.to_count_ceil(n))
-                        }
-                        Wave::Unproven => ("never seen to work", max_unavailable.to_count_ceil(n)),
-                        Wave::Serving => ("running", max_unavailable.to_count_ceil(n)),
-                        Wave::Resting => ("stopped", n.min(COLD_POOL)),
-                    };
-                    self.add_pool(
-                        format!("{name}: update {what}, rolling"),
-                        size,
-                        true,
-                        FailureScope::All,
-                    )
-                }
-                (Strategy::Immediate, _) => self.add_pool(
-                    format!("{name}: update, immediate"),
-                    n,
-                    false,
-                    FailureScope::of(group),
-                ),
-            };
-            let gate = match wave {
-                Wave::Failing | Wave::Down | Wave::Unproven | Wave::Serving => gate,
-                Wave::Resting => GateKind::Settled,
-            };
-            let slot = StepSlot { pool, after, gate };
-            let mut steps = Vec::new();
-            for change in changed {
-                steps.push(self.add_update(name, decision, change, primaries, slot));
-            }
-            let waited_for = match wave {
-                Wave::Failing | Wave::Down => "all up again",
-                Wave::Unproven => "all seen to work",
-                Wave::Serving | Wave::Resting => "",
-            };
-            let follows = waves.peek().is_some() && group.strategy != Strategy::Immediate;
-            if !waited_for.is_empty() && follows {
-                after = self.add_barrier(format!("{name}: {waited_for}"), steps.clone());
-            }
-            last_steps.extend(steps);
-        }
-        last_steps
-    }
-
     pub(super) fn add_update(
         &mut self,
         name: &GroupName,
@@ -193,6 +115,7 @@ impl StepBuilder<'_, '_, '_> {
         let needs = slot.needs(self.replacement_in_old_group(member));
         let first = self.push_step(Some(slot.pool), needs, Work::Change(Box::new(first)));
         let last = self.push_step(Some(slot.pool), vec![first], Work::Change(Box::new(second)));
+        self.order.steps[last.0 as usize].completes = Some(first);
         (if old_first { last } else { first }, last)
     }
 }

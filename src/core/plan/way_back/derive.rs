@@ -363,6 +363,7 @@ impl Builder<'_> {
             id,
             needs,
             pool,
+            completes: None,
             work,
         });
         self.way.undoes.push(undoes);
@@ -390,13 +391,21 @@ impl Builder<'_> {
             Some(new) if shared => {
                 let kept = &unit.before.volumes;
                 let removed = self.add_remove(unit.step, new, kept, Removal::Replaced, needs);
-                self.add_back(unit, &[removed])
+                let back = self.add_back(unit, &[removed]);
+                self.completes(back, removed)
             }
             Some(new) => {
                 let back = self.add_back(unit, needs);
-                self.add_remove(unit.step, new, &[], Removal::Replaced, &[back])
+                let removed = self.add_remove(unit.step, new, &[], Removal::Replaced, &[back]);
+                self.completes(removed, back)
             }
         }
+    }
+
+    /// Marks a step as the second half of a change.
+    fn completes(&mut self, second: StepId, first: StepId) -> StepId {
+        self.way.plan.steps[second.0 as usize].completes = Some(first);
+        second
     }
 
     fn add_back(&mut self, unit: &Unit, needs: &[StepId]) -> StepId {

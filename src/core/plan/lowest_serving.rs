@@ -1,0 +1,242 @@
+//! How many Machines of a group serve at least while a plan is applied, if nothing fails: said before it happens.
+//!
+//! Reads the waves and the pools of the steps. For display only; [`super::check`] judges the order by itself.
+
+use std::collections::BTreeMap;
+
+use super::decision::GroupDecision;
+use super::members::Member;
+use super::order::{is_serving, serves_in};
+use super::reconcile::to_count;
+use super::types::{
+    Action, Change, LowestServing, Pool, Removal, Step, StepId, Wave, WaveName, Work,
+};
+use crate::core::fleet::{GroupName, MachineId, Region};
+
+/// Steps, pools and waves of a plan.
+pub(super) struct Layout<'p> {
+    pub(super) steps: &'p [Step],
+    pub(super) pools: &'p [Pool],
+    pub(super) waves: &'p BTreeMap<GroupName, Vec<Wave>>,
+}
+
+/// Numbers of Machines by region.
+type Counts<'p> = BTreeMap<&'p Region, usize>;
+
+fn total(counts: &Counts<'_>) -> usize {
+    counts.values().sum()
+}
+
+fn add<'p>(counts: &mut Counts<'p>, region: &'p Region) {
+    *counts.entry(region).or_default() += 1;
+}
+
+/// The lowest number of serving Machines of every group that stays and loses some of them, at least for a while.
+pub(super) fn lowest_serving(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    layout: &Layout<'_>,
+) -> BTreeMap<GroupName, LowestServing> {
+    let members = decisions.values().flat_map(|decision| &decision.members);
+    let members: BTreeMap<&MachineId, &Member<'_>> =
+        members.map(|member| (member.id, member)).collect();
+    let mut of_group: BTreeMap<&GroupName, Vec<&Member<'_>>> = BTreeMap::new();
+    for member in members.values().filter(|member| !member.is_standby()) {
+        of_group.entry(serves_in(member)).or_default().push(member);
+    }
+    let mut changes: BTreeMap<&GroupName, Vec<&Change>> = BTreeMap::new();
+    for step in layout.steps {
+        if let Work::Change(change) = &step.work {
+            let machine = change.machine.id.as_ref().and_then(|id| members.get(id));
+            let group = machine.map_or(&change.group, |member| serves_in(member));
+            changes.entry(group).or_default().push(change);
+        }
+    }
+    let staying = decisions.iter().filter(|(_, d)| d.desired.is_some());
+    let found = staying.filter_map(|(name, _)| {
+        let group = GroupReading {
+            name,
+            layout,
+            members: &members,
+            of_group: of_group.get(name)?,
+            changes: changes.get(name)?,
+        };
+        Some((name.clone(), group.lowest()?))
+    });
+    found.collect()
+}
+
+/// One group, and what a plan does to it.
+struct GroupReading<'p, 'a> {
+    name: &'p GroupName,
+    layout: &'p Layout<'p>,
+    members: &'p BTreeMap<&'a MachineId, &'p Member<'a>>,
+    /// Its Machines now, without standbys.
+    of_group: &'p [&'p Member<'a>],
+    /// The changes of its Machines, and its creates.
+    changes: &'p [&'p Change],
+}
+
+impl<'p> GroupReading<'p, '_> {
+    fn lowest(&self) -> Option<LowestServing> {
+        let mut serving = Counts::new();
+        let mut all = Counts::new();
+        for member in self.of_group {
+            add(&mut all, member.region);
+            if is_serving(member) {
+                add(&mut serving, member.region);
+            }
+        }
+        let (departed, removed) = (self.departed(), self.removed());
+        let mut lowest = serving.clone();
+        let mut lowest_total = total(&serving);
+        let mut goes_down = total(&removed) + total(&departed) > 0;
+        let mut at_least = |serves: &Counts<'p>, down: &Counts<'p>, together: usize| {
+            for (region, least) in &mut lowest {
+                let left = down.get(region).copied().unwrap_or(0);
+                let serves = serves.get(region).copied().unwrap_or(0);
+                *least = (*least).min(serves.saturating_sub(left));
+            }
+            lowest_total = lowest_total.min(total(serves).saturating_sub(together));
+        };
+        for change in self.changes.iter().filter(|change| adds_one(change)) {
+            add(&mut serving, &change.region);
+        }
+        for (region, left) in &departed {
+            let serves = serving.entry(region).or_default();
+            *serves = serves.saturating_sub(*left);
+        }
+        at_least(&serving, &Counts::new(), 0);
+        for wave in self.layout.waves.get(self.name).into_iter().flatten() {
+            let takes = self.takes_down(wave);
+            goes_down |= total(&takes) > 0;
+            let (down, together) = self.down_at_once(wave, &takes);
+            at_least(&serving, &down, together);
+            for step in &wave.steps {
+                self.add_mended(*step, &mut serving);
+            }
+        }
+        at_least(&serving, &removed, total(&removed));
+        goes_down.then(|| LowestServing {
+            machines: to_count(lowest_total),
+            of: to_count(total(&all)),
+            regions: all
+                .into_iter()
+                .map(|(region, of)| {
+                    let least = lowest.get(region).copied().unwrap_or(0);
+                    (region.clone(), (to_count(least), to_count(of)))
+                })
+                .collect(),
+        })
+    }
+
+    fn member(&self, change: &Change) -> Option<&'p Member<'p>> {
+        let id = change.machine.id.as_ref()?;
+        self.members.get(id).copied()
+    }
+
+    /// Serving Machines that move to another group.
+    fn departed(&self) -> Counts<'p> {
+        let mut counts = Counts::new();
+        for change in self
+            .changes
+            .iter()
+            .filter(|change| change.group != *self.name)
+        {
+            if matches!(change.action, Action::Update { .. } | Action::Move { .. })
+                && self.member(change).is_some_and(is_serving)
+            {
+                add(&mut counts, &change.region);
+            }
+        }
+        counts
+    }
+
+    /// Serving Machines that are destroyed without a replacement.
+    fn removed(&self) -> Counts<'p> {
+        let mut counts = Counts::new();
+        for change in self.changes {
+            let goes = match &change.action {
+                Action::Destroy { removal, .. } => *removal != Removal::Replaced,
+                Action::Create { .. }
+                | Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Adopt
+                | Action::Wait
+                | Action::Start
+                | Action::Forget
+                | Action::Once { .. } => false,
+            };
+            if goes && self.member(change).is_some_and(is_serving) {
+                add(&mut counts, &change.region);
+            }
+        }
+        counts
+    }
+
+    /// The serving Machines of this group that a wave takes down.
+    fn takes_down(&self, wave: &Wave) -> Counts<'p> {
+        let mut counts = Counts::new();
+        for change in wave.steps.iter().filter_map(|step| self.change(*step)) {
+            // The first half of a replacement is a destroy only if the new Machine needs its volume.
+            let down = match &change.action {
+                Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
+                Action::Create { .. }
+                | Action::Adopt
+                | Action::Wait
+                | Action::Start
+                | Action::Forget
+                | Action::Once { .. } => false,
+            };
+            let member = self.member(change).filter(|member| is_serving(member));
+            if down && member.is_some_and(|member| serves_in(member) == self.name) {
+                add(&mut counts, &change.region);
+            }
+        }
+        counts
+    }
+
+    /// How many of these are down at once, by region and in all.
+    fn down_at_once(&self, wave: &Wave, takes: &Counts<'p>) -> (Counts<'p>, usize) {
+        let Some(pool) = self.layout.pools.get(wave.pool.0 as usize) else {
+            return (takes.clone(), total(takes));
+        };
+        // Nothing waits for health, so all may be down, whatever the number of calls at once.
+        if wave.name == WaveName::All {
+            return (takes.clone(), total(takes));
+        }
+        let down = takes.iter().map(|(region, takes)| {
+            let limit = pool.per_region.get(*region).copied().unwrap_or(usize::MAX);
+            (*region, (*takes).min(limit).min(pool.size))
+        });
+        let down: Counts<'p> = down.collect();
+        let together = total(&down).min(pool.size);
+        (down, together)
+    }
+
+    /// A Machine that was down serves once its wave has passed.
+    fn add_mended(&self, step: StepId, serving: &mut Counts<'p>) {
+        let Some(change) = self.change(step) else {
+            return;
+        };
+        let gated = change.gate.waits_for_start();
+        let member = self.member(change);
+        if gated && member.is_some_and(|m| !is_serving(m) && serves_in(m) == self.name) {
+            add(serving, &change.region);
+        }
+    }
+
+    fn change(&self, step: StepId) -> Option<&'p Change> {
+        match &self.layout.steps.get(step.0 as usize)?.work {
+            Work::Change(change) => Some(change),
+            Work::Barrier { .. } => None,
+        }
+    }
+}
+
+/// Whether a change adds a Machine that serves, before others of its group go down.
+fn adds_one(change: &Change) -> bool {
+    matches!(
+        &change.action,
+        Action::Create { replaces: None, standby_for, .. } if standby_for.is_empty()
+    ) && change.gate.waits_for_start()
+}

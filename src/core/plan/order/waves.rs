@@ -1,0 +1,261 @@
+//! The waves of one group: which of its Machines change together, and in which order.
+//!
+//! First those that are down, which costs no capacity; then one that serves, alone, whose gate proves the
+//! version; then the stopped ones, so that the proxy can start one of the new version; then the others that
+//! serve. With `order`, region after region. Decides nothing about a single Machine.
+
+use std::collections::BTreeMap;
+
+use super::serving::{is_serving, may_serve};
+use super::standbys::Primaries;
+use super::updates::StepSlot;
+use super::{FailureScope, StepBuilder};
+use crate::core::fleet::{DesiredGroup, GroupName, OrderedRegions, Region, Strategy};
+use crate::core::plan::decision::{ChangeRole, ChangedMachine, GroupDecision};
+use crate::core::plan::gates::{WaveClass, gate};
+use crate::core::plan::types::{GateKind, PoolId, StepId, Wave, WaveName};
+
+/// flyctl's pool size for Machines that do not run (docs/platform/fly-toml.md 12.1).
+const COLD_POOL: usize = 30;
+
+/// Changes of one group.
+type Changes<'d, 'a> = Vec<&'d ChangedMachine<'a>>;
+
+/// A group whose waves are laid out.
+pub(super) struct GroupWaves<'w, 'a> {
+    pub(super) decisions: &'w BTreeMap<GroupName, GroupDecision<'a>>,
+    pub(super) name: &'w GroupName,
+    pub(super) group: &'w DesiredGroup,
+    pub(super) decision: &'w GroupDecision<'a>,
+}
+
+/// One wave before it has steps.
+struct WavePlan<'d, 'a> {
+    name: WaveName,
+    changes: Changes<'d, 'a>,
+    gate: GateKind,
+    /// What the next wave waits for, for people.
+    passed: &'static str,
+}
+
+impl<'w, 'a> GroupWaves<'w, 'a> {
+    /// The waves of a rolling update, in order.
+    fn rolling(&self) -> Vec<WavePlan<'w, 'a>> {
+        let mut of_class: BTreeMap<WaveClass, Changes<'w, 'a>> = BTreeMap::new();
+        let primaries = self.decision.changed.iter();
+        for changed in primaries.filter(|changed| changed.role == ChangeRole::Primary) {
+            let class = WaveClass::of(self.group, &changed.member);
+            of_class.entry(class).or_default().push(changed);
+        }
+        let mut take = |class: WaveClass| of_class.remove(&class).unwrap_or_default();
+        let gate = gate(self.group);
+        let wave = |name, changes, passed| WavePlan {
+            name,
+            changes,
+            gate,
+            passed,
+        };
+        let mut waves = vec![wave(WaveName::Down, take(WaveClass::Down), "all up again")];
+        for unproven in self.by_stage(take(WaveClass::Unproven)) {
+            waves.push(wave(WaveName::Unproven, unproven, "all seen to work"));
+        }
+        let serving = self.by_stage(take(WaveClass::Serving));
+        let stopped = self.by_stage(take(WaveClass::Resting));
+        let mut proven = false;
+        for (mut serving, stopped) in serving.into_iter().zip(stopped) {
+            let first = (!proven && !serving.is_empty()).then(|| self.take_first(&mut serving));
+            proven |= first.is_some();
+            let first = wave(
+                WaveName::First,
+                Vec::from_iter(first),
+                "the first has passed",
+            );
+            let stopped = WavePlan {
+                gate: GateKind::Settled,
+                ..wave(WaveName::Stopped, stopped, "all stopped ones updated")
+            };
+            if self.only_one_serves() {
+                waves.extend([stopped, first]);
+            } else {
+                waves.extend([first, stopped]);
+            }
+            waves.push(wave(WaveName::Running, serving, "all running ones updated"));
+        }
+        waves.retain(|wave| !wave.changes.is_empty());
+        waves
+    }
+
+    /// All in one wave.
+    fn immediate(&self) -> Vec<WavePlan<'w, 'a>> {
+        let primaries = self.decision.changed.iter();
+        let primaries = primaries.filter(|changed| changed.role == ChangeRole::Primary);
+        let wave = |changes: Changes<'w, 'a>| WavePlan {
+            name: WaveName::All,
+            changes,
+            gate: GateKind::None,
+            passed: "all updated",
+        };
+        Vec::from_iter(
+            Some(primaries.collect())
+                .filter(|changes: &Changes<'_, '_>| !changes.is_empty())
+                .map(wave),
+        )
+    }
+
+    /// Those of each stage of `order`; without it, all in one.
+    fn by_stage(&self, changes: Changes<'w, 'a>) -> Vec<Changes<'w, 'a>> {
+        let order = &self.group.region_order;
+        let others_last = !order.contains(&OrderedRegions::Others);
+        let count = order.len() + usize::from(others_last);
+        let mut stages: Vec<Changes<'w, 'a>> = (0..count).map(|_| Vec::new()).collect();
+        for changed in changes {
+            stages[stage_of(order, changed.member.region)].push(changed);
+        }
+        stages
+    }
+
+    /// Takes the one that goes alone: of the region where most serve.
+    fn take_first(&self, serving: &mut Changes<'w, 'a>) -> &'w ChangedMachine<'a> {
+        let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
+        for member in self.decision.members.iter().filter(|m| is_serving(m)) {
+            *regions.entry(member.region).or_default() += 1;
+        }
+        let rank = |at: &usize| {
+            let member = &serving[*at].member;
+            let serves = regions.get(member.region).copied().unwrap_or(0);
+            // A cordoned one takes no traffic.
+            (is_serving(member), serves, std::cmp::Reverse(*at))
+        };
+        let best = (0..serving.len()).max_by_key(rank);
+        serving.remove(best.unwrap_or(0))
+    }
+
+    fn only_one_serves(&self) -> bool {
+        let members = self.decision.members.iter();
+        members.filter(|member| is_serving(member)).count() == 1
+    }
+}
+
+/// The stage of a region.
+fn stage_of(order: &[OrderedRegions], region: &Region) -> usize {
+    let named =
+        |entry: &OrderedRegions| matches!(entry, OrderedRegions::Region(named) if named == region);
+    let others = || {
+        order
+            .iter()
+            .position(|entry| *entry == OrderedRegions::Others)
+    };
+    let found = order.iter().position(named).or_else(others);
+    found.unwrap_or(order.len())
+}
+
+impl StepBuilder<'_, '_, '_> {
+    /// Updates, moves and replacements by the group's strategy, except those that went first.
+    pub(super) fn add_updates(
+        &mut self,
+        group: &GroupWaves<'_, '_>,
+        primaries: &mut Primaries,
+        after: Option<StepId>,
+    ) -> Vec<StepId> {
+        let waves = match group.group.strategy {
+            Strategy::Immediate => group.immediate(),
+            Strategy::Rolling { .. } => group.rolling(),
+        };
+        let mut after = after;
+        let mut last_steps = Vec::new();
+        let mut waves = waves.into_iter().peekable();
+        while let Some(wave) = waves.next() {
+            last_steps = self.add_wave(group, &wave, primaries, after);
+            if waves.peek().is_some() {
+                let name = format!("{}: {}", group.name, wave.passed);
+                let needs = std::mem::take(&mut last_steps);
+                after = self.add_barrier(name, needs);
+            }
+        }
+        last_steps
+    }
+
+    /// Lays out the steps of a wave; returns the last one of each change.
+    fn add_wave(
+        &mut self,
+        group: &GroupWaves<'_, '_>,
+        wave: &WavePlan<'_, '_>,
+        primaries: &mut Primaries,
+        after: Option<StepId>,
+    ) -> Vec<StepId> {
+        let mut of_wave = None;
+        let mut steps = Vec::new();
+        for changed in &wave.changes {
+            let serving = may_serve(group.group, changed)
+                .then(|| self.serving_pool(group.decisions, &changed.member));
+            let pool = serving
+                .flatten()
+                .unwrap_or_else(|| *of_wave.get_or_insert_with(|| self.add_wave_pool(group, wave)));
+            let gate = wave.gate;
+            let slot = StepSlot { pool, after, gate };
+            steps.push(self.add_update(group.name, group.decision, changed, primaries, slot));
+        }
+        self.record_wave(group.name, wave.name, &steps, wave.gate);
+        steps
+    }
+
+    /// The pool of Machines that do not serve, or whose group is updated all at once.
+    fn add_wave_pool(&mut self, group: &GroupWaves<'_, '_>, wave: &WavePlan<'_, '_>) -> PoolId {
+        let (name, n) = (group.name, wave.changes.len());
+        let (max_unavailable, stops) = match group.group.strategy {
+            Strategy::Rolling { max_unavailable } => (max_unavailable, FailureScope::All),
+            Strategy::Immediate => {
+                let name = format!("{name}: update, immediate");
+                return self.add_pool(name, n, false, FailureScope::of(group.group));
+            }
+        };
+        let (what, size) = match wave.name {
+            WaveName::Stopped => ("stopped", n.min(COLD_POOL)),
+            WaveName::ToStartAgain
+            | WaveName::Down
+            | WaveName::Unproven
+            | WaveName::First
+            | WaveName::Running
+            | WaveName::All => ("those that are down", max_unavailable.to_count_ceil(n)),
+        };
+        // A stopped one proves nothing, but the first may show that the config is refused.
+        let first_alone = !self.has_waves(name);
+        let first_alone = first_alone || wave.name != WaveName::Stopped;
+        self.add_pool(
+            format!("{name}: update {what}, rolling"),
+            size,
+            first_alone,
+            stops,
+        )
+    }
+
+    fn has_waves(&self, group: &GroupName) -> bool {
+        self.order.waves.contains_key(group)
+    }
+
+    /// Records a wave of these changes, each by its last step.
+    pub(super) fn record_wave(
+        &mut self,
+        group: &GroupName,
+        name: WaveName,
+        last_steps: &[StepId],
+        gate: GateKind,
+    ) {
+        let steps = &self.order.steps;
+        let first_half = |last: &StepId| steps[last.0 as usize].completes.unwrap_or(*last);
+        let first_steps: Vec<StepId> = last_steps.iter().map(first_half).collect();
+        let first = first_steps.first();
+        let Some(pool) = first.and_then(|first| steps[first.0 as usize].pool) else {
+            return;
+        };
+        let waves = self.order.waves.entry(group.clone()).or_default();
+        let begins = waves.iter().all(|wave| wave.pool != pool);
+        waves.push(Wave {
+            name,
+            steps: first_steps,
+            pool,
+            first_alone: begins && self.order.pools[pool.0 as usize].first_alone,
+            gate,
+        });
+    }
+}

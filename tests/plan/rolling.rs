@@ -1,0 +1,315 @@
+//! The waves of a rolling update: what keeps serving, and the written orders.
+
+use aeroform::core::fleet::{
+    Desired, DesiredGroup, GroupsOrder, MachineState, MovedMachine, OrderedRegions, Strategy,
+};
+use aeroform::core::plan::{Plan, WaveName, codes};
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, region};
+
+/// Four in ams and two in gru.
+fn web() -> DesiredGroup {
+    group("web").exact(&[("ams", 4), ("gru", 2)])
+}
+
+fn image() -> serde_json::Value {
+    json!({"image": "shop:2"})
+}
+
+fn order(of: &[&str]) -> Vec<OrderedRegions> {
+    let entry = |name: &&str| match *name {
+        "*" => OrderedRegions::Others,
+        name => OrderedRegions::Region(region(name)),
+    };
+    of.iter().map(entry).collect()
+}
+
+/// `first 1 at a time: m00001`, a line per wave.
+fn waves(plan: &Plan, name: &str) -> String {
+    let found = plan.groups.iter().find(|group| group.name.as_str() == name);
+    let group = found.unwrap();
+    let mut text = String::new();
+    for wave in &group.waves {
+        let pool = &plan.pools[wave.pool.0 as usize];
+        let machines: Vec<String> = plan
+            .changes()
+            .filter(|(step, _)| wave.steps.contains(step))
+            .map(|(_, change)| {
+                let machine = change.machine.id.as_ref().map_or("new", |id| id.as_str());
+                format!("{} {machine}", change.region)
+            })
+            .collect();
+        let alone = if wave.first_alone {
+            ", first alone"
+        } else {
+            ""
+        };
+        let limits: Vec<String> = pool
+            .per_region
+            .iter()
+            .map(|(region, most)| format!(", {most} in {region}"))
+            .collect();
+        text.push_str(&format!(
+            "{:?} {} at a time{}{alone}: {}\n",
+            wave.name,
+            pool.size,
+            limits.concat(),
+            machines.join(", ")
+        ));
+    }
+    if let Some(lowest) = &group.lowest_serving {
+        let regions = lowest.regions.iter();
+        let regions: Vec<String> = regions
+            .map(|(region, (least, of))| format!("{region} {least} of {of}"))
+            .collect();
+        text.push_str(&format!(
+            "at least {} of {} ({})\n",
+            lowest.machines,
+            lowest.of,
+            regions.join(", ")
+        ));
+    }
+    text
+}
+
+/// Holds rule 29: the last of a region is not taken down while others of it serve.
+#[test]
+fn a_region_keeps_serving_while_its_machines_are_updated() {
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let plan = stage.plan(&desired([("web", web().config(image()))]));
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    First 2 at a time, 2 in ams, 1 in gru, first alone: ams m00001
+    Running 2 at a time, 2 in ams, 1 in gru: ams m00002, ams m00003, ams m00004, gru m00005, gru m00006
+    at least 4 of 6 (ams 2 of 4, gru 1 of 2)
+    ");
+    insta::assert_snapshot!(plan.groups[0].strategy, @"rolling: 1 first, then 2 at a time, at most 2 in ams and 1 in gru");
+}
+
+#[test]
+fn a_region_with_one_machine_says_that_it_goes_down() {
+    let web = || group("web").exact(&[("ams", 2), ("gru", 1)]);
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let plan = stage.plan(&desired([("web", web().config(image()))]));
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    First 1 at a time, 1 in ams, 1 in gru, first alone: ams m00001
+    Running 1 at a time, 1 in ams, 1 in gru: ams m00002, gru m00003
+    at least 2 of 3 (ams 1 of 2, gru 0 of 1)
+    ");
+    insta::assert_snapshot!(plan.groups[0].strategy, @"rolling: 1 at a time, at most 1 in ams and 1 in gru; gru: its only one restarts");
+}
+
+#[test]
+fn all_may_be_down_by_the_strategy_and_a_region_still_keeps_one() {
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let target = desired([("web", web().max_unavailable(1000).config(image()))]);
+    let plan = stage.plan(&target);
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    First 4 at a time, 3 in ams, 1 in gru, first alone: ams m00001
+    Running 4 at a time, 3 in ams, 1 in gru: ams m00002, ams m00003, ams m00004, gru m00005, gru m00006
+    at least 2 of 6 (ams 1 of 4, gru 1 of 2)
+    ");
+}
+
+#[test]
+fn immediate_takes_all_down() {
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let target = web()
+        .config(image())
+        .with(|group| group.strategy = Strategy::Immediate);
+    insta::assert_snapshot!(waves(&stage.plan(&desired([("web", target)])), "web"), @"
+    All 6 at a time: ams m00001, ams m00002, ams m00003, ams m00004, gru m00005, gru m00006
+    at least 0 of 6 (ams 0 of 4, gru 0 of 2)
+    ");
+}
+
+/// The example of docs/rollouts.md: one crashed, two stopped, three that serve.
+#[test]
+fn what_is_down_goes_first_then_one_that_serves_then_the_stopped_ones() {
+    let check = json!({"checks": {"up": {"type": "http", "port": 80, "path": "/up"}}});
+    let web = || web().config(check.clone());
+    let mut stage = PlanFixture::with(&desired([("web", web())]));
+    for (machine, state) in [
+        ("m00002", MachineState::Stopped),
+        ("m00003", MachineState::Stopped),
+        ("m00005", MachineState::Failed),
+    ] {
+        stage.edit_outside(machine, |machine| machine.state = state);
+    }
+    let plan = stage.plan(&desired([("web", web().config(image()))]));
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    Down 1 at a time, first alone: gru m00005
+    First 1 at a time, 1 in ams, 1 in gru, first alone: ams m00001
+    Stopped 2 at a time: ams m00002, ams m00003
+    Running 1 at a time, 1 in ams, 1 in gru: ams m00004, gru m00006
+    at least 3 of 6 (ams 1 of 4, gru 1 of 2)
+    ");
+    insta::assert_snapshot!(lines(&plan), @"
+    group web: 6->6 changed (ams 4->4, gru 2->2)
+    update web gru m00005 [image]
+    update web ams m00001 [image]
+    update web ams m00002 [image]
+    update web ams m00003 [image]
+    -- web: all stopped ones updated
+    update web ams m00004 [image]
+    update web gru m00006 [image]
+    -- web: all updated
+    ");
+}
+
+#[test]
+fn where_one_serves_the_stopped_ones_go_before_it() {
+    let web = || group("web").count(3);
+    let mut stage = PlanFixture::with(&desired([("web", web())]));
+    for machine in ["m00001", "m00002"] {
+        stage.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
+    }
+    let plan = stage.plan(&desired([("web", web().config(image()))]));
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    Stopped 2 at a time, first alone: ams m00001, ams m00002
+    First 1 at a time, 1 in ams, first alone: ams m00003
+    at least 0 of 3 (ams 0 of 3)
+    ");
+}
+
+#[test]
+fn regions_go_in_the_written_order() {
+    for (written, seen) in [
+        (vec!["gru", "ams"], ["gru", "gru", "ams"]),
+        (vec!["gru"], ["gru", "gru", "ams"]),
+        (vec!["*", "ams"], ["gru", "gru", "ams"]),
+        (vec!["ams", "*"], ["ams", "ams", "gru"]),
+    ] {
+        let stage = PlanFixture::with(&desired([("web", web())]));
+        let ordered =
+            |group: DesiredGroup| group.with(|group| group.region_order = order(&written));
+        let plan = stage.plan(&desired([("web", ordered(web().config(image())))]));
+        let regions: Vec<&str> = plan.groups[0]
+            .waves
+            .iter()
+            .map(|wave| {
+                let first = plan.changes().find(|(step, _)| *step == wave.steps[0]);
+                first.unwrap().1.region.as_str()
+            })
+            .collect();
+        assert_eq!(regions, seen, "{written:?}");
+        assert_eq!(plan.groups[0].waves[0].name, WaveName::First);
+    }
+}
+
+fn groups() -> [(&'static str, DesiredGroup); 3] {
+    ["migrator", "web", "worker"].map(|name| (name, group(name).count(2)))
+}
+
+fn in_order(mut target: Desired, lists: &[&[&str]]) -> Desired {
+    let names = |list: &&[&str]| list.iter().map(|name| group_name(name)).collect();
+    target.rollout.groups_order = Some(GroupsOrder {
+        lists: lists.iter().map(names).collect(),
+        location: "aeroform.toml:3".to_owned(),
+    });
+    target
+}
+
+#[test]
+fn groups_go_in_the_written_order_and_a_new_one_waits_for_its_turn() {
+    let stage = PlanFixture::with(&desired(groups()));
+    let updated = groups().map(|(name, group)| (name, group.config(image())));
+    let new = [("api", group("api").count(1).config(image()))];
+    let more = ("web", group("web").count(3).config(image()));
+    let target = desired(updated.into_iter().chain(new).chain([more]));
+    let target = in_order(target, &[&["migrator"], &["worker"], &["web"]]);
+    insta::assert_snapshot!(lines(&stage.plan(&target)), @"
+    group api: 0->1 added (ams 0->1)
+    group migrator: 2->2 changed (ams 2->2)
+    group web: 2->3 changed (ams 2->3)
+    group worker: 2->2 changed (ams 2->2)
+    update migrator ams m00001 [image]
+    update migrator ams m00002 [image]
+    update worker ams m00005 [image]
+    update worker ams m00006 [image]
+    create api ams
+    -- api: its turn
+    create web ams
+    -- web: its turn
+    update web ams m00003 [image]
+    update web ams m00004 [image]
+    ");
+}
+
+/// A move that waits for a new Machine of a group that comes later.
+pub(crate) fn conflict() -> Plan {
+    let stage = PlanFixture::with(&desired([
+        ("web", group("web").count(1)),
+        ("worker", group("worker").count(1)),
+    ]));
+    let mut target = in_order(
+        desired([
+            ("web", group("web").count(1)),
+            ("worker", group("worker").count(2)),
+        ]),
+        &[&["worker"], &["web"]],
+    );
+    target.moved_machines = vec![MovedMachine {
+        machine: id("m00001"),
+        to: group_name("worker"),
+        location: "aeroform.toml:9".to_owned(),
+    }];
+    stage.plan(&target)
+}
+
+#[test]
+fn an_order_in_which_a_machine_moves_before_its_place_is_taken_is_refused() {
+    let plan = conflict();
+    let refusals = plan.refusals.iter();
+    let found: Vec<String> = refusals
+        .filter(|note| note.code == codes::GROUPS_ORDER_CONFLICT.name())
+        .map(|note| note.message.clone())
+        .collect();
+    insta::assert_snapshot!(found.join("\n"), @"a Machine moves from `web` to `worker` (aeroform.toml:9) once `web` has a new one, but `groups_order` (aeroform.toml:3) lets `worker` go before `web`");
+}
+
+#[test]
+fn a_machine_that_moves_is_in_the_limit_of_the_group_that_it_leaves() {
+    let stage = PlanFixture::with(&desired([
+        ("web", group("web").count(3)),
+        ("worker", group("worker").count(1)),
+    ]));
+    let mut target = desired([
+        ("web", group("web").count(2).config(image())),
+        ("worker", group("worker").count(2)),
+    ]);
+    target.moved_machines = vec![MovedMachine {
+        machine: id("m00001"),
+        to: group_name("worker"),
+        location: String::new(),
+    }];
+    let plan = stage.plan(&target);
+    let pools: Vec<&str> = plan
+        .changes()
+        .map(|(step, _)| {
+            let pool = plan.steps[step.0 as usize].pool.unwrap();
+            plan.pools[pool.0 as usize].name.as_str()
+        })
+        .collect();
+    assert_eq!(pools, ["web: update running, rolling"; 3]);
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    First 1 at a time, 1 in ams, first alone: ams m00002
+    Running 1 at a time, 1 in ams: ams m00003
+    at least 1 of 3 (ams 1 of 3)
+    ");
+}
+
+/// A cordoned Machine takes no traffic: it is neither the proof of a version nor counted.
+#[test]
+fn a_cordoned_machine_is_not_the_first() {
+    let web = || group("web").count(3);
+    let mut stage = PlanFixture::with(&desired([("web", web())]));
+    stage.edit_outside("m00001", |machine| machine.cordoned = true);
+    let plan = stage.plan(&desired([("web", web().config(image()))]));
+    insta::assert_snapshot!(waves(&plan, "web"), @"
+    First 1 at a time, 1 in ams, first alone: ams m00002
+    Running 1 at a time, 1 in ams: ams m00001, ams m00003
+    at least 1 of 3 (ams 1 of 3)
+    ");
+}
