@@ -280,6 +280,9 @@ fn regions_and_groups_have_an_order() {
     assert_eq!(order.location, "aeroform.toml:2");
     let positions = ["jobs", "web", "cron"].map(|group| order.position(&name(group)));
     assert_eq!(positions, [0, 1, 1]);
+    // On this computer regions are names, so an order for Fly is right here, too.
+    let here = project(fly.as_bytes(), Some(aeroform.as_bytes()), &on("local"));
+    assert!(here.diagnostics.is_empty(), "{}", rendered(&here));
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn every_code_of_a_plan_is_provoked() {
         crate::commit_order::provoked(),
         crate::hold::provoked(),
         vec![crate::rolling::conflict()],
+        crate::rollout_settings::provoked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

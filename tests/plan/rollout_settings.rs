@@ -64,7 +64,7 @@ fn excesses(reviewed: &Plan, desired: &Desired) -> Vec<String> {
 fn a_flag_beats_the_group_and_the_strategy_of_the_files_keeps_its_limit() {
     let strategy_of = |group: DesiredGroup, requested: Requested| {
         let target = desired([("web", image(group))]);
-        let mut stage = PlanFixture::with(&desired([("web", web(4))]));
+        let stage = PlanFixture::with(&desired([("web", web(4))]));
         stage.plan_with(&target, &options(requested)).groups[0]
             .strategy
             .clone()
@@ -190,7 +190,7 @@ fn an_order_that_was_reviewed_must_stay() {
 fn a_machine_cannot_have_to_stay_up_for_as_long_as_it_is_waited_for() {
     let refusal = |group: DesiredGroup, requested: Requested| {
         let target = desired([("web", image(group))]);
-        let mut stage = PlanFixture::with(&desired([("web", web(2))]));
+        let stage = PlanFixture::with(&desired([("web", web(2))]));
         let plan = stage.plan_with(&target, &options(requested));
         let found = plan.refusals.into_iter();
         let mut found = found.filter(|note| note.code == codes::STEADY_TOO_LONG.name());
@@ -214,4 +214,136 @@ fn a_machine_cannot_have_to_stay_up_for_as_long_as_it_is_waited_for() {
     assert_eq!(refusal(steady(), flags(Some(0), Some(1))), None);
     let immediate = steady().with(|web| web.strategy = Strategy::Immediate);
     assert_eq!(refusal(immediate, flags(None, Some(5))), None);
+}
+
+/// A group of three in ams that is updated with these settings.
+fn planned(change: impl FnOnce(&mut DesiredGroup), requested: Requested) -> Plan {
+    let stage = PlanFixture::with(&desired([("web", web(3))]));
+    let target = desired([("web", image(web(3)).with(change))]);
+    stage.plan_with(&target, &options(requested))
+}
+
+fn limited(limit: Limit) -> Plan {
+    let max_unavailable = limit;
+    let change = |web: &mut DesiredGroup| web.strategy = Strategy::Rolling { max_unavailable };
+    planned(change, Requested::default())
+}
+
+fn immediate() -> Requested {
+    Requested {
+        strategy: Some(ChosenStrategy::Immediate),
+        ..Requested::default()
+    }
+}
+
+/// Plans with every note about settings that do more, or less, than they seem to.
+pub(crate) fn provoked() -> Vec<Plan> {
+    vec![
+        limited(Limit::Count(1000)),
+        planned(|web| web.region_order = regions(&["gru", "*"]), immediate()),
+    ]
+}
+
+fn messages(plan: &Plan, code: &str) -> Vec<String> {
+    let notes = plan.notes.iter().chain(&plan.warnings);
+    let found = notes.filter(|note| note.code == code);
+    found.map(|note| note.message.clone()).collect()
+}
+
+#[test]
+fn a_limit_that_allows_the_whole_group_is_said() {
+    let said = |plan: &Plan| messages(plan, codes::ALL_AT_ONCE.name());
+    let all = |setting: &str| {
+        format!(
+            "group `web`: {setting} allows all of its 3 Machines to be down at once; of several in a region, one \
+             stays up"
+        )
+    };
+    for limit in [Limit::Count(1000), Limit::Count(3), Limit::Share(0.9)] {
+        assert_eq!(said(&limited(limit)), [all("`max_unavailable`")]);
+    }
+    for limit in [Limit::Count(2), Limit::Share(0.33)] {
+        assert_eq!(said(&limited(limit)), [""; 0]);
+    }
+    let flag = |strategy| Requested {
+        max_unavailable: Some(ChosenLimit::Machines(9)),
+        strategy,
+        ..Requested::default()
+    };
+    assert_eq!(
+        said(&planned(|_| {}, flag(None))),
+        [all("`--max-unavailable`")]
+    );
+    let none = flag(Some(ChosenStrategy::Immediate));
+    assert_eq!(said(&planned(|_| {}, none)), [""; 0]);
+    // Nothing is updated.
+    let stage = PlanFixture::with(&desired([("web", web(3))]));
+    let same = desired([("web", web(3).max_unavailable(9))]);
+    assert_eq!(said(&stage.plan(&same)), [""; 0]);
+}
+
+#[test]
+fn an_order_of_regions_where_nothing_is_is_said() {
+    let said = |names: &[&str]| {
+        let plan = planned(
+            |web| web.region_order = regions(names),
+            Requested::default(),
+        );
+        messages(&plan, codes::ORDER_WITHOUT_MACHINES.name())
+    };
+    assert_eq!(said(&["ams", "*"]), [""; 0]);
+    assert_eq!(said(&["*"]), [""; 0]);
+    assert_eq!(
+        said(&["gru", "ams", "fra"]),
+        ["group `web`: `order` names gru, fra, where it has no Machines"]
+    );
+    // They come with this plan.
+    let stage = PlanFixture::with(&desired([("web", web(2).list("ams"))]));
+    let target = image(web(4).list("ams gru")).with(|web| web.region_order = regions(&["gru"]));
+    let plan = stage.plan(&desired([("web", target)]));
+    assert_eq!(
+        messages(&plan, codes::ORDER_WITHOUT_MACHINES.name()),
+        [""; 0]
+    );
+}
+
+#[test]
+fn what_immediate_does_not_use_is_said_where_a_flag_is_the_reason() {
+    let said = |change: fn(&mut DesiredGroup), requested: Requested| {
+        messages(&planned(change, requested), codes::IMMEDIATE_IGNORES.name())
+    };
+    let both = |web: &mut DesiredGroup| {
+        web.region_order = regions(&["ams"]);
+        web.steady_ms = Some(5000);
+    };
+    let because = "without effect, because the strategy is `immediate`";
+    assert_eq!(
+        said(both, immediate()),
+        [format!("group `web`: `order` and `steady` {because}")]
+    );
+    let steady = |ms| Requested {
+        steady_ms: Some(ms),
+        ..immediate()
+    };
+    assert_eq!(
+        said(|_| {}, steady(5000)),
+        [format!("group `web`: `steady` {because}")]
+    );
+    assert_eq!(said(|_| {}, steady(0)), [""; 0]);
+    assert_eq!(said(both, Requested::default()), [""; 0]);
+    // The files say it by themselves, so they are warned of when they are read.
+    let in_files = |web: &mut DesiredGroup| {
+        web.strategy = Strategy::Immediate;
+        web.region_order = regions(&["ams"]);
+        web.steady_ms = Some(5000);
+    };
+    assert_eq!(said(in_files, Requested::default()), [""; 0]);
+    let limit = Requested {
+        max_unavailable: Some(ChosenLimit::Machines(1)),
+        ..Requested::default()
+    };
+    assert_eq!(
+        said(in_files, limit),
+        [format!("group `web`: `--max-unavailable` {because}")]
+    );
 }

@@ -179,6 +179,18 @@ codes! {
         "group `…`: … is …, but … is only …s",
         "A Machine would have to stay up for longer than it is waited for.",
         "Shorten `--steady`, or raise `--wait-timeout`, or their keys in `[groups.NAME.deploy]`.";
+    ALL_AT_ONCE "all_at_once" Warning:
+        "group `…`: … allows all of its … to be down at once; of several in a region, one stays up",
+        "`max_unavailable` is at least the number of Machines of the group.",
+        "Lower it; by default a third may be down.";
+    ORDER_WITHOUT_MACHINES "order_without_machines" Warning:
+        "group `…`: `order` names …, where it has no Machines",
+        "`order` in `[groups.NAME.deploy]` names a region that the group does not use.",
+        "Remove the region, or nothing if Machines come there later.";
+    IMMEDIATE_IGNORES "immediate_ignores" Warning:
+        "group… … without effect, because the strategy is `immediate`",
+        "`immediate` updates all Machines at the same time and waits for nothing.",
+        "Leave the setting out, or use `--strategy rolling`.";
     LEFT_AT_REST "left_at_rest" Warning:
         "group `…`: … not running and will not be restarted",
         "A restart affects running Machines only; somebody may have stopped the others on purpose.",

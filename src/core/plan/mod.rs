@@ -62,6 +62,7 @@ mod removal_order;
 mod requested;
 mod reviewed;
 mod rollout;
+mod rollout_notes;
 mod run_drift;
 mod run_outcome;
 mod running;

@@ -31,6 +31,7 @@ use super::records;
 use super::refresh;
 use super::releases;
 use super::rollout;
+use super::rollout_notes;
 use super::run_drift;
 use super::state_source::StateSource;
 use super::steady;
@@ -276,6 +277,7 @@ impl Facts<'_, '_> {
         warnings.extend(unreadable::warnings(decisions, observed));
         warnings.extend(guards::warnings(self.desired, decisions, mode));
         warnings.extend(placement::elsewhere(decisions));
+        warnings.extend(rollout_notes::warnings(decisions, &self.options.requested));
         if let Some(observed) = observed {
             warnings.extend(releases::warnings(observed, self.options));
             warnings.extend(history::missing_app_id_warning(observed));
@@ -321,6 +323,7 @@ impl Facts<'_, '_> {
             desired, decisions,
         ));
         notes.extend(requested.restart_notes(decisions));
+        notes.extend(rollout_notes::notes(decisions, requested));
         if self.options.mode == PlanMode::Normal {
             notes.extend(group_notes::unused_moves_notes(desired, self.fleet));
         }

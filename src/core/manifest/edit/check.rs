@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Edit, GroupLayout};
+use super::{Edit, GroupLayout, groups_order};
 use crate::core::fleet::{
     Count, Desired, DesiredGroup, GroupLocations, GroupName, MovedGroup, MovedMachine, Regions,
 };
@@ -69,6 +69,7 @@ fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
             desired.groups.remove(group);
             desired.moved.retain(|moved| moved.to != *group);
             desired.moved_machines.retain(|moved| moved.to != *group);
+            groups_order::remove_from(desired, group);
         }
         Edit::Size { group, size } => {
             if let Some(group) = desired.groups.get_mut(group) {
@@ -102,6 +103,7 @@ fn rename(desired: &mut Desired, from: &GroupName, to: &GroupName) {
         env.insert("FLY_PROCESS_GROUP".to_owned(), to.to_string());
         desired.groups.insert(to.clone(), group);
     }
+    groups_order::rename_in(desired, from, to);
     desired.moved.retain(|moved| moved.from != *to);
     for moved in &mut desired.moved {
         if moved.to == *from {
@@ -151,6 +153,9 @@ fn without_spelling(mut desired: Desired) -> Desired {
     }
     if let Some(location) = &mut rollout.compose {
         location.clear();
+    }
+    if let Some(order) = &mut rollout.groups_order {
+        order.location.clear();
     }
     for group in desired.groups.values_mut() {
         group.locations = GroupLocations::default();

@@ -72,7 +72,8 @@ impl fmt::Display for Edit {
             Self::RenameGroup { from, to } => write!(
                 f,
                 "in fly.toml, rename the group `{from}` to `{to}` everywhere\n\
-                 in aeroform.toml, rename [groups.{}] to [groups.{}] if it exists, and add:\n\
+                 in aeroform.toml, rename [groups.{}] to [groups.{}] and the name in `groups_order` if they exist, \
+                 and add:\n\
                  [[moved]]\nfrom = {}\nto = {}",
                 toml_key(from.as_str()),
                 toml_key(to.as_str()),
@@ -82,7 +83,7 @@ impl fmt::Display for Edit {
             Self::RemoveGroup { group } => write!(
                 f,
                 "in fly.toml, remove `{group}` from [processes] and from every `processes` list\n\
-                 in aeroform.toml, remove [groups.{}] if it exists",
+                 in aeroform.toml, remove [groups.{}] and the name in `groups_order` if they exist",
                 toml_key(group.as_str())
             ),
             Self::Size { group, size } => {

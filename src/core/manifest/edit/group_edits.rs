@@ -7,6 +7,7 @@ use super::group_sections::{
     UnnamedScope, assign_section, group_sections, remove_group_from_section,
     rename_group_in_section,
 };
+use super::groups_order;
 use super::machine_entries;
 use super::quoting::{key_like, string_like};
 use super::toml_entries::{
@@ -200,6 +201,7 @@ pub(super) fn rename_in_aeroform_toml(
             }
         }
     }
+    new.extend(groups_order::renamed(&script, from, to));
     let text = splice(&text, new);
     let entries = [
         format!("from = {}", toml_string(from)),
@@ -213,6 +215,7 @@ pub(super) fn remove_from_aeroform_toml(text: &str, name: &GroupName) -> Option<
     let text = machine_entries::remove_tables(text, "moved", &|script, entries| {
         machine_entries::entry_string(script, entries, "to").as_deref() == Some(name.as_str())
     })?;
+    let text = groups_order::without(&text, name.as_str())?;
     remove_entry(&text, &["groups", name.as_str()], Comments::Go)
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod description;
 mod group_edits;
 mod group_sections;
+mod groups_order;
 mod hold;
 mod list_items;
 mod machine_entries;

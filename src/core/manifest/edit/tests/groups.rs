@@ -245,3 +245,46 @@ fn a_group_goes_with_what_is_its_alone() {
     );
     assert!(only.is_err());
 }
+
+#[test]
+fn the_order_of_groups_follows_their_names() {
+    let fly = "app = \"shop\"\n[processes]\nweb = \"a\"\njobs = \"b\"\ncron = \"c\"\n";
+    let ours = "[deploy]\ngroups_order = [\n  [\"jobs\"], # first\n  [\"cron\", 'web'],\n]\n";
+    let lines = |edit: Edit| {
+        let shown = shown(fly, Some(ours), edit);
+        let (_, ours) = shown.split_once("+++ aeroform.toml").unwrap();
+        let changed = ours.lines().filter(|line| line.starts_with(['+', '-']));
+        changed.collect::<Vec<_>>().join("\n")
+    };
+    let remove = |name: &str| Edit::RemoveGroup { group: group(name) };
+    assert_eq!(
+        lines(rename("web", "site")),
+        "-  [\"cron\", 'web'],\n+  [\"cron\", 'site'],\n+\n+[[moved]]\n+from = \"web\"\n+to = \"site\""
+    );
+    assert_eq!(
+        lines(remove("web")),
+        "-  [\"cron\", 'web'],\n+  [\"cron\"],"
+    );
+    // A list that becomes empty goes.
+    assert_eq!(lines(remove("jobs")), "-  [\"jobs\"], # first");
+    let ours = "[deploy]\ngroups_order = [[\"jobs\"]]\non_failure = \"group\"\n";
+    let shown = shown(fly, Some(ours), remove("jobs"));
+    assert!(
+        shown.ends_with("-groups_order = [[\"jobs\"]]\n on_failure = \"group\"\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn an_edit_may_move_the_line_of_the_order_of_groups() {
+    let fly = "app = \"shop\"\n[processes]\nweb = \"a\"\njobs = \"b\"\n";
+    let ours = "[[moved]]\nfrom = \"old\"\nto = \"web\"\n[deploy]\ngroups_order = [[\"jobs\"], [\"web\"]]\n";
+    let shown = shown(fly, Some(ours), rename("jobs", "old"));
+    let (_, ours) = shown.split_once("+++ aeroform.toml").unwrap();
+    assert!(
+        ours.contains(
+            "-groups_order = [[\"jobs\"], [\"web\"]]\n+groups_order = [[\"old\"], [\"web\"]]\n"
+        ),
+        "{shown}"
+    );
+}

@@ -1,0 +1,134 @@
+//! Notes about settings of a rollout that do less, or more, than they seem to: an order of regions where nothing is,
+//! a limit that allows everything, settings beside `immediate`.
+//!
+//! Reads the decisions about each group; changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codes;
+use super::decision::GroupDecision;
+use super::notes::{format_machine_count, note};
+use super::requested::{ChosenStrategy, Requested};
+use super::rollout::format_groups;
+use super::types::Note;
+use crate::core::fleet::{DesiredGroup, GroupName, OrderedRegions, Region, Strategy};
+
+type Decisions<'a> = BTreeMap<GroupName, GroupDecision<'a>>;
+
+/// The groups of which existing Machines change.
+fn changed<'d, 'a>(
+    decisions: &'d Decisions<'a>,
+) -> impl Iterator<Item = (&'d GroupName, &'d GroupDecision<'a>, &'a DesiredGroup)> {
+    let changed = decisions.iter().filter(|(_, one)| !one.changed.is_empty());
+    changed.filter_map(|(name, decision)| Some((name, decision, decision.desired?)))
+}
+
+/// Notes about the limit and the order of each group.
+pub(super) fn notes(decisions: &Decisions<'_>, requested: &Requested) -> Vec<Note> {
+    changed(decisions)
+        .flat_map(|(name, decision, desired)| {
+            [
+                all_at_once(name, decision, desired, requested),
+                order_without_machines(name, decision, desired),
+            ]
+        })
+        .flatten()
+        .collect()
+}
+
+fn all_at_once(
+    name: &GroupName,
+    decision: &GroupDecision<'_>,
+    desired: &DesiredGroup,
+    requested: &Requested,
+) -> Option<Note> {
+    let Strategy::Rolling { max_unavailable } = desired.strategy else {
+        return None;
+    };
+    let machines = decision.members.len();
+    if machines < 2 || max_unavailable.to_count_ceil(machines) < machines {
+        return None;
+    }
+    let setting = if requested.max_unavailable.is_some() {
+        "`--max-unavailable`"
+    } else {
+        "`max_unavailable`"
+    };
+    let message = format!(
+        "group `{name}`: {setting} allows all of its {} to be down at once; of several in a region, one stays up",
+        format_machine_count(machines)
+    );
+    Some(
+        note(codes::ALL_AT_ONCE, message)
+            .for_group(name)
+            .with_hint(format!("lower {setting}; by default a third may be down")),
+    )
+}
+
+fn order_without_machines(
+    name: &GroupName,
+    decision: &GroupDecision<'_>,
+    desired: &DesiredGroup,
+) -> Option<Note> {
+    let members = decision.members.iter().map(|member| member.region);
+    let used: BTreeSet<&Region> = members
+        .chain(&decision.creates)
+        .chain(&decision.standbys)
+        .collect();
+    let order = desired.region_order.iter();
+    let empty: Vec<&str> = order
+        .filter_map(|entry| match entry {
+            OrderedRegions::Region(region) if !used.contains(region) => Some(region.as_str()),
+            OrderedRegions::Region(_) | OrderedRegions::Others => None,
+        })
+        .collect();
+    if empty.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "group `{name}`: `order` names {}, where it has no Machines",
+        empty.join(", ")
+    );
+    let used: Vec<&str> = used.into_iter().map(Region::as_str).collect();
+    Some(
+        note(codes::ORDER_WITHOUT_MACHINES, message)
+            .for_group(name)
+            .with_hint(format!("its regions are {}", used.join(", "))),
+    )
+}
+
+/// Warns of settings that `immediate` does not use. Where the files alone say so, they are warned of in the files.
+pub(super) fn warnings(decisions: &Decisions<'_>, requested: &Requested) -> Vec<Note> {
+    let by_flag = requested.strategy == Some(ChosenStrategy::Immediate);
+    let mut ignored: BTreeMap<Vec<&str>, Vec<&GroupName>> = BTreeMap::new();
+    for (name, _, desired) in changed(decisions) {
+        if desired.strategy != Strategy::Immediate {
+            continue;
+        }
+        let is_window = |ms: Option<u64>| ms.is_some_and(|ms| ms > 0);
+        let steady = is_window(requested.steady_ms)
+            || by_flag && requested.steady_ms.is_none() && is_window(desired.steady_ms);
+        let settings = [
+            (by_flag && !desired.region_order.is_empty(), "`order`"),
+            (steady, "`steady`"),
+            (requested.max_unavailable.is_some(), "`--max-unavailable`"),
+        ];
+        let settings: Vec<&str> = settings
+            .into_iter()
+            .filter_map(|(is_ignored, setting)| is_ignored.then_some(setting))
+            .collect();
+        if !settings.is_empty() {
+            ignored.entry(settings).or_default().push(name);
+        }
+    }
+    let warning = |(settings, groups): (Vec<&str>, Vec<&GroupName>)| {
+        let message = format!(
+            "{}: {} without effect, because the strategy is `immediate`",
+            format_groups(&groups),
+            settings.join(" and ")
+        );
+        note(codes::IMMEDIATE_IGNORES, message)
+            .with_hint("`immediate` waits for nothing; `--strategy rolling` uses them")
+    };
+    ignored.into_iter().map(warning).collect()
+}
