@@ -10,7 +10,7 @@ codes! {
     GATE_TIMEOUT "gate_timeout" Incomplete:
         "Machine … was not ready within … s: …",
         "It did not start, or its checks did not pass in time.",
-        "Check its logs: `aeroform logs ID`; `wait_timeout` in `[deploy]` allows more time.";
+        "Check its logs: `aeroform logs ID`; `--wait-timeout` or `wait_timeout` in `[groups.NAME.deploy]` allows more time.";
     HOST_SILENT "host_silent" Incomplete:
         "the host of … is unreachable, so its config cannot be read",
         "An update starts from the current config.",

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::fly::{EmulatorProcess, V1, V2, project, run};
+use crate::fly_retry::FLY;
 use crate::sandbox::Sandbox;
 
 /// An app that runs, with another command in its group `web`.
@@ -134,4 +136,29 @@ fn a_saved_plan_is_not_applied_after_the_files_roll_it_out_in_another_way() {
     assert!(applied.starts_with("exit 4\n"), "{applied}");
     let reason = "the rollout settings of group `web` differ";
     assert!(joined(&applied).contains(reason), "{applied}");
+}
+
+/// Holds rule 12.
+#[test]
+fn a_wait_that_was_too_short_is_repeated_with_a_longer_one() {
+    let sandbox = project("[groups.web]\ncount = 2\n[groups.worker]\ncount = 1\n");
+    let check = "  [[services.tcp_checks]]\n    interval = \"1s\"\n    timeout = \"1s\"\n";
+    sandbox.write("fly.toml", &format!("{FLY}{check}"));
+    let faults =
+        "[[fault]]\non = \"update\"\ngroup = \"web\"\neffect = \"slow-start\"\nfor = \"5s\"\n";
+    let platform = EmulatorProcess::with_faults(&sandbox, faults);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    let deploy = ["apply", "-y", "--image", V2, "--wait-timeout"];
+    let short = run(&sandbox, &platform, &[&deploy[..], &["2"]].concat());
+    assert!(short.starts_with("exit 3\n"), "{short}");
+    assert!(
+        joined(&short).contains("was not ready within 2 s"),
+        "{short}"
+    );
+    let back = format!("`aeroform apply --image {V1} --wait-timeout 2s` rolls back");
+    assert!(joined(&short).contains(&back), "{short}");
+    let longer = run(&sandbox, &platform, &[&deploy[..], &["30s"]].concat());
+    assert!(longer.starts_with("exit 0\n"), "{longer}");
+    assert!(!longer.contains("state_behind"), "{longer}");
 }

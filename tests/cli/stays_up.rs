@@ -55,7 +55,7 @@ fn a_window_that_does_not_fit_into_the_waiting_is_an_error_of_the_file() {
     let shown = sandbox.run(&["validate"]);
     assert!(shown.starts_with("exit 1\n"), "{shown}");
     assert!(
-        shown.contains("`groups.worker.deploy.steady` is longer than `wait_timeout`"),
+        shown.contains("`groups.worker.deploy.steady` is not shorter than `wait_timeout`"),
         "{shown}"
     );
     assert!(shown.contains("aeroform.toml:5"), "{shown}");

@@ -286,6 +286,21 @@ fn regions_and_groups_have_an_order() {
 }
 
 #[test]
+fn an_order_with_a_region_that_the_platform_does_not_have_is_an_error() {
+    let regions = ["ams", "gru"].map(|region| Region::new(region).unwrap());
+    let overrides = Overrides {
+        regions: regions.into(),
+        ..on("fly")
+    };
+    let aeroform = "[groups.app.deploy]\norder = [\"gur\", \"*\"]\n";
+    let loaded = project(b"app = \"a\"\n", Some(aeroform.as_bytes()), &overrides);
+    assert_eq!(loaded.diagnostics.errors(), 1);
+    let text = rendered(&loaded);
+    assert!(text.contains("`gur` is not a Fly region"), "{text}");
+    assert!(text.contains("did you mean `gru`?"), "{text}");
+}
+
+#[test]
 fn a_local_command_counts_on_this_machine_only() {
     let fly = b"app = \"x\"\n[processes]\nweb = \"bin/web\"\n";
     let aeroform = b"[groups.web.local]\ncommand = \"python3 -m http.server\"\n";

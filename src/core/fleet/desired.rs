@@ -95,7 +95,7 @@ pub struct DesiredGroup {
     /// How many may be down at once in a rolling update, also where `strategy` is another one: `--strategy rolling`
     /// uses it.
     pub max_unavailable: Limit,
-    /// The strategy in fly.toml if this version does not support it. Then `strategy` is rolling, and a plan
+    /// The written strategy if this version does not support it. Then `strategy` is rolling, and a plan
     /// that would update a running Machine is refused.
     pub unsupported_strategy: Option<UnsupportedStrategy>,
     /// Timeout for one Machine to start and pass its checks, seconds.

@@ -78,7 +78,7 @@ fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'
         );
         note(codes::STRATEGY_UNSUPPORTED, message).with_hint(
             "`--strategy rolling` updates a few Machines at a time in this plan; \
-                 `strategy = \"rolling\"` in fly.toml makes it permanent",
+                 `strategy = \"rolling\"` in fly.toml or `[groups.NAME.deploy]` makes it permanent",
         )
     };
     groups.into_iter().map(refusal).collect()

@@ -4,7 +4,8 @@ use aeroform::core::fleet::{
     DesiredGroup, Limit, Lineage, MachineState, OnFailure, Policy, ReleaseStamp, Strategy,
 };
 use aeroform::core::plan::{
-    ApprovalFlags, CheckMode, ChosenStrategy, Options, Plan, ReleaseCommandMode, RestartScope,
+    ApprovalFlags, CheckMode, ChosenLimit, ChosenStrategy, Options, Plan, ReleaseCommandMode,
+    RestartScope,
 };
 use serde_json::json;
 
@@ -462,6 +463,24 @@ pub(super) fn rows() -> Vec<(&'static str, Vec<Row>)> {
         row(
             "`--strategy immediate`",
             |case| case.options.requested.strategy = Some(ChosenStrategy::Immediate),
+            [USAGE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
+            "`--max-unavailable 1`",
+            |case| case.options.requested.max_unavailable = Some(ChosenLimit::Machines(1)),
+            [USAGE, OK, OK],
+            "a stricter strategy",
+        ),
+        row(
+            "`--max-unavailable 3`",
+            |case| case.options.requested.max_unavailable = Some(ChosenLimit::Machines(3)),
+            [USAGE, EXCEEDS, EXCEEDS],
+            "",
+        ),
+        row(
+            "`--wait-timeout 15m`",
+            |case| case.options.requested.wait_timeout_s = Some(900),
             [USAGE, EXCEEDS, EXCEEDS],
             "",
         ),
