@@ -32,9 +32,12 @@ mod once;
 mod order;
 mod platform_additions;
 mod process;
+#[path = "../simulation/random.rs"]
+mod random;
 mod requested;
 mod requested_region;
 mod retry;
+mod serving;
 mod snapshot;
 mod stays_up;
 mod stopping;

@@ -152,11 +152,13 @@ impl Checker<'_> {
             let Some(pool) = self.plan.pools.get(id.0 as usize) else {
                 continue;
             };
-            let halves = |step: &StepId| self.plan.steps[step.0 as usize].completes.is_none();
-            let steps = facts.changes.iter();
-            let steps =
-                steps.filter(|(step, _)| self.plan.steps[step.0 as usize].pool == Some(*id));
-            let changes = steps.filter(|(step, _)| halves(step)).count();
+            let own = takers.iter().filter(|taker| taker.from == **group);
+            let serving_now = own.filter(|taker| {
+                let id = taker.change.machine.id.as_ref();
+                let seen = id.and_then(|id| facts.observed?.machines.get(id));
+                !seen.is_some_and(|seen| seen.cordoned)
+            });
+            let changes = serving_now.count();
             let mut found = Vec::new();
             if pool.size > limit.to_count_ceil(changes).max(1) || !pool.first_alone {
                 found.push(format!("pool `{}` takes down too many at once", pool.name));

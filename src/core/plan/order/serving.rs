@@ -21,6 +21,8 @@ pub(super) struct ServingGroup {
     pub(super) regions: BTreeMap<Region, usize>,
     /// How many of its Machines change in its pool, by region.
     changed: BTreeMap<Region, usize>,
+    /// How many of these serve: a cordoned one does not.
+    changed_serving: usize,
     /// The pool, once a step needs it.
     pool: Option<PoolId>,
 }
@@ -84,6 +86,7 @@ pub(super) fn count_serving(
             let name = pool_group(decisions, member);
             let group = groups.entry(name.clone()).or_default();
             *group.changed.entry(member.region.clone()).or_default() += 1;
+            group.changed_serving += usize::from(is_serving(member));
         }
     }
     groups
@@ -132,14 +135,13 @@ impl StepBuilder<'_, '_, '_> {
         if let Some(pool) = group.pool {
             return Some(pool);
         }
-        let changed = group.changed.values().sum();
         let limits = group.limits(max_unavailable);
         let together = limits.iter().map(|(region, limit)| {
             let changed = group.changed.get(region).copied().unwrap_or(0);
             (*limit).min(changed)
         });
         let size = max_unavailable
-            .to_count_ceil(changed)
+            .to_count_ceil(group.changed_serving)
             .min(together.sum::<usize>());
         let pool = self.add_pool(
             format!("{name}: update running, rolling"),
