@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::{Capabilities, Strategy};
+use aeroform::core::plan::{Options, Requested, plan};
 use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -256,4 +257,38 @@ async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_pa
     stage.journal.delete();
     stage.apply(&target).await;
     assert_eq!(stage.sim.world().count("update"), 1);
+}
+
+/// A stopped group: one is started, proves the version, and rests again; with autostop the proxy's business.
+#[tokio::test(start_paused = true)]
+async fn a_stopped_group_proves_a_version_by_one_that_is_woken() {
+    for autostop in [false, true] {
+        let services = json!({"services": [{"internal_port": 8080, "protocol": "tcp",
+            "autostop": if autostop { "stop" } else { "off" }, "autostart": true}]});
+        let web = || checked(web(3)).config(services.clone());
+        let mut stage = ExecutorFixture::new();
+        stage.apply_until_settled(&desired([("web", web())])).await;
+        for at in 0..3 {
+            let id = stage.id(at);
+            stage.sim.world().operator("shop").stop(&id);
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        stage.sim.world().clear_log();
+        let next = desired([("web", image(web(), "shop:2"))]);
+        let observed = stage.observed().await;
+        let options = Options {
+            requested: Requested {
+                wake: true,
+                ..Requested::default()
+            },
+            ..Options::default()
+        };
+        let planned = plan(&next, &stage.known, Some(&observed), &options);
+        let ran = stage.carry_out(&next, planned, &observed).await;
+        ran.assert_complete();
+        let started = stage.states().iter().filter(|s| *s == "started").count();
+        assert_eq!(started, usize::from(autostop), "autostop: {autostop}");
+        assert_eq!(stage.sim.world().count("stop"), usize::from(!autostop));
+        stage.assert_settled(&next).await;
+    }
 }

@@ -36,6 +36,7 @@ fn every_code_of_a_plan_is_provoked() {
         crate::hold::provoked(),
         vec![crate::rolling::conflict()],
         crate::rollout_settings::provoked(),
+        crate::rolling::proofs(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

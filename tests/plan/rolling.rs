@@ -3,7 +3,7 @@
 use aeroform::core::fleet::{
     Desired, DesiredGroup, GroupsOrder, MachineState, MovedMachine, OrderedRegions, Strategy,
 };
-use aeroform::core::plan::{Plan, WaveName, codes};
+use aeroform::core::plan::{Options, Plan, Requested, Wake, WaveName, codes};
 use serde_json::json;
 
 use crate::lines;
@@ -312,4 +312,53 @@ fn a_cordoned_machine_is_not_the_first() {
     Running 1 at a time, 1 in ams: ams m00001, ams m00003
     at least 1 of 3 (ams 1 of 3)
     ");
+}
+
+/// Three that are stopped, with a check.
+fn stopped(wake: bool) -> Plan {
+    let web = || {
+        let check = json!({"checks": {"up": {"type": "http", "port": 80, "path": "/up"}}});
+        group("web").count(3).config(check)
+    };
+    let mut stage = PlanFixture::with(&desired([("web", web())]));
+    for machine in ["m00001", "m00002", "m00003"] {
+        stage.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
+    }
+    let options = Options {
+        requested: Requested {
+            wake,
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    stage.plan_with(&desired([("web", web().config(image()))]), &options)
+}
+
+/// Plans with the notes about a proof.
+pub(crate) fn proofs() -> Vec<Plan> {
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let options = Options {
+        requested: Requested {
+            wake: true,
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    let runs = stage.plan_with(&desired([("web", web().config(image()))]), &options);
+    vec![stopped(false), runs]
+}
+
+#[test]
+fn where_nothing_runs_the_change_is_not_proven_unless_one_is_woken() {
+    let plan = stopped(false);
+    insta::assert_snapshot!(waves(&plan, "web"), @"Stopped 3 at a time, first alone: ams m00001, ams m00002, ams m00003");
+    assert_eq!(plan.notes[0].code, codes::NOT_PROVEN.name());
+    let woken = stopped(true);
+    insta::assert_snapshot!(waves(&woken, "web"), @"
+    First 1 at a time, first alone: ams m00001
+    Stopped 2 at a time: ams m00002, ams m00003
+    ");
+    assert_eq!(woken.notes, []);
+    let wakes: Vec<_> = woken.changes().map(|(_, change)| change.wake).collect();
+    assert_eq!(wakes, [Some(Wake::StopAgain), None, None]);
 }

@@ -204,6 +204,7 @@ fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
         changes: Vec::new(),
         precondition: None,
         gate: GateKind::Healthy,
+        wake: None,
         branches: Vec::new(),
         state: None,
         reverts: None,

@@ -28,6 +28,7 @@ fn replacements(count: u32, size: usize) -> Plan {
             changes: Vec::new(),
             precondition: None,
             gate: GateKind::None,
+            wake: None,
             branches: Vec::new(),
             state: None,
             reverts: None,

@@ -477,6 +477,7 @@ pub(super) async fn take_existing(
         must_run: machine.state == MachineState::Failed,
         force_restart: false,
         stays_at_rest: !is_to_run,
+        wakes: false,
         launch_id: Some(launch),
     };
     let before = Baseline::before_start(&machine);

@@ -213,6 +213,7 @@ async fn repoint_standby(
         must_run: false,
         force_restart: false,
         stays_at_rest: true,
+        wakes: false,
         launch_id: None,
     };
     let mut progress = StepProgress::default();

@@ -111,6 +111,7 @@ async fn start_by_update(
         precondition: change.precondition.as_ref(),
         must_run: true,
         stays_at_rest: false,
+        wakes: false,
         force_restart: false,
         launch_id: None,
     };

@@ -217,6 +217,7 @@ async fn put_back<'a>(
         must_run: before.ran(),
         force_restart: false,
         stays_at_rest: !before.ran(),
+        wakes: false,
         launch_id: None,
     };
     let updated = match ensure_config(context, progress, id, &desired, &terms).await? {

@@ -14,7 +14,7 @@ use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::apply::{conflict, precondition};
 use crate::core::fleet::call::UpdateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineId, MachineState};
-use crate::core::plan::{Action, Change, GateKind, Precondition};
+use crate::core::plan::{Action, Change, GateKind, Precondition, Wake};
 use crate::provider::ProviderError;
 
 /// How long a Machine may take to settle before it is changed.
@@ -65,6 +65,7 @@ pub(super) async fn update<'a>(
             .restart
             .covers(&change.group),
         stays_at_rest: change.gate == GateKind::Settled,
+        wakes: change.wake.is_some(),
         launch_id: None,
     };
     let updated = match ensure_config(context, progress, id, &desired, &terms).await? {
@@ -88,6 +89,9 @@ pub(super) async fn update<'a>(
         before: updated.baseline,
     };
     gate::wait_for_gate(context, progress, gate).await?;
+    if change.wake == Some(Wake::StopAgain) {
+        stop_again(context, progress, id).await?;
+    }
     let seen = context.shared.input.observed.machines.get(id);
     if seen.is_some_and(|seen| seen.cordoned && seen.removal_begun()) {
         call_idempotent(context, &Call::Uncordon { id: id.clone() }).await?;
@@ -99,6 +103,18 @@ pub(super) async fn update<'a>(
             "Machine {id} was stopped before its update, but the platform started it"
         ));
     }
+    Ok(())
+}
+
+/// Stops a Machine that was started for its gate alone.
+async fn stop_again(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+    id: &MachineId,
+) -> PartResult {
+    call_idempotent(context, &Call::Stop { id: id.clone() }).await?;
+    let stopped = context.get(id).await?;
+    progress.machine = stopped.or(progress.machine.take());
     Ok(())
 }
 
@@ -147,6 +163,8 @@ pub(super) struct UpdateTerms<'a> {
     pub(super) force_restart: bool,
     /// The plan expects it stopped, and a `created` one may stay so.
     pub(super) stays_at_rest: bool,
+    /// The change starts a Machine that rests.
+    pub(super) wakes: bool,
     /// Its intent, if known.
     pub(super) launch_id: Option<&'a LaunchId>,
 }
@@ -157,7 +175,7 @@ pub(super) struct UpdatedMachine {
     pub(super) baseline: Baseline,
     /// Whether it should run now.
     pub(super) launched: bool,
-    /// It was down after its process exited, and this change starts it (rule 23).
+    /// It was down after its process exited, or is woken, and this change starts it (rule 23).
     pub(super) crashed: bool,
     /// Whether this run changed it, or may have.
     pub(super) may_have_sent: bool,
@@ -257,7 +275,8 @@ impl ConfigUpdate<'_, '_> {
         if is_up_to_date(context, desired, self.terms, &live, self.sent.is_some()) {
             self.progress.sent_config = Some(desired.stored_config());
             let sent = self.sent.take();
-            let updated = sent.unwrap_or_else(|| UpdatedMachine::unchanged(desired, &live));
+            let unchanged = || UpdatedMachine::unchanged(desired, self.terms, &live);
+            let updated = sent.unwrap_or_else(unchanged);
             return Ok(ConfigState::UpToDate(updated));
         }
         check_precondition(context, self.terms, &live).await?;
@@ -268,7 +287,7 @@ impl ConfigUpdate<'_, '_> {
     async fn send(&mut self, live: &Machine) -> Result<UpdateResult, PartError> {
         let (context, id, desired) = (self.context, self.id, self.desired);
         context.record_body(live);
-        let attempt = UpdatedMachine::to_update(desired, live);
+        let attempt = UpdatedMachine::to_update(desired, live).woken(self.terms, live);
         let config = desired.config_over(desired.existing_config(live).as_deref());
         let written = desired.sent_config(&config, Some(live));
         let call = update_call(desired, self.terms, live, config, attempt.launched);
@@ -343,8 +362,8 @@ async fn check_precondition(
 
 impl UpdatedMachine {
     /// A Machine that needs no change, or only a start.
-    fn unchanged(desired: &DesiredMachine<'_>, live: &Machine) -> Self {
-        let updated = Self::to_update(desired, live);
+    fn unchanged(desired: &DesiredMachine<'_>, terms: &UpdateTerms<'_>, live: &Machine) -> Self {
+        let updated = Self::to_update(desired, live).woken(terms, live);
         let before = if updated.crashed {
             Baseline::before_start(live)
         } else {
@@ -354,6 +373,16 @@ impl UpdatedMachine {
             baseline: before,
             may_have_sent: false,
             ..updated
+        }
+    }
+
+    /// The same, for a Machine that rests and that the change starts.
+    fn woken(self, terms: &UpdateTerms<'_>, live: &Machine) -> Self {
+        let starts = terms.wakes && live.state.is_inactive();
+        Self {
+            launched: self.launched || starts,
+            crashed: self.crashed || starts,
+            ..self
         }
     }
 

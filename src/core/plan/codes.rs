@@ -195,6 +195,14 @@ codes! {
         "group `…`: … not running and will not be restarted",
         "A restart affects running Machines only; somebody may have stopped the others on purpose.",
         "To start them, run `aeroform machine start`.";
+    NOT_PROVEN "not_proven" Warning:
+        "nothing of group `…` runs: its checks do not run, so the change is not proven",
+        "All Machines of the group are stopped and stay stopped, so no check of theirs runs.",
+        "`--wake` starts one first and waits for its checks.";
+    WAKE_NOT_NEEDED "wake_not_needed" Warning:
+        "`--wake` starts no Machine of …: …",
+        "Where Machines run, one of them proves the change; `immediate` waits for none.",
+        "Nothing.";
     AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Warning:
         "group `…`: `auto_stop_machines` stops its Machines, and …",
         "`auto_stop_machines` is set without `auto_start_machines`.",

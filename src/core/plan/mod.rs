@@ -118,8 +118,8 @@ pub use target::OtherTarget;
 pub use types::{
     Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
     Inherited, LowestServing, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool,
-    PoolId, Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Wave,
-    WaveName, Work,
+    PoolId, Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Wake,
+    Wave, WaveName, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -329,6 +329,7 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
             changes: Vec::new(),
             precondition: None,
             gate: GateKind::Ended,
+            wake: None,
             branches: Vec::new(),
             state: None,
             reverts: None,

@@ -30,6 +30,7 @@ use crate::core::fleet::{
 
 pub(super) use group_lists::order_conflicts;
 pub(super) use serving::{is_serving, serves_in};
+pub(super) use waves::nothing_runs;
 
 use group_lists::GroupLists;
 use serving::{ServingGroup, count_serving};
@@ -56,6 +57,8 @@ pub(super) struct OrderOptions<'d> {
     pub(super) on_failure: OnFailure,
     /// Which groups come before which.
     groups_order: Option<&'d GroupsOrder>,
+    /// Whether a group of which nothing runs starts a Machine first.
+    wake: bool,
 }
 
 impl<'d> OrderOptions<'d> {
@@ -68,6 +71,7 @@ impl<'d> OrderOptions<'d> {
             host_may_be_full: capabilities.is_some_and(|c| c.replaces_when_full),
             on_failure: requested.on_failure.unwrap_or(desired.rollout.on_failure),
             groups_order: desired.rollout.groups_order.as_ref(),
+            wake: requested.wake,
         }
     }
 
@@ -248,6 +252,7 @@ impl StepBuilder<'_, '_, '_> {
                 changes: Vec::new(),
                 precondition: None,
                 gate: GateKind::None,
+                wake: None,
                 branches: Vec::new(),
                 state: None,
                 reverts: None,
@@ -291,6 +296,7 @@ impl StepBuilder<'_, '_, '_> {
                     name,
                     group,
                     decision,
+                    wakes: options.wake && nothing_runs(group, decision),
                 };
                 let first = first.remove(name).unwrap_or_default();
                 let step = self.add_group(&waves, &first, before);
@@ -456,6 +462,7 @@ impl StepBuilder<'_, '_, '_> {
             changes: Vec::new(),
             precondition: None,
             gate,
+            wake: None,
             branches: Vec::new(),
             state: None,
             reverts: None,
@@ -522,6 +529,7 @@ fn change_of_member(member: &Member<'_>, action: Action, reason: String, gate: G
         changes: Vec::new(),
         precondition: None,
         gate,
+        wake: None,
         branches: Vec::new(),
         state: member.state(),
         reverts: None,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::decision::GroupDecision;
 use super::notes::{format_machine_count, note};
+use super::order::nothing_runs;
 use super::requested::{ChosenStrategy, Requested};
 use super::rollout::format_groups;
 use super::types::Note;
@@ -25,15 +26,14 @@ fn changed<'d, 'a>(
 
 /// Notes about the limit and the order of each group.
 pub(super) fn notes(decisions: &Decisions<'_>, requested: &Requested) -> Vec<Note> {
-    changed(decisions)
-        .flat_map(|(name, decision, desired)| {
-            [
-                all_at_once(name, decision, desired, requested),
-                order_without_machines(name, decision, desired),
-            ]
-        })
-        .flatten()
-        .collect()
+    let of_groups = changed(decisions).flat_map(|(name, decision, desired)| {
+        [
+            all_at_once(name, decision, desired, requested),
+            order_without_machines(name, decision, desired),
+        ]
+    });
+    let proofs = proof_notes(decisions, requested.wake);
+    of_groups.flatten().chain(proofs).collect()
 }
 
 fn all_at_once(
@@ -131,4 +131,45 @@ pub(super) fn warnings(decisions: &Decisions<'_>, requested: &Requested) -> Vec<
             .with_hint("`immediate` waits for nothing; `--strategy rolling` uses them")
     };
     ignored.into_iter().map(warning).collect()
+}
+
+/// Where no check can prove a change since nothing of its group runs, and where `--wake` starts nothing.
+fn proof_notes(decisions: &Decisions<'_>, wake: bool) -> Vec<Note> {
+    let mut found = Vec::new();
+    let mut running = Vec::new();
+    let mut immediate = Vec::new();
+    for (name, decision) in decisions {
+        let Some(group) = decision.desired else {
+            continue;
+        };
+        if nothing_runs(group, decision) {
+            if !wake && group.template.has_checks() {
+                let message = format!(
+                    "nothing of group `{name}` runs: its checks do not run, so the change is not proven"
+                );
+                let hint = "`--wake` starts one Machine first and waits for its checks";
+                let found_one = note(codes::NOT_PROVEN, message).with_hint(hint);
+                found.push(found_one.for_group(name));
+            }
+        } else if !decision.changed.is_empty() && group.strategy == Strategy::Immediate {
+            immediate.push(name);
+        } else if !decision.changed.is_empty() {
+            running.push(name);
+        }
+    }
+    let reasons = [
+        (running, "Machines of it run or start"),
+        (
+            immediate,
+            "the strategy is `immediate`, which waits for none",
+        ),
+    ];
+    for (groups, why) in reasons {
+        if wake && !groups.is_empty() {
+            let groups = format_groups(&groups);
+            let message = format!("`--wake` starts no Machine of {groups}: {why}");
+            found.push(note(codes::WAKE_NOT_NEEDED, message));
+        }
+    }
+    found
 }

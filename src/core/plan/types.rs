@@ -21,7 +21,7 @@ use crate::core::fleet::{
 };
 
 pub use super::outcome::{Outcome, StepResult};
-pub use super::waves::{LowestServing, Pool, PoolId, Wave, WaveName};
+pub use super::waves::{LowestServing, Pool, PoolId, Wake, Wave, WaveName};
 
 /// Version of the plan's JSON and saved form.
 pub const FORMAT_VERSION: u32 = 3;
@@ -250,6 +250,9 @@ pub struct Change {
     pub precondition: Option<Precondition>,
     /// How the change is confirmed.
     pub gate: GateKind,
+    /// It rests, and its change starts it, so that its gate can prove the version (`--wake`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake: Option<Wake>,
     /// Alternative outcomes, shown before the apply.
     pub branches: Vec<Branch>,
     /// The Machine's state when the plan was made.

@@ -76,3 +76,13 @@ pub struct LowestServing {
     /// By region: how many serve at least, and of how many.
     pub regions: BTreeMap<Region, (u32, u32)>,
 }
+
+/// What happens to a Machine that is started for its gate, once that has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wake {
+    /// The proxy stops it when it has no traffic.
+    LeaveToProxy,
+    /// The run stops it again.
+    StopAgain,
+}

@@ -10,10 +10,12 @@ use super::serving::{is_serving, may_serve};
 use super::standbys::Primaries;
 use super::updates::StepSlot;
 use super::{FailureScope, StepBuilder};
-use crate::core::fleet::{DesiredGroup, GroupName, OrderedRegions, Region, Strategy};
+use crate::core::fleet::schema::Service;
+use crate::core::fleet::{DesiredGroup, GroupName, MachineState, OrderedRegions, Region, Strategy};
 use crate::core::plan::decision::{ChangeRole, ChangedMachine, GroupDecision};
 use crate::core::plan::gates::{WaveClass, gate};
-use crate::core::plan::types::{GateKind, PoolId, StepId, Wave, WaveName};
+use crate::core::plan::members::Member;
+use crate::core::plan::types::{GateKind, PoolId, StepId, Wake, Wave, WaveName, Work};
 
 /// flyctl's pool size for Machines that do not run (docs/platform/fly-toml.md 12.1).
 const COLD_POOL: usize = 30;
@@ -27,6 +29,8 @@ pub(super) struct GroupWaves<'w, 'a> {
     pub(super) name: &'w GroupName,
     pub(super) group: &'w DesiredGroup,
     pub(super) decision: &'w GroupDecision<'a>,
+    /// Whether a stopped Machine is started first.
+    pub(super) wakes: bool,
 }
 
 /// One wave before it has steps.
@@ -62,7 +66,12 @@ impl<'w, 'a> GroupWaves<'w, 'a> {
         let serving = self.by_stage(take(WaveClass::Serving));
         let stopped = self.by_stage(take(WaveClass::Resting));
         let mut proven = false;
-        for (mut serving, stopped) in serving.into_iter().zip(stopped) {
+        for (mut serving, mut stopped) in serving.into_iter().zip(stopped) {
+            if self.wakes && !proven && !stopped.is_empty() {
+                let woken = vec![stopped.remove(0)];
+                waves.push(wave(WaveName::First, woken, "the first has passed"));
+                proven = true;
+            }
             let first = (!proven && !serving.is_empty()).then(|| self.take_first(&mut serving));
             proven |= first.is_some();
             let first = wave(
@@ -136,6 +145,22 @@ impl<'w, 'a> GroupWaves<'w, 'a> {
     }
 }
 
+/// Whether Machines of a rolling group change, and none of it runs or comes up: no check of it runs.
+pub(in crate::core::plan) fn nothing_runs(
+    group: &DesiredGroup,
+    decision: &GroupDecision<'_>,
+) -> bool {
+    let changed = decision.changed.iter();
+    let mut primaries = changed.filter(|changed| changed.role == ChangeRole::Primary);
+    let may_run = |member: &Member<'_>| member.state().is_none_or(MachineState::should_run);
+    group.strategy != Strategy::Immediate
+        && decision.creates.is_empty()
+        && decision.unproven.is_empty()
+        && !decision.members.iter().any(may_run)
+        && primaries.clone().next().is_some()
+        && primaries.all(|c| WaveClass::of(group, &c.member) == WaveClass::Resting)
+}
+
 /// The stage of a region.
 fn stage_of(order: &[OrderedRegions], region: &Region) -> usize {
     let named =
@@ -195,6 +220,9 @@ impl StepBuilder<'_, '_, '_> {
             let slot = StepSlot { pool, after, gate };
             steps.push(self.add_update(group.name, group.decision, changed, primaries, slot));
         }
+        if group.wakes && wave.name == WaveName::First {
+            self.set_wake(group.group, &steps);
+        }
         self.record_wave(group.name, wave.name, &steps, wave.gate);
         steps
     }
@@ -227,6 +255,21 @@ impl StepBuilder<'_, '_, '_> {
             first_alone,
             stops,
         )
+    }
+
+    /// Has the changes of these steps start their Machines.
+    fn set_wake(&mut self, group: &DesiredGroup, steps: &[StepId]) {
+        let mut services = group.template.services.iter().flatten();
+        let wake = if services.any(Service::has_autostop) {
+            Wake::LeaveToProxy
+        } else {
+            Wake::StopAgain
+        };
+        for step in steps {
+            if let Work::Change(change) = &mut self.order.steps[step.0 as usize].work {
+                change.wake = Some(wake);
+            }
+        }
     }
 
     fn has_waves(&self, group: &GroupName) -> bool {

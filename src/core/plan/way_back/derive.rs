@@ -525,6 +525,7 @@ fn undoing_change(of: &Change) -> Change {
     Change {
         changes: Vec::new(),
         precondition: None,
+        wake: None,
         branches: Vec::new(),
         state: None,
         reverts: None,
