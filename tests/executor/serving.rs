@@ -280,7 +280,7 @@ fn play(seed: u64, faulty: bool) {
         let mut stage = ExecutorFixture::new();
         let case = Case::random(&mut random);
         stage.apply_until_settled(&case.before).await;
-        disturb(&stage, &mut random).await;
+        disturb(&stage, &mut random.fork()).await;
         let case = if random.chance(30) {
             case.with_move(&stage, &mut random)
         } else {
