@@ -33,7 +33,8 @@ const DEPLOY: &[FlyKey] = &[
         "strategy",
         "`\"rolling\"`, `\"immediate\"`, `\"canary\"`, `\"bluegreen\"`",
         "how Machines are updated; with `canary` and `bluegreen` a plan that updates running Machines is \
-         refused unless `--strategy rolling` is given; `canary` with mounts is an error",
+         refused unless `--strategy rolling` is given; `canary` with mounts is an error. `[groups.NAME.deploy]` of \
+         aeroform.toml overrides this and the next two keys for one group, and flags override both",
     ),
     key(
         "max_unavailable",
