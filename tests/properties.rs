@@ -14,6 +14,8 @@ mod compared;
 mod edits;
 #[path = "properties/expect.rs"]
 mod expect;
+#[path = "properties/filter.rs"]
+mod filter;
 #[path = "properties/guards.rs"]
 mod guards;
 #[path = "support/judge.rs"]

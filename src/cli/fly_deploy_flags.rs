@@ -133,25 +133,11 @@ pub const FLAGS: &[FlyDeployFlag] = &[
         "primary-region",
         Instead("set `primary_region` in fly.toml"),
     ),
-    flag(
-        "regions",
-        Instead(
-            "set `regions` in `[groups.NAME]` of aeroform.toml; no flag leaves a region out of an apply",
-        ),
-    ),
-    flag(
-        "exclude-regions",
-        Instead("no flag leaves a region out of an apply"),
-    ),
-    flag(
-        "only-machines",
-        Instead("`--exclude-machines ID` leaves Machines out of an apply"),
-    ),
+    flag("regions", Flag),
+    flag("exclude-regions", Flag),
+    flag("only-machines", Flag),
     flag("exclude-machines", Flag),
-    flag(
-        "process-groups",
-        Instead("no flag leaves a group out of an apply"),
-    ),
+    flag("process-groups", Flag),
     flag("label", Instead(BUILD)),
     flag("max-concurrent", Instead(CONCURRENCY)),
     flag("immediate-max-concurrent", Instead(CONCURRENCY)),
@@ -203,12 +189,11 @@ const fn short(short: char, name: &'static str, here: Here) -> FlyDeployFlag {
 pub(super) fn find(typed: &str) -> Option<String> {
     let word = typed.split_once('=').map_or(typed, |(word, _)| word);
     let named = |name: &str| FLAGS.iter().find(|flag| flag.name == name);
-    let found = match word.strip_prefix("--") {
-        Some(name) => named(name).or_else(|| named(name.strip_prefix("no-")?))?,
-        None => {
-            let letter = word.strip_prefix('-')?.chars().next()?;
-            FLAGS.iter().find(|flag| flag.short == Some(letter))?
-        }
+    let found = if let Some(name) = word.strip_prefix("--") {
+        named(name).or_else(|| named(name.strip_prefix("no-")?))?
+    } else {
+        let letter = word.strip_prefix('-')?.chars().next()?;
+        FLAGS.iter().find(|flag| flag.short == Some(letter))?
     };
     Some(match found.here {
         Flag => format!("`--{}`", found.name),

@@ -11,8 +11,10 @@ use super::formats::{self, CommandOutput};
 use super::manifests::Warnings;
 use super::saved_plan::{PlanFile, load_plan};
 use super::session::{self, Session};
+use crate::core::code::ExitClass;
 use crate::core::fleet::Desired;
 use crate::core::fleet::quoting::shell_word;
+use crate::core::plan::codes as plan_codes;
 use crate::core::plan::{DriftKind, Options, Plan, PlanMode, Requested, SavedPlan};
 use crate::run::Preview;
 use crate::ui::{Exit, Failure, Signals};
@@ -98,6 +100,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     }
     exceeds.unwrap_or(Ok(()))?;
     Ok(match &comparison {
+        _ if is_usage_error(&preview.plan) => Exit::Usage,
         _ if !args.detailed_exitcode => Exit::Done,
         Some(comparison) if comparison.edits_state() => Exit::Refused,
         Some(comparison) => detailed(&comparison.this_change(&preview.plan)),
@@ -140,6 +143,13 @@ fn no_state_file(file: &Path) -> Failure {
     let message = format!("there is no `{}`", file.display());
     Failure::new(codes::NO_STATE_FILE, message)
         .hint("name an existing state file, or `none` if there is no state yet")
+}
+
+/// Whether flags contradict each other, as only the plan can tell.
+fn is_usage_error(plan: &Plan) -> bool {
+    let first = plan.refusals.first();
+    let code = first.and_then(|refusal| plan_codes::named(&refusal.code));
+    code.is_some_and(|code| code.exit_class() == ExitClass::Usage)
 }
 
 /// Machines created or destroyed by other clients are bookkeeping, not changes (rule 15).

@@ -191,9 +191,7 @@ fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
     let exclude = format!("--exclude-machines={id}");
     let planned = ["plan", "--image", V2, &exclude, "--out", "next.plan"];
     let planned = run(&sandbox, &platform, &planned);
-    let output = format!(
-        "group `app`: 1 Machine excluded ({id}), not changed and not waited for; it differs from the"
-    );
+    let output = format!("left out: 1 to update in app (--exclude-machines {id})");
     let flat: Vec<&str> = planned.split_whitespace().collect();
     assert!(flat.join(" ").contains(&output), "{planned}");
     let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
@@ -213,15 +211,17 @@ fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
         &platform,
         &["scale", "count", "2", "-y", "--image", V2, &exclude],
     );
-    assert!(fewer.contains("1 destroyed"), "{fewer}");
-    assert_eq!((images(V1), images(V2)), (1, 1));
+    // It is the one that would go.
+    let output = format!("left out: 1 to destroy in app (--exclude-machines {id})");
+    assert!(fewer.contains(&output), "{fewer}");
+    assert_eq!((images(V1), images(V2)), (1, 2));
     let named = run(
         &sandbox,
         &platform,
         &["machine", "replace", &id, "-y", &exclude],
     );
     assert!(
-        named.starts_with("exit 6\n") && named.contains("is excluded"),
+        named.starts_with("exit 64\n") && named.contains("leaves it out"),
         "{named}"
     );
     let typo = run(
@@ -230,7 +230,7 @@ fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
         &["plan", "--exclude-machines", "d8d", "--detailed-exitcode"],
     );
     assert!(
-        typo.starts_with("exit 6\n") && typo.contains("cannot exclude d8d"),
+        typo.starts_with("exit 6\n") && typo.contains("`--exclude-machines d8d` matches nothing"),
         "{typo}"
     );
 }

@@ -127,8 +127,8 @@ fn requested() -> Vec<Plan> {
         stage.plan_with(&target, &replacing(&["m00009"])),
         stage.plan_with(&target, &staying_up_for(600_000)),
         none_runs(stage.clone(), &target),
-        excluding(&stage, &target, &["m00001", "m00009"]),
-        excluding(&stage, &desired([]), &["m00002"]),
+        filtered(&stage, &target, "not=m00009"),
+        filtered(&stage, &target, "replace=m00001 not=m00001"),
     ]
 }
 
@@ -201,16 +201,8 @@ fn staying_up_for(steady_ms: u64) -> Options {
     }
 }
 
-fn excluding(stage: &PlanFixture, target: &Desired, ids: &[&str]) -> Plan {
-    let requested = Requested {
-        exclude: ids.iter().map(|name| id(name)).collect(),
-        ..Requested::default()
-    };
-    let options = Options {
-        requested,
-        ..Options::default()
-    };
-    stage.plan_with(target, &options)
+fn filtered(stage: &PlanFixture, target: &Desired, filters: &str) -> Plan {
+    stage.plan_with(target, &crate::filters::by(filters))
 }
 
 fn smaller_volume() -> Plan {

@@ -11,8 +11,9 @@ mod comparison;
 mod cost;
 mod counts;
 mod data_loss;
-mod excluded;
+
 mod expect;
+mod filters;
 mod histories;
 mod hold;
 mod images;

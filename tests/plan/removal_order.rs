@@ -1,7 +1,7 @@
 //! Which Machine is removed first: one table, and every pair of its rows.
 
 use aeroform::core::fleet::{CheckState, CheckStatus, Desired, HostStatus, Machine, MachineState};
-use aeroform::core::plan::{Action, Options};
+use aeroform::core::plan::Action;
 
 use crate::support::{GroupBuilder, PlanFixture, config_of, desired, group, id};
 
@@ -12,7 +12,7 @@ struct Row {
 }
 
 /// In removal order (docs/rules.md, rule 34).
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 11] = [
     Row {
         reason: REMOVED,
         set: |case, machine| {
@@ -77,10 +77,6 @@ const TABLE: [Row; 12] = [
             record.unproven = true;
         },
     },
-    Row {
-        reason: EXCLUDED,
-        set: exclude,
-    },
 ];
 
 const REMOVED: &str = "listed in `[[removed]]`";
@@ -88,7 +84,6 @@ const LATE: &str = "created late, when another Machine had taken its place";
 const HOST: &str = "its host does not answer";
 const NEWEST: &str = "newest";
 const TRIED: &str = "its last change was never seen healthy";
-const EXCLUDED: &str = "excluded";
 
 /// No reason but its age holds for it.
 const OLDEST: &str = "m00001";
@@ -96,10 +91,6 @@ const OLDEST: &str = "m00001";
 const PAIR: [&str; 2] = ["m00002", "m00003"];
 /// In another region, and outdated: others change as well.
 const ELSEWHERE: &str = "m00004";
-
-fn exclude(case: &mut Case, machine: &str) {
-    case.options.requested.exclude.insert(id(machine));
-}
 
 fn outdate(machine: &mut Machine) {
     let env = config_of(machine).env.get_or_insert_default();
@@ -110,7 +101,6 @@ fn outdate(machine: &mut Machine) {
 struct Case {
     stage: PlanFixture,
     desired: Desired,
-    options: Options,
 }
 
 impl Case {
@@ -123,7 +113,6 @@ impl Case {
         Self {
             stage,
             desired: web(2),
-            options: Options::default(),
         }
     }
 
@@ -133,7 +122,7 @@ impl Case {
 
     /// The Machines that are destroyed, and the reasons.
     fn destroyed(&self) -> Vec<(String, String)> {
-        let plan = self.stage.plan_with(&self.desired, &self.options);
+        let plan = self.stage.plan(&self.desired);
         let destroys = plan.changes().filter_map(|(_, change)| {
             let id = change.machine.id.as_ref()?;
             let is_destroy = matches!(change.action, Action::Destroy { .. });
@@ -156,10 +145,6 @@ fn of_each_pair_of_reasons_the_one_that_comes_first_in_the_table_decides() {
                 let mut case = Case::new();
                 (first.set)(&mut case, goes);
                 (later.set)(&mut case, stays);
-                if first.reason == TRIED {
-                    // Otherwise the third Machine goes.
-                    exclude(&mut case, OLDEST);
-                }
                 let pair = format!("{} before {}", first.reason, later.reason);
                 assert_eq!(case.destroyed(), [gone(goes, first.reason)], "{pair}");
             }
@@ -169,9 +154,7 @@ fn of_each_pair_of_reasons_the_one_that_comes_first_in_the_table_decides() {
 
 #[test]
 fn of_two_reasons_of_one_machine_the_one_that_comes_first_in_the_table_is_named() {
-    let named_alone = TABLE
-        .iter()
-        .filter(|row| ![NEWEST, EXCLUDED].contains(&row.reason));
+    let named_alone = TABLE.iter().filter(|row| row.reason != NEWEST);
     let rows: Vec<&Row> = named_alone.collect();
     for (at, first) in rows.iter().enumerate() {
         for later in &rows[at + 1..] {
@@ -203,7 +186,7 @@ fn of_two_machines_with_the_same_reason_the_newer_is_destroyed_first() {
             (row.set)(&mut case, machine);
         }
         let expected = match row.reason {
-            TRIED | EXCLUDED => gone(OLDEST, NEWEST),
+            TRIED => gone(OLDEST, NEWEST),
             reason => gone(PAIR[1], reason),
         };
         assert_eq!(case.destroyed()[0], expected);

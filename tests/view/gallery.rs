@@ -30,6 +30,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("hidden_secrets", configs::hidden_secrets()),
         ("hostile_names", extremes::hostile_names()),
         ("immediate", extremes::immediate()),
+        ("left_out", configs::left_out()),
         ("long_command", extremes::long_command()),
         ("many_groups", extremes::many_groups()),
         ("new_app", new_app()),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::OutputFlags;
 use super::parse::{parse_duration_flag, parse_group_name, parse_machine_id, parse_region};
-use super::{ApplyFlags, EditFlags, PlanArgs, RequestFlags};
+use super::{ApplyFlags, EditFlags, PlanArgs, PlanOptions, RequestFlags};
 use crate::core::fleet::{GroupName, MachineId, Region};
 use crate::ui::OutputFormat;
 
@@ -286,6 +286,27 @@ impl MachineReplaceArgs {
 }
 
 impl MachineVerb {
+    /// The options of its plan, if it makes one.
+    pub(super) fn plan_options(&self) -> Option<&PlanOptions> {
+        match self {
+            Self::List(_)
+            | Self::Status(_)
+            | Self::Start(_)
+            | Self::Stop(_)
+            | Self::Restart(_)
+            | Self::Suspend(_)
+            | Self::Cordon(_)
+            | Self::Uncordon(_) => None,
+            Self::Replace(replace) => Some(&replace.apply_flags.options),
+            Self::Clone(MachineCloneArgs { edit_flags, .. })
+            | Self::Destroy(MachineDestroyArgs { edit_flags, .. })
+            | Self::Move(MachineMoveArgs { edit_flags, .. })
+            | Self::Update(MachineUpdateArgs { edit_flags, .. }) => {
+                Some(&edit_flags.apply_flags.options)
+            }
+        }
+    }
+
     /// The form of standard output.
     pub fn format(&self) -> OutputFormat {
         match self {

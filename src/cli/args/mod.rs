@@ -268,6 +268,7 @@ impl Verb {
     /// # Errors
     /// Why they are wrong, for people.
     pub fn check_flags(&self) -> Result<(), String> {
+        self.check_filters()?;
         let Some(report) = self.report_flags() else {
             return Ok(());
         };
@@ -296,6 +297,23 @@ impl Verb {
             }
         }
         Ok(())
+    }
+
+    /// Verbs that name what they change take no filter.
+    fn check_filters(&self) -> Result<(), String> {
+        let no_filter = "it destroys every Machine of the app; `scale count` and `machine destroy` destroy some";
+        match self {
+            Self::Destroy(args) if args.apply_flags.options.has_filter() => {
+                Err(format!("`destroy` takes no filter: {no_filter}"))
+            }
+            Self::Plan(args) if args.destroy && args.options.has_filter() => {
+                Err(format!("`plan --destroy` takes no filter: {no_filter}"))
+            }
+            Self::Machine(verb) if verb.plan_options().is_some_and(PlanOptions::has_place_filter) => {
+                Err("this command names its Machines itself; of the filters it takes only `--exclude-machines`".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The form of standard output.

@@ -6,10 +6,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::parse::{
-    parse_duration_flag, parse_machine_id, parse_max_unavailable, parse_timeout_s,
-    parse_wait_timeout_s,
+    parse_duration_flag, parse_group_name, parse_machine_id, parse_max_unavailable, parse_region,
+    parse_timeout_s, parse_wait_timeout_s,
 };
-use crate::core::fleet::{MachineId, OnFailure};
+use crate::core::fleet::{GroupName, MachineId, OnFailure, Region};
 use crate::core::plan::{CheckMode, ChosenLimit, ChosenStrategy, ReleaseCommandMode, Requested};
 
 /// Options of one plan.
@@ -35,6 +35,18 @@ pub struct PlanOptions {
     /// Apply without the machine checks of fly.toml, which this version cannot run (never)
     #[arg(long, value_name = "WHEN", value_parser = check_parser())]
     pub machine_checks: Option<CheckMode>,
+    /// Change only these groups; what belongs to another group stays as it is, and the plan says what it leaves out
+    #[arg(long, value_name = "GROUP,…", value_parser = parse_group_name, value_delimiter = ',')]
+    pub process_groups: Vec<GroupName>,
+    /// Change Machines in these regions only, and create none elsewhere
+    #[arg(long = "regions", visible_alias = "only-regions", value_name = "REGION,…", value_parser = parse_region, value_delimiter = ',')]
+    pub only_regions: Vec<Region>,
+    /// Change no Machine in these regions
+    #[arg(long, value_name = "REGION,…", value_parser = parse_region, value_delimiter = ',')]
+    pub exclude_regions: Vec<Region>,
+    /// Change only these Machines, and create none besides replacements
+    #[arg(long, value_name = "ID,…", value_parser = parse_machine_id, value_delimiter = ',')]
+    pub only_machines: Vec<MachineId>,
     /// Neither change this Machine nor wait for it; it still counts for its group
     #[arg(long, value_name = "ID", value_parser = parse_machine_id, value_delimiter = ',')]
     pub exclude_machines: Vec<MachineId>,
@@ -67,7 +79,11 @@ pub struct PlanOptions {
 }
 
 /// Ids of the flags that a saved plan contains.
-pub(super) const PERSISTED_FLAGS: [&str; 13] = [
+pub(super) const PERSISTED_FLAGS: [&str; 17] = [
+    "process_groups",
+    "only_regions",
+    "exclude_regions",
+    "only_machines",
     "exclude_machines",
     "release_command",
     "skip_release_command",
@@ -86,6 +102,11 @@ pub(super) const PERSISTED_FLAGS: [&str; 13] = [
 impl PlanOptions {
     /// Adds these options and `--image` to a request.
     pub fn merge_into(&self, mut requested: Requested, image: Option<&String>) -> Requested {
+        requested.groups.extend(self.process_groups.iter().cloned());
+        requested.regions.extend(self.only_regions.iter().cloned());
+        let exclude_regions = self.exclude_regions.iter().cloned();
+        requested.exclude_regions.extend(exclude_regions);
+        requested.only.extend(self.only_machines.iter().cloned());
         requested
             .exclude
             .extend(self.exclude_machines.iter().cloned());
@@ -123,6 +144,20 @@ impl PlanOptions {
 /// The expected format.
 pub fn parse_steady(text: &str) -> Result<u64, String> {
     parse_duration_flag(text).map(to_milliseconds)
+}
+
+impl PlanOptions {
+    /// The filters of which a verb that names its Machines takes none: all but `--exclude-machines`.
+    pub(super) fn has_place_filter(&self) -> bool {
+        let groups = !self.process_groups.is_empty();
+        let regions = !self.only_regions.is_empty() || !self.exclude_regions.is_empty();
+        groups || regions || !self.only_machines.is_empty()
+    }
+
+    /// Whether any filter is given.
+    pub(super) fn has_filter(&self) -> bool {
+        self.has_place_filter() || !self.exclude_machines.is_empty()
+    }
 }
 
 fn to_milliseconds(steady: Duration) -> u64 {

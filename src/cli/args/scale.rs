@@ -42,6 +42,7 @@ Examples:
   aeroform scale count web=8 --region gru,bog  4 in gru and 4 in bog
   aeroform scale count web=+2 --plan-only      show the plan for two more
   aeroform scale count -g cron 0               no Machine of group cron")]
+#[command(mut_arg("only_regions", |arg| arg.long("only-regions").visible_alias(None)))]
 pub struct ScaleCountArgs {
     /// N, +N or -N for one group, or GROUP=N, GROUP=+N, GROUP=-N
     #[arg(

@@ -155,7 +155,7 @@ pub struct ReleaseRecord {
     /// The run that created it. None in states before format 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// How it ended: `complete`, `failed`, `interrupted`. None in states before format 4, where it counts as
+    /// How it ended: `complete`, `partial`, `failed`, `interrupted`. None in states before format 4, where it counts as
     /// complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
@@ -171,11 +171,19 @@ pub struct ReleaseRecord {
 }
 
 impl ReleaseRecord {
+    /// The outcome of a release of which a filter left a part out.
+    pub const PARTIAL: &'static str = "partial";
+
     /// The outcome of a release; a state before format 4 recorded none.
     pub fn outcome(&self) -> &str {
         self.outcome
             .as_deref()
             .unwrap_or(ReleaseStatus::Complete.as_str())
+    }
+
+    /// Whether all that it changed is done, and a filter left out the rest.
+    pub fn is_partial(&self) -> bool {
+        self.outcome() == Self::PARTIAL
     }
 
     /// Whether every Machine got its config.

@@ -1,13 +1,13 @@
 //! Properties of a change, whatever its action. Counting, printing, ordering and executing use these methods
 //! instead of matching on the action.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::types::{Action, Change, PlannedVolume, Removal, StandbyTarget};
 use crate::core::fleet::{MachineId, VolumeId};
 
 /// The action in one word. Both halves of a replacement are `Replace`; [`ReplaceHalf`] tells them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// A new Machine.

@@ -3,6 +3,7 @@
 
 mod branches;
 mod capacity;
+mod filter;
 mod requested;
 mod unproven;
 mod volumes;
@@ -50,6 +51,7 @@ pub fn check(
     if plan.refusals.is_empty() && plan.mode == PlanMode::Normal {
         reading.check_desired_counts(desired, known, observed);
     }
+    reading.check_filter(known, observed);
     reading.check_requested(known, observed);
     reading.check_protected(desired, known, observed);
     reading.check_branches(known, observed);
@@ -278,6 +280,9 @@ impl<'a> Checker<'a> {
     ) {
         let held = allowed_excess(known, observed);
         for group in &self.plan.groups {
+            if self.is_left_out(&group.name, known, observed) {
+                continue;
+            }
             let Some(desired_group) = desired.groups.get(&group.name) else {
                 if group.after > held {
                     self.report(format!(

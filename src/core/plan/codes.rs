@@ -159,18 +159,15 @@ codes! {
         "cannot replace …: no group of the app has it",
         "No Machine that Aeroform manages has this id or name.",
         "`aeroform machine list` lists all Machines.";
-    EXCLUDES_NOBODY "excludes_nobody" Refused:
-        "cannot exclude …: no group of the app has it",
-        "No Machine that Aeroform manages has the id given to `--exclude-machines`.",
-        "`aeroform machine list` lists all Machines.";
-    EXCLUDED_MUST_CHANGE "excluded_must_change" Refused:
-        "Machine … of group `…` is excluded but has to change: …",
-        "The plan would destroy or replace it, or a standby has to watch other Machines.",
-        "Remove it from `--exclude-machines`, or leave this change for another plan.";
-    EXCLUDED_MACHINES "excluded_machines" Warning:
-        "group `…`: … excluded (…), not changed and not waited for…",
-        "`--exclude-machines` lists them. They count towards the group's count, but not as running.",
-        "Nothing; plan without the flag once they are healthy.";
+    FILTER_MATCHES_NOTHING "filter_matches_nothing" Refused:
+        "`--… …` matches nothing: …",
+        "The app has no such group or Machine, none of its Machines is or comes in that region, or the filters together \
+        leave nothing.",
+        "Use a name of the list in the message.";
+    FILTER_EXCLUDES_REQUEST "filter_excludes_request" Usage:
+        "… is requested, but `--… …` leaves it out",
+        "A flag or verb names a Machine or group to replace or restart, and a filter leaves it out.",
+        "Remove one of the two.";
     RESTARTS_NOBODY "restarts_nobody" Refused:
         "cannot restart group `…`: the app has no such group",
         "`[processes]` has no group of that name.",

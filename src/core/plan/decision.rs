@@ -35,13 +35,21 @@ pub(super) struct GroupDecision<'a> {
     pub(super) count_reason: Option<String>,
     /// Why the group cannot be planned; nothing in it is changed then.
     pub(super) refusal: Option<Note>,
+    /// Machines that must change and cannot, with the refusal of each.
+    pub(super) stuck: Vec<(Member<'a>, Note)>,
     pub(super) notes: Vec<Note>,
 }
 
-impl GroupDecision<'_> {
+impl<'a> GroupDecision<'a> {
     /// Whether the group stays and no Machine counts for it yet.
     pub(super) fn is_new(&self) -> bool {
         self.desired.is_some() && self.members.is_empty()
+    }
+
+    /// Whether it is a standby of the group and stays one: with services it becomes a primary.
+    pub(super) fn counts_as_standby(&self, member: &Member<'a>) -> bool {
+        let serves = |group: &DesiredGroup| group.template.has_services();
+        member.is_standby() && !self.desired.is_some_and(serves)
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::GroupDecision;
-use super::fields::ConfigComparer;
-use super::members::{Fleet, Member};
-use super::notes::{self, note};
+use super::members::Fleet;
+use super::notes::note;
 use super::spread::LayoutError;
 use super::types::Note;
 use crate::core::fleet::schema::Guest;
@@ -253,32 +252,6 @@ pub(super) fn unused_moves_notes(desired: &Desired, fleet: &Fleet<'_>) -> Vec<No
         ))
     })
     .collect()
-}
-
-/// Excluded Machines, and how many of them differ from the manifests.
-pub(super) fn excluded_note<'a>(
-    name: &GroupName,
-    members: &[Member<'a>],
-    fields: &mut ConfigComparer<'a>,
-) -> Option<Note> {
-    let excluded: Vec<&Member<'a>> = members.iter().filter(|member| member.excluded).collect();
-    let differing = excluded
-        .iter()
-        .filter(|member| member.moved_from.is_some() || !fields.compare(member).changes.is_empty());
-    let differing = match (differing.count(), excluded.len()) {
-        (0, _) => "",
-        (1, 1) => "; it differs from the manifests",
-        (n, all) if n == all => "; all of them differ from the manifests",
-        _ => "; some of them differ from the manifests",
-    };
-    (!excluded.is_empty()).then(|| {
-        let ids = notes::format_ids(excluded.iter().map(|member| member.id));
-        let what = notes::format_machine_count(excluded.len());
-        let message = format!(
-            "group `{name}`: {what} excluded ({ids}), not changed and not waited for{differing}"
-        );
-        note(codes::EXCLUDED_MACHINES, message).for_group(name)
-    })
 }
 
 /// Whether the manifests set values that provider `local` only shows.

@@ -60,7 +60,8 @@ pub(super) fn refusals(
 ) -> Vec<Note> {
     let mut found = Vec::new();
     for (name, decision) in decisions {
-        found.extend(decision.refusal.clone());
+        let stuck = || decision.stuck.first().map(|(_, refusal)| refusal.clone());
+        found.extend(decision.refusal.clone().or_else(stuck));
         found.extend(refuse_volume_on_another_host(name, decision));
     }
     group_notes::merge_no_image_refusals(&mut found);

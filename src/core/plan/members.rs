@@ -44,8 +44,6 @@ pub(super) struct Member<'a> {
     pub(super) proof: ChangeProof,
     /// The Machine that it was created to replace.
     pub(super) replaces: Option<&'a MachineId>,
-    /// The plan leaves it alone.
-    pub(super) excluded: bool,
 }
 
 /// Whether the last change of a Machine was confirmed.
@@ -244,7 +242,6 @@ pub(super) fn join_fleet<'a>(
                         ChangeProof::Yes
                     },
                     replaces: machine.replaces.as_ref(),
-                    excluded: false,
                 };
                 fleet
                     .members
@@ -368,7 +365,6 @@ fn join_observed<'a>(
                 (None, Some(pending)) => pending.replaces.as_ref(),
                 (None, None) => None,
             },
-            excluded: false,
         };
         if record.is_none() && !member.is_unlisted_and_unreadable() {
             fleet.drift.push(added_drift(&member));

@@ -26,6 +26,9 @@ mod event;
 mod excess;
 mod expect;
 mod fields;
+mod filter;
+mod filter_pairs;
+mod filter_refusals;
 mod gates;
 mod group_counts;
 mod group_notes;
@@ -97,6 +100,7 @@ pub use comparison::{BaseComparison, Comparison, DroppedChange, PlanOf, Snapshot
 pub use event::{Event, InFlight, StepEvent, Unconfirmed};
 pub use excess::{Excess, ExcessKind};
 pub use fields::{adopted_config, known_computed};
+pub use filter::LeftOut;
 pub use gates::gate;
 pub use history::unrecorded_run_hint;
 pub use next_state::{RunInfo, next_state};

@@ -460,7 +460,12 @@ fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<Gr
             group.protect
         }
     });
-    let protected = protected.map(|(name, _)| name);
+    // The protection of a group that the plan leaves out stays as it was.
+    let is_left = |name: &GroupName| !plan.requested.covers_group(name);
+    let left = next.protected_groups.iter().filter(|name| is_left(name));
+    let protected = protected
+        .map(|(name, _)| name)
+        .filter(|name| !is_left(name));
     let others = next
         .protected_groups
         .iter()
@@ -468,6 +473,7 @@ fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<Gr
         .filter(|name| !desired.groups.contains_key(*name));
     protected
         .chain(others)
+        .chain(left)
         .filter(|name| exists.contains(*name))
         .cloned()
         .collect()

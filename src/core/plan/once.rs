@@ -100,7 +100,10 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
     /// its end.
     fn unfinished_release(&self) -> Option<String> {
         let last = self.known.releases.last();
-        if let Some(release) = last.filter(|release| !release.is_complete()) {
+        // What a filter left out has reasons of its own.
+        if let Some(release) =
+            last.filter(|release| !release.is_complete() && !release.is_partial())
+        {
             let (number, outcome) = (release.release, release.outcome());
             return Some(format!("release v{number} is {outcome}"));
         }

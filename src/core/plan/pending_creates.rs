@@ -79,6 +79,7 @@ pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepRe
             };
             left.into_iter().chain([&change.group])
         })
+        .chain(plan.left_out.iter().map(|left| &left.group))
         .collect();
     for machine in next.machines.values_mut() {
         let open = unfinished.contains(&machine.group);
@@ -143,8 +144,18 @@ pub(super) fn settle_pending(
             .values()
             .any(|m| m.name.matches_launch(launch))
     };
-    if plan.mode == PlanMode::RefreshOnly {
-        let earlier = known.pending_creates.iter();
+    let is_left_out = |pending: &PendingCreate| {
+        let renamed = |left: &GroupName| {
+            let mut moved = desired.moved.iter();
+            moved.any(|moved| moved.from == pending.group && moved.to == *left)
+        };
+        let mut left = plan.left_out.iter().map(|left| &left.group);
+        left.any(|left| *left == pending.group || renamed(left))
+    };
+    let stays =
+        |pending: &&PendingCreate| plan.mode == PlanMode::RefreshOnly || is_left_out(pending);
+    {
+        let earlier = known.pending_creates.iter().filter(stays);
         open_creates.extend(
             earlier
                 .filter(|pending| !answered(&pending.launch))

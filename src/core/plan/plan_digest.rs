@@ -32,6 +32,8 @@ struct Compared<'a> {
     verify: CheckMode,
     #[serde(skip_serializing_if = "CheckMode::is_auto")]
     machine_checks: CheckMode,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    filters: Vec<String>,
     groups: BTreeMap<&'a GroupName, ComparedGroup<'a>>,
     records: BTreeSet<&'a (String, Option<GroupName>)>,
 }
@@ -158,6 +160,7 @@ impl SavedPlan {
             release_command: self.requested.release_command,
             verify: self.requested.verify,
             machine_checks: self.requested.machine_checks,
+            filters: self.requested.filter_flags(),
             groups,
             records: self.records.iter().collect(),
         };

@@ -11,6 +11,8 @@ use super::cost;
 use super::decision::GroupDecision;
 use super::desired_digest;
 use super::fields::CompareContext;
+use super::filter;
+use super::filter_refusals;
 use super::group_notes;
 use super::guards;
 use super::history;
@@ -76,18 +78,26 @@ pub fn plan(
         .map(|observed| commits::runs_of_ancestors(known, observed, options))
         .unwrap_or_default();
     let mut fleet = members::join_fleet(desired, known, observed, &digest);
-    options.requested.mark_excluded(&mut fleet);
     if observed.is_some() {
         let drifted = members::find_drift(&fleet.members, context);
         fleet.drift.extend(drifted);
     }
-    let decisions = match options.mode {
+    let mut decisions = match options.mode {
         PlanMode::Normal | PlanMode::Destroy => {
             let destroys_app = options.mode == PlanMode::Destroy;
             reconcile::decide(desired, &fleet, context, &options.requested, destroys_app)
         }
         PlanMode::RefreshOnly => refresh::decide(desired, &fleet, context),
     };
+    let mut filter_refusals =
+        filter_refusals::check(&options.requested, desired, &fleet, &decisions);
+    let mut forgotten = fleet.missing.clone();
+    let left_out = filter::apply(&mut decisions, &mut forgotten, &options.requested);
+    filter_refusals.extend(filter_refusals::excluded_replacements(
+        &options.requested,
+        &fleet,
+        &left_out,
+    ));
     let mut allocator = LaunchAllocator::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let order_options = order::OrderOptions::of(desired, &options.requested, capabilities);
@@ -106,7 +116,7 @@ pub fn plan(
     );
     let mut order = order::build_steps(
         &decisions,
-        &fleet.missing,
+        &forgotten,
         &mut allocator,
         &mut volume_allocator,
         (order_options, &mut once),
@@ -180,6 +190,7 @@ pub fn plan(
         desired: digest,
         desired_digests: desired_digest::of_groups(desired, &options.requested, lineage),
         groups,
+        left_out,
         steps: order.steps,
         pools: order.pools,
         watchers: order.watchers,
@@ -191,6 +202,7 @@ pub fn plan(
     if let Some(observed) = observed {
         commits::judge_order(&mut plan, known, observed, options);
     }
+    plan.refusals.splice(0..0, filter_refusals);
     history::name_all_flags(&mut plan);
     plan
 }

@@ -9,7 +9,7 @@ use super::fields::{CompareContext, ConfigComparer};
 use super::group_notes;
 use super::members::{ChangeProof, Fleet, Member, MissingMachine, count_successor_pairs};
 use super::removal_order;
-use super::requested::{MachineRequest, Requested, excluded_must_change};
+use super::requested::{MachineRequest, Requested};
 use super::running::{self, RunningImage};
 use super::spread::{RegionLayout, Spread};
 use super::types::Removal;
@@ -99,9 +99,7 @@ fn decide_removed_group<'a>(
     });
     let removed = removed.collect();
     let adopted = adopted_machines(&members);
-    let excluded = members.iter().find(|member| member.excluded);
     GroupDecision {
-        refusal: excluded.map(|member| excluded_must_change(member, reason)),
         members,
         removed,
         adopted,
@@ -153,7 +151,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         // A group without mounts leaves its volumes behind in any case.
         let keeps = |m: &&Member<'_>| {
             let holds_volume = self.desired_group.template.has_mounts() && !m.volumes().is_empty();
-            (holds_volume || m.excluded) && !self.is_marked_removed(m)
+            holds_volume && !self.is_marked_removed(m)
         };
         let with_volume = count_by_region(primaries.iter().filter(keeps));
         let home = self.default_region();
@@ -211,11 +209,6 @@ impl<'a> GroupReconciler<'_, 'a> {
             &mut decision,
         );
         unhealthy::wait_for_unhealthy(self.desired_group, &mut fields, &mut decision);
-        decision.notes.extend(group_notes::excluded_note(
-            self.name,
-            &self.members,
-            &mut fields,
-        ));
         self.inherit_settings(&mut decision);
         decision.members = self.members;
         decision
@@ -349,12 +342,6 @@ impl<'a> GroupReconciler<'_, 'a> {
                         (_, 0, 0) => "count is 0",
                         (_, _, 0) => "count in its region is 0",
                     };
-                    if member.excluded {
-                        let refusal = || {
-                            excluded_must_change(member, &format!("the plan destroys it ({why})"))
-                        };
-                        decision.refusal.get_or_insert_with(refusal);
-                    }
                     decision
                         .removed
                         .push(removed_machine(member, removal, why, fields));
@@ -364,8 +351,7 @@ impl<'a> GroupReconciler<'_, 'a> {
                 decision.primaries.push(member.clone());
                 let before = decision.changed.len();
                 self.decide_change(member, fields, decision);
-                let is_free = member.host_ok() && !member.excluded;
-                if member.is_standby() && is_free && decision.changed.len() == before {
+                if member.is_standby() && member.host_ok() && decision.changed.len() == before {
                     decision
                         .adopted
                         .retain(|(adopted, _)| adopted.id != member.id || adopted.is_adopted());
@@ -398,9 +384,6 @@ impl<'a> GroupReconciler<'_, 'a> {
         fields: &mut ConfigComparer<'a>,
         decision: &mut GroupDecision<'a>,
     ) {
-        if member.excluded {
-            return;
-        }
         let found = fields.compare(member);
         // The last known values of an unreachable host are no reason for a change.
         let down = member.host_ok()

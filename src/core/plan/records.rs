@@ -5,7 +5,7 @@ use super::members::Fleet;
 use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::types::Note;
-use crate::core::fleet::{Desired, Known};
+use crate::core::fleet::{Desired, GroupName, Known};
 
 /// State changes without a step.
 pub(super) fn record_notes(
@@ -28,7 +28,8 @@ pub(super) fn record_notes(
             format!("{configs}: an apply replaces it with a hash"),
         ));
     }
-    for (name, group) in &desired.groups {
+    let covered = |name: &GroupName| options.requested.covers_group(name);
+    for (name, group) in desired.groups.iter().filter(|(name, _)| covered(name)) {
         let was_protected = known.protected_groups.contains(name)
             || desired
                 .moved
@@ -58,7 +59,7 @@ pub(super) fn record_notes(
         .filter(|name| !desired.groups.contains_key(*name))
     {
         let moved = desired.moved.iter().any(|m| m.from == *name);
-        if !moved && !fleet.members.contains_key(name) {
+        if !moved && covered(name) && !fleet.members.contains_key(name) {
             found.push(note(
                 codes::UNPROTECTS,
                 format!("group `{name}` no longer exists, so its protection ends"),

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::next_state::{RunInfo, left_stamps};
-use super::types::{Action, Outcome, Plan, Removal, StepResult};
+use super::types::{Action, Change, Outcome, Plan, Removal, StepResult};
 use crate::core::fleet::{
-    ConfigDigest, Desired, Known, OnceKind, ReleaseRecord, ReleaseStatus, ReleasedGroup,
+    ConfigDigest, Desired, GroupName, Known, OnceKind, ReleaseRecord, ReleaseStatus, ReleasedGroup,
     StoredConfig, overlay,
 };
 use crate::core::state::RELEASES_KEPT;
@@ -90,6 +90,10 @@ fn record_release(
             }
             None => template,
         };
+        let released = match config_of_before(next, plan, name) {
+            Some(before) => before,
+            None => released,
+        };
         let config = released.digest();
         next.configs.entry(config.clone()).or_insert(released);
         groups.insert(name.clone(), ReleasedGroup { config, placement });
@@ -99,7 +103,7 @@ fn record_release(
         at: facts.at.clone(),
         by: facts.by.clone(),
         run: Some(facts.run.clone()),
-        outcome: Some(status.as_str().to_owned()),
+        outcome: Some(outcome(plan, status).to_owned()),
         image: plan
             .release
             .as_ref()
@@ -109,6 +113,40 @@ fn record_release(
             .cloned(),
         groups,
     }
+}
+
+/// How the release ended. Where a filter leaves out what the release changes, it is not complete.
+fn outcome(plan: &Plan, status: ReleaseStatus) -> &'static str {
+    match status {
+        ReleaseStatus::Complete if plan.left_out.iter().any(|left| left.of_release) => {
+            ReleaseRecord::PARTIAL
+        }
+        ReleaseStatus::Complete
+        | ReleaseStatus::Running
+        | ReleaseStatus::Failed
+        | ReleaseStatus::Interrupted => status.as_str(),
+    }
+}
+
+/// The config that a group keeps of which the plan leaves out everything: that of the newest release, else that of
+/// most of its Machines.
+fn config_of_before(next: &Known, plan: &Plan, name: &GroupName) -> Option<StoredConfig> {
+    let is_left = plan.left_out.iter().any(|left| left.group == *name);
+    let sends = |change: &Change| change.group == *name && change.action.sends_config();
+    if !is_left || plan.changes().any(|(_, change)| sends(change)) {
+        return None;
+    }
+    let last = next.releases.last();
+    let released = last.and_then(|release| Some(release.groups.get(name)?.config.clone()));
+    let most = || {
+        let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
+        for machine in next.machines.values().filter(|m| m.group == *name) {
+            *configs.entry(&machine.config).or_default() += 1;
+        }
+        let most = configs.into_iter().max_by_key(|(_, n)| *n);
+        most.map(|(config, _)| config.clone())
+    };
+    next.configs.get(&released.or_else(most)?).cloned()
 }
 
 /// Keeps the newest releases, and the one of `[hold]` however many follow it.

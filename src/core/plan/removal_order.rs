@@ -48,19 +48,13 @@ where
             let member = judged.member;
             let rank = RemovalRank::of(judged, named);
             let created_at = member.observed.map_or("", |seen| seen.created_at.as_str());
-            // An excluded Machine goes last; if it would have to go, the plan is refused.
-            let order = (
-                member.excluded,
-                rank,
-                Reverse(created_at),
-                Reverse(member.id),
-            );
+            let order = (rank, Reverse(created_at), Reverse(member.id));
             (order, member)
         })
         .collect();
     all.sort_by_key(|(order, _)| *order);
     all.into_iter()
-        .map(|((_, rank, ..), member)| (member, rank.reason(member, named)))
+        .map(|((rank, ..), member)| (member, rank.reason(member, named)))
         .collect()
 }
 
@@ -89,7 +83,7 @@ pub(super) fn sort_volumes_last(
 ) {
     order.sort_by_key(|(member, _)| {
         let is_named = named.is_named(member.id);
-        (member.excluded, !is_named, !member.volumes().is_empty())
+        (!is_named, !member.volumes().is_empty())
     });
 }
 

@@ -14,7 +14,7 @@ use super::chosen_limit::ChosenLimit;
 use super::codes;
 use super::command_modes::{CheckMode, ReleaseCommandMode};
 use super::decision::GroupDecision;
-use super::members::{ChangeProof, Fleet, Member};
+use super::members::{Fleet, Member};
 use super::notes::{self, format_machine_count, note};
 use super::types::{Action, Note, Step, Work};
 use crate::core::fleet::{
@@ -38,6 +38,18 @@ pub struct Requested {
     /// The image of every group, for this run only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The only groups that the run may change.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<GroupName>,
+    /// The only regions in which the run may change Machines.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regions: BTreeSet<Region>,
+    /// Regions in which the run changes no Machine.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub exclude_regions: BTreeSet<Region>,
+    /// The only Machines that the run may change, by id or name; it creates none besides replacements.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub only: BTreeSet<MachineId>,
     /// Machines that the run neither changes nor waits for, by id or name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub exclude: BTreeSet<MachineId>,
@@ -177,25 +189,8 @@ impl Requested {
         };
     }
 
-    /// Marks the Machines that the plan leaves alone.
-    pub(super) fn mark_excluded(&self, fleet: &mut Fleet<'_>) {
-        if self.exclude.is_empty() {
-            return;
-        }
-        for member in fleet.members.values_mut().flatten() {
-            if self.exclude.iter().any(|id| member.has_id_or_name(id)) {
-                member.excluded = true;
-                // Nothing waits for it.
-                member.proof = ChangeProof::Yes;
-            }
-        }
-    }
-
     /// The request for this Machine.
     pub(super) fn for_machine(&self, member: &Member<'_>) -> MachineRequest {
-        if member.excluded {
-            return MachineRequest::Nothing;
-        }
         if self.replace.iter().any(|id| member.has_id_or_name(id)) {
             return MachineRequest::Replace;
         }
@@ -247,23 +242,6 @@ impl Requested {
         };
         let unknown: Vec<&MachineId> = self.replace.iter().filter(matches_none).collect();
         let mut found = Vec::new();
-        let excludes: Vec<&MachineId> = self.exclude.iter().filter(matches_none).collect();
-        if !excludes.is_empty() {
-            let folder = folder_of(fleet, &excludes);
-            let message = format!(
-                "cannot exclude {}: no group of the app has it{folder}",
-                notes::format_ids(excludes)
-            );
-            let hint = "`aeroform machine list` lists all Machines";
-            found.push(note(codes::EXCLUDES_NOBODY, message).with_hint(hint));
-        }
-        let members = || fleet.members.values().flatten();
-        let both = members().filter(|member| {
-            member.excluded && self.replace.iter().any(|id| member.has_id_or_name(id))
-        });
-        found.extend(
-            both.map(|member| excluded_must_change(member, "its replacement is requested")),
-        );
         if !unknown.is_empty() {
             let folder = folder_of(fleet, &unknown);
             let message = format!(
@@ -335,7 +313,9 @@ impl Requested {
             let changes = decision.changed.iter().map(|changed| changed.member.id);
             let touched: BTreeSet<&MachineId> = removed_ids.chain(changes).collect();
             let members = decision.members.iter();
-            let resting = members.filter(|m| !touched.contains(m.id)).count();
+            let resting =
+                members.filter(|m| !touched.contains(m.id) && self.filter_of(m).is_none());
+            let resting = resting.count();
             if resting > 0 {
                 let rest = match resting {
                     1 => "is not running and will not be restarted",
@@ -347,17 +327,6 @@ impl Requested {
         }
         found
     }
-}
-
-/// Refuses to change an excluded Machine.
-pub(super) fn excluded_must_change(member: &Member<'_>, why: &str) -> Note {
-    let message = format!(
-        "Machine {} of group `{}` is excluded but has to change: {why}",
-        member.id, member.group
-    );
-    note(codes::EXCLUDED_MUST_CHANGE, message)
-        .for_group(&member.group)
-        .with_hint("remove it from `--exclude-machines`, or leave this change for another plan")
 }
 
 /// The request for one Machine.
@@ -386,7 +355,7 @@ fn is_running_or_starting(state: MachineState) -> bool {
     }
 }
 /// The project folders of those Machines that belong to other projects.
-fn folder_of(fleet: &Fleet<'_>, ids: &[&MachineId]) -> String {
+pub(super) fn folder_of(fleet: &Fleet<'_>, ids: &[&MachineId]) -> String {
     let others = fleet.others.iter().filter(|other| {
         let mut ids = ids.iter();
         ids.any(|id| **id == other.id || id.as_str() == other.name.as_str())

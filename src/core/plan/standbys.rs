@@ -7,7 +7,6 @@ use super::decision::{ChangeMethod, ChangeRole, ChangedMachine, GroupDecision};
 use super::fields::ConfigComparer;
 use super::members::Member;
 use super::reconcile::{GroupReconciler, removed_machine, to_count};
-use super::requested::excluded_must_change;
 use super::types::Removal;
 use super::unreadable;
 use crate::core::fleet::Region;
@@ -57,7 +56,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         decision: &mut GroupDecision<'a>,
     ) {
         // The last ones by id go first.
-        standbys.sort_by_key(|member| (!member.excluded, member.is_late_create(), member.id));
+        standbys.sort_by_key(|member| (member.is_late_create(), member.id));
         let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
             .into_iter()
             .partition(|member| self.is_marked_removed(member));
@@ -68,10 +67,6 @@ impl<'a> GroupReconciler<'_, 'a> {
                 .push(removed_machine(member, Removal::Named, why, fields));
         }
         let extra = standbys.split_off(standbys.len().min(target as usize));
-        for member in named.iter().chain(&extra).filter(|m| m.excluded) {
-            let refusal = || excluded_must_change(member, "the plan destroys this standby");
-            decision.refusal.get_or_insert_with(refusal);
-        }
         for member in &extra {
             decision.removed.push(removed_machine(
                 member,
@@ -82,10 +77,6 @@ impl<'a> GroupReconciler<'_, 'a> {
         }
         for member in &standbys {
             let repoint = self.must_repoint(member, decision);
-            if repoint && member.excluded {
-                let refusal = || excluded_must_change(member, "the Machines it watches change");
-                decision.refusal.get_or_insert_with(refusal);
-            }
             let before = decision.changed.len();
             self.decide_change(member, fields, decision);
             if repoint && decision.changed.len() == before && !member.host_ok() {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::branch::Branch;
 use super::desired_digest::DesiredGroupDigest;
+use super::filter::LeftOut;
 use super::hold::PlannedHold;
 use super::options::PlanMode;
 use super::provenance::Provenance;
@@ -74,6 +75,9 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// Every group, desired or existing, in order of name.
     pub groups: Vec<GroupChange>,
+    /// What the filters of this plan leave out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// In a possible order of execution; `needs` only points backwards.
     pub steps: Vec<Step>,
     /// The pools of the steps, by index.

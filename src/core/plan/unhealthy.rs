@@ -20,11 +20,6 @@ pub(super) fn wait_for_unhealthy<'a>(
     decision: &mut GroupDecision<'a>,
 ) {
     let rolls = matches!(group.strategy, Strategy::Rolling { .. });
-    let goes_down = |changed: &ChangedMachine<'_>| {
-        changed.role == ChangeRole::Primary
-            && changed.method != ChangeMethod::Replace
-            && is_serving(&changed.member)
-    };
     if !rolls || !group.template.has_checks() || !decision.changed.iter().any(goes_down) {
         return;
     }
@@ -36,7 +31,7 @@ pub(super) fn wait_for_unhealthy<'a>(
     let unhealthy: Vec<AwaitedMachine<'a>> = decision
         .primaries
         .iter()
-        .filter(|member| is_failing_checks(member) && !is_changed(member) && !member.excluded)
+        .filter(|member| is_failing_checks(member) && !is_changed(member))
         .filter(|member| !awaited.contains(member.id))
         .map(|member| AwaitedMachine {
             method: AwaitMethod::Wait,
@@ -51,6 +46,13 @@ pub(super) fn wait_for_unhealthy<'a>(
         .adopted
         .retain(|(member, _)| !ids.contains(member.id));
     decision.unhealthy = unhealthy;
+}
+
+/// Whether a serving primary is down during this change.
+pub(super) fn goes_down(changed: &ChangedMachine<'_>) -> bool {
+    changed.role == ChangeRole::Primary
+        && changed.method != ChangeMethod::Replace
+        && is_serving(&changed.member)
 }
 
 fn is_serving(member: &Member<'_>) -> bool {

@@ -187,7 +187,7 @@ pub(super) fn wait_for_unproven<'a>(
         .primaries
         .iter()
         .chain(standbys)
-        .filter(|member| !touched.contains(member.id) && !member.excluded)
+        .filter(|member| !touched.contains(member.id))
         .filter_map(|member| {
             let (proof, reason) = match Evidence::of(group, member) {
                 Evidence::Enough => return None,

@@ -39,7 +39,7 @@ pub(super) fn change_unreadable<'a>(
         let refusal = refusal.for_group(group).with_hint(
             "wait for the host, or destroy that Machine and restore the volume from a snapshot",
         );
-        decision.refusal.get_or_insert(refusal);
+        decision.stuck.push((member.clone(), refusal));
         return;
     }
     decision.changed.push(ChangedMachine {

@@ -1,7 +1,7 @@
 //! The command that continues an unfinished run.
 
 use crate::core::fleet::quoting::shell_word;
-use crate::core::fleet::{GroupName, MachineId, OnFailure};
+use crate::core::fleet::{GroupName, MachineId, OnFailure, Region};
 use crate::core::plan::{ChosenStrategy, Requested, RestartScope};
 
 /// The command that continues an unfinished run.
@@ -53,9 +53,21 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
         ),
         RestartScope::All => add("--restart", "all"),
     }
-    if !requested.exclude.is_empty() {
-        let ids = comma_separated(requested.exclude.iter().map(MachineId::as_str));
-        add("--exclude-machines", &ids);
+    let groups = requested.groups.iter().map(GroupName::as_str);
+    let regions = requested.regions.iter().map(Region::as_str);
+    let exclude_regions = requested.exclude_regions.iter().map(Region::as_str);
+    let only = requested.only.iter().map(MachineId::as_str);
+    let exclude = requested.exclude.iter().map(MachineId::as_str);
+    for (flag, words) in [
+        ("--process-groups", comma_separated(groups)),
+        ("--regions", comma_separated(regions)),
+        ("--exclude-regions", comma_separated(exclude_regions)),
+        ("--only-machines", comma_separated(only)),
+        ("--exclude-machines", comma_separated(exclude)),
+    ] {
+        if !words.is_empty() {
+            add(flag, &words);
+        }
     }
     if !requested.release_command.is_auto() {
         add("--release-command", requested.release_command.as_str());
@@ -128,6 +140,14 @@ mod tests {
             restart: RestartScope::All,
             clone_source: None,
             image: Some("a b".to_owned()),
+            groups: [
+                GroupName::new("web").unwrap(),
+                GroupName::new("jobs").unwrap(),
+            ]
+            .into(),
+            regions: [Region::new("ams").unwrap()].into(),
+            exclude_regions: [Region::new("gru").unwrap()].into(),
+            only: [id("d")].into(),
             exclude: [id("c")].into(),
             on_failure: Some(OnFailure::Group),
             release_command: ReleaseCommandMode::Rerun,
@@ -142,7 +162,8 @@ mod tests {
         };
         assert_eq!(
             with_leading_spaces(&request_flags(&requested)),
-            " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command rerun \
+            " --image 'a b' --replace a,b --restart all --process-groups jobs,web --regions ams --exclude-regions gru \
+             --only-machines d --exclude-machines c --release-command rerun \
              --release-command-timeout 90s --verify never --machine-checks never --strategy rolling \
              --max-unavailable 0.25 --wait-timeout 600s --steady 1500ms --on-failure group --wake"
         );

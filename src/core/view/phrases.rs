@@ -6,8 +6,8 @@ use std::time::Duration;
 use std::fmt::Write;
 
 use crate::core::fleet::AppNameSource;
-use crate::core::plan::Verb;
 use crate::core::plan::hold::PlannedHold;
+use crate::core::plan::{LeftOut, Plan, Verb};
 
 /// The legend of the mark for standbys.
 pub const STANDBY_LEGEND: &str = "† standby: starts when the host of its primary fails";
@@ -15,6 +15,35 @@ pub const STANDBY_LEGEND: &str = "† standby: starts when the host of its prima
 /// The source of an app's name, to print after it; empty for fly.toml.
 pub(super) fn app_name_source(named_by: Option<&AppNameSource>) -> String {
     named_by.map_or_else(String::new, |by| format!(" ({by})"))
+}
+
+/// `left out: 6 to update in web (--process-groups worker)`, one for each group and filter.
+pub(super) fn left_out_texts(plan: &Plan) -> Vec<String> {
+    let of_group = |left: &LeftOut| {
+        let counts = left.actions.iter().map(|(verb, n)| {
+            let n = group_digits(*n as usize);
+            format!("{n} {}", left_out_verb(*verb))
+        });
+        let counts: Vec<String> = counts.collect();
+        let (group, filter) = (&left.group, &left.filter);
+        format!("left out: {} in {group} ({filter})", counts.join(", "))
+    };
+    plan.left_out.iter().map(of_group).collect()
+}
+
+fn left_out_verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "to create",
+        Verb::Update => "to update",
+        Verb::Replace => "to replace",
+        Verb::Move => "to move",
+        Verb::Destroy => "to destroy",
+        Verb::Wait => "to wait for",
+        Verb::Start => "to start again",
+        Verb::Adopt => "to adopt",
+        Verb::Forget => "to forget",
+        Verb::Run => "to run",
+    }
 }
 
 /// The release that an app follows, and how that ends.

@@ -1,9 +1,9 @@
 //! Plans that change configs: what of them is shown, what is hidden, and what comes of it.
 
 use aeroform::core::fleet::ReleaseStrategy;
-use aeroform::core::plan::GroupVerdict::Changed;
+use aeroform::core::plan::GroupVerdict::{Changed, Unchanged};
 use aeroform::core::plan::hold::PlannedHold;
-use aeroform::core::plan::{Branch, Plan, PlannedRelease};
+use aeroform::core::plan::{Branch, LeftOut, Plan, PlannedRelease, Verb};
 use serde_json::json;
 
 use super::cost;
@@ -113,6 +113,29 @@ pub(super) fn held() -> Plan {
         groups: vec![group_name("web")],
         local: false,
     });
+    plan
+}
+
+/// Only group worker is applied.
+pub(super) fn left_out() -> Plan {
+    let changes = fields(json!({"image": "shop:1"}), json!({"image": "shop:2"}));
+    let mut plan = plan(7)
+        .group(group("web", "bin/web", Unchanged, "ams 6"))
+        .group(group("worker", "bin/worker", Changed, "ams 1").strategy("rolling: 1 at a time"))
+        .step(update("worker", "ams", "148ed599c14189", &changes));
+    plan.requested.groups = [group_name("worker")].into();
+    let mut left = LeftOut {
+        group: group_name("web"),
+        filter: "--process-groups worker".to_owned(),
+        actions: [(Verb::Update, 6), (Verb::Destroy, 1)].into(),
+        of_release: true,
+        machines: [id("6e82d933b7d587")].into(),
+    };
+    plan.left_out.push(left.clone());
+    left.group = group_name("api");
+    left.actions = [(Verb::Create, 2)].into();
+    left.machines.clear();
+    plan.left_out.push(left);
     plan
 }
 

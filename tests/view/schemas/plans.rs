@@ -23,7 +23,14 @@ fn every_plan_is_as_published() {
         rejects_changes(
             &schema,
             &value,
-            &["cost", "hold", "release", "reverts", "unlisted_runs"],
+            &[
+                "cost",
+                "hold",
+                "release",
+                "left_out",
+                "reverts",
+                "unlisted_runs",
+            ],
         );
         assert_eq!(
             value["steps"].as_array().unwrap().len(),

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use crate::core::fleet::{
-    HostStatus, Known, KnownMachine, Machine, MachineId, MachineState, Observed,
-};
+use crate::core::fleet::{HostStatus, Known, Machine, MachineId, MachineState, Observed};
 use crate::core::plan::types::Action;
 
 impl Checker<'_> {
@@ -37,29 +35,16 @@ impl Checker<'_> {
             is_up && machine.config.is_some()
         };
         let seen = |id| observed.map(|observed| observed.machines.get(id));
-        let excluded = |id: &MachineId, machine: &KnownMachine| {
-            let called = |desired_group: &MachineId| {
-                desired_group == id || desired_group.as_str() == machine.name.as_str()
-            };
-            requested.exclude.iter().any(called)
-        };
+        let left_out = self.machines_left_out();
         let meant = known.machines.iter().filter(|(id, machine)| {
-            if excluded(id, machine) {
-                return false;
-            }
             let up = seen(*id).is_none_or(|seen| seen.is_some_and(runs));
-            requested.restart.covers(&machine.group) && up
+            requested.restart.covers(&machine.group) && up && !left_out.contains(*id)
         });
         let left = meant
             .map(|(id, _)| id)
             .filter(|id| !goes.contains(id) && !starts.contains(id))
             .map(|id| format!("Machine {id} is running and should restart but is left alone"));
-        let touched = goes.iter().chain(&starts).filter(|id| {
-            let known = known.machines.get(**id);
-            known.is_some_and(|machine| excluded(id, machine))
-        });
-        let touched = touched.map(|id| format!("Machine {id} is excluded but is changed"));
-        let found: Vec<String> = stay.chain(left).chain(touched).collect();
+        let found: Vec<String> = stay.chain(left).collect();
         for text in found {
             self.report(text);
         }

@@ -143,14 +143,7 @@ impl Checker<'_> {
                     false
                 }
             };
-            let called = |desired_group: &MachineId| {
-                let name = observed
-                    .machines
-                    .get(*id)
-                    .map(|machine| machine.name.as_str());
-                desired_group == *id || Some(desired_group.as_str()) == name
-            };
-            if self.plan.requested.exclude.iter().any(called) {
+            if self.machines_left_out().contains(*id) {
                 continue;
             }
             let Some((step, change)) = own.iter().find(|(_, change)| waits(change)) else {

@@ -50,13 +50,10 @@ impl Checker<'_> {
             let unhealthy = observed.machines.values().filter(|machine| {
                 is_unhealthy(machine, name, known) && !touched.contains(&machine.id)
             });
-            let excluded = &self.plan.requested.exclude;
             let unhealthy = unhealthy.filter(|machine| {
-                let called = |desired_group: &MachineId| {
-                    *desired_group == machine.id || desired_group.as_str() == machine.name.as_str()
-                };
-                !excluded.iter().any(called)
+                !self.is_filtered(name, &machine.region, &machine.id, machine.name.as_str())
             });
+            let unhealthy: Vec<&Machine> = unhealthy.collect();
             for machine in unhealthy {
                 let awaited = of_it.iter().find(|(_, change)| {
                     change.machine.id.as_ref() == Some(&machine.id)

@@ -1,6 +1,6 @@
 //! `plan --json`, and the plan inside other documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -45,6 +45,8 @@ pub struct PlanDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<PlanBase<'a>>,
     groups: Vec<PlanGroup<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<PlanLeftOut<'a>>,
     steps: Vec<PlanStep<'a>>,
     drift: &'a [Drift],
     records: &'a [Note],
@@ -64,6 +66,16 @@ struct PlanBase<'a> {
     remarks: &'a [Note],
     pending: Summary,
     dropped: &'a [DroppedChange],
+}
+
+/// What a filter leaves out of a group.
+#[derive(Debug, Serialize)]
+struct PlanLeftOut<'a> {
+    group: &'a GroupName,
+    filter: &'a str,
+    actions: &'a BTreeMap<Verb, u32>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    machines: &'a BTreeSet<MachineId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -164,6 +176,16 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
             .groups
             .iter()
             .map(|group| plan_group(plan, group))
+            .collect(),
+        left_out: plan
+            .left_out
+            .iter()
+            .map(|left| PlanLeftOut {
+                group: &left.group,
+                filter: &left.filter,
+                actions: &left.actions,
+                machines: &left.machines,
+            })
             .collect(),
         steps: plan
             .changes()

@@ -66,9 +66,12 @@ pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, 
         let text = frame::with_program(&phrases::hold_text(hold), style.program);
         format!("**{}**", text::message(&text, MAX_NOTE))
     });
+    let left_out = phrases::left_out_texts(plan);
+    let left_out = left_out.iter().map(|text| text::message(text, MAX_NOTE));
+    let first_lines: Vec<String> = hold.into_iter().chain(left_out).collect();
     frame::open_with(
         &Marker::new(command, &plan.app, Some(digest)),
-        &hold.unwrap_or_default(),
+        &first_lines.join("\n\n"),
         &title,
         &mut layout,
     );
@@ -125,6 +128,7 @@ pub fn title(plan: &Plan) -> String {
         (false, _) => join_counts(&counts),
         (true, false) => "only the state changes".to_owned(),
         (true, true) if !plan.refusals.is_empty() => return "refused".to_owned(),
+        (true, true) if plan.requested.has_filter() => "no changes within the filters".to_owned(),
         (true, true) => "no changes".to_owned(),
     };
     if plan.refusals.is_empty() {

@@ -105,6 +105,9 @@ fn no_changes_line(plan: &Plan) -> Line {
             .push(Label::Warning, "Nothing is destroyed.")
             .plain(" Machines that cannot be read remain, see above; run destroy again once they can be read.");
     }
+    if plan.requested.has_filter() {
+        return line.push(Label::Success, "No changes within the filters.");
+    }
     let line = line.push(Label::Success, "No changes.");
     if plan.mode == PlanMode::Destroy {
         return line.plain(" There is nothing left to destroy.");

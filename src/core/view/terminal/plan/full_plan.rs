@@ -27,12 +27,25 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
 pub(super) fn body(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     behind::first_lines(plan, page)?;
     let plan = &*behind::folded(plan, page);
+    left_out_lines(plan, page)?;
     let outline = Outline::of(plan);
     group_table::table(plan, &outline, page)?;
     drift::drift(plan, &outline, page)?;
     sections(&outline, page)?;
     remarks::remarks(plan, page)?;
     closing::closing(plan, &outline, page)
+}
+
+/// Writes what the filters leave out.
+pub(super) fn left_out_lines(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
+    let texts = phrases::left_out_texts(plan);
+    for text in &texts {
+        page.line(&Line::new(0).push(Label::Warning, text))?;
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    page.blank()
 }
 
 /// Writes the section of each changed group.
