@@ -155,6 +155,7 @@ fn a_branch_behind_its_base_plans_from_the_state_of_the_base() {
     ~ app
         ~ 2 to update in place (a running Machine restarts), rolling: 1 at a time
             ams 9e3dacf5eca675 b59d10f8de5b8b
+            at least 2 of 3 serve
               [env]
             -   LOG = "b"
             +   LOG = "a"
@@ -181,6 +182,7 @@ fn a_branch_behind_its_base_plans_from_the_state_of_the_base() {
     ~ app
         ~ 2 to update in place (a running Machine restarts), rolling: 1 at a time
             ams 9e3dacf5eca675 b59d10f8de5b8b
+            at least 2 of 3 serve
               [env]
             -   LOG = "b"
             +   LOG = "a"
@@ -274,6 +276,7 @@ fn a_revert_that_also_reverts_the_state_plans_from_the_state_of_the_base() {
     ~ app
         ~ 2 to update in place (a running Machine restarts), rolling: 1 at a time
             ams 9e3dacf5eca675 b59d10f8de5b8b
+            at least 2 of 3 serve
               [env]
             -   LOG = "b"
             +   LOG = "a"
@@ -357,8 +360,10 @@ fn what_was_pending_and_what_is_dropped_are_one_line_each() {
     Pending before this change: 1 to create, 2 to update.
 
     ~ app
-        ~ 2 to update in place (a running Machine restarts), rolling: 1 at a time, each up for 10s
+        ~ 2 to update in place (a running Machine restarts), rolling: 1 at a time
             ams 9e3dacf5eca675 b59d10f8de5b8b
+            9e3dacf5eca675 first; waits for each: up 10s, at most 5m
+            at least 2 of 2 serve
             its config changes
               [env]
             -   LOG = "a"

@@ -131,6 +131,7 @@ fn refresh_records_outside_changes_after_approval() {
     ~ web  sleep 1000
         ~ 1 to update in place (a running Machine restarts), rolling
             ams [WEB]
+            at least 0 of 1 serve
               [env]
             -   LOG = "debug"
             +   LOG = "info"

@@ -95,6 +95,7 @@ fn what_was_not_approved_is_refused_with_its_causes_and_the_flags_that_it_needs(
     ~ web  sleep 1000
         ~ 1 to update in place (a running Machine restarts), rolling
             ams …
+            at least 1 of 1 serve
               [env]
             +   LOG = "debug"
         + 1 to create in ams · port 8102

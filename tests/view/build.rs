@@ -161,6 +161,8 @@ pub(crate) fn group(
         strategy: String::new(),
         waves: Vec::new(),
         lowest_serving: None,
+        checks: Vec::new(),
+        wait_timeout_ms: None,
         steady_ms: None,
         at_least_ms: None,
         size: None,

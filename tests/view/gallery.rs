@@ -12,6 +12,7 @@ use aeroform::core::plan::{
 use serde_json::json;
 
 use crate::build::*;
+use crate::waves;
 pub(crate) use extremes::ten_thousand;
 
 /// Every situation with its name.
@@ -53,6 +54,9 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("shrink", configs::shrink()),
         ("standby", with_standby()),
         ("ten_thousand_machines", ten_thousand(10_000)),
+        ("waves", waves::rolling()),
+        ("waves_of_serving", waves::serving()),
+        ("waves_of_two_changes", waves::two_changes()),
         ("whole_app_destroyed", whole_app_destroyed()),
     ]
 }

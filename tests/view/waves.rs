@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::Changed;
 use aeroform::core::plan::{
-    GateKind, LowestServing, Outcome, Plan, Pool, PoolId, StepEvent, StepId, Wave, WaveName,
+    Action, GateKind, LowestServing, Outcome, Plan, Pool, PoolId, StepEvent, StepId, Wave,
+    WaveName, Work,
 };
 use aeroform::core::view::run_report::step_change;
 use aeroform::core::view::terminal::running_groups::RunningGroups;
@@ -33,11 +34,6 @@ pub(crate) fn rolling() -> Plan {
         change.state = Some(state);
         plan = plan.step(change);
     }
-    if let Some(first) = plan.steps.first_mut()
-        && let aeroform::core::plan::Work::Change(change) = &mut first.work
-    {
-        change.reason = "exited with code 1 after release v2".to_owned();
-    }
     plan.pools.push(Pool {
         name: "web".to_owned(),
         size: 2,
@@ -61,12 +57,73 @@ pub(crate) fn rolling() -> Plan {
         wave(WaveName::Stopped, &[2, 3], false, GateKind::Settled),
         wave(WaveName::Running, &[4, 5], false, GateKind::Healthy),
     ];
+    web.checks = vec!["/up".to_owned()];
+    web.steady_ms = Some(10_000);
+    web.wait_timeout_ms = Some(300_000);
     web.lowest_serving = Some(LowestServing {
         machines: 2,
         of: 6,
         regions: BTreeMap::from([(region("ams"), (1, 4)), (region("gru"), (1, 2))]),
     });
     plan.group(web)
+}
+
+/// All serve; one region has one Machine, so that it is down for a moment.
+pub(crate) fn serving() -> Plan {
+    let mut plan = rolling();
+    plan.steps.truncate(3);
+    let web = &mut plan.groups[0];
+    (web.before, web.after) = (3, 3);
+    web.regions = BTreeMap::from([(region("ams"), (2, 2)), (region("gru"), (1, 1))]);
+    "rolling: 1 at a time; gru: its only one restarts".clone_into(&mut web.strategy);
+    web.waves = vec![
+        Wave {
+            name: WaveName::First,
+            steps: vec![StepId(1)],
+            pool: PoolId(1),
+            first_alone: true,
+            gate: GateKind::Healthy,
+        },
+        Wave {
+            name: WaveName::Running,
+            steps: vec![StepId(0), StepId(2)],
+            pool: PoolId(1),
+            first_alone: false,
+            gate: GateKind::Healthy,
+        },
+    ];
+    web.lowest_serving = Some(LowestServing {
+        machines: 2,
+        of: 3,
+        regions: BTreeMap::from([(region("ams"), (1, 2)), (region("gru"), (0, 1))]),
+    });
+    plan
+}
+
+/// Two are started again, the others are updated, and no check is known.
+pub(crate) fn two_changes() -> Plan {
+    let mut plan = rolling();
+    for (step, reason) in [
+        (0, "exited with code 1 after release v2"),
+        (2, "ran out of memory after release v2"),
+    ] {
+        if let Work::Change(change) = &mut plan.steps[step].work {
+            change.action = Action::Start;
+            change.changes.clear();
+            change.branches.clear();
+            reason.clone_into(&mut change.reason);
+        }
+    }
+    let web = &mut plan.groups[0];
+    web.checks.clear();
+    web.waves[0].steps.push(StepId(2));
+    web.waves[2].steps.remove(0);
+    web.lowest_serving = Some(LowestServing {
+        machines: 0,
+        of: 1,
+        regions: BTreeMap::from([(region("ams"), (0, 1))]),
+    });
+    plan
 }
 
 /// The line of the group after these events, with the time behind it.

@@ -276,6 +276,28 @@ pub(super) fn size_text(decision: &GroupDecision<'_>) -> Option<String> {
     })
 }
 
+/// The checks of a group, for people: the path of an HTTP check, the port of a TCP check, the name of a check of its
+/// own.
+pub(super) fn check_texts(group: &DesiredGroup) -> Vec<String> {
+    let named = group.template.checks.iter().flatten();
+    let named = named.map(|(name, _)| name.clone());
+    let services = group.template.services.iter().flatten();
+    let of_services = services.flat_map(|service| {
+        let checks = service.checks.iter().flatten();
+        checks.map(
+            |check| match (&check.path, check.port.or(service.internal_port)) {
+                (Some(path), _) => path.clone(),
+                (None, Some(port)) => format!("tcp {port}"),
+                (None, None) => "tcp".to_owned(),
+            },
+        )
+    });
+    let mut texts: Vec<String> = named.chain(of_services).collect();
+    texts.sort();
+    texts.dedup();
+    texts
+}
+
 /// A size as in fly.toml: `shared-cpu-2x 1 GB`.
 fn format_size(guest: &Guest) -> String {
     let kind = match guest.cpu_kind.as_deref() {

@@ -4,7 +4,6 @@
 //! only.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use super::notes::join_with_and;
 
@@ -57,14 +56,9 @@ impl Paces {
             return (String::new(), None);
         };
         let mut text = pace.strategy(desired.strategy, self.parallelism);
-        let mut at_least = None;
-        if let Some(window) = steady_ms {
-            text.push_str(&format!(
-                ", each up for {:?}",
-                Duration::from_millis(window)
-            ));
-            at_least = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
-        }
+        let at_least = steady_ms
+            .and_then(|window| window.checked_mul(pace.rounds))
+            .filter(|ms| *ms > 0);
         if desired.strategy != Strategy::Immediate {
             text.push_str(&pace.only_ones(self.lowest.get(name)));
         }

@@ -13,6 +13,7 @@ use super::desired_digest;
 use super::fields::CompareContext;
 use super::filter;
 use super::filter_refusals;
+use super::gates::gate;
 use super::group_notes;
 use super::guards;
 use super::history;
@@ -39,8 +40,8 @@ use super::state_source::StateSource;
 use super::steady;
 use super::summary::{calls_provider, changes};
 use super::types::{
-    Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
-    Step, UnlistedRun,
+    Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GateKind, GroupChange, GroupVerdict,
+    Note, Plan, Step, UnlistedRun,
 };
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
@@ -514,6 +515,10 @@ fn group_change(
         strategy,
         waves: Vec::new(),
         lowest_serving: paces.lowest_serving(name).cloned(),
+        checks: changed.map_or_else(Vec::new, group_notes::check_texts),
+        wait_timeout_ms: changed
+            .filter(|group| gate(group) != GateKind::None)
+            .map(|group| group.wait_timeout_s.saturating_mul(1000)),
         steady_ms,
         at_least_ms,
         size: group_notes::size_text(decision),

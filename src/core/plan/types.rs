@@ -509,6 +509,12 @@ pub struct GroupChange {
     /// Machine of it goes down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lowest_serving: Option<LowestServing>,
+    /// The checks that its gates wait for, for people (`/up`, `tcp 5432`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// How long a gate waits at most, in milliseconds; none if its gates wait for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_timeout_ms: Option<u64>,
     /// How long a Machine must stay up before its change counts as done, in milliseconds; none if that is not
     /// required.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::core::fleet::{FieldChange, GroupName, MachineId, Region, VolumeId};
-use crate::core::plan::{Branch, Change, Removal};
+use crate::core::plan::{Branch, Change, Removal, StepId};
 
 /// Machines with the same change.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct MachineChange<'a> {
     pub change: &'a Change,
     /// The destroy of a replacement.
     pub old: Option<&'a Change>,
+    /// Its first step: of a replacement, the one that comes first.
+    pub first_step: StepId,
 }
 
 /// Kinds of change, in display order.

@@ -108,6 +108,22 @@ impl<'a> Section<'a> {
         bundles.any(|bundle| bundle.kind == ChangeKind::Update)
     }
 
+    /// Whether it has a change that a running Machine is down for.
+    pub fn takes_down(&self) -> bool {
+        self.bundles.iter().any(|bundle| match bundle.kind {
+            ChangeKind::Move(_)
+            | ChangeKind::Restart
+            | ChangeKind::Update
+            | ChangeKind::Replace(_)
+            | ChangeKind::Destroy(_) => true,
+            ChangeKind::Wait
+            | ChangeKind::Start
+            | ChangeKind::Adopt
+            | ChangeKind::Forget
+            | ChangeKind::Create(_) => false,
+        })
+    }
+
     /// How many Machines it changes in each way (`to update`, 4), without the kinds that are not counted.
     pub fn counts(&self, counted: impl Fn(ChangeKind<'_>) -> bool) -> Vec<(&'static str, usize)> {
         let mut totals: Vec<(&str, usize)> = Vec::new();
@@ -179,7 +195,11 @@ fn machine_changes(
             Some((
                 kind,
                 &change.changes[..],
-                MachineChange { change, old: None },
+                MachineChange {
+                    change,
+                    old: None,
+                    first_step: id,
+                },
             ))
         };
         match &change.action {
@@ -201,6 +221,7 @@ fn machine_changes(
                     Some((old, _)) if *old < id => ReplaceOrder::OldFirst,
                     _ => ReplaceOrder::NewFirst,
                 };
+                let first_step = old.map_or(id, |(old, _)| id.min(*old));
                 let old = old.map(|(_, change)| *change);
                 let fields = match old {
                     Some(old) if change.changes.is_empty() => &old.changes[..],
@@ -209,7 +230,11 @@ fn machine_changes(
                 Some((
                     ChangeKind::Replace(order),
                     fields,
-                    MachineChange { change, old },
+                    MachineChange {
+                        change,
+                        old,
+                        first_step,
+                    },
                 ))
             }
             Action::Create { standby_for, .. } => {

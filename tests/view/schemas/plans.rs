@@ -10,6 +10,34 @@ use crate::build::{group_name, id};
 use crate::gallery;
 
 #[test]
+fn the_waves_of_a_group_have_their_machines_and_limits() {
+    let plan = crate::waves::rolling();
+    let value = valid(&schema("plan"), &json::plan::plan(&plan));
+    let group = &value["groups"][0];
+    let machine =
+        |id: &str, region: &str| json!({"id": id, "name": format!("web-{id}"), "region": region});
+    assert_eq!(
+        group["waves"][3],
+        json!({
+            "name": "running",
+            "size": 2,
+            "per_region": {"ams": 1, "gru": 1},
+            "first_alone": false,
+            "machines": [machine("32fc9cd5da0c77", "ams"), machine("b45c320011da0c", "gru")],
+            "gate": "healthy",
+        })
+    );
+    assert_eq!(
+        group["lowest_serving"],
+        json!({
+            "machines": 2,
+            "of": 6,
+            "regions": {"ams": {"machines": 1, "of": 4}, "gru": {"machines": 1, "of": 2}},
+        })
+    );
+}
+
+#[test]
 fn every_plan_is_as_published() {
     let schema = schema("plan");
     // A document of 10,000 steps is told apart by none of them and takes seconds to validate.

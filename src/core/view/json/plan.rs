@@ -6,15 +6,18 @@ use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
-    AppName, FieldChange, GroupName, MachineId, MachineState, OnceKind, Region, VolumeId,
+    AppName, FieldChange, GroupName, MachineId, MachineName, MachineState, OnceKind, Region,
+    VolumeId,
 };
 use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::way_back::RollbackEstimate;
 use crate::core::plan::{
     Action, BaseComparison, Branch, Change, Comparison, Cost, Drift, DroppedChange, GateKind,
-    GroupVerdict, Inherited, MachineRef, Note, Plan, PlanMode, PlannedRelease, PlannedVolume,
-    Removal, ReplaceHalf, Revert, StandbyTarget, StateSource, StepId, Summary, UnlistedRun, Verb,
+    GroupVerdict, Inherited, LowestServing, MachineRef, Note, Plan, PlanMode, PlannedRelease,
+    PlannedVolume, Removal, ReplaceHalf, Revert, StandbyTarget, StateSource, StepId, Summary,
+    UnlistedRun, Verb, Wave, WaveName,
 };
+use crate::core::view::run_report::step_change;
 
 /// A plan, without barriers, pools, preconditions and expected Machines, which only the executor needs.
 #[derive(Debug, Serialize)]
@@ -95,12 +98,51 @@ struct PlanGroup<'a> {
     size: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     strategy: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waves: Vec<PlanWave<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lowest_serving: Option<PlanServing<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checks: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_timeout_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steady_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_least_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollback: Option<RollbackEstimate>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlanWave<'a> {
+    name: WaveName,
+    size: usize,
+    per_region: &'a BTreeMap<Region, usize>,
+    first_alone: bool,
+    machines: Vec<WaveMachine<'a>>,
+    gate: GateKind,
+}
+
+#[derive(Debug, Serialize)]
+struct WaveMachine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a MachineId>,
+    name: &'a MachineName,
+    region: &'a Region,
+}
+
+#[derive(Debug, Serialize)]
+struct PlanServing<'a> {
+    machines: u32,
+    of: u32,
+    regions: BTreeMap<&'a Region, RegionServing>,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionServing {
+    machines: u32,
+    of: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -228,7 +270,7 @@ pub fn compared_plan<'a>(
     }
 }
 
-fn plan_group<'a>(plan: &Plan, group: &'a crate::core::plan::GroupChange) -> PlanGroup<'a> {
+fn plan_group<'a>(plan: &'a Plan, group: &'a crate::core::plan::GroupChange) -> PlanGroup<'a> {
     PlanGroup {
         name: &group.name,
         before: group.before,
@@ -250,9 +292,53 @@ fn plan_group<'a>(plan: &Plan, group: &'a crate::core::plan::GroupChange) -> Pla
         why: group.count_reason.as_deref(),
         size: group.size.as_deref(),
         strategy: &group.strategy,
+        waves: group
+            .waves
+            .iter()
+            .filter_map(|wave| plan_wave(plan, wave))
+            .collect(),
+        lowest_serving: group.lowest_serving.as_ref().map(plan_serving),
+        checks: &group.checks,
+        wait_timeout_ms: group.wait_timeout_ms,
         steady_ms: group.steady_ms,
         at_least_ms: group.at_least_ms,
         rollback: plan.rollback_estimate(&group.name),
+    }
+}
+
+/// A wave; none if the plan has no step of it.
+fn plan_wave<'a>(plan: &'a Plan, wave: &Wave) -> Option<PlanWave<'a>> {
+    let pool = plan.pools.get(wave.pool.0 as usize)?;
+    let steps = wave.steps.iter();
+    let changes = steps.filter_map(|step| step_change(plan, *step));
+    let machines = changes.map(|change| WaveMachine {
+        id: change.machine.id.as_ref().or(change.replaces()),
+        name: &change.machine.name,
+        region: &change.region,
+    });
+    let machines: Vec<WaveMachine<'_>> = machines.collect();
+    (!machines.is_empty()).then_some(PlanWave {
+        name: wave.name,
+        size: pool.size,
+        per_region: &pool.per_region,
+        first_alone: wave.first_alone,
+        machines,
+        gate: wave.gate,
+    })
+}
+
+fn plan_serving(lowest: &LowestServing) -> PlanServing<'_> {
+    let regions = lowest.regions.iter().map(|(region, (machines, of))| {
+        let serving = RegionServing {
+            machines: *machines,
+            of: *of,
+        };
+        (region, serving)
+    });
+    PlanServing {
+        machines: lowest.machines,
+        of: lowest.of,
+        regions: regions.collect(),
     }
 }
 

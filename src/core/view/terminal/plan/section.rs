@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::wave_lines::WaveBlock;
 use super::{create, group_table, ids, removal};
 use crate::core::fleet::{FieldChange, GroupName};
 use crate::core::plan::Branch;
@@ -63,9 +64,15 @@ pub(in crate::core::view) fn entries(
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let mut says_restart = first_update;
+    let waves = WaveBlock::of(section);
+    let mut pending = waves.as_ref();
     for bundle in &section.bundles {
-        entry(section, bundle, says_restart, page)?;
+        let own = pending.take_if(|waves| waves.is_of(bundle));
+        entry(section, bundle, (says_restart, own), page)?;
         says_restart &= bundle.kind != ChangeKind::Update;
+    }
+    if let Some(waves) = pending {
+        waves.write_after(page)?;
     }
     rollback_branch(section, page)
 }
@@ -94,7 +101,7 @@ fn rollback_branch(section: &Section<'_>, page: &mut LineWriter<'_>) -> fmt::Res
 fn entry(
     section: &Section<'_>,
     bundle: &ChangeBundle<'_>,
-    says_restart: bool,
+    (says_restart, waves): (bool, Option<&WaveBlock<'_, '_>>),
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let n = phrases::group_digits(bundle.machines.len());
@@ -144,8 +151,12 @@ fn entry(
         }
     }
     let found = section.is_first_plan && bundle.kind == ChangeKind::Adopt;
-    if page.detail.ids && (page.style.verbose || !found) {
+    let named = waves.is_some_and(WaveBlock::names_machines);
+    if page.detail.ids && (page.style.verbose || !found) && !named {
         ids::ids(bundle, 8, page)?;
+    }
+    if let Some(waves) = waves {
+        waves.write(8, page)?;
     }
     if page.style.verbose || !is_explained(bundle) {
         reasons(bundle, page)?;
