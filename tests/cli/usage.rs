@@ -265,3 +265,51 @@ fn json_is_the_short_form_of_format_json_on_every_command() {
         assert!(long.contains("{\"format_version\":1,"), "{verb}: {long}");
     }
 }
+
+#[test]
+fn verbs_that_name_what_they_change_take_no_filter() {
+    let sandbox = Sandbox::with_app();
+    for (words, said) in [
+        (
+            &["destroy", "--process-groups", "web"][..],
+            "`destroy` takes no filter",
+        ),
+        (
+            &["plan", "--destroy", "--regions", "ams"],
+            "`plan --destroy` takes no filter",
+        ),
+        (
+            &["machine", "replace", "d1", "--only-machines", "d1"],
+            "it takes only `--exclude-machines`",
+        ),
+    ] {
+        let shown = sandbox.run(words);
+        assert!(shown.starts_with("exit 64\n"), "{words:?}: {shown}");
+        assert!(shown.contains(said), "{words:?}: {shown}");
+    }
+}
+
+#[test]
+fn a_part_of_an_app_is_applied_and_the_rest_is_still_to_do() {
+    let sandbox = Sandbox::with_app();
+    let some = sandbox.run(&["apply", "-y", "--process-groups", "jobs"]);
+    assert!(some.starts_with("exit 0\n"), "{some}");
+    assert!(
+        some.contains("left out: 1 to create in web (--process-groups jobs)"),
+        "{some}"
+    );
+    assert_eq!(sandbox.machines(), 1);
+    let detailed = ["plan", "--detailed-exitcode", "--process-groups", "jobs"];
+    let nothing = sandbox.run(&detailed);
+    assert!(nothing.starts_with("exit 0\n"), "{nothing}");
+    assert!(
+        nothing.contains("No changes within the filters."),
+        "{nothing}"
+    );
+    let rest = sandbox.run(&["plan", "--detailed-exitcode"]);
+    assert!(rest.starts_with("exit 2\n"), "{rest}");
+    sandbox.apply();
+    assert_eq!(sandbox.machines(), 2);
+    let replaced = sandbox.run(&["plan", "--restart", "web", "--process-groups", "jobs"]);
+    assert!(replaced.starts_with("exit 64\n"), "{replaced}");
+}
