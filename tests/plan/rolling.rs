@@ -219,6 +219,16 @@ fn groups_go_in_the_written_order_and_a_new_one_waits_for_its_turn() {
     let more = ("web", group("web").count(3).config(image()));
     let target = desired(updated.into_iter().chain(new).chain([more]));
     let target = in_order(target, &[&["migrator"], &["worker"], &["web"]]);
+    let options = Options {
+        requested: Requested {
+            steady_ms: Some(10_000),
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    // Two windows of the migrator, two of the worker; the new Machine of web waits for none.
+    let slow = stage.plan_with(&target, &options);
+    assert_eq!(slow.at_least_ms, Some(50_000), "and one of api");
     insta::assert_snapshot!(lines(&stage.plan(&target)), @"
     group api: 0->1 added (ams 0->1)
     group migrator: 2->2 changed (ams 2->2)

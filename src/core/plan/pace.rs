@@ -12,7 +12,7 @@ use super::summary::changes;
 use super::types::{
     Action, Change, GateKind, GroupChange, LowestServing, Pool, PoolId, Step, StepId, Work,
 };
-use crate::core::fleet::{DesiredGroup, GroupName, Region, Strategy};
+use crate::core::fleet::{DesiredGroup, GroupName, GroupsOrder, Region, Strategy};
 
 /// The pace of every group that a plan changes.
 pub(super) struct Paces {
@@ -66,14 +66,29 @@ impl Paces {
     }
 
     /// The minimum duration of a plan with these groups, in milliseconds.
-    pub(super) fn at_least_ms(&self, groups: &[GroupChange]) -> Option<u64> {
+    pub(super) fn at_least_ms(
+        &self,
+        groups: &[GroupChange],
+        order: Option<&GroupsOrder>,
+    ) -> Option<u64> {
         let work_ms = |group: &GroupChange| {
             let gated = self.groups.get(&group.name).map_or(0, |pace| pace.gated);
             u128::from(group.steady_ms.unwrap_or(0)) * gated as u128
         };
         let work_ms: u128 = groups.iter().map(work_ms).sum();
-        // No group is faster alone, and no run makes more changes at once.
+        // No group is faster alone, lists of groups follow each other, and no run makes more changes at once.
         let longest = groups.iter().filter_map(|group| group.at_least_ms);
+        let mut lists: BTreeMap<usize, u64> = BTreeMap::new();
+        for group in groups {
+            // New Machines of a group that exists do not wait for their list.
+            let grows = group.before > 0 && group.after > group.before;
+            if let Some(ms) = group.at_least_ms.filter(|_| !grows) {
+                let list = order.map_or(0, |order| order.position(&group.name));
+                let longest = lists.entry(list).or_default();
+                *longest = (*longest).max(ms);
+            }
+        }
+        let longest = longest.chain([lists.values().sum()]);
         let shared = u64::try_from(work_ms.div_ceil(self.parallelism as u128)).unwrap_or(u64::MAX);
         longest.chain([shared]).max().filter(|ms| *ms > 0)
     }

@@ -182,7 +182,7 @@ pub fn plan(
         release_command_done: once.done.take(),
         newest_release: releases::newest_release(known, observed),
         unseen_release: releases::unseen(&order.steps, known, observed, &fleet.drift, &older_runs),
-        at_least_ms: paces.at_least_ms(&groups),
+        at_least_ms: paces.at_least_ms(&groups, desired.rollout.groups_order.as_ref()),
         expected_machines: expected_machines(&decisions, &groups),
         adopted_runs: history.adopted_runs,
         unlisted_runs: history.unlisted_runs,
