@@ -175,19 +175,14 @@ impl<'a> Schedule<'a> {
             Some(rule) if rule.first_alone && !state.any_done => 1,
             Some(rule) => rule.size.max(1),
         };
-        let has_room = |region: &Option<&Region>| {
-            let limit = rule.and_then(|rule| rule.per_region.get((*region)?));
-            let begun = || {
-                state
-                    .begun
-                    .values()
-                    .filter(|begun| *begun == region)
-                    .count()
-            };
-            limit.is_none_or(|limit| begun() < *limit)
+        let has_room = |region: Option<&Region>| {
+            let limit = rule.and_then(|rule| rule.per_region.get(region?));
+            let begun = state.begun.values().filter(|begun| **begun == region);
+            limit.is_none_or(|limit| begun.count() < *limit)
         };
         let regions = state.ready.iter();
-        let with_room = regions.filter(|(region, _)| state.begun.len() < size && has_room(region));
+        let with_room =
+            regions.filter(|(region, _)| state.begun.len() < size && has_room(**region));
         let first = with_room.filter_map(|(_, ready)| ready.first());
         first.chain(state.second_halves.first()).min().copied()
     }

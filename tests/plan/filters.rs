@@ -315,7 +315,7 @@ fn machines_that_nobody_has_seen_healthy_hold_nothing_back_where_they_are_left_o
     // Without a change that takes one down, nothing waits for it.
     stage.carry_out(&target, &plan);
     stage.edit_outside("m00001", |machine| {
-        machine.config = stage_config("shop:2");
+        machine.config = Some(stage_config("shop:2"));
     });
     let restart = |filters: &str| {
         let mut options = by(filters);
@@ -332,10 +332,10 @@ fn machines_that_nobody_has_seen_healthy_hold_nothing_back_where_they_are_left_o
     assert!(!gated(&restart("not=m00001")));
 }
 
-fn stage_config(image: &str) -> Option<std::sync::Arc<aeroform::core::fleet::MachineConfig>> {
+fn stage_config(image: &str) -> std::sync::Arc<aeroform::core::fleet::MachineConfig> {
     let config = json!({ "image": image, "checks": {"up": {"type": "tcp", "port": 80}} });
     let config = aeroform::core::fleet::MachineConfig::from_value(config).unwrap();
-    Some(std::sync::Arc::new(config))
+    std::sync::Arc::new(config)
 }
 
 #[test]

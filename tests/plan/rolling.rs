@@ -1,5 +1,7 @@
 //! The waves of a rolling update: what keeps serving, and the written orders.
 
+use std::fmt::Write as _;
+
 use aeroform::core::fleet::{
     Desired, DesiredGroup, GroupsOrder, MachineState, MovedMachine, OrderedRegions, Strategy,
 };
@@ -51,25 +53,29 @@ fn waves(plan: &Plan, name: &str) -> String {
             .iter()
             .map(|(region, most)| format!(", {most} in {region}"))
             .collect();
-        text.push_str(&format!(
-            "{:?} {} at a time{}{alone}: {}\n",
+        writeln!(
+            text,
+            "{:?} {} at a time{}{alone}: {}",
             wave.name,
             pool.size,
             limits.concat(),
             machines.join(", ")
-        ));
+        )
+        .unwrap();
     }
     if let Some(lowest) = &group.lowest_serving {
         let regions = lowest.regions.iter();
         let regions: Vec<String> = regions
             .map(|(region, (least, of))| format!("{region} {least} of {of}"))
             .collect();
-        text.push_str(&format!(
-            "at least {} of {} ({})\n",
+        writeln!(
+            text,
+            "at least {} of {} ({})",
             lowest.machines,
             lowest.of,
             regions.join(", ")
-        ));
+        )
+        .unwrap();
     }
     text
 }

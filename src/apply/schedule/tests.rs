@@ -119,9 +119,32 @@ fn a_replacement_that_was_begun_is_ended_although_its_pool_stops() {
     assert_eq!(starts(&mut schedule, 16), [2, 4]);
     let unstarted = schedule.finish(StepId(2), failed());
     let steps: Vec<u32> = unstarted.iter().map(|(step, _)| step.0).collect();
-    assert_eq!(steps, [3, 6, 7]);
+    assert_eq!(steps, [6, 7, 3]);
     schedule.finish(StepId(4), Outcome::Done);
     assert_eq!(starts(&mut schedule, 16), [5]);
+}
+
+/// Holds rule 29: the second half keeps the place of the first, so that no third Machine is down between them.
+#[test]
+fn a_region_has_no_more_begun_than_its_limit() {
+    let mut plan = replacements(4, 3);
+    let gru = Region::new("gru").unwrap();
+    for step in [6, 7] {
+        let Work::Change(change) = &mut plan.steps[step].work else {
+            unreachable!()
+        };
+        change.region = gru.clone();
+    }
+    plan.pools[0].first_alone = false;
+    plan.pools[0].per_region = [(Region::new("ams").unwrap(), 1), (gru, 1)].into();
+    let mut schedule = Schedule::new(&plan);
+    assert_eq!(starts(&mut schedule, 16), [0, 6]);
+    schedule.finish(StepId(0), Outcome::Done);
+    assert_eq!(starts(&mut schedule, 16), [1]);
+    schedule.finish(StepId(1), Outcome::Done);
+    assert_eq!(starts(&mut schedule, 16), [2]);
+    schedule.finish(StepId(6), Outcome::Done);
+    assert_eq!(starts(&mut schedule, 16), [7]);
 }
 
 /// Steps of several groups, each in a pool of its own, without needs.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::StepProgress;
 use super::destroy::call_idempotent;
 use super::update::{
-    SETTLE_TIMEOUT, UpdateResult, UpdateTerms, UpdatedMachine, ensure_config, start_crashed,
+    AtRest, SETTLE_TIMEOUT, UpdateResult, UpdateTerms, UpdatedMachine, ensure_config, start_crashed,
 };
 use super::volumes;
 use crate::apply::codes;
@@ -476,8 +476,7 @@ pub(super) async fn take_existing(
         precondition: None,
         must_run: machine.state == MachineState::Failed,
         force_restart: false,
-        stays_at_rest: !is_to_run,
-        wakes: false,
+        at_rest: AtRest::stays_if(!is_to_run),
         launch_id: Some(launch),
     };
     let before = Baseline::before_start(&machine);

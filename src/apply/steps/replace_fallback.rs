@@ -9,7 +9,7 @@ use super::create::{
     CreateResult, ExistingMachine, check_region, create_once, take_existing, wait_for_created,
 };
 use super::destroy::remove_machine;
-use super::update::{UpdateResult, UpdateTerms, UpdatedMachine, ensure_config};
+use super::update::{AtRest, UpdateResult, UpdateTerms, UpdatedMachine, ensure_config};
 use crate::apply::codes;
 use crate::apply::desired_machine::{DesiredMachine, current_machine};
 use crate::apply::gate::{self, Baseline, Gate};
@@ -212,8 +212,7 @@ async fn repoint_standby(
         precondition: Some(&seen),
         must_run: false,
         force_restart: false,
-        stays_at_rest: true,
-        wakes: false,
+        at_rest: AtRest::Stays,
         launch_id: None,
     };
     let mut progress = StepProgress::default();

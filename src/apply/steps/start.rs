@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::StepProgress;
 use super::adopt::take_observed;
 use super::destroy::uncordon_if_removal_begun;
-use super::update::{SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config};
+use super::update::{AtRest, SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config};
 use crate::apply::codes;
 use crate::apply::desired_machine::DesiredMachine;
 use crate::apply::gate::{self, Baseline, Gate};
@@ -110,8 +110,7 @@ async fn start_by_update(
     let terms = UpdateTerms {
         precondition: change.precondition.as_ref(),
         must_run: true,
-        stays_at_rest: false,
-        wakes: false,
+        at_rest: AtRest::No,
         force_restart: false,
         launch_id: None,
     };

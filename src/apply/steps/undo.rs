@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::StepProgress;
 use super::create::{create_once, no_capacity_error, take_result, wait_for_created};
 use super::destroy::{call_idempotent, remove_machine};
-use super::update::{SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config, start_crashed};
+use super::update::{
+    AtRest, SETTLE_TIMEOUT, UpdateResult, UpdateTerms, ensure_config, start_crashed,
+};
 use crate::apply::apply_context::{ApplyContext, RollbackContext};
 use crate::apply::codes;
 use crate::apply::desired_machine::{DesiredMachine, watched_machines};
@@ -216,8 +218,7 @@ async fn put_back<'a>(
         precondition: None,
         must_run: before.ran(),
         force_restart: false,
-        stays_at_rest: !before.ran(),
-        wakes: false,
+        at_rest: AtRest::stays_if(!before.ran()),
         launch_id: None,
     };
     let updated = match ensure_config(context, progress, id, &desired, &terms).await? {

@@ -64,8 +64,10 @@ pub(super) async fn update<'a>(
             .requested
             .restart
             .covers(&change.group),
-        stays_at_rest: change.gate == GateKind::Settled,
-        wakes: change.wake.is_some(),
+        at_rest: match change.wake {
+            Some(_) => AtRest::Woken,
+            None => AtRest::stays_if(change.gate == GateKind::Settled),
+        },
         launch_id: None,
     };
     let updated = match ensure_config(context, progress, id, &desired, &terms).await? {
@@ -161,12 +163,27 @@ pub(super) struct UpdateTerms<'a> {
     pub(super) must_run: bool,
     /// A restart is required: only a call of this run is enough.
     pub(super) force_restart: bool,
-    /// The plan expects it stopped, and a `created` one may stay so.
-    pub(super) stays_at_rest: bool,
-    /// The change starts a Machine that rests.
-    pub(super) wakes: bool,
+    /// What the plan says of a Machine that rests.
+    pub(super) at_rest: AtRest,
     /// Its intent, if known.
     pub(super) launch_id: Option<&'a LaunchId>,
+}
+
+/// What a plan says of a Machine that rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtRest {
+    /// Nothing: it should run.
+    No,
+    /// It is stopped and stays so, also one that is `created`.
+    Stays,
+    /// The change starts it.
+    Woken,
+}
+
+impl AtRest {
+    pub(super) fn stays_if(rests: bool) -> Self {
+        if rests { Self::Stays } else { Self::No }
+    }
 }
 
 /// A Machine with the desired config.
@@ -197,7 +214,7 @@ pub(super) async fn ensure_config(
     terms: &UpdateTerms<'_>,
 ) -> PartResult<UpdateResult> {
     let patience = SETTLE_TIMEOUT.max(Duration::from_secs(desired.group.wait_timeout_s));
-    let created = if terms.stays_at_rest || desired.is_standby() {
+    let created = if terms.at_rest == AtRest::Stays || desired.is_standby() {
         CREATED_PATIENCE
     } else {
         patience
@@ -378,7 +395,7 @@ impl UpdatedMachine {
 
     /// The same, for a Machine that rests and that the change starts.
     fn woken(self, terms: &UpdateTerms<'_>, live: &Machine) -> Self {
-        let starts = terms.wakes && live.state.is_inactive();
+        let starts = terms.at_rest == AtRest::Woken && live.state.is_inactive();
         Self {
             launched: self.launched || starts,
             crashed: self.crashed || starts,

@@ -30,6 +30,7 @@ mod filter;
 mod filter_pairs;
 mod filter_refusals;
 mod gates;
+mod group_change;
 mod group_counts;
 mod group_notes;
 mod group_resolver;

@@ -13,7 +13,7 @@ use super::desired_digest;
 use super::fields::CompareContext;
 use super::filter;
 use super::filter_refusals;
-use super::gates::gate;
+use super::group_change;
 use super::group_notes;
 use super::guards;
 use super::history;
@@ -29,7 +29,7 @@ use super::order;
 use super::pace;
 use super::placement;
 use super::provenance::{self, Provenance};
-use super::reconcile::{self, to_count};
+use super::reconcile;
 use super::records;
 use super::refresh;
 use super::releases;
@@ -37,18 +37,16 @@ use super::rollout;
 use super::rollout_notes;
 use super::run_drift;
 use super::state_source::StateSource;
-use super::steady;
 use super::summary::{calls_provider, changes};
 use super::types::{
-    Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GateKind, GroupChange, GroupVerdict,
-    Note, Plan, Step, UnlistedRun,
+    Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
+    Step, UnlistedRun,
 };
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
 use crate::core::code::Code;
-use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
-    Capabilities, Desired, DesiredGroup, GroupName, Known, MachineId, Observed, Region, RunId,
+    Capabilities, Desired, GroupName, Known, MachineId, Observed, Region, RunId,
 };
 
 /// Makes the plan. Without an observation it uses the state alone. Pure: the same facts give the same plan, in
@@ -134,7 +132,8 @@ pub fn plan(
     };
     let lowest = lowest_serving::lowest_serving(&decisions, &layout);
     let paces = pace::Paces::of(&order.steps, &order.pools, lowest, options);
-    let mut groups = group_changes(&decisions, &order.steps, &paces, options, capabilities);
+    let mut groups =
+        group_change::group_changes(&decisions, &order.steps, &paces, options, capabilities);
     for group in &mut groups {
         group.waves = order.waves.remove(&group.name).unwrap_or_default();
     }
@@ -419,116 +418,6 @@ fn exposed_secrets_warning(known: &Known) -> Option<Note> {
         )
         .with_hint("rotate the secret, and set the new one with `fly secrets set`")
     })
-}
-
-fn group_changes(
-    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-    steps: &[Step],
-    paces: &pace::Paces,
-    options: &Options,
-    capabilities: Option<&Capabilities>,
-) -> Vec<GroupChange> {
-    let touched: BTreeSet<&GroupName> = changes(steps).map(|(_, change)| &change.group).collect();
-    decisions
-        .iter()
-        .map(|(name, decision)| {
-            let steady = |desired: &DesiredGroup| {
-                steady::steady_ms(desired, &options.requested, capabilities)
-            };
-            group_change(name, decision, touched.contains(name), paces, steady)
-        })
-        .collect()
-}
-
-fn group_change(
-    name: &GroupName,
-    decision: &GroupDecision<'_>,
-    touched: bool,
-    paces: &pace::Paces,
-    steady: impl Fn(&DesiredGroup) -> Option<u64>,
-) -> GroupChange {
-    let mut regions: BTreeMap<Region, (u32, u32)> = BTreeMap::new();
-    for member in &decision.members {
-        let entry = regions.entry(member.region.clone()).or_default();
-        entry.0 += 1;
-        entry.1 += 1;
-    }
-    for region in decision.creates.iter().chain(&decision.standbys) {
-        regions.entry(region.clone()).or_default().1 += 1;
-    }
-    for gone in &decision.removed {
-        let entry = regions
-            .get_mut(gone.member.region)
-            .expect("who goes is a member");
-        entry.1 -= 1;
-    }
-    let mut primaries: BTreeMap<Region, u32> = BTreeMap::new();
-    let stay = decision.primaries.iter().map(|member| member.region);
-    for region in stay.chain(&decision.creates) {
-        *primaries.entry(region.clone()).or_default() += 1;
-    }
-    for changed in &decision.changed {
-        let (from, to) = (
-            changed.member.region,
-            placement::of_successor(changed, decision.desired),
-        );
-        if from != to {
-            regions.entry(from.clone()).or_default().1 -= 1;
-            regions.entry(to.clone()).or_default().1 += 1;
-            if decision.primaries.iter().any(|p| p.id == changed.member.id) {
-                *primaries.entry(from.clone()).or_default() -= 1;
-                *primaries.entry(to.clone()).or_default() += 1;
-            }
-        }
-    }
-    primaries.retain(|_, count| *count > 0);
-    let before = to_count(decision.members.len());
-    let after = regions.values().map(|(_, after)| after).sum();
-    let verdict = match (decision.desired, before) {
-        (None, _) if decision.removed.len() == decision.members.len() => GroupVerdict::Removed,
-        (Some(_), 0) if touched => GroupVerdict::Added,
-        (_, _) if touched => GroupVerdict::Changed,
-        (_, _) => GroupVerdict::Unchanged,
-    };
-    let changed = decision
-        .desired
-        .filter(|_| verdict != GroupVerdict::Unchanged);
-    let steady_ms = changed.and_then(steady);
-    let (strategy, at_least_ms) = paces.describe(name, decision.desired, steady_ms);
-    let members = decision.members.iter();
-    let came = members.filter_map(|member| member.moved_from.as_ref());
-    let moved_from: BTreeSet<&GroupName> = came.clone().collect();
-    GroupChange {
-        name: name.clone(),
-        command: decision
-            .desired
-            .and_then(|group| group.command.as_deref())
-            .map(|command| patterns::redact(command).into_owned()),
-        before,
-        after,
-        verdict,
-        regions,
-        primaries,
-        count_reason: decision.count_reason.clone().filter(|_| touched),
-        moved_from: moved_from.into_iter().cloned().collect(),
-        moved_in: to_count(came.count()),
-        strategy,
-        waves: Vec::new(),
-        lowest_serving: paces.lowest_serving(name).cloned(),
-        checks: changed.map_or_else(Vec::new, group_notes::check_texts),
-        wait_timeout_ms: changed
-            .filter(|group| gate(group) != GateKind::None)
-            .map(|group| group.wait_timeout_s.saturating_mul(1000)),
-        steady_ms,
-        at_least_ms,
-        size: group_notes::size_text(decision),
-        http_service: decision
-            .desired
-            .and_then(|group| group.locations.http_service.clone()),
-        has_size_in_parts: decision
-            .desired
-            .is_some_and(|group| group.locations.has_size_in_parts),
-    }
 }
 
 fn expected_machines(

@@ -21,6 +21,7 @@ use crate::core::fleet::{
     ReleaseStrategy, RunId, VolumeId,
 };
 
+pub use super::group_change::{GroupChange, GroupVerdict};
 pub use super::outcome::{Outcome, StepResult};
 pub use super::waves::{LowestServing, Pool, PoolId, Wake, Wave, WaveName};
 
@@ -470,89 +471,6 @@ pub enum GateKind {
     Gone,
     /// Its process ended with code 0.
     Ended,
-}
-
-/// One group before and after.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GroupChange {
-    /// Its name.
-    pub name: GroupName,
-    /// Its command as written.
-    pub command: Option<String>,
-    /// Machines before, standbys included.
-    pub before: u32,
-    /// Machines after, standbys included.
-    pub after: u32,
-    /// What happens to it.
-    pub verdict: GroupVerdict,
-    /// Machines per region, before and after.
-    pub regions: BTreeMap<Region, (u32, u32)>,
-    /// Primaries per region, after.
-    #[serde(default)]
-    pub primaries: BTreeMap<Region, u32>,
-    /// The reason for the count, and how to change it, if none is written.
-    #[serde(rename = "why")]
-    pub count_reason: Option<String>,
-    /// The groups that `[[moved]]` merges into it, by name.
-    pub moved_from: Vec<GroupName>,
-    /// How many of the Machines before come from those.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    #[serde(rename = "came")]
-    pub moved_in: u32,
-    /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within the executor's
-    /// limit.
-    pub strategy: String,
-    /// The waves in which its Machines are updated, moved or replaced, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waves: Vec<Wave>,
-    /// How many of its Machines serve at least, at every moment of the apply, if nothing fails; none if no
-    /// Machine of it goes down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lowest_serving: Option<LowestServing>,
-    /// The checks that its gates wait for, for people (`/up`, `tcp 5432`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<String>,
-    /// How long a gate waits at most, in milliseconds; none if its gates wait for nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait_timeout_ms: Option<u64>,
-    /// How long a Machine must stay up before its change counts as done, in milliseconds; none if that is not
-    /// required.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steady_ms: Option<u64>,
-    /// The minimum duration of its changes in milliseconds: windows that follow each other. None without
-    /// windows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least_ms: Option<u64>,
-    /// The size of its Machines, if set (`shared-cpu-2x 1 GB`).
-    pub size: Option<String>,
-    /// The service written as `[http_service]`, as field changes name it (`8080 tcp`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http_service: Option<String>,
-    /// fly.toml sets the size by `cpu_kind` or `cpus` and not by its name.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_size_in_parts: bool,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
-/// What happens to a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GroupVerdict {
-    /// It is new.
-    Added,
-    /// It is removed.
-    Removed,
-    /// Some of it changes.
-    Changed,
-    /// Nothing of it changes.
-    Unchanged,
 }
 
 /// One difference between the state and the platform.

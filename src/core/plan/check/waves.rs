@@ -260,7 +260,7 @@ impl Checker<'_> {
                 let Some((_, before)) = before.filter(|_| seen.insert(needs)) else {
                     continue;
                 };
-                if !self.waits_for_all(facts.ancestors, taker.step, before) {
+                if !waits_for_all(facts.ancestors, taker.step, before) {
                     self.report(format!(
                         "step {} takes a Machine down in {} before its turn",
                         taker.step.0, taker.change.region
@@ -314,7 +314,7 @@ impl Checker<'_> {
                 if half || !seen.insert(needs) {
                     continue;
                 }
-                if !self.waits_for_all(facts.ancestors, *step, &first) {
+                if !waits_for_all(facts.ancestors, *step, &first) {
                     self.report(format!(
                         "step {} changes `{}` before the groups of the list before are done",
                         step.0, change.group
@@ -324,8 +324,8 @@ impl Checker<'_> {
             before = Some(list);
         }
     }
+}
 
-    fn waits_for_all(&self, ancestors: &Ancestors, step: StepId, all: &[StepId]) -> bool {
-        all.iter().all(|first| ancestors.waits_for(step, *first))
-    }
+fn waits_for_all(ancestors: &Ancestors, step: StepId, all: &[StepId]) -> bool {
+    all.iter().all(|first| ancestors.waits_for(step, *first))
 }
