@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, DesiredGroup, Strategy};
-use aeroform::core::plan::RunOutcome;
+use aeroform::core::plan::{Options, Requested, RunOutcome};
 use aeroform::emulator::world::{Fault, FaultEffect};
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::fixture::{checked, image, web, worker};
@@ -363,6 +364,131 @@ async fn a_mixture_that_was_killed_is_not_made_twice() {
     ]);
     after.moved = vec![support::moved("worker", "queue")];
     killed_anywhere(before, after).await;
+}
+
+/// What a Machine is, but for the bookkeeping.
+fn fleet(durable: &DurableState) -> BTreeMap<String, Value> {
+    let machines = durable.sim.world().operator("shop").machines();
+    let shown = machines.iter().map(|machine| {
+        let mut config = machine["config"].clone();
+        config.as_object_mut().unwrap().remove("metadata");
+        let group = &machine["config"]["metadata"]["fly_process_group"];
+        let what = json!([group, machine["region"], machine["state"], config]);
+        (machine["id"].as_str().unwrap().to_owned(), what)
+    });
+    shown.collect()
+}
+
+/// The Machines of these groups.
+fn of_groups(mut fleet: BTreeMap<String, Value>, groups: &[&str]) -> BTreeMap<String, Value> {
+    fleet.retain(|_, what| groups.contains(&what[0].as_str().unwrap()));
+    fleet
+}
+
+/// Without the ids, which a later run gives in another order.
+fn in_any_order(fleet: &BTreeMap<String, Value>) -> Vec<String> {
+    let mut all: Vec<String> = fleet.values().map(Value::to_string).collect();
+    all.sort();
+    all
+}
+
+/// A filtered apply that is killed anywhere changes nothing outside its filter, and neither does the next one; then
+/// a whole one reaches what is wanted and nothing more is to do.
+async fn killed_with_a_filter(before: Desired, after: Desired, groups: &[&str], left: &[&str]) {
+    let stage = RepeatedRuns::new(before, after).await;
+    let requested = Requested {
+        groups: groups
+            .iter()
+            .map(|name| support::group_name(name))
+            .collect(),
+        ..Requested::default()
+    };
+    let filtered = Options {
+        requested,
+        ..Options::default()
+    };
+    let reference = stage.again().await;
+    let process = Process::new(&reference, ProcessEnd::Normal);
+    process.apply(&stage.after, "whole").await.unwrap();
+    sleep(SETTLED).await;
+    let wanted = in_any_order(&fleet(&reference));
+    let outside = of_groups(fleet(&stage.again().await), left);
+    assert!(!outside.is_empty());
+    let whole = Process::new(&stage.again().await, ProcessEnd::Normal);
+    whole
+        .apply_with(&stage.after, "part", &filtered)
+        .await
+        .unwrap();
+    for n in 1..=whole.passed() {
+        let part = n % 2 == 0;
+        for (end, journal, part_again) in [
+            (ProcessEnd::Before(n), JournalKept::Yes, part),
+            (ProcessEnd::After(n), JournalKept::No, part),
+            (ProcessEnd::After(n), JournalKept::Yes, !part),
+        ] {
+            let case = format!("{end:?}, journal {journal:?}, part again {part_again}");
+            let durable = stage.again().await;
+            Process::new(&durable, end)
+                .apply_with(&stage.after, "first", &filtered)
+                .await;
+            if journal == JournalKept::No {
+                durable.journal.delete();
+            }
+            sleep(SETTLED).await;
+            assert_eq!(of_groups(fleet(&durable), left), outside, "{case}");
+            if part_again {
+                // A group that is removed is none that a filter can name.
+                let mut again = filtered.clone();
+                again.requested.groups.retain(|group| {
+                    let there = of_groups(fleet(&durable), &[group.as_str()]);
+                    stage.after.groups.contains_key(group) || !there.is_empty()
+                });
+                let process = Process::new(&durable, ProcessEnd::Normal);
+                let run = process.apply_with(&stage.after, "second", &again);
+                let (preview, ended) = run.await.unwrap();
+                let end = ended.run_end(&preview, "apply");
+                assert_eq!(end, RunOutcome::Complete, "{case}");
+                assert_eq!(of_groups(fleet(&durable), left), outside, "{case}");
+            }
+            let process = Process::new(&durable, ProcessEnd::Normal);
+            let (preview, ended) = process.apply(&stage.after, "third").await.unwrap();
+            let end = ended.run_end(&preview, "apply");
+            assert_eq!(end, RunOutcome::Complete, "{case}");
+            sleep(SETTLED).await;
+            assert_eq!(in_any_order(&fleet(&durable)), wanted, "{case}");
+            let process = Process::new(&durable, ProcessEnd::Normal);
+            let (preview, _) = process.apply(&stage.after, "fourth").await.unwrap();
+            assert!(preview.plan.is_empty(), "{case}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_and_creates_of_one_group_that_were_killed_leave_the_other_groups_alone() {
+    let before = desired([
+        ("web", checked(web(2))),
+        ("jobs", with_standby(worker(1))),
+        ("old", web(1)),
+    ]);
+    let after = desired([
+        ("web", checked(image(web(3), "shop:2"))),
+        ("jobs", with_standby(image(worker(1), "shop:2"))),
+        ("cron", worker(1)),
+    ]);
+    killed_with_a_filter(before.clone(), after.clone(), &["web"], &["jobs", "old"]).await;
+    killed_with_a_filter(before, after, &["jobs", "old", "cron"], &["web"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_of_a_filtered_apply_that_was_killed_leaves_the_other_groups_alone() {
+    let before = desired([("web", web(2)), ("worker", worker(2))]);
+    let mut after = desired([
+        ("web", image(web(2), "shop:2")),
+        ("queue", image(worker(2), "shop:2")),
+    ]);
+    after.moved = vec![support::moved("worker", "queue")];
+    killed_with_a_filter(before.clone(), after.clone(), &["queue"], &["web"]).await;
+    killed_with_a_filter(before, after, &["web"], &["worker", "queue"]).await;
 }
 
 #[tokio::test(start_paused = true)]

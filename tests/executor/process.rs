@@ -89,6 +89,16 @@ impl Process {
 
     /// `aeroform apply`, from the lock to the state; none when it was killed, or could see nothing.
     pub(crate) async fn apply(&self, desired: &Desired, run: &str) -> Option<(Preview, RunResult)> {
+        self.apply_with(desired, run, &Options::default()).await
+    }
+
+    /// The same with these options.
+    pub(crate) async fn apply_with(
+        &self,
+        desired: &Desired,
+        run: &str,
+        options: &Options,
+    ) -> Option<(Preview, RunResult)> {
         let env = Env::from_vars(
             [("AEROFORM_TEST_TIME", "2026-01-01T00:00:00Z")]
                 .map(owned)
@@ -116,7 +126,7 @@ impl Process {
             let store = &self.durable.store;
             let held = store.lock(&holder, Duration::ZERO, &mut waiting);
             let held = held.await.unwrap();
-            let preview = run_context.preview(&Options::default()).await.ok()?;
+            let preview = run_context.preview(options).await.ok()?;
             assert_eq!(preview.plan.refusals, []);
             run_context.check_and_close_runs(&preview).unwrap();
             let request = RunRequest {
