@@ -111,6 +111,7 @@ impl FaultEntry {
                 oom_killed: self.oom_killed == Some(true),
                 restarts: self.restarts,
             }),
+            "stopped-after" => FaultEffect::StoppedAfter(self.lasts(2)?),
             "reverts" => FaultEffect::Reverts,
             "starts-stopped" => FaultEffect::StartsStopped,
             "stays-created" => FaultEffect::StaysCreated,

@@ -93,6 +93,27 @@ async fn a_second_crash_fails_the_step_at_once() {
 
 /// Holds rule 29.
 #[tokio::test(start_paused = true)]
+async fn a_second_crash_is_told_within_three_seconds() {
+    for up in [1, 3, 7] {
+        for group in [steady(worker(1)), steady(checked(worker(1)))] {
+            let crash = FaultEffect::ExitsAfter(exits(up, 1, None));
+            let begun = Instant::now();
+            let (stage, ran, took) = created(group, crash).await;
+            assert_eq!(ran.failure().0, "machine_keeps_ending");
+            let world = stage.sim.world();
+            let (timings, since) = (&world.timings, world.log());
+            let create = since.iter().find(|call| call.action == "create").unwrap();
+            let lives = (timings.boot + Duration::from_secs(up)) * 2;
+            let second_exit = create.at + timings.latency + timings.prepare + lives;
+            let told = begun.elapsed().max(took);
+            let late = told.saturating_sub(second_exit);
+            assert!(late < Duration::from_secs(3), "{up} s: {late:?} after it");
+        }
+    }
+}
+
+/// Holds rule 29.
+#[tokio::test(start_paused = true)]
 async fn one_crash_begins_the_window_again() {
     let crash = FaultEffect::ExitsAfter(exits(8, 1, Some(1)));
     let (_, ran, took) = created(steady(worker(1)), crash).await;

@@ -19,6 +19,14 @@ pub(crate) enum CallFault {
     /// The process ends by itself so many times within the window, with this code, and then stays up; with
     /// none it is not started again.
     Crashes(u32, i32),
+    /// The process ends by itself later than a start takes, and is not started again.
+    CrashesLate,
+    /// Somebody stops the Machine right after it has started.
+    Stopped,
+    /// Its checks fail, until somebody mends what they ask before the next apply.
+    ChecksFail,
+    /// Somebody else holds the Machine's lease for longer than anybody waits.
+    LeaseHeld,
     Reverts,
     Elsewhere,
     StaysCreated,
@@ -27,6 +35,11 @@ pub(crate) enum CallFault {
     /// The Machine moves to another host, its volumes with it.
     Migrates,
 }
+
+/// Longer than a start takes.
+const LATE: Duration = Duration::from_secs(3);
+/// Longer than a run waits for a lease.
+pub(crate) const LEASE_HELD: Duration = Duration::from_secs(45);
 
 /// No Machine is desired in this region.
 pub(crate) const OTHER_REGION: &str = "emu";
@@ -53,6 +66,16 @@ impl CallFault {
                 oom_killed: false,
                 restarts: Some(restarts),
             }),
+            Self::CrashesLate => FaultEffect::ExitsAfter(ExitsAfter {
+                after: LATE,
+                code: 1,
+                signal: None,
+                oom_killed: false,
+                restarts: Some(0),
+            }),
+            Self::Stopped => FaultEffect::StoppedAfter(Duration::from_millis(200)),
+            Self::ChecksFail => FaultEffect::ChecksNeverPass,
+            Self::LeaseHeld => FaultEffect::LeaseHeld(LEASE_HELD),
             Self::Reverts => FaultEffect::Reverts,
             Self::Elsewhere => FaultEffect::WrongRegion(OTHER_REGION.to_owned()),
             Self::StaysCreated => FaultEffect::StaysCreated,
@@ -72,16 +95,20 @@ impl CallFault {
     /// Whether it can happen to this call.
     pub(crate) fn is_about(self, call: &LoggedCall, chapter: &PlanScenario) -> bool {
         let starts = matches!(call.action, "create" | "update");
+        let begins = starts || call.action == "start";
         match self {
             Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter => true,
-            Self::NotStarting
-            | Self::NoRoom
+            Self::NotStarting | Self::Crashes(..) | Self::Stopped | Self::ChecksFail => begins,
+            // It shows where the window is longer; where nothing is waited for, it shows later.
+            Self::CrashesLate => {
+                begins && (chapter.is_immediate() || chapter.least_steady() > LATE)
+            }
+            Self::NoRoom
             | Self::Refusal(RefusalKind::ImageUnknown)
             | Self::HostGone
             | Self::Migrates => starts,
+            Self::LeaseHeld => matches!(call.action, "update" | "start" | "stop" | "destroy"),
             Self::Refusal(RefusalKind::Capacity) => starts || call.action == "create-volume",
-            // What is not waited for shows only later, and that is no business of a next apply.
-            Self::Crashes(..) => starts && !chapter.is_immediate(),
             Self::Reverts => call.action == "update",
             Self::Refusal(
                 RefusalKind::Quota | RefusalKind::MachineLimit | RefusalKind::NameTaken,
@@ -95,8 +122,19 @@ impl CallFault {
     pub(crate) fn takes_down(self) -> bool {
         matches!(
             self,
-            Self::NotStarting | Self::Crashes(..) | Self::HostGone | Self::Elsewhere
+            Self::NotStarting
+                | Self::Crashes(..)
+                | Self::CrashesLate
+                | Self::Stopped
+                | Self::ChecksFail
+                | Self::HostGone
+                | Self::Elsewhere
         )
+    }
+
+    /// Whether its process ends by itself some time after it has started.
+    pub(crate) fn ends_later(self) -> bool {
+        matches!(self, Self::Crashes(..) | Self::CrashesLate)
     }
 
     /// Whether the next apply may make a Machine once more instead of mending it.
@@ -105,6 +143,7 @@ impl CallFault {
             self,
             Self::NotStarting
                 | Self::Crashes(0, _)
+                | Self::CrashesLate
                 | Self::NoRoom
                 | Self::Refusal(RefusalKind::Capacity)
                 | Self::Elsewhere

@@ -1,15 +1,18 @@
 //! The loops: every kind of blow, at every moment at which it can fall, on every plan of the gallery;
 //! then the same apply again, with the journal kept and with the journal deleted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use aeroform::emulator::world::{Fault, LoggedCall, RefusalKind};
 use tokio::time::sleep;
 
-use crate::call_faults::{CallFault, OTHER_REGION};
+use crate::call_faults::{CallFault, LEASE_HELD, OTHER_REGION};
 use crate::gallery::{self, PlanScenario};
-use crate::invariants::{ids, unexplained_machines, unhealthy_groups};
+use crate::invariants::{
+    AvailabilityGuard, fix_checks, ids, unexplained_machines, unhealthy_groups,
+};
 use crate::memory_journal::FailCommit;
 use crate::memory_store::FailWrite;
 use crate::process::{FaultPoint, ProcessFault};
@@ -55,7 +58,7 @@ const ANSWERS: [FaultKind; 6] = [
 ];
 
 /// What becomes of a Machine that a call touches, and the platform's refusals in its own words.
-const MACHINES: [FaultKind; 13] = [
+const MACHINES: [FaultKind; 17] = [
     FaultKind::Answer("no-capacity", CallFault::Refusal(RefusalKind::Capacity)),
     FaultKind::Answer("quota", CallFault::Refusal(RefusalKind::Quota)),
     FaultKind::Answer(
@@ -70,6 +73,10 @@ const MACHINES: [FaultKind; 13] = [
     FaultKind::Answer("crashes-for-good", CallFault::Crashes(0, 1)),
     FaultKind::Answer("crashes-once", CallFault::Crashes(1, 1)),
     FaultKind::Answer("crashes-twice", CallFault::Crashes(2, 137)),
+    FaultKind::Answer("crashes-after-3-s", CallFault::CrashesLate),
+    FaultKind::Answer("stopped-by-somebody", CallFault::Stopped),
+    FaultKind::Answer("checks-never-pass", CallFault::ChecksFail),
+    FaultKind::Answer("lease-held", CallFault::LeaseHeld),
     FaultKind::Answer("reverts", CallFault::Reverts),
     FaultKind::Answer("wrong-region", CallFault::Elsewhere),
     FaultKind::Answer("stays-created", CallFault::StaysCreated),
@@ -284,18 +291,19 @@ impl FaultCase<'_> {
         if wrong == Some(CallFault::HostGone) {
             self.scene.bring_hosts_back(&durable);
         }
+        if wrong == Some(CallFault::ChecksFail) {
+            fix_checks(&durable.sim);
+        }
+        if wrong == Some(CallFault::LeaseHeld) {
+            sleep(LEASE_HELD).await;
+        }
         let takes_down = wrong.is_some_and(CallFault::takes_down);
         let ungated = takes_down && self.scene.scenario.is_immediate();
         if ungated {
             // It is not waited for, so it shows only later.
             sleep(SETTLE_TIME).await;
         }
-        let mut guards = self.scene.scenario.guards.clone();
-        if takes_down {
-            for guard in &mut guards {
-                guard.min_running = guard.min_running.saturating_sub(1);
-            }
-        }
+        let guards = self.guards(takes_down);
         let (again, _, findings) = self.scene.run_case_with(&durable, None, &guards).await;
         found.extend(
             findings
@@ -319,11 +327,16 @@ impl FaultCase<'_> {
                 should.ever_created = should.ever_created.max(fleet.ever_created);
                 fleet.ignore_spare_volumes(&mut should);
             }
+            if ungated && wrong.ends_later() {
+                // What is not waited for shows only later, and that is no business of a next apply.
+                fleet.ignore_states();
+                should.ignore_states();
+            }
             match wrong {
                 // Where nothing says which region, a Machine stays where it is.
                 CallFault::Elsewhere => fleet.replace_text(&format!(" {OTHER_REGION} "), " ams "),
-                // The version of before is started, whatever it was.
-                CallFault::Reverts => {
+                // The version of before is started, whatever it was; what somebody stopped stays so.
+                CallFault::Reverts | CallFault::Stopped => {
                     fleet.ignore_states();
                     should.ignore_states();
                 }
@@ -338,6 +351,16 @@ impl FaultCase<'_> {
         found.extend(fleet.differences(&should));
         found.extend(left.into_iter().map(|line| format!("left: {line}")));
         found
+    }
+
+    /// What is promised, also where a fault keeps one Machine down.
+    fn guards(&self, one_is_down: bool) -> Vec<AvailabilityGuard> {
+        let mut guards = self.scene.scenario.guards.clone();
+        for guard in &mut guards {
+            let down = usize::from(one_is_down);
+            guard.min_running = guard.min_running.saturating_sub(down);
+        }
+        guards
     }
 
     async fn disturb(&self, durable: &DurableState) -> (ProcessOutcome, Vec<String>) {
@@ -358,7 +381,10 @@ impl FaultCase<'_> {
                 let nth = u32::try_from(same.count()).unwrap();
                 let fault = Fault::on(action, wrong.effect()).nth(nth);
                 let fault = durable.sim.world().inject(fault);
-                let (life, _, mut found) = self.scene.run_case(durable, None).await;
+                // What somebody stops is accepted, and the run goes on.
+                let guards = self.guards(wrong == CallFault::Stopped);
+                let run = self.scene.run_case_with(durable, None, &guards);
+                let (life, _, mut found) = run.await;
                 if durable.sim.world().fired(fault) == 0 {
                     found.push(FAULT_NOT_FIRED.to_owned());
                 }
@@ -418,6 +444,61 @@ struct PlayedCases {
     possible: usize,
     cases: usize,
     failed: Vec<String>,
+    matrix: FaultMatrix,
+}
+
+/// How many cases of each fault were played and passed: with a journal that is kept and one that is lost, of
+/// rolling updates and of immediate ones.
+#[derive(Default)]
+struct FaultMatrix(BTreeMap<&'static str, [CaseCount; 4]>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct CaseCount {
+    played: usize,
+    passed: usize,
+}
+
+impl FaultMatrix {
+    fn count(&mut self, case: &FaultCase<'_>, passed: bool) {
+        let immediate = usize::from(case.scene.scenario.is_immediate());
+        let lost = usize::from(case.rest == JournalFate::Lost);
+        let row = self.0.entry(case.kind.name()).or_default();
+        let cell = &mut row[immediate * 2 + lost];
+        cell.played += 1;
+        cell.passed += usize::from(passed);
+    }
+
+    fn add(&mut self, other: Self) {
+        for (name, cells) in other.0 {
+            let row = self.0.entry(name).or_default();
+            for (all, cell) in row.iter_mut().zip(cells) {
+                all.played += cell.played;
+                all.passed += cell.passed;
+            }
+        }
+    }
+
+    /// One line per fault, in the order of these kinds.
+    fn table(&self, kinds: &[FaultKind]) -> String {
+        let columns = ["rolling", "journal lost", "immediate", "journal lost"];
+        let mut text = format!("{:<22}", "passed");
+        for column in columns {
+            text += &format!(" {column:>13}");
+        }
+        for kind in kinds {
+            let cells = self.0.get(kind.name()).copied().unwrap_or_default();
+            text += &format!("\n{:<22}", kind.name());
+            for CaseCount { played, passed } in cells {
+                let cell = match played {
+                    0 => "-".to_owned(),
+                    _ if passed == played => played.to_string(),
+                    _ => format!("{passed} of {played}"),
+                };
+                text += &format!(" {cell:>13}");
+            }
+        }
+        text
+    }
 }
 
 fn run(title: &str, kinds: &[FaultKind]) {
@@ -440,16 +521,19 @@ fn run(title: &str, kinds: &[FaultKind]) {
         all.possible += played.possible;
         all.cases += played.cases;
         all.failed.extend(played.failed);
+        all.matrix.add(played.matrix);
     }
+    let table = all.matrix.table(kinds);
     let (kinds, took) = (kinds.len(), begun.elapsed().as_secs_f32());
     let PlayedCases {
         possible,
         cases,
         failed,
+        ..
     } = all;
     println!(
         "{title}: {cases} cases of {possible} ({plans} plans, {kinds} kinds), each fault fired, \
-         {took:.1} s"
+         {took:.1} s\n{table}\n"
     );
     let n = failed.len();
     assert!(
@@ -488,7 +572,9 @@ async fn play(chapter: PlanScenario, kinds: &[FaultKind], target: &CaseFilter) -
                 let plays = rest == turn || matches!(kind, FaultKind::Blow(..));
                 if target.includes(&case, plays && sample.contains(&at)) {
                     all.cases += 1;
-                    all.failed.extend(verdict(&case).await);
+                    let verdict = verdict(&case).await;
+                    all.matrix.count(&case, verdict.is_none());
+                    all.failed.extend(verdict);
                 }
             }
         }

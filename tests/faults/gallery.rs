@@ -6,13 +6,15 @@ mod group_changes;
 mod outside_changes;
 mod volumes;
 
-use aeroform::core::fleet::{Count, Desired, DesiredGroup, Known, Limit, Strategy};
+use std::time::Duration;
+
+use aeroform::core::fleet::{Count, Desired, DesiredGroup, Known, Limit, OrderedRegions, Strategy};
 use aeroform::core::plan::Options;
-use aeroform::emulator::world::World;
+use aeroform::emulator::world::{ExitsAfter, World};
 use serde_json::{Value, json};
 
 use crate::invariants::AvailabilityGuard;
-use crate::support::{GroupBuilder, desired, group, moved};
+use crate::support::{GroupBuilder, desired, group, moved, region};
 
 /// One plan of the gallery.
 pub(crate) struct PlanScenario {
@@ -46,6 +48,13 @@ impl PlanScenario {
     pub(crate) fn is_immediate(&self) -> bool {
         let mut groups = self.after.groups.values();
         groups.any(|group| group.strategy == Strategy::Immediate)
+    }
+
+    /// How long a Machine has to stay up in every group.
+    pub(crate) fn least_steady(&self) -> Duration {
+        let steady = |group: &DesiredGroup| group.steady_ms.unwrap_or_default();
+        let groups = self.after.groups.values();
+        Duration::from_millis(groups.map(steady).min().unwrap_or_default())
     }
 
     fn moved(mut self, from: &str, to: &str) -> Self {
@@ -229,7 +238,47 @@ fn configs() -> Vec<PlanScenario> {
             world.operator("shop").suspend(&all[1]);
         })
         .never_below(&["web"], 4, 1),
+        // Of four that serve, two may be down at once.
+        scenario(
+            "changes-by-waves",
+            vec![("web", by_waves(web(6)))],
+            vec![("web", two(by_waves(web(6))))],
+        )
+        .meanwhile(one_stopped_and_one_crashed)
+        .never_below(&["web"], 6, 2),
+        scenario(
+            "changes-by-waves-at-once",
+            vec![("web", at_once(by_waves(web(6))))],
+            vec![("web", two(at_once(by_waves(web(6)))))],
+        )
+        .meanwhile(one_stopped_and_one_crashed)
+        .never_below(&["web"], 6, 0),
     ]
+}
+
+/// Four Machines in one region and two in another one, which goes first.
+fn by_waves(group: DesiredGroup) -> DesiredGroup {
+    let max_unavailable = Limit::Share(0.34);
+    let group = group.exact(&[("ams", 4), ("gru", 2)]);
+    group.with(|group| {
+        group.strategy = Strategy::Rolling { max_unavailable };
+        group.region_order = vec![OrderedRegions::Region(region("gru"))];
+        group.steady_ms = Some(5_000);
+    })
+}
+
+fn one_stopped_and_one_crashed(world: &mut World, _: &mut Known, _: &mut Desired) {
+    let all = ids(world, "web");
+    let mut shop = world.operator("shop");
+    shop.stop(&all[0]);
+    let crash = ExitsAfter {
+        after: Duration::ZERO,
+        code: 1,
+        signal: None,
+        oom_killed: false,
+        restarts: Some(0),
+    };
+    shop.exit(&all[1], crash);
 }
 
 fn standbys() -> Vec<PlanScenario> {

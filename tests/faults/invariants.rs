@@ -300,6 +300,13 @@ pub(crate) fn in_service(sim: &SimProvider) -> usize {
         .count()
 }
 
+/// What the checks of every Machine ask is mended.
+pub(crate) fn fix_checks(sim: &SimProvider) {
+    for id in ids(sim) {
+        sim.world().operator("shop").fix_checks(&id);
+    }
+}
+
 /// The ids of all Machines.
 pub(crate) fn ids(sim: &SimProvider) -> BTreeSet<String> {
     let machines = machines(&mut sim.world());

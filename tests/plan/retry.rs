@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::{
     CheckState, CheckStatus, Desired, Exit, Machine, MachineState, OnFailure, ProcessEvent,
-    ProcessEventKind, ReleaseStatus,
+    ProcessEventKind, ReleaseStatus, Strategy,
 };
 use aeroform::core::plan::{
     Action, GateKind, Options, Outcome, Plan, PlanMode, Requested, StepId, check,
@@ -490,4 +490,51 @@ fn a_failed_release_is_recorded_with_the_config_that_it_wanted() {
     let config = &release.groups[&group_name("worker")].config;
     let mut configs = stage.known.machines.values().map(|machine| &machine.config);
     assert!(configs.all(|had| had == config));
+}
+
+/// A run that ended between the update of a crashed Machine and its start: the platform leaves it stopped.
+#[test]
+fn one_that_had_crashed_and_was_updated_but_not_started_is_started() {
+    let updated = |state: MachineState| {
+        move |machine: &mut Machine| {
+            exits(1)(machine);
+            machine.state = state;
+            let update = ProcessEvent {
+                id: 2,
+                kind: ProcessEventKind::Changed,
+            };
+            machine.events.insert(0, update);
+        }
+    };
+    // While it is being updated, and afterwards.
+    for state in [MachineState::Replacing, MachineState::Stopped] {
+        let stage = failed_at_the_first(&[workers("1"), workers("2")], updated(state));
+        let plan = stage.plan(&workers("2"));
+        assert_eq!(*of(&plan, "m00001").1, Action::Start, "{state:?}");
+        // Also where nothing is waited for.
+        let at_once = |version: &str| {
+            let mut target = workers(version);
+            for group in target.groups.values_mut() {
+                group.strategy = Strategy::Immediate;
+            }
+            target
+        };
+        let mut stage = failed_at_the_first(&[at_once("1"), at_once("2")], updated(state));
+        let plan = stage.plan(&at_once("2"));
+        assert_eq!(*of(&plan, "m00001").1, Action::Start, "{state:?}");
+        stage.apply(&at_once("2"));
+        assert!(stage.plan(&at_once("2")).is_empty());
+    }
+    // What crashed later is left as it is there.
+    let mut target = [workers("1"), workers("1")];
+    for group in target.iter_mut().flat_map(|t| t.groups.values_mut()) {
+        group.strategy = Strategy::Immediate;
+    }
+    let stage = failed_at_the_first(&target, exits(1));
+    assert!(
+        stage
+            .plan(&target[1])
+            .changes()
+            .all(|(_, c)| c.action == Action::Adopt)
+    );
 }

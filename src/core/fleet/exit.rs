@@ -81,6 +81,20 @@ pub enum ProcessEventKind {
     Other,
 }
 
+/// Whether the newest exit is older than an update, with no start in between or since; `events` are newest first.
+pub(super) fn is_updated_since(events: &[ProcessEvent]) -> bool {
+    let mut updated = false;
+    for event in events {
+        match event.kind {
+            ProcessEventKind::Changed => updated = true,
+            ProcessEventKind::Exited(_) => return updated,
+            ProcessEventKind::Started | ProcessEventKind::StopRequested => return false,
+            ProcessEventKind::Other => {}
+        }
+    }
+    false
+}
+
 /// The last exit of the process; `events` are newest first. `None` if it was started after that. A stop
 /// requested after the exit makes the exit count as requested.
 pub(super) fn last_exit(events: &[ProcessEvent]) -> Option<Exit> {

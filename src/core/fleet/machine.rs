@@ -131,6 +131,11 @@ impl Machine {
         exit::last_exit(&self.events)
     }
 
+    /// Whether it was updated after its process had exited, and has not been started since.
+    pub fn is_updated_since_exit(&self) -> bool {
+        exit::is_updated_since(&self.events)
+    }
+
     /// Whether it is stopped, or about to be, because its process exited uncleanly on its own. An update starts it,
     /// unless it has a schedule or is a standby, which the platform starts (rule 23).
     pub fn has_crashed(&self) -> bool {

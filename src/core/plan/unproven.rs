@@ -65,8 +65,11 @@ pub(super) enum Evidence {
 impl Evidence {
     pub(super) fn of(group: &DesiredGroup, member: &Member<'_>) -> Self {
         let gate = gate(group);
-        if member.proof == ChangeProof::Yes || gate == GateKind::None || !member.host_ok() {
+        if member.proof == ChangeProof::Yes || !member.host_ok() {
             return Self::Enough;
+        }
+        if gate == GateKind::None {
+            return Self::where_nothing_is_awaited(member);
         }
         let Some(seen) = member.observed else {
             return if member.is_standby() {
@@ -80,6 +83,8 @@ impl Evidence {
         match seen.state {
             MachineState::Started if half_removed && seen.cordoned => Self::NotYet,
             MachineState::Created if member.stays_created() => Self::Enough,
+            // The platform leaves it stopped once it is updated.
+            MachineState::Replacing if !member.is_standby() && crashed_before(seen) => Self::Ended,
             MachineState::Created
             | MachineState::Starting
             | MachineState::Replacing
@@ -111,6 +116,18 @@ impl Evidence {
     }
 }
 
+impl Evidence {
+    /// Of an immediate group: a run that ended between the update of a crashed Machine and its start leaves it
+    /// stopped.
+    fn where_nothing_is_awaited(member: &Member<'_>) -> Self {
+        let left = |seen: &Machine| seen.is_updated_since_exit() && crashed_before(seen);
+        match member.observed {
+            Some(seen) if !member.is_standby() && left(seen) => Self::Ended,
+            Some(_) | None => Self::Enough,
+        }
+    }
+}
+
 /// Whether an observation can confirm its last change. Immediate groups wait for nothing, and unreachable hosts
 /// show nothing.
 pub(super) fn is_observable(group: &DesiredGroup, host_ok: bool) -> bool {
@@ -137,6 +154,13 @@ pub(super) fn is_failing(group: &DesiredGroup, seen: &Machine) -> bool {
 fn is_healthy(seen: &Machine) -> bool {
     let passing = |check: &CheckStatus| check.status == CheckState::Passing;
     !seen.checks.is_empty() && seen.checks.iter().all(passing)
+}
+
+/// Whether it had crashed before the update that is under way.
+fn crashed_before(seen: &Machine) -> bool {
+    let config = seen.config.as_deref();
+    let scheduled = config.is_some_and(|config| config.schedule.is_some());
+    !scheduled && seen.last_exit().is_some_and(|exit| exit.is_crash())
 }
 
 /// Whether it exited on its own in a way that no gate accepts. A scheduled Machine rests between runs, and one

@@ -102,6 +102,8 @@ pub enum FaultEffect {
     ExitsAtOnce(i32),
     /// The started process runs for a while and exits.
     ExitsAfter(ExitsAfter),
+    /// Another client stops the started Machine after this time.
+    StoppedAfter(Duration),
     /// The update succeeds and is then undone: the previous version runs again.
     Reverts,
     /// An update starts a stopped Machine.

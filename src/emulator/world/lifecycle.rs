@@ -140,6 +140,8 @@ pub(super) struct StartOverrides {
     pub(super) fails: bool,
     pub(super) exit_code: Option<i32>,
     pub(super) exits: Option<ExitsAfter>,
+    /// Another client stops it after this time.
+    pub(super) stopped_after: Option<Duration>,
     pub(super) checks_never_pass: bool,
     pub(super) unlisted: Duration,
     pub(super) unreachable: bool,
@@ -256,6 +258,13 @@ impl Timeline {
             timeline.end(started, exit, timings, config);
         } else {
             timeline.moments.push((started, State::Started));
+            if let Some(after) = script.stopped_after {
+                let stopping = started + after;
+                timeline.moments.push((stopping, State::Stopping));
+                let stopped = stopping + timings.stop;
+                timeline.moments.push((stopped, State::Stopped));
+                return timeline;
+            }
             let by_itself = || destroys_itself(config).then(|| ExitsAfter::once(timings.once, 0));
             if let Some(exits) = script.exits.or_else(by_itself) {
                 timeline.exit(started, exits, timings, config);

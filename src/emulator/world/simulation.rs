@@ -475,6 +475,10 @@ impl FaultedCall {
                 self.script.exits = Some(exits);
                 return;
             }
+            FaultEffect::StoppedAfter(after) => {
+                self.script.stopped_after = Some(after);
+                return;
+            }
             FaultEffect::Reverts => {
                 self.script.reverts = true;
                 return;
