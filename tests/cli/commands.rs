@@ -166,7 +166,7 @@ fn every_flag_that_a_message_names_is_one_of_some_verb() {
         let is_message = file.starts_with("src/") || file == "docs/errors.md";
         for quoted in quoted(&text) {
             let flag = quoted.split([' ', '=']).next().unwrap_or_default();
-            let is_flag = flag.starts_with("--") && flag.len() > 2 && !flag.contains('{');
+            let is_flag = flag.starts_with("--") && flag.len() > 2 && !flag.contains(['{', '…']);
             if is_message && is_flag && !all.contains(flag) && !OF_OTHERS.contains(&flag) {
                 found.push(format!("{file}: `{quoted}`"));
             }

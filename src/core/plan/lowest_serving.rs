@@ -89,7 +89,8 @@ impl<'p> GroupReading<'p, '_> {
         let (departed, removed) = (self.departed(), self.removed());
         let mut lowest = serving.clone();
         let mut lowest_total = total(&serving);
-        let mut goes_down = total(&removed) + total(&departed) > 0;
+        // A lower count is shown as what it is.
+        let mut goes_down = total(&departed) > 0;
         let mut at_least = |serves: &Counts<'p>, down: &Counts<'p>, together: usize| {
             for (region, least) in &mut lowest {
                 let left = down.get(region).copied().unwrap_or(0);

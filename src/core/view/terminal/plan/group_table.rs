@@ -158,7 +158,16 @@ fn group_detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>)
             let moved = !group.moved_from.is_empty();
             parts.extend(section.and_then(|section| other_changes(section, moved)));
         }
-        GroupVerdict::Unchanged => parts.push("no changes".to_owned()),
+        GroupVerdict::Unchanged => {
+            let mut left_out = plan.left_out.iter();
+            let is_left_out = left_out.any(|left| left.group == group.name);
+            let text = if is_left_out {
+                "left out"
+            } else {
+                "no changes"
+            };
+            parts.push(text.to_owned());
+        }
     }
     parts.join(" · ")
 }
