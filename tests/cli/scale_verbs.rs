@@ -152,6 +152,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
     > post  sleep 1002
         > 1 to move from mail, rolling
             ams [MACHINE]
+            at least 0 of 1 serve
               [env]
             -   FLY_PROCESS_GROUP = "mail"
             +   FLY_PROCESS_GROUP = "post"
