@@ -22,6 +22,7 @@ mod changes;
 mod codes;
 mod concurrent_runs;
 mod contract;
+mod duration;
 mod emulator_rules;
 mod fixture;
 mod gates;
