@@ -221,8 +221,13 @@ impl ApplyFlow<'_> {
         lock.release().await?;
         written?;
         formats::print(ui, CommandOutput::EndOfEmptyRun(&shown.plan));
+        let within = if shown.plan.left_out.is_empty() {
+            ""
+        } else {
+            " within the filters"
+        };
         ui.say(&format!(
-            "wrote {}; no Machine needed a change",
+            "wrote {}; no Machine{within} needed a change",
             edits.names()
         ));
         Ok(Exit::Done)

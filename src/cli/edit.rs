@@ -15,6 +15,7 @@ use super::session::{self, Session};
 use super::{Context, codes, init, views};
 use crate::core::fleet::Desired;
 use crate::core::manifest::edit::{Edit, EditError};
+use crate::core::plan::codes::FILTER_EXCLUDES_REQUEST;
 use crate::core::plan::{Options, Plan, PlanMode, Requested};
 use crate::core::view::escape::safe;
 use crate::core::view::terminal;
@@ -69,6 +70,20 @@ pub(super) async fn run_without_context(
     .await
 }
 
+/// Refuses an edit of groups that the filters of the same command leave out.
+fn check_filter(requested: &Requested, edits: &[Edit]) -> Result<(), Failure> {
+    let groups: Vec<_> = edits.iter().filter_map(Edit::group).collect();
+    if groups.iter().any(|group| requested.covers_group(group)) {
+        return Ok(());
+    }
+    let Some(group) = groups.first() else {
+        return Ok(());
+    };
+    let filter = requested.filter_flags().join(" ");
+    let message = format!("a change of group `{group}` is requested, but `{filter}` leaves it out");
+    Err(Failure::new(FILTER_EXCLUDES_REQUEST, message).hint("remove one of the two"))
+}
+
 async fn run_edit(
     context: &Context<'_>,
     command: &'static str,
@@ -90,6 +105,7 @@ async fn run_edit(
         desired: &before.session.desired,
         preview: &before.preview,
     })?;
+    check_filter(&requested, &edits)?;
     let (edited, files) = before
         .apply_edits(context, &mut signals, read, &edits)
         .await?;

@@ -25,6 +25,7 @@ mod emulator_doc;
 mod expect;
 mod expect_on_fly;
 mod failures_in_forms;
+mod filters;
 mod first_to_last;
 mod fly;
 mod fly_deploy_flags;

@@ -407,6 +407,71 @@ fn the_release_command_runs_once_for_what_is_applied_in_parts() {
     assert!(stage.plan(&target).is_empty());
 }
 
+/// The groups of the newest release, each with its `V` and the places of its primaries.
+fn newest_release(stage: &PlanFixture) -> String {
+    let record = stage.known.releases.last().unwrap();
+    let groups = record.groups.iter().map(|(name, released)| {
+        let v = &stage.known.configs[&released.config].tree()["env"]["V"];
+        let places: u32 = released.placement.values().sum();
+        format!("{name} {places} {v}")
+    });
+    let groups: Vec<String> = groups.collect();
+    format!("{}: {}", record.outcome(), groups.join(", "))
+}
+
+#[test]
+fn a_release_has_of_what_is_left_out_the_config_that_runs() {
+    let of = |name: &'static str, n: u32, value: &str| {
+        let env = json!({"env": {"V": value}});
+        (name, group(name).count(n).config(env))
+    };
+    let first = desired([of("web", 1, "1"), of("jobs", 1, "1"), of("old", 1, "1")]);
+    let mut stage = PlanFixture::with(&first);
+    stage.release = Some((2, ReleaseStatus::Complete));
+    // `jobs` is to be renamed, `old` to be removed, and `new` is not there yet.
+    let mut second = desired([of("web", 1, "2"), of("queue", 1, "2"), of("new", 1, "2")]);
+    second.moved = vec![moved("jobs", "queue")];
+    let part = stage.plan_with(&second, &by("groups=web"));
+    stage.carry_out(&second, &part);
+    assert_snapshot!(newest_release(&stage), @r#"partial: jobs 1 "1", old 1 "1", web 1 "2""#);
+    // The rest is there at once, `new` as a new group.
+    stage.release = Some((3, ReleaseStatus::Complete));
+    let rest = stage.plan(&second);
+    stage.carry_out(&second, &rest);
+    assert_snapshot!(newest_release(&stage), @r#"complete: new 1 "2", queue 1 "2", web 1 "2""#);
+}
+
+#[test]
+fn what_a_failed_release_wanted_is_not_what_a_group_that_is_left_out_has() {
+    let of = |value: &str, jobs: u32| {
+        let env = || json!({"env": {"V": value}});
+        let web = group("web").count(1).config(env());
+        desired([
+            ("web", web),
+            (
+                "jobs",
+                group("jobs")
+                    .count(jobs)
+                    .config(json!({"env": {"V": value}})),
+            ),
+        ])
+    };
+    let mut stage = PlanFixture::with(&of("1", 1));
+    // A release that reached no Machine of `jobs`.
+    stage.release = Some((2, ReleaseStatus::Failed));
+    let part = stage.plan_with(&of("2", 1), &by("groups=web"));
+    stage.carry_out(&of("2", 1), &part);
+    let record = stage.known.releases.last_mut().unwrap();
+    let web = record.groups[&group_name("web")].config.clone();
+    record.groups.get_mut(&group_name("jobs")).unwrap().config = web;
+    assert_snapshot!(newest_release(&stage), @r#"failed: jobs 1 "2", web 1 "2""#);
+    // Back again; what is left out of it is only a count.
+    stage.release = Some((3, ReleaseStatus::Complete));
+    let part = stage.plan_with(&of("1", 2), &by("groups=web"));
+    stage.carry_out(&of("1", 2), &part);
+    assert_snapshot!(newest_release(&stage), @r#"complete: jobs 1 "1", web 1 "1""#);
+}
+
 #[test]
 fn a_filter_that_matches_nothing_is_refused_with_what_there_is() {
     let stage = stage();

@@ -166,7 +166,7 @@ codes! {
         "Use a name of the list in the message.";
     FILTER_EXCLUDES_REQUEST "filter_excludes_request" Usage:
         "… is requested, but `--… …` leaves it out",
-        "A flag or verb names a Machine or group to replace or restart, and a filter leaves it out.",
+        "A flag or verb names a Machine or group to replace, restart or edit, and a filter leaves it out.",
         "Remove one of the two.";
     RESTARTS_NOBODY "restarts_nobody" Refused:
         "cannot restart group `…`: the app has no such group",

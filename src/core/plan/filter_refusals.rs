@@ -25,7 +25,13 @@ pub(super) fn check(
     let mut found = Vec::new();
     let groups: BTreeSet<&str> = decisions.keys().map(GroupName::as_str).collect();
     let unknown = requested.groups.iter().map(GroupName::as_str);
-    found.extend(unknown_word("--process-groups", unknown, &groups, "groups"));
+    let unknown = unknown_word("--process-groups", unknown, &groups, "groups");
+    found.extend(
+        unknown.map(|unknown| match renamed_group(requested, desired, &groups) {
+            Some(hint) => unknown.with_hint(hint),
+            None => unknown,
+        }),
+    );
     let regions = regions(desired, fleet, decisions);
     for (flag, named) in [
         ("--regions", &requested.regions),
@@ -71,6 +77,20 @@ pub(super) fn check(
         }));
     }
     found
+}
+
+/// The new name of a group that a filter names by its old one.
+fn renamed_group(
+    requested: &Requested,
+    desired: &Desired,
+    groups: &BTreeSet<&str>,
+) -> Option<String> {
+    let is_old = |name: &GroupName| !groups.contains(name.as_str()) && requested.covers_group(name);
+    let moved = desired.moved.iter().find(|moved| is_old(&moved.from))?;
+    let (from, to) = (&moved.from, &moved.to);
+    Some(format!(
+        "[[moved]] renames group `{from}`: use `--process-groups {to}`"
+    ))
 }
 
 /// The regions of the app: those of its Machines, and those that the manifests name.

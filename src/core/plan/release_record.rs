@@ -2,13 +2,13 @@
 //!
 //! Written only for a run that left something: stamps on a Machine, a removed group, or a release command that ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::next_state::{RunInfo, left_stamps};
 use super::types::{Action, Change, Outcome, Plan, Removal, StepResult};
 use crate::core::fleet::{
-    ConfigDigest, Desired, GroupName, Known, OnceKind, ReleaseRecord, ReleaseStatus, ReleasedGroup,
-    StoredConfig, overlay,
+    ConfigDigest, Desired, GroupName, Known, MachineId, OnceKind, Region, ReleaseRecord,
+    ReleaseStatus, ReleasedGroup, StoredConfig, overlay,
 };
 use crate::core::state::RELEASES_KEPT;
 
@@ -63,7 +63,8 @@ fn release_command_done<'p>(plan: &'p Plan, results: &[StepResult]) -> Option<&'
 }
 
 /// The release of a run: for each desired group its desired config, also where its Machines do not have it yet, and
-/// the regions of its primaries after the run.
+/// the regions of its primaries after the run. A group that a filter left out has its config of before in it, also one
+/// that would be gone without the filter; one that is not there yet is not in it.
 fn record_release(
     next: &mut Known,
     (plan, results): (&Plan, &[StepResult]),
@@ -73,30 +74,33 @@ fn record_release(
 ) -> ReleaseRecord {
     let mut groups = BTreeMap::new();
     for (name, group) in &desired.groups {
-        let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
-        let mut placement = BTreeMap::new();
-        for machine in next.machines.values().filter(|m| m.group == *name) {
-            *configs.entry(&machine.config).or_default() += 1;
-            if machine.standby_for.is_empty() {
-                *placement.entry(machine.region.clone()).or_default() += 1;
-            }
-        }
         let template = StoredConfig::from_config(&group.template, &facts.lineage);
-        let most = configs.into_iter().max_by_key(|(_, n)| *n);
-        // What no manifest sets is inherited: the config of most Machines has it.
-        let released = match most.and_then(|(config, _)| next.configs.get(config)) {
-            Some(before) => {
-                StoredConfig::from_tree(overlay::stored_config_for(&template, before, before))
+        let released = if is_left_out(plan, name) {
+            let last = next.releases.last();
+            let last = last.and_then(|release| Some(&release.groups.get(name)?.config));
+            match most_have(next, name).or(last) {
+                Some(before) => next.configs.get(before).cloned().unwrap_or(template),
+                None => continue,
             }
-            None => template,
-        };
-        let released = match config_of_before(next, plan, name) {
-            Some(before) => before,
-            None => released,
+        } else {
+            // What no manifest sets is inherited: the config of most Machines has it.
+            match most_have(next, name).and_then(|config| next.configs.get(config)) {
+                Some(before) => {
+                    StoredConfig::from_tree(overlay::stored_config_for(&template, before, before))
+                }
+                None => template,
+            }
         };
         let config = released.digest();
         next.configs.entry(config.clone()).or_insert(released);
+        let placement = placement(next, name);
         groups.insert(name.clone(), ReleasedGroup { config, placement });
+    }
+    for name in stay_by_filter(next, plan, desired) {
+        if let Some(config) = most_have(next, name).cloned() {
+            let placement = placement(next, name);
+            groups.insert(name.clone(), ReleasedGroup { config, placement });
+        }
     }
     ReleaseRecord {
         release: number,
@@ -128,25 +132,41 @@ fn outcome(plan: &Plan, status: ReleaseStatus) -> &'static str {
     }
 }
 
-/// The config that a group keeps of which the plan leaves out everything: that of the newest release, else that of
-/// most of its Machines.
-fn config_of_before(next: &Known, plan: &Plan, name: &GroupName) -> Option<StoredConfig> {
-    let is_left = plan.left_out.iter().any(|left| left.group == *name);
+/// Whether the plan leaves out something of this group and sends it no config.
+fn is_left_out(plan: &Plan, name: &GroupName) -> bool {
     let sends = |change: &Change| change.group == *name && change.action.sends_config();
-    if !is_left || plan.changes().any(|(_, change)| sends(change)) {
-        return None;
+    plan.left_out.iter().any(|left| left.group == *name)
+        && !plan.changes().any(|(_, change)| sends(change))
+}
+
+/// The groups without a place in the manifests whose Machines are there because a filter left their end out.
+fn stay_by_filter<'n>(next: &'n Known, plan: &Plan, desired: &Desired) -> BTreeSet<&'n GroupName> {
+    let left = |id: &MachineId| plan.left_out.iter().any(|left| left.machines.contains(id));
+    let stay = next.machines.iter().filter(|(id, _)| left(id));
+    stay.map(|(_, machine)| &machine.group)
+        .filter(|name| !desired.groups.contains_key(*name))
+        .collect()
+}
+
+/// The config of most Machines of a group.
+fn most_have<'n>(next: &'n Known, name: &GroupName) -> Option<&'n ConfigDigest> {
+    let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
+    for machine in next.machines.values().filter(|m| m.group == *name) {
+        *configs.entry(&machine.config).or_default() += 1;
     }
-    let last = next.releases.last();
-    let released = last.and_then(|release| Some(release.groups.get(name)?.config.clone()));
-    let most = || {
-        let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
-        for machine in next.machines.values().filter(|m| m.group == *name) {
-            *configs.entry(&machine.config).or_default() += 1;
+    let most = configs.into_iter().max_by_key(|(_, n)| *n);
+    most.map(|(config, _)| config)
+}
+
+/// The regions of a group's primaries.
+fn placement(next: &Known, name: &GroupName) -> BTreeMap<Region, u32> {
+    let mut placement = BTreeMap::new();
+    for machine in next.machines.values().filter(|m| m.group == *name) {
+        if machine.standby_for.is_empty() {
+            *placement.entry(machine.region.clone()).or_default() += 1;
         }
-        let most = configs.into_iter().max_by_key(|(_, n)| *n);
-        most.map(|(config, _)| config.clone())
-    };
-    next.configs.get(&released.or_else(most)?).cloned()
+    }
+    placement
 }
 
 /// Keeps the newest releases, and the one of `[hold]` however many follow it.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::fleet::profile::profile;
-use crate::core::fleet::{AppName, GroupName, Known, Observed, Release, ReleaseRecord, RunId};
+use crate::core::fleet::{
+    AppName, GroupName, Known, Observed, Release, ReleaseRecord, ReleaseStatus, RunId,
+};
 
 /// The releases of an app.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,11 +133,17 @@ fn of_platform(release: Release) -> ReleaseRow {
 fn add_record(row: &mut ReleaseRow, record: &ReleaseRecord, before: Option<&ReleaseRecord>) {
     row.at.get_or_insert_with(|| record.at.clone());
     row.by = Some(record.by.clone());
-    row.status
-        .get_or_insert_with(|| record.outcome().to_owned());
+    // The platform does not know of filters.
+    if row.status.is_none() || (record.is_partial() && row.status == complete()) {
+        row.status = Some(record.outcome().to_owned());
+    }
     row.image = row.image.take().or_else(|| record.image.clone());
     row.run.clone_from(&record.run);
     row.groups = before.map(|before| changed_groups(before, record));
+}
+
+fn complete() -> Option<String> {
+    Some(ReleaseStatus::Complete.as_str().to_owned())
 }
 
 fn changed_groups(before: &ReleaseRecord, after: &ReleaseRecord) -> Vec<GroupName> {

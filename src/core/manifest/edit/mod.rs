@@ -99,6 +99,22 @@ pub enum Edit {
     Hold(Option<Hold>),
 }
 
+impl Edit {
+    /// The group that it changes, by its name afterwards.
+    pub fn group(&self) -> Option<&GroupName> {
+        match self {
+            Self::Layout { group, .. }
+            | Self::Regions { group, .. }
+            | Self::AddGroup { group, .. }
+            | Self::RemoveGroup { group }
+            | Self::Size { group, .. }
+            | Self::RenameGroup { to: group, .. }
+            | Self::MoveMachine { to: group, .. } => Some(group),
+            Self::RemoveMachine { .. } | Self::State(_) | Self::Hold(_) => None,
+        }
+    }
+}
+
 /// The texts of the manifests.
 #[derive(Debug, Clone, Copy)]
 pub struct ManifestFiles<'a> {
