@@ -2,7 +2,7 @@
 //!
 //! Reads the waves and the pools of the steps. For display only; [`super::check`] judges the order by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::decision::GroupDecision;
 use super::members::Member;
@@ -36,11 +36,15 @@ pub(super) fn lowest_serving(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     layout: &Layout<'_>,
 ) -> BTreeMap<GroupName, LowestServing> {
-    let members = decisions.values().flat_map(|decision| &decision.members);
-    let members: BTreeMap<&MachineId, &Member<'_>> =
-        members.map(|member| (member.id, member)).collect();
+    // Most plans change nothing, and then nothing goes down.
+    if layout.steps.is_empty() {
+        return BTreeMap::new();
+    }
+    let all = decisions.values().flat_map(|decision| &decision.members);
+    let members: HashMap<&MachineId, &Member<'_>> =
+        all.clone().map(|member| (member.id, member)).collect();
     let mut of_group: BTreeMap<&GroupName, Vec<&Member<'_>>> = BTreeMap::new();
-    for member in members.values().filter(|member| !member.is_standby()) {
+    for member in all.filter(|member| !member.is_standby()) {
         of_group.entry(serves_in(member)).or_default().push(member);
     }
     let mut changes: BTreeMap<&GroupName, Vec<&Change>> = BTreeMap::new();
@@ -69,7 +73,7 @@ pub(super) fn lowest_serving(
 struct GroupReading<'p, 'a> {
     name: &'p GroupName,
     layout: &'p Layout<'p>,
-    members: &'p BTreeMap<&'a MachineId, &'p Member<'a>>,
+    members: &'p HashMap<&'a MachineId, &'p Member<'a>>,
     /// Its Machines now, without standbys.
     of_group: &'p [&'p Member<'a>],
     /// The changes of its Machines, and its creates.
