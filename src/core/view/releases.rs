@@ -134,16 +134,14 @@ fn add_record(row: &mut ReleaseRow, record: &ReleaseRecord, before: Option<&Rele
     row.at.get_or_insert_with(|| record.at.clone());
     row.by = Some(record.by.clone());
     // The platform does not know of filters.
-    if row.status.is_none() || (record.is_partial() && row.status == complete()) {
+    let complete = |status| status == ReleaseStatus::Complete.as_str();
+    let status = row.status.as_deref();
+    if status.is_none_or(|status| record.is_partial() && complete(status)) {
         row.status = Some(record.outcome().to_owned());
     }
     row.image = row.image.take().or_else(|| record.image.clone());
     row.run.clone_from(&record.run);
     row.groups = before.map(|before| changed_groups(before, record));
-}
-
-fn complete() -> Option<String> {
-    Some(ReleaseStatus::Complete.as_str().to_owned())
 }
 
 fn changed_groups(before: &ReleaseRecord, after: &ReleaseRecord) -> Vec<GroupName> {
