@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use aeroform::core::fleet::{
-    Desired, DesiredGroup, GroupsOrder, MachineState, MovedMachine, OrderedRegions, Strategy,
+    Desired, DesiredGroup, GroupsOrder, HostStatus, MachineState, MovedMachine, OrderedRegions,
+    Strategy,
 };
 use aeroform::core::plan::{Options, Plan, Requested, Wake, WaveName, codes};
 use serde_json::json;
@@ -313,6 +314,37 @@ fn a_machine_that_moves_is_in_the_limit_of_the_group_that_it_leaves() {
     First 1 at a time, 1 in ams, first alone: ams m00002
     Running 1 at a time, 1 in ams: ams m00003
     at least 1 of 3 (ams 1 of 3)
+    ");
+}
+
+/// One of two is down and replaced: what is created for it serves before the other goes down.
+#[test]
+fn the_replacement_of_a_machine_that_is_down_serves_before_another_restarts() {
+    let worker = || group("worker").count(2);
+    let mut stage = PlanFixture::with(&desired([("worker", worker())]));
+    stage.edit_outside("m00002", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+    });
+    let plan = stage.plan(&desired([("worker", worker().config(image()))]));
+    insta::assert_snapshot!(waves(&plan, "worker"), @"
+    Down 1 at a time, first alone: ams new
+    First 1 at a time, 1 in ams, first alone: ams m00001
+    at least 1 of 2 (ams 1 of 2)
+    ");
+    assert_eq!(plan.groups[0].strategy, "rolling");
+    // The old one goes first where the new one needs its volume.
+    let db = || group("db").count(2).mount();
+    let mut stage = PlanFixture::empty();
+    stage.volumes = true;
+    stage.apply(&desired([("db", db())]));
+    stage.edit_outside("m00002", |machine| machine.state = MachineState::Failed);
+    let guest = json!({"guest": {"host_dedication_id": "h2"}});
+    let plan = stage.plan(&desired([("db", db().config(guest))]));
+    insta::assert_snapshot!(waves(&plan, "db"), @"
+    Down 1 at a time, first alone: ams m00002
+    First 1 at a time, 1 in ams, first alone: ams m00001
+    at least 1 of 2 (ams 1 of 2)
     ");
 }
 

@@ -218,16 +218,42 @@ impl<'p> GroupReading<'p, '_> {
         (down, together)
     }
 
-    /// A Machine that was down serves once its wave has passed.
+    /// A Machine that was down serves once its wave has passed, and so does the one that replaces it.
     fn add_mended(&self, step: StepId, serving: &mut Counts<'p>) {
-        let Some(change) = self.change(step) else {
+        let Some(change) = self.last_half(step) else {
             return;
         };
+        let member = match &change.action {
+            Action::Create { replaces, .. } => {
+                let old = replaces.as_ref().and_then(|old| self.members.get(old));
+                old.copied()
+            }
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Wait
+            | Action::Start
+            | Action::Forget
+            | Action::Once { .. } => self.member(change),
+        };
         let gated = change.gate.waits_for_start();
-        let member = self.member(change);
         if gated && member.is_some_and(|m| !is_serving(m) && serves_in(m) == self.name) {
             add(serving, &change.region);
         }
+    }
+
+    /// The half of a change after which its Machine is up: of a replacement the create, which is behind the destroy
+    /// if the old one goes first.
+    fn last_half(&self, first: StepId) -> Option<&'p Change> {
+        let change = self.change(first)?;
+        let next = StepId(first.0.saturating_add(1));
+        let second = self.layout.steps.get(next.0 as usize)?.completes == Some(first);
+        let destroys = matches!(change.action, Action::Destroy { .. });
+        if second && destroys {
+            return self.change(next);
+        }
+        Some(change)
     }
 
     fn change(&self, step: StepId) -> Option<&'p Change> {
