@@ -205,6 +205,24 @@ fn regions_go_in_the_written_order() {
     }
 }
 
+/// What an earlier run left goes before all regions, also without an observation.
+#[test]
+fn an_unconfirmed_machine_of_a_later_region_goes_first() {
+    let mut stage = PlanFixture::with(&desired([("web", web())]));
+    stage
+        .known
+        .machines
+        .get_mut(&id("m00001"))
+        .unwrap()
+        .unproven = true;
+    let ordered = |group: DesiredGroup| group.with(|group| group.region_order = order(&["gru"]));
+    let target = desired([("web", ordered(web().config(image())))]);
+    for plan in [stage.plan(&target), stage.offline(&target)] {
+        let names: Vec<WaveName> = plan.groups[0].waves.iter().map(|wave| wave.name).collect();
+        assert_eq!(names[..2], [WaveName::Unproven, WaveName::First]);
+    }
+}
+
 fn groups() -> [(&'static str, DesiredGroup); 3] {
     ["migrator", "web", "worker"].map(|name| (name, group(name).count(2)))
 }
@@ -382,17 +400,20 @@ fn stopped(wake: bool) -> Plan {
     stage.plan_with(&desired([("web", web().config(image()))]), &options)
 }
 
-/// Plans with the notes about a proof.
-pub(crate) fn proofs() -> Vec<Plan> {
-    let stage = PlanFixture::with(&desired([("web", web())]));
-    let options = Options {
+fn waking() -> Options {
+    Options {
         requested: Requested {
             wake: true,
             ..Requested::default()
         },
         ..Options::default()
-    };
-    let runs = stage.plan_with(&desired([("web", web().config(image()))]), &options);
+    }
+}
+
+/// Plans with the notes about a proof.
+pub(crate) fn proofs() -> Vec<Plan> {
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let runs = stage.plan_with(&desired([("web", web().config(image()))]), &waking());
     vec![stopped(false), runs]
 }
 
@@ -409,4 +430,19 @@ fn where_nothing_runs_the_change_is_not_proven_unless_one_is_woken() {
     assert_eq!(woken.notes, []);
     let wakes: Vec<_> = woken.changes().map(|(_, change)| change.wake).collect();
     assert_eq!(wakes, [Some(Wake::StopAgain), None, None]);
+    // Without checks there is nothing to wait for, and a scheduled one has its own time.
+    let plain = || group("web").count(2);
+    for schedule in [false, true] {
+        let checks = json!({"checks": {"up": {"type": "tcp", "port": 80}}, "schedule": "daily"});
+        let config = if schedule { checks } else { json!({}) };
+        let web = || plain().config(config.clone());
+        let mut stage = PlanFixture::with(&desired([("web", web())]));
+        for machine in ["m00001", "m00002"] {
+            stage.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
+        }
+        let options = waking();
+        let plan = stage.plan_with(&desired([("web", web().config(image()))]), &options);
+        assert!(plan.changes().all(|(_, change)| change.wake.is_none()));
+        assert_eq!(plan.notes[0].code, codes::WAKE_NOT_NEEDED.name());
+    }
 }

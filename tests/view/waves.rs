@@ -48,6 +48,7 @@ pub(crate) fn rolling() -> Plan {
         pool: PoolId(1),
         first_alone,
         gate,
+        reason: None,
     };
     let mut web = group("web", "bin/rails s", Changed, "ams 4, gru 2")
         .strategy("rolling: 1 first, then 2 at a time, at most 1 in ams and 1 in gru");
@@ -57,6 +58,7 @@ pub(crate) fn rolling() -> Plan {
         wave(WaveName::Stopped, &[2, 3], false, GateKind::Settled),
         wave(WaveName::Running, &[4, 5], false, GateKind::Healthy),
     ];
+    web.waves[0].reason = Some("exited with code 1 after release v2".to_owned());
     web.checks = vec!["/up".to_owned()];
     web.steady_ms = Some(10_000);
     web.wait_timeout_ms = Some(300_000);
@@ -83,6 +85,7 @@ pub(crate) fn serving() -> Plan {
             pool: PoolId(1),
             first_alone: true,
             gate: GateKind::Healthy,
+            reason: None,
         },
         Wave {
             name: WaveName::Running,
@@ -90,6 +93,7 @@ pub(crate) fn serving() -> Plan {
             pool: PoolId(1),
             first_alone: false,
             gate: GateKind::Healthy,
+            reason: None,
         },
     ];
     web.lowest_serving = Some(LowestServing {

@@ -30,7 +30,7 @@ use crate::core::fleet::{
 
 pub(super) use group_lists::order_conflicts;
 pub(super) use serving::{is_serving, serves_in};
-pub(super) use waves::nothing_runs;
+pub(super) use waves::{can_be_woken, nothing_runs};
 
 use group_lists::GroupLists;
 use serving::{ServingGroup, count_serving};
@@ -296,7 +296,7 @@ impl StepBuilder<'_, '_, '_> {
                     name,
                     group,
                     decision,
-                    wakes: options.wake && nothing_runs(group, decision),
+                    wakes: options.wake && can_be_woken(group, decision),
                 };
                 let first = first.remove(name).unwrap_or_default();
                 let step = self.add_group(&waves, &first, before);

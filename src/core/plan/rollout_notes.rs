@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::decision::GroupDecision;
 use super::notes::{format_machine_count, note};
-use super::order::nothing_runs;
+use super::order::{can_be_woken, nothing_runs};
 use super::requested::{ChosenStrategy, Requested};
 use super::rollout::format_groups;
 use super::types::Note;
@@ -138,6 +138,7 @@ fn proof_notes(decisions: &Decisions<'_>, wake: bool) -> Vec<Note> {
     let mut found = Vec::new();
     let mut running = Vec::new();
     let mut immediate = Vec::new();
+    let mut unchecked = Vec::new();
     for (name, decision) in decisions {
         let Some(group) = decision.desired else {
             continue;
@@ -150,6 +151,8 @@ fn proof_notes(decisions: &Decisions<'_>, wake: bool) -> Vec<Note> {
                 let hint = "`--wake` starts one Machine first and waits for its checks";
                 let found_one = note(codes::NOT_PROVEN, message).with_hint(hint);
                 found.push(found_one.for_group(name));
+            } else if wake && !can_be_woken(group, decision) {
+                unchecked.push(name);
             }
         } else if !decision.changed.is_empty() && group.strategy == Strategy::Immediate {
             immediate.push(name);
@@ -163,6 +166,7 @@ fn proof_notes(decisions: &Decisions<'_>, wake: bool) -> Vec<Note> {
             immediate,
             "the strategy is `immediate`, which waits for none",
         ),
+        (unchecked, "it has no checks, or it runs by a schedule"),
     ];
     for (groups, why) in reasons {
         if wake && !groups.is_empty() {

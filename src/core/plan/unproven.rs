@@ -283,6 +283,14 @@ fn code_or_signal(exit: &Exit) -> String {
     }
 }
 
+/// Why a changed Machine is not proven: how it ended, or that it was never seen healthy.
+pub(super) fn failing_text(group: &DesiredGroup, member: &Member<'_>) -> String {
+    match Evidence::of(group, member) {
+        Evidence::Ended => exit_text(member),
+        Evidence::NotYet | Evidence::Up | Evidence::Enough => "never seen healthy".to_owned(),
+    }
+}
+
 /// `exited with code 1 after release v2`.
 fn exit_text(member: &Member<'_>) -> String {
     let Some(seen) = member.observed else {

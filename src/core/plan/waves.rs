@@ -44,6 +44,9 @@ pub struct Wave {
     pub first_alone: bool,
     /// How each is confirmed.
     pub gate: GateKind,
+    /// Why they are started again, if all have the same reason; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Which Machines of a group change in one wave.

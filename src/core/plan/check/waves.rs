@@ -49,6 +49,15 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether its last change was never seen healthy; offline the state says so.
+    fn is_unproven(&self, id: &MachineId) -> bool {
+        let recorded = || {
+            let known = self.known.machines.get(id);
+            self.observed.is_none() && known.is_some_and(|known| known.unproven)
+        };
+        self.unproven.contains_key(id) || recorded()
+    }
+
     fn takers(&self) -> Vec<Taker<'_>> {
         let mut takers = Vec::new();
         for (step, change) in self.changes {
@@ -200,7 +209,7 @@ impl Checker<'_> {
             let (group, region) = (&taker.change.group, &taker.change.region);
             let own = taker.change.machine.id.as_ref();
             // What an earlier run left goes first.
-            if own.is_some_and(|id| facts.unproven.contains_key(id)) {
+            if own.is_some_and(|id| facts.is_unproven(id)) {
                 continue;
             }
             let Some(resting) = stopped.get(&(group, region)) else {
@@ -243,7 +252,7 @@ impl Checker<'_> {
             };
             let proven = |taker: &&Taker<'_>| {
                 let own = taker.change.machine.id.as_ref();
-                own.is_none_or(|id| !facts.unproven.contains_key(id))
+                own.is_none_or(|id| !facts.is_unproven(id))
             };
             let own = takers.iter().filter(|taker| taker.change.group == *name);
             let own: Vec<&Taker<'_>> = own.filter(proven).collect();

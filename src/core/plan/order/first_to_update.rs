@@ -14,6 +14,7 @@ use crate::core::plan::decision::{
 };
 use crate::core::plan::gates::{WaveClass, gate};
 use crate::core::plan::types::{Action, PoolId, StepId, WaveName, Work};
+use crate::core::plan::unproven::failing_text;
 
 /// Machines without changes that must be seen healthy, by group: their pool and their steps.
 pub(super) type AwaitedFirst = BTreeMap<GroupName, (PoolId, Vec<StepId>)>;
@@ -59,7 +60,8 @@ impl StepBuilder<'_, '_, '_> {
                 let changed =
                     self.add_failing((*name, *group, *decision), *pool, after, &mut first);
                 steps.extend(changed);
-                self.record_wave(name, WaveName::ToStartAgain, steps, gate(group));
+                let reason = shared_reason(group, decision);
+                self.record_wave(name, WaveName::ToStartAgain, steps, (gate(group), reason));
                 first.passed = self.add_barrier(format!("{name}: all confirmed"), steps.clone());
             }
             of_list.extend(first.passed);
@@ -157,4 +159,16 @@ fn failing<'d, 'a>(
             && group.strategy != Strategy::Immediate
             && WaveClass::of(group, &changed.member) == WaveClass::Failing
     })
+}
+
+/// Why its Machines are started again or awaited, if all have the same reason.
+fn shared_reason(group: &DesiredGroup, decision: &GroupDecision<'_>) -> Option<String> {
+    let awaited = decision
+        .unproven
+        .iter()
+        .map(|awaited| awaited.reason.clone());
+    let changed = failing(group, decision).map(|changed| failing_text(group, &changed.member));
+    let mut reasons = awaited.chain(changed);
+    let first = reasons.next()?;
+    reasons.all(|reason| reason == first).then_some(first)
 }

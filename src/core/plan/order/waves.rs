@@ -161,6 +161,22 @@ pub(in crate::core::plan) fn nothing_runs(
         && primaries.all(|c| WaveClass::of(group, &c.member) == WaveClass::Resting)
 }
 
+/// Whether starting one Machine of a group of which nothing runs proves its change: it has checks, and no Machine of
+/// it runs by a schedule.
+pub(in crate::core::plan) fn can_be_woken(
+    group: &DesiredGroup,
+    decision: &GroupDecision<'_>,
+) -> bool {
+    let scheduled = |member: &Member<'_>| {
+        let config = member.observed.and_then(|seen| seen.config.as_deref());
+        config.is_some_and(|config| config.schedule.is_some())
+    };
+    nothing_runs(group, decision)
+        && group.template.has_checks()
+        && group.template.schedule.is_none()
+        && !decision.members.iter().any(scheduled)
+}
+
 /// The stage of a region.
 fn stage_of(order: &[OrderedRegions], region: &Region) -> usize {
     let named =
@@ -223,7 +239,7 @@ impl StepBuilder<'_, '_, '_> {
         if group.wakes && wave.name == WaveName::First {
             self.set_wake(group.group, &steps);
         }
-        self.record_wave(group.name, wave.name, &steps, wave.gate);
+        self.record_wave(group.name, wave.name, &steps, (wave.gate, None));
         steps
     }
 
@@ -282,7 +298,7 @@ impl StepBuilder<'_, '_, '_> {
         group: &GroupName,
         name: WaveName,
         last_steps: &[StepId],
-        gate: GateKind,
+        (gate, reason): (GateKind, Option<String>),
     ) {
         let steps = &self.order.steps;
         let first_half = |last: &StepId| steps[last.0 as usize].completes.unwrap_or(*last);
@@ -299,6 +315,7 @@ impl StepBuilder<'_, '_, '_> {
             pool,
             first_alone: begins && self.order.pools[pool.0 as usize].first_alone,
             gate,
+            reason,
         });
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::ids;
 use crate::core::fleet::Region;
-use crate::core::plan::{Action, GateKind, GroupChange, LowestServing, StepId, Wave, WaveName};
+use crate::core::plan::{GateKind, GroupChange, LowestServing, StepId, Wake, Wave, WaveName};
 use crate::core::view::change_bundle::{ChangeBundle, MachineChange};
 use crate::core::view::line::{Line, LineWriter, display_width};
 use crate::core::view::outline::Section;
@@ -72,7 +72,8 @@ impl<'s, 'a> WaveBlock<'s, 'a> {
                 false
             }
         };
-        !self.waves.iter().all(|(wave, _)| of_strategy(wave.name))
+        let plain = |(wave, own): &(&Wave, Vec<_>)| of_strategy(wave.name) && woken(own).is_none();
+        !self.waves.iter().all(plain)
     }
 
     /// Writes the waves, the gate, and how many serve.
@@ -88,7 +89,7 @@ impl<'s, 'a> WaveBlock<'s, 'a> {
 
     /// The same behind several changes, each of which lists its Machines.
     pub(super) fn write_after(&self, page: &mut LineWriter<'_>) -> fmt::Result {
-        if self.waves.is_empty() || !page.detail.ids {
+        if !self.names_machines() || !page.detail.ids {
             return self.write(4, page);
         }
         page.line(&Line::new(4).plain("in this order:"))?;
@@ -141,9 +142,16 @@ impl<'s, 'a> WaveBlock<'s, 'a> {
             (2.., _) if wave.first_alone => "one, then the others",
             (_, _) => "",
         };
-        let text = match shared_reason(own) {
-            Some(reason) => reason.to_owned(),
-            None => self.gate_text(wave, own.len()),
+        let text = match (&wave.reason, woken(own)) {
+            (Some(reason), _) => reason.clone(),
+            (None, Some(wake)) => {
+                let then = match wake {
+                    Wake::LeaveToProxy => "stays started",
+                    Wake::StopAgain => "is stopped again",
+                };
+                format!("started, {}; then it {then}", self.gate_text(wave, 1))
+            }
+            (None, None) => self.gate_text(wave, own.len()),
         };
         match (prefix, text.as_str()) {
             ("", text) => text.to_owned(),
@@ -214,19 +222,16 @@ impl<'s, 'a> WaveBlock<'s, 'a> {
 
 fn head((wave, own): &(&Wave, Vec<&MachineChange<'_>>)) -> String {
     let n = phrases::group_digits(own.len());
-    format!("{n} {}", waves::machines(wave.name))
+    let what = match woken(own) {
+        Some(_) => waves::machines(WaveName::Stopped),
+        None => waves::machines(wave.name),
+    };
+    format!("{n} {what}")
 }
 
-/// Why its Machines are started again, if all have the same reason.
-fn shared_reason<'a>(own: &[&MachineChange<'a>]) -> Option<&'a str> {
-    let reason = |item: &MachineChange<'a>| {
-        matches!(item.change.action, Action::Start | Action::Wait)
-            .then_some(item.change.reason.as_str())
-    };
-    let first = reason(own.first()?)?;
-    own.iter()
-        .all(|item| reason(item) == Some(first))
-        .then_some(first)
+/// What happens to the one that is started for its gate.
+fn woken(own: &[&MachineChange<'_>]) -> Option<Wake> {
+    own.iter().find_map(|item| item.change.wake)
 }
 
 /// `check /up passing`.
