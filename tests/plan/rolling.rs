@@ -223,6 +223,32 @@ fn an_unconfirmed_machine_of_a_later_region_goes_first() {
     }
 }
 
+/// Two in each of three regions: together two might change, but no wave has more than one region.
+#[test]
+fn with_an_order_no_more_change_at_once_than_a_wave_has() {
+    let web = || group("web").exact(&[("ams", 2), ("bog", 2), ("gru", 2)]);
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let target = web().config(image());
+    let plan = stage.plan(&desired([("web", target.clone())]));
+    insta::assert_snapshot!(plan.groups[0].strategy, @"rolling: 1 first, then 2 at a time, at most 1 in ams, 1 in bog and 1 in gru");
+    let target = target.with(|group| group.region_order = order(&["gru", "bog", "ams"]));
+    let plan = stage.plan(&desired([("web", target)]));
+    insta::assert_snapshot!(plan.groups[0].strategy, @"rolling: 1 at a time, at most 1 in ams, 1 in bog and 1 in gru");
+    let document = aeroform::core::view::json::plan::plan(&plan);
+    let document: serde_json::Value = serde_json::to_value(document).unwrap();
+    let waves = document["groups"][0]["waves"].as_array().unwrap();
+    let sizes: Vec<String> = waves
+        .iter()
+        .map(|wave| format!("{} {}", wave["size"], wave["per_region"]))
+        .collect();
+    insta::assert_snapshot!(sizes.join("\n"), @r#"
+    1 {"gru":1}
+    1 {"gru":1}
+    1 {"bog":1}
+    1 {"ams":1}
+    "#);
+}
+
 fn groups() -> [(&'static str, DesiredGroup); 3] {
     ["migrator", "web", "worker"].map(|name| (name, group(name).count(2)))
 }

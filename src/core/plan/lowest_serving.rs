@@ -14,6 +14,7 @@ use super::types::{
 use crate::core::fleet::{GroupName, MachineId, Region};
 
 /// Steps, pools and waves of a plan.
+#[derive(Clone, Copy)]
 pub(super) struct Layout<'p> {
     pub(super) steps: &'p [Step],
     pub(super) pools: &'p [Pool],

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::lowest_serving::Layout;
 use super::notes::join_with_and;
-
 use super::options::Options;
 use super::summary::changes;
 use super::types::{
-    Action, Change, GateKind, GroupChange, LowestServing, Pool, PoolId, Step, StepId, Work,
+    Action, Change, GateKind, GroupChange, LowestServing, PoolId, StepId, Wave, Work,
 };
 use crate::core::fleet::{DesiredGroup, GroupName, GroupsOrder, Region, Strategy};
 
@@ -24,13 +24,12 @@ pub(super) struct Paces {
 impl Paces {
     /// The pace of these steps.
     pub(super) fn of(
-        steps: &[Step],
-        pools: &[Pool],
+        layout: Layout<'_>,
         lowest: BTreeMap<GroupName, LowestServing>,
         options: &Options,
     ) -> Self {
         let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
-        let groups = GroupPace::of_groups(Schedule { steps, pools }, parallelism);
+        let groups = GroupPace::of_groups(layout, parallelism);
         Self {
             parallelism,
             groups,
@@ -94,18 +93,11 @@ impl Paces {
     }
 }
 
-/// Steps and the pools that they name.
-#[derive(Clone, Copy)]
-struct Schedule<'p> {
-    steps: &'p [Step],
-    pools: &'p [Pool],
-}
-
 /// Running Machines that change in one pool.
 #[derive(Debug, Clone)]
 struct WaveSize {
     machines: usize,
-    /// How many at once.
+    /// How many at once: those of one wave.
     at_once: usize,
     /// Whether one goes first.
     first_alone: bool,
@@ -125,7 +117,7 @@ struct GroupPace {
 }
 
 impl GroupPace {
-    fn of_groups(plan: Schedule<'_>, parallelism: usize) -> BTreeMap<GroupName, Self> {
+    fn of_groups(plan: Layout<'_>, parallelism: usize) -> BTreeMap<GroupName, Self> {
         let mut steps: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
         for (id, change) in changes(plan.steps) {
             steps.entry(&change.group).or_default().push(id);
@@ -133,7 +125,7 @@ impl GroupPace {
         let of_group = |(name, steps): (&GroupName, Vec<StepId>)| {
             let gated = steps.iter().filter(|id| is_gated(plan, **id)).count();
             let pace = Self {
-                wave: wave(plan, &steps),
+                wave: wave(plan, name, &steps),
                 gated,
                 rounds: if gated < 2 {
                     gated as u64
@@ -208,32 +200,47 @@ impl GroupPace {
     }
 }
 
-/// The largest number of running Machines of a group that one pool changes.
-fn wave(plan: Schedule<'_>, steps: &[StepId]) -> Option<WaveSize> {
-    let mut pools: BTreeMap<PoolId, Vec<&Change>> = BTreeMap::new();
+/// The largest number of running Machines of a group that one pool changes, and how many of them one wave changes at
+/// once.
+fn wave(plan: Layout<'_>, group: &GroupName, steps: &[StepId]) -> Option<WaveSize> {
+    let mut pools: BTreeMap<PoolId, usize> = BTreeMap::new();
     for id in steps {
         let step = &plan.steps[id.0 as usize];
         if let (Work::Change(change), Some(pool)) = (&step.work, step.pool)
             && changes_running_machine(change)
         {
-            pools.entry(pool).or_default().push(change);
+            *pools.entry(pool).or_default() += 1;
         }
     }
-    let (pool, changes) = pools.into_iter().max_by_key(|(_, changes)| changes.len())?;
+    let (pool, machines) = pools.into_iter().max_by_key(|(_, machines)| *machines)?;
     let rule = plan.pools.get(pool.0 as usize)?;
-    let machines = changes.len();
-    let regions: BTreeSet<&Region> = changes.iter().map(|change| &change.region).collect();
-    let limits = rule.per_region.iter();
-    let others = machines - usize::from(rule.first_alone && machines > 1);
-    Some(WaveSize {
+    let mut size = WaveSize {
         machines,
-        at_once: rule.size.min(others).max(1),
+        at_once: 1,
         first_alone: rule.first_alone,
-        per_region: limits
-            .filter(|(region, _)| regions.contains(region))
-            .map(|(region, limit)| (region.clone(), (*limit).min(rule.size)))
-            .collect(),
-    })
+        per_region: BTreeMap::new(),
+    };
+    for wave in plan.waves.get(group).into_iter().flatten() {
+        let limits = rule.limits_of(wave.at_once(regions_in_pool(plan, wave, pool)));
+        size.at_once = size.at_once.max(limits.size);
+        for (region, most) in limits.per_region {
+            let known = size.per_region.entry(region).or_default();
+            *known = most.max(*known);
+        }
+    }
+    Some(size)
+}
+
+/// The regions of the changes of a wave in this pool.
+fn regions_in_pool<'p>(plan: Layout<'p>, wave: &Wave, pool: PoolId) -> Vec<&'p Region> {
+    let steps = wave.steps.iter();
+    let steps = steps.filter_map(|id| plan.steps.get(id.0 as usize));
+    let of_pool = steps.filter(|step| step.pool == Some(pool));
+    let regions = of_pool.filter_map(|step| match &step.work {
+        Work::Change(change) => Some(&change.region),
+        Work::Barrier { .. } => None,
+    });
+    regions.collect()
 }
 
 fn changes_running_machine(change: &Change) -> bool {
@@ -250,7 +257,7 @@ fn changes_running_machine(change: &Change) -> bool {
     is_change && change.gate != GateKind::Settled
 }
 
-fn is_gated(plan: Schedule<'_>, id: StepId) -> bool {
+fn is_gated(plan: Layout<'_>, id: StepId) -> bool {
     match &plan.steps[id.0 as usize].work {
         Work::Change(change) => matches!(change.gate, GateKind::Started | GateKind::Healthy),
         Work::Barrier { .. } => false,
@@ -259,7 +266,7 @@ fn is_gated(plan: Schedule<'_>, id: StepId) -> bool {
 
 /// How many windows of one group follow each other if its calls take no time and no other group interferes: the
 /// executor's schedule, window by window.
-fn rounds(plan: Schedule<'_>, steps: &[StepId], parallelism: usize) -> u64 {
+fn rounds(plan: Layout<'_>, steps: &[StepId], parallelism: usize) -> u64 {
     // Indexed by step: a plan may have 100,000 of them.
     let mut of_group = vec![false; plan.steps.len()];
     for id in steps {

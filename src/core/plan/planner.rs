@@ -131,7 +131,7 @@ pub fn plan(
         waves: &order.waves,
     };
     let lowest = lowest_serving::lowest_serving(&decisions, &layout);
-    let paces = pace::Paces::of(&order.steps, &order.pools, lowest, options);
+    let paces = pace::Paces::of(layout, lowest, options);
     let mut groups =
         group_change::group_changes(&decisions, &order.steps, &paces, options, capabilities);
     for group in &mut groups {

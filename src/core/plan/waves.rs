@@ -49,6 +49,49 @@ pub struct Wave {
     pub reason: Option<String>,
 }
 
+impl Wave {
+    /// Those of its changes that may go together: without the first, if that goes alone.
+    pub(in crate::core) fn at_once<T>(&self, changes: Vec<T>) -> impl Iterator<Item = T> {
+        let alone = self.first_alone && changes.len() > 1;
+        changes.into_iter().skip(usize::from(alone))
+    }
+}
+
+impl Pool {
+    /// How many Machines in these regions change at once at most, in all and in each region.
+    pub(in crate::core) fn limits_of<'r>(
+        &self,
+        regions: impl IntoIterator<Item = &'r Region>,
+    ) -> WaveLimits {
+        let mut machines: BTreeMap<&Region, usize> = BTreeMap::new();
+        for region in regions {
+            *machines.entry(region).or_default() += 1;
+        }
+        let limit = |region: &Region| self.per_region.get(region).copied();
+        let together = machines
+            .iter()
+            .map(|(region, n)| limit(region).map_or(*n, |limit| limit.min(*n)));
+        let size = self.size.min(together.sum()).max(1);
+        let per_region = machines.iter().filter_map(|(region, n)| {
+            let most = limit(region)?.min(*n).min(size);
+            Some(((*region).clone(), most))
+        });
+        WaveLimits {
+            size,
+            per_region: per_region.collect(),
+        }
+    }
+}
+
+/// How many Machines of one wave change at once at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::core) struct WaveLimits {
+    /// In all.
+    pub(in crate::core) size: usize,
+    /// In each of its regions that has a limit of its own.
+    pub(in crate::core) per_region: BTreeMap<Region, usize>,
+}
+
 /// Which Machines of a group change in one wave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

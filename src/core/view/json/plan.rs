@@ -118,7 +118,7 @@ struct PlanGroup<'a> {
 struct PlanWave<'a> {
     name: WaveName,
     size: usize,
-    per_region: &'a BTreeMap<Region, usize>,
+    per_region: BTreeMap<Region, usize>,
     first_alone: bool,
     machines: Vec<WaveMachine<'a>>,
     gate: GateKind,
@@ -317,10 +317,12 @@ fn plan_wave<'a>(plan: &'a Plan, wave: &Wave) -> Option<PlanWave<'a>> {
         region: &change.region,
     });
     let machines: Vec<WaveMachine<'_>> = machines.collect();
+    let regions: Vec<&Region> = machines.iter().map(|machine| machine.region).collect();
+    let limits = pool.limits_of(wave.at_once(regions));
     (!machines.is_empty()).then_some(PlanWave {
         name: wave.name,
-        size: pool.size,
-        per_region: &pool.per_region,
+        size: limits.size,
+        per_region: limits.per_region,
         first_alone: wave.first_alone,
         machines,
         gate: wave.gate,
