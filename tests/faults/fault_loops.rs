@@ -2,7 +2,7 @@
 //! then the same apply again, with the journal kept and with the journal deleted.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use aeroform::emulator::world::{Fault, LoggedCall, RefusalKind};
@@ -483,18 +483,18 @@ impl FaultMatrix {
         let columns = ["rolling", "journal lost", "immediate", "journal lost"];
         let mut text = format!("{:<22}", "passed");
         for column in columns {
-            text += &format!(" {column:>13}");
+            write!(text, " {column:>13}").unwrap();
         }
         for kind in kinds {
             let cells = self.0.get(kind.name()).copied().unwrap_or_default();
-            text += &format!("\n{:<22}", kind.name());
+            write!(text, "\n{:<22}", kind.name()).unwrap();
             for CaseCount { played, passed } in cells {
                 let cell = match played {
                     0 => "-".to_owned(),
                     _ if passed == played => played.to_string(),
                     _ => format!("{passed} of {played}"),
                 };
-                text += &format!(" {cell:>13}");
+                write!(text, " {cell:>13}").unwrap();
             }
         }
         text
