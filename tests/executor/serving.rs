@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aeroform::core::fleet::{Desired, DesiredGroup, Limit, MovedMachine, OrderedRegions, Strategy};
+use aeroform::core::fleet::{
+    Desired, DesiredGroup, GroupName, Limit, MovedMachine, OrderedRegions, Regions, Strategy,
+};
 use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -130,7 +132,7 @@ impl Case {
 
 fn change_count(desired: &mut Desired, name: &str, place: &aeroform::core::fleet::Region, by: i64) {
     let group = desired.groups.get_mut(&group_name(name)).unwrap();
-    let aeroform::core::fleet::Regions::Exact(regions) = &mut group.regions else {
+    let Regions::Exact(regions) = &mut group.regions else {
         unreachable!("every group of a case has a map");
     };
     let n = regions.entry(place.clone()).or_default();
@@ -155,6 +157,17 @@ async fn disturb(stage: &ExecutorFixture, random: &mut Random) {
     sleep(Duration::from_secs(5)).await;
 }
 
+/// The regions in which a group is to have Machines.
+fn staying((name, group): (&GroupName, &DesiredGroup)) -> Vec<(String, String)> {
+    let Regions::Exact(regions) = &group.regions else {
+        unreachable!("every group of a case has a map");
+    };
+    let regions = regions.iter().filter(|(_, n)| **n > 0);
+    regions
+        .map(|(region, _)| (name.to_string(), region.to_string()))
+        .collect()
+}
+
 /// What served at the start, and what calls of the run have taken down since.
 struct Watch {
     groups: BTreeMap<String, Limit>,
@@ -162,12 +175,16 @@ struct Watch {
     served: BTreeMap<String, (String, String)>,
     /// Machines that went down by the run and have not served since.
     down: BTreeSet<String>,
+    /// The regions in which each group is to have Machines.
+    stays: BTreeSet<(String, String)>,
+    /// Whether a fault may take Machines down by itself.
+    faulty: bool,
     /// Those that served again after the run took them down: what happens to them now is no call of it.
     back: BTreeSet<String>,
 }
 
 impl Watch {
-    fn begin(stage: &ExecutorFixture, after: &Desired) -> Self {
+    fn begin(stage: &ExecutorFixture, after: &Desired, faulty: bool) -> Self {
         let limit = |group: &DesiredGroup| match group.strategy {
             Strategy::Rolling { max_unavailable } => max_unavailable,
             Strategy::Immediate => unreachable!("every group of a case is rolling"),
@@ -181,6 +198,8 @@ impl Watch {
             served: served
                 .map(|seen| (seen.id, (seen.group, seen.region)))
                 .collect(),
+            stays: after.groups.iter().flat_map(staying).collect(),
+            faulty,
             down: BTreeSet::new(),
             back: BTreeSet::new(),
         }
@@ -232,7 +251,31 @@ impl Watch {
                 ));
             }
         }
-        None
+        if self.faulty {
+            return None;
+        }
+        self.region_without(&now)
+    }
+
+    /// A region of which nothing serves, although two or more served and one is to stay.
+    fn region_without(&self, now: &BTreeMap<String, Seen>) -> Option<String> {
+        let mut before: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for (group, region) in self.served.values() {
+            *before.entry((group, region)).or_default() += 1;
+        }
+        let serves = |group: &str, region: &str| {
+            let mut machines = now.values().filter(|seen| seen.serves);
+            machines.any(|seen| seen.group == group && seen.region == region)
+        };
+        let two = before.into_iter().filter(|(_, n)| *n >= 2);
+        let mut gone = two.filter(|((group, region), _)| {
+            let stays = self
+                .stays
+                .contains(&((*group).to_owned(), (*region).to_owned()));
+            stays && !serves(group, region)
+        });
+        let ((group, region), n) = gone.next()?;
+        Some(format!("none of {n} of {group} in {region} serves"))
     }
 }
 
@@ -242,7 +285,7 @@ async fn apply_watched(
     after: &Desired,
     fault: bool,
 ) -> Result<(), String> {
-    let mut watch = Watch::begin(stage, after);
+    let mut watch = Watch::begin(stage, after, fault);
     let sim = stage.sim.clone();
     let seen_by = ExecutorFixture {
         sim,

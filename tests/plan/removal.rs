@@ -95,6 +95,7 @@ fn machines_that_move_to_another_group_are_not_destroyed() {
     group web: 0->0 unchanged ()
     move api ams m00001 from web [env.FLY_PROCESS_GROUP init.cmd]
     move api ams m00002 from web [env.FLY_PROCESS_GROUP init.cmd]
+    -- api: all arrived
     ");
     assert_eq!(required_approval(&plan).flags(), "--auto-approve");
     // One of them goes for good and leaves its group empty.

@@ -357,7 +357,7 @@ fn a_machine_that_moves_is_in_the_limit_of_the_group_that_it_leaves() {
     insta::assert_snapshot!(waves(&plan, "web"), @"
     First 1 at a time, 1 in ams, first alone: ams m00002
     Running 1 at a time, 1 in ams: ams m00003
-    at least 1 of 3 (ams 1 of 3)
+    at least 2 of 3 (ams 2 of 3)
     ");
 }
 

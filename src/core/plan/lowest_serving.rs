@@ -11,7 +11,7 @@ use super::reconcile::to_count;
 use super::types::{
     Action, Change, LowestServing, Pool, Removal, Step, StepId, Wave, WaveName, Work,
 };
-use crate::core::fleet::{GroupName, MachineId, Region};
+use crate::core::fleet::{GroupName, GroupsOrder, MachineId, Region};
 
 /// Steps, pools and waves of a plan.
 #[derive(Clone, Copy)]
@@ -19,6 +19,7 @@ pub(super) struct Layout<'p> {
     pub(super) steps: &'p [Step],
     pub(super) pools: &'p [Pool],
     pub(super) waves: &'p BTreeMap<GroupName, Vec<Wave>>,
+    pub(super) groups_order: Option<&'p GroupsOrder>,
 }
 
 /// Numbers of Machines by region.
@@ -30,6 +31,13 @@ fn total(counts: &Counts<'_>) -> usize {
 
 fn add<'p>(counts: &mut Counts<'p>, region: &'p Region) {
     *counts.entry(region).or_default() += 1;
+}
+
+fn take<'p>(counts: &mut Counts<'p>, gone: &Counts<'p>) {
+    for (region, gone) in gone {
+        let left = counts.entry(region).or_default();
+        *left = left.saturating_sub(*gone);
+    }
 }
 
 /// The lowest number of serving Machines of every group that stays and loses some of them, at least for a while.
@@ -91,11 +99,12 @@ impl<'p> GroupReading<'p, '_> {
                 add(&mut serving, member.region);
             }
         }
-        let (departed, removed) = (self.departed(), self.removed());
+        let (first, last) = (self.departed(true), self.departed(false));
+        let removed = self.removed();
         let mut lowest = serving.clone();
         let mut lowest_total = total(&serving);
         // A lower count is shown as what it is.
-        let mut goes_down = total(&departed) > 0;
+        let mut goes_down = total(&first) + total(&last) > 0;
         let mut at_least = |serves: &Counts<'p>, down: &Counts<'p>, together: usize| {
             for (region, least) in &mut lowest {
                 let left = down.get(region).copied().unwrap_or(0);
@@ -107,10 +116,7 @@ impl<'p> GroupReading<'p, '_> {
         for change in self.changes.iter().filter(|change| adds_one(change)) {
             add(&mut serving, &change.region);
         }
-        for (region, left) in &departed {
-            let serves = serving.entry(region).or_default();
-            *serves = serves.saturating_sub(*left);
-        }
+        take(&mut serving, &first);
         at_least(&serving, &Counts::new(), 0);
         for wave in self.layout.waves.get(self.name).into_iter().flatten() {
             let takes = self.takes_down(wave);
@@ -121,6 +127,7 @@ impl<'p> GroupReading<'p, '_> {
                 self.add_mended(*step, &mut serving);
             }
         }
+        take(&mut serving, &last);
         at_least(&serving, &removed, total(&removed));
         goes_down.then(|| LowestServing {
             machines: to_count(lowest_total),
@@ -140,8 +147,12 @@ impl<'p> GroupReading<'p, '_> {
         self.members.get(id).copied()
     }
 
-    /// Serving Machines that move to another group.
-    fn departed(&self) -> Counts<'p> {
+    /// Serving Machines that move to a group that comes before this one, or to any other: these leave after the
+    /// updates here.
+    fn departed(&self, first: bool) -> Counts<'p> {
+        let order = self.layout.groups_order;
+        let position = |group: &GroupName| order.map_or(0, |order| order.position(group));
+        let is_first = |change: &Change| position(&change.group) < position(self.name);
         let mut counts = Counts::new();
         for change in self
             .changes
@@ -150,6 +161,7 @@ impl<'p> GroupReading<'p, '_> {
         {
             if matches!(change.action, Action::Update { .. } | Action::Move { .. })
                 && self.member(change).is_some_and(is_serving)
+                && is_first(change) == first
             {
                 add(&mut counts, &change.region);
             }

@@ -98,6 +98,7 @@ pub(super) fn build_steps(
         watchers: BTreeMap::new(),
         watching: BTreeMap::new(),
         created_groups: BTreeMap::new(),
+        updated_groups: BTreeMap::new(),
         serving: count_serving(decisions),
         release_command: None,
     };
@@ -163,6 +164,8 @@ struct StepBuilder<'b, 'i, 'v> {
     watching: BTreeMap<MachineId, Vec<MachineId>>,
     /// Groups that others take Machines from, with their new Machines: these come first.
     created_groups: BTreeMap<GroupName, CreatedGroup>,
+    /// The step after which the own Machines of a group are updated: none leaves it before.
+    updated_groups: BTreeMap<GroupName, StepId>,
     /// What serves in each group, and its pool.
     serving: BTreeMap<GroupName, ServingGroup>,
     /// The step of the release command, which all others need.
@@ -289,7 +292,7 @@ impl StepBuilder<'_, '_, '_> {
                 }
             }
             let mut first = self.add_first_steps(list, &mut awaited, options.on_failure, before);
-            let mut of_list = Vec::new();
+            let mut begun = Vec::new();
             for (name, group, decision) in list {
                 let waves = GroupWaves {
                     decisions,
@@ -299,9 +302,14 @@ impl StepBuilder<'_, '_, '_> {
                     wakes: options.wake && can_be_woken(group, decision),
                 };
                 let first = first.remove(name).unwrap_or_default();
-                let step = self.add_group(&waves, &first, before);
+                let primaries = self.begin_group(&waves, &first, before);
+                begun.push((waves, primaries));
+            }
+            let mut of_list = Vec::new();
+            for (waves, primaries) in begun {
+                let step = self.end_group(&waves, primaries);
                 of_list.extend(step);
-                complete.push((*name, *decision, step));
+                complete.push((waves.name, waves.decision, step));
             }
             if at + 1 < lists.lists.len() {
                 let passed = format!("{}: up to date", list_names(list));
@@ -311,14 +319,13 @@ impl StepBuilder<'_, '_, '_> {
         complete
     }
 
-    /// Creates, then updates by the strategy. Returns the step after which the group is complete, except for
-    /// destroys.
-    fn add_group(
+    /// Creates, then updates by the strategy, except for Machines that come from other groups.
+    fn begin_group(
         &mut self,
         waves: &GroupWaves<'_, '_>,
         first: &FirstSteps,
         after: Option<StepId>,
-    ) -> Option<StepId> {
+    ) -> Primaries {
         let (name, group, decision) = (waves.name, waves.group, waves.decision);
         let group_created = self.created_groups.get(name).cloned();
         let CreatedGroup {
@@ -338,7 +345,27 @@ impl StepBuilder<'_, '_, '_> {
         );
         let updated = self.add_updates(waves, &mut primaries, ready);
         let updated = self.add_barrier(format!("{name}: all updated"), updated);
-        let primaries_done = updated.or(ready);
+        if let Some(updated) = updated.or(ready) {
+            self.updated_groups.insert(name.clone(), updated);
+        }
+        primaries
+    }
+
+    /// Machines that come from other groups, then standbys. Returns the step after which the group is complete,
+    /// except for destroys.
+    fn end_group(
+        &mut self,
+        waves: &GroupWaves<'_, '_>,
+        mut primaries: Primaries,
+    ) -> Option<StepId> {
+        let (name, decision) = (waves.name, waves.decision);
+        if self.host_may_be_full {
+            self.index_watchers(decision);
+        }
+        let updated = self.updated_groups.get(name).copied();
+        let arrived = self.add_arrivals(waves, &mut primaries, updated);
+        let arrived = self.add_barrier(format!("{name}: all arrived"), arrived);
+        let primaries_done = arrived.or(updated);
         let mut last = self.add_standbys(name, decision, &mut primaries, primaries_done);
         if last.is_empty() {
             last.extend(primaries_done);

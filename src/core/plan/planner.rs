@@ -129,6 +129,7 @@ pub fn plan(
         steps: &order.steps,
         pools: &order.pools,
         waves: &order.waves,
+        groups_order: desired.rollout.groups_order.as_ref(),
     };
     let lowest = lowest_serving::lowest_serving(&decisions, &layout);
     let paces = pace::Paces::of(layout, lowest, options);

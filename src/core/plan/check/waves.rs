@@ -134,6 +134,33 @@ impl Checker<'_> {
         self.check_stopped_first(facts, &takers);
         self.check_region_order(facts, &takers);
         self.check_groups_order(facts);
+        self.check_departures(facts, &takers);
+    }
+
+    /// A serving Machine leaves its group after the others of its region are updated: until then it keeps the
+    /// region serving.
+    fn check_departures(&mut self, facts: &Facts<'_>, takers: &[Taker<'_>]) {
+        let order = facts.desired.rollout.groups_order.as_ref();
+        let position = |group: &GroupName| order.map_or(0, |order| order.position(group));
+        let leaves = |taker: &&Taker<'_>| taker.from != taker.change.group;
+        for leaving in takers.iter().filter(leaves) {
+            let later = position(&leaving.from) > position(&leaving.change.group);
+            let rolling = |group| facts.rolling(group).is_some();
+            if later || !rolling(&leaving.from) || !rolling(&leaving.change.group) {
+                continue;
+            }
+            let own = takers.iter().filter(|taker| !leaves(taker));
+            let own = own.filter(|taker| {
+                taker.from == leaving.from && taker.change.region == leaving.change.region
+            });
+            let own: Vec<StepId> = own.map(|taker| taker.step).collect();
+            if !waits_for_all(facts.ancestors, leaving.step, &own) {
+                self.report(format!(
+                    "step {} takes a Machine out of `{}` before the others of {} are updated",
+                    leaving.step.0, leaving.from, leaving.change.region
+                ));
+            }
+        }
     }
 
     /// All changes that take serving Machines of a rolling group down share one pool, which leaves one of each
@@ -254,7 +281,10 @@ impl Checker<'_> {
                 let own = taker.change.machine.id.as_ref();
                 own.is_none_or(|id| !facts.is_unproven(id))
             };
-            let own = takers.iter().filter(|taker| taker.change.group == *name);
+            // Machines that come from other groups follow all of these.
+            let own = takers
+                .iter()
+                .filter(|taker| taker.change.group == *name && taker.from == *name);
             let own: Vec<&Taker<'_>> = own.filter(proven).collect();
             let mut stages: BTreeMap<usize, Vec<StepId>> = BTreeMap::new();
             for taker in &own {

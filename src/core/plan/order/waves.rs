@@ -4,7 +4,7 @@
 //! version; then the stopped ones, so that the proxy can start one of the new version; then the others that
 //! serve. With `order`, region after region. Decides nothing about a single Machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::serving::{is_serving, may_serve};
 use super::standbys::Primaries;
@@ -47,7 +47,8 @@ impl<'w, 'a> GroupWaves<'w, 'a> {
     fn rolling(&self) -> Vec<WavePlan<'w, 'a>> {
         let mut of_class: BTreeMap<WaveClass, Changes<'w, 'a>> = BTreeMap::new();
         let primaries = self.decision.changed.iter();
-        for changed in primaries.filter(|changed| changed.role == ChangeRole::Primary) {
+        let primaries = primaries.filter(|changed| changed.role == ChangeRole::Primary);
+        for changed in primaries.filter(|changed| !self.arrives(changed)) {
             let class = WaveClass::of(self.group, &changed.member);
             of_class.entry(class).or_default().push(changed);
         }
@@ -92,6 +93,28 @@ impl<'w, 'a> GroupWaves<'w, 'a> {
         }
         waves.retain(|wave| !wave.changes.is_empty());
         waves
+    }
+
+    /// Machines that serve in another group until they move here: after the updates of both groups, since until then
+    /// they keep their region serving there.
+    fn arrivals(&self) -> Vec<WavePlan<'w, 'a>> {
+        let changed = self.decision.changed.iter();
+        let arriving = changed.filter(|changed| self.arrives(changed)).collect();
+        let wave = |changes| WavePlan {
+            name: WaveName::Running,
+            changes,
+            gate: gate(self.group),
+            passed: "all of a region arrived",
+        };
+        let stages = self.by_stage(arriving).into_iter();
+        let stages = stages.filter(|changes| !changes.is_empty());
+        stages.map(wave).collect()
+    }
+
+    fn arrives(&self, changed: &ChangedMachine<'_>) -> bool {
+        changed.member.leaves_group.is_some()
+            && self.group.strategy != Strategy::Immediate
+            && may_serve(self.group, changed)
     }
 
     /// All in one wave.
@@ -202,6 +225,40 @@ impl StepBuilder<'_, '_, '_> {
             Strategy::Immediate => group.immediate(),
             Strategy::Rolling { .. } => group.rolling(),
         };
+        self.add_waves(group, waves, primaries, after)
+    }
+
+    /// Moves of Machines that serve in other groups, once the own ones of those are updated.
+    pub(super) fn add_arrivals(
+        &mut self,
+        group: &GroupWaves<'_, '_>,
+        primaries: &mut Primaries,
+        after: Option<StepId>,
+    ) -> Vec<StepId> {
+        let waves = group.arrivals();
+        let arriving = waves.iter().flat_map(|wave| &wave.changes);
+        let left: BTreeSet<&GroupName> = arriving
+            .filter_map(|changed| changed.member.leaves_group.as_ref())
+            .collect();
+        let updated = left
+            .iter()
+            .filter_map(|left| self.updated_groups.get(*left));
+        let needs: BTreeSet<StepId> = updated.copied().chain(after).collect();
+        if waves.is_empty() {
+            return Vec::new();
+        }
+        let name = format!("{}: those that come may leave", group.name);
+        let ready = self.add_barrier(name, needs.into_iter().collect());
+        self.add_waves(group, waves, primaries, ready)
+    }
+
+    fn add_waves(
+        &mut self,
+        group: &GroupWaves<'_, '_>,
+        waves: Vec<WavePlan<'_, '_>>,
+        primaries: &mut Primaries,
+        after: Option<StepId>,
+    ) -> Vec<StepId> {
         let mut after = after;
         let mut last_steps = Vec::new();
         let mut waves = waves.into_iter().peekable();
