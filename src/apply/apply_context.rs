@@ -13,6 +13,7 @@ use super::platform_additions::PlatformAdditions;
 use super::rate_limits::RateLimits;
 use super::run_input::{Halt, RunInput};
 use super::steps::volumes::VolumePools;
+use super::turns::Turns;
 use crate::core::fleet::{
     Lineage, Machine, MachineId, MachineName, Release, ReleaseStamp, VolumeId,
 };
@@ -44,6 +45,8 @@ pub(super) struct ApplyContext<'a> {
     pub(super) rollback: Option<RollbackContext<'a>>,
     /// Serialises the re-pointing of standbys, since several steps may re-point the same one.
     pub(super) repointing: Mutex<()>,
+    /// Who restarts of the Machines that were planned as stopped.
+    pub(super) turns: Turns,
     /// The release of this run's Machines, once it has a number.
     pub(super) release: RefCell<Option<ReleaseStamp>>,
     /// The platform's newest release, once a conflict has requested it.
@@ -83,6 +86,7 @@ impl<'a> ApplyContext<'a> {
             bodies: RefCell::default(),
             rollback: None,
             repointing: Mutex::default(),
+            turns: Turns::default(),
             release: RefCell::default(),
             newest_release: OnceCell::new(),
             halt: RefCell::default(),

@@ -31,6 +31,7 @@ mod stability;
 mod step_context;
 mod step_error;
 mod steps;
+mod turns;
 mod verify;
 
 pub use cancel::{Cancel, CancelHandle};

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::apply_context::{ApplyContext, CallState};
 use super::run_input::Halt;
 use super::step_error::{CallError, PartError, PartResult, StepError, TryError, WaitResult};
+use super::turns::Turn;
 use crate::core::fleet::{
     Call, GroupName, Machine, MachineId, MachineName, MachineState, Receipt, WaitUntil,
 };
@@ -31,6 +32,8 @@ pub(super) struct StepContext<'a> {
     touched: Cell<bool>,
     /// Machines whose leases this step holds.
     pub(super) leased: RefCell<BTreeSet<MachineId>>,
+    /// Its turn, while it has one.
+    pub(super) turn: RefCell<Option<Turn>>,
 }
 
 impl<'a> StepContext<'a> {
@@ -41,6 +44,7 @@ impl<'a> StepContext<'a> {
             backoff: shared.backoff.with_salt(u64::from(step.0)),
             touched: Cell::new(false),
             leased: RefCell::default(),
+            turn: RefCell::default(),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use aeroform::apply::CancelHandle;
 use aeroform::core::fleet::{Capabilities, Strategy};
 use aeroform::core::plan::{Options, Requested, plan};
 use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::fixture::{ExecutorFixture, checked, image, web, worker};
+use crate::fixture::{ExecutedRun, ExecutorFixture, checked, image, web, worker};
 use crate::support::{GroupBuilder, desired};
 
 /// Holds rules 24 and 39.
@@ -291,4 +292,167 @@ async fn a_stopped_group_proves_a_version_by_one_that_is_woken() {
         assert_eq!(stage.sim.world().count("stop"), usize::from(!autostop));
         stage.assert_settled(&next).await;
     }
+}
+
+/// Five, of which one serves; the proxy starts the four others between the plan and their update.
+async fn started_since_the_plan(
+    during: impl Fn(&mut ExecutorFixture),
+) -> (ExecutedRun, ExecutorFixture, Vec<String>, usize) {
+    let mut stage = ExecutorFixture::new();
+    let before = desired([("web", checked(web(5)))]);
+    stage.apply_until_settled(&before).await;
+    let stopped: Vec<String> = (0..4).map(|at| stage.id(at)).collect();
+    for id in &stopped {
+        stage.sim.world().operator("shop").stop(id);
+    }
+    sleep(Duration::from_secs(5)).await;
+    let next = desired([("web", checked(image(web(5), "shop:2")))]);
+    let (planned, observed) = stage.plan(&next).await;
+    for id in &stopped {
+        stage.sim.world().operator("shop").start(id);
+    }
+    sleep(Duration::from_secs(10)).await;
+    stage.sim.world().clear_log();
+    during(&mut stage);
+    let sim = stage.sim.clone();
+    let down = || {
+        let machines = sim.world().operator("shop").machines();
+        let down = |machine: &&serde_json::Value| {
+            let passes = |check: &serde_json::Value| check["status"] == "passing";
+            let checks = machine["checks"].as_array().unwrap();
+            machine["state"] != "started" || checks.is_empty() || !checks.iter().all(passes)
+        };
+        machines.iter().filter(down).count()
+    };
+    assert_eq!(down(), 0);
+    let mut most = 0;
+    let ran = {
+        let run = stage.carry_out(&next, planned, &observed);
+        let mut run = Box::pin(run);
+        loop {
+            tokio::select! {
+                ran = &mut run => break ran,
+                () = sleep(Duration::from_millis(50)) => most = most.max(down()),
+            }
+        }
+    };
+    (ran, stage, stopped, most)
+}
+
+/// Holds rules 29 and 43.
+#[tokio::test(start_paused = true)]
+async fn stopped_machines_that_were_started_since_the_plan_restart_one_at_a_time() {
+    let (ran, stage, stopped, most) = started_since_the_plan(|_| {}).await;
+    assert_eq!(most, 1, "down at once");
+    assert!(ran.outcomes().iter().all(|outcome| *outcome == "done"));
+    assert_eq!(stage.sim.world().count("update"), 5);
+    let gates = ran
+        .waits()
+        .iter()
+        .filter(|on| **on == "it to start")
+        .count();
+    assert_eq!(gates, 5, "{:?}", ran.waits());
+    let turn = "its turn: one started Machine of web restarts at a time";
+    assert!(ran.waits().contains(&turn), "{:?}", ran.waits());
+    let remarks: Vec<String> = stopped
+        .iter()
+        .map(|id| {
+            format!(
+                "Machine {id} was stopped when this was planned and had been started since: it was restarted on its own and waited for"
+            )
+        })
+        .collect();
+    for remark in &remarks {
+        assert!(
+            ran.report.remarks.contains(remark),
+            "{:?}",
+            ran.report.remarks
+        );
+    }
+    assert_eq!(ran.report.remarks.len(), remarks.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_other_started_one_goes_down_after_one_has_failed_its_gate() {
+    let fails = |stage: &mut ExecutorFixture| {
+        let fault = Fault::on("update", FaultEffect::ChecksNeverPass).nth(2);
+        stage.sim.world().inject(fault);
+    };
+    let (ran, stage, _, most) = started_since_the_plan(fails).await;
+    assert_eq!(ran.failure().0, "gate_timeout");
+    assert_eq!(most, 1, "down at once");
+    assert_eq!(stage.sim.world().count("update"), 2);
+    let begun = ["done", "failed", "not started", "not started"];
+    assert_eq!(ran.outcomes()[..4], begun);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_the_wait_for_a_turn() {
+    let stops = |stage: &mut ExecutorFixture| {
+        let (handle, cancel) = CancelHandle::new();
+        stage.cancel = cancel;
+        let sim = stage.sim.clone();
+        sim.world()
+            .inject(Fault::on("update", FaultEffect::ChecksNeverPass).nth(2));
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(60)).await;
+            handle.stop(None);
+        });
+    };
+    let begun = Instant::now();
+    let (ran, ..) = started_since_the_plan(stops).await;
+    assert!(ran.report.interrupted);
+    assert!(begun.elapsed() < Duration::from_secs(120));
+    assert_eq!(ran.outcomes()[2..4], ["not started", "not started"]);
+}
+
+/// A stopped group without autostop that is updated with `--wake`; the one that is woken does not end its gate.
+async fn woken_without_end(cancel: bool) {
+    let mut stage = ExecutorFixture::new();
+    let web = || checked(web(2));
+    stage.apply_until_settled(&desired([("web", web())])).await;
+    for at in 0..2 {
+        let id = stage.id(at);
+        stage.sim.world().operator("shop").stop(&id);
+    }
+    sleep(Duration::from_secs(5)).await;
+    let next = desired([("web", image(web(), "shop:2"))]);
+    let observed = stage.observed().await;
+    let options = Options {
+        requested: Requested {
+            wake: true,
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    let planned = plan(&next, &stage.known, Some(&observed), &options);
+    let fault = Fault::on("start", FaultEffect::ChecksNeverPass);
+    stage.sim.world().inject(fault);
+    if cancel {
+        let (handle, cancel) = CancelHandle::new();
+        stage.cancel = cancel;
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(30)).await;
+            handle.stop(None);
+        });
+    }
+    let ran = stage.carry_out(&next, planned, &observed).await;
+    assert_eq!(
+        ran.report.interrupted,
+        cancel,
+        "{:?} {:?}",
+        ran.outcomes(),
+        ran.waits()
+    );
+    let started = stage.states().iter().position(|state| state == "started");
+    let id = stage.id(started.expect("it is left running"));
+    let remark =
+        format!("Machine {id} was stopped before this run, which started it and leaves it running");
+    assert_eq!(ran.report.remarks, [remark]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_woken_machine_that_is_not_stopped_again_is_named() {
+    woken_without_end(false).await;
+    woken_without_end(true).await;
 }

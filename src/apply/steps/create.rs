@@ -134,6 +134,7 @@ pub(super) async fn take_result<'a>(
                 baseline: Baseline::default(),
                 launched: is_to_run,
                 crashed: false,
+                started_since: false,
                 may_have_sent: false,
             })
         }
@@ -477,6 +478,7 @@ pub(super) async fn take_existing(
         must_run: machine.state == MachineState::Failed,
         force_restart: false,
         at_rest: AtRest::stays_if(!is_to_run),
+        takes_turn: false,
         launch_id: Some(launch),
     };
     let before = Baseline::before_start(&machine);
@@ -501,7 +503,9 @@ impl UpdatedMachine {
     pub(super) fn gate(&self, planned: GateKind, group: &DesiredGroup) -> GateKind {
         match planned {
             GateKind::Started | GateKind::Healthy if !self.launched => GateKind::Settled,
-            GateKind::Settled if self.crashed => crate::core::plan::gate(group),
+            GateKind::Settled if self.crashed || self.started_since => {
+                crate::core::plan::gate(group)
+            }
             GateKind::None
             | GateKind::Settled
             | GateKind::Started

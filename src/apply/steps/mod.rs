@@ -93,6 +93,7 @@ pub(super) async fn run_step<'a>(
         }
     });
     let outcome = to_outcome(&context, end);
+    context.end_turn(outcome == Outcome::Done);
     undo::record(&context, &mut progress, (step, change), &outcome);
     let result = StepResult {
         machine: progress.machine,

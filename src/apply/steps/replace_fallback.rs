@@ -42,7 +42,7 @@ pub(super) async fn replace_on_new_host(
         "{}; it is replaced by a new Machine",
         refused.message
     ));
-    let updated = create_replacement(
+    let mut updated = create_replacement(
         context,
         progress,
         change,
@@ -53,6 +53,7 @@ pub(super) async fn replace_on_new_host(
         },
     )
     .await?;
+    updated.started_since = context.has_turn();
     let Some(id) = progress.machine.as_ref().map(|new| new.id.clone()) else {
         return Err(StepError::conflict(format!("{} is gone", successor.name)));
     };
@@ -163,6 +164,7 @@ async fn create_replacement(
                 may_have_sent: false,
                 launched: is_to_run,
                 crashed: false,
+                started_since: false,
             })
         }
         CreateResult::Existing(machine) => {
@@ -213,6 +215,7 @@ async fn repoint_standby(
         must_run: false,
         force_restart: false,
         at_rest: AtRest::Stays,
+        takes_turn: false,
         launch_id: None,
     };
     let mut progress = StepProgress::default();

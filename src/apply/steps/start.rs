@@ -111,6 +111,7 @@ async fn start_by_update(
         precondition: change.precondition.as_ref(),
         must_run: true,
         at_rest: AtRest::No,
+        takes_turn: false,
         force_restart: false,
         launch_id: None,
     };

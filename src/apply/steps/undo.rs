@@ -219,6 +219,7 @@ async fn put_back<'a>(
         must_run: before.ran(),
         force_restart: false,
         at_rest: AtRest::stays_if(!before.ran()),
+        takes_turn: false,
         launch_id: None,
     };
     let updated = match ensure_config(context, progress, id, &desired, &terms).await? {

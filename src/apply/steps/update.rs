@@ -13,7 +13,9 @@ use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::apply::{conflict, precondition};
 use crate::core::fleet::call::UpdateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineId, MachineState};
+use crate::core::fleet::{
+    Call, LaunchId, Machine, MachineConfig, MachineId, MachineState, Strategy,
+};
 use crate::core::plan::{Action, Change, GateKind, Precondition, Wake};
 use crate::provider::ProviderError;
 
@@ -54,6 +56,7 @@ pub(super) async fn update<'a>(
         volumes,
         standby_for,
     )?;
+    let rests = change.wake.is_none() && change.gate == GateKind::Settled;
     let terms = UpdateTerms {
         precondition: seen,
         must_run: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
@@ -66,8 +69,12 @@ pub(super) async fn update<'a>(
             .covers(&change.group),
         at_rest: match change.wake {
             Some(_) => AtRest::Woken,
-            None => AtRest::stays_if(change.gate == GateKind::Settled),
+            None => AtRest::stays_if(rests),
         },
+        takes_turn: rests
+            && matches!(desired.group.strategy, Strategy::Rolling { .. })
+            && !desired.is_standby()
+            && !desired.is_scheduled(),
         launch_id: None,
     };
     let updated = match ensure_config(context, progress, id, &desired, &terms).await? {
@@ -79,10 +86,16 @@ pub(super) async fn update<'a>(
             .await;
         }
     };
+    if updated.started_since {
+        progress.remarks.push(format!(
+            "Machine {id} was stopped when this was planned and had been started since: it was restarted on its own and waited for"
+        ));
+    }
     if updated.crashed {
         start_crashed(context, progress, id, &desired).await?;
     }
     let rests = !updated.launched;
+    let was_woken = updated.crashed && change.wake == Some(Wake::StopAgain);
     let gate = Gate {
         id,
         kind: updated.gate(change.gate, desired.group),
@@ -90,10 +103,17 @@ pub(super) async fn update<'a>(
         steady: context.steady(&change.group),
         before: updated.baseline,
     };
-    gate::wait_for_gate(context, progress, gate).await?;
-    if change.wake == Some(Wake::StopAgain) {
-        stop_again(context, progress, id).await?;
+    let passed = gate::wait_for_gate(context, progress, gate).await;
+    let ended = match passed {
+        Ok(()) if change.wake == Some(Wake::StopAgain) => stop_again(context, progress, id).await,
+        ended => ended,
+    };
+    if ended.is_err() && was_woken {
+        progress.remarks.push(format!(
+            "Machine {id} was stopped before this run, which started it and leaves it running"
+        ));
     }
+    ended?;
     let seen = context.shared.input.observed.machines.get(id);
     if seen.is_some_and(|seen| seen.cordoned && seen.removal_begun()) {
         call_idempotent(context, &Call::Uncordon { id: id.clone() }).await?;
@@ -165,6 +185,8 @@ pub(super) struct UpdateTerms<'a> {
     pub(super) force_restart: bool,
     /// What the plan says of a Machine that rests.
     pub(super) at_rest: AtRest,
+    /// One that was started since restarts on its turn, and must pass the gate of its group.
+    pub(super) takes_turn: bool,
     /// Its intent, if known.
     pub(super) launch_id: Option<&'a LaunchId>,
 }
@@ -194,6 +216,8 @@ pub(super) struct UpdatedMachine {
     pub(super) launched: bool,
     /// It was down after its process exited, or is woken, and this change starts it (rule 23).
     pub(super) crashed: bool,
+    /// It was planned as stopped and had been started since, and this change restarts it.
+    pub(super) started_since: bool,
     /// Whether this run changed it, or may have.
     pub(super) may_have_sent: bool,
 }
@@ -275,8 +299,29 @@ struct ConfigUpdate<'u, 'a> {
 }
 
 impl ConfigUpdate<'_, '_> {
-    /// Reads the Machine once it has settled.
+    /// Reads the Machine once it has settled, and takes its turn if it was planned as stopped and runs.
     async fn read_config(&mut self) -> PartResult<ConfigState> {
+        let (context, terms) = (self.context, self.terms);
+        let differs = match self.read_settled().await? {
+            ConfigState::Differs(live)
+                if terms.takes_turn && live.state.should_run() && !context.has_turn() =>
+            {
+                live
+            }
+            read => return Ok(read),
+        };
+        let group = differs.group.as_ref().unwrap_or(self.desired.name());
+        let at_most = Duration::from_secs(self.desired.group.wait_timeout_s);
+        context.take_turn(group, at_most).await?;
+        let read = self.read_settled().await?;
+        if !matches!(&read, ConfigState::Differs(live) if live.state.should_run()) {
+            context.return_turn();
+        }
+        Ok(read)
+    }
+
+    /// Reads the Machine once it has settled.
+    async fn read_settled(&mut self) -> PartResult<ConfigState> {
         let (context, id, desired) = (self.context, self.id, self.desired);
         let shared = context.shared;
         let live = context.wait_settled_or_created(id, self.patience).await?;
@@ -304,7 +349,8 @@ impl ConfigUpdate<'_, '_> {
     async fn send(&mut self, live: &Machine) -> Result<UpdateResult, PartError> {
         let (context, id, desired) = (self.context, self.id, self.desired);
         context.record_body(live);
-        let attempt = UpdatedMachine::to_update(desired, live).woken(self.terms, live);
+        let mut attempt = UpdatedMachine::to_update(desired, live).woken(self.terms, live);
+        attempt.started_since = self.terms.takes_turn && live.state.should_run();
         let config = desired.config_over(desired.existing_config(live).as_deref());
         let written = desired.sent_config(&config, Some(live));
         let call = update_call(desired, self.terms, live, config, attempt.launched);
@@ -416,6 +462,7 @@ impl UpdatedMachine {
             baseline: Baseline::new(live),
             launched: live.state.should_run() || crashed,
             crashed,
+            started_since: false,
             may_have_sent: true,
         }
     }
