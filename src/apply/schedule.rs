@@ -1,6 +1,7 @@
 //! Decides which step may run: the plan's graph, pools and barriers, and the result of steps whose dependencies
 //! failed. Knows no provider and no time.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::fleet::{GroupName, Region};
@@ -92,7 +93,7 @@ impl<'a> Schedule<'a> {
         schedule
     }
 
-    /// The next step that may start, lowest id first; it then counts as running. Creates can be held back so
+    /// The next step that may start, of several pools the lowest id; it then counts as running. Creates can be held back so
     /// that they do not take the permits of other steps.
     pub(super) fn start(&mut self, parallelism: usize, creates: CreatePolicy) -> Option<StepId> {
         if self.halted || self.running >= parallelism.max(1) {
@@ -166,25 +167,34 @@ impl<'a> Schedule<'a> {
         matches!(work, Work::Change(change) if matches!(change.action, Action::Create { .. }))
     }
 
-    /// The ready step of a pool with the lowest id for which there is room.
+    /// The step of a pool to start next: what completes a change, then the ready step with the lowest id of the
+    /// region with room that has most of them left, so that no region remains as a tail.
     fn next_in_pool(&self, pool: usize) -> Option<StepId> {
         let state = &self.pools[pool];
+        if let Some(second_half) = state.second_halves.first() {
+            return Some(*second_half);
+        }
         let rule = self.plan.pools.get(pool);
+        let is_first = rule.is_some_and(|rule| rule.first_alone && !state.any_done);
         let size = match rule {
             None => usize::MAX,
-            Some(rule) if rule.first_alone && !state.any_done => 1,
+            Some(_) if is_first => 1,
             Some(rule) => rule.size.max(1),
         };
+        if state.begun.len() >= size {
+            return None;
+        }
         let has_room = |region: Option<&Region>| {
             let limit = rule.and_then(|rule| rule.per_region.get(region?));
             let begun = state.begun.values().filter(|begun| **begun == region);
             limit.is_none_or(|limit| begun.count() < *limit)
         };
-        let regions = state.ready.iter();
-        let with_room =
-            regions.filter(|(region, _)| state.begun.len() < size && has_room(**region));
-        let first = with_room.filter_map(|(_, ready)| ready.first());
-        first.chain(state.second_halves.first()).min().copied()
+        let with_room = state.ready.iter().filter(|(region, _)| has_room(**region));
+        let nexts = with_room.filter_map(|(_, ready)| Some((ready.len(), *ready.first()?)));
+        // The plan says which one goes first; without limits of regions there is no tail.
+        let by_region = rule.is_some_and(|rule| !rule.per_region.is_empty()) && !is_first;
+        let next = nexts.min_by_key(|(left, step)| (by_region.then_some(Reverse(*left)), *step));
+        Some(next?.1)
     }
 
     fn region_of(&self, step: StepId) -> Option<&'a Region> {

@@ -131,3 +131,20 @@ fn without_a_window_nothing_is_said_of_time() {
     assert_eq!((plan.at_least_ms, plan.groups[0].at_least_ms), (None, None));
     assert!(!plan.groups[0].strategy.contains("up for"));
 }
+
+/// Twelve in three regions, of which four change at once and two of each region: no region is left as a tail.
+#[test]
+fn regions_are_updated_evenly() {
+    let web = || group("web").exact(&[("ams", 4), ("bog", 4), ("gru", 4)]);
+    let stage = PlanFixture::with(&desired([("web", web())]));
+    let image = json!({"image": "shop:2"});
+    let plan = stage.plan_with(&desired([("web", web().config(image))]), &at_most(16));
+    assert_eq!(
+        said(&plan),
+        (
+            "rolling: 1 first, then 4 at a time, at most 2 in ams, 2 in bog and 2 in gru",
+            // One, then eleven in three turns.
+            Some(40_000)
+        )
+    );
+}

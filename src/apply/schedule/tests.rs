@@ -147,6 +147,37 @@ fn a_region_has_no_more_begun_than_its_limit() {
     assert_eq!(starts(&mut schedule, 16), [7]);
 }
 
+/// Four in each of three regions, of which four change at once and two of each region: no region is left as a tail.
+#[test]
+fn regions_are_updated_evenly() {
+    let mut plan = replacements(6, 4);
+    let regions = ["ams", "bog", "gru"].map(|name| Region::new(name).unwrap());
+    for (at, step) in plan.steps.iter_mut().enumerate() {
+        (step.needs, step.completes) = (Vec::new(), None);
+        let Work::Change(change) = &mut step.work else {
+            unreachable!()
+        };
+        change.region = regions[at / 4].clone();
+    }
+    plan.pools[0].per_region = regions.map(|region| (region, 2)).into();
+    let mut schedule = Schedule::new(&plan);
+    let mut turns = Vec::new();
+    loop {
+        let started = starts(&mut schedule, 16);
+        if started.is_empty() {
+            break;
+        }
+        for step in &started {
+            schedule.finish(StepId(*step), Outcome::Done);
+        }
+        turns.push(started);
+    }
+    assert_eq!(
+        turns,
+        [vec![0], vec![4, 8, 1, 5], vec![9, 2, 6, 10], vec![3, 7, 11]]
+    );
+}
+
 /// Steps of several groups, each in a pool of its own, without needs.
 fn groups(actions: &[(&str, Action, bool)]) -> Plan {
     let mut plan = replacements(1, 1);

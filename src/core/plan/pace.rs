@@ -3,6 +3,7 @@
 //! The strategy sets one limit, regions and `--parallelism` others; the plan shows the effective ones. For display
 //! only.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::lowest_serving::Layout;
@@ -312,24 +313,19 @@ fn rounds(plan: Layout<'_>, steps: &[StepId], parallelism: usize) -> u64 {
         let mut together = Vec::new();
         for (pool, regions) in &mut waiting {
             let rule = pool.and_then(|pool| plan.pools.get(pool.0 as usize));
-            let mut size = rule.map_or(usize::MAX, |rule| {
+            let size = rule.map_or(usize::MAX, |rule| {
                 if rule.first_alone && !begun.contains(pool) {
                     1
                 } else {
                     rule.size.max(1)
                 }
             });
-            for (region, ready) in regions {
-                let limit = rule.and_then(|rule| rule.per_region.get(*region));
-                let limit = limit.copied().unwrap_or(usize::MAX);
-                let room = size.min(limit).min(parallelism - together.len());
-                let room = room.min(ready.len());
-                if room > 0 {
-                    begun.insert(*pool);
-                }
-                size -= room;
-                together.extend(ready.drain(..room));
+            let limits = rule.map(|rule| &rule.per_region);
+            let found = take_ready(regions, size.min(parallelism - together.len()), limits);
+            if !found.is_empty() {
+                begun.insert(*pool);
             }
+            together.extend(found);
         }
         if together.is_empty() {
             return rounds;
@@ -339,6 +335,37 @@ fn rounds(plan: Layout<'_>, steps: &[StepId], parallelism: usize) -> u64 {
             free.extend(unblocked_steps(&dependents, &mut open, id));
         }
     }
+}
+
+/// Takes at most `size` ready steps of a pool, each of the region that has most of them left, as the executor does.
+fn take_ready(
+    regions: &mut BTreeMap<&Region, VecDeque<StepId>>,
+    size: usize,
+    limits: Option<&BTreeMap<Region, usize>>,
+) -> Vec<StepId> {
+    let mut room: BTreeMap<&Region, usize> = BTreeMap::new();
+    for region in regions.keys() {
+        let limit = limits.and_then(|limits| limits.get(*region));
+        room.insert(*region, limit.copied().unwrap_or(usize::MAX));
+    }
+    let mut taken = Vec::new();
+    while taken.len() < size {
+        let with_room = regions.iter_mut().filter(|(region, _)| room[*region] > 0);
+        let most = with_room
+            .filter_map(|(region, ready)| {
+                Some((ready.len(), Reverse(*ready.front()?), region, ready))
+            })
+            .max_by_key(|(left, first, ..)| (*left, *first));
+        let Some((_, Reverse(step), region, ready)) = most else {
+            break;
+        };
+        ready.pop_front();
+        if let Some(room) = room.get_mut(region) {
+            *room -= 1;
+        }
+        taken.push(step);
+    }
+    taken
 }
 
 /// Steps that wait for nothing else once this one is done.
