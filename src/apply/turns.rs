@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::step_context::StepContext;
 use super::step_error::{PartResult, StepError};
-use crate::core::fleet::GroupName;
+use crate::core::fleet::{DesiredGroup, GroupName};
+use crate::core::plan::{self, Change, GateKind};
 
 /// The turns of a run, by group.
 #[derive(Default)]
@@ -66,6 +67,15 @@ impl StepContext<'_> {
     /// Whether this step has the turn.
     pub(super) fn has_turn(&self) -> bool {
         self.turn.borrow().is_some()
+    }
+
+    /// The gate of a change; a Machine that restarts on its turn has that of its group.
+    pub(super) fn planned_gate(&self, change: &Change, group: &DesiredGroup) -> GateKind {
+        if self.has_turn() {
+            plan::gate(group)
+        } else {
+            change.gate
+        }
     }
 
     /// Gives the turn back unused.

@@ -134,7 +134,6 @@ pub(super) async fn take_result<'a>(
                 baseline: Baseline::default(),
                 launched: is_to_run,
                 crashed: false,
-                started_since: false,
                 may_have_sent: false,
             })
         }
@@ -165,7 +164,7 @@ pub(super) async fn wait_for_created(
     }
     let gate = Gate {
         id,
-        kind: updated.gate(change.gate, group),
+        kind: updated.gate(context.planned_gate(change, group), group),
         at_most: Duration::from_secs(group.wait_timeout_s),
         steady: context.steady(&change.group),
         before: updated.baseline,
@@ -503,9 +502,7 @@ impl UpdatedMachine {
     pub(super) fn gate(&self, planned: GateKind, group: &DesiredGroup) -> GateKind {
         match planned {
             GateKind::Started | GateKind::Healthy if !self.launched => GateKind::Settled,
-            GateKind::Settled if self.crashed || self.started_since => {
-                crate::core::plan::gate(group)
-            }
+            GateKind::Settled if self.crashed => crate::core::plan::gate(group),
             GateKind::None
             | GateKind::Settled
             | GateKind::Started

@@ -42,7 +42,7 @@ pub(super) async fn replace_on_new_host(
         "{}; it is replaced by a new Machine",
         refused.message
     ));
-    let mut updated = create_replacement(
+    let updated = create_replacement(
         context,
         progress,
         change,
@@ -53,7 +53,6 @@ pub(super) async fn replace_on_new_host(
         },
     )
     .await?;
-    updated.started_since = context.has_turn();
     let Some(id) = progress.machine.as_ref().map(|new| new.id.clone()) else {
         return Err(StepError::conflict(format!("{} is gone", successor.name)));
     };
@@ -164,7 +163,6 @@ async fn create_replacement(
                 may_have_sent: false,
                 launched: is_to_run,
                 crashed: false,
-                started_since: false,
             })
         }
         CreateResult::Existing(machine) => {

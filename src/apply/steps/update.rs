@@ -86,7 +86,7 @@ pub(super) async fn update<'a>(
             .await;
         }
     };
-    if updated.started_since {
+    if context.has_turn() && updated.launched {
         progress.remarks.push(format!(
             "Machine {id} was stopped when this was planned and had been started since: it was restarted on its own and waited for"
         ));
@@ -98,7 +98,7 @@ pub(super) async fn update<'a>(
     let was_woken = updated.crashed && change.wake == Some(Wake::StopAgain);
     let gate = Gate {
         id,
-        kind: updated.gate(change.gate, desired.group),
+        kind: updated.gate(context.planned_gate(change, desired.group), desired.group),
         at_most: Duration::from_secs(desired.group.wait_timeout_s),
         steady: context.steady(&change.group),
         before: updated.baseline,
@@ -216,8 +216,6 @@ pub(super) struct UpdatedMachine {
     pub(super) launched: bool,
     /// It was down after its process exited, or is woken, and this change starts it (rule 23).
     pub(super) crashed: bool,
-    /// It was planned as stopped and had been started since, and this change restarts it.
-    pub(super) started_since: bool,
     /// Whether this run changed it, or may have.
     pub(super) may_have_sent: bool,
 }
@@ -349,8 +347,7 @@ impl ConfigUpdate<'_, '_> {
     async fn send(&mut self, live: &Machine) -> Result<UpdateResult, PartError> {
         let (context, id, desired) = (self.context, self.id, self.desired);
         context.record_body(live);
-        let mut attempt = UpdatedMachine::to_update(desired, live).woken(self.terms, live);
-        attempt.started_since = self.terms.takes_turn && live.state.should_run();
+        let attempt = UpdatedMachine::to_update(desired, live).woken(self.terms, live);
         let config = desired.config_over(desired.existing_config(live).as_deref());
         let written = desired.sent_config(&config, Some(live));
         let call = update_call(desired, self.terms, live, config, attempt.launched);
@@ -462,7 +459,6 @@ impl UpdatedMachine {
             baseline: Baseline::new(live),
             launched: live.state.should_run() || crashed,
             crashed,
-            started_since: false,
             may_have_sent: true,
         }
     }
