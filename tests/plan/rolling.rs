@@ -263,6 +263,36 @@ fn in_order(mut target: Desired, lists: &[&[&str]]) -> Desired {
 }
 
 #[test]
+fn a_plan_names_the_written_order_of_the_groups_that_change() {
+    let stage = PlanFixture::with(&desired(groups()));
+    let seen = |changed: &[&str], lists: &[&[&str]]| -> Vec<String> {
+        let target = groups().map(|(name, group)| {
+            let changes = changed.contains(&name);
+            (
+                name,
+                if changes {
+                    group.config(image())
+                } else {
+                    group
+                },
+            )
+        });
+        let plan = stage.plan(&in_order(desired(target), lists));
+        let names = |list: &Vec<_>| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let lists = plan.groups_order.iter();
+        lists.map(|list| names(list).join(" ")).collect()
+    };
+    let all = ["migrator", "web", "worker"];
+    let order: &[&[&str]] = &[&["migrator"], &["worker"], &["web"]];
+    assert_eq!(seen(&all, order), ["migrator", "worker", "web"]);
+    assert_eq!(seen(&["web", "worker"], order), ["worker", "web"]);
+    assert!(seen(&["web"], order).is_empty());
+    // One that is not named goes with the last.
+    let order: &[&[&str]] = &[&["migrator"], &["web"]];
+    assert_eq!(seen(&all, order), ["migrator", "web worker"]);
+}
+
+#[test]
 fn groups_go_in_the_written_order_and_a_new_one_waits_for_its_turn() {
     let stage = PlanFixture::with(&desired(groups()));
     let updated = groups().map(|(name, group)| (name, group.config(image())));

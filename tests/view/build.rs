@@ -54,6 +54,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         requested: Requested::default(),
         on_failure: OnFailure::Stop,
         groups: Vec::new(),
+        groups_order: Vec::new(),
         left_out: Vec::new(),
         steps: Vec::new(),
         pools: vec![Pool {

@@ -55,6 +55,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("standby", with_standby()),
         ("ten_thousand_machines", ten_thousand(10_000)),
         ("waves", waves::rolling()),
+        ("waves_by_region", waves::by_region()),
         ("waves_of_serving", waves::serving()),
         ("waves_of_two_changes", waves::two_changes()),
         ("whole_app_destroyed", whole_app_destroyed()),

@@ -12,7 +12,7 @@ use aeroform::core::view::run_report::step_change;
 use aeroform::core::view::terminal::running_groups::RunningGroups;
 use serde_json::json;
 
-use crate::build::{GroupBuilder, PlanBuilder, fields, group, plan, region, update};
+use crate::build::{GroupBuilder, PlanBuilder, fields, group, group_name, plan, region, update};
 
 /// Six Machines in two regions, one of which an earlier run left.
 pub(crate) fn rolling() -> Plan {
@@ -68,6 +68,21 @@ pub(crate) fn rolling() -> Plan {
         regions: BTreeMap::from([(region("ams"), (1, 4)), (region("gru"), (1, 2))]),
     });
     plan.group(web)
+}
+
+/// All serve, and one region is updated after the other; its group is behind another one.
+pub(crate) fn by_region() -> Plan {
+    let mut plan = serving();
+    let web = &mut plan.groups[0];
+    let mut later = web.waves[1].clone();
+    web.waves[1].steps.truncate(1);
+    later.steps.remove(0);
+    web.waves.push(later);
+    let names = [vec!["migrator"], vec!["worker", "jobs"], vec!["web"]];
+    plan.groups_order = names
+        .map(|list| list.into_iter().map(group_name).collect())
+        .into();
+    plan
 }
 
 /// All serve; one region has one Machine, so that it is down for a moment.

@@ -53,6 +53,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         requested: Requested::default(),
         on_failure: OnFailure::Stop,
         groups: Vec::new(),
+        groups_order: Vec::new(),
         left_out: Vec::new(),
         steps: (0..count * 2).map(step).collect(),
         pools: vec![Pool {

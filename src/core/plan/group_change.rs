@@ -14,7 +14,7 @@ use super::types::{GateKind, Step};
 use super::waves::{LowestServing, Wave};
 use super::{group_notes, pace, placement, steady};
 use crate::core::fleet::secret::patterns;
-use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, Region};
+use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, GroupsOrder, Region};
 
 /// One group before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,28 @@ pub enum GroupVerdict {
     Changed,
     /// Nothing of it changes.
     Unchanged,
+}
+
+/// The groups that change, list by list of `groups_order`; none if fewer than two lists have some. Removed groups are
+/// last in any order.
+pub(super) fn changed_lists(
+    groups: &[GroupChange],
+    order: Option<&GroupsOrder>,
+) -> Vec<Vec<GroupName>> {
+    let Some(order) = order else {
+        return Vec::new();
+    };
+    let mut lists: BTreeMap<usize, Vec<GroupName>> = BTreeMap::new();
+    for group in groups {
+        if group.verdict == GroupVerdict::Added || !group.waves.is_empty() {
+            let list = lists.entry(order.position(&group.name)).or_default();
+            list.push(group.name.clone());
+        }
+    }
+    if lists.len() < 2 {
+        return Vec::new();
+    }
+    lists.into_values().collect()
 }
 
 pub(super) fn group_changes(

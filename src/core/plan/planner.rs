@@ -190,6 +190,7 @@ pub fn plan(
         drift: sorted_drift(fleet.drift, known, observed),
         desired: digest,
         desired_digests: desired_digest::of_groups(desired, &options.requested, lineage),
+        groups_order: group_change::changed_lists(&groups, desired.rollout.groups_order.as_ref()),
         groups,
         left_out,
         steps: order.steps,

@@ -76,6 +76,9 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// Every group, desired or existing, in order of name.
     pub groups: Vec<GroupChange>,
+    /// The lists of `groups_order` with the groups that change; empty if there are fewer than two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups_order: Vec<Vec<GroupName>>,
     /// What the filters of this plan leave out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,

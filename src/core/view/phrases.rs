@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use std::fmt::Write;
 
-use crate::core::fleet::AppNameSource;
+use crate::core::fleet::{AppNameSource, GroupName};
 use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{LeftOut, Plan, Verb};
 
@@ -29,6 +29,18 @@ pub(super) fn left_out_texts(plan: &Plan) -> Vec<String> {
         format!("left out: {} in {group} ({filter})", counts.join(", "))
     };
     plan.left_out.iter().map(of_group).collect()
+}
+
+/// `groups in this order: migrator, then worker and jobs, then web`; none without an order.
+pub(super) fn groups_order_text(plan: &Plan) -> Option<String> {
+    let lists = plan.groups_order.iter();
+    let lists: Vec<String> = lists.map(|list| join_group_names(list)).collect();
+    (!lists.is_empty()).then(|| format!("groups in this order: {}", lists.join(", then ")))
+}
+
+fn join_group_names(list: &[GroupName]) -> String {
+    let names: Vec<&str> = list.iter().map(GroupName::as_str).collect();
+    join_with_and(&names)
 }
 
 fn left_out_verb(verb: Verb) -> &'static str {

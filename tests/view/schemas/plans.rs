@@ -55,6 +55,7 @@ fn every_plan_is_as_published() {
                 "cost",
                 "hold",
                 "release",
+                "groups_order",
                 "left_out",
                 "reverts",
                 "unlisted_runs",

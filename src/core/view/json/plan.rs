@@ -48,6 +48,8 @@ pub struct PlanDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<PlanBase<'a>>,
     groups: Vec<PlanGroup<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    groups_order: &'a [Vec<GroupName>],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<PlanLeftOut<'a>>,
     steps: Vec<PlanStep<'a>>,
@@ -219,6 +221,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
             .iter()
             .map(|group| plan_group(plan, group))
             .collect(),
+        groups_order: &plan.groups_order,
         left_out: plan
             .left_out
             .iter()

@@ -68,7 +68,10 @@ pub fn plan(comment: &PlanComment<'_>, style: &MarkdownStyle) -> Result<String, 
     });
     let left_out = phrases::left_out_texts(plan);
     let left_out = left_out.iter().map(|text| text::message(text, MAX_NOTE));
-    let first_lines: Vec<String> = hold.into_iter().chain(left_out).collect();
+    let order = phrases::groups_order_text(plan);
+    let order = order.map(|text| text::message(&text, MAX_NOTE));
+    let first_lines = hold.into_iter().chain(left_out).chain(order);
+    let first_lines: Vec<String> = first_lines.collect();
     frame::open_with(
         &Marker::new(command, &plan.app, Some(digest)),
         &first_lines.join("\n\n"),

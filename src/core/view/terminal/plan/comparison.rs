@@ -33,7 +33,7 @@ pub fn compared_plan(
         }
         BaseComparison::NotCompared { .. } => return full_plan::body(plan, page),
     }
-    full_plan::left_out_lines(plan, page)?;
+    full_plan::part_and_order(plan, page)?;
     let own = comparison.this_change(plan);
     let outline = Outline::of(&own);
     group_table::table(&own, &outline, page)?;

@@ -27,7 +27,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
 pub(super) fn body(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     behind::first_lines(plan, page)?;
     let plan = &*behind::folded(plan, page);
-    left_out_lines(plan, page)?;
+    part_and_order(plan, page)?;
     let outline = Outline::of(plan);
     group_table::table(plan, &outline, page)?;
     drift::drift(plan, &outline, page)?;
@@ -36,13 +36,17 @@ pub(super) fn body(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     closing::closing(plan, &outline, page)
 }
 
-/// Writes what the filters leave out.
-pub(super) fn left_out_lines(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
+/// Writes what the filters leave out, and the order of the groups.
+pub(super) fn part_and_order(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
     let texts = phrases::left_out_texts(plan);
     for text in &texts {
         page.line(&Line::new(0).push(Label::Warning, text))?;
     }
-    if texts.is_empty() {
+    let order = phrases::groups_order_text(plan);
+    if let Some(order) = &order {
+        page.line(&Line::new(0).plain(order))?;
+    }
+    if texts.is_empty() && order.is_none() {
         return Ok(());
     }
     page.blank()

@@ -73,7 +73,9 @@ impl<'s, 'a> WaveBlock<'s, 'a> {
             }
         };
         let plain = |(wave, own): &(&Wave, Vec<_>)| of_strategy(wave.name) && woken(own).is_none();
-        !self.waves.iter().all(plain)
+        // Several that run are the regions of `order`.
+        let running = |(wave, _): &&(&Wave, Vec<_>)| wave.name == WaveName::Running;
+        self.waves.iter().filter(running).count() > 1 || !self.waves.iter().all(plain)
     }
 
     /// Writes the waves, the gate, and how many serve.
