@@ -99,12 +99,12 @@ impl<'p> GroupReading<'p, '_> {
                 add(&mut serving, member.region);
             }
         }
-        let (first, last) = (self.departed(true), self.departed(false));
+        let (leave_before, leave_after) = (self.departed(true), self.departed(false));
         let removed = self.removed();
         let mut lowest = serving.clone();
         let mut lowest_total = total(&serving);
         // A lower count is shown as what it is.
-        let mut goes_down = total(&first) + total(&last) > 0;
+        let mut goes_down = total(&leave_before) + total(&leave_after) > 0;
         let mut at_least = |serves: &Counts<'p>, down: &Counts<'p>, together: usize| {
             for (region, least) in &mut lowest {
                 let left = down.get(region).copied().unwrap_or(0);
@@ -116,7 +116,7 @@ impl<'p> GroupReading<'p, '_> {
         for change in self.changes.iter().filter(|change| adds_one(change)) {
             add(&mut serving, &change.region);
         }
-        take(&mut serving, &first);
+        take(&mut serving, &leave_before);
         at_least(&serving, &Counts::new(), 0);
         for wave in self.layout.waves.get(self.name).into_iter().flatten() {
             let takes = self.takes_down(wave);
@@ -127,7 +127,7 @@ impl<'p> GroupReading<'p, '_> {
                 self.add_mended(*step, &mut serving);
             }
         }
-        take(&mut serving, &last);
+        take(&mut serving, &leave_after);
         at_least(&serving, &removed, total(&removed));
         goes_down.then(|| LowestServing {
             machines: to_count(lowest_total),

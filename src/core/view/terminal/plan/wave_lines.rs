@@ -146,8 +146,8 @@ impl<'s, 'a> WaveBlock<'s, 'a> {
         };
         let text = match (&wave.reason, woken(own)) {
             (Some(reason), _) => reason.clone(),
-            (None, Some(wake)) => {
-                let then = match wake {
+            (None, Some(then)) => {
+                let then = match then {
                     Wake::LeaveToProxy => "stays started",
                     Wake::StopAgain => "is stopped again",
                 };
