@@ -487,11 +487,11 @@ fn where_nothing_runs_the_change_is_not_proven_unless_one_is_woken() {
     let wakes: Vec<_> = woken.changes().map(|(_, change)| change.wake).collect();
     assert_eq!(wakes, [Some(Wake::StopAgain), None, None]);
     // Without checks there is nothing to wait for, and a scheduled one has its own time.
-    let plain = || group("web").count(2);
+    let two = || group("web").count(2);
     for schedule in [false, true] {
         let checks = json!({"checks": {"up": {"type": "tcp", "port": 80}}, "schedule": "daily"});
         let config = if schedule { checks } else { json!({}) };
-        let web = || plain().config(config.clone());
+        let web = || two().config(config.clone());
         let mut stage = PlanFixture::with(&desired([("web", web())]));
         for machine in ["m00001", "m00002"] {
             stage.edit_outside(machine, |machine| machine.state = MachineState::Stopped);

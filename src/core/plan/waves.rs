@@ -51,7 +51,7 @@ pub struct Wave {
 
 impl Wave {
     /// Those of its changes that may go together: without the first, if that goes alone.
-    pub(in crate::core) fn at_once<T>(&self, changes: Vec<T>) -> impl Iterator<Item = T> {
+    pub fn at_once<T>(&self, changes: Vec<T>) -> impl Iterator<Item = T> {
         let alone = self.first_alone && changes.len() > 1;
         changes.into_iter().skip(usize::from(alone))
     }
@@ -59,10 +59,7 @@ impl Wave {
 
 impl Pool {
     /// How many Machines in these regions change at once at most, in all and in each region.
-    pub(in crate::core) fn limits_of<'r>(
-        &self,
-        regions: impl IntoIterator<Item = &'r Region>,
-    ) -> WaveLimits {
+    pub fn limits_of<'r>(&self, regions: impl IntoIterator<Item = &'r Region>) -> WaveLimits {
         let mut machines: BTreeMap<&Region, usize> = BTreeMap::new();
         for region in regions {
             *machines.entry(region).or_default() += 1;
@@ -85,11 +82,11 @@ impl Pool {
 
 /// How many Machines of one wave change at once at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::core) struct WaveLimits {
+pub struct WaveLimits {
     /// In all.
-    pub(in crate::core) size: usize,
+    pub size: usize,
     /// In each of its regions that has a limit of its own.
-    pub(in crate::core) per_region: BTreeMap<Region, usize>,
+    pub per_region: BTreeMap<Region, usize>,
 }
 
 /// Which Machines of a group change in one wave.
