@@ -17,6 +17,8 @@ use super::run_input::{Halt, Report, RunInput};
 use super::schedule::{CreatePolicy, Schedule, Unstarted};
 use super::steps::{run_step, undo};
 use super::verify::{Verification, verify};
+use crate::core::fleet::Machine;
+use crate::core::fleet::schema::Service;
 use crate::core::plan::way_back::{Rollback, merge};
 use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work, additions};
 use crate::journal::JournalError;
@@ -184,6 +186,9 @@ impl Dispatcher<'_, '_, '_> {
             recorder.record(step, &result);
         }
         let outcome = result.outcome.clone();
+        if self.was_stopped(step, &result) {
+            self.schedule.keep_place(step);
+        }
         self.results[step.0 as usize] = Some(result);
         self.ended.push(step);
         if self.shared.rollback.is_some() && outcome != Outcome::Done {
@@ -192,6 +197,28 @@ impl Dispatcher<'_, '_, '_> {
         self.emit(step, StepEvent::Ended(outcome.clone()));
         let unstarted = self.schedule.finish(step, outcome);
         self.record_unstarted(unstarted);
+    }
+
+    /// Whether somebody stopped a Machine during its gate, which counts as done: it does not serve, so no other goes
+    /// down in its place. What the proxy stops it starts again.
+    fn was_stopped(&self, step: StepId, result: &StepResult) -> bool {
+        let input = &self.shared.input;
+        let Work::Change(change) = &input.plan.steps[step.0 as usize].work else {
+            return false;
+        };
+        let Some(group) = input.desired.groups.get(&change.group) else {
+            return false;
+        };
+        let mut services = group.template.services.iter().flatten();
+        let rests = |machine: &Machine| {
+            let requested = machine.last_exit().is_some_and(|exit| exit.requested);
+            machine.state.is_inactive() && requested
+        };
+        result.outcome == Outcome::Done
+            && change.gate.waits_for_start()
+            && change.wake.is_none()
+            && result.machine.as_ref().is_some_and(rests)
+            && !services.any(Service::has_autostop)
     }
 
     fn record_unstarted(&mut self, mut unstarted: Unstarted) {

@@ -17,6 +17,8 @@ pub(super) struct Schedule<'a> {
     pools: Vec<PoolState<'a>>,
     running: usize,
     halted: bool,
+    /// Changes whose Machines do not serve although they are done, by their first step.
+    keeps_place: BTreeSet<StepId>,
     /// Groups whose config the plan changes.
     new_config: BTreeSet<&'a GroupName>,
 }
@@ -76,6 +78,7 @@ impl<'a> Schedule<'a> {
                 .collect(),
             running: 0,
             halted: false,
+            keeps_place: BTreeSet::new(),
             new_config: plan.groups_with_new_config(),
         };
         for step in &plan.steps {
@@ -124,7 +127,9 @@ impl<'a> Schedule<'a> {
         // A change is done with its last half: a destroy-first change has not created yet.
         if !done || !self.has_second_half(step) {
             let change = self.plan.steps[step_index(step)].completes.unwrap_or(step);
-            self.pools[pool].begun.remove(&change);
+            if !done || !self.keeps_place.contains(&change) {
+                self.pools[pool].begun.remove(&change);
+            }
             self.pools[pool].any_done |= done;
         }
         let mut unstarted = Vec::new();
@@ -139,6 +144,12 @@ impl<'a> Schedule<'a> {
             self.stop_release(&mut unstarted);
         }
         unstarted
+    }
+
+    /// A change that ends well, but whose Machine does not serve: nothing else takes its place in the pool.
+    pub(super) fn keep_place(&mut self, step: StepId) {
+        let change = self.plan.steps[step_index(step)].completes;
+        self.keeps_place.insert(change.unwrap_or(step));
     }
 
     /// Stops starting steps.

@@ -443,3 +443,30 @@ async fn a_standby_that_rests_in_created_is_updated_without_waiting_for_it() {
         begun.elapsed()
     );
 }
+
+/// Holds rule 29: what somebody stops is accepted, and no other Machine goes down in its place.
+#[tokio::test(start_paused = true)]
+async fn one_that_somebody_stops_keeps_its_place() {
+    let web = |image_of: &str| checked(image(web(4).max_unavailable(1), image_of));
+    let mut stage = ExecutorFixture::new();
+    stage
+        .apply_until_settled(&desired([("web", web("shop:1"))]))
+        .await;
+    let stopped = FaultEffect::StoppedAfter(Duration::from_millis(200));
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", stopped).in_group("web"));
+    let next = desired([("web", web("shop:2"))]);
+    let ran = stage.apply(&next).await;
+    let others = ["not started"; 3];
+    assert_eq!(ran.outcomes(), [&["done"], &others[..]].concat());
+    // The next apply counts what serves: it updates the others, and the stopped one stays so.
+    stage.apply_until_settled(&next).await;
+    let started = stage
+        .states()
+        .iter()
+        .filter(|state| *state == "started")
+        .count();
+    assert_eq!(started, 3);
+}

@@ -381,10 +381,7 @@ impl FaultCase<'_> {
                 let nth = u32::try_from(same.count()).unwrap();
                 let fault = Fault::on(action, wrong.effect()).nth(nth);
                 let fault = durable.sim.world().inject(fault);
-                // What somebody stops is accepted, and the run goes on.
-                let guards = self.guards(wrong == CallFault::Stopped);
-                let run = self.scene.run_case_with(durable, None, &guards);
-                let (life, _, mut found) = run.await;
+                let (life, _, mut found) = self.scene.run_case(durable, None).await;
                 if durable.sim.world().fired(fault) == 0 {
                     found.push(FAULT_NOT_FIRED.to_owned());
                 }
