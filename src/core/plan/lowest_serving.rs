@@ -1,6 +1,6 @@
 //! How many Machines of a group serve at least while a plan is applied, if nothing fails: said before it happens.
 //!
-//! Reads the waves and the pools of the steps. For display only; [`super::check`] judges the order by itself.
+//! Reads the waves and the pools of the steps. For display only; `check` judges the order by itself.
 
 use std::collections::{BTreeMap, HashMap};
 

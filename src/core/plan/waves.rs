@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::types::{GateKind, StepId};
 use crate::core::fleet::Region;
 
-/// Index of a pool in [`Plan::pools`].
+/// Index of a pool in [`super::Plan::pools`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PoolId(pub u32);
@@ -26,7 +26,7 @@ pub struct Pool {
     pub first_alone: bool,
     /// Whether steps that have not started are skipped after a failure in the pool.
     pub stops_on_failure: bool,
-    /// Whether a failure in it stops the release, if failures do ([`Plan::on_failure`]).
+    /// Whether a failure in it stops the release, if failures do ([`super::Plan::on_failure`]).
     #[serde(default)]
     pub stops_release: bool,
 }
