@@ -381,7 +381,10 @@ impl FaultCase<'_> {
                 let nth = u32::try_from(same.count()).unwrap();
                 let fault = Fault::on(action, wrong.effect()).nth(nth);
                 let fault = durable.sim.world().inject(fault);
-                let (life, _, mut found) = self.scene.run_case(durable, None).await;
+                // Of a replacement the old Machine goes although somebody stops the new one.
+                let guards = self.guards(wrong == CallFault::Stopped);
+                let run = self.scene.run_case_with(durable, None, &guards);
+                let (life, _, mut found) = run.await;
                 if durable.sim.world().fired(fault) == 0 {
                     found.push(FAULT_NOT_FIRED.to_owned());
                 }
