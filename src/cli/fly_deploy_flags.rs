@@ -196,7 +196,7 @@ pub(super) fn find(typed: &str) -> Option<String> {
         FLAGS.iter().find(|flag| flag.short == Some(letter))?
     };
     Some(match found.here {
-        Flag => format!("`--{}`", found.name),
+        Flag => format!("`--{}` is a flag of `aeroform apply`", found.name),
         Instead(sentence) => sentence.to_owned(),
     })
 }

@@ -58,6 +58,10 @@ pub(super) fn add_suggestion(
         let tip = StyledStr::from(format!("in aeroform: {here}"));
         error.remove(ContextKind::SuggestedSubcommand);
         error.remove(ContextKind::SuggestedArg);
+        if error.kind() == ErrorKind::UnknownArgument {
+            // It would show how to use a flag of a similar name.
+            error.remove(ContextKind::Usage);
+        }
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
     error

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aeroform::apply::CancelHandle;
-use aeroform::core::fleet::{Capabilities, Strategy};
-use aeroform::core::plan::{Options, Requested, plan};
+use aeroform::core::fleet::{Capabilities, Desired, Observed, Strategy};
+use aeroform::core::plan::{Options, Plan, Requested, plan};
 use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -260,6 +260,29 @@ async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_pa
     assert_eq!(stage.sim.world().count("update"), 1);
 }
 
+/// The first so many are stopped, and at rest.
+async fn stop_all(stage: &ExecutorFixture, count: usize) {
+    for at in 0..count {
+        let id = stage.id(at);
+        stage.sim.world().operator("shop").stop(&id);
+    }
+    sleep(Duration::from_secs(5)).await;
+}
+
+/// A plan with `--wake`.
+async fn waking_plan(stage: &ExecutorFixture, desired: &Desired) -> (Plan, Observed) {
+    let observed = stage.observed().await;
+    let options = Options {
+        requested: Requested {
+            wake: true,
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    let planned = plan(desired, &stage.known, Some(&observed), &options);
+    (planned, observed)
+}
+
 /// A stopped group: one is started, proves the version, and rests again; with autostop the proxy's business.
 #[tokio::test(start_paused = true)]
 async fn a_stopped_group_proves_a_version_by_one_that_is_woken() {
@@ -269,22 +292,10 @@ async fn a_stopped_group_proves_a_version_by_one_that_is_woken() {
         let web = || checked(web(3)).config(services.clone());
         let mut stage = ExecutorFixture::new();
         stage.apply_until_settled(&desired([("web", web())])).await;
-        for at in 0..3 {
-            let id = stage.id(at);
-            stage.sim.world().operator("shop").stop(&id);
-        }
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        stop_all(&stage, 3).await;
         stage.sim.world().clear_log();
         let next = desired([("web", image(web(), "shop:2"))]);
-        let observed = stage.observed().await;
-        let options = Options {
-            requested: Requested {
-                wake: true,
-                ..Requested::default()
-            },
-            ..Options::default()
-        };
-        let planned = plan(&next, &stage.known, Some(&observed), &options);
+        let (planned, observed) = waking_plan(&stage, &next).await;
         let ran = stage.carry_out(&next, planned, &observed).await;
         ran.assert_complete();
         let started = stage.states().iter().filter(|s| *s == "started").count();
@@ -411,21 +422,9 @@ async fn woken_without_end(cancel: bool) {
     let mut stage = ExecutorFixture::new();
     let web = || checked(web(2));
     stage.apply_until_settled(&desired([("web", web())])).await;
-    for at in 0..2 {
-        let id = stage.id(at);
-        stage.sim.world().operator("shop").stop(&id);
-    }
-    sleep(Duration::from_secs(5)).await;
+    stop_all(&stage, 2).await;
     let next = desired([("web", image(web(), "shop:2"))]);
-    let observed = stage.observed().await;
-    let options = Options {
-        requested: Requested {
-            wake: true,
-            ..Requested::default()
-        },
-        ..Options::default()
-    };
-    let planned = plan(&next, &stage.known, Some(&observed), &options);
+    let (planned, observed) = waking_plan(&stage, &next).await;
     let fault = Fault::on("start", FaultEffect::ChecksNeverPass);
     stage.sim.world().inject(fault);
     if cancel {

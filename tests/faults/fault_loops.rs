@@ -1,8 +1,7 @@
 //! The loops: every kind of blow, at every moment at which it can fall, on every plan of the gallery;
 //! then the same apply again, with the journal kept and with the journal deleted.
 
-use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use aeroform::emulator::world::{Fault, LoggedCall, RefusalKind};
@@ -13,6 +12,7 @@ use crate::gallery::{self, PlanScenario};
 use crate::invariants::{
     AvailabilityGuard, fix_checks, ids, unexplained_machines, unhealthy_groups,
 };
+use crate::matrix::FaultMatrix;
 use crate::memory_journal::FailCommit;
 use crate::memory_store::FailWrite;
 use crate::process::{FaultPoint, ProcessFault};
@@ -447,60 +447,6 @@ struct PlayedCases {
     matrix: FaultMatrix,
 }
 
-/// How many cases of each fault were played and passed: with a journal that is kept and one that is lost, of
-/// rolling updates and of immediate ones.
-#[derive(Default)]
-struct FaultMatrix(BTreeMap<&'static str, [CaseCount; 4]>);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct CaseCount {
-    played: usize,
-    passed: usize,
-}
-
-impl FaultMatrix {
-    fn count(&mut self, case: &FaultCase<'_>, passed: bool) {
-        let immediate = usize::from(case.scene.scenario.is_immediate());
-        let lost = usize::from(case.rest == JournalFate::Lost);
-        let row = self.0.entry(case.kind.name()).or_default();
-        let cell = &mut row[immediate * 2 + lost];
-        cell.played += 1;
-        cell.passed += usize::from(passed);
-    }
-
-    fn add(&mut self, other: Self) {
-        for (name, cells) in other.0 {
-            let row = self.0.entry(name).or_default();
-            for (all, cell) in row.iter_mut().zip(cells) {
-                all.played += cell.played;
-                all.passed += cell.passed;
-            }
-        }
-    }
-
-    /// One line per fault, in the order of these kinds.
-    fn table(&self, kinds: &[FaultKind]) -> String {
-        let columns = ["rolling", "journal lost", "immediate", "journal lost"];
-        let mut text = format!("{:<22}", "passed");
-        for column in columns {
-            write!(text, " {column:>13}").unwrap();
-        }
-        for kind in kinds {
-            let cells = self.0.get(kind.name()).copied().unwrap_or_default();
-            write!(text, "\n{:<22}", kind.name()).unwrap();
-            for CaseCount { played, passed } in cells {
-                let cell = match played {
-                    0 => "-".to_owned(),
-                    _ if passed == played => played.to_string(),
-                    _ => format!("{passed} of {played}"),
-                };
-                write!(text, " {cell:>13}").unwrap();
-            }
-        }
-        text
-    }
-}
-
 fn run(title: &str, kinds: &[FaultKind]) {
     let target = CaseFilter::from_env();
     let begun = std::time::Instant::now();
@@ -523,7 +469,7 @@ fn run(title: &str, kinds: &[FaultKind]) {
         all.failed.extend(played.failed);
         all.matrix.add(played.matrix);
     }
-    let table = all.matrix.table(kinds);
+    let table = all.matrix.table(kinds.iter().map(|kind| kind.name()));
     let (kinds, took) = (kinds.len(), begun.elapsed().as_secs_f32());
     let PlayedCases {
         possible,
@@ -573,7 +519,11 @@ async fn play(chapter: PlanScenario, kinds: &[FaultKind], target: &CaseFilter) -
                 if target.includes(&case, plays && sample.contains(&at)) {
                     all.cases += 1;
                     let verdict = verdict(&case).await;
-                    all.matrix.count(&case, verdict.is_none());
+                    let immediate = case.scene.scenario.is_immediate();
+                    let lost = case.rest == JournalFate::Lost;
+                    let passed = verdict.is_none();
+                    all.matrix
+                        .count(case.kind.name(), (immediate, lost), passed);
                     all.failed.extend(verdict);
                 }
             }

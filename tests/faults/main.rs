@@ -23,6 +23,7 @@ mod call_faults;
 mod fault_loops;
 mod gallery;
 mod invariants;
+mod matrix;
 mod process;
 mod retries;
 mod rollback;

@@ -56,7 +56,7 @@ pub struct PlanOptions {
     pub strategy: Option<ChosenStrategy>,
     /// How many Machines of a group a rolling update takes down at once: a number of them (2), or below 1 a share of
     /// the group (0.33); overrides `max_unavailable` in `[groups.NAME.deploy]` and fly.toml
-    #[arg(long, value_name = "NUMBER", value_parser = parse_max_unavailable)]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_max_unavailable, allow_negative_numbers = true)]
     pub max_unavailable: Option<ChosenLimit>,
     /// How long a Machine may take to start and pass its checks (10m, or a number of seconds); overrides
     /// `wait_timeout` in `[groups.NAME.deploy]` and fly.toml

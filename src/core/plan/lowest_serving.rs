@@ -56,12 +56,30 @@ pub(super) fn lowest_serving(
     for member in all.filter(|member| !member.is_standby()) {
         of_group.entry(serves_in(member)).or_default().push(member);
     }
-    let mut changes: BTreeMap<&GroupName, Vec<&Change>> = BTreeMap::new();
+    let mut read = vec![None; layout.steps.len()];
+    let mut of_steps: BTreeMap<&GroupName, Vec<MachineChange<'_>>> = BTreeMap::new();
     for step in layout.steps {
         if let Work::Change(change) = &step.work {
-            let machine = change.machine.id.as_ref().and_then(|id| members.get(id));
-            let group = machine.map_or(&change.group, |member| serves_in(member));
-            changes.entry(group).or_default().push(change);
+            let id = match &change.action {
+                Action::Create { replaces, .. } => replaces.as_ref(),
+                Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Destroy { .. }
+                | Action::Adopt
+                | Action::Wait
+                | Action::Start
+                | Action::Forget
+                | Action::Once { .. } => change.machine.id.as_ref(),
+            };
+            let member = id.and_then(|id| members.get(id)).copied();
+            let group = member.map_or(&change.group, serves_in);
+            let found = MachineChange {
+                change,
+                member,
+                serves: member.is_some_and(is_serving),
+            };
+            read[step.id.0 as usize] = Some(found);
+            of_steps.entry(group).or_default().push(found);
         }
     }
     let staying = decisions.iter().filter(|(_, d)| d.desired.is_some());
@@ -69,24 +87,34 @@ pub(super) fn lowest_serving(
         let group = GroupReading {
             name,
             layout,
-            members: &members,
+            read: &read,
             of_group: of_group.get(name)?,
-            changes: changes.get(name)?,
+            changes: of_steps.get(name)?,
         };
         Some((name.clone(), group.lowest()?))
     });
     found.collect()
 }
 
+/// A change with the Machine that it is about: of a create, the one that it replaces.
+#[derive(Clone, Copy)]
+struct MachineChange<'p> {
+    change: &'p Change,
+    member: Option<&'p Member<'p>>,
+    /// Whether that Machine serves now.
+    serves: bool,
+}
+
 /// One group, and what a plan does to it.
 struct GroupReading<'p, 'a> {
     name: &'p GroupName,
     layout: &'p Layout<'p>,
-    members: &'p HashMap<&'a MachineId, &'p Member<'a>>,
+    /// The change of each step; none for a barrier.
+    read: &'p [Option<MachineChange<'p>>],
     /// Its Machines now, without standbys.
     of_group: &'p [&'p Member<'a>],
     /// The changes of its Machines, and its creates.
-    changes: &'p [&'p Change],
+    changes: &'p [MachineChange<'p>],
 }
 
 impl<'p> GroupReading<'p, '_> {
@@ -113,8 +141,8 @@ impl<'p> GroupReading<'p, '_> {
             }
             lowest_total = lowest_total.min(total(serves).saturating_sub(together));
         };
-        for change in self.changes.iter().filter(|change| adds_one(change)) {
-            add(&mut serving, &change.region);
+        for new in self.changes.iter().filter(|new| adds_one(new.change)) {
+            add(&mut serving, &new.change.region);
         }
         take(&mut serving, &leave_before);
         at_least(&serving, &Counts::new(), 0);
@@ -142,75 +170,48 @@ impl<'p> GroupReading<'p, '_> {
         })
     }
 
-    fn member(&self, change: &Change) -> Option<&'p Member<'p>> {
-        let id = change.machine.id.as_ref()?;
-        self.members.get(id).copied()
-    }
-
     /// Serving Machines that move to a group that comes before this one, or to any other: these leave after the
     /// updates here.
     fn departed(&self, first: bool) -> Counts<'p> {
         let order = self.layout.groups_order;
         let position = |group: &GroupName| order.map_or(0, |order| order.position(group));
         let is_first = |change: &Change| position(&change.group) < position(self.name);
-        let mut counts = Counts::new();
-        for change in self
-            .changes
-            .iter()
-            .filter(|change| change.group != *self.name)
-        {
-            if matches!(change.action, Action::Update { .. } | Action::Move { .. })
-                && self.member(change).is_some_and(is_serving)
+        count_serving(self.changes, |change| {
+            matches!(change.action, Action::Update { .. } | Action::Move { .. })
+                && change.group != *self.name
                 && is_first(change) == first
-            {
-                add(&mut counts, &change.region);
-            }
-        }
-        counts
+        })
     }
 
     /// Serving Machines that are destroyed without a replacement.
     fn removed(&self) -> Counts<'p> {
-        let mut counts = Counts::new();
-        for change in self.changes {
-            let goes = match &change.action {
-                Action::Destroy { removal, .. } => *removal != Removal::Replaced,
-                Action::Create { .. }
-                | Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Adopt
-                | Action::Wait
-                | Action::Start
-                | Action::Forget
-                | Action::Once { .. } => false,
-            };
-            if goes && self.member(change).is_some_and(is_serving) {
-                add(&mut counts, &change.region);
-            }
-        }
-        counts
+        count_serving(self.changes, |change| match &change.action {
+            Action::Destroy { removal, .. } => *removal != Removal::Replaced,
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Adopt
+            | Action::Wait
+            | Action::Start
+            | Action::Forget
+            | Action::Once { .. } => false,
+        })
     }
 
     /// The serving Machines of this group that a wave takes down.
     fn takes_down(&self, wave: &Wave) -> Counts<'p> {
-        let mut counts = Counts::new();
-        for change in wave.steps.iter().filter_map(|step| self.change(*step)) {
+        let steps = wave.steps.iter().filter_map(|step| self.of_step(*step));
+        let own = steps.filter(|found| found.member.is_some_and(|m| serves_in(m) == self.name));
+        count_serving(own, |change| match &change.action {
             // The first half of a replacement is a destroy only if the new Machine needs its volume.
-            let down = match &change.action {
-                Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
-                Action::Create { .. }
-                | Action::Adopt
-                | Action::Wait
-                | Action::Start
-                | Action::Forget
-                | Action::Once { .. } => false,
-            };
-            let member = self.member(change).filter(|member| is_serving(member));
-            if down && member.is_some_and(|member| serves_in(member) == self.name) {
-                add(&mut counts, &change.region);
-            }
-        }
-        counts
+            Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
+            Action::Create { .. }
+            | Action::Adopt
+            | Action::Wait
+            | Action::Start
+            | Action::Forget
+            | Action::Once { .. } => false,
+        })
     }
 
     /// How many of these are down at once, by region and in all.
@@ -233,48 +234,46 @@ impl<'p> GroupReading<'p, '_> {
 
     /// A Machine that was down serves once its wave has passed, and so does the one that replaces it.
     fn add_mended(&self, step: StepId, serving: &mut Counts<'p>) {
-        let Some(change) = self.last_half(step) else {
+        let found = self.last_half(step);
+        let Some(mended) = found.filter(|found| !found.serves) else {
             return;
         };
-        let member = match &change.action {
-            Action::Create { replaces, .. } => {
-                let old = replaces.as_ref().and_then(|old| self.members.get(old));
-                old.copied()
-            }
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Adopt
-            | Action::Wait
-            | Action::Start
-            | Action::Forget
-            | Action::Once { .. } => self.member(change),
-        };
-        let gated = change.gate.waits_for_start();
-        if gated && member.is_some_and(|m| !is_serving(m) && serves_in(m) == self.name) {
-            add(serving, &change.region);
+        let own = mended.member.is_some_and(|m| serves_in(m) == self.name);
+        if own && mended.change.gate.waits_for_start() {
+            add(serving, &mended.change.region);
         }
     }
 
     /// The half of a change after which its Machine is up: of a replacement the create, which is behind the destroy
     /// if the old one goes first.
-    fn last_half(&self, first: StepId) -> Option<&'p Change> {
-        let change = self.change(first)?;
+    fn last_half(&self, first: StepId) -> Option<&'p MachineChange<'p>> {
+        let found = self.of_step(first)?;
         let next = StepId(first.0.saturating_add(1));
-        let second = self.layout.steps.get(next.0 as usize)?.completes == Some(first);
-        let destroys = matches!(change.action, Action::Destroy { .. });
-        if second && destroys {
-            return self.change(next);
+        let second = self.layout.steps.get(next.0 as usize);
+        let is_second = second.is_some_and(|step| step.completes == Some(first));
+        if is_second && matches!(found.change.action, Action::Destroy { .. }) {
+            return self.of_step(next);
         }
-        Some(change)
+        Some(found)
     }
 
-    fn change(&self, step: StepId) -> Option<&'p Change> {
-        match &self.layout.steps.get(step.0 as usize)?.work {
-            Work::Change(change) => Some(change),
-            Work::Barrier { .. } => None,
+    fn of_step(&self, step: StepId) -> Option<&'p MachineChange<'p>> {
+        self.read.get(step.0 as usize)?.as_ref()
+    }
+}
+
+/// The serving Machines, by region, of the changes that are meant.
+fn count_serving<'c, 'p: 'c>(
+    changes: impl IntoIterator<Item = &'c MachineChange<'p>>,
+    meant: impl Fn(&Change) -> bool,
+) -> Counts<'p> {
+    let mut counts = Counts::new();
+    for found in changes {
+        if found.serves && meant(found.change) {
+            add(&mut counts, &found.change.region);
         }
     }
+    counts
 }
 
 /// Whether a change adds a Machine that serves, before others of its group go down.

@@ -343,27 +343,25 @@ fn take_ready(
     size: usize,
     limits: Option<&BTreeMap<Region, usize>>,
 ) -> Vec<StepId> {
-    let mut room: BTreeMap<&Region, usize> = BTreeMap::new();
-    for region in regions.keys() {
-        let limit = limits.and_then(|limits| limits.get(*region));
-        room.insert(*region, limit.copied().unwrap_or(usize::MAX));
-    }
+    let room = |region: &Region| {
+        let limit = limits.and_then(|limits| limits.get(region));
+        limit.copied().unwrap_or(usize::MAX)
+    };
+    let mut open: Vec<(usize, &mut VecDeque<StepId>)> = regions
+        .iter_mut()
+        .map(|(region, ready)| (room(region), ready))
+        .collect();
     let mut taken = Vec::new();
     while taken.len() < size {
-        let with_room = regions.iter_mut().filter(|(region, _)| room[*region] > 0);
+        let with_room = open.iter_mut().filter(|(room, _)| *room > 0);
         let most = with_room
-            .filter_map(|(region, ready)| {
-                Some((ready.len(), Reverse(*ready.front()?), region, ready))
-            })
-            .max_by_key(|(left, first, ..)| (*left, *first));
-        let Some((_, Reverse(step), region, ready)) = most else {
+            .filter(|(_, ready)| !ready.is_empty())
+            .max_by_key(|(_, ready)| (ready.len(), Reverse(ready.front().copied())));
+        let Some((room, ready)) = most else {
             break;
         };
-        ready.pop_front();
-        if let Some(room) = room.get_mut(region) {
-            *room -= 1;
-        }
-        taken.push(step);
+        *room -= 1;
+        taken.extend(ready.pop_front());
     }
     taken
 }

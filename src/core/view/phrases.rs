@@ -22,7 +22,7 @@ pub(super) fn left_out_texts(plan: &Plan) -> Vec<String> {
     let of_group = |left: &LeftOut| {
         let counts = left.actions.iter().map(|(verb, n)| {
             let n = group_digits(*n as usize);
-            format!("{n} {}", left_out_verb(*verb))
+            format!("{n} {}", infinitive(*verb))
         });
         let counts: Vec<String> = counts.collect();
         let (group, filter) = (&left.group, &left.filter);
@@ -41,21 +41,6 @@ pub(super) fn groups_order_text(plan: &Plan) -> Option<String> {
 fn join_group_names(list: &[GroupName]) -> String {
     let names: Vec<&str> = list.iter().map(GroupName::as_str).collect();
     join_with_and(&names)
-}
-
-fn left_out_verb(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Create => "to create",
-        Verb::Update => "to update",
-        Verb::Replace => "to replace",
-        Verb::Move => "to move",
-        Verb::Destroy => "to destroy",
-        Verb::Wait => "to wait for",
-        Verb::Start => "to start again",
-        Verb::Adopt => "to adopt",
-        Verb::Forget => "to forget",
-        Verb::Run => "to run",
-    }
 }
 
 /// The release that an app follows, and how that ends.

@@ -166,7 +166,7 @@ impl Checker<'_> {
         for (id, change) in &changes {
             let own = change.machine.id.as_ref();
             let may_serve = own.is_none_or(|own| unproven.get(own) != Some(&UnprovenState::Down));
-            if !may_serve || !takes_down(change, observed) {
+            if !may_serve || !takes_down(change, Some(observed)) {
                 continue;
             }
             let needs = self.plan.steps[id.0 as usize].needs.as_slice();

@@ -35,7 +35,7 @@ impl Checker<'_> {
             let mut seen: BTreeSet<&[StepId]> = BTreeSet::new();
             let first_of_each: Vec<StepId> = of_it
                 .iter()
-                .filter(|(_, change)| takes_down(change, observed))
+                .filter(|(_, change)| takes_down(change, Some(observed)))
                 .map(|(id, _)| *id)
                 .filter(|id| seen.insert(self.plan.steps[id.0 as usize].needs.as_slice()))
                 .collect();
@@ -73,7 +73,7 @@ impl Checker<'_> {
 }
 
 /// Whether a serving Machine is down during this change. A replacement that is created first takes none down.
-pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
+pub(super) fn takes_down(change: &Change, observed: Option<&Observed>) -> bool {
     let goes = in_place(&change.action)
         || match &change.action {
             // The new Machine waits for its volume.
@@ -94,7 +94,7 @@ pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
             | Action::Forget
             | Action::Once { .. } => false,
         };
-    goes && may_serve(change, Some(observed))
+    goes && may_serve(change, observed)
 }
 
 /// Whether it changes a primary in place.

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Checker;
 use super::capacity::Ancestors;
 use super::unproven::UnprovenState;
-use super::waits::{in_place, may_serve};
+use super::waits::{in_place, takes_down};
 use crate::core::fleet::{
-    Desired, GroupName, HostStatus, Known, MachineId, MachineState, Observed, OrderedRegions,
-    Region, Strategy,
+    Desired, GroupName, HostStatus, Known, Limit, MachineId, MachineState, Observed,
+    OrderedRegions, Region, Strategy,
 };
-use crate::core::plan::types::{Action, Change, GateKind, PoolId, Removal, StepId};
+use crate::core::plan::types::{Action, Change, GateKind, PoolId, StepId};
 
 /// A change that takes a serving Machine down.
 struct Taker<'p> {
@@ -42,7 +42,7 @@ impl Facts<'_> {
         renamed.map_or(from, |moved| &moved.to).clone()
     }
 
-    fn rolling(&self, group: &GroupName) -> Option<crate::core::fleet::Limit> {
+    fn rolling(&self, group: &GroupName) -> Option<Limit> {
         match self.desired.groups.get(group)?.strategy {
             Strategy::Rolling { max_unavailable } => Some(max_unavailable),
             Strategy::Immediate => None,
@@ -63,26 +63,7 @@ impl Facts<'_> {
         for (step, change) in self.changes {
             let own = change.machine.id.as_ref();
             let down = own.is_some_and(|id| self.unproven.get(id) == Some(&UnprovenState::Down));
-            let old_first = match &change.action {
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    left_volumes,
-                } => {
-                    let pin = change.precondition.as_ref();
-                    left_volumes.is_empty() && pin.is_some_and(|pin| !pin.volumes.is_empty())
-                }
-                Action::Create { .. }
-                | Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Destroy { .. }
-                | Action::Adopt
-                | Action::Wait
-                | Action::Start
-                | Action::Forget
-                | Action::Once { .. } => false,
-            };
-            let goes = in_place(&change.action) || old_first;
-            if goes && !down && may_serve(change, self.observed) {
+            if !down && takes_down(change, self.observed) {
                 takers.push(Taker {
                     step: *step,
                     change,

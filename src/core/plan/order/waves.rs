@@ -121,17 +121,16 @@ impl<'w, 'a> GroupWaves<'w, 'a> {
     fn immediate(&self) -> Vec<WavePlan<'w, 'a>> {
         let primaries = self.decision.changed.iter();
         let primaries = primaries.filter(|changed| changed.role == ChangeRole::Primary);
-        let wave = |changes: Changes<'w, 'a>| WavePlan {
+        let changes: Changes<'w, 'a> = primaries.collect();
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        vec![WavePlan {
             name: WaveName::All,
             changes,
             gate: GateKind::None,
             passed: "all updated",
-        };
-        Vec::from_iter(
-            Some(primaries.collect())
-                .filter(|changes: &Changes<'_, '_>| !changes.is_empty())
-                .map(wave),
-        )
+        }]
     }
 
     /// Those of each stage of `order`; without it, all in one.
