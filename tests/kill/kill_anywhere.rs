@@ -34,7 +34,7 @@ pub(crate) fn an_apply_killed_at_any_moment_and_repeated_leaves_exactly_the_desi
                     if index >= kills {
                         return;
                     }
-                    let hit = chain.kill(index, kills);
+                    let hit = chain.kill_in_time(index, kills);
                     hits.lock().unwrap().push(hit);
                 }
             });
@@ -75,12 +75,24 @@ impl AlternatingApp {
         }
     }
 
-    fn kill(&mut self, index: usize, of: usize) -> KillResult {
+    /// Kills at its moment; where the run was over by then, the next one a little earlier.
+    fn kill_in_time(&mut self, index: usize, of: usize) -> KillResult {
+        let mut writes = index * self.writes / of;
+        loop {
+            let hit = self.kill(index, of, writes);
+            if hit.was_running || writes == 0 {
+                return hit;
+            }
+            writes -= writes.div_ceil(10);
+        }
+    }
+
+    fn kill(&mut self, index: usize, of: usize, writes: usize) -> KillResult {
         let expected = self.shape.other();
         self.app.write_manifests(expected);
         let before = run_phase::state(&self.app);
         let moment = KillPoint {
-            writes: index * self.writes / of,
+            writes,
             pause: [0, 1, 0, 17][index / 2 % 4] * Duration::from_millis(1),
         };
         let in_time = kill_points::killed(&self.app, moment).code.is_none();
