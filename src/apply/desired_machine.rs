@@ -241,6 +241,8 @@ impl<'a> DesiredMachine<'a> {
             commit: job.commit.map(str::to_owned),
             by: Some(job.run.by.clone()),
             protect: self.group.protect,
+            swap: None,
+            canary: false,
             release: self.shared.release.borrow().clone().map(Box::new),
         }
     }

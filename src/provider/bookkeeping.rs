@@ -17,7 +17,9 @@ const LAUNCH: &str = "aeroform_launch";
 const COMMIT: &str = "aeroform_commit";
 const BY: &str = "aeroform_by";
 const PROTECT: &str = "aeroform_protect";
-/// flyctl's mark on the extra Machine of its canary strategy.
+/// The swap that created a Machine, or that it may be destroyed.
+const SWAP: &str = "fly_bluegreen_deployment_tag";
+/// The mark on the extra Machine of the strategy canary.
 const CANARY: &str = "fly_canary";
 const RELEASE: &str = "fly_release_version";
 const RELEASE_ID: &str = "fly_release_id";
@@ -37,6 +39,8 @@ pub fn to_metadata(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<Strin
         commit,
         by,
         protect,
+        swap,
+        canary,
         release,
     } = stamps;
     let id = release.as_ref().and_then(|release| release.id.clone());
@@ -54,6 +58,8 @@ pub fn to_metadata(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<Strin
         (COMMIT, commit.clone()),
         (BY, by.clone()),
         (PROTECT, protect.then(|| "true".to_owned())),
+        (SWAP, swap.clone()),
+        (CANARY, canary.then(|| "true".to_owned())),
         (RELEASE, release.as_ref().map(|r| r.version.to_string())),
         (RELEASED, id.clone().filter(|_| ours)),
         (RELEASE_ID, id),
@@ -66,7 +72,7 @@ pub fn to_metadata(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<Strin
 
 /// Whether only [`to_metadata`] writes this key; such a key is removed when it is no longer written.
 pub fn is_stamp_key(key: &str) -> bool {
-    key.starts_with("aeroform_") || key == GROUP || key == PLATFORM
+    key.starts_with("aeroform_") || [GROUP, PLATFORM, SWAP, CANARY].contains(&key)
 }
 
 /// Whether this key names the Machine's release.
@@ -86,6 +92,8 @@ pub fn parse_stamps(metadata: &BTreeMap<String, String>) -> Stamps {
         commit: text(COMMIT),
         by: text(BY),
         protect: metadata.get(PROTECT).is_some_and(|text| text == "true"),
+        swap: text(SWAP),
+        canary: is_canary(metadata),
         release: parse_release(metadata),
     }
 }
@@ -124,6 +132,10 @@ pub fn is_auxiliary_group(group: &GroupName) -> bool {
     is_auxiliary(group.as_str())
 }
 
+fn is_canary(metadata: &BTreeMap<String, String>) -> bool {
+    metadata.get(CANARY).is_some_and(|mark| mark == "true")
+}
+
 fn is_auxiliary(group: &str) -> bool {
     matches!(
         group,
@@ -135,7 +147,7 @@ fn is_auxiliary(group: &str) -> bool {
 /// leftover of `fly deploy`, unless name and lineage show that Aeroform created it.
 pub fn classify_management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
     let group = metadata.get(GROUP).map_or("", String::as_str);
-    let canary = metadata.get(CANARY).is_some_and(|mark| mark == "true");
+    let canary = is_canary(metadata);
     let launch = metadata.get(LAUNCH).map(String::as_str);
     let made_by_us =
         metadata.contains_key(LINEAGE) && launch.is_some() && name.launch_suffix() == launch;
@@ -181,6 +193,8 @@ mod tests {
             commit: Some("c".to_owned()),
             by: Some("ana".to_owned()),
             protect: true,
+            swap: Some("t".to_owned()),
+            canary: true,
             release: Some(Box::new(ReleaseStamp {
                 version: 44,
                 id: Some("r44".to_owned()),

@@ -96,6 +96,7 @@ fn create() -> Call {
         config: MachineConfig::from_value(json!({"image": "shop:1"})).unwrap(),
         stamps: Stamps::default(),
         skip_launch: false,
+        cordoned: false,
         without_lease: false,
         port: None,
     }))

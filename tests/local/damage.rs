@@ -145,6 +145,7 @@ async fn a_wait_for_a_machine_that_was_not_started_starts_it_or_fails_at_once() 
     let world = LocalFixture::new();
     let call = CreateCall {
         skip_launch: true,
+        cordoned: false,
         without_lease: false,
         ..create_call("web-1", sleeper())
     };
@@ -183,6 +184,7 @@ async fn no_process_starts_before_the_record_that_ends_it_is_written() {
     let world = LocalFixture::new();
     let call = CreateCall {
         skip_launch: true,
+        cordoned: false,
         without_lease: false,
         ..create_call("web-1", sleeper())
     };

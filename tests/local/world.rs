@@ -186,6 +186,7 @@ pub(crate) fn create_call(name: &str, config: MachineConfig) -> CreateCall {
         config,
         stamps: Stamps::default(),
         skip_launch: false,
+        cordoned: false,
         without_lease: false,
         port: Some(free_ports(1)),
     }

@@ -1,8 +1,7 @@
 //! What manifests mean: the worked facts, and two files together.
 
 use aeroform::core::fleet::{
-    Count, Desired, GroupName, Limit, OrderedRegions, Region, Regions, Strategy,
-    UnsupportedStrategy,
+    Count, Desired, GroupName, Limit, OrderedRegions, Region, Regions, Strategy, Trial,
 };
 use aeroform::core::manifest::{Overrides, SourceFile, StateLocation, settings};
 use serde_json::{Value, json};
@@ -251,17 +250,14 @@ fn the_settings_of_a_group_override_those_of_fly_toml() {
         (Strategy::Immediate, Limit::Count(2))
     );
     let kept = web("strategy = \"bluegreen\"", "max_unavailable = 2");
-    assert_eq!(
-        kept.unsupported_strategy,
-        Some(UnsupportedStrategy::Bluegreen)
-    );
+    assert_eq!(kept.trial, Some(Trial::Bluegreen));
     let own = web(
         "strategy = \"immediate\"\nmax_unavailable = 4",
         "strategy = \"rolling\"",
     );
-    assert_eq!((own.strategy, own.unsupported_strategy), (count(4), None));
+    assert_eq!((own.strategy, own.trial), (count(4), None));
     let own = web("strategy = \"bluegreen\"", "strategy = \"rolling\"");
-    assert_eq!(own.unsupported_strategy, None);
+    assert_eq!(own.trial, None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use aeroform::core::fleet::computed::{self, MachineComputedFields};
 use aeroform::core::fleet::{
     Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineConfig, MachineState,
-    Management, OnceCommand, Release, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
+    Management, OnceCommand, Release, StoredConfig, Trial, Volume, VolumeId,
 };
 use aeroform::core::plan::{
     CheckMode, Options, Outcome, Plan, PlanMode, Requested, StepResult, additions, codes,
@@ -135,8 +135,8 @@ fn requested() -> Vec<Plan> {
 fn rollouts() -> Vec<Plan> {
     let stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let changed = group("web").count(1).config(json!({"image": "shop:2"}));
-    let unsupported = Some(UnsupportedStrategy::Canary);
-    let changed = changed.with(|group| group.unsupported_strategy = unsupported);
+    let unsupported = Some(Trial::Canary { soak_ms: 0 });
+    let changed = changed.with(|group| group.trial = unsupported);
     let mut target = desired([("web", changed)]);
     target.image = Some(
         "shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),

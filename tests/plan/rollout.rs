@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
     Desired, DesiredGroup, MachineState, MovedMachine, OnceCommand, ReleaseRecord, ReleasedGroup,
-    StoredConfig, Strategy, UnsupportedStrategy,
+    StoredConfig, Strategy, Trial,
 };
 use aeroform::core::plan::{
     Action, ChosenStrategy, GateKind, Options, Plan, PlanMode, ReleaseCommandMode, Requested,
@@ -272,10 +272,10 @@ fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_
     assert!(stage.plan(&target).is_empty());
 }
 
-fn named(strategy: UnsupportedStrategy) -> DesiredGroup {
+fn named(strategy: Trial) -> DesiredGroup {
     let changed = web(2).config(json!({"env": {"LOG": "debug"}}));
     changed.with(|group| {
-        group.unsupported_strategy = Some(strategy);
+        group.trial = Some(strategy);
         group.strategy = Strategy::Rolling {
             max_unavailable: aeroform::core::fleet::Limit::Count(2),
         };
@@ -285,11 +285,11 @@ fn named(strategy: UnsupportedStrategy) -> DesiredGroup {
 #[test]
 fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_change() {
     let stage = PlanFixture::with(&desired([("web", web(2))]));
-    let target = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
+    let target = desired([("web", named(Trial::Bluegreen))]);
     let plan = stage.plan(&target);
     assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which this version does not support");
     assert_eq!(stage.offline(&target).refusals, plan.refusals);
-    let canary = desired([("web", named(UnsupportedStrategy::Canary))]);
+    let canary = desired([("web", named(Trial::Canary { soak_ms: 0 }))]);
     let replaced = stage.plan_with(&canary, &replacing(&["m00001"]));
     assert_eq!(replaced.refusals[0].code, "strategy_unsupported");
     // Nothing that runs changes.
@@ -298,7 +298,7 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
         resting.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
     }
     assert_eq!(resting.plan(&target).refusals, []);
-    let more = web(3).with(|g| g.unsupported_strategy = Some(UnsupportedStrategy::Bluegreen));
+    let more = web(3).with(|g| g.trial = Some(Trial::Bluegreen));
     assert_eq!(stage.plan(&desired([("web", more.clone())])).refusals, []);
     assert_eq!(
         PlanFixture::empty()
@@ -311,7 +311,7 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
 #[test]
 fn the_strategy_of_one_run_is_that_of_every_group() {
     let mut stage = PlanFixture::with(&desired([("web", web(2))]));
-    let target = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
+    let target = desired([("web", named(Trial::Bluegreen))]);
     let rolling = stage.plan_with(&target, &by(ChosenStrategy::Rolling));
     assert_eq!(rolling.refusals, []);
     assert_eq!(rolling.groups[0].strategy, "rolling: 1 at a time");

@@ -53,7 +53,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
         ha: true,
         protect: false,
         max_unavailable: Limit::MAX_UNAVAILABLE,
-        unsupported_strategy: None,
+        trial: None,
         strategy: Strategy::Rolling {
             max_unavailable: Limit::Share(0.33),
         },

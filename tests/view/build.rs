@@ -382,7 +382,7 @@ pub(crate) fn bare_group(template: MachineConfig) -> DesiredGroup {
         ha: true,
         protect: false,
         max_unavailable: Limit::MAX_UNAVAILABLE,
-        unsupported_strategy: None,
+        trial: None,
         strategy: Strategy::Immediate,
         steady_ms: None,
         region_order: Vec::new(),

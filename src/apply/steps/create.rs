@@ -83,6 +83,7 @@ pub(super) async fn create<'a>(
         config,
         stamps: desired.stamps(Some(launch.as_str())),
         skip_launch: !is_to_run,
+        cordoned: false,
         without_lease: false,
         port: *port,
     }));

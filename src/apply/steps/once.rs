@@ -232,6 +232,8 @@ impl OnceRun<'_, '_> {
             commit: job.commit.map(str::to_owned),
             by: Some(job.run.by.clone()),
             protect: false,
+            swap: None,
+            canary: false,
             release: self.context.shared.release.borrow().clone().map(Box::new),
         };
         Ok(CreateCall {
@@ -245,6 +247,7 @@ impl OnceRun<'_, '_> {
             },
             stamps,
             skip_launch: true,
+            cordoned: false,
             without_lease: true,
             port: None,
         })

@@ -146,6 +146,7 @@ async fn create_replacement(
         config,
         stamps: desired.stamps(Some(successor.launch.as_str())),
         skip_launch: !is_to_run,
+        cordoned: false,
         without_lease: false,
         port: None,
     }));

@@ -276,6 +276,7 @@ async fn restore<'a>(
             ..desired.stamps(Some(launch.as_str()))
         },
         skip_launch: !is_to_run,
+        cordoned: false,
         without_lease: false,
         port: before.port,
     }));

@@ -77,6 +77,9 @@ pub struct CreateCall {
     pub stamps: Stamps,
     /// Create without starting (standbys).
     pub skip_launch: bool,
+    /// Create it cordoned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cordoned: bool,
     /// Create without a lease, so that the Machine can destroy itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_lease: bool,

@@ -95,9 +95,9 @@ pub struct DesiredGroup {
     /// How many may be down at once in a rolling update, also where `strategy` is another one: `--strategy rolling`
     /// uses it.
     pub max_unavailable: Limit,
-    /// The written strategy if this version does not support it. Then `strategy` is rolling, and a plan
-    /// that would update a running Machine is refused.
-    pub unsupported_strategy: Option<UnsupportedStrategy>,
+    /// The new Machines that must pass before a running one changes (`canary`, `bluegreen`); `strategy` is rolling
+    /// then.
+    pub trial: Option<Trial>,
     /// Timeout for one Machine to start and pass its checks, seconds.
     pub wait_timeout_s: u64,
     /// How long a Machine must stay up before its change counts as done, milliseconds; `None` if not written.
@@ -167,20 +167,25 @@ pub enum OrderedRegions {
     Others,
 }
 
-/// A flyctl strategy that this version does not support.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum UnsupportedStrategy {
-    /// Creates one extra Machine first, then updates rolling.
-    Canary,
-    /// Creates a second set of Machines, then switches all traffic to it.
+/// The strategies of flyctl with new Machines that must pass before a running one changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trial {
+    /// One extra Machine first, then the update of [`DesiredGroup::strategy`].
+    Canary {
+        /// How long it stays started, with its checks passing, after its gate, milliseconds.
+        soak_ms: u64,
+    },
+    /// A second set of Machines, which replaces the first; what does not replace a Machine is done as
+    /// [`DesiredGroup::strategy`] says.
     Bluegreen,
 }
 
-impl UnsupportedStrategy {
+impl Trial {
     /// The name in fly.toml.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Canary => "canary",
+            Self::Canary { .. } => "canary",
             Self::Bluegreen => "bluegreen",
         }
     }

@@ -400,9 +400,21 @@ pub struct Stamps {
     /// Its group is protected (rule 33).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
+    /// The swap that it was created by (flyctl's key, which it sets on the new Machines of a bluegreen deploy), or
+    /// [`Stamps::SAFE_TO_DESTROY`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap: Option<String>,
+    /// It is a canary.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
     /// Its release, created by any tool; a write without one keeps the existing value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<Box<ReleaseStamp>>,
+}
+
+impl Stamps {
+    /// The mark of a Machine that a switched swap is about to destroy, in the place of the swap's tag.
+    pub const SAFE_TO_DESTROY: &str = "safe_to_destroy";
 }
 
 /// A volume as its provider reports it.

@@ -31,7 +31,7 @@ pub use call::{Call, Receipt, VolumeCall, WaitUntil};
 pub use computed::ComputedFields;
 pub use desired::{
     AppNameSource, ConfigBase, Count, Desired, DesiredGroup, GroupLocations, Limit, MovedGroup,
-    MovedMachine, OrderedRegions, Policy, Regions, Strategy, UnsupportedStrategy,
+    MovedMachine, OrderedRegions, Policy, Regions, Strategy, Trial,
 };
 pub use diff::FieldChange;
 pub use digest::{ConfigDigest, StoredConfig};

@@ -16,6 +16,7 @@ pub fn is_bookkeeping(key: &str) -> bool {
     key == "fly_builder_id"
         || key == "fly_platform_version"
         || key == "fly_process_group"
+        || key == "fly_canary"
         || ["aeroform_", "fly_release_", "fly_flyctl_", "fly_bluegreen_"]
             .iter()
             .any(|prefix| key.starts_with(prefix))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::core::fleet::{
-    DesiredGroup, GroupName, GroupsOrder, Limit, OrderedRegions, Strategy, UnsupportedStrategy,
+    DesiredGroup, GroupName, GroupsOrder, Limit, OrderedRegions, Strategy, Trial,
 };
 
 use super::aeroform::group_settings::GroupSettings;
@@ -23,7 +23,7 @@ const WAIT_TIMEOUT_S: u64 = 300;
 /// The settings of one group.
 pub(super) struct GroupRollout {
     pub(super) strategy: Strategy,
-    pub(super) unsupported_strategy: Option<UnsupportedStrategy>,
+    pub(super) trial: Option<Trial>,
     pub(super) max_unavailable: Limit,
     pub(super) wait_timeout_s: u64,
     pub(super) steady_ms: Option<u64>,
@@ -53,15 +53,16 @@ impl ParsedManifests<'_> {
         let max_unavailable = max_unavailable.map_or(Limit::MAX_UNAVAILABLE, |at| at.value);
         let written = group.strategy.as_ref().or(fly.strategy.as_ref());
         let rolling = Strategy::Rolling { max_unavailable };
-        let (strategy, unsupported_strategy) = match written.map(|at| at.value) {
+        let (strategy, trial) = match written.map(|at| at.value) {
             None | Some(WrittenStrategy::Rolling) => (rolling, None),
             Some(WrittenStrategy::Immediate) => (Strategy::Immediate, None),
-            Some(WrittenStrategy::Unsupported(strategy)) => (rolling, Some(strategy)),
+            Some(WrittenStrategy::Canary) => (rolling, Some(Trial::Canary { soak_ms: 0 })),
+            Some(WrittenStrategy::Bluegreen) => (rolling, Some(Trial::Bluegreen)),
         };
         let deploy = settings.map(|settings| &settings.deploy);
         GroupRollout {
             strategy,
-            unsupported_strategy,
+            trial,
             max_unavailable,
             wait_timeout_s: self.wait_timeout_s(group),
             steady_ms: deploy.and_then(|deploy| Some(deploy.steady.as_ref()?.value)),
@@ -142,7 +143,7 @@ impl ParsedManifests<'_> {
         settings: &GroupSettings,
         mount: Option<&Range<usize>>,
     ) {
-        let canary = WrittenStrategy::Unsupported(UnsupportedStrategy::Canary);
+        let canary = WrittenStrategy::Canary;
         let strategy = settings.deploy.rollout.strategy.as_ref();
         if let (Some(strategy), Some(mount)) =
             (strategy.filter(|strategy| strategy.value == canary), mount)
@@ -212,7 +213,7 @@ impl ParsedManifests<'_> {
             return;
         };
         let bluegreen: Vec<&GroupName> = groups
-            .filter(|(_, group)| group.unsupported_strategy == Some(UnsupportedStrategy::Bluegreen))
+            .filter(|(_, group)| group.trial == Some(Trial::Bluegreen))
             .map(|(name, _)| name)
             .collect();
         let positions: BTreeSet<usize> =
@@ -245,9 +246,7 @@ impl ParsedManifests<'_> {
 
     /// Where `strategy = "bluegreen"` is written.
     fn bluegreen_locations(&self, aero: &ManifestFile<'_>) -> Vec<SourceLocation> {
-        let bluegreen = |at: &&Located<WrittenStrategy>| {
-            at.value == WrittenStrategy::Unsupported(UnsupportedStrategy::Bluegreen)
-        };
+        let bluegreen = |at: &&Located<WrittenStrategy>| at.value == WrittenStrategy::Bluegreen;
         let fly = self.document.deploy.rollout.strategy.as_ref();
         let fly = fly.filter(bluegreen).map(|at| (self.fly_file, at));
         let groups = self.aeroform.groups.iter();

@@ -205,7 +205,7 @@ impl ParsedManifests<'_> {
             protect: settings.is_some_and(|settings| settings.protect),
             strategy: rollout.strategy,
             max_unavailable: rollout.max_unavailable,
-            unsupported_strategy: rollout.unsupported_strategy,
+            trial: rollout.trial,
             wait_timeout_s: rollout.wait_timeout_s,
             steady_ms: rollout.steady_ms,
             region_order: rollout.region_order,

@@ -3,7 +3,7 @@
 //!
 //! Reads them as they are written; [`super::group_rollout`] decides which of the two files counts.
 
-use crate::core::fleet::{Limit, UnsupportedStrategy};
+use crate::core::fleet::Limit;
 
 use super::codes;
 use super::diagnostics::{Diagnostic, quote_text};
@@ -30,7 +30,8 @@ pub(super) struct RolloutSettings {
 pub(super) enum WrittenStrategy {
     Rolling,
     Immediate,
-    Unsupported(UnsupportedStrategy),
+    Canary,
+    Bluegreen,
 }
 
 impl WrittenStrategy {
@@ -38,8 +39,8 @@ impl WrittenStrategy {
         Some(match name {
             "rolling" => Self::Rolling,
             "immediate" => Self::Immediate,
-            "canary" => Self::Unsupported(UnsupportedStrategy::Canary),
-            "bluegreen" => Self::Unsupported(UnsupportedStrategy::Bluegreen),
+            "canary" => Self::Canary,
+            "bluegreen" => Self::Bluegreen,
             _ => return None,
         })
     }
@@ -48,15 +49,16 @@ impl WrittenStrategy {
         match self {
             Self::Rolling => "rolling",
             Self::Immediate => "immediate",
-            Self::Unsupported(strategy) => strategy.as_str(),
+            Self::Canary => "canary",
+            Self::Bluegreen => "bluegreen",
         }
     }
 
     /// Whether it updates a few Machines at a time.
     pub(super) fn has_limit(self) -> bool {
         match self {
-            Self::Rolling | Self::Unsupported(UnsupportedStrategy::Canary) => true,
-            Self::Immediate | Self::Unsupported(UnsupportedStrategy::Bluegreen) => false,
+            Self::Rolling | Self::Canary => true,
+            Self::Immediate | Self::Bluegreen => false,
         }
     }
 }
@@ -112,10 +114,10 @@ fn strategy(fields: &Fields<'_, '_>, name: &Located<String>) -> Option<Located<W
         );
         return None;
     };
-    if let WrittenStrategy::Unsupported(unsupported) = strategy {
+    if strategy == WrittenStrategy::Bluegreen {
         let message = format!(
             "the strategy {} is not supported yet: a plan that updates running Machines is refused",
-            quote_text(unsupported.as_str())
+            quote_text(strategy.as_str())
         );
         fields.file.report(
             Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message)
@@ -212,7 +214,7 @@ mod tests {
         };
         let immediate = Some(WrittenStrategy::Immediate);
         assert_eq!(read("strategy = \"immediate\""), (immediate, 0, 0));
-        let bluegreen = WrittenStrategy::Unsupported(UnsupportedStrategy::Bluegreen);
+        let bluegreen = WrittenStrategy::Bluegreen;
         assert_eq!(read("strategy = \"bluegreen\""), (Some(bluegreen), 0, 1));
         assert_eq!(read("strategy = \"\""), (None, 0, 0));
         assert_eq!(read("strategy = \"roling\""), (None, 1, 0));

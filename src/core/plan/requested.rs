@@ -18,7 +18,7 @@ use super::members::{Fleet, Member};
 use super::notes::{self, format_machine_count, note};
 use super::types::{Action, Note, Step, Work};
 use crate::core::fleet::{
-    Desired, DesiredGroup, GroupName, MachineId, MachineState, OnFailure, Region, Strategy,
+    Desired, DesiredGroup, GroupName, MachineId, MachineState, OnFailure, Region, Strategy, Trial,
 };
 
 /// Requests beyond the manifests.
@@ -93,6 +93,10 @@ pub enum ChosenStrategy {
     Rolling,
     /// All at once, without waiting for health.
     Immediate,
+    /// One extra Machine first, then as rolling.
+    Canary,
+    /// A second set of Machines, which replaces the first.
+    Bluegreen,
 }
 
 /// A Machine to clone.
@@ -179,13 +183,15 @@ impl Requested {
         let Some(chosen) = self.strategy else {
             return;
         };
-        group.unsupported_strategy = None;
-        group.strategy = match (chosen, group.strategy) {
-            (ChosenStrategy::Rolling, written @ Strategy::Rolling { .. }) => written,
-            (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::Rolling {
-                max_unavailable: group.max_unavailable,
-            },
-            (ChosenStrategy::Immediate, _) => Strategy::Immediate,
+        let rolling = Strategy::Rolling {
+            max_unavailable: group.max_unavailable,
+        };
+        (group.strategy, group.trial) = match (chosen, group.trial) {
+            (ChosenStrategy::Rolling, _) => (rolling, None),
+            (ChosenStrategy::Immediate, _) => (Strategy::Immediate, None),
+            (ChosenStrategy::Canary, written @ Some(Trial::Canary { .. })) => (rolling, written),
+            (ChosenStrategy::Canary, _) => (rolling, Some(Trial::Canary { soak_ms: 0 })),
+            (ChosenStrategy::Bluegreen, _) => (rolling, Some(Trial::Bluegreen)),
         };
     }
 

@@ -11,7 +11,7 @@ use super::members::Member;
 use super::notes::{Remarks, note};
 use super::summary::changes;
 use super::types::{Action, Change, Note, Step};
-use crate::core::fleet::{Desired, GroupName, MachineState, UnsupportedStrategy};
+use crate::core::fleet::{Desired, GroupName, MachineState, Trial};
 
 /// The most groups named in one sentence.
 const MAX_NAMED_GROUPS: usize = 8;
@@ -58,11 +58,9 @@ fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> 
 }
 
 fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Vec<Note> {
-    let mut groups: BTreeMap<UnsupportedStrategy, Vec<&GroupName>> = BTreeMap::new();
+    let mut groups: BTreeMap<Trial, Vec<&GroupName>> = BTreeMap::new();
     for (name, decision) in decisions {
-        let strategy = decision
-            .desired
-            .and_then(|group| group.unsupported_strategy);
+        let strategy = decision.desired.and_then(|group| group.trial);
         let mut changed = decision.changed.iter().map(|changed| &changed.member);
         if let Some(strategy) = strategy
             && changed.any(is_running)
@@ -70,7 +68,7 @@ fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'
             groups.entry(strategy).or_default().push(name);
         }
     }
-    let refusal = |(strategy, names): (UnsupportedStrategy, Vec<&GroupName>)| {
+    let refusal = |(strategy, names): (Trial, Vec<&GroupName>)| {
         let message = format!(
             "{} would be updated with the strategy `{}`, which this version does not support",
             format_groups(&names),

@@ -89,6 +89,8 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
         None => {}
         Some(ChosenStrategy::Rolling) => add("--strategy", "rolling"),
         Some(ChosenStrategy::Immediate) => add("--strategy", "immediate"),
+        Some(ChosenStrategy::Canary) => add("--strategy", "canary"),
+        Some(ChosenStrategy::Bluegreen) => add("--strategy", "bluegreen"),
     }
     if let Some(limit) = requested.max_unavailable {
         add("--max-unavailable", &limit.to_string());

@@ -22,6 +22,9 @@ pub fn create(call: &CreateCall, inherited: Metadata, lease_ttl: Option<u64>) ->
     let mut body = json!({
         "name": call.name, "region": call.region, "config": config, "skip_launch": call.skip_launch,
     });
+    if call.cordoned {
+        body["skip_service_registration"] = true.into();
+    }
     if let Some(ttl) = lease_ttl {
         body["lease_ttl"] = ttl.into();
     }

@@ -90,6 +90,7 @@ impl ContractContext<'_> {
                 ..Stamps::default()
             },
             skip_launch: false,
+            cordoned: false,
             without_lease: false,
             port: self.fixture.port(),
         }

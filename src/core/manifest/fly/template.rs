@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::core::fleet::schema::{Init, Mount, Service};
-use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume, UnsupportedStrategy};
+use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, quote_text};
@@ -379,7 +379,7 @@ fn apply_mounts(
         }
     }
     if let (Some(strategy), Some(mount)) = (&doc.deploy.rollout.strategy, doc.mounts.first())
-        && strategy.value == WrittenStrategy::Unsupported(UnsupportedStrategy::Canary)
+        && strategy.value == WrittenStrategy::Canary
     {
         file.report(
             Diagnostic::error(
