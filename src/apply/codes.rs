@@ -11,6 +11,10 @@ codes! {
         "Machine … was not ready within … s: …",
         "It did not start, or its checks did not pass in time.",
         "Check its logs: `aeroform logs ID`; `--wait-timeout` or `wait_timeout` in `[groups.NAME.deploy]` allows more time.";
+    GREEN_FAILED "green_failed" Incomplete:
+        "the new Machine … of … … after the switch; no old Machine was removed, and both sets serve",
+        "In the first seconds under traffic a new Machine of a bluegreen group crashed or failed a check.",
+        "Check its logs: `aeroform logs ID`. The next apply waits for it and goes on; with other files it replaces both sets.";
     HOST_SILENT "host_silent" Incomplete:
         "the host of … is unreachable, so its config cannot be read",
         "An update starts from the current config.",
@@ -43,6 +47,10 @@ codes! {
         "Machine … is in …, not …",
         "The platform created the Machine in another region than requested.",
         "Destroy it, or add its region to aeroform.toml, then run `aeroform plan`.";
+    SWITCH_FAILED "switch_failed" Incomplete:
+        "… of … new Machines of … could not be added to the load balancing: …; no old Machine was touched",
+        "The platform refused to uncordon them, five times.",
+        "Run `aeroform apply` again: it goes on with the switch.";
     STOP_TIMEOUT "stop_timeout" Incomplete:
         "Machine … is still … after … s",
         "The Machine neither exits nor can be stopped.",

@@ -147,7 +147,7 @@ impl Dispatcher<'_, '_, '_> {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.commit();
                 }
-                Some(event) = self.receiver.recv() => (self.events)(&event),
+                Some(event) = self.receiver.recv() => self.forward(&event),
                 Some((step, result)) = running.next() => self.step_ended(step, result),
             }
         }
@@ -329,8 +329,19 @@ impl Dispatcher<'_, '_, '_> {
     /// Forwards the events so far.
     fn forward_events(&mut self) {
         while let Ok(event) = self.receiver.try_recv() {
-            (self.events)(&event);
+            self.forward(&event);
         }
+    }
+
+    fn forward(&mut self, event: &Event) {
+        if let Event::Step {
+            step,
+            what: StepEvent::Created { .. },
+        } = event
+        {
+            self.schedule.created(*step);
+        }
+        (self.events)(event);
     }
 
     fn emit(&mut self, step: StepId, what: StepEvent) {

@@ -146,6 +146,15 @@ impl<'a> Schedule<'a> {
         unstarted
     }
 
+    /// A create whose Machine exists: in a pool that frees its places then, the next one may begin.
+    pub(super) fn created(&mut self, step: StepId) {
+        let pool = self.pool_of(step);
+        let frees = self.plan.pools.get(pool);
+        if frees.is_some_and(|pool| pool.frees_when_created) {
+            self.pools[pool].begun.remove(&step);
+        }
+    }
+
     /// A change that ends well, but whose Machine does not serve: nothing else takes its place in the pool.
     pub(super) fn keep_place(&mut self, step: StepId) {
         let change = self.plan.steps[step_index(step)].completes;
@@ -261,6 +270,9 @@ impl<'a> Schedule<'a> {
             return true;
         };
         match &change.action {
+            // Once a swap is switched it goes to its end.
+            Action::Switch { .. } => true,
+            Action::Create { green: Some(_), .. } => false,
             Action::Create { replaces: None, .. } => !self.new_config.contains(&change.group),
             Action::Create {
                 replaces: Some(_), ..
@@ -268,7 +280,10 @@ impl<'a> Schedule<'a> {
             | Action::Update { .. }
             | Action::Move { .. } => false,
             // The steps of a destroy have no release.
-            Action::Destroy { removal, .. } => *removal == Removal::AppDestroyed,
+            Action::Destroy { removal, .. } => matches!(
+                removal,
+                Removal::AppDestroyed | Removal::Swapped | Removal::SwapUndone
+            ),
             Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
                 true
             }

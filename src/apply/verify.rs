@@ -167,7 +167,7 @@ async fn verify_machine(
         Action::Destroy { .. } => change.machine.id.as_ref(),
         // A Machine that the step waited for.
         Action::Adopt => seen.filter(|_| must_run(change)).map(|machine| &machine.id),
-        Action::Forget | Action::Once { .. } => None,
+        Action::Forget | Action::Once { .. } | Action::Switch { .. } => None,
     };
     let Some(id) = id else {
         return MachineVerdict::AsExpected;
@@ -274,7 +274,12 @@ fn judge(
             precondition_volumes(change),
             watched_machines(shared, standby_for),
         ),
-        Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
+        Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget
+        | Action::Once { .. }
+        | Action::Switch { .. } => {
             let standby_for = change
                 .precondition
                 .as_ref()
@@ -463,7 +468,8 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => None,
+                | Action::Once { .. }
+                | Action::Switch { .. } => None,
             }
         })
         .collect();

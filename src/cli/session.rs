@@ -510,6 +510,7 @@ pub(super) fn planner_options(
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
         own_releases: BTreeSet::new(),
+        switched_swaps: BTreeSet::new(),
         ended_once: BTreeSet::new(),
         started_once: BTreeSet::new(),
         now: None,

@@ -106,6 +106,13 @@ pub enum PendingCall {
         /// Whether its code was 0.
         success: bool,
     },
+    /// A swap is about to add its greens to the proxy's load balancing: none of them is destroyed from here on.
+    Switch {
+        /// The swap's tag.
+        tag: String,
+        /// The greens of the group.
+        greens: Vec<MachineId>,
+    },
     /// The run's registered release. While no Machine has it, nothing else shows which tool registered it.
     Release {
         /// Its id.
@@ -168,7 +175,8 @@ impl OpenRun {
             PendingCall::CreateVolume { .. }
             | PendingCall::Rollback { .. }
             | PendingCall::StartOnce { .. }
-            | PendingCall::OnceEnded { .. } => None,
+            | PendingCall::OnceEnded { .. }
+            | PendingCall::Switch { .. } => None,
         })
     }
 
@@ -185,10 +193,23 @@ impl OpenRun {
                 }
                 PendingCall::CreateVolume { .. }
                 | PendingCall::Rollback { .. }
+                | PendingCall::Switch { .. }
                 | PendingCall::Release { .. } => {}
             }
         }
         (ended, started)
+    }
+
+    /// The tags of the swaps that it has switched.
+    pub fn switched(&self) -> impl Iterator<Item = &str> {
+        self.started.iter().filter_map(|row| match &row.call {
+            PendingCall::Switch { tag, .. } => Some(tag.as_str()),
+            PendingCall::CreateVolume { .. }
+            | PendingCall::Rollback { .. }
+            | PendingCall::StartOnce { .. }
+            | PendingCall::OnceEnded { .. }
+            | PendingCall::Release { .. } => None,
+        })
     }
 
     /// Whether it had begun to undo its changes.

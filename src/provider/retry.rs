@@ -140,6 +140,17 @@ pub const RELEASE: RetryPolicy = RetryPolicy {
     ..CALL
 };
 
+/// The calls of a switch, as flyctl makes them.
+pub const SWITCH: RetryPolicy = RetryPolicy {
+    name: "switch",
+    max_tries: 5,
+    pause: Pause::Doubling {
+        first: Duration::from_millis(500),
+        longest: Duration::from_secs(30),
+    },
+    ..CALL
+};
+
 /// A lease held by another client.
 pub const LEASE: RetryPolicy = RetryPolicy {
     name: "lease",

@@ -222,6 +222,10 @@ fn touched_machine((_, change): (StepId, &Change)) -> Option<&MachineId> {
             change.machine.id.as_ref()
         }
         Action::Create { .. } => change.replaces(),
-        Action::Wait | Action::Adopt | Action::Forget | Action::Once { .. } => None,
+        Action::Wait
+        | Action::Adopt
+        | Action::Forget
+        | Action::Once { .. }
+        | Action::Switch { .. } => None,
     }
 }

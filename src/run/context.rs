@@ -237,6 +237,9 @@ fn adopt_own_runs(options: &mut Options, open: &[OpenRun], registered: &BTreeMap
         let (ended, started) = open.once();
         options.ended_once.extend(ended);
         options.started_once.extend(started);
+        options
+            .switched_swaps
+            .extend(open.switched().map(str::to_owned));
     }
 }
 

@@ -126,7 +126,8 @@ impl Preview {
                     | Action::Start
                     | Action::Adopt
                     | Action::Forget
-                    | Action::Once { .. } => false,
+                    | Action::Once { .. }
+                    | Action::Switch { .. } => false,
                 };
                 let machine = observed.machines.get(change.machine.id.as_ref()?)?;
                 let stamps = &machine.stamps;

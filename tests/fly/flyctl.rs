@@ -276,7 +276,12 @@ fn said(plan: &Plan) -> Vec<String> {
             Action::Create { .. } => 0,
             Action::Update { .. } | Action::Move { .. } => 1,
             Action::Destroy { .. } => 2,
-            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
+            Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget
+            | Action::Once { .. }
+            | Action::Switch { .. } => {
                 continue;
             }
         };

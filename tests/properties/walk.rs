@@ -60,7 +60,8 @@ pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<ServingChange> {
                     | Action::Start
                     | Action::Adopt
                     | Action::Forget
-                    | Action::Once { .. },
+                    | Action::Once { .. }
+                    | Action::Switch { .. },
                     _,
                 ) => 0,
             };

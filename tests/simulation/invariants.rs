@@ -101,7 +101,12 @@ fn false_claims(
             return Some(format!("{} {how}", text(machine, "id")));
         }
         (
-            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. },
+            Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget
+            | Action::Once { .. }
+            | Action::Switch { .. },
             _,
         ) => return None,
         (Action::Destroy { .. }, _) => {

@@ -191,6 +191,7 @@ impl PlanFixture {
                     project: None,
                     capabilities: Capabilities {
                         enforces_sizes: true,
+                        swap_wait_ms: 10_000,
                         replaces_when_full: true,
                         ..Capabilities::default()
                     },
@@ -354,6 +355,14 @@ impl PlanFixture {
                 let sent = adopted_config(group, machine, &self.known.computed_fields, &lineage);
                 done_result(Some(machine.clone()), Some(sent))
             }
+            Action::Switch { greens, .. } => {
+                let added = greens.iter().filter(|green| !green.stays_cordoned);
+                let added: Vec<_> = added.map(|green| green.machine.clone()).collect();
+                for id in watched_ids(&added, results) {
+                    self.observed.machines.get_mut(&id).unwrap().cordoned = false;
+                }
+                done_result(None, None)
+            }
             Action::Forget | Action::Once { .. } => done_result(None, None),
         }
     }
@@ -371,6 +380,7 @@ impl PlanFixture {
             volumes,
             inherits,
             replaces,
+            green,
             ..
         } = &change.action
         else {
@@ -395,9 +405,11 @@ impl PlanFixture {
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
             volumes.push(VolumeId::new(format!("vol_{:04}", self.created_count)).unwrap());
         }
-        let runs = standby_for.is_empty() && !old.is_some_and(rests);
+        let must_run = green.as_ref().is_some_and(|green| green.must_run);
+        let runs = standby_for.is_empty() && (must_run || !old.is_some_and(rests));
         let stands = |old: &&Machine| self.observed.machines.contains_key(&old.id);
-        let cordoned = replaces.is_some() && old.filter(stands).is_some_and(|old| old.cordoned);
+        let is_blue_cordoned =
+            replaces.is_some() && old.filter(stands).is_some_and(|old| old.cordoned);
         let machine = Machine {
             id: id(&format!("m{:05}", self.created_count)),
             name: change.machine.name.clone(),
@@ -418,12 +430,13 @@ impl PlanFixture {
             ))),
             stamps: Stamps {
                 launch: Some(launch.to_string()),
+                swap: green.as_ref().map(|green| green.tag.clone()),
                 ..stamps
             },
             volumes,
             standby_for,
             port: *port,
-            cordoned,
+            cordoned: green.is_some() || is_blue_cordoned,
             created_at: format!(
                 "2026-01-01T00:{:02}:{:02}Z",
                 self.created_count / 60 % 60,

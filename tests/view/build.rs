@@ -57,10 +57,12 @@ pub(crate) fn plan(machines: usize) -> Plan {
         groups_order: Vec::new(),
         left_out: Vec::new(),
         steps: Vec::new(),
+        swap: None,
         pools: vec![Pool {
             name: "all".to_owned(),
             size: 16,
             per_region: BTreeMap::new(),
+            frees_when_created: false,
             first_alone: false,
             stops_on_failure: true,
             stops_release: true,
@@ -228,6 +230,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         volumes: Vec::new(),
         new_volumes: Vec::new(),
         inherits: Box::default(),
+        green: None,
     };
     let mut change = change(action, group, at, "its group has too few Machines");
     change.machine.name = name;

@@ -38,6 +38,7 @@ pub(crate) fn rolling() -> Plan {
         name: "web".to_owned(),
         size: 2,
         per_region: BTreeMap::from([(region("ams"), 1), (region("gru"), 1)]),
+        frees_when_created: false,
         first_alone: true,
         stops_on_failure: true,
         stops_release: true,

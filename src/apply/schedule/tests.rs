@@ -55,11 +55,13 @@ fn replacements(count: u32, size: usize) -> Plan {
         groups: Vec::new(),
         groups_order: Vec::new(),
         left_out: Vec::new(),
+        swap: None,
         steps: (0..count * 2).map(step).collect(),
         pools: vec![Pool {
             name: "db".to_owned(),
             size,
             per_region: std::collections::BTreeMap::new(),
+            frees_when_created: false,
             first_alone: true,
             stops_on_failure: true,
             stops_release: true,
@@ -210,6 +212,7 @@ fn groups(actions: &[(&str, Action, bool)]) -> Plan {
             name: (*group).to_owned(),
             size: 1,
             per_region: std::collections::BTreeMap::new(),
+            frees_when_created: false,
             first_alone: false,
             stops_on_failure: true,
             stops_release: true,
@@ -227,6 +230,7 @@ fn create() -> Action {
         volumes: Vec::new(),
         new_volumes: Vec::new(),
         inherits: Box::default(),
+        green: None,
     }
 }
 
@@ -326,6 +330,7 @@ fn create_for() -> Action {
         volumes,
         new_volumes,
         inherits,
+        green: None,
     }
 }
 

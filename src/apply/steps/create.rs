@@ -21,7 +21,7 @@ use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
-    MachineState, Region, VolumeId, WaitUntil,
+    MachineState, Region, Stamps, VolumeId, WaitUntil,
 };
 use crate::core::plan::codes::STATE_BEHIND;
 use crate::core::plan::{Action, Change, GateKind, StepId};
@@ -47,6 +47,7 @@ pub(super) async fn create<'a>(
         volumes: _,
         new_volumes: _,
         inherits,
+        green,
     } = &change.action
     else {
         let cause = "the step is no create";
@@ -72,7 +73,8 @@ pub(super) async fn create<'a>(
         resolve_volumes(context, step, change, &config).await?
     };
     let mut desired = wanting(&volumes)?;
-    let is_to_run = inherited.runs && !desired.is_standby();
+    let must_run = green.as_ref().is_some_and(|green| green.must_run);
+    let is_to_run = (inherited.runs || must_run) && !desired.is_standby();
     let config = desired.config_over(Some(&base));
     let replaced = replaces.as_ref().and_then(|old| observed.get(old));
     let written = desired.sent_config(&config, replaced);
@@ -81,9 +83,12 @@ pub(super) async fn create<'a>(
         group: change.group.clone(),
         region: change.region.clone(),
         config,
-        stamps: desired.stamps(Some(launch.as_str())),
+        stamps: Stamps {
+            swap: green.as_ref().map(|green| green.tag.clone()),
+            ..desired.stamps(Some(launch.as_str()))
+        },
         skip_launch: !is_to_run,
-        cordoned: false,
+        cordoned: green.is_some(),
         without_lease: false,
         port: *port,
     }));
@@ -105,7 +110,8 @@ pub(super) async fn create<'a>(
     };
     check_region(progress, &change.region)?;
     context.shared.created.borrow_mut().insert(step, id.clone());
-    let cordoned = inherited.cordoned;
+    // The switch of its group decides about a green.
+    let cordoned = inherited.cordoned && green.is_none();
     wait_for_created(
         context,
         progress,

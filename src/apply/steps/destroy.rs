@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::StepProgress;
+use super::switch::call_as_flyctl;
 use crate::apply::codes;
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError, WaitResult};
@@ -13,7 +14,7 @@ use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::{
     Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, WaitUntil,
 };
-use crate::core::plan::{Change, Precondition};
+use crate::core::plan::{Action, Change, Precondition, Removal};
 
 /// How long a Machine may take to settle before it is stopped anyway.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,11 +33,55 @@ pub(super) async fn destroy(
     change: &Change,
 ) -> PartResult {
     match &change.machine.id {
-        Some(id) => remove_machine(context, progress, id, change.precondition.as_ref()).await,
+        Some(id) if is_swapped(change) => {
+            let swap = context.shared.input.plan.swap.as_ref();
+            let drain = swap.map_or(Duration::ZERO, |swap| Duration::from_millis(swap.wait_ms));
+            let pin = change.precondition.as_ref();
+            remove_with(context, progress, id, (pin, Some(drain))).await
+        }
+        Some(id) => {
+            refuse_uncordoned(context, change, id).await?;
+            remove_machine(context, progress, id, change.precondition.as_ref()).await
+        }
         None => Err(StepError::failed(
             codes::PLAN_MISMATCH,
             "the plan names no Machine",
         )),
+    }
+}
+
+fn is_swapped(change: &Change) -> bool {
+    matches!(
+        change.action,
+        Action::Destroy {
+            removal: Removal::Swapped,
+            ..
+        }
+    )
+}
+
+/// A green that was cordoned when the plan was made, and is not any more: somebody has switched to it.
+async fn refuse_uncordoned(
+    context: &StepContext<'_>,
+    change: &Change,
+    id: &MachineId,
+) -> PartResult {
+    let undone = matches!(
+        change.action,
+        Action::Destroy {
+            removal: Removal::SwapUndone,
+            ..
+        }
+    );
+    let seen = context.shared.input.observed.machines.get(id);
+    if !undone || !seen.is_some_and(|seen| seen.cordoned) {
+        return Ok(());
+    }
+    match context.get(id).await? {
+        Some(live) if !live.cordoned && !live.state.is_gone() => Err(StepError::conflict(format!(
+            "the new Machine {id} was added to the load balancing meanwhile"
+        ))),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -47,9 +92,19 @@ pub(super) async fn remove_machine(
     id: &MachineId,
     pin: Option<&Precondition>,
 ) -> PartResult {
+    remove_with(context, progress, id, (pin, None)).await
+}
+
+/// With how long a Machine of a swap gets between its cordon and its stop.
+async fn remove_with(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+    id: &MachineId,
+    terms: (Option<&Precondition>, Option<Duration>),
+) -> PartResult {
     context.acquire_lease(id).await?;
     context
-        .retry(async || remove_once(context, progress, id, pin).await)
+        .retry(async || remove_once(context, progress, id, terms).await)
         .await
 }
 
@@ -57,7 +112,7 @@ async fn remove_once(
     context: &StepContext<'_>,
     progress: &mut StepProgress,
     id: &MachineId,
-    pin: Option<&Precondition>,
+    (pin, drain): (Option<&Precondition>, Option<Duration>),
 ) -> Result<(), PartError> {
     let lineage = &context.shared.input.observed.description.scope;
     // One that is `created` is removed by force, whether it rests so or is being prepared.
@@ -77,7 +132,7 @@ async fn remove_once(
         return Err(error.await.into());
     }
     context.record_body(&live);
-    let force = stop_machine(context, progress, &live).await?;
+    let force = stop_machine(context, progress, &live, drain).await?;
     let call = Call::Destroy {
         id: id.clone(),
         force,
@@ -106,6 +161,7 @@ async fn stop_machine(
     context: &StepContext<'_>,
     progress: &mut StepProgress,
     live: &Machine,
+    drain: Option<Duration>,
 ) -> PartResult<bool> {
     if needs_force(live) {
         return Ok(true);
@@ -116,8 +172,14 @@ async fn stop_machine(
         .as_deref()
         .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
-    if live.state.should_run() && serves && capabilities.cordon && !live.cordoned {
-        call_idempotent(context, &Call::Cordon { id: id() }).await?;
+    if live.state.should_run() && serves && capabilities.cordon {
+        match drain {
+            Some(pause) => cordon_and_drain(context, progress, live, pause).await?,
+            None if !live.cordoned => {
+                call_idempotent(context, &Call::Cordon { id: id() }).await?;
+            }
+            None => {}
+        }
     }
     match live.state {
         MachineState::Stopped | MachineState::Suspended => return Ok(false),
@@ -161,6 +223,41 @@ async fn stop_machine(
             Err(StepError::failed(codes::STOP_TIMEOUT, message))
         }
     }
+}
+
+/// Cordons a blue and lets it finish its requests. Both are for the requests alone, so neither holds the destroy up.
+async fn cordon_and_drain(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+    live: &Machine,
+    pause: Duration,
+) -> PartResult {
+    let id = &live.id;
+    if !live.cordoned {
+        match call_as_flyctl(context, &Call::Cordon { id: id.clone() }).await {
+            Ok(()) => {}
+            Err(StepError::Halted { during }) => return Err(StepError::Halted { during }),
+            Err(StepError::Failed { message, .. } | StepError::Unknown { message }) => {
+                let text = format!("{id} was stopped without being cordoned: {message}");
+                progress.remarks.push(text);
+                return Ok(());
+            }
+        }
+    }
+    if pause.is_zero() {
+        return Ok(());
+    }
+    context.report_waiting("its last requests", pause);
+    context.pause(pause).await?;
+    if context
+        .get(id)
+        .await?
+        .is_some_and(|now| !now.cordoned && now.state.should_run())
+    {
+        let text = format!("{id} was uncordoned by somebody else; it is destroyed all the same");
+        progress.remarks.push(text);
+    }
+    Ok(())
 }
 
 /// Force only for Machines that cannot be stopped.

@@ -7,6 +7,7 @@ mod destroy;
 mod once;
 mod replace_fallback;
 mod start;
+mod switch;
 pub(super) mod undo;
 mod update;
 pub(super) mod volumes;
@@ -128,6 +129,7 @@ async fn run_action<'a>(
         Action::Start => start::start(context, progress, change).await,
         Action::Forget => Ok(()),
         Action::Once { .. } => once::run_once(context, progress, step, change).await,
+        Action::Switch { .. } => switch::switch(context, progress, step, change).await,
     }
 }
 

@@ -46,7 +46,8 @@ pub(super) async fn update<'a>(
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
+        | Action::Once { .. }
+        | Action::Switch { .. } => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
     let desired = DesiredMachine::new(

@@ -130,7 +130,7 @@ impl<'g> CountEdits<'g> {
                 Removal::Named | Removal::GroupRemoved | Removal::AppDestroyed => {
                     leaving.extend(change.machine.id.clone());
                 }
-                Removal::Replaced => {}
+                Removal::Replaced | Removal::Swapped | Removal::SwapUndone => {}
             }
         }
         Self {

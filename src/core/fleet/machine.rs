@@ -512,6 +512,10 @@ pub struct Capabilities {
     /// The default time that a Machine must stay up after its start before its change counts as done,
     /// milliseconds; 0 means at once.
     pub steady_ms: u64,
+    /// In a swap: how long the new Machines serve before an old one is removed from the load balancing, and how long
+    /// that gets before it is stopped, milliseconds. flyctl's is 10 s.
+    #[serde(default)]
+    pub swap_wait_ms: u64,
     /// The maximum of calls per second for one (action, id); 0 means unlimited.
     pub calls_per_second: u32,
     /// The burst for `calls_per_second`.

@@ -85,7 +85,8 @@ fn unfold(groups: &mut [GroupChange], change: &Change) {
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => return,
+        | Action::Once { .. }
+        | Action::Switch { .. } => return,
     };
     let group = groups.iter_mut().find(|group| group.name == change.group);
     if let Some(group) = group.filter(|_| removal != Removal::Replaced) {

@@ -30,6 +30,10 @@ pub enum Verb {
     Forget,
     /// A command that runs once, on a Machine of its own.
     Run,
+    /// One half of a swap's exchange: a green, or a blue.
+    Swap,
+    /// The greens of a swap are added to the load balancing.
+    Switch,
 }
 
 /// Which half of a replacement.
@@ -47,15 +51,23 @@ impl Action {
     pub fn sends_config(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Move { .. } | Self::Start => true,
-            Self::Destroy { .. } | Self::Wait | Self::Adopt | Self::Forget | Self::Once { .. } => {
-                false
-            }
+            Self::Destroy { .. }
+            | Self::Wait
+            | Self::Adopt
+            | Self::Forget
+            | Self::Once { .. }
+            | Self::Switch { .. } => false,
         }
     }
 
     /// The verb and, for a replacement, the half.
     pub fn verb(&self) -> (Verb, Option<ReplaceHalf>) {
         match self {
+            Self::Create { green: Some(_), .. } => (Verb::Swap, Some(ReplaceHalf::Create)),
+            Self::Destroy {
+                removal: Removal::Swapped,
+                ..
+            } => (Verb::Swap, Some(ReplaceHalf::Destroy)),
             Self::Create {
                 replaces: Some(_), ..
             } => (Verb::Replace, Some(ReplaceHalf::Create)),
@@ -70,6 +82,7 @@ impl Action {
                 removal:
                     Removal::GroupRemoved
                     | Removal::CountLowered
+                    | Removal::SwapUndone
                     | Removal::Rebalanced
                     | Removal::Named
                     | Removal::AppDestroyed,
@@ -80,6 +93,7 @@ impl Action {
             Self::Adopt => (Verb::Adopt, None),
             Self::Forget => (Verb::Forget, None),
             Self::Once { .. } => (Verb::Run, None),
+            Self::Switch { .. } => (Verb::Switch, None),
         }
     }
 }
@@ -151,7 +165,8 @@ impl Change {
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => &[],
+            | Action::Once { .. }
+            | Action::Switch { .. } => &[],
         }
     }
 }

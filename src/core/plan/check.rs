@@ -132,7 +132,7 @@ impl<'a> Checker<'a> {
         let existing: BTreeSet<&str> = all().map(|m| m.name.as_str()).collect();
         for (id, change) in self.plan.changes().collect::<Vec<_>>() {
             match &change.action {
-                Action::Adopt | Action::Once { .. } => {}
+                Action::Adopt | Action::Once { .. } | Action::Switch { .. } => {}
                 Action::Create { port, launch, .. } => {
                     if !names.insert(&change.machine.name)
                         || existing.contains(change.machine.name.as_str())
@@ -233,7 +233,8 @@ impl<'a> Checker<'a> {
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => 0,
+                | Action::Once { .. }
+                | Action::Switch { .. } => 0,
             };
             *tally.entry((&change.group, &change.region)).or_default() += change_by;
         }

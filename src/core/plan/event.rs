@@ -129,6 +129,9 @@ pub struct Unconfirmed {
     /// Machines to start again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub start: usize,
+    /// Groups to switch to their new Machines.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub switch: usize,
     /// Commands to run.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub run: usize,
@@ -153,12 +156,13 @@ impl Unconfirmed {
             Action::Start => self.start += 1,
             // These change only the state.
             Action::Wait | Action::Adopt | Action::Forget => {}
+            Action::Switch { .. } => self.switch += 1,
             Action::Once { .. } => self.run += 1,
         }
     }
 
     /// The total.
     pub fn total(&self) -> usize {
-        self.create + self.update + self.moves + self.destroy + self.start + self.run
+        self.create + self.update + self.moves + self.destroy + self.start + self.run + self.switch
     }
 }

@@ -108,7 +108,8 @@ impl<'a> Comparison<'a> {
             Action::Start => self.compare_unchanged(change, ExcessKind::Starts),
             Action::Adopt => self.compare_unchanged(change, ExcessKind::Adopts),
             // Neither calls the provider nor loses anything.
-            Action::Wait | Action::Forget => {}
+            // What a swap adds to the load balancing and destroys is judged by its creates.
+            Action::Wait | Action::Forget | Action::Switch { .. } => {}
             Action::Once { what, config, .. } => self.compare_once(*what, config),
         }
     }
@@ -148,7 +149,8 @@ impl<'a> Comparison<'a> {
             | Action::Adopt
             | Action::Wait
             | Action::Forget
-            | Action::Once { .. } => {}
+            | Action::Once { .. }
+            | Action::Switch { .. } => {}
         }
     }
 
@@ -526,7 +528,7 @@ fn allows(listed: Removal, removal: Removal) -> bool {
         Removal::GroupRemoved | Removal::CountLowered | Removal::Named | Removal::AppDestroyed => {
             true
         }
-        Removal::Rebalanced | Removal::Replaced => false,
+        Removal::Rebalanced | Removal::Replaced | Removal::Swapped | Removal::SwapUndone => false,
     };
     listed == removal || gives_up(listed)
 }

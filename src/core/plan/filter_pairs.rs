@@ -133,10 +133,13 @@ fn mark_group(
 /// The removed Machines of which new ones take the place, by index: primaries, or standbys.
 fn replaced_by_creates(decision: &GroupDecision<'_>, standbys: bool) -> Vec<usize> {
     let makes_room = |removed: &RemovedMachine<'_>| match removed.removal {
-        Removal::Rebalanced | Removal::Named | Removal::Replaced => {
+        Removal::Rebalanced | Removal::Named | Removal::Replaced | Removal::Swapped => {
             decision.counts_as_standby(&removed.member) == standbys
         }
-        Removal::CountLowered | Removal::GroupRemoved | Removal::AppDestroyed => false,
+        Removal::CountLowered
+        | Removal::GroupRemoved
+        | Removal::AppDestroyed
+        | Removal::SwapUndone => false,
     };
     let removed = decision.removed.iter().enumerate();
     let making = removed.filter(|(_, removed)| makes_room(removed));

@@ -227,7 +227,11 @@ fn replacements_leaving_volumes<'d, 'a>(
 fn is_shrinking(removal: Removal) -> bool {
     match removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
-        Removal::Rebalanced | Removal::Replaced | Removal::Named => false,
+        Removal::Rebalanced
+        | Removal::Replaced
+        | Removal::Named
+        | Removal::Swapped
+        | Removal::SwapUndone => false,
     }
 }
 
@@ -239,9 +243,11 @@ fn refuse_max_destroy(
     let limit = desired.policy.max_destroy?;
     let counts = |removed: &&RemovedMachine<'_>| match removed.removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
-        Removal::Named | Removal::Rebalanced | Removal::Replaced => {
-            !removed.left_volumes.is_empty()
-        }
+        Removal::Named
+        | Removal::Rebalanced
+        | Removal::Replaced
+        | Removal::Swapped
+        | Removal::SwapUndone => !removed.left_volumes.is_empty(),
     };
     let destroys: usize = decisions
         .values()

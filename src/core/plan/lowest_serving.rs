@@ -69,7 +69,8 @@ pub(super) fn lowest_serving(
                 | Action::Wait
                 | Action::Start
                 | Action::Forget
-                | Action::Once { .. } => change.machine.id.as_ref(),
+                | Action::Once { .. }
+                | Action::Switch { .. } => change.machine.id.as_ref(),
             };
             let member = id.and_then(|id| members.get(id)).copied();
             let group = member.map_or(&change.group, serves_in);
@@ -194,7 +195,8 @@ impl<'p> GroupReading<'p, '_> {
             | Action::Wait
             | Action::Start
             | Action::Forget
-            | Action::Once { .. } => false,
+            | Action::Once { .. }
+            | Action::Switch { .. } => false,
         })
     }
 
@@ -210,7 +212,8 @@ impl<'p> GroupReading<'p, '_> {
             | Action::Wait
             | Action::Start
             | Action::Forget
-            | Action::Once { .. } => false,
+            | Action::Once { .. }
+            | Action::Switch { .. } => false,
         })
     }
 

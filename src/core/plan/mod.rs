@@ -121,10 +121,10 @@ pub use steady::steady_ms;
 pub use summary::{Revert, Summary};
 pub use target::OtherTarget;
 pub use types::{
-    Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
-    Inherited, LowestServing, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool,
-    PoolId, Precondition, Removal, StandbyTarget, Step, StepId, StepResult, UnlistedRun, Wake,
-    Wave, WaveName, Work,
+    Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, Green, GroupChange, GroupVerdict,
+    Inherited, LowestServing, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedSwap,
+    PlannedVolume, Pool, PoolId, Precondition, Removal, StandbyTarget, Step, StepId, StepResult,
+    SwitchedGreen, UnlistedRun, Wake, Wave, WaveName, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

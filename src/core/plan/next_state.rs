@@ -213,7 +213,8 @@ pub(super) fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => false,
+            | Action::Once { .. }
+            | Action::Switch { .. } => false,
         };
         let result = results.get(id.0 as usize);
         calls
@@ -282,7 +283,7 @@ fn apply_result(
             }
         }
         // The Machine of a command is gone at the end of the run, or is found by its name.
-        (Action::Once { .. }, _)
+        (Action::Once { .. } | Action::Switch { .. }, _)
         | (
             Action::Destroy { .. } | Action::Forget,
             Outcome::Failed { .. }

@@ -51,6 +51,8 @@ pub struct Options {
     pub own_runs: BTreeSet<RunId>,
     /// Releases that those runs registered: nobody else is working on them.
     pub own_releases: BTreeSet<String>,
+    /// Swaps that this host's journal lists as switched.
+    pub switched_swaps: BTreeSet<String>,
     /// Commands that run once and that this host's journal lists as ended with code 0.
     pub ended_once: BTreeSet<LaunchId>,
     /// Commands that run once and that this host's journal lists as started, and not as ended.

@@ -253,7 +253,8 @@ fn changes_running_machine(change: &Change) -> bool {
         | Action::Wait
         | Action::Start
         | Action::Forget
-        | Action::Once { .. } => false,
+        | Action::Once { .. }
+        | Action::Switch { .. } => false,
     };
     is_change && change.gate != GateKind::Settled
 }

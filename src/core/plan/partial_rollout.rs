@@ -347,9 +347,12 @@ fn not_started(ended: &[FinishedChange<'_>], group: &GroupName) -> bool {
         let changes = match &finished.change.action {
             Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
             Action::Destroy { removal, .. } => *removal != Removal::Replaced,
-            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
-                false
-            }
+            Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget
+            | Action::Once { .. }
+            | Action::Switch { .. } => false,
         };
         changes && finished.change.group == *group
     });

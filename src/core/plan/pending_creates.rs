@@ -35,7 +35,8 @@ pub(super) fn replaced_by_create(
             | Action::Wait
             | Action::Start
             | Action::Adopt
-            | Action::Once { .. } => false,
+            | Action::Once { .. }
+            | Action::Switch { .. } => false,
         };
         if leaves_a_place {
             replaceable.entry(&change.group).or_default().push_back(id);
@@ -75,7 +76,8 @@ pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepRe
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => None,
+                | Action::Once { .. }
+                | Action::Switch { .. } => None,
             };
             left.into_iter().chain([&change.group])
         })

@@ -92,8 +92,11 @@ impl<'a> ComparedChange<'a> {
                 volumes,
                 new_volumes,
                 inherits,
+                green,
             } => {
-                compared.verb = if replaces.is_some() {
+                compared.verb = if green.is_some() {
+                    "swap"
+                } else if replaces.is_some() {
                     "replace"
                 } else {
                     "create"
@@ -124,6 +127,7 @@ impl<'a> ComparedChange<'a> {
             Action::Start => compared.verb = "start",
             Action::Adopt => compared.verb = "adopt",
             Action::Once { what, .. } => compared.verb = what.as_str(),
+            Action::Switch { .. } => compared.verb = "switch",
             Action::Wait | Action::Forget => return None,
         }
         Some(compared)

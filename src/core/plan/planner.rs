@@ -193,6 +193,7 @@ pub fn plan(
         groups_order: group_change::changed_lists(&groups, desired.rollout.groups_order.as_ref()),
         groups,
         left_out,
+        swap: None,
         steps: order.steps,
         pools: order.pools,
         watchers: order.watchers,

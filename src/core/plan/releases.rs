@@ -167,7 +167,8 @@ pub(super) fn mark_reverts(
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => None,
+            | Action::Once { .. }
+            | Action::Switch { .. } => None,
         };
         let Some(id) = id else {
             continue;

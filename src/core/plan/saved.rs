@@ -369,6 +369,7 @@ impl SavedChange {
                     volumes,
                     new_volumes,
                     inherits,
+                    green,
                 },
                 Action::Create {
                     launch: _,
@@ -378,12 +379,21 @@ impl SavedChange {
                     volumes: volumes_now,
                     new_volumes: new_volumes_now,
                     inherits: inherits_now,
+                    green: green_now,
                 },
             ) => {
                 watched(standby_for) == watched(standby_for_now)
                     && (replaces, volumes, inherits) == (replaces_now, volumes_now, inherits_now)
                     && new_volumes == new_volumes_now
+                    && green.is_some() == green_now.is_some()
             }
+            (
+                Action::Switch { greens, blues },
+                Action::Switch {
+                    greens: greens_now,
+                    blues: blues_now,
+                },
+            ) => (greens.len(), blues) == (greens_now.len(), blues_now),
             (Action::Update { standby_for }, Action::Update { standby_for: now }) => {
                 watched(standby_for) == watched(now)
             }
@@ -442,6 +452,7 @@ impl SavedChange {
             Action::Adopt => "adopt".to_owned(),
             Action::Forget => "forget".to_owned(),
             Action::Once { what, .. } => format!("run {}", what.as_str()),
+            Action::Switch { .. } => "switch".to_owned(),
         };
         format!("{} {} {machine} {detail}", self.group, self.region)
     }
@@ -456,6 +467,9 @@ impl SavedChange {
             Action::Start => "starting",
             Action::Adopt => "adopting",
             Action::Forget => "forgetting",
+            Action::Switch { .. } => {
+                return format!("switching group `{}` to its new Machines", self.group);
+            }
             Action::Once { what, .. } => {
                 return format!("running the {} in {}", what.as_str(), self.region);
             }

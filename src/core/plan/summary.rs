@@ -18,6 +18,9 @@ pub struct Summary {
     pub update: usize,
     /// Replacements.
     pub replace: usize,
+    /// Machines that a swap exchanges for new ones.
+    #[serde(default)]
+    pub swap: usize,
     /// Moves between groups.
     #[serde(rename = "move")]
     pub moves: usize,
@@ -110,7 +113,8 @@ pub(super) fn calls_provider(steps: &[Step]) -> bool {
         | Action::Move { .. }
         | Action::Destroy { .. }
         | Action::Start
-        | Action::Once { .. } => true,
+        | Action::Once { .. }
+        | Action::Switch { .. } => true,
         Action::Wait | Action::Adopt | Action::Forget => false,
     };
     changes(steps).any(|(_, change)| calls(change))
@@ -139,6 +143,9 @@ impl Plan {
                 (Verb::Replace, half) => {
                     summary.replace += usize::from(half == Some(ReplaceHalf::Create));
                 }
+                (Verb::Swap, half) => {
+                    summary.swap += usize::from(half == Some(ReplaceHalf::Create));
+                }
                 (Verb::Move, _) => summary.moves += 1,
                 (Verb::Destroy, _) => summary.destroy += 1,
                 (Verb::Wait, _) => summary.wait += 1,
@@ -146,6 +153,8 @@ impl Plan {
                 (Verb::Adopt, _) => summary.adopt += 1,
                 (Verb::Forget, _) => summary.forget += 1,
                 (Verb::Run, _) => summary.run += 1,
+                // One step for a whole group; its Machines are counted as swapped.
+                (Verb::Switch, _) => {}
             }
         }
         summary

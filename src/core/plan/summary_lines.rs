@@ -97,8 +97,10 @@ fn change_line(change: &Change) -> String {
             standby_for,
             replaces,
             new_volumes,
+            green,
             ..
         } => {
+            let create = green.as_ref().map_or("create", |_| "create green");
             let replaces = replaces
                 .as_ref()
                 .map_or(String::new(), |id| format!(" replaces {id}"));
@@ -108,7 +110,7 @@ fn change_line(change: &Change) -> String {
                 .collect();
             let volumes = volumes.concat();
             format!(
-                "create {subject}{replaces}{}{volumes}{fields}",
+                "{create} {subject}{replaces}{}{volumes}{fields}",
                 standby(standby_for)
             )
         }
@@ -139,6 +141,7 @@ fn change_line(change: &Change) -> String {
         Action::Start => format!("start again {subject}{id}: {}", change.reason),
         Action::Adopt => format!("adopt {subject}{id}: {}", change.reason),
         Action::Forget => format!("forget {subject}{id}"),
+        Action::Switch { greens, .. } => format!("switch {subject} to {} greens", greens.len()),
         Action::Once { what, .. } => {
             format!(
                 "run the {} in {}{id}: {}",

@@ -82,6 +82,9 @@ pub struct Plan {
     /// What the filters of this plan leave out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// The swap of its groups with the strategy bluegreen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<PlannedSwap>,
     /// In a possible order of execution; `needs` only points backwards.
     pub steps: Vec<Step>,
     /// The pools of the steps, by index.
@@ -305,6 +308,9 @@ pub enum Action {
         /// What it inherits from running Machines where no manifest sets a value.
         #[serde(default, skip_serializing_if = "Inherited::is_empty")]
         inherits: Box<Inherited>,
+        /// It is a green of a swap.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        green: Option<Box<Green>>,
     },
     /// Send it a new config.
     Update {
@@ -335,6 +341,14 @@ pub enum Action {
     Start,
     /// Remove it from the state; no call is made.
     Forget,
+    /// Add the greens of a group to the proxy's load balancing and watch them; after it the blues go. From its first
+    /// call no green is destroyed by this run.
+    Switch {
+        /// The greens.
+        greens: Vec<SwitchedGreen>,
+        /// The blues that still exist.
+        blues: Vec<MachineId>,
+    },
     /// Run a command once, to its end, on a Machine of its own. With a Machine id, an earlier run created it.
     Once {
         /// Which command.
@@ -415,6 +429,45 @@ impl Inherited {
     }
 }
 
+/// A green of a [`Action::Switch`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchedGreen {
+    /// The Machine.
+    pub machine: StandbyTarget,
+    /// Its blue is cordoned, so it stays cordoned (rule 10).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays_cordoned: bool,
+}
+
+/// A new Machine of a swap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Green {
+    /// The swap's tag.
+    pub tag: String,
+    /// It runs although its blue rests, so that a Machine of its group passes the checks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_run: bool,
+}
+
+/// The swap of a plan: new Machines (green) in the place of others (blue), in all groups with the strategy bluegreen
+/// that change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedSwap {
+    /// Its tag: derived by the run that begins it, and read from the greens by later ones.
+    pub tag: String,
+    /// Its groups.
+    pub groups: Vec<GroupName>,
+    /// How long the greens are watched before a blue is cordoned, and how long a cordoned blue gets before it is
+    /// stopped, milliseconds.
+    pub wait_ms: u64,
+    /// An earlier run has switched it: whatever fails, no green is destroyed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub switched: bool,
+}
+
 /// A Machine that a standby watches: an existing one, or one that this plan creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -437,6 +490,10 @@ pub enum Removal {
     Rebalanced,
     /// Another Machine replaces it.
     Replaced,
+    /// A swap has replaced it.
+    Swapped,
+    /// It is a green of a swap that does not go on.
+    SwapUndone,
     /// A `[[removed]]` entry or a verb names it.
     Named,
     /// The app is destroyed.

@@ -22,6 +22,9 @@ pub struct Pool {
     /// The limit of each region, within `size`; a region without one has none of its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub per_region: BTreeMap<Region, usize>,
+    /// A create gives its place to the next as soon as its Machine exists, and waits for its gate beside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frees_when_created: bool,
     /// The first step of the pool runs alone, gate included, before the others.
     pub first_alone: bool,
     /// Whether steps that have not started are skipped after a failure in the pool.

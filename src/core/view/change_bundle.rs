@@ -77,6 +77,8 @@ pub enum NewMachineRole {
 pub enum RemovalReason {
     /// Already replaced by a Machine that no step of this plan creates.
     Replaced,
+    /// A green of a swap that does not go on.
+    SwapUndone,
     /// Chosen by the user.
     ChosenByUser,
     /// Its region has too many Machines.
@@ -163,7 +165,8 @@ impl RemovalReason {
             Removal::GroupRemoved => Self::GroupRemoved,
             Removal::CountLowered => Self::CountLowered,
             Removal::Rebalanced => Self::Rebalanced,
-            Removal::Replaced => Self::Replaced,
+            Removal::Replaced | Removal::Swapped => Self::Replaced,
+            Removal::SwapUndone => Self::SwapUndone,
             Removal::Named => Self::ChosenByUser,
             Removal::AppDestroyed => Self::AppDestroyed,
         }

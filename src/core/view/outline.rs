@@ -209,6 +209,8 @@ fn machine_changes(
             Action::Forget => alone(ChangeKind::Forget),
             // It belongs to no group; a note says whether it runs, and why.
             Action::Once { .. } => None,
+            // The greens and blues of its group tell it.
+            Action::Switch { .. } => None,
             Action::Move { from, .. } => alone(ChangeKind::Move(from)),
             Action::Update { .. } if plan.is_restart(change) => alone(ChangeKind::Restart),
             Action::Update { .. } => alone(ChangeKind::Update),

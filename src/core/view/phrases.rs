@@ -83,6 +83,8 @@ pub fn infinitive(action: Verb) -> &'static str {
         Verb::Adopt => "to adopt",
         Verb::Forget => "to forget",
         Verb::Run => "to run",
+        Verb::Swap => "to swap",
+        Verb::Switch => "to switch",
     }
 }
 

@@ -381,6 +381,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 poll_ms: 1000,
                 // The duration of flyctl's smoke checks.
                 steady_ms: 10_000,
+                swap_wait_ms: 10_000,
                 calls_per_second: or_none(1),
                 burst: or_none(3),
                 reads_per_second: or_none(5),

@@ -206,6 +206,7 @@ impl Provider for LocalProvider {
                 ports_in_use: procfs::listening_from(scope.port_base),
                 poll_ms: 100,
                 steady_ms: 3000,
+                swap_wait_ms: 0,
                 ..Capabilities::default()
             },
         })

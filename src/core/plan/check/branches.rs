@@ -132,6 +132,7 @@ fn is_called(change: &Change) -> bool {
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => false,
+        | Action::Once { .. }
+        | Action::Switch { .. } => false,
     }
 }

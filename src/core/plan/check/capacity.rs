@@ -100,14 +100,15 @@ impl Checker<'_> {
                     }
                 }
                 Action::Destroy {
-                    removal: Removal::AppDestroyed,
+                    removal: Removal::AppDestroyed | Removal::Swapped | Removal::SwapUndone,
                     ..
                 }
                 | Action::Wait
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => {}
+                | Action::Once { .. }
+                | Action::Switch { .. } => {}
             }
         }
         let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
@@ -218,7 +219,8 @@ fn stays(plan: &Plan, change: &Change) -> bool {
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => false,
+        | Action::Once { .. }
+        | Action::Switch { .. } => false,
     };
     let removed = |verdict| verdict == GroupVerdict::Removed;
     works

@@ -74,7 +74,9 @@ impl Checker<'_> {
         for (id, change) in self.plan.changes() {
             let is_new = match &change.action {
                 // The record of what is, not a change.
-                Action::Adopt | Action::Forget | Action::Once { .. } => continue,
+                Action::Adopt | Action::Forget | Action::Once { .. } | Action::Switch { .. } => {
+                    continue;
+                }
                 // The old one tells.
                 Action::Create {
                     replaces: Some(_), ..

@@ -25,7 +25,8 @@ impl Checker<'_> {
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => {}
+                | Action::Once { .. }
+                | Action::Switch { .. } => {}
             }
         }
         let stay = requested.replace.iter().filter(|id| !goes.contains(id));

@@ -139,9 +139,11 @@ impl Checker<'_> {
                 }
                 // It is replaced or removed.
                 Action::Destroy { .. } => true,
-                Action::Create { .. } | Action::Adopt | Action::Forget | Action::Once { .. } => {
-                    false
-                }
+                Action::Create { .. }
+                | Action::Adopt
+                | Action::Forget
+                | Action::Once { .. }
+                | Action::Switch { .. } => false,
             };
             if self.machines_left_out().contains(*id) {
                 continue;

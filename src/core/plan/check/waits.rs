@@ -92,7 +92,8 @@ pub(super) fn takes_down(change: &Change, observed: Option<&Observed>) -> bool {
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => false,
+            | Action::Once { .. }
+            | Action::Switch { .. } => false,
         };
     goes && may_serve(change, observed)
 }
@@ -107,7 +108,8 @@ pub(super) fn in_place(action: &Action) -> bool {
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => false,
+        | Action::Once { .. }
+        | Action::Switch { .. } => false,
     }
 }
 

@@ -312,7 +312,8 @@ impl Checker<'_> {
                 | Action::Wait
                 | Action::Start
                 | Action::Forget
-                | Action::Once { .. } => false,
+                | Action::Once { .. }
+                | Action::Switch { .. } => false,
             };
             if ordered && facts.desired.groups.contains_key(&change.group) {
                 let list = lists.entry(position(&change.group)).or_default();

@@ -54,7 +54,10 @@ impl MatchedSteps {
 /// Changes of existing Machines that neither create nor destroy one.
 fn match_choices(ours: &Plan, base: &Plan, configs: &Configs<'_>, matched: &mut MatchedSteps) {
     let is_choice = |change: &Change| match change.action {
-        Action::Create { .. } | Action::Destroy { .. } | Action::Once { .. } => false,
+        Action::Create { .. }
+        | Action::Destroy { .. }
+        | Action::Once { .. }
+        | Action::Switch { .. } => false,
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Wait
@@ -176,7 +179,8 @@ fn removal(change: &Change) -> Option<Removal> {
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => None,
+        | Action::Once { .. }
+        | Action::Switch { .. } => None,
     }
 }
 
@@ -275,6 +279,7 @@ impl<'a> Configs<'a> {
             volumes,
             new_volumes,
             inherits,
+            green: _,
         } = &change.action
         else {
             unreachable!("only creates are compared by number");

@@ -136,7 +136,8 @@ fn touched_groups(steps: &[Step]) -> BTreeSet<&GroupName> {
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => None,
+            | Action::Once { .. }
+            | Action::Switch { .. } => None,
         };
         std::iter::once(&change.group).chain(from)
     });

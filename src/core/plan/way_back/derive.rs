@@ -299,7 +299,8 @@ impl Units {
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => {}
+            | Action::Once { .. }
+            | Action::Switch { .. } => {}
         }
     }
 
@@ -432,6 +433,7 @@ impl Builder<'_> {
                 volumes: before.volumes.clone(),
                 new_volumes: Vec::new(),
                 inherits: Box::new(Inherited::default()),
+                green: None,
             }
         } else if group == of.group {
             Action::Update { standby_for }

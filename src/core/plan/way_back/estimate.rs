@@ -55,7 +55,8 @@ impl Plan {
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => {}
+                | Action::Once { .. }
+                | Action::Switch { .. } => {}
             }
         }
         (!estimate.is_empty()).then_some(estimate)

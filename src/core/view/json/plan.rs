@@ -382,7 +382,12 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, .. } => step.removal = Some(*removal),
         Action::Once { what, .. } => step.command = Some(*what),
-        Action::Update { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {}
+        Action::Update { .. }
+        | Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget
+        | Action::Switch { .. } => {}
     }
     step
 }

@@ -45,6 +45,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
         Action::Adopt => ("=", Label::Create),
         Action::Forget => (".", Label::Dim),
         Action::Once { .. } => ("!", Label::Change),
+        Action::Switch { .. } => ("~", Label::Change),
     }
 }
 
@@ -52,6 +53,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
 pub(super) fn action_verbs(change: &Change) -> (&'static str, &'static str) {
     match &change.action {
         Action::Create { .. } => ("creating", "created"),
+        Action::Switch { .. } => ("switching to the new Machines", "switched"),
         Action::Update { .. } if change.keeps_config() => ("restarting", "restarted"),
         Action::Update { .. } => ("updating", "updated"),
         Action::Move { .. } => ("moving", "moved"),
@@ -75,7 +77,8 @@ pub(super) fn undo_verbs(change: &Change) -> (&'static str, &'static str) {
         | Action::Start
         | Action::Adopt
         | Action::Forget
-        | Action::Once { .. } => ("putting back", "put back"),
+        | Action::Once { .. }
+        | Action::Switch { .. } => ("putting back", "put back"),
     }
 }
 
@@ -121,6 +124,7 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         moves,
         destroy,
         start,
+        switch,
         run,
     } = stopping.sent;
     let kinds = [
@@ -129,6 +133,7 @@ fn unconfirmed_text(stopping: &InFlight) -> String {
         (moves, "move"),
         (destroy, "destroy"),
         (start, "start"),
+        (switch, "swap"),
         (run, "command"),
     ];
     let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);

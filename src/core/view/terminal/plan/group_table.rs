@@ -210,7 +210,8 @@ pub(in crate::core::view) fn change_text(
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => None,
+            | Action::Once { .. }
+            | Action::Switch { .. } => None,
         });
         if let Some(to) = to {
             return format!("moved to {to}");

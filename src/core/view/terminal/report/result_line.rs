@@ -33,6 +33,7 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
             Action::Adopt => (7, "adopted"),
             Action::Forget => (8, "forgotten"),
             Action::Once { .. } => (9, "command"),
+            Action::Switch { .. } => continue,
         };
         *done.entry(key).or_insert(0) += 1;
     }
