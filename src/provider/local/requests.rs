@@ -127,7 +127,7 @@ impl LocalProvider {
             stamps: call.stamps.clone(),
             port,
             created_at: Env::precise_now(),
-            cordoned: false,
+            cordoned: call.cordoned,
             project: self.project.clone(),
             folder: Some(self.canonical_project.clone()),
             log_cap: self.log_cap,

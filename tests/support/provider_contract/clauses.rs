@@ -67,6 +67,14 @@ pub(super) const ALL: &[(&str, Clause)] = &[
     ("a stamp changes the stamps and restarts nothing", |s| {
         Box::pin(stamped(s))
     }),
+    (
+        "a Machine is created cordoned on request, and cordon and uncordon are shown and restart nothing",
+        |s| Box::pin(cordoned(s)),
+    ),
+    (
+        "the mark of a swap comes by a create or a stamp and goes with an update without it",
+        |s| Box::pin(swap_mark(s)),
+    ),
     ("a wait that is not fulfilled ends as transient", |s| {
         Box::pin(wait_in_vain(s))
     }),
@@ -342,6 +350,68 @@ async fn stamped(s: &ContractContext<'_>) -> Verdict {
         after.instance == before.instance && after.pid == before.pid,
         "it was restarted",
     )
+}
+
+async fn cordoned(s: &ContractContext<'_>) -> Verdict {
+    let mut call = s.create_call("web-a");
+    call.cordoned = true;
+    let id = s.create(call).await?.id;
+    let before = s.wait(&id, WaitUntil::Started).await?;
+    ensure(before.cordoned, "it is not cordoned")?;
+    // Each call twice: a repeated one changes nothing.
+    let calls = [
+        (Call::Uncordon { id: id.clone() }, false),
+        (Call::Cordon { id: id.clone() }, true),
+    ];
+    for (call, cordoned) in calls {
+        for _ in 0..2 {
+            s.expect_ok(call.clone()).await?;
+            let after = s.get(&id).await?;
+            let action = call.action();
+            ensure(
+                after.cordoned == cordoned,
+                &format!("{action} is not shown"),
+            )?;
+            ensure(
+                after.instance == before.instance && after.pid == before.pid,
+                &format!("{action} restarted it"),
+            )?;
+            let listed = s.list().await?;
+            ensure(
+                listed.len() == 1 && listed[0].cordoned == cordoned,
+                "the list says something else",
+            )?;
+        }
+    }
+    let update = s.update_call(&before);
+    s.expect_ok(Call::Update(Box::new(update))).await?;
+    let after = s.wait(&id, WaitUntil::Started).await?;
+    ensure(after.cordoned, "an update uncordons it")
+}
+
+async fn swap_mark(s: &ContractContext<'_>) -> Verdict {
+    let mut call = s.create_call("web-a");
+    call.stamps.swap = Some("t1".to_owned());
+    let mut stamps = call.stamps.clone();
+    let id = s.create(call).await?.id;
+    let before = s.wait(&id, WaitUntil::Started).await?;
+    ensure(before.stamps == stamps, "the create's mark is not there")?;
+    stamps.swap = Some(Stamps::SAFE_TO_DESTROY.to_owned());
+    let stamp = Call::Stamp {
+        id: id.clone(),
+        stamps: stamps.clone(),
+    };
+    s.expect_ok(stamp).await?;
+    let now = s.get(&id).await?;
+    ensure(now.stamps == stamps, "the stamp's mark is not there")?;
+    ensure(
+        now.instance == before.instance && now.pid == before.pid,
+        "it was restarted",
+    )?;
+    let call = s.update_call(&now);
+    s.expect_ok(Call::Update(Box::new(call.clone()))).await?;
+    let after = s.wait(&id, WaitUntil::Started).await?;
+    ensure(after.stamps == call.stamps, "the mark stays")
 }
 
 async fn wait_in_vain(s: &ContractContext<'_>) -> Verdict {
