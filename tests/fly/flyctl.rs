@@ -33,7 +33,7 @@ fn ids(server: &Server) -> Vec<String> {
     machines.iter().map(id).collect()
 }
 
-fn path(id: &str, rest: &str) -> String {
+pub(crate) fn path(id: &str, rest: &str) -> String {
     format!("/v1/apps/shop/machines/{id}{rest}")
 }
 
@@ -260,7 +260,7 @@ async fn clone(server: &Server, id: &str) {
 }
 
 /// What a plan says, in a few words.
-fn said(plan: &Plan) -> Vec<String> {
+pub(crate) fn said(plan: &Plan) -> Vec<String> {
     let mut words: BTreeSet<String> = BTreeSet::new();
     for drift in &plan.drift {
         let fields = drift.changes.iter().map(|field| field.path.join("."));

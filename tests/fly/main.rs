@@ -20,6 +20,7 @@ mod codes;
 mod contract;
 mod fixture;
 mod flyctl;
+mod flyctl_strategies;
 mod hostile;
 mod machine_config;
 mod odd_fields;

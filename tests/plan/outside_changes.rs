@@ -1,12 +1,12 @@
 //! Machines and states of other clients, and answers that must not lead to a change.
 
-use aeroform::core::fleet::{LaunchId, Management, PendingCreate};
+use aeroform::core::fleet::{LaunchId, MachineId, Management, PendingCreate};
 use aeroform::core::plan::{ApprovalFlags, Options, required_approval};
 use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id};
+use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id, region};
 
 /// Holds rule 15.
 #[test]
@@ -353,4 +353,43 @@ fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
         "web",
         group("web").exact(&[("ams", 2), ("fra", 1)]),
     )]));
+}
+
+/// Holds rules 6 and 8.
+#[test]
+fn a_fleet_that_another_tool_replaced_as_a_whole_has_not_vanished() {
+    let target = desired([("web", group("web").serves()), ("jobs", group("jobs"))]);
+    let refusals = |stage: &PlanFixture| -> Vec<String> {
+        let refusals = stage.plan(&target).refusals.into_iter();
+        refusals.map(|note| note.code.to_string()).collect()
+    };
+    let mut stage = PlanFixture::with(&target);
+    let all: Vec<MachineId> = stage.known.machines.keys().cloned().collect();
+    for (n, machine) in all.iter().enumerate() {
+        stage.clone_machine(machine.as_str(), &format!("e000{n}"));
+        stage.remove_machine(machine.as_str());
+    }
+    // One copy is enough, and only of the group, the region and the create of a Machine that is gone.
+    let one = stage.clone();
+    for n in 1..all.len() {
+        stage.remove_machine(&format!("e000{n}"));
+    }
+    assert_eq!(refusals(&stage), [""; 0]);
+    let mut other_region = stage.clone();
+    other_region.edit_outside("e0000", |machine| machine.region = region("gru"));
+    let mut other_launch = stage.clone();
+    other_launch.edit_outside("e0000", |machine| machine.stamps.launch = None);
+    let mut other_app = stage.clone();
+    other_app.edit_outside("e0000", |machine| machine.stamps.lineage = None);
+    for stage in [other_region, other_launch, other_app] {
+        assert_eq!(refusals(&stage), ["all_missing"]);
+    }
+    // The copies are adopted, and copied in their turn.
+    let mut stage = one;
+    stage.apply(&target);
+    for n in 0..all.len() {
+        stage.clone_machine(&format!("e000{n}"), &format!("f000{n}"));
+        stage.remove_machine(&format!("e000{n}"));
+    }
+    assert_eq!(refusals(&stage), [""; 0]);
 }

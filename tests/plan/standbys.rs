@@ -48,6 +48,28 @@ fn a_written_count_without_standby_means_no_standbys() {
 }
 
 #[test]
+fn of_too_many_standbys_a_cordoned_one_and_one_added_outside_go_first() {
+    let target = desired([(
+        "worker",
+        group("worker").count(1).with(|g| g.standby = Some(1)),
+    )]);
+    let mut stage = PlanFixture::with(&target);
+    // Its id is the first in order.
+    stage.clone_machine("m00002", "e0001");
+    assert_snapshot!(lines(&stage.plan(&target)), @"
+    group worker: 3->2 changed (ams 3->2)
+    adopt worker ams e0001: not in the state
+    destroy worker ams e0001 CountLowered: too many standbys
+    ");
+    stage.edit_outside("m00002", |machine| machine.cordoned = true);
+    assert_snapshot!(lines(&stage.plan(&target)), @"
+    group worker: 3->2 changed (ams 3->2)
+    adopt worker ams e0001: not in the state
+    destroy worker ams m00002 CountLowered: too many standbys
+    ");
+}
+
+#[test]
 fn a_renamed_group_takes_its_running_standby_along() {
     let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
     let mut stage = PlanFixture::with(&desired([("jobs", jobs())]));

@@ -11,7 +11,7 @@ use super::members::{Fleet, Member};
 use super::notes::{format_ids, format_machine_count, note};
 use super::options::{Options, PlanMode};
 use super::types::{AdoptedRun, Note, Plan, UnlistedRun};
-use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
+use crate::core::fleet::{Known, LaunchId, Lineage, Machine, MachineId, Observed, RunId};
 
 /// The result of the check.
 #[derive(Debug, Default)]
@@ -108,7 +108,8 @@ fn check_missing(
     };
     let all_gone = !known.machines.is_empty()
         && fleet.missing.len() == known.machines.len()
-        && !fleet.members.values().flatten().any(ours);
+        && !fleet.members.values().flatten().any(ours)
+        && !has_copy_of_missing(fleet, &observed.description.scope);
     let count = observed.description.machine_count;
     let accepted = options.accept_missing || options.take_over || options.mode == PlanMode::Destroy;
     if let (Some(count @ 1..), true) = (count, observed.all_machines().next().is_none()) {
@@ -156,6 +157,25 @@ fn check_missing(
                 `--accept-missing`",
         }));
     }
+}
+
+/// Whether another tool replaced a known Machine by a copy of it (rule 6): in its group and region, with the
+/// copied lineage and launch id. An adopted Machine has no launch id of its own.
+fn has_copy_of_missing(fleet: &Fleet<'_>, scope: &Lineage) -> bool {
+    let is_copy = |member: &Member<'_>| {
+        let stamps = member.observed.map(|seen| &seen.stamps);
+        let Some(stamps) = stamps.filter(|stamps| stamps.lineage.as_ref() == Some(scope)) else {
+            return false;
+        };
+        fleet.missing.iter().any(|missing| {
+            let launch = missing.known.launch.as_ref().map(LaunchId::as_str);
+            missing.group == member.group
+                && missing.known.region == *member.region
+                && (launch.is_none() || launch == stamps.launch.as_deref())
+        })
+    };
+    let mut members = fleet.members.values().flatten();
+    members.any(|member| member.is_adopted() && is_copy(member))
 }
 
 /// Refuses to believe an empty list without a count.

@@ -55,8 +55,17 @@ impl<'a> GroupReconciler<'_, 'a> {
         fields: &mut ConfigComparer<'a>,
         decision: &mut GroupDecision<'a>,
     ) {
-        // The last ones by id go first.
-        standbys.sort_by_key(|member| (member.is_late_create(), member.id));
+        // Of too many, those created late go first, then cordoned ones and those added outside: another
+        // tool's incomplete release leaves such copies.
+        standbys.sort_by_key(|member| {
+            let is_cordoned = member.observed.is_some_and(|seen| seen.cordoned);
+            (
+                member.is_late_create(),
+                is_cordoned,
+                member.is_adopted(),
+                member.id,
+            )
+        });
         let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
             .into_iter()
             .partition(|member| self.is_marked_removed(member));
