@@ -108,10 +108,7 @@ const REPORTED_BY_PLANS: [Code; 3] = [
 ];
 
 /// Diagnostics that a plan refuses where they matter; irrelevant to other plans and read-only verbs.
-const REFUSED_BY_PLANS: [Code; 2] = [
-    manifest::codes::COMPOSE_NOT_READ,
-    manifest::codes::STRATEGY_NOT_SUPPORTED,
-];
+const REFUSED_BY_PLANS: [Code; 1] = [manifest::codes::COMPOSE_NOT_READ];
 
 /// Which warnings a verb shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -139,8 +139,9 @@ fn what_the_flags_do_not_take_is_said() {
         let word = sandbox.run(&["plan", flag, "always"]);
         error_of(&word, 64, &["possible values: auto, never"]);
     }
-    let canary = sandbox.run(&["plan", "--strategy", "canary"]);
-    error_of(&canary, 64, &["use `rolling` or `immediate`"]);
+    let strategy = sandbox.run(&["plan", "--strategy", "blue-green"]);
+    let words = "possible values: rolling, immediate, canary, bluegreen";
+    error_of(&strategy, 64, &[words]);
 }
 
 #[test]

@@ -14,15 +14,16 @@ fn flat(shown: &str) -> String {
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// An app on Fly with a strategy and a release command that this version does not have, and a key that is none.
+/// An app on Fly with a release command, a compose file, which this version does not read, and a key that is none.
 fn deployed() -> (Sandbox, EmulatorProcess) {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let platform = EmulatorProcess::with_app(&sandbox);
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");
     let fly = sandbox.read("fly.toml");
-    let deploy = "[deploy]\n  strategy = \"bluegreen\"\n  release_command = \"bin/migrate\"\n";
-    sandbox.write("fly.toml", &format!("kil_timeout = 5\n{fly}\n{deploy}"));
+    let more = "[deploy]\n  release_command = \"bin/migrate\"\n[build.compose]\n  file = \"compose.yml\"\n";
+    sandbox.write("fly.toml", &format!("kil_timeout = 5\n{fly}\n{more}"));
+    sandbox.write("compose.yml", "services:\n  app:\n    image: x\n");
     (sandbox, platform)
 }
 
@@ -31,7 +32,7 @@ fn a_warning_appears_with_the_verb_that_it_concerns() {
     let (sandbox, platform) = deployed();
     let at = |args: &[&str]| run(&sandbox, &platform, args);
     let valid = at(&["validate", "--provider", "fly"]);
-    assert!(valid.contains("strategy_not_supported"), "{valid}");
+    assert!(valid.contains("compose_not_read"), "{valid}");
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
     let looks: [&[&str]; 9] = [
         &["status"],
@@ -64,8 +65,8 @@ fn a_warning_appears_with_the_verb_that_it_concerns() {
         assert_eq!(others, 1, "{args:?}: {shown}");
     }
     // Where a plan needs one of them, it is refused; that is no warning.
-    let restart = at(&["restart", "-y"]);
-    assert!(restart.starts_with("exit 6\n"), "{restart}");
+    let more = at(&["scale", "count", "4", "-y"]);
+    assert!(more.starts_with("exit 6\n"), "{more}");
 }
 
 #[test]

@@ -631,9 +631,9 @@ pub(crate) const ON_FLY: &[(&str, &str, &str)] = &[
         "[deploy]\ngroups_order = [[\"jobs\"], [\"web\"]]\n",
     ),
     (
-        "a strategy of a group that is not built",
+        "order and a limit beside bluegreen",
         "app = \"a\"\n[processes]\nweb = \"w\"\n",
-        "[groups.web.deploy]\nstrategy = \"canary\"\n",
+        "[groups.web.deploy]\nstrategy = \"bluegreen\"\norder = [\"ams\", \"*\"]\nsteady = \"20s\"\nmax_unavailable = 2\n",
     ),
     (
         "a limit beside immediate in a group",

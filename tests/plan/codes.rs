@@ -37,6 +37,7 @@ fn every_code_of_a_plan_is_provoked() {
         vec![crate::rolling::conflict()],
         crate::rollout_settings::provoked(),
         crate::rolling::proofs(),
+        crate::swap_checks::provoked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

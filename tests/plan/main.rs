@@ -40,6 +40,7 @@ mod standbys;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod swap_checks;
 mod unreadable;
 mod volumes;
 mod waves;

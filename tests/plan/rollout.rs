@@ -273,7 +273,8 @@ fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_
 }
 
 fn named(strategy: Trial) -> DesiredGroup {
-    let changed = web(2).config(json!({"env": {"LOG": "debug"}}));
+    let check = json!({"up": {"type": "tcp", "port": 8080}});
+    let changed = web(2).config(json!({"env": {"LOG": "debug"}, "checks": check}));
     changed.with(|group| {
         group.trial = Some(strategy);
         group.strategy = Strategy::Rolling {

@@ -4,7 +4,7 @@ use aeroform::core::fleet::{
     Desired, DesiredGroup, GroupsOrder, Limit, Lineage, OrderedRegions, Strategy,
 };
 use aeroform::core::plan::{
-    ChosenLimit, ChosenStrategy, Options, Plan, Requested, SavedPlan, codes,
+    ChosenLimit, ChosenStrategy, Options, Plan, Requested, RestartScope, SavedPlan, codes,
 };
 
 use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, region};
@@ -229,11 +229,15 @@ fn limited(limit: Limit) -> Plan {
     planned(change, Requested::default())
 }
 
-fn immediate() -> Requested {
+fn by(strategy: ChosenStrategy) -> Requested {
     Requested {
-        strategy: Some(ChosenStrategy::Immediate),
+        strategy: Some(strategy),
         ..Requested::default()
     }
+}
+
+fn immediate() -> Requested {
+    by(ChosenStrategy::Immediate)
 }
 
 /// Plans with every note about settings that do more, or less, than they seem to.
@@ -310,7 +314,7 @@ fn an_order_of_regions_where_nothing_is_is_said() {
 #[test]
 fn what_immediate_does_not_use_is_said_where_a_flag_is_the_reason() {
     let said = |change: fn(&mut DesiredGroup), requested: Requested| {
-        messages(&planned(change, requested), codes::IMMEDIATE_IGNORES.name())
+        messages(&planned(change, requested), codes::STRATEGY_IGNORES.name())
     };
     let both = |web: &mut DesiredGroup| {
         web.region_order = regions(&["ams"]);
@@ -346,4 +350,37 @@ fn what_immediate_does_not_use_is_said_where_a_flag_is_the_reason() {
         said(in_files, limit),
         [format!("group `web`: `--max-unavailable` {because}")]
     );
+}
+
+#[test]
+fn what_bluegreen_does_not_use_is_said_where_a_flag_is_the_reason() {
+    let said = |change: fn(&mut DesiredGroup), requested: Requested| {
+        messages(&planned(change, requested), codes::STRATEGY_IGNORES.name())
+    };
+    let both = |web: &mut DesiredGroup| {
+        web.region_order = regions(&["ams"]);
+        web.steady_ms = Some(5000);
+    };
+    let because = "without effect, because the strategy is `bluegreen`";
+    assert_eq!(
+        said(both, by(ChosenStrategy::Bluegreen)),
+        [format!("group `web`: `order` {because}")]
+    );
+    let limit = Requested {
+        max_unavailable: Some(ChosenLimit::Machines(1)),
+        ..by(ChosenStrategy::Bluegreen)
+    };
+    assert_eq!(
+        said(|_| {}, limit.clone()),
+        [format!("group `web`: `--max-unavailable` {because}")]
+    );
+    // A restart goes one by one, by both of them.
+    let stage = PlanFixture::with(&desired([("web", web(3))]));
+    let restarts = Requested {
+        restart: RestartScope::All,
+        ..limit
+    };
+    let target = desired([("web", web(3).with(both))]);
+    let plan = stage.plan_with(&target, &options(restarts));
+    assert_eq!(messages(&plan, codes::STRATEGY_IGNORES.name()), [""; 0]);
 }

@@ -50,9 +50,10 @@ pub struct PlanOptions {
     /// Neither change this Machine nor wait for it; it still counts for its group
     #[arg(long, value_name = "ID", value_parser = parse_machine_id, value_delimiter = ',')]
     pub exclude_machines: Vec<MachineId>,
-    /// Update strategy of every group: rolling or immediate; overrides `strategy` in `[groups.NAME.deploy]` and
-    /// fly.toml
-    #[arg(long, value_name = "STRATEGY", value_parser = parse_strategy)]
+    /// Update strategy of every group: a few Machines at a time (rolling), all at once (immediate), one extra Machine
+    /// first (canary), or a second set of Machines that replaces the first (bluegreen); overrides `strategy` in
+    /// `[groups.NAME.deploy]` and fly.toml
+    #[arg(long, value_name = "STRATEGY", value_parser = strategy_parser())]
     pub strategy: Option<ChosenStrategy>,
     /// How many Machines of a group a rolling update takes down at once: a number of them (2), or below 1 a share of
     /// the group (0.33); overrides `max_unavailable` in `[groups.NAME.deploy]` and fly.toml
@@ -179,13 +180,7 @@ fn check_parser() -> impl TypedValueParser<Value = CheckMode> {
         .map(|word| CheckMode::parse(&word).unwrap_or_default())
 }
 
-fn parse_strategy(text: &str) -> Result<ChosenStrategy, String> {
-    match text {
-        "rolling" => Ok(ChosenStrategy::Rolling),
-        "immediate" => Ok(ChosenStrategy::Immediate),
-        "canary" | "bluegreen" => Err(
-            "this version does not support this strategy; use `rolling` or `immediate`".to_owned(),
-        ),
-        _ => Err("expected `rolling` or `immediate`".to_owned()),
-    }
+fn strategy_parser() -> impl TypedValueParser<Value = ChosenStrategy> {
+    let words = PossibleValuesParser::new(ChosenStrategy::ALL.map(ChosenStrategy::as_str));
+    words.try_map(|word| ChosenStrategy::parse(&word).ok_or("no strategy"))
 }

@@ -47,13 +47,17 @@ pub struct NewRelease<'a> {
 }
 
 /// The update strategy of a release, in the platform's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ReleaseStrategy {
     /// Some Machines at a time.
     Rolling,
     /// All Machines at the same time.
     Immediate,
+    /// One extra Machine first.
+    Canary,
+    /// A second set of Machines, which replaces the first.
+    Bluegreen,
 }
 
 /// The status of a release.

@@ -85,9 +85,9 @@ codes! {
         "`host_dedication_id` needs a `[[vm]]`, and process group … has none",
         "flyctl adds the top-level `host_dedication_id` only to `[[vm]]` sections.",
         "Add a `[[vm]]` with `size` for the group.";
-    IGNORED_BY_IMMEDIATE "ignored_by_immediate" Warning:
-        "`…` has no effect with the strategy \"immediate\"",
-        "`immediate` updates all Machines at the same time and waits for nothing.",
+    IGNORED_BY_STRATEGY "ignored_by_strategy" Warning:
+        "`…` has no effect with the strategy …",
+        "`immediate` updates all Machines at the same time and waits for nothing. The new Machines of `bluegreen` start and switch together, in every region.",
         "Remove the key, or write `strategy = \"rolling\"`.";
     IMPOSSIBLE_SIZE "impossible_size" Error:
         "…",
@@ -233,10 +233,6 @@ codes! {
         "[state] has both `path` and `url`",
         "The state is stored in one place.",
         "Keep the one where the state is stored.";
-    STRATEGY_NOT_SUPPORTED "strategy_not_supported" Warning:
-        "the strategy … is not supported yet: a plan that updates running Machines is refused",
-        "`canary` and `bluegreen` are not supported yet.",
-        "Add `--strategy rolling`, or write `strategy = \"rolling\"`.";
     SYNTAX "syntax" Error:
         "the file is not valid TOML: …",
         "A bracket, quote or value is invalid.",

@@ -42,7 +42,7 @@ impl ParsedManifests<'_> {
         let group = settings.map_or(&default, |settings| &settings.deploy.rollout);
         if let (Some(aero), Some(settings)) = (self.aeroform_file, settings) {
             self.check_limit(aero, settings);
-            self.check_immediate(aero, settings);
+            self.check_ignored(aero, settings);
             self.check_canary(aero, settings, mount);
             self.check_steady(aero, settings);
         }
@@ -107,31 +107,36 @@ impl ParsedManifests<'_> {
         }
     }
 
-    /// `immediate` waits for nothing, so nothing can come after something else.
-    fn check_immediate(&self, aero: &ManifestFile<'_>, settings: &GroupSettings) {
+    /// Settings that the strategy does not use: `immediate` waits for nothing, and the new Machines of `bluegreen`
+    /// start and switch together.
+    fn check_ignored(&self, aero: &ManifestFile<'_>, settings: &GroupSettings) {
         let Some((file, strategy)) = self.strategy_of(aero, settings) else {
             return;
         };
-        if strategy.value != WrittenStrategy::Immediate {
-            return;
-        }
         let deploy = &settings.deploy;
+        let order = deploy.order.as_ref().map(|at| ("order", &at.span));
         let steady = deploy.steady.as_ref().filter(|window| window.value > 0);
-        let written = [
-            ("order", deploy.order.as_ref().map(|at| &at.span)),
-            ("steady", steady.map(|at| &at.span)),
-        ];
-        for (key, span) in written {
-            let Some(span) = span else {
-                continue;
-            };
+        let steady = steady.map(|at| ("steady", &at.span));
+        let (ignored, help) = match strategy.value {
+            WrittenStrategy::Rolling | WrittenStrategy::Canary => return,
+            WrittenStrategy::Immediate => (
+                [order, steady],
+                "`immediate` waits for nothing; it applies to `strategy = \"rolling\"`",
+            ),
+            WrittenStrategy::Bluegreen => (
+                [order, None],
+                "all new Machines start and switch together; it applies to `strategy = \"rolling\"`, and to restarts",
+            ),
+        };
+        for (key, span) in ignored.into_iter().flatten() {
             let path = path_of(settings, key);
-            let message = format!("`{path}` has no effect with the strategy \"immediate\"");
+            let name = quote_text(strategy.value.as_str());
+            let message = format!("`{path}` has no effect with the strategy {name}");
             aero.report(
-                Diagnostic::warning(codes::IGNORED_BY_IMMEDIATE, message)
+                Diagnostic::warning(codes::IGNORED_BY_STRATEGY, message)
                     .with_location(aero.location(span.clone(), ""))
                     .with_related(file.location(strategy.span.clone(), "the strategy"))
-                    .help("`immediate` waits for nothing; it applies to `strategy = \"rolling\"`"),
+                    .help(help),
             );
         }
     }

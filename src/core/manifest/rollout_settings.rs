@@ -114,17 +114,6 @@ fn strategy(fields: &Fields<'_, '_>, name: &Located<String>) -> Option<Located<W
         );
         return None;
     };
-    if strategy == WrittenStrategy::Bluegreen {
-        let message = format!(
-            "the strategy {} is not supported yet: a plan that updates running Machines is refused",
-            quote_text(strategy.as_str())
-        );
-        fields.file.report(
-            Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message)
-                .with_location(fields.file.location(name.span.clone(), ""))
-                .help("`--strategy rolling` updates a few at a time instead"),
-        );
-    }
     Some(Located::new(strategy, name.span.clone()))
 }
 
@@ -207,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn strategies_that_are_not_built_are_known_by_name_with_a_warning() {
+    fn a_strategy_is_known_by_its_name() {
         let read = |text: &str| {
             let (settings, errors, warnings) = settings(text);
             (settings.strategy.map(|at| at.value), errors, warnings)
@@ -215,7 +204,7 @@ mod tests {
         let immediate = Some(WrittenStrategy::Immediate);
         assert_eq!(read("strategy = \"immediate\""), (immediate, 0, 0));
         let bluegreen = WrittenStrategy::Bluegreen;
-        assert_eq!(read("strategy = \"bluegreen\""), (Some(bluegreen), 0, 1));
+        assert_eq!(read("strategy = \"bluegreen\""), (Some(bluegreen), 0, 0));
         assert_eq!(read("strategy = \"\""), (None, 0, 0));
         assert_eq!(read("strategy = \"roling\""), (None, 1, 0));
     }

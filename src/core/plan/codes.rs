@@ -107,6 +107,26 @@ codes! {
         "… would be updated with the strategy `…`, which this version does not support",
         "`canary` and `bluegreen` are not supported yet; a rolling update takes running Machines down instead.",
         "Add `--strategy rolling`, or set `strategy = \"rolling\"` in fly.toml.";
+    BLUEGREEN_WITH_MOUNTS "bluegreen_with_mounts" Refused:
+        "group `…` has volumes, which its Machines cannot share with the second set of a bluegreen update",
+        "The group has a mount, or its Machines have volumes. A volume belongs to one Machine, so the new Machines would start without the data.",
+        "Use `rolling` or `immediate`: `--strategy rolling`, or `[groups.NAME.deploy] strategy = \"rolling\"`.";
+    BLUEGREEN_WITHOUT_CHECKS "bluegreen_without_checks" Refused:
+        "… would be updated with `bluegreen`, and no check says whether the new Machines work",
+        "None of the groups that are swapped has a check. `fly deploy` refuses the same.",
+        "Add a check to fly.toml, or use `--strategy rolling`.";
+    BLUEGREEN_FILTERED "bluegreen_filtered" Refused:
+        "`--… …` leaves out Machines of group `…`, which a bluegreen update replaces together",
+        "`--regions`, `--exclude-regions`, `--only-machines` and `--exclude-machines` choose a part of a group.",
+        "Choose complete groups with `--process-groups`, or use `--strategy rolling`.";
+    SWAP_UNCHECKED "swap_unchecked" Warning:
+        "group… …: services without checks, so before the switch it is only known that the new Machines started and stayed up",
+        "Another group of the bluegreen update has checks, and this one has none.",
+        "Add a check of its service.";
+    WORKS_TWICE "works_twice" Warning:
+        "group `…` has no services, so its old and its new Machines work side by side: …",
+        "A bluegreen update runs both sets of Machines until the new ones have passed. A cordon keeps requests away; it does not stop work that a Machine takes from a queue or a clock.",
+        "If the work must not be done twice, write `[groups.NAME.deploy] strategy = \"rolling\"`.";
     COMPOSE_NEEDED "compose_needed" Refused:
         "new Machines … would not have the containers of the compose file (…): this version does not read it",
         "fly.toml has `[build.compose]`, and the plan creates Machines. Existing Machines keep their containers.",
@@ -184,9 +204,9 @@ codes! {
         "group `…`: `order` names …, where it has no Machines",
         "`order` in `[groups.NAME.deploy]` names a region that the group does not use.",
         "Remove the region, or nothing if Machines come there later.";
-    IMMEDIATE_IGNORES "immediate_ignores" Warning:
-        "group… … without effect, because the strategy is `immediate`",
-        "`immediate` updates all Machines at the same time and waits for nothing.",
+    STRATEGY_IGNORES "strategy_ignores" Warning:
+        "group… … without effect, because the strategy is `…`",
+        "A flag chose `immediate`, which waits for nothing, or `bluegreen`, whose new Machines start and switch together.",
         "Leave the setting out, or use `--strategy rolling`.";
     LEFT_AT_REST "left_at_rest" Warning:
         "group `…`: … not running and will not be restarted",

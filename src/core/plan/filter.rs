@@ -87,7 +87,7 @@ impl Requested {
     }
 
     /// The flag with its values.
-    fn flag_text(&self, flag: FilterFlag) -> String {
+    pub(super) fn flag_text(&self, flag: FilterFlag) -> String {
         fn text<'w>(flag: &str, words: impl Iterator<Item = &'w str>) -> String {
             format!("{flag} {}", words.collect::<Vec<_>>().join(","))
         }

@@ -78,6 +78,7 @@ mod state_source;
 mod steady;
 mod summary;
 mod summary_lines;
+mod swap_checks;
 mod target;
 pub mod types;
 mod unhealthy;

@@ -16,6 +16,7 @@ use super::options::{Options, PlanMode};
 use super::release_need::ReleaseNeed;
 use super::releases;
 use super::running::{self, RunningImage};
+use super::swap_checks;
 use super::types::{Action, Change, GateKind, MachineRef, Note};
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
@@ -284,9 +285,8 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
                 .extend(self.no_image(OnceKind::Verify));
             return;
         };
-        let message = format!(
-            "the verify command ({location}) runs after the updates and before Machines are destroyed: {why}"
-        );
+        let time = swap_checks::verify_time(self.decisions);
+        let message = format!("the verify command ({location}) runs {time}: {why}");
         steps.remarks.notes.push(note(codes::VERIFY_RUNS, message));
         let observed = self.observed.into_iter().flat_map(Observed::all_machines);
         let used: BTreeSet<&str> = observed

@@ -38,6 +38,7 @@ use super::rollout_notes;
 use super::run_drift;
 use super::state_source::StateSource;
 use super::summary::{calls_provider, changes};
+use super::swap_checks;
 use super::types::{
     Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
     Step, UnlistedRun,
@@ -153,6 +154,12 @@ pub fn plan(
     let history = history.unwrap_or_default();
     let mut rollout = rollout::check_rollout(&order.steps, desired, &decisions);
     rollout.extend_with(std::mem::take(&mut once.remarks));
+    rollout.extend_with(swap_checks::check(
+        desired,
+        &decisions,
+        options,
+        capabilities,
+    ));
     let checks = options.requested.machine_checks;
     let checks = machine_checks::check(desired, known, &decisions, checks);
     rollout.extend_with(checks);

@@ -12,6 +12,7 @@ use super::members::drift_from;
 use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::running::{self, RunningImage};
+use super::swap_checks;
 use super::types::{
     Action, Change, Drift, DriftKind, Note, Plan, PlannedRelease, Removal, Step, StepId,
     StepResult, Work,
@@ -19,7 +20,7 @@ use super::types::{
 use crate::core::fleet::profile::profile;
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
-    ReleaseRecord, ReleaseStrategy, RunId, Strategy,
+    ReleaseRecord, ReleaseStrategy, RunId, Strategy, Trial,
 };
 use crate::core::state::RELEASES_KEPT;
 
@@ -87,22 +88,40 @@ pub(super) fn planned_release(
     if !has_releases || !(runs_once || decisions.iter().any(changes)) {
         return None;
     }
-    let strategies = desired.groups.values().map(|group| group.strategy);
-    let mut strategies = strategies.peekable();
-    let at_once = strategies.peek().is_some()
-        && strategies.all(|strategy| matches!(strategy, Strategy::Immediate));
     Some(PlannedRelease {
         number: newest_release(known, Some(observed))
             .unwrap_or(0)
             .saturating_add(1),
         image: common_image(desired, decisions),
         local,
-        strategy: if at_once {
-            ReleaseStrategy::Immediate
-        } else {
-            ReleaseStrategy::Rolling
-        },
+        strategy: strategy_word(desired, decisions),
     })
+}
+
+/// The platform has one strategy for a release: that of the groups which create Machines before they change any,
+/// and `immediate` only if every group has it.
+fn strategy_word(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+) -> ReleaseStrategy {
+    let trials = decisions
+        .values()
+        .filter(|decision| swap_checks::changes_running(decision))
+        .filter_map(|decision| decision.desired?.trial);
+    let words = trials.map(|trial| match trial {
+        Trial::Bluegreen => ReleaseStrategy::Bluegreen,
+        Trial::Canary { .. } => ReleaseStrategy::Canary,
+    });
+    if let Some(word) = words.max() {
+        return word;
+    }
+    let mut groups = desired.groups.values();
+    let at_once = groups.len() > 0 && groups.all(|group| group.strategy == Strategy::Immediate);
+    if at_once {
+        ReleaseStrategy::Immediate
+    } else {
+        ReleaseStrategy::Rolling
+    }
 }
 
 /// The completed releases of the state, newest first.

@@ -86,7 +86,7 @@ pub struct Requested {
 }
 
 /// A strategy chosen for one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChosenStrategy {
     /// One first, then a few at a time.
@@ -97,6 +97,33 @@ pub enum ChosenStrategy {
     Canary,
     /// A second set of Machines, which replaces the first.
     Bluegreen,
+}
+
+impl ChosenStrategy {
+    /// All, in the order of the help.
+    pub const ALL: [Self; 4] = [
+        Self::Rolling,
+        Self::Immediate,
+        Self::Canary,
+        Self::Bluegreen,
+    ];
+
+    /// Its word, as in fly.toml.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Immediate => "immediate",
+            Self::Canary => "canary",
+            Self::Bluegreen => "bluegreen",
+        }
+    }
+
+    /// The strategy of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|strategy| strategy.as_str() == word)
+    }
 }
 
 /// A Machine to clone.

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::GroupDecision;
-use super::members::Member;
 use super::notes::{Remarks, note};
 use super::summary::changes;
+use super::swap_checks::is_running;
 use super::types::{Action, Change, Note, Step};
-use crate::core::fleet::{Desired, GroupName, MachineState, Trial};
+use crate::core::fleet::{Desired, GroupName, Trial};
 
 /// The most groups named in one sentence.
 const MAX_NAMED_GROUPS: usize = 8;
@@ -80,29 +80,6 @@ fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'
         )
     };
     groups.into_iter().map(refusal).collect()
-}
-
-/// Offline a Machine counts as running.
-fn is_running(member: &Member<'_>) -> bool {
-    match member.state() {
-        None
-        | Some(
-            MachineState::Started
-            | MachineState::Starting
-            | MachineState::Replacing
-            | MachineState::Unknown,
-        ) => true,
-        Some(
-            MachineState::Created
-            | MachineState::Stopping
-            | MachineState::Stopped
-            | MachineState::Suspending
-            | MachineState::Suspended
-            | MachineState::Failed
-            | MachineState::Destroying
-            | MachineState::Destroyed,
-        ) => false,
-    }
 }
 
 /// `group `web``, ``groups `web` and `worker```.

@@ -1,5 +1,5 @@
 //! Notes about settings of a rollout that do less, or more, than they seem to: an order of regions where nothing is,
-//! a limit that allows everything, settings beside `immediate`.
+//! a limit that allows everything, settings beside `immediate` and `bluegreen`.
 //!
 //! Reads the decisions about each group; changes nothing.
 
@@ -11,6 +11,7 @@ use super::notes::{format_machine_count, note};
 use super::order::{can_be_woken, nothing_runs};
 use super::requested::{ChosenStrategy, Requested};
 use super::rollout::format_groups;
+use super::swap_checks;
 use super::types::Note;
 use crate::core::fleet::{DesiredGroup, GroupName, OrderedRegions, Region, Strategy};
 
@@ -26,7 +27,8 @@ fn changed<'d, 'a>(
 
 /// Notes about the limit and the order of each group.
 pub(super) fn notes(decisions: &Decisions<'_>, requested: &Requested) -> Vec<Note> {
-    let of_groups = changed(decisions).flat_map(|(name, decision, desired)| {
+    let one_by_one = changed(decisions).filter(|(_, decision, _)| !swap_checks::swaps(decision));
+    let of_groups = one_by_one.flat_map(|(name, decision, desired)| {
         [
             all_at_once(name, decision, desired, requested),
             order_without_machines(name, decision, desired),
@@ -97,40 +99,63 @@ fn order_without_machines(
     )
 }
 
-/// Warns of settings that `immediate` does not use. Where the files alone say so, they are warned of in the files.
+/// Warns of settings that `immediate` and `bluegreen` do not use. Where the files alone say so, they are warned of in
+/// the files.
 pub(super) fn warnings(decisions: &Decisions<'_>, requested: &Requested) -> Vec<Note> {
-    let by_flag = requested.strategy == Some(ChosenStrategy::Immediate);
-    let mut ignored: BTreeMap<Vec<&str>, Vec<&GroupName>> = BTreeMap::new();
-    for (name, _, desired) in changed(decisions) {
-        if desired.strategy != Strategy::Immediate {
+    let mut ignored: BTreeMap<(ChosenStrategy, Vec<&str>), Vec<&GroupName>> = BTreeMap::new();
+    for (name, decision, desired) in changed(decisions) {
+        let strategy = if desired.strategy == Strategy::Immediate {
+            ChosenStrategy::Immediate
+        } else if swap_checks::swaps(decision) {
+            ChosenStrategy::Bluegreen
+        } else {
             continue;
-        }
-        let is_window = |ms: Option<u64>| ms.is_some_and(|ms| ms > 0);
-        let steady = is_window(requested.steady_ms)
-            || by_flag && requested.steady_ms.is_none() && is_window(desired.steady_ms);
-        let settings = [
-            (by_flag && !desired.region_order.is_empty(), "`order`"),
-            (steady, "`steady`"),
-            (requested.max_unavailable.is_some(), "`--max-unavailable`"),
-        ];
-        let settings: Vec<&str> = settings
-            .into_iter()
-            .filter_map(|(is_ignored, setting)| is_ignored.then_some(setting))
-            .collect();
+        };
+        let settings = ignored_settings(desired, requested, strategy);
         if !settings.is_empty() {
-            ignored.entry(settings).or_default().push(name);
+            let groups = ignored.entry((strategy, settings)).or_default();
+            groups.push(name);
         }
     }
-    let warning = |(settings, groups): (Vec<&str>, Vec<&GroupName>)| {
-        let message = format!(
-            "{}: {} without effect, because the strategy is `immediate`",
-            format_groups(&groups),
-            settings.join(" and ")
-        );
-        note(codes::IMMEDIATE_IGNORES, message)
-            .with_hint("`immediate` waits for nothing; `--strategy rolling` uses them")
-    };
+    let warning =
+        |((strategy, settings), groups): ((ChosenStrategy, Vec<&str>), Vec<&GroupName>)| {
+            let message = format!(
+                "{}: {} without effect, because the strategy is `{}`",
+                format_groups(&groups),
+                settings.join(" and "),
+                strategy.as_str()
+            );
+            let why = match strategy {
+                ChosenStrategy::Bluegreen => "the new Machines start and switch together",
+                ChosenStrategy::Immediate | ChosenStrategy::Rolling | ChosenStrategy::Canary => {
+                    "`immediate` waits for nothing"
+                }
+            };
+            note(codes::STRATEGY_IGNORES, message)
+                .with_hint(format!("{why}; `--strategy rolling` uses them"))
+        };
     ignored.into_iter().map(warning).collect()
+}
+
+/// The settings that this strategy does not use: those of the files if a flag chose it, and flags.
+fn ignored_settings(
+    desired: &DesiredGroup,
+    requested: &Requested,
+    strategy: ChosenStrategy,
+) -> Vec<&'static str> {
+    let by_flag = requested.strategy == Some(strategy);
+    let is_window = |ms: Option<u64>| ms.is_some_and(|ms| ms > 0);
+    let steady = is_window(requested.steady_ms)
+        || by_flag && requested.steady_ms.is_none() && is_window(desired.steady_ms);
+    let settings = [
+        (by_flag && !desired.region_order.is_empty(), "`order`"),
+        (steady && strategy == ChosenStrategy::Immediate, "`steady`"),
+        (requested.max_unavailable.is_some(), "`--max-unavailable`"),
+    ];
+    let ignored = settings.into_iter();
+    ignored
+        .filter_map(|(is_ignored, setting)| is_ignored.then_some(setting))
+        .collect()
 }
 
 /// Where no check can prove a change since nothing of its group runs, and where `--wake` starts nothing.

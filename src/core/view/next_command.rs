@@ -2,7 +2,7 @@
 
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{GroupName, MachineId, OnFailure, Region};
-use crate::core::plan::{ChosenStrategy, Requested, RestartScope};
+use crate::core::plan::{Requested, RestartScope};
 
 /// The command that continues an unfinished run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,12 +85,8 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
             add(flag, mode.as_str());
         }
     }
-    match requested.strategy {
-        None => {}
-        Some(ChosenStrategy::Rolling) => add("--strategy", "rolling"),
-        Some(ChosenStrategy::Immediate) => add("--strategy", "immediate"),
-        Some(ChosenStrategy::Canary) => add("--strategy", "canary"),
-        Some(ChosenStrategy::Bluegreen) => add("--strategy", "bluegreen"),
+    if let Some(strategy) = requested.strategy {
+        add("--strategy", strategy.as_str());
     }
     if let Some(limit) = requested.max_unavailable {
         add("--max-unavailable", &limit.to_string());
@@ -132,6 +128,7 @@ fn comma_separated<'w>(words: impl Iterator<Item = &'w str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::plan::ChosenStrategy;
     use crate::core::plan::{CheckMode, ChosenLimit, ReleaseCommandMode};
 
     #[test]
