@@ -263,3 +263,26 @@ fn a_machine_that_came_up_since_is_adopted_by_the_plan_that_waits_for_it() {
             .is_empty()
     );
 }
+
+/// With a plan that was made offline: that the entry of the gone Machine lists other fields is no matter.
+#[test]
+fn a_copy_of_a_machine_that_is_gone_is_updated_whatever_differs() {
+    let version = |version: &str| {
+        let env = json!({"env": {"VERSION": version}});
+        desired([("web", group("web").count(2).config(env))])
+    };
+    let mut stage = PlanFixture::with(&version("1"));
+    let target = version("2");
+    let file = SavedPlan::of(&stage.offline(&target));
+    stage.edit_outside("m00001", |machine| {
+        let env = config_of(machine).env.get_or_insert_default();
+        env.insert("DEBUG".to_owned(), "1".to_owned());
+    });
+    stage.clone_machine("m00001", "e0001");
+    stage.remove_machine("m00001");
+    let fresh = stage.plan(&target);
+    assert_eq!(fresh.summary().update, 2);
+    assert_eq!(file.excesses(&fresh, &target), []);
+    let online = SavedPlan::of(&PlanFixture::with(&version("1")).plan(&target));
+    assert_ne!(online.excesses(&fresh, &target), []);
+}

@@ -96,8 +96,12 @@ impl Facts<'_> {
         change: &Change,
     ) -> BTreeSet<String> {
         let drift = change.machine.id.as_ref().and_then(|id| self.drift.get(id));
+        let drift = drift.filter(|_| !self.reviewed.online);
+        // The state does not list the Machine, and so none of its fields.
+        if drift.is_some_and(|drift| drift.kind == DriftKind::Added) {
+            return BTreeSet::new();
+        }
         let is_drift = |path: &[String]| {
-            let drift = drift.filter(|_| !self.reviewed.online);
             let mut fields = drift.into_iter().flat_map(|drift| &drift.changes);
             fields.any(|field| field.path.starts_with(path) || path.starts_with(&field.path))
         };
