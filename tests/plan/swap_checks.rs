@@ -35,7 +35,8 @@ fn image(group: DesiredGroup) -> DesiredGroup {
 
 /// The plan of another image for all of these groups.
 fn changed(groups: &[(&'static str, DesiredGroup)], options: &Options) -> Plan {
-    let stage = PlanFixture::with(&desired(groups.iter().cloned()));
+    let mut stage = PlanFixture::with(&desired(groups.iter().cloned()));
+    stage.observed.description.capabilities.swap_wait_ms = 10_000;
     let target = groups.iter().cloned();
     stage.plan_with(
         &desired(target.map(|(name, group)| (name, image(group)))),
@@ -142,18 +143,17 @@ fn a_group_without_services_works_twice_while_both_sets_run() {
     // The remedy that it names.
     let rolling = group("cron").count(1);
     assert_eq!(said(&target(rolling)), "");
-    // Without a proxy nothing is waited for after the gates.
-    let stage = PlanFixture::with(&desired([("cron", cron())]));
-    let on_local = |steady_ms| {
+    // A platform without a proxy has nothing to wait for after the gates.
+    let mut stage = PlanFixture::with(&desired([("cron", cron())]));
+    let mut for_ms = |swap_wait_ms, steady_ms| {
+        stage.observed.description.capabilities.swap_wait_ms = swap_wait_ms;
         let cron = checked(image(cron())).with(|cron| cron.steady_ms = steady_ms);
-        let mut local = desired([("cron", cron)]);
-        "local".clone_into(&mut local.provider);
-        said(&stage.plan(&local))
+        said(&stage.plan(&desired([("cron", cron)])))
     };
-    let message = on_local(Some(3000));
+    let message = for_ms(0, Some(3000));
     let times = "side by side for about 3s (at most 300s, if";
     assert!(message.contains(times), "{message}");
-    let message = on_local(None);
+    let message = for_ms(0, None);
     assert!(
         message.contains("side by side for at most 300s"),
         "{message}"

@@ -37,8 +37,6 @@ pub struct ProviderProfile {
     pub needs_image: bool,
     /// Groups share the external ports of the app.
     pub shares_ports: bool,
-    /// Requests come through a proxy, from which a cordon takes a Machine.
-    pub has_proxy: bool,
     /// Fly's sizes and regions apply to it.
     pub has_fly_sizes: bool,
     /// Mounts are volumes, which the plan selects or creates.
@@ -60,7 +58,6 @@ pub const FLY: ProviderProfile = ProviderProfile {
     runs_images: true,
     needs_image: true,
     shares_ports: true,
-    has_proxy: true,
     has_fly_sizes: true,
     has_volumes: true,
     deployed_by_flyctl: true,
@@ -79,7 +76,6 @@ pub const LOCAL: ProviderProfile = ProviderProfile {
     runs_images: false,
     needs_image: false,
     shares_ports: false,
-    has_proxy: false,
     has_fly_sizes: false,
     has_volumes: false,
     deployed_by_flyctl: false,
@@ -97,7 +93,6 @@ const OTHER: ProviderProfile = ProviderProfile {
     runs_images: true,
     needs_image: false,
     shares_ports: true,
-    has_proxy: true,
     has_fly_sizes: false,
     has_volumes: false,
     deployed_by_flyctl: true,

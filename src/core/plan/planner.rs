@@ -154,12 +154,7 @@ pub fn plan(
     let history = history.unwrap_or_default();
     let mut rollout = rollout::check_rollout(&order.steps, desired, &decisions);
     rollout.extend_with(std::mem::take(&mut once.remarks));
-    rollout.extend_with(swap_checks::check(
-        desired,
-        &decisions,
-        options,
-        capabilities,
-    ));
+    rollout.extend_with(swap_checks::check(&decisions, options, capabilities));
     let checks = options.requested.machine_checks;
     let checks = machine_checks::check(desired, known, &decisions, checks);
     rollout.extend_with(checks);

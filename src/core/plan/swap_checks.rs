@@ -16,13 +16,7 @@ use super::requested::Requested;
 use super::rollout::format_groups;
 use super::steady::steady_ms;
 use super::types::Note;
-use crate::core::fleet::{
-    Capabilities, Desired, DesiredGroup, GroupName, MachineState, Region, Trial,
-};
-
-/// How long a swap waits for the proxy before the old Machines are cordoned, and again before they stop: flyctl's
-/// numbers (docs/platform/fly-toml.md 12.4), milliseconds.
-const PROXY_WAITS_MS: u64 = 20_000;
+use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, MachineState, Region, Trial};
 
 /// A group that is swapped, with its decision.
 type Swapped<'d, 'a> = (&'d GroupName, &'d GroupDecision<'a>, &'a DesiredGroup);
@@ -70,7 +64,6 @@ pub(super) fn is_running(member: &Member<'_>) -> bool {
 
 /// Refusals and warnings about the groups that are swapped. The decisions are those that the filters leave.
 pub(super) fn check(
-    desired: &Desired,
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     options: &Options,
     capabilities: Option<&Capabilities>,
@@ -90,17 +83,14 @@ pub(super) fn check(
     let mut warnings = Vec::new();
     if refusals.is_empty() {
         warnings.extend(unchecked(&swapped));
-        let routing_ms = if desired.profile().has_proxy {
-            PROXY_WAITS_MS
-        } else {
-            0
-        };
+        // Offline they are not known.
+        let waits_ms = capabilities.map_or(0, |of| of.swap_wait_ms.saturating_mul(2));
         let twice = swapped
             .iter()
             .filter(|(.., group)| !group.template.has_services());
         warnings.extend(twice.map(|(name, _, group)| {
             let steady_ms = steady_ms(group, requested, capabilities).unwrap_or(0);
-            works_twice(name, group, (steady_ms, routing_ms))
+            works_twice(name, group, (steady_ms, waits_ms))
         }));
     }
     Remarks {
@@ -207,15 +197,12 @@ fn unchecked(swapped: &[Swapped<'_, '_>]) -> Option<Note> {
 }
 
 /// Warns of a group that takes its work from elsewhere than the proxy: a cordon does not hold back its new Machines.
-fn works_twice(
-    name: &GroupName,
-    group: &DesiredGroup,
-    (steady_ms, routing_ms): (u64, u64),
-) -> Note {
+/// `waits_ms` are the two waits of a swap.
+fn works_twice(name: &GroupName, group: &DesiredGroup, (steady_ms, waits_ms): (u64, u64)) -> Note {
     let seconds = |ms: u64| format!("{:?}", Duration::from_millis(ms));
     let most_ms = group.wait_timeout_s.saturating_mul(1000);
-    let most = seconds(most_ms.saturating_add(routing_ms));
-    let time = match steady_ms.saturating_add(routing_ms) {
+    let most = seconds(most_ms.saturating_add(waits_ms));
+    let time = match steady_ms.saturating_add(waits_ms) {
         0 => format!(" for at most {most}"),
         usual_ms => format!(
             " for about {} (at most {most}, if the new ones take long to pass)",

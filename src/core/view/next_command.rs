@@ -128,8 +128,7 @@ fn comma_separated<'w>(words: impl Iterator<Item = &'w str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::plan::ChosenStrategy;
-    use crate::core::plan::{CheckMode, ChosenLimit, ReleaseCommandMode};
+    use crate::core::plan::{CheckMode, ChosenLimit, ChosenStrategy, ReleaseCommandMode};
 
     #[test]
     fn every_flag_in_use_is_written() {
