@@ -285,8 +285,8 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
                 .extend(self.no_image(OnceKind::Verify));
             return;
         };
-        let time = swap_checks::verify_time(self.decisions);
-        let message = format!("the verify command ({location}) runs {time}: {why}");
+        let runs = swap_checks::verify_time(self.decisions);
+        let message = format!("the verify command ({location}) {runs}: {why}");
         steps.remarks.notes.push(note(codes::VERIFY_RUNS, message));
         let observed = self.observed.into_iter().flat_map(Observed::all_machines);
         let used: BTreeSet<&str> = observed

@@ -100,15 +100,15 @@ pub(super) fn check(
     }
 }
 
-/// When `verify` runs. A swap has destroyed the old Machines by then.
+/// When `verify` runs, as a phrase. A swap has destroyed the old Machines by then.
 pub(super) fn verify_time(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> String {
     let swapped = decisions.iter().filter(|(_, decision)| swaps(decision));
     let swapped: Vec<&GroupName> = swapped.map(|(name, _)| name).collect();
     if swapped.is_empty() {
-        return "after the updates and before Machines are destroyed".to_owned();
+        return "runs after the updates and before Machines are destroyed".to_owned();
     }
     format!(
-        "after the updates, when the old Machines of {} are gone (if it fails, they do not come back)",
+        "runs after the updates, when the old Machines of {} are gone (if it fails, they do not come back)",
         format_groups(&swapped)
     )
 }

@@ -262,9 +262,9 @@ const GROUP_DEPLOY: &[AeroformKey] = &[
         name: "strategy",
         value_type: ValueType::Word(STRATEGIES),
         default: "that of fly.toml, else `\"rolling\"`",
-        about: "How the group is updated: one Machine first and then a few at a time, or all at the same time without \
-                waiting for health. `\"canary\"` and `\"bluegreen\"` are not supported yet: a plan that updates running \
-                Machines is refused. `--strategy` overrides it.",
+        about: "How the group is updated: one Machine first and then a few at a time (`\"rolling\"`), all at the same time \
+                without waiting for health (`\"immediate\"`), one extra Machine first and then as rolling (`\"canary\"`), or a \
+                second set of Machines that replaces the first (`\"bluegreen\"`). `--strategy` overrides it.",
         example: "strategy = \"rolling\"",
     },
     AeroformKey {

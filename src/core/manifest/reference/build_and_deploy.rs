@@ -32,9 +32,9 @@ const DEPLOY: &[FlyKey] = &[
     key(
         "strategy",
         "`\"rolling\"`, `\"immediate\"`, `\"canary\"`, `\"bluegreen\"`",
-        "how Machines are updated; with `canary` and `bluegreen` a plan that updates running Machines is \
-         refused unless `--strategy rolling` is given; `canary` with mounts is an error. `[groups.NAME.deploy]` of \
-         aeroform.toml overrides this and the next two keys for one group, and flags override both",
+        "how Machines are updated ([rollouts.md](rollouts.md)); `canary` with mounts is an error, and a plan that \
+         needs `bluegreen` for a group with mounts is refused. `[groups.NAME.deploy]` of aeroform.toml overrides this and \
+         the next two keys for one group, and flags override both",
     ),
     key(
         "max_unavailable",
