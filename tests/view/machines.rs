@@ -56,6 +56,7 @@ fn one() -> MachineView {
         volumes: machine.volumes.clone(),
         standby_for: Vec::new(),
         replaces: None,
+        swap: None,
         unproven: true,
     };
     let event = |kind: &str, status: &str, info: Option<&str>| MachineEvent {

@@ -104,6 +104,7 @@ fn known() -> Known {
         volumes: vec![volume("vol_1")],
         standby_for: vec![id("0123456789")],
         replaces: None,
+        swap: None,
         unproven: true,
     };
     let run = RunRecord {

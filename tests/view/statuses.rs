@@ -130,6 +130,7 @@ fn known(machines: &[&Machine]) -> Known {
                 volumes: Vec::new(),
                 standby_for: Vec::new(),
                 replaces: None,
+                swap: None,
                 unproven: false,
             };
             (m.id.clone(), remembered)

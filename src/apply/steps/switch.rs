@@ -33,7 +33,7 @@ pub(super) async fn switch(
     step: StepId,
     change: &Change,
 ) -> PartResult {
-    let (Action::Switch { greens, blues }, Some(swap)) =
+    let (Action::Switch { tag, greens, blues }, Some(swap)) =
         (&change.action, &context.shared.input.plan.swap)
     else {
         let cause = "the step switches no swap";
@@ -41,7 +41,7 @@ pub(super) async fn switch(
     };
     let targets: Vec<StandbyTarget> = greens.iter().map(|green| green.machine.clone()).collect();
     let ids = watched_machines(context.shared, &targets)?;
-    record_row(context, step, &swap.tag, &ids)?;
+    record_row(context, step, tag, &ids)?;
     uncordon(context, change, greens, &ids).await?;
     mark_blues(context, progress, blues).await?;
     watch(context, change, &ids, Duration::from_millis(swap.wait_ms)).await

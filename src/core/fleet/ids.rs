@@ -258,6 +258,30 @@ impl LaunchId {
         Self::hashed(&parts, release, slot)
     }
 
+    /// Derives the launch id of a green: of its swap, so that every run that goes on with the swap finds it.
+    pub fn derive_green(
+        lineage: &Lineage,
+        tag: &str,
+        group: &GroupName,
+        region: &Region,
+        slot: u32,
+    ) -> Self {
+        let parts = [
+            lineage.as_str(),
+            "green",
+            tag,
+            group.as_str(),
+            region.as_str(),
+        ];
+        Self::hashed(&parts, 0, slot)
+    }
+
+    /// Derives the tag of a swap that begins: 10 base32 letters of the lineage, the base serial and the digest of the
+    /// desired state.
+    pub fn swap_tag(lineage: &Lineage, serial: u64, desired: &str) -> String {
+        Self::hashed(&[lineage.as_str(), "swap", desired], serial, 0).0
+    }
+
     /// Derives the launch id of a replacement for a Machine whose host has no capacity. It includes the
     /// Machine's id, so it is independent of the plan's other launch ids.
     pub fn derive_replacement(

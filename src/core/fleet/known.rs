@@ -74,9 +74,22 @@ pub struct KnownMachine {
     /// The Machine that it replaces and that still exists; both count as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<MachineId>,
+    /// Its part in a swap that has not ended. None in states before format 7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<SwapRole>,
     /// The last change was not seen healthy; the next apply waits for it first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
+}
+
+/// The part of a Machine in a swap that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwapRole {
+    /// It is new, and takes the place of a blue one.
+    Green,
+    /// It is destroyed once the green ones serve.
+    Blue,
 }
 
 /// A pending create: its outcome is unknown, or its group has no written count that would request it again.

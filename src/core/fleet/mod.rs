@@ -41,7 +41,9 @@ pub use hold::Hold;
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };
-pub use known::{Known, KnownMachine, PendingCreate, ReleaseRecord, ReleasedGroup, RunRecord};
+pub use known::{
+    Known, KnownMachine, PendingCreate, ReleaseRecord, ReleasedGroup, RunRecord, SwapRole,
+};
 pub use machine::{
     Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
     Management, Observed, Stamps, UpdateBlocker, Volume,

@@ -103,6 +103,10 @@ codes! {
         "the release command (…) does not run: [hold] goes back to a release: …",
         "Going back runs no release command: it prepares for newer code.",
         "If the database has to be changed for the older code, do it by hand.";
+    SWAP_FINISHES_FIRST "swap_finishes_first" Incomplete:
+        "group `…`: the swap of an earlier run is finished first; its other changes are not in this plan",
+        "An earlier apply of a bluegreen group switched to its new Machines and ended before the old ones were gone.",
+        "Apply again afterwards.";
     STRATEGY_UNSUPPORTED "strategy_unsupported" Refused:
         "… would be updated with the strategy `…`, which this version does not support",
         "`canary` and `bluegreen` are not supported yet; a rolling update takes running Machines down instead.",

@@ -3,6 +3,7 @@
 
 use super::FieldChange;
 use super::members::Member;
+use super::swap::GroupSwap;
 use super::types::{GateKind, Inherited, Note, Precondition, Removal};
 use crate::core::fleet::{DesiredGroup, Region, VolumeId};
 
@@ -38,6 +39,10 @@ pub(super) struct GroupDecision<'a> {
     /// Machines that must change and cannot, with the refusal of each.
     pub(super) stuck: Vec<(Member<'a>, Note)>,
     pub(super) notes: Vec<Note>,
+    /// All its Machines are exchanged for new ones.
+    pub(super) swap: Option<GroupSwap<'a>>,
+    /// Greens of a swap that does not go on.
+    pub(super) unused_greens: Vec<RemovedMachine<'a>>,
 }
 
 impl<'a> GroupDecision<'a> {

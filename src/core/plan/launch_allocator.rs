@@ -17,6 +17,8 @@ pub(super) struct LaunchAllocator<'a> {
     /// Creates of an earlier run that may have happened; their ids are used first.
     pending: BTreeMap<(GroupName, Region), VecDeque<&'a PendingCreate>>,
     slots: BTreeMap<(GroupName, Region), u32>,
+    /// The greens of each swap so far.
+    greens: BTreeMap<(String, GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
 }
@@ -68,6 +70,7 @@ impl<'a> LaunchAllocator<'a> {
             used,
             pending,
             slots: BTreeMap::new(),
+            greens: BTreeMap::new(),
             next_port: observed.and_then(|o| o.description.capabilities.port_base),
             ports: taken_ports(observed),
         }
@@ -139,6 +142,24 @@ impl<'a> LaunchAllocator<'a> {
             .iter()
             .position(|pending_create| pending_create.replaces.as_ref() == Some(old))?;
         pending_create.remove(at).map(pending_name)
+    }
+
+    /// The identity of a green: the same for every run that goes on with its swap.
+    pub(super) fn allocate_green(
+        &mut self,
+        tag: &str,
+        group: &GroupName,
+        region: &Region,
+    ) -> NewMachine {
+        let key = (tag.to_owned(), group.clone(), region.clone());
+        let slot = self.greens.entry(key).or_default();
+        let launch = LaunchId::derive_green(self.lineage, tag, group, region, *slot);
+        *slot += 1;
+        NewMachine {
+            name: MachineName::for_launch(group, &launch),
+            launch,
+            port: self.allocate_port(),
+        }
     }
 
     /// The lowest port from the base on that no Machine has and no program listens on.

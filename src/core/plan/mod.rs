@@ -79,6 +79,7 @@ mod steady;
 mod summary;
 mod summary_lines;
 mod swap_checks;
+mod swap;
 mod target;
 pub mod types;
 mod unhealthy;

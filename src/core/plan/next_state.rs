@@ -397,6 +397,7 @@ pub(super) fn record_machine(
             volumes: machine.volumes.clone(),
             standby_for,
             replaces,
+            swap: None,
             unproven: false,
         },
     );

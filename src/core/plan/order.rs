@@ -7,6 +7,7 @@ mod first_to_update;
 mod group_lists;
 mod serving;
 mod standbys;
+mod swap;
 mod updates;
 mod waves;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 
 use super::decision::{GroupDecision, RemovedMachine};
 use super::gates::gate;
-use super::launch_allocator::LaunchAllocator;
+use super::launch_allocator::{LaunchAllocator, NewMachine};
 use super::members::{Member, MissingMachine};
 use super::once::OnceSteps;
 use super::requested::Requested;
@@ -25,14 +26,14 @@ use super::types::{
 use super::volumes::VolumeAllocator;
 use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, GroupsOrder, MachineId, OnFailure, Region,
-    Strategy, VolumeId,
+    Strategy, Trial, VolumeId,
 };
 
 pub(super) use group_lists::order_conflicts;
 pub(super) use serving::{is_serving, serves_in};
 pub(super) use waves::{can_be_woken, nothing_runs};
 
-use group_lists::GroupLists;
+use group_lists::{Group, GroupLists};
 use serving::{ServingGroup, count_serving};
 use standbys::Primaries;
 use waves::GroupWaves;
@@ -282,19 +283,27 @@ impl StepBuilder<'_, '_, '_> {
             let created = self.add_group_creates(name, group, decision, None);
             self.created_groups.insert(name.clone(), created);
         }
+        for (name, _, decision) in lists.lists.iter().flatten() {
+            self.add_unused_greens(name, decision);
+        }
         let mut awaited = self.add_awaited_first(&lists);
         let mut complete = Vec::new();
         let mut before = None;
         for (at, list) in lists.lists.iter().enumerate() {
-            for (name, group, decision) in list.iter().filter(|(name, ..)| lists.is_left(name)) {
+            let up = self.add_new_swapped(list, before);
+            let swap = self.add_swap(list, before, &up);
+            let behind = swap.switched.or(before);
+            let others = list.iter().filter(|(.., decision)| decision.swap.is_none());
+            let others: Vec<Group<'_, '_>> = others.copied().collect();
+            for (name, group, decision) in others.iter().filter(|(name, ..)| lists.is_left(name)) {
                 if !self.created_groups.contains_key(*name) {
-                    let created = self.add_group_creates(name, group, decision, before);
+                    let created = self.add_group_creates(name, group, decision, behind);
                     self.created_groups.insert((*name).clone(), created);
                 }
             }
-            let mut first = self.add_first_steps(list, &mut awaited, options.on_failure, before);
+            let mut first = self.add_first_steps(&others, &mut awaited, options.on_failure, behind);
             let mut begun = Vec::new();
-            for (name, group, decision) in list {
+            for (name, group, decision) in &others {
                 let waves = GroupWaves {
                     decisions,
                     name,
@@ -303,10 +312,14 @@ impl StepBuilder<'_, '_, '_> {
                     wakes: options.wake && can_be_woken(group, decision),
                 };
                 let first = first.remove(name).unwrap_or_default();
-                let primaries = self.begin_group(&waves, &first, before);
+                let primaries = self.begin_group(&waves, &first, behind);
                 begun.push((waves, primaries));
             }
-            let mut of_list = Vec::new();
+            let mut of_list: Vec<StepId> = swap.complete.values().copied().collect();
+            for (name, _, decision) in list.iter().filter(|(.., decision)| decision.swap.is_some())
+            {
+                complete.push((*name, *decision, swap.complete.get(*name).copied()));
+            }
             for (waves, primaries) in begun {
                 let step = self.end_group(&waves, primaries);
                 of_list.extend(step);
@@ -318,6 +331,25 @@ impl StepBuilder<'_, '_, '_> {
             }
         }
         complete
+    }
+
+    /// The creates of new groups with the strategy bluegreen: they come up with the greens of the others.
+    fn add_new_swapped(&mut self, list: &[Group<'_, '_>], after: Option<StepId>) -> Vec<StepId> {
+        if list.iter().all(|(.., decision)| decision.swap.is_none()) {
+            return Vec::new();
+        }
+        let mut up = Vec::new();
+        for (name, group, decision) in list {
+            if !decision.is_new() || group.trial != Some(Trial::Bluegreen) {
+                continue;
+            }
+            if !self.created_groups.contains_key(*name) {
+                let created = self.add_group_creates(name, group, decision, after);
+                self.created_groups.insert((*name).clone(), created);
+            }
+            up.extend(self.created_groups[*name].created);
+        }
+        up
     }
 
     /// Creates, then updates by the strategy, except for Machines that come from other groups.
@@ -382,6 +414,9 @@ impl StepBuilder<'_, '_, '_> {
         decision: &GroupDecision<'_>,
         after: Option<StepId>,
     ) -> CreatedGroup {
+        if decision.swap.is_some() {
+            return CreatedGroup::default();
+        }
         let after = after.filter(|_| decision.is_new());
         let (created, primaries) = self.add_creates(name, group, decision, after);
         CreatedGroup {
@@ -470,6 +505,18 @@ impl StepBuilder<'_, '_, '_> {
         gate: GateKind,
     ) -> Change {
         let new = self.allocator.allocate(name, region);
+        self.create_of(name, decision, region, (new, standby_for), gate)
+    }
+
+    /// The create of a Machine with this identity.
+    fn create_of(
+        &self,
+        name: &GroupName,
+        decision: &GroupDecision<'_>,
+        region: &Region,
+        (new, standby_for): (NewMachine, Vec<StandbyTarget>),
+        gate: GateKind,
+    ) -> Change {
         Change {
             machine: MachineRef {
                 id: None,

@@ -39,6 +39,7 @@ use super::run_drift;
 use super::state_source::StateSource;
 use super::summary::{calls_provider, changes};
 use super::swap_checks;
+use super::swap::Swaps;
 use super::types::{
     Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
     Step, UnlistedRun,
@@ -78,6 +79,11 @@ pub fn plan(
         .map(|observed| commits::runs_of_ancestors(known, observed, options))
         .unwrap_or_default();
     let mut fleet = members::join_fleet(desired, known, observed, &digest);
+    let swaps = Swaps::find(
+        &mut fleet,
+        (desired, known, observed),
+        (lineage, &digest, options),
+    );
     if observed.is_some() {
         let drifted = members::find_drift(&fleet.members, context);
         fleet.drift.extend(drifted);
@@ -85,7 +91,8 @@ pub fn plan(
     let mut decisions = match options.mode {
         PlanMode::Normal | PlanMode::Destroy => {
             let destroys_app = options.mode == PlanMode::Destroy;
-            reconcile::decide(desired, &fleet, context, &options.requested, destroys_app)
+            let requested = (&options.requested, &swaps);
+            reconcile::decide(desired, &fleet, context, requested, destroys_app)
         }
         PlanMode::RefreshOnly => refresh::decide(desired, &fleet, context),
     };
@@ -467,7 +474,7 @@ impl Plan {
     /// cannot record, and unreadable Machines that a destroy of the app leaves.
     pub fn shortfalls(&self) -> impl Iterator<Item = &Note> {
         let left: &[Code] = match self.mode {
-            PlanMode::Normal => &[],
+            PlanMode::Normal => &[codes::SWAP_FINISHES_FIRST],
             PlanMode::RefreshOnly => &[codes::NOT_TAKEN_IN],
             PlanMode::Destroy => &[
                 codes::LEFT_UNREADABLE,

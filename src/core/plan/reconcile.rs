@@ -12,21 +12,25 @@ use super::removal_order;
 use super::requested::{MachineRequest, Requested};
 use super::running::{self, RunningImage};
 use super::spread::{RegionLayout, Spread};
+use super::swap::{self, Swaps};
 use super::types::Removal;
 use super::unhealthy;
 use super::unproven::{self, Evidence};
 use super::unreadable;
-use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineState, PendingCreate, Region};
+use crate::core::fleet::{
+    Desired, DesiredGroup, GroupName, MachineState, PendingCreate, Region, SwapRole,
+};
 
 /// Decides every group, desired or existing, in order of name.
 pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
     context: CompareContext<'a>,
-    requested: &Requested,
+    (requested, swaps): (&Requested, &Swaps<'a>),
     destroys_app: bool,
 ) -> BTreeMap<GroupName, GroupDecision<'a>> {
     let mut names: BTreeSet<&GroupName> = fleet.members.keys().collect();
+    names.extend(swaps.groups());
     if !destroys_app {
         names.extend(desired.groups.keys());
     }
@@ -41,8 +45,12 @@ pub(super) fn decide<'a>(
         let members = fleet.members.get(name).cloned().unwrap_or_default();
         let decision = match desired_group {
             Some(group) => {
-                let vanished: Vec<_> = fleet.missing.iter().filter(|v| v.group == *name).collect();
-                GroupReconciler {
+                // A green counts with its blue.
+                let counts = |missing: &&MissingMachine<'_>| {
+                    missing.group == *name && missing.known.swap != Some(SwapRole::Green)
+                };
+                let vanished: Vec<_> = fleet.missing.iter().filter(counts).collect();
+                let reconciler = |members| GroupReconciler {
                     desired,
                     name,
                     desired_group: group,
@@ -57,8 +65,17 @@ pub(super) fn decide<'a>(
                         .filter(|(of, _)| of == name)
                         .map(|(_, pending)| *pending)
                         .collect(),
+                };
+                match swaps.finishing(&members) {
+                    None => reconciler(members).decide(context, swaps),
+                    Some(colours) => {
+                        let is_blue =
+                            |member: &Member<'_>| colours.get(member.id) == Some(&SwapRole::Blue);
+                        let (_, stay) = members.iter().cloned().partition(is_blue);
+                        let after = reconciler(stay).decide(context, swaps);
+                        swaps.finish((name, group), (colours, members), after, context)
+                    }
                 }
-                .decide(context)
             }
             None => decide_removed_group(desired, members, context, destroys_app),
         };
@@ -130,7 +147,7 @@ pub(super) struct GroupReconciler<'g, 'a> {
 }
 
 impl<'a> GroupReconciler<'_, 'a> {
-    fn decide(self, context: CompareContext<'a>) -> GroupDecision<'a> {
+    fn decide(self, context: CompareContext<'a>, swaps: &Swaps<'a>) -> GroupDecision<'a> {
         let mut decision = GroupDecision {
             desired: Some(self.desired_group),
             ..GroupDecision::default()
@@ -209,6 +226,16 @@ impl<'a> GroupReconciler<'_, 'a> {
             &mut decision,
         );
         unhealthy::wait_for_unhealthy(self.desired_group, &mut fields, &mut decision);
+        if swap::is_swapped(self.desired_group, &decision) && self.requested.covers_group(self.name)
+        {
+            swaps.begin(
+                self.desired_group,
+                &mut fields,
+                &self.members,
+                &mut decision,
+            );
+        }
+        decision.unused_greens = swaps.unused(self.name, &mut fields, &decision);
         self.inherit_settings(&mut decision);
         decision.members = self.members;
         decision
@@ -224,6 +251,7 @@ impl<'a> GroupReconciler<'_, 'a> {
         };
         if decision.creates.is_empty()
             && decision.standbys.is_empty()
+            && decision.swap.is_none()
             && !decision.changed.iter().any(makes)
         {
             return;

@@ -388,10 +388,15 @@ impl SavedChange {
                     && green.is_some() == green_now.is_some()
             }
             (
-                Action::Switch { greens, blues },
+                Action::Switch {
+                    greens,
+                    blues,
+                    tag: _,
+                },
                 Action::Switch {
                     greens: greens_now,
                     blues: blues_now,
+                    tag: _,
                 },
             ) => (greens.len(), blues) == (greens_now.len(), blues_now),
             (Action::Update { standby_for }, Action::Update { standby_for: now }) => {

@@ -344,6 +344,8 @@ pub enum Action {
     /// Add the greens of a group to the proxy's load balancing and watch them; after it the blues go. From its first
     /// call no green is destroyed by this run.
     Switch {
+        /// The swap's tag.
+        tag: String,
         /// The greens.
         greens: Vec<SwitchedGreen>,
         /// The blues that still exist.
@@ -452,7 +454,7 @@ pub struct Green {
 }
 
 /// The swap of a plan: new Machines (green) in the place of others (blue), in all groups with the strategy bluegreen
-/// that change.
+/// that change, or those of an earlier run that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedSwap {
@@ -463,9 +465,6 @@ pub struct PlannedSwap {
     /// How long the greens are watched before a blue is cordoned, and how long a cordoned blue gets before it is
     /// stopped, milliseconds.
     pub wait_ms: u64,
-    /// An earlier run has switched it: whatever fails, no green is destroyed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub switched: bool,
 }
 
 /// A Machine that a standby watches: an existing one, or one that this plan creates.

@@ -19,7 +19,7 @@ pub use record::MovedRecord;
 pub use write::{digest, write, write_moved};
 
 /// The format that this version writes; it reads this one and all older ones.
-pub const FORMAT: u64 = 6;
+pub const FORMAT: u64 = 7;
 
 /// The format of a file whose state was moved. Versions that know no moved states refuse it as too new.
 pub const MOVED_FORMAT: u64 = 5;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::fleet::{
     AppName, ComputedFields, ConfigDigest, GroupName, KnownMachine, LaunchId, Lineage, MachineId,
-    MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, VolumeId,
+    MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, SwapRole,
+    VolumeId,
 };
 
 /// The first element.
@@ -93,6 +94,8 @@ pub(super) struct MachineRecord {
     standby_for: Vec<MachineId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaces: Option<MachineId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    swap: Option<SwapRole>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unproven: bool,
 }
@@ -109,6 +112,7 @@ impl MachineRecord {
             volumes,
             standby_for,
             replaces,
+            swap,
             unproven,
         } = machine;
         Self {
@@ -122,6 +126,7 @@ impl MachineRecord {
             volumes,
             standby_for,
             replaces,
+            swap,
             unproven,
         }
     }
@@ -137,6 +142,7 @@ impl MachineRecord {
             volumes: self.volumes,
             standby_for: self.standby_for,
             replaces: self.replaces,
+            swap: self.swap,
             unproven: self.unproven,
         };
         (self.id, machine)

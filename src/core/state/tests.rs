@@ -9,7 +9,7 @@ use crate::core::fleet::known::ReleasedGroup;
 use crate::core::fleet::{
     AppName, ComputedFields, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage,
     MachineConfig, MachineId, MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord,
-    StoredConfig, VolumeId,
+    StoredConfig, SwapRole, VolumeId,
 };
 
 mod properties;
@@ -18,7 +18,8 @@ const FORMAT_1: &str = include_str!("../../../tests/golden/state-format-1.json")
 const FORMAT_2: &str = include_str!("../../../tests/golden/state-format-2.json");
 const FORMAT_3: &str = include_str!("../../../tests/golden/state-format-3.json");
 const FORMAT_4: &str = include_str!("../../../tests/golden/state-format-4.json");
-const GOLDEN: &str = include_str!("../../../tests/golden/state-format-6.json");
+const FORMAT_6: &str = include_str!("../../../tests/golden/state-format-6.json");
+const GOLDEN: &str = include_str!("../../../tests/golden/state-format-7.json");
 
 fn app() -> AppName {
     AppName::new("shop").expect("it is valid")
@@ -62,6 +63,7 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
         volumes: Vec::new(),
         standby_for: Vec::new(),
         replaces: None,
+        swap: None,
         unproven: false,
     }
 }
@@ -77,6 +79,7 @@ fn full() -> Known {
     let (web, jobs, old) = (config("web"), config("jobs"), config("old"));
     let launched = KnownMachine {
         launch: LaunchId::new("abcdefghi2").ok(),
+        swap: Some(SwapRole::Green),
         ..machine("web-abcdefghi2", "web", "gru", &web)
     };
     let with_volume = KnownMachine {
@@ -190,9 +193,18 @@ fn the_golden_file_of_format_3_always_reads() {
     assert_eq!(read(FORMAT_3, &app()), Ok(without_ends_of_releases()));
 }
 
+/// Format 6 has no `swap` of a Machine.
+fn without_swap() -> Known {
+    let mut known = full();
+    for machine in known.machines.values_mut() {
+        machine.swap = None;
+    }
+    known
+}
+
 /// The state of formats that did not record which release command had ended.
 fn without_release_command() -> Known {
-    let mut known = full();
+    let mut known = without_swap();
     known.releases[0].release_command = None;
     known
 }
@@ -204,6 +216,11 @@ fn the_golden_file_of_format_4_always_reads() {
 
 #[test]
 fn the_golden_file_of_format_6_always_reads() {
+    assert_eq!(read(FORMAT_6, &app()), Ok(without_swap()));
+}
+
+#[test]
+fn the_golden_file_of_format_7_always_reads() {
     assert_eq!(read(GOLDEN, &app()), Ok(full()));
 }
 

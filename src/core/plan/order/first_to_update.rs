@@ -133,7 +133,7 @@ impl StepBuilder<'_, '_, '_> {
             .collect()
     }
 
-    fn add_awaited(&mut self, awaited: &AwaitedMachine<'_>, pool: PoolId) -> StepId {
+    pub(super) fn add_awaited(&mut self, awaited: &AwaitedMachine<'_>, pool: PoolId) -> StepId {
         let action = match awaited.method {
             AwaitMethod::Wait => Action::Wait,
             AwaitMethod::Start => Action::Start,

@@ -97,6 +97,7 @@ fn some_machine(configs: Vec<ConfigDigest>) -> impl Strategy<Value = KnownMachin
                     volumes,
                     standby_for,
                     replaces,
+                    swap: None,
                     unproven,
                 }
             },
