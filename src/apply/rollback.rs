@@ -7,7 +7,7 @@ use super::apply_context::ApplyContext;
 use super::step_context::StepContext;
 use super::step_error::StepError;
 use crate::core::fleet::{Machine, MachineId};
-use crate::core::plan::way_back::{RunSoFar, Undone, WayBack, derive};
+use crate::core::plan::way_back::{RunSoFar, UndoScope, Undone, WayBack, derive};
 use crate::core::plan::{Action, Event, Outcome, StepId, StepResult, Work};
 use crate::journal::PendingCall;
 
@@ -15,10 +15,10 @@ use crate::journal::PendingCall;
 pub(super) fn way_back(
     shared: &ApplyContext<'_>,
     results: &[StepResult],
-    ended: &[StepId],
+    (ended, scope): (&[StepId], UndoScope),
 ) -> Option<WayBack> {
     let job = &shared.input;
-    derive(RunSoFar {
+    let run = RunSoFar {
         plan: job.plan,
         desired: job.desired,
         known: job.known,
@@ -26,7 +26,8 @@ pub(super) fn way_back(
         results,
         bodies: &shared.bodies.borrow(),
         ended,
-    })
+    };
+    derive(run, scope)
 }
 
 /// The number of the first step of a rollback.

@@ -4,6 +4,7 @@ use super::apply_context::ApplyContext;
 use super::codes;
 use crate::core::code::Code;
 use crate::core::fleet::OnFailure;
+use crate::core::plan::way_back::has_switched;
 use crate::core::plan::{Outcome, PlanMode, StepId, StepResult};
 use crate::provider::codes as answers;
 
@@ -45,4 +46,23 @@ pub(super) fn rollback_cause(shared: &ApplyContext<'_>, results: &[StepResult]) 
         result.is_some_and(|result| result.gate_failed)
     });
     causes.map(|(step, _)| step).collect()
+}
+
+/// The steps whose failure kept a swap from its switch, so that its greens are destroyed; none if there is no such swap.
+/// After a signal the greens stay for the next run.
+pub(super) fn unswitched_cause(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<StepId> {
+    let plan = shared.input.plan;
+    let stopped = shared.is_halted() || shared.halt.borrow().is_some();
+    let held = shared.input.lock.is_held();
+    if plan.swap.is_none() || stopped || !held || has_switched(plan, results) {
+        return Vec::new();
+    }
+    let failed = plan.changes().filter(|(step, _)| {
+        let result = results.get(step.0 as usize).map(|result| &result.outcome);
+        result.is_some_and(|outcome| match outcome {
+            Outcome::Failed { .. } | Outcome::Unknown { .. } => true,
+            Outcome::Done | Outcome::Skipped { .. } | Outcome::NotStarted => false,
+        })
+    });
+    failed.map(|(step, _)| step).collect()
 }

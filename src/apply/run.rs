@@ -12,14 +12,14 @@ use super::cancel::Cancel;
 use super::journal_recorder::JournalRecorder;
 use super::release;
 use super::rollback;
-use super::rollback_cause::rollback_cause;
+use super::rollback_cause::{rollback_cause, unswitched_cause};
 use super::run_input::{Halt, Report, RunInput};
 use super::schedule::{CreatePolicy, Schedule, Unstarted};
 use super::steps::{run_step, undo};
 use super::verify::{Verification, verify};
 use crate::core::fleet::Machine;
 use crate::core::fleet::schema::Service;
-use crate::core::plan::way_back::{Rollback, merge};
+use crate::core::plan::way_back::{Rollback, UndoScope, merge};
 use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work, additions};
 use crate::journal::JournalError;
 
@@ -241,8 +241,13 @@ impl Dispatcher<'_, '_, '_> {
     /// what the verification of it found.
     async fn roll_back(&mut self, results: &mut [StepResult]) -> (Option<Rollback>, Vec<String>) {
         let shared = self.shared;
-        let because = rollback_cause(shared, results);
-        let way = rollback::way_back(shared, results, &self.ended);
+        let mut because = rollback_cause(shared, results);
+        let mut scope = UndoScope::Run;
+        if because.is_empty() {
+            because = unswitched_cause(shared, results);
+            scope = UndoScope::Greens;
+        }
+        let way = rollback::way_back(shared, results, (&self.ended, scope));
         let Some(way) = way.filter(|_| !because.is_empty()) else {
             return (None, Vec::new());
         };

@@ -42,6 +42,7 @@ mod serving;
 mod snapshot;
 mod stays_up;
 mod stopping;
+mod swap;
 mod unhealthy;
 mod verification;
 mod volumes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{Desired, Machine, MachineId, MachineState, OnFailure, StoredConfig};
-use aeroform::core::plan::way_back::{RunSoFar, WayBack, derive};
+use aeroform::core::plan::way_back::{RunSoFar, UndoScope, WayBack, derive};
 use aeroform::core::plan::{
     Action, Change, GateKind, Options, Outcome, Plan, Requested, StepId, StepResult, Work,
 };
@@ -68,7 +68,7 @@ fn undo(stage: &PlanFixture, target: &Desired, plan: &Plan, made: &[StepId]) -> 
         };
     }
     results[made.last().unwrap().0 as usize].outcome = failed();
-    derive(RunSoFar {
+    let run = RunSoFar {
         plan,
         desired: target,
         known: &stage.known,
@@ -76,7 +76,8 @@ fn undo(stage: &PlanFixture, target: &Desired, plan: &Plan, made: &[StepId]) -> 
         results: &results,
         bodies: &bodies,
         ended: made,
-    })
+    };
+    derive(run, UndoScope::Run)
 }
 
 fn changes(way: &WayBack) -> Vec<&Change> {
@@ -169,7 +170,7 @@ fn a_run_that_has_changed_nothing_has_nothing_to_undo() {
         bodies: &BTreeMap::new(),
         ended: &[],
     };
-    assert_eq!(derive(run), None);
+    assert_eq!(derive(run, UndoScope::Run), None);
 }
 
 #[test]

@@ -133,9 +133,20 @@ impl<'a> Checker<'a> {
         for (id, change) in self.plan.changes().collect::<Vec<_>>() {
             match &change.action {
                 Action::Adopt | Action::Once { .. } | Action::Switch { .. } => {}
-                Action::Create { port, launch, .. } => {
+                Action::Create {
+                    port,
+                    launch,
+                    green,
+                    ..
+                } => {
+                    let tag = green.as_ref().map(|green| green.tag.as_str());
+                    // A run that goes on with a swap takes its greens.
+                    let goes_on = tag.is_some_and(|tag| {
+                        let mut taken = all().filter(|m| m.name == change.machine.name);
+                        taken.any(|taken| taken.stamps.swap.as_deref() == Some(tag))
+                    });
                     if !names.insert(&change.machine.name)
-                        || existing.contains(change.machine.name.as_str())
+                        || existing.contains(change.machine.name.as_str()) && !goes_on
                     {
                         self.report(format!(
                             "step {} creates a second `{}`",
@@ -226,6 +237,11 @@ impl<'a> Checker<'a> {
         for (_, change) in self.plan.changes() {
             let change_by = match change.action {
                 Action::Create { .. } => 1,
+                // It was no member of its group.
+                Action::Destroy {
+                    removal: Removal::SwapUndone,
+                    ..
+                } => 0,
                 Action::Destroy { .. } => -1,
                 Action::Update { .. }
                 | Action::Move { .. }

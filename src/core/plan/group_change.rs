@@ -162,6 +162,14 @@ fn group_change(
             .expect("who goes is a member");
         entry.1 -= 1;
     }
+    // The greens of a swap that an earlier run has switched are members already.
+    let finishing = decision.swap.as_ref().filter(|swap| swap.is_finishing());
+    for gone in finishing.iter().flat_map(|swap| &swap.blues) {
+        let entry = regions
+            .get_mut(gone.member.region)
+            .expect("who goes is a member");
+        entry.1 -= 1;
+    }
     let mut primaries: BTreeMap<Region, u32> = BTreeMap::new();
     let stay = decision.primaries.iter().map(|member| member.region);
     for region in stay.chain(&decision.creates) {

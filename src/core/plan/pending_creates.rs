@@ -111,9 +111,11 @@ pub(super) fn settle_pending(
             let again = before.contains(&successor.launch) && result.outcome != Outcome::Done;
             open_creates.extend(pending_successor(change, &successor.launch, result, again));
         }
+        // A green is found by the tag of its swap.
         let Action::Create {
             launch,
             standby_for,
+            green: None,
             ..
         } = &change.action
         else {

@@ -38,8 +38,8 @@ use super::rollout_notes;
 use super::run_drift;
 use super::state_source::StateSource;
 use super::summary::{calls_provider, changes};
+use super::swap::{self, Swaps};
 use super::swap_checks;
-use super::swap::Swaps;
 use super::types::{
     Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
     Step, UnlistedRun,
@@ -202,7 +202,7 @@ pub fn plan(
         groups_order: group_change::changed_lists(&groups, desired.rollout.groups_order.as_ref()),
         groups,
         left_out,
-        swap: None,
+        swap: swap::planned(&decisions, capabilities),
         steps: order.steps,
         pools: order.pools,
         watchers: order.watchers,

@@ -226,8 +226,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             &mut decision,
         );
         unhealthy::wait_for_unhealthy(self.desired_group, &mut fields, &mut decision);
-        if swap::is_swapped(self.desired_group, &decision) && self.requested.covers_group(self.name)
-        {
+        if swap::is_swapped(&decision, &self.members) && self.requested.covers_group(self.name) {
             swaps.begin(
                 self.desired_group,
                 &mut fields,

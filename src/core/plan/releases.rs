@@ -13,6 +13,7 @@ use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::running::{self, RunningImage};
 use super::swap_checks;
+use super::swap_checks::swaps;
 use super::types::{
     Action, Change, Drift, DriftKind, Note, Plan, PlannedRelease, Removal, Step, StepId,
     StepResult, Work,
@@ -83,7 +84,7 @@ pub(super) fn planned_release(
             .removed
             .iter()
             .any(|g| g.removal == Removal::GroupRemoved);
-        config || removed || is_new(name, decision, known)
+        config || swaps(decision) || removed || is_new(name, decision, known)
     };
     if !has_releases || !(runs_once || decisions.iter().any(changes)) {
         return None;

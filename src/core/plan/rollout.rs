@@ -60,7 +60,8 @@ fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> 
 fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Vec<Note> {
     let mut groups: BTreeMap<Trial, Vec<&GroupName>> = BTreeMap::new();
     for (name, decision) in decisions {
-        let strategy = decision.desired.and_then(|group| group.trial);
+        let trial = decision.desired.and_then(|group| group.trial);
+        let strategy = trial.filter(|trial| *trial != Trial::Bluegreen);
         let mut changed = decision.changed.iter().map(|changed| &changed.member);
         if let Some(strategy) = strategy
             && changed.any(is_running)

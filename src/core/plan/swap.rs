@@ -8,19 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
 use super::codes;
-use super::decision::{
-    AwaitMethod, AwaitedMachine, ChangeRole, ChangedMachine, GroupDecision, RemovedMachine,
-};
+use super::decision::{AwaitMethod, AwaitedMachine, ChangedMachine, GroupDecision, RemovedMachine};
 use super::fields::{CompareContext, ConfigComparer};
 use super::gates::{fails_checks, gate};
 use super::members::{Fleet, Member};
 use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::reconcile::removed_machine;
-use super::types::{DriftKind, GateKind, Removal};
+use super::swap_checks::{is_running, swaps};
+use super::types::{
+    Action, DriftKind, GateKind, Outcome, Plan, PlannedSwap, Removal, StandbyTarget, StepId,
+    StepResult,
+};
 use crate::core::fleet::{
-    Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, MachineId, MachineName,
-    MachineState, Observed, Region, Stamps, SwapRole, Trial,
+    Capabilities, Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, MachineId,
+    MachineName, MachineState, Observed, Region, Stamps, SwapRole,
 };
 
 /// The swap of one group.
@@ -536,33 +538,101 @@ fn green_of<'m>(member: &'m Member<'_>, lineage: &Lineage) -> Option<(u64, &'m s
         .then(|| (seen.stamps.serial.unwrap_or(0), tag))
 }
 
-/// Whether a group is swapped: it has the strategy, and a Machine that runs gets another config.
-pub(super) fn is_swapped(group: &DesiredGroup, decision: &GroupDecision<'_>) -> bool {
-    let gets_another = |changed: &ChangedMachine<'_>| {
-        changed.role == ChangeRole::Primary
-            && (!changed.changes.is_empty() || changed.member.moved_from.is_some())
-            && runs(&changed.member)
+/// Records which Machines of a swap that has not ended are green and which are blue.
+pub(super) fn record_roles(next: &mut Known, plan: &Plan, results: &[StepResult]) {
+    let outcome = |step: StepId| results.get(step.0 as usize).map(|result| &result.outcome);
+    let mut roles: BTreeMap<MachineId, SwapRole> = BTreeMap::new();
+    let mut open: BTreeSet<&GroupName> = BTreeSet::new();
+    for (step, change) in plan.changes() {
+        let role = match &change.action {
+            Action::Create { green: Some(_), .. } => SwapRole::Green,
+            Action::Destroy {
+                removal: Removal::Swapped,
+                ..
+            } => SwapRole::Blue,
+            Action::Switch { greens, .. } => {
+                let existing = greens.iter().filter_map(|green| match &green.machine {
+                    StandbyTarget::Machine(id) => Some((id.clone(), SwapRole::Green)),
+                    StandbyTarget::Step(_) => None,
+                });
+                roles.extend(existing);
+                if outcome(step) != Some(&Outcome::Done) {
+                    open.insert(&change.group);
+                }
+                continue;
+            }
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget
+            | Action::Once { .. } => continue,
+        };
+        if outcome(step) != Some(&Outcome::Done) {
+            open.insert(&change.group);
+        }
+        let made = results
+            .get(step.0 as usize)
+            .and_then(|result| result.machine.as_ref());
+        let id = change
+            .machine
+            .id
+            .as_ref()
+            .or(made.map(|machine| &machine.id));
+        roles.extend(id.map(|id| (id.clone(), role)));
+    }
+    let swapped = |group: &GroupName| {
+        let planned = plan.swap.as_ref();
+        planned.is_some_and(|swap| swap.groups.contains(group))
     };
-    group.trial == Some(Trial::Bluegreen)
-        && !group.template.has_mounts()
-        && decision.changed.iter().any(gets_another)
+    for (id, machine) in &mut next.machines {
+        if swapped(&machine.group) {
+            let role = roles.get(id).copied();
+            machine.swap = role.filter(|_| open.contains(&machine.group));
+        }
+    }
+    // Without a green there is no swap.
+    let greens: BTreeSet<GroupName> = next
+        .machines
+        .values()
+        .filter(|machine| machine.swap == Some(SwapRole::Green))
+        .map(|machine| machine.group.clone())
+        .collect();
+    for machine in next.machines.values_mut() {
+        if !greens.contains(&machine.group) {
+            machine.swap = None;
+        }
+    }
 }
 
-/// Whether a Machine runs. Offline each may.
+/// The swap as the plan shows it; none if no group is swapped.
+pub(super) fn planned(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    capabilities: Option<&Capabilities>,
+) -> Option<PlannedSwap> {
+    let swapped = decisions.iter();
+    let swapped = swapped.filter_map(|(name, decision)| Some((name, decision.swap.as_ref()?)));
+    let (_, first) = swapped.clone().next()?;
+    Some(PlannedSwap {
+        tag: first.tag.clone(),
+        groups: swapped.map(|(name, _)| name.clone()).collect(),
+        wait_ms: capabilities.map_or(0, |of| of.swap_wait_ms),
+    })
+}
+
+/// Whether a group can be swapped as it is: a volume has one Machine.
+pub(super) fn is_swapped(decision: &GroupDecision<'_>, members: &[Member<'_>]) -> bool {
+    let mounts = decision
+        .desired
+        .is_some_and(|group| group.template.has_mounts());
+    let holds_volume = |member: &Member<'_>| !member.volumes().is_empty();
+    swaps(decision) && !mounts && !members.iter().any(holds_volume)
+}
+
+/// Whether it is a primary that runs.
 fn runs(member: &Member<'_>) -> bool {
-    !member.is_standby()
-        && member.observed.is_none_or(|seen| match seen.state {
-            MachineState::Started
-            | MachineState::Starting
-            | MachineState::Replacing
-            | MachineState::Unknown => true,
-            MachineState::Created
-            | MachineState::Stopping
-            | MachineState::Stopped
-            | MachineState::Suspending
-            | MachineState::Suspended
-            | MachineState::Failed
-            | MachineState::Destroying
-            | MachineState::Destroyed => false,
-        })
+    !member.is_standby() && is_running(member)
 }

@@ -25,7 +25,10 @@ type Swapped<'d, 'a> = (&'d GroupName, &'d GroupDecision<'a>, &'a DesiredGroup);
 /// [running Machines change](changes_running).
 pub(super) fn swaps(decision: &GroupDecision<'_>) -> bool {
     let is_bluegreen = |group: &DesiredGroup| group.trial == Some(Trial::Bluegreen);
-    decision.desired.is_some_and(is_bluegreen) && changes_running(decision)
+    match &decision.swap {
+        Some(swap) => !swap.is_finishing(),
+        None => decision.desired.is_some_and(is_bluegreen) && changes_running(decision),
+    }
 }
 
 /// Whether a running primary gets another config or comes from another group. A restart, a count and bookkeeping

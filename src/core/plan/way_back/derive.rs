@@ -99,8 +99,29 @@ impl Undoing {
     }
 }
 
+/// How much of a run is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndoScope {
+    /// All of it; of a swap only what is not switched.
+    Run,
+    /// The greens of a swap that is not switched.
+    Greens,
+}
+
+/// Whether the run has begun to switch a swap: from there on no green is destroyed.
+pub fn has_switched(plan: &Plan, results: &[StepResult]) -> bool {
+    plan.changes().any(|(step, change)| {
+        let result = results.get(step.0 as usize).map(|result| &result.outcome);
+        matches!(change.action, Action::Switch { .. })
+            && result.is_some_and(|outcome| match outcome {
+                Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => true,
+                Outcome::Skipped { .. } | Outcome::NotStarted => false,
+            })
+    })
+}
+
 /// The plan that undoes the run; none if it changed nothing that can be undone.
-pub fn derive(run: RunSoFar<'_>) -> Option<WayBack> {
+pub fn derive(run: RunSoFar<'_>, scope: UndoScope) -> Option<WayBack> {
     let mut build = Builder {
         run,
         way: WayBack {
@@ -111,7 +132,7 @@ pub fn derive(run: RunSoFar<'_>) -> Option<WayBack> {
         },
         used: used_launches(run),
     };
-    let units = Units::of(run);
+    let units = Units::of(run, scope);
     build.way.left.clone_from(&units.left);
     let mut primaries: Vec<StepId> = Vec::new();
     for unit in &units.primaries {
@@ -199,8 +220,9 @@ struct Units {
 }
 
 impl Units {
-    fn of(run: RunSoFar<'_>) -> Self {
+    fn of(run: RunSoFar<'_>, scope: UndoScope) -> Self {
         let mut units = Self::default();
+        let is_switched = has_switched(run.plan, run.results);
         let position: BTreeMap<StepId, usize> = run.ended.iter().copied().zip(0..).collect();
         for (step, change) in run.plan.changes() {
             let group = run.desired.groups.get(&change.group);
@@ -214,7 +236,13 @@ impl Units {
                 !failed,
                 std::cmp::Reverse(position.get(&step).copied().unwrap_or(0)),
             );
-            units.add(run, step, (change, result), rank);
+            let is_green = matches!(change.action, Action::Create { green: Some(_), .. });
+            if is_green && !is_switched {
+                let green = result.machine.iter().cloned();
+                units.extra.extend(green.map(|green| (step, green)));
+            } else if !is_green && scope == UndoScope::Run {
+                units.add(run, step, (change, result), rank);
+            }
         }
         units.primaries.sort_by_key(|unit| unit.rank);
         units.standbys.sort_by_key(|unit| unit.rank);

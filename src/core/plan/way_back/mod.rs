@@ -11,7 +11,7 @@ mod estimate;
 mod lines;
 mod undone;
 
-pub use derive::{RunSoFar, Undoing, WayBack, derive};
+pub use derive::{RunSoFar, UndoScope, Undoing, WayBack, derive, has_switched};
 pub use estimate::RollbackEstimate;
 pub(super) use lines::{apply_undone, keep_protection};
 pub use undone::{Rollback, RollbackStop, Undone, merge};
