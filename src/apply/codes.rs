@@ -3,6 +3,10 @@
 use crate::core::code::codes;
 
 codes! {
+    CANARY_FAILED "canary_failed" Incomplete:
+        "the canary of … did not work under traffic: …",
+        "It passed its gate, and then exited, or a check failed. It was destroyed, and no Machine of the groups with canaries was changed.",
+        "Check its logs, correct the release, and apply again.";
     DESTROY_TIMEOUT "destroy_timeout" Incomplete:
         "Machine … is still …",
         "The platform accepted the call, but the Machine still exists.",

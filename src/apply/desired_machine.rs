@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
 use super::apply_context::ApplyContext;
 use super::platform_additions::SentConfig;
 use super::step_error::{PartResult, StepError};
@@ -24,6 +26,8 @@ pub(super) struct DesiredMachine<'a> {
     standby_for: Vec<MachineId>,
     /// The Machine whose body it gets back, in a rollback; then no manifest matters.
     body: Option<&'a Machine>,
+    /// It is the canary of its group.
+    is_canary: bool,
 }
 
 impl<'a> DesiredMachine<'a> {
@@ -50,6 +54,15 @@ impl<'a> DesiredMachine<'a> {
             volumes: volumes.to_vec(),
             standby_for,
             body: None,
+            is_canary: false,
+        })
+    }
+
+    /// The canary of this group: a new Machine of it that the platform's DNS does not name.
+    pub(super) fn canary(shared: &'a ApplyContext<'a>, name: &'a GroupName) -> PartResult<Self> {
+        Ok(Self {
+            is_canary: true,
+            ..Self::new(shared, name, None, &[], Vec::new())?
         })
     }
 
@@ -91,8 +104,13 @@ impl<'a> DesiredMachine<'a> {
             existing,
             sent: self.sent,
         };
-        self.group
-            .config_for(base, &self.volumes, &self.standby_for)
+        let mut config = self
+            .group
+            .config_for(base, &self.volumes, &self.standby_for);
+        if self.is_canary {
+            skip_registration(&mut config);
+        }
+        config
     }
 
     /// The existing config, as the base of the merge.
@@ -242,10 +260,20 @@ impl<'a> DesiredMachine<'a> {
             by: Some(job.run.by.clone()),
             protect: self.group.protect,
             swap: None,
-            canary: false,
+            canary: self.is_canary,
             release: self.shared.release.borrow().clone().map(Box::new),
         }
     }
+}
+
+/// Keeps a Machine out of the platform's DNS.
+fn skip_registration(config: &mut MachineConfig) {
+    let mut dns = match config.dns.take() {
+        Some(Value::Object(dns)) => dns,
+        Some(_) | None => Map::new(),
+    };
+    dns.insert("skip_registration".to_owned(), Value::Bool(true));
+    config.dns = Some(Value::Object(dns));
 }
 
 fn as_set(ids: &[MachineId]) -> BTreeSet<&MachineId> {

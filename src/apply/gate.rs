@@ -295,7 +295,7 @@ pub(super) const CREATED_PATIENCE: Duration = Duration::from_secs(10);
 /// How long to pause for a Machine that is not started although the provider stopped waiting.
 const NOT_YET_PAUSE: Duration = Duration::from_secs(1);
 
-fn poll_interval(context: &StepContext<'_>) -> Duration {
+pub(super) fn poll_interval(context: &StepContext<'_>) -> Duration {
     match context
         .shared
         .input
@@ -335,7 +335,7 @@ fn bad_state_error(machine: &Machine, reason: Option<&str>) -> GateError {
     })
 }
 
-fn gone_error(id: &MachineId) -> StepError {
+pub(super) fn gone_error(id: &MachineId) -> StepError {
     StepError::failed(
         answers::MACHINE_FAILED,
         format!("Machine {id} was destroyed by another client while this run waited for it"),
@@ -366,7 +366,7 @@ async fn failure_error(
     })
 }
 
-fn logs_hint(id: &MachineId, reason: Option<&str>) -> String {
+pub(super) fn logs_hint(id: &MachineId, reason: Option<&str>) -> String {
     let logs = format!("`aeroform logs {id}`");
     match reason {
         Some(reason) => format!("{reason}; more: {logs}"),

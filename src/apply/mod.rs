@@ -27,6 +27,7 @@ mod rollback_cause;
 mod run;
 mod run_input;
 mod schedule;
+mod soak;
 mod stability;
 mod step_context;
 mod step_error;

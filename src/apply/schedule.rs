@@ -279,10 +279,11 @@ impl<'a> Schedule<'a> {
             }
             | Action::Update { .. }
             | Action::Move { .. } => false,
-            // The steps of a destroy have no release.
+            Action::Canary { .. } => false,
+            // The steps of a destroy have no release, and neither has what an earlier run has left.
             Action::Destroy { removal, .. } => matches!(
                 removal,
-                Removal::AppDestroyed | Removal::Swapped | Removal::SwapUndone
+                Removal::AppDestroyed | Removal::Canary | Removal::Swapped | Removal::SwapUndone
             ),
             Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
                 true

@@ -167,7 +167,9 @@ async fn verify_machine(
         Action::Destroy { .. } => change.machine.id.as_ref(),
         // A Machine that the step waited for.
         Action::Adopt => seen.filter(|_| must_run(change)).map(|machine| &machine.id),
-        Action::Forget | Action::Once { .. } | Action::Switch { .. } => None,
+        Action::Forget | Action::Once { .. } | Action::Switch { .. } | Action::Canary { .. } => {
+            None
+        }
     };
     let Some(id) = id else {
         return MachineVerdict::AsExpected;
@@ -279,7 +281,8 @@ fn judge(
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => {
+        | Action::Switch { .. }
+        | Action::Canary { .. } => {
             let standby_for = change
                 .precondition
                 .as_ref()
@@ -469,7 +472,8 @@ async fn find_duplicates(shared: &ApplyContext<'_>, results: &[StepResult]) -> V
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => None,
+                | Action::Switch { .. }
+                | Action::Canary { .. } => None,
             }
         })
         .collect();

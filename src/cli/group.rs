@@ -4,7 +4,7 @@ use super::args::GroupVerb as Args;
 use super::edit::{self, EditContext};
 use super::scale::{find_group, list_groups};
 use super::{Context, codes};
-use crate::core::fleet::{Desired, GroupName, MovedGroup};
+use crate::core::fleet::{Desired, GroupName, MovedGroup, Observed};
 use crate::core::manifest::edit::Edit;
 use crate::ui::{Exit, Failure};
 
@@ -76,7 +76,7 @@ fn check_name_has_no_machines(
     };
     let known = edit_context.preview.stored_state.known.machines.values();
     let observed = edit_context.preview.observed.iter();
-    let mut there = observed.flat_map(|observed| observed.machines.values());
+    let mut there = observed.flat_map(Observed::counted_machines);
     let stays = known.map(|machine| &machine.group).any(|group| group == to)
         || there.any(|machine| machine.group.as_ref() == Some(to) && !machine.state.is_gone());
     if !stays {

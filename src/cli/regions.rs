@@ -7,7 +7,7 @@ use super::edit::{self, EditContext};
 use super::scale::{find_group, planned_primaries, single_group, standby_count};
 use super::{Context, codes, scale_show};
 use crate::core::fleet::quoting::shell_word;
-use crate::core::fleet::{Count, GroupName, Region, Regions};
+use crate::core::fleet::{Count, GroupName, Observed, Region, Regions};
 use crate::core::manifest::did_you_mean;
 use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::Requested;
@@ -134,7 +134,7 @@ fn regions_of<'a>(
             Regions::Exact(map) => regions.extend(map.keys().cloned()),
         }
         let observed = edit_context.preview.observed.iter();
-        let machines = observed.flat_map(|observed| observed.machines.values());
+        let machines = observed.flat_map(Observed::counted_machines);
         let theirs = machines.filter(|machine| machine.group.as_ref() == Some(name));
         regions.extend(theirs.map(|machine| machine.region.clone()));
     }

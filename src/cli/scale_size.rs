@@ -138,7 +138,7 @@ fn machine_sizes(edit_context: &EditContext<'_>, name: &GroupName) -> Vec<Option
     let (desired, preview) = (edit_context.desired, edit_context.preview);
     let is_its = |id: &MachineId, group: &GroupName| desired.group_of(id, group) == *name;
     if let Some(observed) = &preview.observed {
-        let its = observed.machines.values().filter(|machine| {
+        let its = observed.counted_machines().filter(|machine| {
             let group = machine.group.as_ref();
             !machine.state.is_gone() && group.is_some_and(|group| is_its(&machine.id, group))
         });

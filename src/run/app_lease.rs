@@ -205,7 +205,7 @@ fn choose_machine(preview: &Preview) -> Option<MachineId> {
         let runs = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
         ours && runs && !ignored
     };
-    let mut machines = observed.machines.values().filter(may_be);
+    let mut machines = observed.counted_machines().filter(may_be);
     let untouched = machines.find(|machine| !touched.contains(&machine.id));
     let id = untouched.map(|machine| &machine.id);
     let first = || {
@@ -226,6 +226,7 @@ fn touched_machine((_, change): (StepId, &Change)) -> Option<&MachineId> {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => None,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => None,
     }
 }

@@ -127,7 +127,8 @@ impl Preview {
                     | Action::Adopt
                     | Action::Forget
                     | Action::Once { .. }
-                    | Action::Switch { .. } => false,
+                    | Action::Switch { .. }
+                    | Action::Canary { .. } => false,
                 };
                 let machine = observed.machines.get(change.machine.id.as_ref()?)?;
                 let stamps = &machine.stamps;

@@ -41,7 +41,11 @@ pub(super) fn changes_made(plan: &Plan, results: &[StepResult]) -> String {
             Action::Destroy { .. } => (3, "destroyed"),
             Action::Adopt => (4, "adopted"),
             Action::Forget => (5, "forgotten"),
-            Action::Start | Action::Wait | Action::Once { .. } | Action::Switch { .. } => continue,
+            Action::Start
+            | Action::Wait
+            | Action::Once { .. }
+            | Action::Switch { .. }
+            | Action::Canary { .. } => continue,
         };
         *done.entry(word).or_default() += 1;
     }

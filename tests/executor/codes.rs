@@ -43,6 +43,7 @@ async fn every_code_of_a_step_is_provoked() {
         fails("update", FaultEffect::Reverts, 1, 1).await,
         fails("create", FaultEffect::WrongRegion("gru".to_owned()), 0, 1).await,
         host_lost().await,
+        crate::canary::crashed().await.failure().0,
         plan_of_another_client().await,
     ]
     .into_iter()

@@ -17,6 +17,7 @@ mod sim;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod canary;
 mod capacity;
 mod changes;
 mod codes;

@@ -281,7 +281,8 @@ pub(crate) fn said(plan: &Plan) -> Vec<String> {
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => {
+            | Action::Switch { .. }
+            | Action::Canary { .. } => {
                 continue;
             }
         };

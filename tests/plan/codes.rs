@@ -34,6 +34,7 @@ fn every_code_of_a_plan_is_provoked() {
         vec![crate::volumes::forked()],
         crate::commit_order::provoked(),
         crate::hold::provoked(),
+        vec![crate::canary::refused()],
         vec![crate::rolling::conflict()],
         crate::rollout_settings::provoked(),
         crate::rolling::proofs(),
@@ -136,7 +137,7 @@ fn requested() -> Vec<Plan> {
 fn rollouts() -> Vec<Plan> {
     let stage = PlanFixture::with(&desired([("web", group("web").count(1))]));
     let changed = group("web").count(1).config(json!({"image": "shop:2"}));
-    let unsupported = Some(Trial::Canary { soak_ms: 0 });
+    let unsupported = Some(Trial::Bluegreen);
     let changed = changed.with(|group| group.trial = unsupported);
     let mut target = desired([("web", changed)]);
     target.image = Some(

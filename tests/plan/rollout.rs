@@ -290,8 +290,7 @@ fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_chang
     let plan = stage.plan(&target);
     assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which this version does not support");
     assert_eq!(stage.offline(&target).refusals, plan.refusals);
-    let canary = desired([("web", named(Trial::Canary { soak_ms: 0 }))]);
-    let replaced = stage.plan_with(&canary, &replacing(&["m00001"]));
+    let replaced = stage.plan_with(&target, &replacing(&["m00001"]));
     assert_eq!(replaced.refusals[0].code, "strategy_unsupported");
     // Nothing that runs changes.
     let mut resting = stage.clone();

@@ -61,7 +61,8 @@ pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<ServingChange> {
                     | Action::Adopt
                     | Action::Forget
                     | Action::Once { .. }
-                    | Action::Switch { .. },
+                    | Action::Switch { .. }
+                    | Action::Canary { .. },
                     _,
                 ) => 0,
             };

@@ -106,7 +106,8 @@ fn false_claims(
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. },
+            | Action::Switch { .. }
+            | Action::Canary { .. },
             _,
         ) => return None,
         (Action::Destroy { .. }, _) => {

@@ -363,6 +363,13 @@ impl PlanFixture {
                 }
                 done_result(None, None)
             }
+            // A canary of an earlier run is used, and no other is seen.
+            Action::Canary { .. } => {
+                let name = &change.machine.name;
+                let machines = &mut self.observed.machines;
+                machines.retain(|_, machine| machine.name != *name);
+                done_result(None, None)
+            }
             Action::Forget | Action::Once { .. } => done_result(None, None),
         }
     }

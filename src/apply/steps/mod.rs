@@ -2,6 +2,7 @@
 //! errors to outcomes.
 
 mod adopt;
+mod canary;
 mod create;
 mod destroy;
 mod once;
@@ -128,6 +129,7 @@ async fn run_action<'a>(
         Action::Wait => adopt::wait(context, progress, change).await,
         Action::Start => start::start(context, progress, change).await,
         Action::Forget => Ok(()),
+        Action::Canary { .. } => canary::canary(context, progress, change).await,
         Action::Once { .. } => once::run_once(context, progress, step, change).await,
         Action::Switch { .. } => switch::switch(context, progress, step, change).await,
     }

@@ -47,7 +47,8 @@ pub(super) async fn update<'a>(
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
+        | Action::Switch { .. }
+        | Action::Canary { .. } => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
     let desired = DesiredMachine::new(

@@ -75,7 +75,7 @@ impl TargetMachine {
             return targets.collect();
         };
         let added = preview.plan.adopted_machines();
-        let there = observed.machines.values().filter(|machine| {
+        let there = observed.counted_machines().filter(|machine| {
             let ours = known.machines.contains_key(&machine.id) || added.contains(&machine.id);
             ours && !machine.state.is_gone()
         });
@@ -130,7 +130,7 @@ impl<'g> CountEdits<'g> {
                 Removal::Named | Removal::GroupRemoved | Removal::AppDestroyed => {
                     leaving.extend(change.machine.id.clone());
                 }
-                Removal::Replaced | Removal::Swapped | Removal::SwapUndone => {}
+                Removal::Replaced | Removal::Canary | Removal::Swapped | Removal::SwapUndone => {}
             }
         }
         Self {

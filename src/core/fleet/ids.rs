@@ -302,6 +302,18 @@ impl LaunchId {
         Self::hashed(&[lineage.as_str(), "back to", old.as_str()], serial, slot)
     }
 
+    /// Derives the launch id of the canary of a group. It has the word `canary` in the place of the slot, so that it
+    /// never answers a create.
+    pub fn derive_canary(
+        lineage: &Lineage,
+        serial: u64,
+        group: &GroupName,
+        region: &Region,
+    ) -> Self {
+        let parts = [lineage.as_str(), group.as_str(), region.as_str(), "canary"];
+        Self::hashed(&parts, serial, 0)
+    }
+
     fn hashed(parts: &[&str], serial: u64, slot: u32) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

@@ -568,6 +568,22 @@ impl Observed {
         self.machines.values().chain(self.other_projects.values())
     }
 
+    /// Whether a Machine is the canary of a run of this lineage. By the name, since other tools copy metadata (rule 4).
+    pub fn is_canary(&self, machine: &Machine) -> bool {
+        let stamps = &machine.stamps;
+        let launch = stamps.launch.as_deref();
+        stamps.canary
+            && stamps.lineage.as_ref() == Some(&self.description.scope)
+            && launch.is_some()
+            && machine.name.launch_suffix() == launch
+    }
+
+    /// The listed Machines that may count for a group: all but canaries.
+    pub fn counted_machines(&self) -> impl Iterator<Item = &Machine> {
+        let machines = self.machines.values();
+        machines.filter(|machine| !self.is_canary(machine))
+    }
+
     /// Whether only an empty list says that the app has no Machines (rule 8).
     pub fn is_empty_unconfirmed(&self) -> bool {
         let description = &self.description;

@@ -72,6 +72,9 @@ pub fn required_approval(plan: &Plan) -> RequiredApproval {
         else {
             continue;
         };
+        if *removal == Removal::Canary {
+            continue;
+        }
         let losses = groups.entry(&change.group).or_default();
         losses.destroys += u32::from(*removal != Removal::Replaced);
         losses.volumes += leaves.len();

@@ -86,10 +86,11 @@ fn unfold(groups: &mut [GroupChange], change: &Change) {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => return,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => return,
     };
     let group = groups.iter_mut().find(|group| group.name == change.group);
-    if let Some(group) = group.filter(|_| removal != Removal::Replaced) {
+    if let Some(group) = group.filter(|_| !matches!(removal, Removal::Replaced | Removal::Canary)) {
         group.after += 1;
         keep_one(&mut group.regions, &change.region);
         if group.verdict == GroupVerdict::Removed {

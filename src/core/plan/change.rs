@@ -34,6 +34,8 @@ pub enum Verb {
     Swap,
     /// The greens of a swap are added to the load balancing.
     Switch,
+    /// A Machine that tries the new version and is destroyed again.
+    Canary,
 }
 
 /// Which half of a replacement.
@@ -47,7 +49,7 @@ pub enum ReplaceHalf {
 }
 
 impl Action {
-    /// Whether the action may send a config; a failed Machine is started by that.
+    /// Whether the action may send a config to a Machine that stays; a failed one is started by that.
     pub fn sends_config(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Move { .. } | Self::Start => true,
@@ -57,6 +59,7 @@ impl Action {
             | Self::Forget
             | Self::Once { .. }
             | Self::Switch { .. } => false,
+            Self::Canary { .. } => false,
         }
     }
 
@@ -85,7 +88,8 @@ impl Action {
                     | Removal::SwapUndone
                     | Removal::Rebalanced
                     | Removal::Named
-                    | Removal::AppDestroyed,
+                    | Removal::AppDestroyed
+                    | Removal::Canary,
                 ..
             } => (Verb::Destroy, None),
             Self::Wait => (Verb::Wait, None),
@@ -94,6 +98,7 @@ impl Action {
             Self::Forget => (Verb::Forget, None),
             Self::Once { .. } => (Verb::Run, None),
             Self::Switch { .. } => (Verb::Switch, None),
+            Self::Canary { .. } => (Verb::Canary, None),
         }
     }
 }
@@ -166,7 +171,8 @@ impl Change {
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => &[],
+            | Action::Switch { .. }
+            | Action::Canary { .. } => &[],
         }
     }
 }

@@ -2,6 +2,7 @@
 //! finding is a bug; a plan with findings is not applied.
 
 mod branches;
+mod canary;
 mod capacity;
 mod filter;
 mod requested;
@@ -56,6 +57,7 @@ pub fn check(
     reading.check_protected(desired, known, observed);
     reading.check_branches(known, observed);
     reading.check_capacity(desired, known, observed);
+    reading.check_canaries(desired, observed);
     reading.check_volumes(desired, observed);
     reading.check_waits(desired, known, observed);
     reading.check_unproven(desired, known, observed);
@@ -133,6 +135,13 @@ impl<'a> Checker<'a> {
         for (id, change) in self.plan.changes().collect::<Vec<_>>() {
             match &change.action {
                 Action::Adopt | Action::Once { .. } | Action::Switch { .. } => {}
+                Action::Canary { port, launch, .. } => {
+                    self.check_canary_identity(id, change, launch);
+                    if !names.insert(&change.machine.name) {
+                        self.report(format!("step {} is a second canary of its place", id.0));
+                    }
+                    ports.extend(*port);
+                }
                 Action::Create {
                     port,
                     launch,
@@ -207,7 +216,7 @@ impl<'a> Checker<'a> {
             (_, Some(Some(seen))) => {
                 let ours = known.machines.contains_key(machine)
                     || match seen.management {
-                        // An unreadable Machine is destroyed only if it is named.
+                        // An unreadable Machine is destroyed only if it is named, or a canary.
                         Management::Ours | Management::FlyLaunch => {
                             seen.config.is_some() || is_named_removal(&change.action)
                         }
@@ -239,7 +248,7 @@ impl<'a> Checker<'a> {
                 Action::Create { .. } => 1,
                 // It was no member of its group.
                 Action::Destroy {
-                    removal: Removal::SwapUndone,
+                    removal: Removal::SwapUndone | Removal::Canary,
                     ..
                 } => 0,
                 Action::Destroy { .. } => -1,
@@ -250,7 +259,8 @@ impl<'a> Checker<'a> {
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => 0,
+                | Action::Switch { .. }
+                | Action::Canary { .. } => 0,
             };
             *tally.entry((&change.group, &change.region)).or_default() += change_by;
         }

@@ -39,6 +39,10 @@ codes! {
         "… would be destroyed, but `[policy] max_destroy` allows … of …",
         "The plan destroys more Machines at once than the policy allows.",
         "Split the change, or raise `max_destroy`.";
+    CANARY_NEEDS_VOLUME "canary_needs_volume" Refused:
+        "… cannot be updated with the strategy `canary`: its Machines have mounts, and a canary would need another volume",
+        "A canary is one Machine more, and each Machine with a mount has a volume of its own.",
+        "Use `--strategy rolling` or `--strategy immediate`.";
     NO_IMAGE "no_image" Refused:
         "no image is set for …, and the app has no Machine to take it from",
         "No manifest sets an image, and there is no Machine to take it from.",
@@ -109,7 +113,7 @@ codes! {
         "Apply again afterwards.";
     STRATEGY_UNSUPPORTED "strategy_unsupported" Refused:
         "… would be updated with the strategy `…`, which this version does not support",
-        "`canary` and `bluegreen` are not supported yet; a rolling update takes running Machines down instead.",
+        "`bluegreen` is not supported yet; a rolling update takes running Machines down instead.",
         "Add `--strategy rolling`, or set `strategy = \"rolling\"` in fly.toml.";
     BLUEGREEN_WITH_MOUNTS "bluegreen_with_mounts" Refused:
         "group `…` has volumes, which its Machines cannot share with the second set of a bluegreen update",

@@ -105,7 +105,7 @@ fn unrecorded_machines<'a>(
     observed: &'a Observed,
 ) -> impl Iterator<Item = (&'a RunId, &'a Machine)> {
     let recorded = recorded_runs(known);
-    let machines = observed.machines.values().filter(|m| !m.state.is_gone());
+    let machines = observed.counted_machines().filter(|m| !m.state.is_gone());
     machines.filter_map(move |machine| {
         let (run, _) = newer_run(machine, known, &observed.description.scope, &recorded)?;
         Some((run, machine))

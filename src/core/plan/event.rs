@@ -149,7 +149,7 @@ impl Unconfirmed {
     /// Counts one more.
     pub fn add(&mut self, action: &Action) {
         match action {
-            Action::Create { .. } => self.create += 1,
+            Action::Create { .. } | Action::Canary { .. } => self.create += 1,
             Action::Update { .. } => self.update += 1,
             Action::Move { .. } => self.moves += 1,
             Action::Destroy { .. } => self.destroy += 1,

@@ -104,6 +104,11 @@ impl<'a> Comparison<'a> {
             } => self.compare_replacement(change, old),
             Action::Update { .. } => self.compare_update(change),
             Action::Move { from, .. } => self.compare_move(change, from),
+            // It is left over from an earlier run, and nothing counts it.
+            Action::Destroy {
+                removal: Removal::Canary,
+                ..
+            } => {}
             Action::Destroy { removal, .. } => self.compare_destroy(change, *removal),
             Action::Start => self.compare_unchanged(change, ExcessKind::Starts),
             Action::Adopt => self.compare_unchanged(change, ExcessKind::Adopts),
@@ -111,6 +116,17 @@ impl<'a> Comparison<'a> {
             // What a swap adds to the load balancing and destroys is judged by its creates.
             Action::Wait | Action::Forget | Action::Switch { .. } => {}
             Action::Once { what, config, .. } => self.compare_once(*what, config),
+            Action::Canary { .. } => self.compare_canary(change),
+        }
+    }
+
+    /// A canary of a group that has none in the reviewed plan.
+    fn compare_canary(&mut self, change: &Change) {
+        let tries = |one: &SavedChange| {
+            matches!(one.action, Action::Canary { .. }) && one.group == change.group
+        };
+        if !self.facts.reviewed.changes().any(tries) {
+            self.add(ExcessKind::Creates, change);
         }
     }
 
@@ -150,7 +166,8 @@ impl<'a> Comparison<'a> {
             | Action::Wait
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => {}
+            | Action::Switch { .. }
+            | Action::Canary { .. } => {}
         }
     }
 
@@ -528,7 +545,11 @@ fn allows(listed: Removal, removal: Removal) -> bool {
         Removal::GroupRemoved | Removal::CountLowered | Removal::Named | Removal::AppDestroyed => {
             true
         }
-        Removal::Rebalanced | Removal::Replaced | Removal::Swapped | Removal::SwapUndone => false,
+        Removal::Rebalanced
+        | Removal::Replaced
+        | Removal::Canary
+        | Removal::Swapped
+        | Removal::SwapUndone => false,
     };
     listed == removal || gives_up(listed)
 }

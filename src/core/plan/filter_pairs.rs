@@ -139,6 +139,7 @@ fn replaced_by_creates(decision: &GroupDecision<'_>, standbys: bool) -> Vec<usiz
         Removal::CountLowered
         | Removal::GroupRemoved
         | Removal::AppDestroyed
+        | Removal::Canary
         | Removal::SwapUndone => false,
     };
     let removed = decision.removed.iter().enumerate();

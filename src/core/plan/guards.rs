@@ -229,6 +229,7 @@ fn is_shrinking(removal: Removal) -> bool {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
         Removal::Rebalanced
         | Removal::Replaced
+        | Removal::Canary
         | Removal::Named
         | Removal::Swapped
         | Removal::SwapUndone => false,
@@ -243,6 +244,7 @@ fn refuse_max_destroy(
     let limit = desired.policy.max_destroy?;
     let counts = |removed: &&RemovedMachine<'_>| match removed.removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
+        Removal::Canary => false,
         Removal::Named
         | Removal::Rebalanced
         | Removal::Replaced

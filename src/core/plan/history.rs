@@ -216,7 +216,7 @@ fn check_unrecorded_runs(
 ) {
     let recorded = recorded_runs(known);
     let mut runs: BTreeMap<&RunId, UnrecordedRun<'_>> = BTreeMap::new();
-    for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
+    for machine in observed.counted_machines().filter(|m| !m.state.is_gone()) {
         let Some((run, serial)) = newer_run(machine, known, &observed.description.scope, &recorded)
         else {
             continue;

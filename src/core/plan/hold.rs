@@ -110,7 +110,7 @@ pub fn machines_with_hidden_values(
         matches!(released, Some(Ok(revealed)) if !revealed.unknown.is_empty())
     });
     let machines_of = |name: &GroupName| {
-        let machines = observed.machines.values();
+        let machines = observed.counted_machines();
         let own = machines.filter(|machine| fleet.is_of(name, machine));
         own.map(|machine| machine.id.clone()).collect()
     };

@@ -98,6 +98,16 @@ impl<'a> LaunchAllocator<'a> {
         }
     }
 
+    /// The identity of the canary of a group. An earlier run from the same state has given it the same name.
+    pub(super) fn allocate_canary(&mut self, group: &GroupName, region: &Region) -> NewMachine {
+        let launch = LaunchId::derive_canary(self.lineage, self.serial, group, region);
+        NewMachine {
+            name: MachineName::for_launch(group, &launch),
+            launch,
+            port: self.allocate_port(),
+        }
+    }
+
     fn take_pending(
         &mut self,
         group: &GroupName,

@@ -70,7 +70,8 @@ pub(super) fn lowest_serving(
                 | Action::Start
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => change.machine.id.as_ref(),
+                | Action::Switch { .. }
+                | Action::Canary { .. } => change.machine.id.as_ref(),
             };
             let member = id.and_then(|id| members.get(id)).copied();
             let group = member.map_or(&change.group, serves_in);
@@ -187,7 +188,9 @@ impl<'p> GroupReading<'p, '_> {
     /// Serving Machines that are destroyed without a replacement.
     fn removed(&self) -> Counts<'p> {
         count_serving(self.changes, |change| match &change.action {
-            Action::Destroy { removal, .. } => *removal != Removal::Replaced,
+            Action::Destroy { removal, .. } => {
+                !matches!(removal, Removal::Replaced | Removal::Canary)
+            }
             Action::Create { .. }
             | Action::Update { .. }
             | Action::Move { .. }
@@ -196,7 +199,8 @@ impl<'p> GroupReading<'p, '_> {
             | Action::Start
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => false,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => false,
         })
     }
 
@@ -213,7 +217,8 @@ impl<'p> GroupReading<'p, '_> {
             | Action::Start
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => false,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => false,
         })
     }
 

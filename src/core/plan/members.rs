@@ -199,6 +199,8 @@ pub(super) struct Fleet<'a> {
     pub(super) pending_creates: Vec<(GroupName, &'a PendingCreate)>,
     /// Machines whose group is neither in the state nor in readable metadata.
     pub(super) unidentified: Vec<&'a MachineId>,
+    /// Canaries of earlier runs of this lineage: in no group, whatever the state says.
+    pub(super) canaries: Vec<Member<'a>>,
     /// Machines of other project folders.
     pub(super) others: Vec<&'a Machine>,
     pub(super) drift: Vec<Drift>,
@@ -299,6 +301,7 @@ fn join_observed<'a>(
             continue;
         }
         let record = known.machines.get(id);
+        let is_canary = observed.is_canary(machine);
         if record.is_none() && known.ignored_machines.contains(id) {
             outsiders.entry("ignored").or_default().push(id);
             continue;
@@ -366,6 +369,10 @@ fn join_observed<'a>(
                 (None, None) => None,
             },
         };
+        if is_canary {
+            fleet.canaries.push(member);
+            continue;
+        }
         if record.is_none() && !member.is_unlisted_and_unreadable() {
             fleet.drift.push(added_drift(&member));
         }

@@ -12,6 +12,7 @@ mod additions;
 mod approval;
 mod behind;
 mod branch;
+mod canary;
 mod change;
 mod check;
 mod chosen_limit;

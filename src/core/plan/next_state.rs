@@ -217,7 +217,8 @@ pub(super) fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => false,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => false,
         };
         let result = results.get(id.0 as usize);
         calls
@@ -285,8 +286,8 @@ fn apply_result(
                 next.machines.remove(id);
             }
         }
-        // The Machine of a command is gone at the end of the run, or is found by its name.
-        (Action::Once { .. } | Action::Switch { .. }, _)
+        // The Machine of a command or a canary is gone at the end of the run, or is found by its name.
+        (Action::Once { .. } | Action::Canary { .. } | Action::Switch { .. }, _)
         | (
             Action::Destroy { .. } | Action::Forget,
             Outcome::Failed { .. }

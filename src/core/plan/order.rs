@@ -3,6 +3,7 @@
 //! Phases of a group meet in barriers, so the number of edges grows linearly with the steps. Groups that are
 //! removed come last, after everything else; with `on_failure = "rollback"` so do all destroys of surplus Machines.
 
+mod canaries;
 mod first_to_update;
 mod group_lists;
 mod serving;
@@ -13,6 +14,7 @@ mod waves;
 
 use std::collections::BTreeMap;
 
+use super::canary::Canaries;
 use super::decision::{GroupDecision, RemovedMachine};
 use super::gates::gate;
 use super::launch_allocator::{LaunchAllocator, NewMachine};
@@ -89,7 +91,7 @@ pub(super) fn build_steps(
     missing: &[MissingMachine<'_>],
     allocator: &mut LaunchAllocator<'_>,
     volumes: &mut VolumeAllocator<'_>,
-    (options, once): (OrderOptions<'_>, &mut OnceSteps),
+    (options, once, canaries): (OrderOptions<'_>, &mut OnceSteps, Canaries<'_>),
 ) -> OrderedSteps {
     let mut build = StepBuilder {
         order: OrderedSteps::default(),
@@ -102,9 +104,11 @@ pub(super) fn build_steps(
         updated_groups: BTreeMap::new(),
         serving: count_serving(decisions),
         release_command: None,
+        tried: BTreeMap::new(),
     };
     build.release_command = build.add_once(once.release_command.take(), Vec::new());
     build.add_state_changes(decisions, missing);
+    build.add_canaries(canaries);
     let complete = build.add_groups(decisions, options);
     let last_steps: Vec<StepId> = complete.iter().filter_map(|(.., step)| *step).collect();
     let verified = once.verify.take().and_then(|verify| {
@@ -171,6 +175,8 @@ struct StepBuilder<'b, 'i, 'v> {
     serving: BTreeMap<GroupName, ServingGroup>,
     /// The step of the release command, which all others need.
     release_command: Option<StepId>,
+    /// Groups with canaries, each with the step before which nothing of it begins.
+    tried: BTreeMap<GroupName, StepId>,
 }
 
 /// A group with all its creates laid out.
@@ -183,6 +189,9 @@ struct CreatedGroup {
 
 impl StepBuilder<'_, '_, '_> {
     fn push_step(&mut self, pool: Option<PoolId>, mut needs: Vec<StepId>, work: Work) -> StepId {
+        if let Work::Change(change) = &work {
+            needs.extend(self.tried.get(&change.group));
+        }
         if needs.is_empty() {
             needs.extend(self.release_command);
         }

@@ -56,9 +56,8 @@ impl Paces {
             return (String::new(), None);
         };
         let mut text = pace.strategy(desired.strategy, self.parallelism);
-        let at_least = steady_ms
-            .and_then(|window| window.checked_mul(pace.rounds))
-            .filter(|ms| *ms > 0);
+        let windows = steady_ms.unwrap_or(0).saturating_mul(pace.rounds);
+        let at_least = Some(windows.saturating_add(pace.soak_ms)).filter(|ms| *ms > 0);
         if desired.strategy != Strategy::Immediate {
             text.push_str(&pace.only_ones(self.lowest.get(name)));
         }
@@ -72,8 +71,9 @@ impl Paces {
         order: Option<&GroupsOrder>,
     ) -> Option<u64> {
         let work_ms = |group: &GroupChange| {
-            let gated = self.groups.get(&group.name).map_or(0, |pace| pace.gated);
-            u128::from(group.steady_ms.unwrap_or(0)) * gated as u128
+            let pace = self.groups.get(&group.name);
+            let (gated, soak_ms) = pace.map_or((0, 0), |pace| (pace.gated, pace.soak_ms));
+            u128::from(group.steady_ms.unwrap_or(0)) * gated as u128 + u128::from(soak_ms)
         };
         let work_ms: u128 = groups.iter().map(work_ms).sum();
         // No group is faster alone, lists of groups follow each other, and no run makes more changes at once.
@@ -115,6 +115,8 @@ struct GroupPace {
     gated: usize,
     /// How many windows follow each other.
     rounds: u64,
+    /// How long its canary stays after its own window.
+    soak_ms: u64,
 }
 
 impl GroupPace {
@@ -133,6 +135,7 @@ impl GroupPace {
                 } else {
                     rounds(plan, &steps, parallelism)
                 },
+                soak_ms: steps.iter().map(|id| soak_ms(plan, *id)).sum(),
             };
             (name.clone(), pace)
         };
@@ -254,9 +257,29 @@ fn changes_running_machine(change: &Change) -> bool {
         | Action::Start
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => false,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => false,
     };
     is_change && change.gate != GateKind::Settled
+}
+
+fn soak_ms(plan: Layout<'_>, id: StepId) -> u64 {
+    match &plan.steps[id.0 as usize].work {
+        Work::Change(change) => match change.action {
+            Action::Canary { soak_ms, .. } => soak_ms,
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Wait
+            | Action::Start
+            | Action::Forget
+            | Action::Once { .. }
+            | Action::Switch { .. } => 0,
+        },
+        Work::Barrier { .. } => 0,
+    }
 }
 
 fn is_gated(plan: Layout<'_>, id: StepId) -> bool {

@@ -346,13 +346,16 @@ fn not_started(ended: &[FinishedChange<'_>], group: &GroupName) -> bool {
     let of_it = ended.iter().filter(|finished| {
         let changes = match &finished.change.action {
             Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
-            Action::Destroy { removal, .. } => *removal != Removal::Replaced,
+            Action::Destroy { removal, .. } => {
+                !matches!(removal, Removal::Replaced | Removal::Canary)
+            }
             Action::Wait
             | Action::Start
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => false,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => false,
         };
         changes && finished.change.group == *group
     });

@@ -36,7 +36,8 @@ pub(super) fn replaced_by_create(
             | Action::Start
             | Action::Adopt
             | Action::Once { .. }
-            | Action::Switch { .. } => false,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => false,
         };
         if leaves_a_place {
             replaceable.entry(&change.group).or_default().push_back(id);
@@ -77,7 +78,8 @@ pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepRe
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => None,
+                | Action::Switch { .. }
+                | Action::Canary { .. } => None,
             };
             left.into_iter().chain([&change.group])
         })

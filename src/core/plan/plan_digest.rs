@@ -116,6 +116,11 @@ impl<'a> ComparedChange<'a> {
                 compared.from = Some(from);
                 compared.standby = !standby_for.is_empty();
             }
+            // It is left over from an earlier run, and nothing counts it.
+            Action::Destroy {
+                removal: Removal::Canary,
+                ..
+            } => return None,
             Action::Destroy {
                 removal,
                 left_volumes,
@@ -128,6 +133,10 @@ impl<'a> ComparedChange<'a> {
             Action::Adopt => compared.verb = "adopt",
             Action::Once { what, .. } => compared.verb = what.as_str(),
             Action::Switch { .. } => compared.verb = "switch",
+            Action::Canary { inherits, .. } => {
+                compared.verb = "canary";
+                compared.inherits = Some(inherits);
+            }
             Action::Wait | Action::Forget => return None,
         }
         Some(compared)

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::canary::{self, CanaryPlanner};
 use super::codes;
 use super::commits;
 use super::cost;
@@ -117,6 +118,14 @@ pub fn plan(
         options,
     };
     let mut once = once.steps();
+    let canaries = CanaryPlanner {
+        decisions: &decisions,
+        fleet: &fleet,
+        primary_region: desired.primary_region.as_ref(),
+        context,
+        options,
+    };
+    let canaries = canaries.plan(&mut allocator);
     let mut volume_allocator = VolumeAllocator::of(
         observed,
         &volumes::migration_leftovers(&decisions, observed),
@@ -126,7 +135,7 @@ pub fn plan(
         &forgotten,
         &mut allocator,
         &mut volume_allocator,
-        (order_options, &mut once),
+        (order_options, &mut once, canaries),
     );
     options
         .requested
@@ -316,6 +325,7 @@ impl Facts<'_, '_> {
         let (desired, fleet) = (self.desired, self.fleet);
         let protected = guards::protected(desired, self.known, fleet);
         let mut refusals = guards::refusals(desired, self.decisions, &protected, fleet.len());
+        refusals.extend(canary::refusals(self.decisions));
         refusals.extend(order::order_conflicts(desired, self.decisions));
         refusals.extend(self.options.requested.refusals(desired, fleet));
         Remarks {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::canary;
 use super::decision::{ChangeMethod, ChangeRole, ChangedMachine, GroupDecision, RemovedMachine};
 use super::fields::{CompareContext, ConfigComparer};
 use super::group_notes;
@@ -252,6 +253,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             && decision.standbys.is_empty()
             && decision.swap.is_none()
             && !decision.changed.iter().any(makes)
+            && canary::soak_ms(decision).is_none()
         {
             return;
         }

@@ -188,7 +188,8 @@ pub(super) fn mark_reverts(
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => None,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => None,
         };
         let Some(id) = id else {
             continue;

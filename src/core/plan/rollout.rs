@@ -1,4 +1,4 @@
-//! What `fly deploy` does and this version cannot: the strategies `canary` and `bluegreen`, and compose files. A
+//! What `fly deploy` does and this version cannot: the strategy `bluegreen`, and compose files. A
 //! plan that needs one is refused unless a flag says to continue without it.
 //!
 //! Decides only whether one is needed, from the decisions about each group.
@@ -63,7 +63,7 @@ fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'
         let trial = decision.desired.and_then(|group| group.trial);
         let strategy = trial.filter(|trial| *trial != Trial::Bluegreen);
         let mut changed = decision.changed.iter().map(|changed| &changed.member);
-        if let Some(strategy) = strategy
+        if let Some(strategy @ Trial::Bluegreen) = strategy
             && changed.any(is_running)
         {
             groups.entry(strategy).or_default().push(name);

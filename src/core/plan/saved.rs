@@ -424,6 +424,20 @@ impl SavedChange {
                     ..
                 },
             ) => (what, config, timeout_s) == (what_now, config_now, timeout_now),
+            (
+                Action::Canary {
+                    launch: _,
+                    port: _,
+                    soak_ms,
+                    inherits,
+                },
+                Action::Canary {
+                    launch: _,
+                    port: _,
+                    soak_ms: soak_now,
+                    inherits: inherits_now,
+                },
+            ) => (soak_ms, inherits) == (soak_now, inherits_now),
             (a, b) => a == b,
         };
         let branches = self.branches.iter().zip(&other.branches);
@@ -458,6 +472,7 @@ impl SavedChange {
             Action::Forget => "forget".to_owned(),
             Action::Once { what, .. } => format!("run {}", what.as_str()),
             Action::Switch { .. } => "switch".to_owned(),
+            Action::Canary { .. } => "canary".to_owned(),
         };
         format!("{} {} {machine} {detail}", self.group, self.region)
     }
@@ -475,6 +490,7 @@ impl SavedChange {
             Action::Switch { .. } => {
                 return format!("switching group `{}` to its new Machines", self.group);
             }
+            Action::Canary { .. } => "trying a canary",
             Action::Once { what, .. } => {
                 return format!("running the {} in {}", what.as_str(), self.region);
             }

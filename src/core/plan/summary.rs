@@ -39,6 +39,9 @@ pub struct Summary {
     /// Commands that run once, each on a Machine of its own.
     #[serde(default)]
     pub run: usize,
+    /// Canaries: each is created, tried and destroyed.
+    #[serde(default)]
+    pub canary: usize,
     /// New volumes for new Machines.
     pub new_volumes: usize,
 }
@@ -114,7 +117,8 @@ pub(super) fn calls_provider(steps: &[Step]) -> bool {
         | Action::Destroy { .. }
         | Action::Start
         | Action::Once { .. }
-        | Action::Switch { .. } => true,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => true,
         Action::Wait | Action::Adopt | Action::Forget => false,
     };
     changes(steps).any(|(_, change)| calls(change))
@@ -155,6 +159,7 @@ impl Plan {
                 (Verb::Run, _) => summary.run += 1,
                 // One step for a whole group; its Machines are counted as swapped.
                 (Verb::Switch, _) => {}
+                (Verb::Canary, _) => summary.canary += 1,
             }
         }
         summary
@@ -209,7 +214,7 @@ impl Plan {
         let destroyed: BTreeSet<&GroupName> = self
             .changes()
             .filter(|(_, change)| {
-                matches!(change.action, Action::Destroy { removal, .. } if removal != Removal::Replaced)
+                matches!(change.action, Action::Destroy { removal, .. } if !matches!(removal, Removal::Replaced | Removal::Canary))
             })
             .map(|(_, change)| &change.group)
             .collect();

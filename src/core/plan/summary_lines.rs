@@ -142,6 +142,8 @@ fn change_line(change: &Change) -> String {
         Action::Adopt => format!("adopt {subject}{id}: {}", change.reason),
         Action::Forget => format!("forget {subject}{id}"),
         Action::Switch { greens, .. } => format!("switch {subject} to {} greens", greens.len()),
+        Action::Canary { soak_ms: 0, .. } => format!("canary {subject}"),
+        Action::Canary { soak_ms, .. } => format!("canary {subject} soak {soak_ms} ms"),
         Action::Once { what, .. } => {
             format!(
                 "run the {} in {}{id}: {}",

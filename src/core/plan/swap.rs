@@ -569,7 +569,8 @@ pub(super) fn record_roles(next: &mut Known, plan: &Plan, results: &[StepResult]
             | Action::Start
             | Action::Adopt
             | Action::Forget
-            | Action::Once { .. } => continue,
+            | Action::Once { .. }
+            | Action::Canary { .. } => continue,
         };
         if outcome(step) != Some(&Outcome::Done) {
             open.insert(&change.group);

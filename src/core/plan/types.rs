@@ -351,6 +351,21 @@ pub enum Action {
         /// The blues that still exist.
         blues: Vec<MachineId>,
     },
+    /// Create a Machine beside those of its group, wait for its gate, keep it under traffic for a while, and destroy
+    /// it again, whether it passed or not.
+    Canary {
+        /// The launch id; the name ends in it.
+        launch: LaunchId,
+        /// Its own port, if the provider assigns one to each Machine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+        /// How long it stays after its gate, in milliseconds.
+        #[serde(default)]
+        soak_ms: u64,
+        /// What it inherits from running Machines where no manifest sets a value.
+        #[serde(default, skip_serializing_if = "Inherited::is_empty")]
+        inherits: Box<Inherited>,
+    },
     /// Run a command once, to its end, on a Machine of its own. With a Machine id, an earlier run created it.
     Once {
         /// Which command.
@@ -497,6 +512,8 @@ pub enum Removal {
     Named,
     /// The app is destroyed.
     AppDestroyed,
+    /// It is the canary of an earlier run.
+    Canary,
 }
 
 /// What must be true of a Machine when it is changed (rule 24).

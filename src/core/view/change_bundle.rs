@@ -32,6 +32,8 @@ pub struct MachineChange<'a> {
 /// Kinds of change, in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeKind<'a> {
+    /// A Machine that is created, tried and destroyed, before the others.
+    Canary,
     /// Waited for: its last change was never seen healthy.
     Wait,
     /// Started again for the same reason.
@@ -89,12 +91,15 @@ pub enum RemovalReason {
     GroupRemoved,
     /// The app is destroyed.
     AppDestroyed,
+    /// The canary of an earlier run.
+    Canary,
 }
 
 impl ChangeKind<'_> {
     /// The kind behind a number of Machines (`4 to update`).
     pub fn phrase(self) -> &'static str {
         match self {
+            Self::Canary => "canary",
             Self::Wait => "to wait for",
             Self::Start => "to start again",
             Self::Adopt => "to adopt",
@@ -169,6 +174,7 @@ impl RemovalReason {
             Removal::SwapUndone => Self::SwapUndone,
             Removal::Named => Self::ChosenByUser,
             Removal::AppDestroyed => Self::AppDestroyed,
+            Removal::Canary => Self::Canary,
         }
     }
 }

@@ -115,11 +115,20 @@ impl<'a> Section<'a> {
             | ChangeKind::Restart
             | ChangeKind::Update
             | ChangeKind::Replace(_)
-            | ChangeKind::Destroy(_) => true,
+            | ChangeKind::Destroy(
+                RemovalReason::Replaced
+                | RemovalReason::ChosenByUser
+                | RemovalReason::Rebalanced
+                | RemovalReason::CountLowered
+                | RemovalReason::GroupRemoved
+                | RemovalReason::AppDestroyed,
+            ) => true,
+            ChangeKind::Destroy(RemovalReason::Canary | RemovalReason::SwapUndone) => false,
             ChangeKind::Wait
             | ChangeKind::Start
             | ChangeKind::Adopt
             | ChangeKind::Forget
+            | ChangeKind::Canary
             | ChangeKind::Create(_) => false,
         })
     }
@@ -211,6 +220,7 @@ fn machine_changes(
             Action::Once { .. } => None,
             // The greens and blues of its group tell it.
             Action::Switch { .. } => None,
+            Action::Canary { .. } => alone(ChangeKind::Canary),
             Action::Move { from, .. } => alone(ChangeKind::Move(from)),
             Action::Update { .. } if plan.is_restart(change) => alone(ChangeKind::Restart),
             Action::Update { .. } => alone(ChangeKind::Update),

@@ -85,6 +85,7 @@ pub fn infinitive(action: Verb) -> &'static str {
         Verb::Run => "to run",
         Verb::Swap => "to swap",
         Verb::Switch => "to switch",
+        Verb::Canary => "canary",
     }
 }
 

@@ -83,7 +83,7 @@ impl ScaleView {
                 }
             }
             Some(observed) => {
-                for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
+                for machine in observed.counted_machines().filter(|m| !m.state.is_gone()) {
                     let recorded = known.machines.get(&machine.id);
                     let ours =
                         matches!(machine.management, Management::Ours | Management::FlyLaunch);
@@ -123,7 +123,7 @@ impl ScaleCounts {
 
 /// The size of the group's first Machine, as flyctl shows it.
 fn first_guest<'o>(observed: &'o Observed, name: &GroupName) -> Option<&'o Guest> {
-    let machines = observed.machines.values();
+    let machines = observed.counted_machines();
     let mut its = machines.filter(|machine| machine.group.as_ref() == Some(name));
     its.find_map(|machine| machine.config.as_ref()?.guest.as_ref())
 }

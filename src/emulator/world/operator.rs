@@ -172,6 +172,13 @@ impl<'a> Operator<'a> {
         }
     }
 
+    /// Makes a Machine's checks fail from now on.
+    pub fn break_checks(&mut self, id: &str) {
+        if let Some(record) = self.record(id) {
+            record.checks_never_pass = true;
+        }
+    }
+
     /// Changes a Machine's config with a new instance: `fly machine update`.
     pub fn update(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
         let instance = self.world.draw_instance();

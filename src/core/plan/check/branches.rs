@@ -133,6 +133,7 @@ fn is_called(change: &Change) -> bool {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => false,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => false,
     }
 }

@@ -100,7 +100,8 @@ impl Checker<'_> {
                     }
                 }
                 Action::Destroy {
-                    removal: Removal::AppDestroyed | Removal::Swapped | Removal::SwapUndone,
+                    removal:
+                        Removal::AppDestroyed | Removal::Canary | Removal::Swapped | Removal::SwapUndone,
                     ..
                 }
                 | Action::Wait
@@ -108,7 +109,8 @@ impl Checker<'_> {
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => {}
+                | Action::Switch { .. }
+                | Action::Canary { .. } => {}
             }
         }
         let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
@@ -220,7 +222,8 @@ fn stays(plan: &Plan, change: &Change) -> bool {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => false,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => false,
     };
     let removed = |verdict| verdict == GroupVerdict::Removed;
     works

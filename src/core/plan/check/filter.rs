@@ -90,6 +90,7 @@ impl Checker<'_> {
                     }
                     true
                 }
+                Action::Canary { .. } => true,
                 Action::Update { .. }
                 | Action::Move { .. }
                 | Action::Destroy { .. }

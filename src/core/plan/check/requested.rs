@@ -26,7 +26,8 @@ impl Checker<'_> {
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => {}
+                | Action::Switch { .. }
+                | Action::Canary { .. } => {}
             }
         }
         let stay = requested.replace.iter().filter(|id| !goes.contains(id));

@@ -40,7 +40,7 @@ pub(super) fn unproven_machines<'o>(
             || record.is_none() && pending
             || stamped_since(machine, known, scope)
     };
-    let found = observed.machines.values().filter(unproven);
+    let found = observed.counted_machines().filter(unproven);
     let found = found.filter_map(|machine| {
         let now = machine.group.as_ref()?;
         let group = desired.groups.get(&desired.group_of(&machine.id, now))?;
@@ -143,7 +143,8 @@ impl Checker<'_> {
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => false,
+                | Action::Switch { .. }
+                | Action::Canary { .. } => false,
             };
             if self.machines_left_out().contains(*id) {
                 continue;

@@ -47,7 +47,7 @@ impl Checker<'_> {
                 .filter(|(_, change)| !matches!(change.action, Action::Adopt | Action::Wait))
                 .filter_map(|(_, change)| change.machine.id.as_ref())
                 .collect();
-            let unhealthy = observed.machines.values().filter(|machine| {
+            let unhealthy = observed.counted_machines().filter(|machine| {
                 is_unhealthy(machine, name, known) && !touched.contains(&machine.id)
             });
             let unhealthy = unhealthy.filter(|machine| {
@@ -93,7 +93,8 @@ pub(super) fn takes_down(change: &Change, observed: Option<&Observed>) -> bool {
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => false,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => false,
         };
     goes && may_serve(change, observed)
 }
@@ -109,7 +110,8 @@ pub(super) fn in_place(action: &Action) -> bool {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => false,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => false,
     }
 }
 

@@ -90,7 +90,7 @@ impl Facts<'_> {
             }
             return serving;
         };
-        for machine in observed.machines.values() {
+        for machine in observed.counted_machines() {
             let record = self.known.machines.get(&machine.id);
             let group = machine.group.as_ref().or(record.map(|known| &known.group));
             let up = machine.state == MachineState::Started
@@ -313,7 +313,8 @@ impl Checker<'_> {
                 | Action::Start
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => false,
+                | Action::Switch { .. }
+                | Action::Canary { .. } => false,
             };
             if ordered && facts.desired.groups.contains_key(&change.group) {
                 let list = lists.entry(position(&change.group)).or_default();

@@ -57,7 +57,8 @@ fn match_choices(ours: &Plan, base: &Plan, configs: &Configs<'_>, matched: &mut 
         Action::Create { .. }
         | Action::Destroy { .. }
         | Action::Once { .. }
-        | Action::Switch { .. } => false,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => false,
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Wait
@@ -180,7 +181,8 @@ fn removal(change: &Change) -> Option<Removal> {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => None,
+        | Action::Switch { .. }
+        | Action::Canary { .. } => None,
     }
 }
 

@@ -137,7 +137,8 @@ fn touched_groups(steps: &[Step]) -> BTreeSet<&GroupName> {
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => None,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => None,
         };
         std::iter::once(&change.group).chain(from)
     });

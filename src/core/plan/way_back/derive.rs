@@ -328,7 +328,8 @@ impl Units {
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => {}
+            | Action::Switch { .. }
+            | Action::Canary { .. } => {}
         }
     }
 

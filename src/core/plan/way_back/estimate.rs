@@ -56,7 +56,8 @@ impl Plan {
                 | Action::Adopt
                 | Action::Forget
                 | Action::Once { .. }
-                | Action::Switch { .. } => {}
+                | Action::Switch { .. }
+                | Action::Canary { .. } => {}
             }
         }
         (!estimate.is_empty()).then_some(estimate)

@@ -184,6 +184,8 @@ struct PlanStep<'a> {
     new_volumes: &'a [PlannedVolume],
     #[serde(skip_serializing_if = "Option::is_none")]
     inherits: Option<&'a Inherited>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soak_ms: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     leaves: &'a [VolumeId],
     gate: GateKind,
@@ -368,6 +370,7 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         volumes: change.taken_volumes(),
         new_volumes: change.new_volumes(),
         inherits: None,
+        soak_ms: None,
         leaves: change.left_volumes(),
         gate: change.gate,
         branches: change.branches.iter().map(Branch::as_str).collect(),
@@ -378,6 +381,16 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         Action::Create { port, inherits, .. } => {
             step.port = *port;
             step.inherits = Some(&**inherits).filter(|inherits| !inherits.is_empty());
+        }
+        Action::Canary {
+            port,
+            inherits,
+            soak_ms,
+            ..
+        } => {
+            step.port = *port;
+            step.inherits = Some(&**inherits).filter(|inherits| !inherits.is_empty());
+            step.soak_ms = Some(*soak_ms);
         }
         Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, .. } => step.removal = Some(*removal),

@@ -46,6 +46,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
         Action::Forget => (".", Label::Dim),
         Action::Once { .. } => ("!", Label::Change),
         Action::Switch { .. } => ("~", Label::Change),
+        Action::Canary { .. } => ("*", Label::Change),
     }
 }
 
@@ -63,6 +64,7 @@ pub(super) fn action_verbs(change: &Change) -> (&'static str, &'static str) {
         Action::Adopt => ("adopting", "adopted"),
         Action::Forget => ("forgetting", "forgotten"),
         Action::Once { .. } => ("running", "ended with code 0"),
+        Action::Canary { .. } => ("trying a canary", "canary passed, and is destroyed"),
     }
 }
 
@@ -78,7 +80,8 @@ pub(super) fn undo_verbs(change: &Change) -> (&'static str, &'static str) {
         | Action::Adopt
         | Action::Forget
         | Action::Once { .. }
-        | Action::Switch { .. } => ("putting back", "put back"),
+        | Action::Switch { .. }
+        | Action::Canary { .. } => ("putting back", "put back"),
     }
 }
 

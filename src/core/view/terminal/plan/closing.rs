@@ -139,10 +139,20 @@ fn nothing_of_its_own(plan: &Plan) -> Line {
 }
 
 /// The changes of each kind: number, words, label, and whether a terminal shows them even if there are none.
-pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 11] {
+pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 12] {
     let summary = plan.summary();
     let restarts = plan.restart_count();
     [
+        (
+            summary.canary,
+            if summary.canary == 1 {
+                "canary"
+            } else {
+                "canaries"
+            },
+            Label::Change,
+            false,
+        ),
         (summary.create, "to create", Label::Create, true),
         (
             summary.update - restarts,

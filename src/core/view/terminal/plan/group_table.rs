@@ -35,7 +35,8 @@ pub(super) fn group_symbol(
             Some(ChangeKind::Replace(ReplaceOrder::NewFirst)) => ("+/-", Label::Change),
             Some(ChangeKind::Replace(ReplaceOrder::OldFirst)) => ("-/+", Label::Change),
             Some(
-                ChangeKind::Wait
+                ChangeKind::Canary
+                | ChangeKind::Wait
                 | ChangeKind::Start
                 | ChangeKind::Restart
                 | ChangeKind::Update
@@ -211,7 +212,8 @@ pub(in crate::core::view) fn change_text(
             | Action::Adopt
             | Action::Forget
             | Action::Once { .. }
-            | Action::Switch { .. } => None,
+            | Action::Switch { .. }
+            | Action::Canary { .. } => None,
         });
         if let Some(to) = to {
             return format!("moved to {to}");
@@ -254,7 +256,8 @@ fn other_changes(section: &Section<'_>, moved: bool) -> Option<String> {
     let totals = section.counts(|kind| match kind {
         ChangeKind::Move(_) => !moved,
         ChangeKind::Create(_) | ChangeKind::Destroy(_) => false,
-        ChangeKind::Wait
+        ChangeKind::Canary
+        | ChangeKind::Wait
         | ChangeKind::Start
         | ChangeKind::Adopt
         | ChangeKind::Forget

@@ -27,6 +27,8 @@ pub(super) fn destroy(
         RemovalReason::CountLowered | RemovalReason::GroupRemoved | RemovalReason::AppDestroyed => {
             "to destroy"
         }
+        RemovalReason::Canary if bundle.machines.len() == 1 => "canary",
+        RemovalReason::Canary => "canaries",
     };
     let mut head = Line::new(4).push(
         Label::Destroy,

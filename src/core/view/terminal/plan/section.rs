@@ -5,7 +5,7 @@ use std::fmt;
 use super::wave_lines::WaveBlock;
 use super::{create, group_table, ids, removal};
 use crate::core::fleet::{FieldChange, GroupName};
-use crate::core::plan::Branch;
+use crate::core::plan::{Action, Branch, GateKind};
 use crate::core::view::change_bundle::{ChangeBundle, ChangeKind, MachineChange, ReplaceOrder};
 use crate::core::view::line::{Line, LineWriter, truncate};
 use crate::core::view::outline::Section;
@@ -124,6 +124,7 @@ fn entry(
             };
         }
         ChangeKind::Destroy(why) => return removal::destroy(section, why, bundle, page),
+        ChangeKind::Canary => return canary(bundle, page),
         ChangeKind::Wait => page.line(&head(Label::Change, with_reason(bundle, "to wait for")))?,
         ChangeKind::Start => {
             page.line(&head(Label::Change, with_reason(bundle, "to start again")))?;
@@ -183,6 +184,40 @@ fn entry(
     Ok(())
 }
 
+/// `* 1 canary first, in ams: up for 10s, checks passing, 2m under traffic; then destroyed`.
+fn canary(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    for item in &bundle.machines {
+        let change = item.change;
+        let Action::Canary { soak_ms, .. } = &change.action else {
+            continue;
+        };
+        let soak = match soak_ms {
+            0 => String::new(),
+            ms => format!(", then {} under traffic", phrases::human_duration(*ms)),
+        };
+        let gate = match change.gate {
+            GateKind::Healthy => "until it is up and its checks pass",
+            GateKind::Started
+            | GateKind::None
+            | GateKind::Settled
+            | GateKind::Gone
+            | GateKind::Ended => "until it is up",
+        };
+        let line = Line::new(4)
+            .hang(8)
+            .push(
+                Label::Change,
+                format!("* 1 canary first, in {}", change.region),
+            )
+            .push(
+                Label::Dim,
+                format!("  {gate}{soak}; it is destroyed in any case"),
+            );
+        page.line(&line)?;
+    }
+    Ok(())
+}
+
 /// A hint how to keep removed fields that the manifests never set.
 fn unsent_removals_hint(
     group: &GroupName,
@@ -231,7 +266,7 @@ fn is_explained(bundle: &ChangeBundle<'_>) -> bool {
     match bundle.kind {
         ChangeKind::Update => !bundle.fields.is_empty(),
         ChangeKind::Restart => bundle.reasons().len() == 1,
-        ChangeKind::Move(_) | ChangeKind::Create(_) => true,
+        ChangeKind::Move(_) | ChangeKind::Create(_) | ChangeKind::Canary => true,
         ChangeKind::Wait | ChangeKind::Start => shared_reason(bundle).is_some(),
         ChangeKind::Adopt
         | ChangeKind::Forget

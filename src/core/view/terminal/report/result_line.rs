@@ -34,6 +34,7 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
             Action::Forget => (8, "forgotten"),
             Action::Once { .. } => (9, "command"),
             Action::Switch { .. } => continue,
+            Action::Canary { .. } => (10, "canary passed"),
         };
         *done.entry(key).or_insert(0) += 1;
     }

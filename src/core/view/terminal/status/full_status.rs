@@ -237,6 +237,7 @@ fn closing(view: &StatusView, page: &mut LineWriter<'_>) -> fmt::Result {
     let to_do = &now.summary;
     let doing = parts(&[
         (to_do.new_volumes, "volumes to create"),
+        (to_do.canary, "with a canary"),
         (to_do.create, "to create"),
         (to_do.update, "to update"),
         (to_do.replace, "to replace"),
