@@ -9,11 +9,11 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, MachineRef,
-    Note, Plan, PlanMode, Pool, PoolId, Removal, Requested, StandbyTarget, StateSource, Step,
-    StepId, Successor, Work,
+    Action, Branch, Change, Drift, DriftKind, GateKind, Green, GroupChange, GroupVerdict,
+    MachineRef, Note, Plan, PlanMode, Pool, PoolId, Removal, Requested, StandbyTarget, StateSource,
+    Step, StepId, Successor, SwitchedGreen, Work,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) fn group_name(name: &str) -> GroupName {
     GroupName::new(name).unwrap()
@@ -168,6 +168,7 @@ pub(crate) fn group(
         wait_timeout_ms: None,
         steady_ms: None,
         at_least_ms: None,
+        overlap: None,
         size: None,
         http_service: None,
         has_size_in_parts: false,
@@ -319,6 +320,41 @@ pub(crate) fn replace(group: &str, at: &str, machine: &str, n: u16, reason: &str
         *replaces = Some(id(machine));
     }
     [new, destroy(group, at, machine, Removal::Replaced, reason)]
+}
+
+/// The nth green of a group, in the place of this blue.
+pub(crate) fn green(group: &str, at: &str, n: u16, blue: Option<&str>) -> Change {
+    let mut change = create(group, at, n);
+    if let Action::Create {
+        replaces, green, ..
+    } = &mut change.action
+    {
+        *replaces = blue.map(id);
+        *green = Some(Box::new(Green {
+            tag: "tag".to_owned(),
+            must_run: false,
+        }));
+    }
+    change
+}
+
+/// The switch of a group to the greens of these steps.
+pub(crate) fn switch(
+    group: &str,
+    at: &str,
+    greens: impl IntoIterator<Item = StandbyTarget>,
+    blues: &[&str],
+) -> Change {
+    let greens = greens.into_iter().map(|machine| SwitchedGreen {
+        machine,
+        stays_cordoned: false,
+    });
+    let greens: Vec<SwitchedGreen> = greens.collect();
+    let action = json!({"do": "switch", "tag": "tag", "greens": greens, "blues": blues});
+    let action = serde_json::from_value(action).unwrap();
+    let mut change = change(action, group, at, "every new Machine has passed");
+    change.gate = GateKind::None;
+    change
 }
 
 pub(crate) fn standby(group: &str, at: &str, n: u16, of: &str) -> Change {

@@ -2,6 +2,7 @@
 
 mod configs;
 mod extremes;
+mod swap;
 
 use aeroform::core::fleet::{MachineState, RunId};
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
@@ -57,6 +58,9 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("waves", waves::rolling()),
         ("waves_by_region", waves::by_region()),
         ("waves_of_serving", waves::serving()),
+        ("swap", swap::begun()),
+        ("swap_of_two_images", swap::of_two_images()),
+        ("swap_to_finish", swap::to_finish()),
         ("waves_of_two_changes", waves::two_changes()),
         ("whole_app_destroyed", whole_app_destroyed()),
     ]

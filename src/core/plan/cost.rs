@@ -102,7 +102,7 @@ impl CostSum {
 }
 
 /// The size of a Machine of the group: the written size, else the given one, on the written host.
-fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
+pub(super) fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
     let size = group.template.explicit_size().or(given)?;
     let host = |guest: &Guest| guest.host_dedication_id.clone();
     Some(Guest {
@@ -112,7 +112,7 @@ fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
 }
 
 /// The current size of a Machine; offline, the one that Aeroform sent.
-fn current_size(member: &Member<'_>) -> Option<Guest> {
+pub(super) fn current_size(member: &Member<'_>) -> Option<Guest> {
     if let Some(seen) = member.observed {
         return seen.config.as_deref()?.guest.clone();
     }

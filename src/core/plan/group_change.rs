@@ -10,6 +10,7 @@ use super::gates::gate;
 use super::options::Options;
 use super::reconcile::to_count;
 use super::summary::changes;
+use super::swap_overlap::SwapOverlap;
 use super::types::{GateKind, Step};
 use super::waves::{LowestServing, Wave};
 use super::{group_notes, pace, placement, steady};
@@ -67,6 +68,9 @@ pub struct GroupChange {
     /// windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least_ms: Option<u64>,
+    /// Both sets of its swap; none if it is not swapped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<SwapOverlap>,
     /// The size of its Machines, if set (`shared-cpu-2x 1 GB`).
     pub size: Option<String>,
     /// The service written as `[http_service]`, as field changes name it (`8080 tcp`).
@@ -229,6 +233,7 @@ fn group_change(
             .map(|group| group.wait_timeout_s.saturating_mul(1000)),
         steady_ms,
         at_least_ms,
+        overlap: None,
         size: group_notes::size_text(decision),
         http_service: decision
             .desired

@@ -81,6 +81,7 @@ mod summary;
 mod summary_lines;
 mod swap;
 mod swap_checks;
+mod swap_overlap;
 mod target;
 pub mod types;
 mod unhealthy;
@@ -122,6 +123,7 @@ pub use scaling::{ScaleAmount, ScaleError, ScaleRequest};
 pub use state_source::StateSource;
 pub use steady::steady_ms;
 pub use summary::{Revert, Summary};
+pub use swap_overlap::SwapOverlap;
 pub use target::OtherTarget;
 pub use types::{
     Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, Green, GroupChange, GroupVerdict,

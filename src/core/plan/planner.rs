@@ -41,6 +41,7 @@ use super::state_source::StateSource;
 use super::summary::{calls_provider, changes};
 use super::swap::{self, Swaps};
 use super::swap_checks;
+use super::swap_overlap::OverlapFacts;
 use super::types::{
     Action, AdoptedRun, Drift, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan,
     Step, UnlistedRun,
@@ -155,6 +156,12 @@ pub fn plan(
     for group in &mut groups {
         group.waves = order.waves.remove(&group.name).unwrap_or_default();
     }
+    let overlaps = OverlapFacts {
+        desired,
+        decisions: &decisions,
+        capabilities,
+    };
+    overlaps.add_to(&mut groups, &order.steps);
     let facts = Facts {
         desired,
         known,

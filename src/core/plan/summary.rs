@@ -138,6 +138,7 @@ impl Plan {
     /// The number of changes of each kind among these steps.
     pub(super) fn summary_of(&self, is_counted: impl Fn(StepId) -> bool) -> Summary {
         let mut summary = Summary::default();
+        let mut colours: BTreeMap<&GroupName, (usize, usize)> = BTreeMap::new();
         for (_, change) in self.changes().filter(|(id, _)| is_counted(*id)) {
             summary.new_volumes += change.new_volumes().len();
             match change.action.verb() {
@@ -147,8 +148,13 @@ impl Plan {
                 (Verb::Replace, half) => {
                     summary.replace += usize::from(half == Some(ReplaceHalf::Create));
                 }
+                // A run that finishes a swap creates no greens.
                 (Verb::Swap, half) => {
-                    summary.swap += usize::from(half == Some(ReplaceHalf::Create));
+                    let (greens, blues) = colours.entry(&change.group).or_default();
+                    match half {
+                        Some(ReplaceHalf::Create) | None => *greens += 1,
+                        Some(ReplaceHalf::Destroy) => *blues += 1,
+                    }
                 }
                 (Verb::Move, _) => summary.moves += 1,
                 (Verb::Destroy, _) => summary.destroy += 1,
@@ -162,6 +168,8 @@ impl Plan {
                 (Verb::Canary, _) => summary.canary += 1,
             }
         }
+        let swapped = colours.values().map(|(greens, blues)| greens.max(blues));
+        summary.swap = swapped.sum();
         summary
     }
 

@@ -30,6 +30,15 @@ impl MonthlyPrice {
         i64::try_from((self.0 + half) / 10_000_000)
             .expect("no fleet costs ninety quadrillion dollars")
     }
+
+    /// The cents of this time, rounded up.
+    pub fn cents_of(self, ms: u64) -> i64 {
+        let month_ms = i128::from(SECONDS_PER_MONTH) * 1000;
+        let share = self.0 * i128::from(ms);
+        let per_cent = month_ms * 10_000_000;
+        let cents = (share + per_cent - 1).div_euclid(per_cent);
+        i64::try_from(cents).expect("no fleet costs ninety quadrillion dollars")
+    }
 }
 
 /// The monthly price of a Machine of this size that never stops; `None` if Fly has published no price.

@@ -21,9 +21,9 @@ pub struct ChangeBundle<'a> {
 /// What happens to one Machine.
 #[derive(Debug, Clone, Copy)]
 pub struct MachineChange<'a> {
-    /// The change; of a replacement, its create.
+    /// The change; of a replacement or a swap, its create.
     pub change: &'a Change,
-    /// The destroy of a replacement.
+    /// The destroy of a replacement or a swap.
     pub old: Option<&'a Change>,
     /// Its first step: of a replacement, the one that comes first.
     pub first_step: StepId,
@@ -48,6 +48,8 @@ pub enum ChangeKind<'a> {
     Restart,
     /// Updated in place.
     Update,
+    /// A green of a swap in the place of a blue.
+    Swap,
     /// Replaced by a new Machine.
     Replace(ReplaceOrder),
     /// Made.
@@ -107,6 +109,7 @@ impl ChangeKind<'_> {
             Self::Move(_) => "to move",
             Self::Restart => "to restart",
             Self::Update => "to update",
+            Self::Swap => "to swap",
             Self::Replace(_) => "to replace",
             Self::Create(_) => "to create",
             Self::Destroy(_) => "to destroy",

@@ -2,15 +2,17 @@
 //!
 //! Only groups; the views write the texts. Takes linear time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::change_bundle::{
     ChangeBundle, ChangeKind, MachineChange, NewMachineRole, RemovalReason, ReplaceOrder,
 };
 use super::drift_bundle::{self, DriftBundle};
-use crate::core::fleet::{FieldChange, GroupName, MachineId};
+use crate::core::fleet::{FieldChange, GroupName, MachineId, Region};
 use crate::core::plan::way_back::RollbackEstimate;
-use crate::core::plan::{Action, Branch, Change, GroupChange, GroupVerdict, Plan, Removal, StepId};
+use crate::core::plan::{
+    Action, Branch, Change, GroupChange, GroupVerdict, Plan, Removal, ReplaceHalf, StepId, Verb,
+};
 
 /// A plan grouped for display.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Section<'a> {
     pub is_first_plan: bool,
     /// What a rollback of its changes would undo.
     pub rollback: Option<RollbackEstimate>,
+    /// The other groups that switch to their greens together with it; none if it does not switch.
+    pub switches_with: Option<Vec<&'a GroupName>>,
 }
 
 impl<'a> Outline<'a> {
@@ -68,8 +72,16 @@ impl<'a> Outline<'a> {
             .into_values()
             .filter(|section| !section.bundles.is_empty())
             .collect();
+        let switching = plan
+            .changes()
+            .filter(|(_, change)| matches!(change.action, Action::Switch { .. }));
+        let switching: Vec<&GroupName> = switching.map(|(_, change)| &change.group).collect();
         for section in &mut sections {
             section.bundles.sort_by_key(|bundle| bundle.kind);
+            section.switches_with = switching.contains(&section.name).then(|| {
+                let others = switching.iter().filter(|name| **name != section.name);
+                others.copied().collect()
+            });
         }
         sections.sort_by_key(Section::display_rank);
         Self {
@@ -93,6 +105,7 @@ impl<'a> Section<'a> {
             online: plan.online,
             is_first_plan: plan.serial == 0,
             rollback: plan.rollback_estimate(name),
+            switches_with: None,
         }
     }
 
@@ -129,6 +142,7 @@ impl<'a> Section<'a> {
             | ChangeKind::Adopt
             | ChangeKind::Forget
             | ChangeKind::Canary
+            | ChangeKind::Swap
             | ChangeKind::Create(_) => false,
         })
     }
@@ -170,35 +184,11 @@ pub fn verdict_rank(verdict: GroupVerdict) -> u8 {
     }
 }
 
-/// The changes of a plan, with the two steps of a replacement joined.
+/// The changes of a plan, with the two steps of a replacement or a swap joined.
 fn machine_changes(
     plan: &Plan,
 ) -> impl Iterator<Item = (ChangeKind<'_>, &[FieldChange], MachineChange<'_>)> {
-    let mut old_halves: HashMap<&MachineId, (StepId, &Change)> = HashMap::new();
-    let mut replaced: HashMap<&MachineId, StepId> = HashMap::new();
-    for (id, change) in plan.changes() {
-        match (&change.action, &change.machine.id) {
-            (
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                },
-                Some(machine),
-            ) => {
-                old_halves.insert(machine, (id, change));
-            }
-            (
-                Action::Create {
-                    replaces: Some(machine),
-                    ..
-                },
-                _,
-            ) => {
-                replaced.insert(machine, id);
-            }
-            _ => {}
-        }
-    }
+    let halves = Halves::of(plan);
     plan.changes().filter_map(move |(id, change)| {
         let alone = |kind| {
             Some((
@@ -211,6 +201,7 @@ fn machine_changes(
                 },
             ))
         };
+        let old = halves.old.get(&id).copied();
         match &change.action {
             Action::Wait => alone(ChangeKind::Wait),
             Action::Start => alone(ChangeKind::Start),
@@ -224,30 +215,17 @@ fn machine_changes(
             Action::Move { from, .. } => alone(ChangeKind::Move(from)),
             Action::Update { .. } if plan.is_restart(change) => alone(ChangeKind::Restart),
             Action::Update { .. } => alone(ChangeKind::Update),
+            Action::Create { green: Some(_), .. } => {
+                Some(joined(ChangeKind::Swap, (id, change), old))
+            }
             Action::Create {
-                replaces: Some(machine),
-                ..
+                replaces: Some(_), ..
             } => {
-                let old = old_halves.get(machine);
                 let order = match old {
-                    Some((old, _)) if *old < id => ReplaceOrder::OldFirst,
+                    Some((old, _)) if old < id => ReplaceOrder::OldFirst,
                     _ => ReplaceOrder::NewFirst,
                 };
-                let first_step = old.map_or(id, |(old, _)| id.min(*old));
-                let old = old.map(|(_, change)| *change);
-                let fields = match old {
-                    Some(old) if change.changes.is_empty() => &old.changes[..],
-                    _ => &change.changes[..],
-                };
-                Some((
-                    ChangeKind::Replace(order),
-                    fields,
-                    MachineChange {
-                        change,
-                        old,
-                        first_step,
-                    },
-                ))
+                Some(joined(ChangeKind::Replace(order), (id, change), old))
             }
             Action::Create { standby_for, .. } => {
                 alone(ChangeKind::Create(if standby_for.is_empty() {
@@ -256,19 +234,94 @@ fn machine_changes(
                     NewMachineRole::Standby
                 }))
             }
+            Action::Destroy { .. } if halves.joined.contains(&id) => None,
+            Action::Destroy {
+                removal: Removal::Swapped,
+                ..
+            } => alone(ChangeKind::Swap),
             Action::Destroy { removal, .. } => {
-                let paired = change
-                    .machine
-                    .id
-                    .as_ref()
-                    .is_some_and(|machine| replaced.contains_key(machine));
-                if *removal == Removal::Replaced && paired {
-                    return None;
-                }
                 alone(ChangeKind::Destroy(RemovalReason::from_removal(*removal)))
             }
         }
     })
+}
+
+/// A create and the destroy of the Machine in whose place it comes.
+fn joined<'a>(
+    kind: ChangeKind<'a>,
+    (id, change): (StepId, &'a Change),
+    old: Option<(StepId, &'a Change)>,
+) -> (ChangeKind<'a>, &'a [FieldChange], MachineChange<'a>) {
+    let first_step = old.map_or(id, |(old, _)| id.min(old));
+    let old = old.map(|(_, change)| change);
+    let fields = match old {
+        Some(old) if change.changes.is_empty() => &old.changes[..],
+        _ => &change.changes[..],
+    };
+    let item = MachineChange {
+        change,
+        old,
+        first_step,
+    };
+    (kind, fields, item)
+}
+
+/// Which destroys are the second halves of creates.
+#[derive(Default)]
+struct Halves<'a> {
+    /// By the step of the create.
+    old: HashMap<StepId, (StepId, &'a Change)>,
+    /// The steps of these destroys.
+    joined: HashSet<StepId>,
+}
+
+impl<'a> Halves<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let mut by_machine: HashMap<&MachineId, (StepId, &Change)> = HashMap::new();
+        for (id, change) in plan.changes() {
+            if let Action::Destroy {
+                removal: Removal::Replaced | Removal::Swapped,
+                ..
+            } = change.action
+                && let Some(machine) = &change.machine.id
+            {
+                by_machine.insert(machine, (id, change));
+            }
+        }
+        let mut halves = Self::default();
+        for (id, change) in plan.changes() {
+            if let Some(old) = change.replaces().and_then(|old| by_machine.get(old)) {
+                halves.join(id, *old);
+            }
+        }
+        // A standby of a swap names no blue: any of its group and region will do.
+        let mut left: HashMap<(&GroupName, &Region), Vec<(StepId, &Change)>> = HashMap::new();
+        let blues = plan.changes().filter(|(id, change)| {
+            let is_blue = change.action.verb() == (Verb::Swap, Some(ReplaceHalf::Destroy));
+            is_blue && !halves.joined.contains(id)
+        });
+        for (id, blue) in blues {
+            let of_region = left.entry((&blue.group, &blue.region)).or_default();
+            of_region.push((id, blue));
+        }
+        for (id, green) in plan.changes() {
+            let is_green = green.action.verb() == (Verb::Swap, Some(ReplaceHalf::Create));
+            if is_green
+                && green.replaces().is_none()
+                && let Some(blue) = left
+                    .get_mut(&(&green.group, &green.region))
+                    .and_then(Vec::pop)
+            {
+                halves.join(id, blue);
+            }
+        }
+        halves
+    }
+
+    fn join(&mut self, create: StepId, old: (StepId, &'a Change)) {
+        self.old.insert(create, old);
+        self.joined.insert(old.0);
+    }
 }
 
 /// A text that is equal for equal changes; JSON values cannot be hashed.

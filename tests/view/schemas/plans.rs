@@ -220,6 +220,7 @@ fn a_plan_has_the_promised_shape() {
         "replace": 0,
         "run": 0,
         "start": 0,
+        "swap": 0,
         "update": 0,
         "wait": 0
       },

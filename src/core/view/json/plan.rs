@@ -15,7 +15,7 @@ use crate::core::plan::{
     Action, BaseComparison, Branch, Change, Comparison, Cost, Drift, DroppedChange, GateKind,
     GroupVerdict, Inherited, LowestServing, MachineRef, Note, Plan, PlanMode, PlannedRelease,
     PlannedVolume, Removal, ReplaceHalf, Revert, StandbyTarget, StateSource, StepId, Summary,
-    UnlistedRun, Verb, Wave, WaveName,
+    SwapOverlap, UnlistedRun, Verb, Wave, WaveName,
 };
 use crate::core::view::run_report::step_change;
 
@@ -113,6 +113,8 @@ struct PlanGroup<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     at_least_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    overlap: Option<&'a SwapOverlap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rollback: Option<RollbackEstimate>,
 }
 
@@ -172,6 +174,10 @@ struct PlanStep<'a> {
     replaces: Option<&'a MachineId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removal: Option<Removal>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    greens: Vec<&'a StandbyTarget>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    blues: &'a [MachineId],
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<OnceKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -307,6 +313,7 @@ fn plan_group<'a>(plan: &'a Plan, group: &'a crate::core::plan::GroupChange) -> 
         wait_timeout_ms: group.wait_timeout_ms,
         steady_ms: group.steady_ms,
         at_least_ms: group.at_least_ms,
+        overlap: group.overlap.as_ref(),
         rollback: plan.rollback_estimate(&group.name),
     }
 }
@@ -364,6 +371,8 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         from: None,
         replaces: change.replaces(),
         removal: None,
+        greens: Vec::new(),
+        blues: &[],
         command: None,
         port: None,
         standby_for: change.standby_for(),
@@ -395,12 +404,11 @@ fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
         Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, .. } => step.removal = Some(*removal),
         Action::Once { what, .. } => step.command = Some(*what),
-        Action::Update { .. }
-        | Action::Wait
-        | Action::Start
-        | Action::Adopt
-        | Action::Forget
-        | Action::Switch { .. } => {}
+        Action::Switch { greens, blues, .. } => {
+            step.greens = greens.iter().map(|green| &green.machine).collect();
+            step.blues = blues;
+        }
+        Action::Update { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {}
     }
     step
 }

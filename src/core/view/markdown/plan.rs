@@ -325,7 +325,10 @@ impl<'a> GroupFold<'a> {
                     equipment: false,
                 },
                 self.machines(|kind, _| {
-                    matches!(kind, ChangeKind::Create(_) | ChangeKind::Replace(_))
+                    matches!(
+                        kind,
+                        ChangeKind::Create(_) | ChangeKind::Swap | ChangeKind::Replace(_)
+                    )
                 }),
             ),
             Omitted::Ids => (

@@ -18,25 +18,29 @@ const MAX_OUTPUT_LINES: usize = 100;
 /// `created_id` for a new Machine, and its name before it has one.
 pub fn subject(change: &Change, created_id: Option<&MachineId>) -> Line {
     let (symbol, label) = symbol(&change.action);
-    Line::new(0)
+    let head = Line::new(0)
         .push(label, symbol)
         .plain(" ")
         .push(Label::Strong, change.label())
-        .plain(" ")
-        .plain(
-            change
-                .machine
-                .id
-                .as_ref()
-                .or(created_id)
-                .map_or(change.machine.name.as_str(), MachineId::as_str),
-        )
-        .plain(" ")
-        .push(Label::Dim, &change.region)
+        .plain(" ");
+    if let Action::Switch { greens, .. } = &change.action {
+        return head.plain(phrases::count_noun(greens.len(), "new Machine"));
+    }
+    head.plain(
+        change
+            .machine
+            .id
+            .as_ref()
+            .or(created_id)
+            .map_or(change.machine.name.as_str(), MachineId::as_str),
+    )
+    .plain(" ")
+    .push(Label::Dim, &change.region)
 }
 
 pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
     match action {
+        Action::Create { green: Some(_), .. } => ("+", Label::Create),
         Action::Create { replaces, .. } if replaces.is_some() => ("+/-", Label::Change),
         Action::Create { .. } => ("+", Label::Create),
         Action::Update { .. } | Action::Wait | Action::Start => ("~", Label::Change),
@@ -54,7 +58,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
 pub(super) fn action_verbs(change: &Change) -> (&'static str, &'static str) {
     match &change.action {
         Action::Create { .. } => ("creating", "created"),
-        Action::Switch { .. } => ("switching to the new Machines", "switched"),
+        Action::Switch { .. } => ("switching", "switched"),
         Action::Update { .. } if change.keeps_config() => ("restarting", "restarted"),
         Action::Update { .. } => ("updating", "updated"),
         Action::Move { .. } => ("moving", "moved"),

@@ -162,6 +162,7 @@ pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label
         ),
         (restarts, "to restart", Label::Change, false),
         (summary.replace, "to replace", Label::Change, false),
+        (summary.swap, "to swap", Label::Change, false),
         (summary.moves, "to move", Label::Change, false),
         (summary.destroy, "to destroy", Label::Destroy, true),
         (summary.start, "to start again", Label::Change, false),

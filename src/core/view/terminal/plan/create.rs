@@ -32,15 +32,7 @@ pub(super) fn create(
         Label::Create,
         format!("+ {} {head}", phrases::group_digits(bundle.machines.len())),
     );
-    let counts: Vec<String> = regions
-        .iter()
-        .map(|(region, items)| match (items.len(), regions.len()) {
-            (_, 1) => format!(" in {region}"),
-            (n, _) => format!("{} in {region}", phrases::group_digits(n)),
-        })
-        .collect();
-    let colon = if counts.len() > 1 { ": " } else { "" };
-    line.add(Label::Plain, format!("{colon}{}", counts.join(", ")));
+    line.add(Label::Plain, counts_by_region(&regions));
     if let Some(size) = group.and_then(|group| group.size.as_deref()) {
         line.add(Label::Dim, format!(" · {size}"));
     }
@@ -52,7 +44,7 @@ pub(super) fn create(
         .map(|(region, items)| (*region, ports_and_volumes(items, page.style.verbose)))
         .filter(|(_, text)| !text.is_empty())
         .collect();
-    if let ([_], [(_, text)]) = (counts.as_slice(), equipment.as_slice()) {
+    if let (1, [(_, text)]) = (regions.len(), equipment.as_slice()) {
         line.add(Label::Plain, format!(" · {text}"));
         page.line(&line)?;
     } else {
@@ -89,8 +81,22 @@ pub(super) fn create(
     Ok(())
 }
 
+/// ` in gru`, `: 2 in gru, 2 in bog`.
+pub(super) fn counts_by_region(regions: &BTreeMap<&Region, Vec<&MachineChange<'_>>>) -> String {
+    if let Some((only, _)) = regions.first_key_value()
+        && regions.len() == 1
+    {
+        return format!(" in {only}");
+    }
+    let counts = regions.iter().map(|(region, items)| {
+        let n = phrases::group_digits(items.len());
+        format!("{n} in {region}")
+    });
+    format!(": {}", counts.collect::<Vec<_>>().join(", "))
+}
+
 /// The ports and volumes of the new Machines of one region.
-fn ports_and_volumes(items: &[&MachineChange<'_>], verbose: bool) -> String {
+pub(super) fn ports_and_volumes(items: &[&MachineChange<'_>], verbose: bool) -> String {
     let ports: Vec<u16> = items.iter().filter_map(|item| local_port(item)).collect();
     let mut texts = Vec::new();
     if !ports.is_empty() {

@@ -40,6 +40,7 @@ pub(super) fn group_symbol(
                 | ChangeKind::Start
                 | ChangeKind::Restart
                 | ChangeKind::Update
+                | ChangeKind::Swap
                 | ChangeKind::Create(_)
                 | ChangeKind::Destroy(_),
             )
@@ -263,6 +264,7 @@ fn other_changes(section: &Section<'_>, moved: bool) -> Option<String> {
         | ChangeKind::Forget
         | ChangeKind::Restart
         | ChangeKind::Update
+        | ChangeKind::Swap
         | ChangeKind::Replace(_) => true,
     });
     (!totals.is_empty()).then(|| phrases::join_counts(&totals))

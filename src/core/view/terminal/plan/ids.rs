@@ -1,9 +1,10 @@
 //! The ids of Machines, by region; a standby has a †.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::core::fleet::Region;
-use crate::core::view::change_bundle::ChangeBundle;
+use crate::core::view::change_bundle::{ChangeBundle, MachineChange};
 use crate::core::view::line::{Line, LineWriter, display_width};
 use crate::core::view::phrases;
 use crate::core::view::style::Label;
@@ -20,9 +21,17 @@ pub(super) fn ids(
     indent: usize,
     page: &mut LineWriter<'_>,
 ) -> fmt::Result {
+    write(bundle.by_region(), indent, page)
+}
+
+/// Writes the same for Machines by region.
+pub(super) fn write(
+    machines: BTreeMap<&Region, Vec<&MachineChange<'_>>>,
+    indent: usize,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     let mut marks_standbys = false;
-    let regions: Vec<(&Region, Vec<String>)> = bundle
-        .by_region()
+    let regions: Vec<(&Region, Vec<String>)> = machines
         .into_iter()
         .map(|(region, items)| {
             let ids = items.iter().filter_map(|item| {

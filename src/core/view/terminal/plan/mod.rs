@@ -15,6 +15,7 @@ pub(in crate::core::view) mod ids;
 mod remarks;
 mod removal;
 pub(in crate::core::view) mod section;
+mod swap;
 pub(in crate::core::view) mod wave_lines;
 
 pub use comparison::compared_plan;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::wave_lines::WaveBlock;
-use super::{create, group_table, ids, removal};
+use super::{create, group_table, ids, removal, swap};
 use crate::core::fleet::{FieldChange, GroupName};
 use crate::core::plan::{Action, Branch, GateKind};
 use crate::core::view::change_bundle::{ChangeBundle, ChangeKind, MachineChange, ReplaceOrder};
@@ -66,7 +66,15 @@ pub(in crate::core::view) fn entries(
     let mut says_restart = first_update;
     let waves = WaveBlock::of(section);
     let mut pending = waves.as_ref();
+    let mut swaps = false;
     for bundle in &section.bundles {
+        if bundle.kind == ChangeKind::Swap {
+            if !swaps {
+                swap::swap(section, page)?;
+            }
+            swaps = true;
+            continue;
+        }
         let own = pending.take_if(|waves| waves.is_of(bundle));
         entry(section, bundle, (says_restart, own), page)?;
         says_restart &= bundle.kind != ChangeKind::Update;
@@ -115,6 +123,8 @@ fn entry(
         head(Label::Change, format!("{symbol} {n} {what}")).push(Label::Dim, &strategy)
     };
     match bundle.kind {
+        // They are written together.
+        ChangeKind::Swap => return Ok(()),
         ChangeKind::Create(role) => {
             create::create(role, bundle, section.group, page)?;
             return if page.style.verbose {
@@ -162,18 +172,7 @@ fn entry(
     if page.style.verbose || !is_explained(bundle) {
         reasons(bundle, page)?;
     }
-    let forms = section.group.map(TomlForms::of).unwrap_or_default();
-    for text in toml_diff::lowered_resources(section.name, forms.size, bundle.fields) {
-        page.line(
-            &Line::new(8)
-                .push(Label::Error, "! shrinks ")
-                .push(Label::Destroy, text),
-        )?;
-    }
-    if page.detail.fields {
-        config_diff::render_diff(section.name, forms, bundle.fields, 10, page)?;
-        unsent_removals_hint(section.name, forms, bundle.fields, page)?;
-    }
+    fields(section, bundle, page)?;
     if page.detail.equipment && matches!(bundle.kind, ChangeKind::Replace(ReplaceOrder::NewFirst)) {
         create::replacement_volumes(bundle, page)?;
     }
@@ -216,6 +215,27 @@ fn canary(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
         page.line(&line)?;
     }
     Ok(())
+}
+
+/// The fields that change, with what shrinks first.
+pub(super) fn fields(
+    section: &Section<'_>,
+    bundle: &ChangeBundle<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    let forms = section.group.map(TomlForms::of).unwrap_or_default();
+    for text in toml_diff::lowered_resources(section.name, forms.size, bundle.fields) {
+        page.line(
+            &Line::new(8)
+                .push(Label::Error, "! shrinks ")
+                .push(Label::Destroy, text),
+        )?;
+    }
+    if !page.detail.fields {
+        return Ok(());
+    }
+    config_diff::render_diff(section.name, forms, bundle.fields, 10, page)?;
+    unsent_removals_hint(section.name, forms, bundle.fields, page)
 }
 
 /// A hint how to keep removed fields that the manifests never set.
@@ -270,6 +290,7 @@ fn is_explained(bundle: &ChangeBundle<'_>) -> bool {
         ChangeKind::Wait | ChangeKind::Start => shared_reason(bundle).is_some(),
         ChangeKind::Adopt
         | ChangeKind::Forget
+        | ChangeKind::Swap
         | ChangeKind::Replace(_)
         | ChangeKind::Destroy(_) => false,
     }
