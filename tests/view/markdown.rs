@@ -131,6 +131,7 @@ fn counts_of(plan: &Plan) -> Vec<(String, u64)> {
         ("update", summary("update") - restarts),
         ("restart", restarts),
         ("replace", summary("replace")),
+        ("swap", summary("swap")),
         ("move", summary("move")),
         ("destroy", summary("destroy")),
         ("start again", summary("start")),

@@ -12,8 +12,7 @@ use super::members::drift_from;
 use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::running::{self, RunningImage};
-use super::swap_checks;
-use super::swap_checks::swaps;
+use super::swap_checks::{changes_running, swaps};
 use super::types::{
     Action, Change, Drift, DriftKind, Note, Plan, PlannedRelease, Removal, Step, StepId,
     StepResult, Work,
@@ -107,7 +106,7 @@ fn strategy_word(
 ) -> ReleaseStrategy {
     let trials = decisions
         .values()
-        .filter(|decision| swap_checks::changes_running(decision))
+        .filter(|decision| swaps(decision) || changes_running(decision))
         .filter_map(|decision| decision.desired?.trial);
     let words = trials.map(|trial| match trial {
         Trial::Bluegreen => ReleaseStrategy::Bluegreen,

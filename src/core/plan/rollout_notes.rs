@@ -17,11 +17,13 @@ use crate::core::fleet::{DesiredGroup, GroupName, OrderedRegions, Region, Strate
 
 type Decisions<'a> = BTreeMap<GroupName, GroupDecision<'a>>;
 
-/// The groups of which existing Machines change.
+/// The groups of which existing Machines change or are swapped.
 fn changed<'d, 'a>(
     decisions: &'d Decisions<'a>,
 ) -> impl Iterator<Item = (&'d GroupName, &'d GroupDecision<'a>, &'a DesiredGroup)> {
-    let changed = decisions.iter().filter(|(_, one)| !one.changed.is_empty());
+    let changed = decisions
+        .iter()
+        .filter(|(_, one)| !one.changed.is_empty() || swap_checks::swaps(one));
     changed.filter_map(|(name, decision)| Some((name, decision, decision.desired?)))
 }
 

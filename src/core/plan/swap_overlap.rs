@@ -105,7 +105,8 @@ impl SwapOverlap {
                 | Action::Start
                 | Action::Adopt
                 | Action::Forget
-                | Action::Once { .. } => {}
+                | Action::Once { .. }
+                | Action::Canary { .. } => {}
             }
         }
         overlap.greens = to_count(created.len());

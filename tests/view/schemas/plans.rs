@@ -212,6 +212,7 @@ fn a_plan_has_the_promised_shape() {
       ],
       "summary": {
         "adopt": 0,
+        "canary": 0,
         "create": 1,
         "destroy": 1,
         "forget": 0,

@@ -122,7 +122,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     }
     valid(&schema, &json::apply::empty_run_line(&plan));
     assert_snapshot!(lines.join("\n"), @r#"
-    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"swap":0,"move":0,"destroy":2,"wait":0,"start":0,"adopt":0,"forget":0,"run":0,"new_volumes":0}}
+    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"swap":0,"move":0,"destroy":2,"wait":0,"start":0,"adopt":0,"forget":0,"run":0,"canary":0,"new_volumes":0}}
     {"event":"waiting","on":"the rate limit of releases","up_to_ms":5000}
     {"event":"step_began","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"}}
     {"event":"step_waiting","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"on":"check http-8080","up_to_ms":300000}

@@ -139,7 +139,7 @@ fn nothing_of_its_own(plan: &Plan) -> Line {
 }
 
 /// The changes of each kind: number, words, label, and whether a terminal shows them even if there are none.
-pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 12] {
+pub(in crate::core::view) fn counts(plan: &Plan) -> [(usize, &'static str, Label, bool); 13] {
     let summary = plan.summary();
     let restarts = plan.restart_count();
     [
