@@ -284,20 +284,19 @@ fn named(strategy: Trial) -> DesiredGroup {
 }
 
 #[test]
-fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_change() {
+fn bluegreen_swaps_a_group_where_a_running_machine_changes() {
     let stage = PlanFixture::with(&desired([("web", web(2))]));
     let target = desired([("web", named(Trial::Bluegreen))]);
-    let plan = stage.plan(&target);
-    assert_snapshot!(refusals(&plan).join("\n"), @"");
-    assert_eq!(stage.offline(&target).refusals, plan.refusals);
-    let replaced = stage.plan_with(&target, &replacing(&["m00001"]));
-    assert_eq!(replaced.refusals[0].code, "strategy_unsupported");
+    for plan in [stage.plan(&target), stage.offline(&target)] {
+        assert_eq!(plan.refusals, []);
+        assert_eq!(plan.summary().swap, 2);
+    }
     // Nothing that runs changes.
     let mut resting = stage.clone();
     for machine in ["m00001", "m00002"] {
         resting.edit_outside(machine, |machine| machine.state = MachineState::Stopped);
     }
-    assert_eq!(resting.plan(&target).refusals, []);
+    assert_eq!(resting.plan(&target).summary().update, 2);
     let more = web(3).with(|g| g.trial = Some(Trial::Bluegreen));
     assert_eq!(stage.plan(&desired([("web", more.clone())])).refusals, []);
     assert_eq!(

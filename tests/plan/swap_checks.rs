@@ -1,8 +1,8 @@
 //! What a plan says about a bluegreen update before it begins.
 
 use aeroform::core::fleet::{
-    Desired, DesiredGroup, MachineState, MovedMachine, OnceCommand, ReleaseStrategy, Strategy,
-    Trial,
+    Desired, DesiredGroup, MachineCheck, MachineState, MovedMachine, OnceCommand, ReleaseStrategy,
+    Strategy, Trial,
 };
 use aeroform::core::plan::{ChosenStrategy, Options, Plan, Requested, codes};
 use insta::assert_snapshot;
@@ -280,6 +280,33 @@ fn the_release_has_the_word_of_the_strategy_that_creates_machines_first() {
     );
     let word = serde_json::to_value([ReleaseStrategy::Bluegreen, ReleaseStrategy::Canary]).unwrap();
     assert_eq!(word, json!(["BLUEGREEN", "CANARY"]));
+}
+
+#[test]
+fn the_cost_of_a_size_and_what_a_group_with_machine_checks_needs_are_those_of_the_greens() {
+    let stage = PlanFixture::with(&desired([("web", web(2))]));
+    let mut checked = desired([("web", image(web(2)))]);
+    let app = checked.groups.values_mut().next().unwrap();
+    app.machine_checks = vec![MachineCheck::default()];
+    let refusals = stage.plan(&checked).refusals;
+    let codes: Vec<&str> = refusals.iter().map(|note| note.code.as_str()).collect();
+    assert_eq!(codes, [codes::MACHINE_CHECKS_NEEDED.name()]);
+    let size = |cpus: u32| json!({"image": "shop:1", "guest": {"cpu_kind": "shared", "cpus": cpus, "memory_mb": 256 * cpus}});
+    let sized = |cpus: u32| {
+        let mut target = desired([("web", web(2).exact(&[("iad", 2)]).config(size(cpus)))]);
+        "fly".clone_into(&mut target.provider);
+        target
+    };
+    let mut stage = PlanFixture::with(&sized(1));
+    stage.observed.description.capabilities.swap_wait_ms = 10_000;
+    let plan = stage.plan(&sized(2));
+    assert_eq!(plan.summary().swap, 2);
+    assert!(plan.cost.unwrap().cents_per_month > 0);
+    let overlap = plan.groups[0].overlap.as_ref().unwrap();
+    assert_eq!(
+        (overlap.machines(), overlap.at_least_ms, overlap.cents),
+        (4, Some(20_000), Some(1))
+    );
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl CostSum {
         for changed in &decision.changed {
             self.add_changed(group, changed)?;
         }
+        self.add_swapped(group, decision)?;
         let new = size_of(group, decision.inherits.guest.as_ref());
         for region in &decision.creates {
             self.count(1, new.as_ref(), region)?;
@@ -92,6 +93,25 @@ impl CostSum {
             self.count(1, after, member.region)?;
         }
         self.has_stopping_machines |= is_stopped(member) || stops_by_itself(&group.template);
+        Some(())
+    }
+
+    /// A green has the region of its blue.
+    fn add_swapped(&mut self, group: &DesiredGroup, decision: &GroupDecision<'_>) -> Option<()> {
+        for green in decision.swap.iter().flat_map(|swap| &swap.greens) {
+            let mut members = decision.members.iter();
+            let Some(blue) = members.find(|member| *member.id == green.blue) else {
+                continue;
+            };
+            let before = current_size(blue);
+            let after = size_of(group, before.as_ref());
+            if same_size(before.as_ref(), after.as_ref()) {
+                continue;
+            }
+            self.count(-1, before.as_ref(), blue.region)?;
+            self.count(1, after.as_ref(), &green.region)?;
+            self.has_stopping_machines |= is_stopped(blue) || stops_by_itself(&group.template);
+        }
         Some(())
     }
 

@@ -51,6 +51,20 @@ impl<'a> GroupDecision<'a> {
         self.desired.is_some() && self.members.is_empty()
     }
 
+    /// The existing Machines that get another config, themselves or by a green in their place, with the fields that
+    /// change.
+    pub(super) fn config_changes(&self) -> impl Iterator<Item = (&Member<'a>, &[FieldChange])> {
+        let changed = self.changed.iter();
+        let changed = changed.map(|changed| (&changed.member, &changed.changes[..]));
+        let swapped = self.swap.iter().flat_map(|swap| &swap.greens);
+        let swapped = swapped.filter_map(|green| {
+            let mut blues = self.members.iter();
+            let blue = blues.find(|member| *member.id == green.blue)?;
+            Some((blue, &green.changes[..]))
+        });
+        changed.chain(swapped)
+    }
+
     /// Whether it is a standby of the group and stays one: with services it becomes a primary.
     pub(super) fn counts_as_standby(&self, member: &Member<'a>) -> bool {
         let serves = |group: &DesiredGroup| group.template.has_services();

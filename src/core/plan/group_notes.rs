@@ -179,7 +179,7 @@ pub(super) fn no_image_of(groups: &str) -> Note {
 
 /// Notes fields that differ only in their line endings, since the two values look the same.
 fn line_ends_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
-    let changes = || decision.changed.iter().flat_map(|changed| &changed.changes);
+    let changes = || decision.config_changes().flat_map(|(_, changes)| changes);
     let fields: BTreeSet<String> = changes()
         .filter(|change| change.line_ends)
         .map(|change| {

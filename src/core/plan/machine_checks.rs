@@ -21,9 +21,9 @@ pub(super) fn check(
 ) -> Remarks {
     let is_checked = |(name, decision): &(&GroupName, &GroupDecision<'_>)| {
         let checks = desired.groups.get(*name).map(|group| &group.machine_checks);
-        let mut changed = decision.changed.iter();
+        let mut changed = decision.config_changes();
         checks.is_some_and(|checks| !checks.is_empty())
-            && (changed.any(|changed| !changed.changes.is_empty())
+            && (changed.any(|(_, changes)| !changes.is_empty())
                 || releases::is_new(name, decision, known))
     };
     let checked = decisions.iter().filter(is_checked);

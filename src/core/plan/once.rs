@@ -524,7 +524,7 @@ impl<'p, 'a> OncePlanner<'p, 'a> {
 fn has_changes(decision: &GroupDecision<'_>) -> bool {
     !decision.creates.is_empty()
         || !decision.standbys.is_empty()
-        || !decision.changed.is_empty()
+        || decision.config_changes().next().is_some()
         || !decision.removed.is_empty()
 }
 

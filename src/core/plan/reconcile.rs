@@ -227,7 +227,9 @@ impl<'a> GroupReconciler<'_, 'a> {
             &mut decision,
         );
         unhealthy::wait_for_unhealthy(self.desired_group, &mut fields, &mut decision);
-        if swap::is_swapped(&decision, &self.members) && self.requested.covers_group(self.name) {
+        let mut members = self.members.iter();
+        let is_left = members.any(|member| self.requested.filter_of(member).is_none());
+        if is_left && swap::is_swapped(&decision, &self.members) {
             swaps.begin(
                 self.desired_group,
                 &mut fields,

@@ -63,9 +63,9 @@ impl<'a> ReleaseNeed<'_, 'a> {
         // If all Machines come from another group, only the new group's own config says what is new.
         let settled = |member: &Member<'_>| member.moved_from.is_none();
         let joins = decision.members.iter().any(settled);
-        let changed = decision.changed.iter();
-        let changed = changed.filter(|changed| !joins || settled(&changed.member));
-        let mut parts: BTreeSet<_> = changed.flat_map(|c| changed_parts(&c.changes)).collect();
+        let changed = decision.config_changes();
+        let changed = changed.filter(|(member, _)| !joins || settled(member));
+        let mut parts: BTreeSet<_> = changed.flat_map(|(_, c)| changed_parts(c)).collect();
         let comes = !decision.creates.is_empty() || !decision.standbys.is_empty();
         if parts.is_empty() && comes {
             parts = self.new_for_creates(name, decision);

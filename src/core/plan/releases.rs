@@ -75,10 +75,8 @@ pub(super) fn planned_release(
     let counted = local || observed.description.capabilities.releases;
     let has_releases = counted && options.mode == PlanMode::Normal;
     let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
-        let config = decision
-            .changed
-            .iter()
-            .any(|changed| !changed.changes.is_empty());
+        let mut config = decision.config_changes();
+        let config = config.any(|(_, changes)| !changes.is_empty());
         let removed = decision
             .removed
             .iter()

@@ -343,7 +343,7 @@ impl Requested {
                 continue;
             }
             let removed_ids = decision.removed.iter().map(|removed| removed.member.id);
-            let changes = decision.changed.iter().map(|changed| changed.member.id);
+            let changes = decision.config_changes().map(|(member, _)| member.id);
             let touched: BTreeSet<&MachineId> = removed_ids.chain(changes).collect();
             let members = decision.members.iter();
             let resting =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Checker;
 use crate::core::fleet::{GroupName, Known, MachineId, Observed, Region};
-use crate::core::plan::types::Action;
+use crate::core::plan::types::{Action, Removal};
 
 impl Checker<'_> {
     /// Machines of which the plan leaves a change or a wait out.
@@ -77,6 +77,13 @@ impl Checker<'_> {
                 Action::Adopt | Action::Forget | Action::Once { .. } | Action::Switch { .. } => {
                     continue;
                 }
+                // Filters hold back no swap: one that an earlier run began is undone or goes on, and a new one that they
+                // divide is refused.
+                Action::Create { green: Some(_), .. }
+                | Action::Destroy {
+                    removal: Removal::Swapped | Removal::SwapUndone,
+                    ..
+                } => continue,
                 // The old one tells.
                 Action::Create {
                     replaces: Some(_), ..
