@@ -261,15 +261,11 @@ fn free_ports() -> u16 {
 impl Drop for PageFixture {
     fn drop(&mut self) {
         // A page that ends without destroying, or a test that failed on the way, leaves nothing behind.
-        let _ = self
-            .program()
-            .args([
-                "-C",
-                "examples/storefront",
-                "destroy",
-                "-y",
-                "--allow-destroy=all",
-            ])
-            .output();
+        for example in ["examples/storefront", "examples/bluegreen"] {
+            let _ = self
+                .program()
+                .args(["-C", example, "destroy", "-y", "--allow-destroy=all"])
+                .output();
+        }
     }
 }

@@ -36,6 +36,11 @@ fn the_walk_of_the_storefront_shows_what_happens() {
 }
 
 #[test]
+fn the_page_of_bluegreen_shows_what_happens() {
+    replay("examples/bluegreen/README.md");
+}
+
+#[test]
 fn the_page_of_the_rails_app_shows_what_happens() {
     replay("examples/fly-rails/README.md");
 }

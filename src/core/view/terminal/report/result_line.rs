@@ -1,8 +1,9 @@
 //! The result of an apply in one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::plan::{Action, Outcome, PlanMode, RunOutcome, StateOutcome};
+use crate::core::fleet::GroupName;
+use crate::core::plan::{Action, Outcome, PlanMode, Removal, RunOutcome, StateOutcome};
 use crate::core::view::line::Line;
 use crate::core::view::phrases;
 use crate::core::view::rollback_report::RollbackSummary;
@@ -12,6 +13,10 @@ use crate::core::view::style::Label;
 /// `Apply complete: 6 created, 4 updated, 2 destroyed.`
 pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
     let mut done: BTreeMap<(u8, &str), usize> = BTreeMap::new();
+    let switched = report.results().filter(|(change, result)| {
+        result.outcome == Outcome::Done && matches!(change.action, Action::Switch { .. })
+    });
+    let switched: BTreeSet<&GroupName> = switched.map(|(change, _)| &change.group).collect();
     for (change, result) in report.results() {
         if result.outcome != Outcome::Done || result.is_reverted() {
             continue;
@@ -22,6 +27,17 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
             {
                 (3, "replaced")
             }
+            // Its blue tells it.
+            Action::Create {
+                green: Some(_),
+                replaces,
+                standby_for,
+                ..
+            } if switched.contains(&change.group)
+                && (replaces.is_some() || !standby_for.is_empty()) =>
+            {
+                continue;
+            }
             Action::Create { .. } if result.updated => (1, "updated"),
             Action::Create { .. } => (0, "created"),
             Action::Update { .. } if report.plan.is_restart(change) => (1, "restarted"),
@@ -29,6 +45,10 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
             Action::Move { .. } => (2, "moved"),
             Action::Start => (4, "started again"),
             Action::Wait => (5, "waited for"),
+            Action::Destroy {
+                removal: Removal::Swapped,
+                ..
+            } => (3, "swapped"),
             Action::Destroy { .. } => (6, "destroyed"),
             Action::Adopt => (7, "adopted"),
             Action::Forget => (8, "forgotten"),

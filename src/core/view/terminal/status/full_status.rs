@@ -240,6 +240,7 @@ fn closing(view: &StatusView, page: &mut LineWriter<'_>) -> fmt::Result {
         (to_do.canary, "with a canary"),
         (to_do.create, "to create"),
         (to_do.update, "to update"),
+        (to_do.swap, "to swap"),
         (to_do.replace, "to replace"),
         (to_do.moves, "to move"),
         (to_do.destroy, "to destroy"),
