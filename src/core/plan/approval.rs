@@ -72,11 +72,12 @@ pub fn required_approval(plan: &Plan) -> RequiredApproval {
         else {
             continue;
         };
-        if *removal == Removal::Canary {
+        // A swap replaces all its Machines, adopted ones included, and the others counted for no group.
+        if !removal.is_loss() && *removal != Removal::Replaced {
             continue;
         }
         let losses = groups.entry(&change.group).or_default();
-        losses.destroys += u32::from(*removal != Removal::Replaced);
+        losses.destroys += u32::from(removal.is_loss());
         losses.volumes += leaves.len();
         if let Some(id) = change.machine.id.as_ref().filter(|id| adopted.contains(id)) {
             losses.count_outsider(plan.provenance.get(id));

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, Step, Work};
+use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Step, Work};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
 impl Plan {
@@ -90,7 +90,7 @@ fn unfold(groups: &mut [GroupChange], change: &Change) {
         | Action::Canary { .. } => return,
     };
     let group = groups.iter_mut().find(|group| group.name == change.group);
-    if let Some(group) = group.filter(|_| !matches!(removal, Removal::Replaced | Removal::Canary)) {
+    if let Some(group) = group.filter(|_| removal.is_loss()) {
         group.after += 1;
         keep_one(&mut group.regions, &change.region);
         if group.verdict == GroupVerdict::Removed {

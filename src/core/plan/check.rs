@@ -6,6 +6,7 @@ mod canary;
 mod capacity;
 mod filter;
 mod requested;
+mod swap;
 mod unproven;
 mod volumes;
 mod waits;

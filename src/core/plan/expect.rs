@@ -289,6 +289,10 @@ impl<'a> Comparison<'a> {
     }
 
     fn compare_destroy(&mut self, change: &Change, removal: Removal) {
+        // It serves nothing, and is one of ours.
+        if removal == Removal::SwapUndone {
+            return;
+        }
         let facts = self.facts;
         let id = change.machine.id.as_ref();
         let destroys = |one: &SavedChange| matches!(one.action, Action::Destroy { removal: listed, .. } if allows(listed, removal));
@@ -300,7 +304,7 @@ impl<'a> Comparison<'a> {
         };
         let Some(listed) = self.listed.take(place_of(change), fits) else {
             // The other half of a replacement is reported by its create.
-            if removal != Removal::Replaced || !facts.is_replaced(id) {
+            if !removal.is_replacement() || !facts.is_replaced(id) {
                 self.add(ExcessKind::Destroys, change);
             }
             return;

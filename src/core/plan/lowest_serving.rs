@@ -8,9 +8,7 @@ use super::decision::GroupDecision;
 use super::members::Member;
 use super::order::{is_serving, serves_in};
 use super::reconcile::to_count;
-use super::types::{
-    Action, Change, LowestServing, Pool, Removal, Step, StepId, Wave, WaveName, Work,
-};
+use super::types::{Action, Change, LowestServing, Pool, Step, StepId, Wave, WaveName, Work};
 use crate::core::fleet::{GroupName, GroupsOrder, MachineId, Region};
 
 /// Steps, pools and waves of a plan.
@@ -188,9 +186,7 @@ impl<'p> GroupReading<'p, '_> {
     /// Serving Machines that are destroyed without a replacement.
     fn removed(&self) -> Counts<'p> {
         count_serving(self.changes, |change| match &change.action {
-            Action::Destroy { removal, .. } => {
-                !matches!(removal, Removal::Replaced | Removal::Canary)
-            }
+            Action::Destroy { removal, .. } => removal.is_loss(),
             Action::Create { .. }
             | Action::Update { .. }
             | Action::Move { .. }

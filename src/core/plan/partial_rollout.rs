@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
+use super::types::{Action, Change, Outcome, Plan, StepId, StepResult};
 use super::way_back::Undone;
 use crate::core::fleet::{
     CheckState, GroupName, Machine, MachineId, MachineState, Observed, ReleaseStamp,
@@ -346,9 +346,7 @@ fn not_started(ended: &[FinishedChange<'_>], group: &GroupName) -> bool {
     let of_it = ended.iter().filter(|finished| {
         let changes = match &finished.change.action {
             Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
-            Action::Destroy { removal, .. } => {
-                !matches!(removal, Removal::Replaced | Removal::Canary)
-            }
+            Action::Destroy { removal, .. } => removal.is_loss(),
             Action::Wait
             | Action::Start
             | Action::Adopt

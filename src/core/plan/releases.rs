@@ -81,7 +81,7 @@ pub(super) fn planned_release(
             .removed
             .iter()
             .any(|g| g.removal == Removal::GroupRemoved);
-        config || swaps(decision) || removed || is_new(name, decision, known)
+        config || removed || is_new(name, decision, known)
     };
     if !has_releases || !(runs_once || decisions.iter().any(changes)) {
         return None;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{ReplaceHalf, Verb};
 use super::notes::format_machine_count;
-use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, Step, StepId, Work};
+use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Step, StepId, Work};
 use crate::core::fleet::GroupName;
 
 /// The number of changes of each kind. A replacement counts once, although it has two steps.
@@ -222,7 +222,7 @@ impl Plan {
         let destroyed: BTreeSet<&GroupName> = self
             .changes()
             .filter(|(_, change)| {
-                matches!(change.action, Action::Destroy { removal, .. } if !matches!(removal, Removal::Replaced | Removal::Canary))
+                matches!(change.action, Action::Destroy { removal, .. } if removal.is_loss())
             })
             .map(|(_, change)| &change.group)
             .collect();

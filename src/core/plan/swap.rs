@@ -31,6 +31,8 @@ pub(super) struct GroupSwap<'a> {
     pub(super) tag: String,
     /// New Machines, each in the place of a blue; those of a higher count are in [`GroupDecision::creates`].
     pub(super) greens: Vec<PlannedGreen>,
+    /// The Machines that the swap is for: what would change without it.
+    pub(super) changed: Vec<ChangedMachine<'a>>,
     /// New standbys in the place of others.
     pub(super) standbys: Vec<Region>,
     /// Greens of an earlier run that has switched: nothing is created then.
@@ -209,20 +211,19 @@ impl<'a> Swaps<'a> {
         };
         let removed: BTreeSet<&MachineId> =
             decision.removed.iter().map(|gone| gone.member.id).collect();
-        let changed = std::mem::take(&mut decision.changed);
-        let mut changed: BTreeMap<&MachineId, ChangedMachine<'a>> = changed
-            .into_iter()
-            .map(|changed| (changed.member.id, changed))
-            .collect();
         let mut must_run = group.template.has_checks();
         let stays = |member: &&Member<'_>| {
             !removed.contains(member.id) && !member.is_unlisted_and_unreadable()
         };
+        swap.changed = std::mem::take(&mut decision.changed);
+        let changed = swap
+            .changed
+            .iter()
+            .map(|changed| (changed.member.id, changed));
+        let changed: BTreeMap<&MachineId, &ChangedMachine<'a>> = changed.collect();
         for member in members.iter().filter(stays) {
-            let change = changed.remove(member.id);
-            let reason = change
-                .as_ref()
-                .map_or("its group is swapped", |change| &change.reason);
+            let change = changed.get(member.id).copied();
+            let reason = change.map_or("its group is swapped", |change| &change.reason);
             let blue = removed_machine(member, Removal::Swapped, reason, fields);
             if decision.counts_as_standby(member) {
                 swap.standbys.push(member.region.clone());
@@ -231,9 +232,11 @@ impl<'a> Swaps<'a> {
                     region: member.region.clone(),
                     blue: member.id.clone(),
                     reason: reason.to_owned(),
-                    changes: change.map(|change| change.changes).unwrap_or_default(),
+                    changes: change
+                        .map(|change| change.changes.clone())
+                        .unwrap_or_default(),
                     must_run: must_run && runs(member),
-                    stays_cordoned: member.observed.is_some_and(|seen| seen.cordoned),
+                    stays_cordoned: is_cordoned(member),
                 });
                 must_run &= !runs(member);
             }

@@ -39,7 +39,7 @@ pub(super) fn changes_running(decision: &GroupDecision<'_>) -> bool {
             && (!changed.changes.is_empty() || changed.method == ChangeMethod::Move)
             && is_running(&changed.member)
     };
-    decision.changed.iter().any(gets_config)
+    decision.all_changed().any(gets_config)
 }
 
 /// Offline a Machine counts as running.

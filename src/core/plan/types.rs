@@ -516,6 +516,25 @@ pub enum Removal {
     Canary,
 }
 
+impl Removal {
+    /// Whether another Machine takes its place.
+    pub fn is_replacement(self) -> bool {
+        matches!(self, Self::Replaced | Self::Swapped)
+    }
+
+    /// Whether its group loses a Machine: one that no other replaces, and that counted for it.
+    pub fn is_loss(self) -> bool {
+        match self {
+            Self::GroupRemoved
+            | Self::CountLowered
+            | Self::Rebalanced
+            | Self::Named
+            | Self::AppDestroyed => true,
+            Self::Replaced | Self::Swapped | Self::SwapUndone | Self::Canary => false,
+        }
+    }
+}
+
 /// What must be true of a Machine when it is changed (rule 24).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precondition {

@@ -252,7 +252,7 @@ fn a_small_state_is_laid_out_for_diff() {
         ..Known::empty(app(), "local")
     };
     insta::assert_snapshot!(write(&known), @r#"
-    [{"format": 6, "app": "shop", "provider": "local", "lineage": "k2v9"
+    [{"format": 7, "app": "shop", "provider": "local", "lineage": "k2v9"
      ,"serial": 1, "run": "r1"}
     ,{"protect": "web"}
     ,{"machine": {"id": "a", "name": "web-a", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}
@@ -360,19 +360,19 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 6", "\"format\": 7"),
-        r#"[{"format": 7, "colour": "blue"}, 17]"#.to_owned(),
-        r#"{"format": 7, "machines": {}}"#.to_owned(),
+        GOLDEN.replace("\"format\": 7", "\"format\": 8"),
+        r#"[{"format": 8, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 8, "machines": {}}"#.to_owned(),
     ] {
-        assert_eq!(refusal(&text), StateError::TooNew { format: 7 }, "{text}");
+        assert_eq!(refusal(&text), StateError::TooNew { format: 8 }, "{text}");
     }
-    let error = StateError::TooNew { format: 7 };
-    insta::assert_snapshot!(error, @"the state has format 7, but this version reads formats up to 6");
+    let error = StateError::TooNew { format: 8 };
+    insta::assert_snapshot!(error, @"the state has format 8, but this version reads formats up to 7");
 }
 
 #[test]
 fn a_format_that_never_was_is_damage() {
-    let error = refusal(&GOLDEN.replace("\"format\": 6", "\"format\": 0"));
+    let error = refusal(&GOLDEN.replace("\"format\": 7", "\"format\": 0"));
     insta::assert_snapshot!(error, @"the state is damaged: there is no format 0");
 }
 

@@ -113,6 +113,7 @@ impl Checker<'_> {
                 | Action::Canary { .. } => {}
             }
         }
+        self.check_swap(&changes, &ancestors);
         let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
         let unproven = unproven.unwrap_or_default();
         self.check_waves(&Facts {

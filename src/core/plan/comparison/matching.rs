@@ -187,11 +187,11 @@ fn removal(change: &Change) -> Option<Removal> {
 }
 
 fn is_removal(change: &Change) -> bool {
-    removal(change).is_some_and(|removal| removal != Removal::Replaced)
+    removal(change).is_some_and(|removal| !removal.is_replacement())
 }
 
 fn is_old_half(change: &Change) -> bool {
-    removal(change) == Some(Removal::Replaced)
+    removal(change).is_some_and(Removal::is_replacement)
 }
 
 fn is_named(change: &Change) -> bool {
