@@ -39,6 +39,7 @@ fn every_code_of_a_plan_is_provoked() {
         crate::rollout_settings::provoked(),
         crate::rolling::proofs(),
         crate::swap_checks::provoked(),
+        vec![crate::swap::finishes()],
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {

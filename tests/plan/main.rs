@@ -41,6 +41,7 @@ mod standbys;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod swap;
 mod swap_checks;
 mod unreadable;
 mod volumes;

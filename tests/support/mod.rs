@@ -512,7 +512,7 @@ impl PlanFixture {
         self.count();
     }
 
-    fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         let count = self.observed.machines.len() as u64;
         self.observed.description.machine_count = Some(count);
     }

@@ -111,10 +111,6 @@ codes! {
         "group `…`: the swap of an earlier run is finished first; its other changes are not in this plan",
         "An earlier apply of a bluegreen group switched to its new Machines and ended before the old ones were gone.",
         "Apply again afterwards.";
-    STRATEGY_UNSUPPORTED "strategy_unsupported" Refused:
-        "… would be updated with the strategy `…`, which this version does not support",
-        "`bluegreen` is not supported yet; a rolling update takes running Machines down instead.",
-        "Add `--strategy rolling`, or set `strategy = \"rolling\"` in fly.toml.";
     BLUEGREEN_WITH_MOUNTS "bluegreen_with_mounts" Refused:
         "group `…` has volumes, which its Machines cannot share with the second set of a bluegreen update",
         "The group has a mount, or its Machines have volumes. A volume belongs to one Machine, so the new Machines would start without the data.",

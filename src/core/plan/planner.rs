@@ -175,7 +175,7 @@ pub fn plan(
     };
     let history = observed.map(|observed| facts.unrecorded(observed, &digest));
     let history = history.unwrap_or_default();
-    let mut rollout = rollout::check_rollout(&order.steps, desired, &decisions);
+    let mut rollout = rollout::check_rollout(&order.steps, desired);
     rollout.extend_with(std::mem::take(&mut once.remarks));
     rollout.extend_with(swap_checks::check(&decisions, options, capabilities));
     let checks = options.requested.machine_checks;

@@ -1,31 +1,23 @@
-//! What `fly deploy` does and this version cannot: the strategy `bluegreen`, and compose files. A
-//! plan that needs one is refused unless a flag says to continue without it.
+//! What `fly deploy` does and this version cannot: compose files. A plan that needs one is refused.
 //!
-//! Decides only whether one is needed, from the decisions about each group.
+//! Decides only whether one is needed, from the steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::codes;
-use super::decision::GroupDecision;
 use super::notes::{Remarks, note};
 use super::summary::changes;
-use super::swap_checks::is_running;
 use super::types::{Action, Change, Note, Step};
-use crate::core::fleet::{Desired, GroupName, Trial};
+use crate::core::fleet::{Desired, GroupName};
 
 /// The most groups named in one sentence.
 const MAX_NAMED_GROUPS: usize = 8;
 
 /// Refuses a plan that needs an unsupported feature.
-pub(super) fn check_rollout(
-    steps: &[Step],
-    desired: &Desired,
-    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
-) -> Remarks {
-    let mut refusals = refuse_unsupported_strategies(decisions);
-    refusals.extend(refuse_missing_containers(steps, desired));
+pub(super) fn check_rollout(steps: &[Step], desired: &Desired) -> Remarks {
+    let refusals = refuse_missing_containers(steps, desired);
     Remarks {
-        refusals,
+        refusals: refusals.into_iter().collect(),
         ..Remarks::default()
     }
 }
@@ -55,32 +47,6 @@ fn refuse_missing_containers(steps: &[Step], desired: &Desired) -> Option<Note> 
     );
     let hint = "write the containers as `machine_config`, or remove `[build.compose]`";
     Some(note(codes::COMPOSE_NEEDED, message).with_hint(hint))
-}
-
-fn refuse_unsupported_strategies(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Vec<Note> {
-    let mut groups: BTreeMap<Trial, Vec<&GroupName>> = BTreeMap::new();
-    for (name, decision) in decisions {
-        let trial = decision.desired.and_then(|group| group.trial);
-        let strategy = trial.filter(|trial| *trial != Trial::Bluegreen);
-        let mut changed = decision.changed.iter().map(|changed| &changed.member);
-        if let Some(strategy @ Trial::Bluegreen) = strategy
-            && changed.any(is_running)
-        {
-            groups.entry(strategy).or_default().push(name);
-        }
-    }
-    let refusal = |(strategy, names): (Trial, Vec<&GroupName>)| {
-        let message = format!(
-            "{} would be updated with the strategy `{}`, which this version does not support",
-            format_groups(&names),
-            strategy.as_str()
-        );
-        note(codes::STRATEGY_UNSUPPORTED, message).with_hint(
-            "`--strategy rolling` updates a few Machines at a time in this plan; \
-                 `strategy = \"rolling\"` in fly.toml or `[groups.NAME.deploy]` makes it permanent",
-        )
-    };
-    groups.into_iter().map(refusal).collect()
 }
 
 /// `group `web``, ``groups `web` and `worker```.

@@ -20,6 +20,7 @@ use super::types::{
     Action, DriftKind, GateKind, Outcome, Plan, PlannedSwap, Removal, StandbyTarget, StepId,
     StepResult,
 };
+use super::unproven::Evidence;
 use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, MachineId,
     MachineName, MachineState, Observed, Region, Stamps, SwapRole,
@@ -309,7 +310,7 @@ impl<'a> Swaps<'a> {
     ) -> GroupDecision<'a> {
         let mut fields = ConfigComparer::of(Some(group), context);
         let swap = self.finished(group, (colours, &members), &mut fields);
-        let is_done = after.changed.is_empty()
+        let is_done = after.all_changed().next().is_none()
             && after.removed.is_empty()
             && after.creates.is_empty()
             && after.standbys.is_empty();
@@ -360,8 +361,11 @@ impl<'a> Swaps<'a> {
                 .map(|member| ExistingGreen {
                     stays_cordoned: stay.contains(member.id),
                     wait: AwaitedMachine {
-                        method: AwaitMethod::Wait,
-                        gate: if runs(member) {
+                        method: match Evidence::of(group, member) {
+                            Evidence::Ended => AwaitMethod::Start,
+                            Evidence::Enough | Evidence::NotYet | Evidence::Up => AwaitMethod::Wait,
+                        },
+                        gate: if runs(member) || Evidence::of(group, member) != Evidence::Enough {
                             gate(group)
                         } else {
                             GateKind::Settled

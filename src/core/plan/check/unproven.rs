@@ -8,7 +8,7 @@ use super::capacity::Ancestors;
 use super::waits::takes_down;
 use crate::core::fleet::{
     CheckState, Desired, DesiredGroup, GroupName, HostStatus, Known, Lineage, Machine, MachineId,
-    MachineState, Management, Observed, Strategy,
+    MachineName, MachineState, Management, Observed, Strategy,
 };
 use crate::core::plan::options::PlanMode;
 use crate::core::plan::types::{Action, Change, GateKind, StepId};
@@ -127,8 +127,17 @@ impl Checker<'_> {
         }
         let behind = Ancestors::of(self.plan);
         let changes: Vec<(StepId, &Change)> = self.plan.changes().collect();
+        // A green of an earlier run, which its own create takes and confirms.
+        let taken = changes
+            .iter()
+            .filter(|(_, change)| matches!(change.action, Action::Create { green: Some(_), .. }));
+        let taken: BTreeSet<&MachineName> = taken.map(|(_, change)| &change.machine.name).collect();
+        let is_taken = |id: &MachineId| {
+            let seen = observed.machines.get(id);
+            seen.is_some_and(|seen| taken.contains(&seen.name))
+        };
         let mut firsts: Vec<(StepId, &Change, UnprovenState)> = Vec::new();
-        for (id, shows) in &unproven {
+        for (id, shows) in unproven.iter().filter(|(id, _)| !is_taken(id)) {
             let own: Vec<_> = changes
                 .iter()
                 .filter(|(_, change)| change.machine.id.as_ref() == Some(*id))
