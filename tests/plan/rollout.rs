@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
-    Desired, DesiredGroup, MovedMachine, OnceCommand, ReleaseRecord, ReleasedGroup, StoredConfig,
-    Strategy, Trial,
+    Desired, DesiredGroup, MachineState, MovedMachine, OnceCommand, ReleaseRecord, ReleasedGroup,
+    StoredConfig, Strategy, Trial,
 };
 use aeroform::core::plan::{
     Action, ChosenStrategy, GateKind, Options, Plan, PlanMode, ReleaseCommandMode, Requested,

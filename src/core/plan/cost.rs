@@ -54,7 +54,7 @@ impl CostSum {
         let Some(group) = decision.desired else {
             return Some(());
         };
-        for changed in decision.all_changed() {
+        for changed in &decision.changed {
             self.add_changed(group, changed)?;
         }
         self.add_swapped(group, decision)?;

@@ -51,18 +51,16 @@ impl<'a> GroupDecision<'a> {
         self.desired.is_some() && self.members.is_empty()
     }
 
-    /// The existing Machines that get another config, themselves or by a green in their place, with the fields that
-    /// change.
+    /// Every Machine that gets another config, group or host, itself or by a green in its place.
+    pub(super) fn all_changed(&self) -> impl Iterator<Item = &ChangedMachine<'a>> {
+        let swapped = self.swap.iter().flat_map(|swap| &swap.changed);
+        self.changed.iter().chain(swapped)
+    }
+
+    /// The same with the fields that change.
     pub(super) fn config_changes(&self) -> impl Iterator<Item = (&Member<'a>, &[FieldChange])> {
-        let changed = self.changed.iter();
-        let changed = changed.map(|changed| (&changed.member, &changed.changes[..]));
-        let swapped = self.swap.iter().flat_map(|swap| &swap.greens);
-        let swapped = swapped.filter_map(|green| {
-            let mut blues = self.members.iter();
-            let blue = blues.find(|member| *member.id == green.blue)?;
-            Some((blue, &green.changes[..]))
-        });
-        changed.chain(swapped)
+        let changed = self.all_changed();
+        changed.map(|changed| (&changed.member, &changed.changes[..]))
     }
 
     /// Whether it is a standby of the group and stays one: with services it becomes a primary.

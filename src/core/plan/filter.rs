@@ -56,12 +56,6 @@ impl Requested {
         !self.filter_flags().is_empty()
     }
 
-    /// Whether a filter may leave out a part of a group.
-    pub(super) fn splits_groups(&self) -> bool {
-        let regions = !self.regions.is_empty() || !self.exclude_regions.is_empty();
-        regions || !self.only.is_empty() || !self.exclude.is_empty()
-    }
-
     /// Whether the plan may change this group.
     pub fn covers_group(&self, group: &GroupName) -> bool {
         self.groups.is_empty() || self.groups.contains(group)
