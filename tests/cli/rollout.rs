@@ -1,6 +1,7 @@
 //! What `fly deploy` does around a change: the release command, and what this version refuses until a flag says
 //! otherwise.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -227,17 +228,23 @@ fn an_apply_that_needs_machine_checks_is_refused_and_never_lifts_it() {
 }
 
 #[test]
-fn a_bluegreen_app_is_not_rolled_without_a_word() {
+fn a_bluegreen_app_is_swapped_and_one_without_checks_is_refused() {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let fly = sandbox.read("fly.toml");
-    sandbox.write(
-        "fly.toml",
-        &format!("{fly}\n[deploy]\n  strategy = \"bluegreen\"\n"),
-    );
+    let strategy = "[deploy]\n  strategy = \"bluegreen\"\n";
+    sandbox.write("fly.toml", &format!("{fly}\n{strategy}"));
     let platform = EmulatorProcess::with_app(&sandbox);
     let at = |args: &[&str]| run(&sandbox, &platform, args);
+    let ids = || {
+        let machines = platform.machines();
+        let ids = machines
+            .iter()
+            .map(|machine| machine["id"].as_str().unwrap().to_owned());
+        ids.collect::<BTreeSet<String>>()
+    };
     error_of(&at(&["apply", "-y", "--image", V1]), 0, &["2 created"]);
-    let needed = "group `app` would be updated with the strategy `bluegreen`, which this version does not support";
+    let first = ids();
+    let needed = "group `app` would be updated with `bluegreen`, and no check says whether the new Machines work";
     error_of(
         &at(&["plan", "--image", V2, "--detailed-exitcode"]),
         6,
@@ -248,27 +255,37 @@ fn a_bluegreen_app_is_not_rolled_without_a_word() {
         6,
         &[needed, "`--strategy rolling`"],
     );
-    let rolling = [
+    let rolling = at(&["apply", "-y", "--image", V2, "--strategy", "rolling"]);
+    error_of(&rolling, 0, &["2 updated"]);
+    assert_eq!(ids(), first);
+    // Neither a replacement nor a restart on request swaps anything.
+    let id = first.first().unwrap();
+    let replaced = at(&["machine", "replace", id, "-y", "--image", V2]);
+    error_of(&replaced, 0, &["1 created, 1 destroyed"]);
+    error_of(&at(&["restart", "-y", "--image", V2]), 0, &["2 restarted"]);
+    let before = ids();
+    let check = "  [[http_service.checks]]\n    path = \"/up\"\n    interval = \"5s\"\n    timeout = \"2s\"\n";
+    sandbox.write("fly.toml", &format!("{fly}\n{check}\n{strategy}"));
+    let swap = ["apply", "-y", "--image", V1];
+    error_of(
+        &at(&["plan", "--image", V1, "--detailed-exitcode"]),
+        2,
+        &["2 to swap, bluegreen: 2 beside 2, one switch, then 2 to destroy"],
+    );
+    let part = at(&[
         "plan",
         "--image",
-        V2,
-        "--strategy",
-        "rolling",
-        "--detailed-exitcode",
-    ];
+        V1,
+        "--only-machines",
+        before.first().unwrap(),
+    ]);
     error_of(
-        &at(&rolling),
-        2,
-        &["to update in place (a running Machine restarts), rolling"],
+        &part,
+        0,
+        &["which a bluegreen update replaces together", "Refused: "],
     );
-    let applied = at(&["apply", "-y", "--image", V2, "--strategy", "rolling"]);
-    error_of(&applied, 0, &["2 updated"]);
-    let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
-    error_of(
-        &at(&["machine", "replace", &id, "-y", "--image", V2]),
-        6,
-        &[needed],
-    );
-    let immediate = at(&["restart", "-y", "--image", V2, "--strategy", "immediate"]);
-    error_of(&immediate, 0, &["immediate: all at once", "2 restarted"]);
+    error_of(&at(&swap), 0, &["switched", "Apply complete: 2 swapped."]);
+    assert!(ids().is_disjoint(&before));
+    assert_eq!(ids().len(), 2);
+    error_of(&at(&["plan", "--image", V1, "--detailed-exitcode"]), 0, &[]);
 }
