@@ -14,7 +14,9 @@ use super::step_error::StepError;
 use crate::core::fleet::{
     Exit, Machine, MachineId, MachineState, ProcessEvent, ProcessEventKind, VolumeId,
 };
-use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult, forked_text};
+use crate::core::plan::{
+    Action, Change, GateKind, Outcome, StandbyTarget, StepId, StepResult, forked_text,
+};
 
 /// Number of reads of a Machine that differs: reads may lag.
 const MAX_READS: u32 = 4;
@@ -114,8 +116,41 @@ pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) ->
         .extend(standbys_not_repointed(shared, results).await);
     verified
         .findings
+        .extend(greens_not_added(shared, results).await);
+    verified
+        .findings
         .extend(find_duplicates(shared, results).await);
     verified
+}
+
+/// Greens that the switch has added to the load balancing and that are cordoned again.
+async fn greens_not_added(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (step, change) in shared.input.plan.changes() {
+        let Action::Switch { greens, .. } = &change.action else {
+            continue;
+        };
+        let is_done = results
+            .get(step.0 as usize)
+            .is_some_and(|result| result.outcome == Outcome::Done);
+        let added = greens.iter().filter(|green| !green.stays_cordoned);
+        let added: Vec<StandbyTarget> = added.map(|green| green.machine.clone()).collect();
+        let Ok(ids) = watched_machines(shared, &added) else {
+            continue;
+        };
+        for id in ids.iter().filter(|_| is_done) {
+            let live = StepContext::new(shared, step).get(id).await;
+            if let Ok(Some(live)) = live
+                && live.cordoned
+                && !live.state.is_gone()
+            {
+                found.push(format!(
+                    "{id} is new and cordoned: it gets no traffic until `aeroform machine uncordon {id}`"
+                ));
+            }
+        }
+    }
+    found
 }
 
 /// A move to another host forks a Machine's volumes: it has new ones with the same names, and the old ones have

@@ -44,6 +44,8 @@ async fn every_code_of_a_step_is_provoked() {
         fails("create", FaultEffect::WrongRegion("gru".to_owned()), 0, 1).await,
         host_lost().await,
         crate::canary::crashed().await.failure().0,
+        crate::swap::not_added().await.1.failure().0,
+        crate::swap::crashed_after_the_switch().await.1.failure().0,
         plan_of_another_client().await,
     ]
     .into_iter()

@@ -1,13 +1,13 @@
 //! Bluegreen: new Machines take the place of all others, in one switch.
 
-use std::time::Duration;
-
 use aeroform::core::fleet::{Desired, DesiredGroup, SwapRole, Trial};
 use aeroform::core::plan::{Action, Removal};
 use aeroform::emulator::world::{Fault, FaultEffect};
+use aeroform::provider::Provider as _;
 use serde_json::Value;
 
 use crate::fixture::{ExecutedRun, ExecutorFixture, checked, image, web, worker};
+use crate::stays_up::exits;
 use crate::support::{GroupBuilder, desired, id};
 
 fn bluegreen(group: DesiredGroup) -> DesiredGroup {
@@ -126,19 +126,22 @@ async fn a_refused_green_undoes_the_swap() {
     stage.apply_until_settled(&shop(2)).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn where_a_green_cannot_be_added_both_sets_stay_and_the_next_run_goes_on() {
+/// One green of `web` cannot be added to the load balancing.
+pub(crate) async fn not_added() -> (ExecutorFixture, ExecutedRun) {
     let mut stage = running(1).await;
     let refuse = FaultEffect::Refuse {
         status: 422,
         message: "no".to_owned(),
     };
-    stage
-        .sim
-        .world()
-        .inject(Fault::on("uncordon", refuse).in_group("web"));
+    let fault = Fault::on("uncordon", refuse).in_group("web");
+    stage.sim.world().inject(fault);
     let ran = stage.apply(&shop(2)).await;
-    assert_eq!(ran.failure().0, "switch_failed");
+    (stage, ran)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_green_cannot_be_added_both_sets_stay_and_the_next_run_goes_on() {
+    let (mut stage, _) = not_added().await;
     assert_eq!(ids(&stage).len(), 10);
     assert_eq!((cordoned(&stage), roles(&stage)), (1, (5, 5)));
     let ran = stage.apply(&shop(2)).await;
@@ -148,6 +151,52 @@ async fn where_a_green_cannot_be_added_both_sets_stay_and_the_next_run_goes_on()
         (ids(&stage).len(), images(&stage)),
         (5, vec!["shop:2".to_owned()])
     );
+}
+
+/// A green of `web` crashes for good, seconds after it has the traffic.
+pub(crate) async fn crashed_after_the_switch() -> (ExecutorFixture, ExecutedRun) {
+    let mut stage = running(1).await;
+    let crash = FaultEffect::ExitsAfter(exits(4, 1, Some(0)));
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("create", crash).in_group("web"));
+    let ran = stage.apply(&shop(2)).await;
+    (stage, ran)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_green_that_crashes_under_traffic_stops_the_swap_and_both_sets_serve() {
+    let (mut stage, ran) = crashed_after_the_switch().await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "green_failed", "{message}");
+    assert!(message.contains("has crashed: exit code 1"), "{message}");
+    assert_eq!(
+        (ids(&stage).len(), cordoned(&stage), roles(&stage)),
+        (10, 0, (5, 5))
+    );
+    // The next run starts it again, and goes on.
+    let ran = stage.apply(&shop(2)).await;
+    assert_eq!(
+        (ids(&stage).len(), images(&stage)),
+        (5, vec!["shop:2".to_owned()]),
+        "{:?}",
+        ran.outcomes()
+    );
+    stage.assert_settled(&shop(2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blue_that_cannot_be_destroyed_is_no_success_and_goes_with_the_next_run() {
+    let mut stage = running(1).await;
+    let fault = Fault::on("destroy", FaultEffect::FalseSuccess).in_group("web");
+    stage.sim.world().inject(fault.times(1000));
+    let ran = stage.apply(&shop(2)).await;
+    assert_eq!(ran.failure().0, "destroy_timeout");
+    assert!(roles(&stage).1 > 0);
+    stage.sim.world().clear_faults();
+    stage.apply_until_settled(&shop(2)).await;
+    assert_eq!((ids(&stage).len(), roles(&stage)), (5, (0, 0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +214,6 @@ async fn greens_of_other_files_go_first() {
         let green = machine["id"].as_str().unwrap();
         if !known.machines.contains_key(&id(green)) {
             let call = aeroform::core::fleet::Call::Cordon { id: id(green) };
-            use aeroform::provider::Provider as _;
             stage.sim.call(&stage.known.app, &call).await.unwrap();
         }
     }
@@ -175,5 +223,4 @@ async fn greens_of_other_files_go_first() {
         (ids(&stage).len(), images(&stage)),
         (5, vec!["shop:3".to_owned()])
     );
-    let _ = Duration::ZERO;
 }

@@ -38,6 +38,7 @@ impl SimProvider {
                 enforces_sizes: true,
                 replaces_when_full: true,
                 poll_ms: 250,
+                swap_wait_ms: 4_000,
                 ..Capabilities::default()
             },
         }
