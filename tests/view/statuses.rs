@@ -6,7 +6,7 @@ use aeroform::core::fleet::{
     AppName, Capabilities, CheckState, CheckStatus, ConfigDigest, Count, Description, Desired,
     DesiredGroup, HostStatus, Known, KnownMachine, Limit, Lineage, Machine, MachineConfig,
     MachineName, MachineState, Management, Observed, Policy, ReleaseRecord, ReleaseStamp,
-    ReleasedGroup, Rollout, RunId, Stamps, Strategy,
+    ReleasedGroup, Rollout, RunId, Stamps, Strategy, SwapRole,
 };
 use aeroform::core::plan::hold::PlannedHold;
 use aeroform::core::view::{StatusView, terminal};
@@ -159,6 +159,7 @@ pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
         ("all_gone", all_gone()),
         ("held", held()),
         ("half_rolled_out", half_rolled_out()),
+        ("half_swapped", half_swapped()),
     ]
 }
 
@@ -338,6 +339,36 @@ pub(crate) fn half_rolled_out() -> StatusView {
         };
         group.template = serde_json::from_value(checked.clone()).unwrap();
     }
+    StatusView::of("fly", Some(&desired), Some(&state), &observed(machines))
+}
+
+/// A swap that was cut off before its switch: the state has one green, the other was created after it was written. A
+/// switch of an earlier one has marked a blue that is left.
+fn half_swapped() -> StatusView {
+    let green = |name: &str, n| {
+        let mut green = machine(name, "web", "ams", n);
+        green.cordoned = true;
+        green.stamps.swap = Some("tag".to_owned());
+        green
+    };
+    let mut marked = machine("0a1b2c3d4e", "web", "ams", 4);
+    marked.stamps.swap = Some(Stamps::SAFE_TO_DESTROY.to_owned());
+    let machines = vec![
+        machine("a1b2c3d4e5", "web", "ams", 0),
+        machine("f6a7b8c9d0", "web", "ams", 1),
+        green("1111111111", 2),
+        green("2222222222", 3),
+        marked,
+    ];
+    let mut state = known(&[&machines[0], &machines[1], &machines[2], &machines[4]]);
+    for (machine, role) in [
+        (&machines[0], SwapRole::Blue),
+        (&machines[1], SwapRole::Blue),
+        (&machines[2], SwapRole::Green),
+    ] {
+        state.machines.get_mut(&machine.id).unwrap().swap = Some(role);
+    }
+    let desired = target(&[("web", Count::Written(2), None)]);
     StatusView::of("fly", Some(&desired), Some(&state), &observed(machines))
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::core::fleet::profile::profile;
 use crate::core::fleet::{
     AppName, AppNameSource, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known,
-    Machine, MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord,
-    VolumeId, schema::Guest,
+    KnownMachine, Machine, MachineId, MachineName, MachineState, Management, Observed, Region,
+    RunRecord, Stamps, SwapRole, VolumeId, schema::Guest,
 };
 use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{DriftKind, Note, Plan, Summary, Unproven, codes, unproven_machines};
@@ -132,6 +132,8 @@ pub struct MachineStatus {
     /// Whether it counts for its group, as in a plan: not if it belongs to a release command or a console, or was removed
     /// from the state.
     pub counts_for_group: bool,
+    /// Its part in a swap that has not ended.
+    pub swap: Option<SwapRole>,
     /// Who manages it.
     pub management: Management,
 }
@@ -268,6 +270,20 @@ impl StatusView {
     }
 }
 
+/// The part of a Machine in a swap that has not ended: by the state, by the mark of a switch, or as a Machine of ours that
+/// was created for a swap and has no state yet.
+fn swap_role(machine: &Machine, record: Option<&KnownMachine>) -> Option<SwapRole> {
+    let tag = machine.stamps.swap.as_deref();
+    let is_waiting = record.is_none() && machine.cordoned && machine.management == Management::Ours;
+    if let Some(role) = record.and_then(|record| record.swap) {
+        Some(role)
+    } else if tag == Some(Stamps::SAFE_TO_DESTROY) {
+        Some(SwapRole::Blue)
+    } else {
+        (tag.is_some() && is_waiting).then_some(SwapRole::Green)
+    }
+}
+
 impl MachineStatus {
     /// The status of this Machine.
     pub fn of(machine: &Machine, known: Option<&Known>) -> Self {
@@ -280,6 +296,9 @@ impl MachineStatus {
         let volumes = unread.filter(|_| machine.volumes.is_empty());
         let volumes = volumes.map_or(&machine.volumes, |record| &record.volumes);
         let region = record.filter(|_| !machine.region.is_known());
+        let swap = swap_role(machine, record);
+        // Until the switch a green is none of its group.
+        let waits = swap == Some(SwapRole::Green) && machine.cordoned;
         Self {
             id: machine.id.clone(),
             name: machine.name.clone(),
@@ -314,9 +333,12 @@ impl MachineStatus {
             created_at: machine.created_at.clone(),
             other_project: None,
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
-            counts_for_group: record.is_some()
-                || matches!(machine.management, Management::Ours | Management::FlyLaunch)
-                    && !known.is_some_and(|known| known.ignored_machines.contains(&machine.id)),
+            counts_for_group: !waits
+                && (record.is_some()
+                    || matches!(machine.management, Management::Ours | Management::FlyLaunch)
+                        && !known
+                            .is_some_and(|known| known.ignored_machines.contains(&machine.id))),
+            swap,
             management: machine.management,
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
-    Region, RunId, RunRecord, VolumeId,
+    Region, RunId, RunRecord, SwapRole, VolumeId,
 };
 use crate::core::plan::hold::PlannedHold;
 use crate::core::plan::{Note, Summary};
@@ -101,6 +101,8 @@ pub struct MachineDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     other_project: Option<&'a str>,
     known: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swap: Option<SwapRole>,
     management: Management,
 }
 
@@ -228,6 +230,7 @@ pub(super) fn machine_document(machine: &MachineStatus) -> MachineDocument<'_> {
         created_at: &machine.created_at,
         other_project: machine.other_project.as_deref(),
         known: machine.known,
+        swap: machine.swap,
         management: machine.management,
     }
 }

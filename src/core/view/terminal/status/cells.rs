@@ -1,6 +1,6 @@
 //! One Machine in its row, and the lines below it.
 
-use crate::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Management};
+use crate::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Management, SwapRole};
 use crate::core::view::line::{Line, truncate};
 use crate::core::view::phrases;
 use crate::core::view::status::MachineStatus;
@@ -213,6 +213,18 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
             Label::Change,
             format!("belongs to the project in `{project}`"),
         ));
+        return found;
+    }
+    let swap = match machine.swap {
+        None => None,
+        Some(SwapRole::Blue) => Some("blue of an unfinished swap"),
+        Some(SwapRole::Green) if machine.cordoned => {
+            Some("green of an unfinished swap: no requests until the switch")
+        }
+        Some(SwapRole::Green) => Some("green of an unfinished swap"),
+    };
+    if let Some(text) = swap {
+        found.push((Label::Change, text.to_owned()));
         return found;
     }
     match machine.management {
