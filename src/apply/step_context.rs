@@ -63,6 +63,12 @@ impl<'a> StepContext<'a> {
         self.shared.input.plan.steady_window(group)
     }
 
+    /// The mark that a Machine keeps as long as its swap has not ended.
+    pub(super) fn open_swap(&self, live: &Machine) -> Option<String> {
+        let open = self.shared.input.plan.swap.as_ref()?;
+        live.stamps.swap.clone().filter(|tag| *tag == open.tag)
+    }
+
     /// Keeps a Machine as it is before the first call of this step, for a rollback.
     pub(super) fn record_body(&self, machine: &Machine) {
         let mut bodies = self.shared.bodies.borrow_mut();

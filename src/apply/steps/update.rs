@@ -14,7 +14,7 @@ use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::apply::{conflict, precondition};
 use crate::core::fleet::call::UpdateCall;
 use crate::core::fleet::{
-    Call, LaunchId, Machine, MachineConfig, MachineId, MachineState, Strategy,
+    Call, LaunchId, Machine, MachineConfig, MachineId, MachineState, Stamps, Strategy,
 };
 use crate::core::plan::{Action, Change, GateKind, Precondition, Wake};
 use crate::provider::ProviderError;
@@ -352,7 +352,13 @@ impl ConfigUpdate<'_, '_> {
         let attempt = UpdatedMachine::to_update(desired, live).woken(self.terms, live);
         let config = desired.config_over(desired.existing_config(live).as_deref());
         let written = desired.sent_config(&config, Some(live));
-        let call = update_call(desired, self.terms, live, config, attempt.launched);
+        let call = update_call(
+            (context, desired),
+            self.terms,
+            live,
+            config,
+            attempt.launched,
+        );
         match context.call(&call).await {
             Ok(receipt) => {
                 if let Some(answer) = &receipt.machine {
@@ -467,7 +473,7 @@ impl UpdatedMachine {
 }
 
 fn update_call(
-    desired: &DesiredMachine<'_>,
+    (context, desired): (&StepContext<'_>, &DesiredMachine<'_>),
     terms: &UpdateTerms<'_>,
     live: &Machine,
     config: MachineConfig,
@@ -481,7 +487,10 @@ fn update_call(
         id: live.id.clone(),
         group: desired.name().clone(),
         config,
-        stamps: desired.stamps(launch),
+        stamps: Stamps {
+            swap: context.open_swap(live),
+            ..desired.stamps(launch)
+        },
         skip_launch: !launches,
         instance: live.instance.clone(),
     }))

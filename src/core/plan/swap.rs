@@ -126,30 +126,35 @@ impl<'a> Swaps<'a> {
             }
             return swaps;
         }
-        let mut by_tag: BTreeMap<(u64, String), Vec<Member<'a>>> = BTreeMap::new();
+        let mut by_tag: BTreeMap<String, (u64, Vec<Member<'a>>)> = BTreeMap::new();
         for (name, members) in &fleet.members {
             if !desired.groups.contains_key(name) {
                 continue;
             }
             for member in members {
                 if let Some((serial, tag)) = green_of(member, lineage) {
-                    by_tag
-                        .entry((serial, tag.to_owned()))
-                        .or_default()
-                        .push(member.clone());
+                    let found = by_tag.entry(tag.to_owned()).or_insert((serial, Vec::new()));
+                    // One that was updated since bears a later one.
+                    found.0 = found.0.min(serial);
+                    found.1.push(member.clone());
                 }
             }
         }
-        let ids = by_tag.values().flatten().map(|member| member.id);
-        let ids: BTreeSet<&MachineId> = ids.collect();
+        let greens = by_tag.values().flat_map(|(_, greens)| greens);
+        let ids: BTreeSet<&MachineId> = greens.map(|member| member.id).collect();
         let is_green = |id: &Option<MachineId>| id.as_ref().is_some_and(|id| ids.contains(id));
         fleet
             .drift
             .retain(|drift| drift.kind != DriftKind::Added || !is_green(&drift.machine.id));
-        if let Some(((serial, tag), greens)) = by_tag.pop_last() {
+        let newest = by_tag
+            .iter()
+            .max_by_key(|(tag, (serial, _))| (*serial, *tag));
+        let newest = newest.map(|(tag, _)| tag.clone());
+        if let Some((tag, (serial, greens))) = newest.and_then(|tag| by_tag.remove_entry(&tag)) {
             swaps.earlier = EarlierSwap::of(fleet, (serial, &tag, &greens), digest, options);
         }
-        for member in by_tag.into_values().flatten().filter(is_cordoned) {
+        let others = by_tag.into_values().flat_map(|(_, greens)| greens);
+        for member in others.filter(is_cordoned) {
             take_out(fleet, &member);
             swaps
                 .stale
@@ -399,7 +404,8 @@ impl<'a> EarlierSwap<'a> {
         let created = |member: &Member<'_>| member.observed.map(|seen| seen.created_at.clone());
         let first = greens.iter().filter_map(created).min().unwrap_or_default();
         let groups: BTreeSet<&GroupName> = greens.iter().map(|green| &green.group).collect();
-        let is_green = |member: &Member<'_>| greens.iter().any(|green| green.id == member.id);
+        let ids: BTreeSet<&MachineId> = greens.iter().map(|green| green.id).collect();
+        let is_green = |member: &Member<'_>| ids.contains(member.id);
         let is_blue = |member: &Member<'_>| {
             let Some(seen) = member.observed.filter(|_| !is_green(member)) else {
                 return false;
