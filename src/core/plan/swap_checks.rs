@@ -97,8 +97,8 @@ pub(super) fn check(
         }));
     }
     Remarks {
-        refusals,
         warnings,
+        refusals,
         ..Remarks::default()
     }
 }

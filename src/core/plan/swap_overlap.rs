@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Verb;
 use super::cost;
 use super::decision::GroupDecision;
+use super::members::Member;
 use super::reconcile::to_count;
 use super::summary::changes;
 use super::types::{Action, Change, GroupChange, Removal, StandbyTarget, Step};
@@ -151,7 +152,7 @@ impl GroupFacts<'_, '_> {
         let blue = green.replaces();
         let mut members = self.decision.members.iter();
         let blue = members.find(|member| Some(member.id) == blue);
-        let state = blue.and_then(|member| member.state());
+        let state = blue.and_then(Member::state);
         !standby_for.is_empty() || !terms.must_run && state.is_some_and(MachineState::is_inactive)
     }
 

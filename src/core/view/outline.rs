@@ -136,8 +136,8 @@ impl<'a> Section<'a> {
                 | RemovalReason::GroupRemoved
                 | RemovalReason::AppDestroyed,
             ) => true,
-            ChangeKind::Destroy(RemovalReason::Canary | RemovalReason::SwapUndone) => false,
-            ChangeKind::Wait
+            ChangeKind::Destroy(RemovalReason::Canary | RemovalReason::SwapUndone)
+            | ChangeKind::Wait
             | ChangeKind::Start
             | ChangeKind::Adopt
             | ChangeKind::Forget
@@ -207,10 +207,9 @@ fn machine_changes(
             Action::Start => alone(ChangeKind::Start),
             Action::Adopt => alone(ChangeKind::Adopt),
             Action::Forget => alone(ChangeKind::Forget),
-            // It belongs to no group; a note says whether it runs, and why.
-            Action::Once { .. } => None,
-            // The greens and blues of its group tell it.
-            Action::Switch { .. } => None,
+            // A command belongs to no group, and a note says whether it runs, and why. The greens and blues of its group
+            // tell a switch.
+            Action::Once { .. } | Action::Switch { .. } => None,
             Action::Canary { .. } => alone(ChangeKind::Canary),
             Action::Move { from, .. } => alone(ChangeKind::Move(from)),
             Action::Update { .. } if plan.is_restart(change) => alone(ChangeKind::Restart),

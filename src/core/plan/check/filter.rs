@@ -73,13 +73,13 @@ impl Checker<'_> {
         let left_out = self.machines_left_out();
         for (id, change) in self.plan.changes() {
             let is_new = match &change.action {
-                // The record of what is, not a change.
-                Action::Adopt | Action::Forget | Action::Once { .. } | Action::Switch { .. } => {
-                    continue;
-                }
-                // Filters hold back no swap: one that an earlier run began is undone or goes on, and a new one that they
-                // divide is refused.
-                Action::Create { green: Some(_), .. }
+                // The first are no changes, but the record of what is. Filters hold back no swap: one that an earlier run
+                // began is undone or goes on, and a new one that they divide is refused.
+                Action::Adopt
+                | Action::Forget
+                | Action::Once { .. }
+                | Action::Switch { .. }
+                | Action::Create { green: Some(_), .. }
                 | Action::Destroy {
                     removal: Removal::Swapped | Removal::SwapUndone,
                     ..
@@ -87,7 +87,8 @@ impl Checker<'_> {
                 // The old one tells.
                 Action::Create {
                     replaces: Some(_), ..
-                } => true,
+                }
+                | Action::Canary { .. } => true,
                 Action::Create { replaces: None, .. } => {
                     if !requested.only.is_empty() {
                         found.push(format!(
@@ -97,7 +98,6 @@ impl Checker<'_> {
                     }
                     true
                 }
-                Action::Canary { .. } => true,
                 Action::Update { .. }
                 | Action::Move { .. }
                 | Action::Destroy { .. }

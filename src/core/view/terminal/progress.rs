@@ -43,13 +43,14 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
         Action::Create { green: Some(_), .. } => ("+", Label::Create),
         Action::Create { replaces, .. } if replaces.is_some() => ("+/-", Label::Change),
         Action::Create { .. } => ("+", Label::Create),
-        Action::Update { .. } | Action::Wait | Action::Start => ("~", Label::Change),
+        Action::Update { .. } | Action::Wait | Action::Start | Action::Switch { .. } => {
+            ("~", Label::Change)
+        }
         Action::Move { .. } => (">", Label::Change),
         Action::Destroy { .. } => ("-", Label::Destroy),
         Action::Adopt => ("=", Label::Create),
         Action::Forget => (".", Label::Dim),
         Action::Once { .. } => ("!", Label::Change),
-        Action::Switch { .. } => ("~", Label::Change),
         Action::Canary { .. } => ("*", Label::Change),
     }
 }

@@ -10,9 +10,9 @@ use crate::core::view::rollback_report::RollbackSummary;
 use crate::core::view::run_report::{RunReport, Tally, replacement_machine};
 use crate::core::view::style::Label;
 
-/// `Apply complete: 6 created, 4 updated, 2 destroyed.`
-pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
-    let mut done: BTreeMap<(u8, &str), usize> = BTreeMap::new();
+/// How many Machines were changed in each way, in display order.
+fn count_done(report: &RunReport<'_>) -> BTreeMap<(u8, &'static str), usize> {
+    let mut done = BTreeMap::new();
     let switched = report.results().filter(|(change, result)| {
         result.outcome == Outcome::Done && matches!(change.action, Action::Switch { .. })
     });
@@ -58,6 +58,12 @@ pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
         };
         *done.entry(key).or_insert(0) += 1;
     }
+    done
+}
+
+/// `Apply complete: 6 created, 4 updated, 2 destroyed.`
+pub(in crate::core::view) fn result_line(report: &RunReport<'_>) -> Line {
+    let done = count_done(report);
     let texts: Vec<String> = done
         .iter()
         .map(|((_, word), n)| match *word {
