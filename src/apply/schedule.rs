@@ -16,6 +16,8 @@ pub(super) struct Schedule<'a> {
     outcomes: Vec<Option<Outcome>>,
     pools: Vec<PoolState<'a>>,
     running: usize,
+    /// Running steps that hold no place any more: their Machines exist and pass their gates.
+    only_gated: BTreeSet<StepId>,
     halted: bool,
     /// Changes whose Machines do not serve although they are done, by their first step.
     keeps_place: BTreeSet<StepId>,
@@ -77,6 +79,7 @@ impl<'a> Schedule<'a> {
                 .map(|_| PoolState::default())
                 .collect(),
             running: 0,
+            only_gated: BTreeSet::new(),
             halted: false,
             keeps_place: BTreeSet::new(),
             new_config: plan.groups_with_new_config(),
@@ -121,7 +124,9 @@ impl<'a> Schedule<'a> {
     /// Records the result of a running step; returns the steps that will not start because of it.
     pub(super) fn finish(&mut self, step: StepId, outcome: Outcome) -> Unstarted {
         let pool = self.pool_of(step);
-        self.running -= 1;
+        if !self.only_gated.remove(&step) {
+            self.running -= 1;
+        }
         let done = outcome == Outcome::Done;
         let fails = matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. });
         // A change is done with its last half: a destroy-first change has not created yet.
@@ -146,12 +151,16 @@ impl<'a> Schedule<'a> {
         unstarted
     }
 
-    /// A create whose Machine exists: in a pool that frees its places then, the next one may begin.
+    /// A create whose Machine exists: in a pool that frees its places then, the next one may begin. It counts as no
+    /// step that runs, either, so that the greens of a swap pass their gates side by side.
     pub(super) fn created(&mut self, step: StepId) {
         let pool = self.pool_of(step);
         let frees = self.plan.pools.get(pool);
-        if frees.is_some_and(|pool| pool.frees_when_created) {
-            self.pools[pool].begun.remove(&step);
+        if frees.is_some_and(|pool| pool.frees_when_created)
+            && self.pools[pool].begun.remove(&step).is_some()
+        {
+            self.running -= 1;
+            self.only_gated.insert(step);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aeroform::core::fleet::{Desired, Limit, Region, Strategy};
+use aeroform::core::fleet::{Desired, Limit, Region, Strategy, Trial};
 use aeroform::core::plan::{Plan, PoolId, StepId, Wave, Work};
-use aeroform::emulator::world::Timings;
+use aeroform::emulator::world::{Fault, FaultEffect, Timings};
 use tokio::time::Instant;
 
 use crate::fixture::{ExecutorFixture, checked, image};
@@ -134,6 +134,67 @@ async fn assert_takes_no_longer_than_the_waves_allow(parallelism: usize, expecte
         "{took:?} is more than {bound:?}"
     );
     stage.assert_settled(&target).await;
+}
+
+/// Twenty of each of three groups.
+fn swapped_fleet(version: &str, trial: Option<Trial>) -> Desired {
+    let twenty = |name| {
+        let group = checked(image(group(name), version).serves());
+        group.exact(&[("ams", 12), ("gru", 8)]).with(|group| {
+            group.trial = trial;
+            group.steady_ms = Some(0);
+        })
+    };
+    desired(["api", "web", "worker"].map(|name| (name, twenty(name))))
+}
+
+/// Eight creates at a time, and what follows the last ones of them.
+#[tokio::test(start_paused = true)]
+async fn the_new_machines_of_a_swap_serve_as_early_as_its_pool_allows() {
+    const ANSWER: Duration = Duration::from_secs(1);
+    let mut stage = ExecutorFixture::new();
+    stage.parallelism = 16;
+    stage.sim = stage.sim.with_swap_wait(10_000);
+    stage.sim.world().timings.first_check = Duration::from_secs(2);
+    stage
+        .apply_until_settled(&swapped_fleet("shop:1", None))
+        .await;
+    let slow = FaultEffect::SlowAnswer(ANSWER);
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("create", slow).times(u32::MAX));
+    let timings = stage.sim.world().timings.clone();
+    let last = timings.prepare + timings.boot + timings.first_check;
+    // The Machines of the last ones begin to start before the answer is there.
+    let bound = ANSWER * (60_u32.div_ceil(8) - 1) + last;
+    let target = swapped_fleet("shop:2", Some(Trial::Bluegreen));
+    let seen_by = stage.sim.clone();
+    let begun = Instant::now();
+    let run = stage.apply_until_settled(&target);
+    tokio::pin!(run);
+    let mut serve_after = None;
+    loop {
+        tokio::select! {
+            ran = &mut run => break drop(ran),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {
+                let machines = seen_by.world().operator("shop").machines();
+                let new = machines.iter().filter(|machine| {
+                    machine["config"]["image"] == "shop:2" && machine["cordoned"] != true
+                });
+                if new.count() == 60 {
+                    serve_after.get_or_insert(begun.elapsed());
+                }
+            }
+        }
+    }
+    let took = serve_after.unwrap();
+    println!("60 new Machines serve after {took:?}, at least {bound:?}");
+    assert!(took >= bound, "{took:?} is less than {bound:?}");
+    assert!(
+        took <= bound.mul_f64(1.1),
+        "{took:?} is more than {bound:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

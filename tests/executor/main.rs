@@ -44,6 +44,7 @@ mod snapshot;
 mod stays_up;
 mod stopping;
 mod swap;
+mod swap_serving;
 mod unhealthy;
 mod verification;
 mod volumes;

@@ -34,12 +34,17 @@ pub(crate) enum CallFault {
     HostGone,
     /// The Machine moves to another host, its volumes with it.
     Migrates,
+    /// Lists omit the new Machine for a while.
+    ListLags,
 }
 
 /// Longer than a start takes.
 const LATE: Duration = Duration::from_secs(3);
 /// Longer than a run waits for a lease.
 pub(crate) const LEASE_HELD: Duration = Duration::from_secs(45);
+
+/// How long lists omit a new Machine.
+const LIST_LAG: Duration = Duration::from_secs(10);
 
 /// No Machine is desired in this region.
 pub(crate) const OTHER_REGION: &str = "emu";
@@ -81,6 +86,7 @@ impl CallFault {
             Self::StaysCreated => FaultEffect::StaysCreated,
             Self::HostGone => FaultEffect::HostUnreachable { in_part: true },
             Self::Migrates => FaultEffect::Migrates,
+            Self::ListLags => FaultEffect::ListLag(LIST_LAG),
         }
     }
 
@@ -101,20 +107,26 @@ impl CallFault {
             Self::NotStarting | Self::Crashes(..) | Self::Stopped | Self::ChecksFail => begins,
             // It shows where the window is longer; where nothing is waited for, it shows later.
             Self::CrashesLate => {
-                begins && (chapter.is_immediate() || chapter.least_steady() > LATE)
+                let is_new = chapter.is_swap() && call.action == "create";
+                let shows_later = chapter.is_immediate() || is_new;
+                begins && (shows_later || chapter.least_steady() > LATE)
             }
             Self::NoRoom
             | Self::Refusal(RefusalKind::ImageUnknown)
             | Self::HostGone
             | Self::Migrates => starts,
-            Self::LeaseHeld => matches!(call.action, "update" | "start" | "stop" | "destroy"),
+            Self::LeaseHeld => matches!(
+                call.action,
+                "update" | "start" | "stop" | "destroy" | "cordon" | "uncordon"
+            ),
             Self::Refusal(RefusalKind::Capacity) => starts || call.action == "create-volume",
             Self::Reverts => call.action == "update",
             Self::Refusal(
                 RefusalKind::Quota | RefusalKind::MachineLimit | RefusalKind::NameTaken,
             )
             | Self::Elsewhere
-            | Self::StaysCreated => call.action == "create",
+            | Self::StaysCreated
+            | Self::ListLags => call.action == "create",
         }
     }
 
@@ -129,6 +141,14 @@ impl CallFault {
                 | Self::ChecksFail
                 | Self::HostGone
                 | Self::Elsewhere
+        )
+    }
+
+    /// Whether a swap that meets it before its switch is undone.
+    pub(crate) fn ends_a_swap(self) -> bool {
+        !matches!(
+            self,
+            Self::RateLimited | Self::LostBefore | Self::LostAfter | Self::ListLags
         )
     }
 

@@ -12,7 +12,7 @@ use crate::gallery::{self, PlanScenario};
 use crate::invariants::{
     AvailabilityGuard, fix_checks, ids, unexplained_machines, unhealthy_groups,
 };
-use crate::matrix::FaultMatrix;
+use crate::matrix::{FaultMatrix, MatrixColumn};
 use crate::memory_journal::FailCommit;
 use crate::memory_store::FailWrite;
 use crate::process::{FaultPoint, ProcessFault};
@@ -58,7 +58,7 @@ const ANSWERS: [FaultKind; 6] = [
 ];
 
 /// What becomes of a Machine that a call touches, and the platform's refusals in its own words.
-const MACHINES: [FaultKind; 17] = [
+const MACHINES: [FaultKind; 18] = [
     FaultKind::Answer("no-capacity", CallFault::Refusal(RefusalKind::Capacity)),
     FaultKind::Answer("quota", CallFault::Refusal(RefusalKind::Quota)),
     FaultKind::Answer(
@@ -82,6 +82,7 @@ const MACHINES: [FaultKind; 17] = [
     FaultKind::Answer("stays-created", CallFault::StaysCreated),
     FaultKind::Answer("host-gone", CallFault::HostGone),
     FaultKind::Answer("migrates", CallFault::Migrates),
+    FaultKind::Answer("list-lags-10-s", CallFault::ListLags),
 ];
 
 const SIGNALS: [FaultKind; 4] = [
@@ -305,22 +306,34 @@ impl FaultCase<'_> {
         }
         let guards = self.guards(takes_down);
         let (again, _, findings) = self.scene.run_case_with(&durable, None, &guards).await;
-        found.extend(
-            findings
-                .into_iter()
-                .map(|finding| format!("again: {finding}")),
-        );
+        let mut again_findings = findings;
         // What a host that does not answer tells in part is read in whole later.
         let read_later = wrong == Some(CallFault::HostGone);
         if life.is_success() && !ungated && !read_later && !matches!(again, ProcessOutcome::Idle) {
             found.push(format!("it said that all was done, and then: {again:#?}"));
         }
-        if !again.is_success() {
-            found.push(format!("the second apply: {again:#?}"));
+        let mut last = again;
+        if self.scene.scenario.is_swap() && !last.is_success() {
+            // It undid what it could not go on with, or said which new Machine does not serve well.
+            let (third, _, findings) = self.scene.run_case_with(&durable, None, &guards).await;
+            again_findings.extend(findings);
+            last = third;
+        }
+        found.extend(
+            again_findings
+                .into_iter()
+                .map(|finding| format!("again: {finding}")),
+        );
+        if !last.is_success() {
+            found.push(format!("the last apply: {last:#?}"));
         }
         let (mut fleet, left) = self.scene.apply_until_settled(&durable).await;
         let mut should = self.scene.fleet.clone();
         if let Some(wrong) = wrong {
+            if self.scene.scenario.is_swap() && wrong.ends_a_swap() {
+                // All new Machines go, and the next apply makes as many.
+                should.ever_created = should.ever_created.max(fleet.ever_created);
+            }
             if wrong.may_make_another() {
                 // A successor that cannot start may be made again instead of being mended, and one whose
                 // host has no room is replaced.
@@ -357,7 +370,9 @@ impl FaultCase<'_> {
     fn guards(&self, one_is_down: bool) -> Vec<AvailabilityGuard> {
         let mut guards = self.scene.scenario.guards.clone();
         for guard in &mut guards {
-            let down = usize::from(one_is_down);
+            // In a swap the old Machines serve, whatever becomes of a new one.
+            let is_swapped = self.scene.scenario.swaps(guard.groups);
+            let down = usize::from(one_is_down && !is_swapped);
             guard.min_running = guard.min_running.saturating_sub(down);
         }
         guards
@@ -519,11 +534,10 @@ async fn play(chapter: PlanScenario, kinds: &[FaultKind], target: &CaseFilter) -
                 if target.includes(&case, plays && sample.contains(&at)) {
                     all.cases += 1;
                     let verdict = verdict(&case).await;
-                    let immediate = case.scene.scenario.is_immediate();
+                    let column = MatrixColumn::of(&case.scene.scenario);
                     let lost = case.rest == JournalFate::Lost;
                     let passed = verdict.is_none();
-                    all.matrix
-                        .count(case.kind.name(), (immediate, lost), passed);
+                    all.matrix.count(case.kind.name(), (column, lost), passed);
                     all.failed.extend(verdict);
                 }
             }

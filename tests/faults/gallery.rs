@@ -4,11 +4,14 @@
 mod capacity;
 mod group_changes;
 mod outside_changes;
+mod swaps;
 mod volumes;
 
 use std::time::Duration;
 
-use aeroform::core::fleet::{Count, Desired, DesiredGroup, Known, Limit, OrderedRegions, Strategy};
+use aeroform::core::fleet::{
+    Count, Desired, DesiredGroup, Known, Limit, OrderedRegions, Strategy, Trial,
+};
 use aeroform::core::plan::Options;
 use aeroform::emulator::world::{ExitsAfter, World};
 use serde_json::{Value, json};
@@ -48,6 +51,20 @@ impl PlanScenario {
     pub(crate) fn is_immediate(&self) -> bool {
         let mut groups = self.after.groups.values();
         groups.any(|group| group.strategy == Strategy::Immediate)
+    }
+
+    /// Whether a group is exchanged as a whole.
+    pub(crate) fn is_swap(&self) -> bool {
+        let mut groups = self.after.groups.values();
+        groups.any(|group| group.trial == Some(Trial::Bluegreen))
+    }
+
+    /// Whether one of these groups is.
+    pub(crate) fn swaps(&self, groups: &[&str]) -> bool {
+        let mut named = self.after.groups.iter();
+        named.any(|(name, group)| {
+            groups.contains(&name.as_str()) && group.trial == Some(Trial::Bluegreen)
+        })
     }
 
     /// How long a Machine has to stay up in every group.
@@ -140,6 +157,7 @@ pub(crate) fn all() -> Vec<PlanScenario> {
     all.extend(volumes::all());
     all.extend(unwritten_counts());
     all.extend(capacity::all());
+    all.extend(swaps::all());
     all
 }
 

@@ -81,7 +81,7 @@ fn summaries(world: &mut World) -> Vec<MachineSummary> {
 }
 
 fn is_serving(machine: &MachineSummary) -> bool {
-    machine.state == "started" && machine.passes_checks
+    machine.state == "started" && machine.passes_checks && !machine.cordoned
 }
 
 /// The fleet without what may differ from one history to another: ids, instances, stamps.
@@ -336,10 +336,11 @@ fn machines(world: &mut World) -> Vec<Value> {
     machines
 }
 
-/// Whether it runs and no check of it fails.
+/// Whether it runs in rotation and no check of it fails.
 fn serves(machine: &Value) -> bool {
     let checks = machine["checks"].as_array().map_or(&[][..], Vec::as_slice);
-    machine["state"] == "started" && checks.iter().all(|check| check["status"] == "passing")
+    let passes = checks.iter().all(|check| check["status"] == "passing");
+    machine["state"] == "started" && machine["cordoned"] != true && passes
 }
 
 fn text<'a>(machine: &'a Value, key: &str) -> &'a str {

@@ -3,10 +3,32 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::gallery::PlanScenario;
+
 /// How many cases of each fault were played and passed: with a journal that is kept and one that is lost, of
-/// rolling updates and of immediate ones.
+/// each strategy.
 #[derive(Default)]
-pub(crate) struct FaultMatrix(BTreeMap<&'static str, [CaseCount; 4]>);
+pub(crate) struct FaultMatrix(BTreeMap<&'static str, [CaseCount; 6]>);
+
+/// How the groups of a plan are updated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MatrixColumn {
+    Rolling,
+    Immediate,
+    Bluegreen,
+}
+
+impl MatrixColumn {
+    pub(crate) fn of(plan: &PlanScenario) -> Self {
+        if plan.is_swap() {
+            Self::Bluegreen
+        } else if plan.is_immediate() {
+            Self::Immediate
+        } else {
+            Self::Rolling
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct CaseCount {
@@ -15,15 +37,15 @@ struct CaseCount {
 }
 
 impl FaultMatrix {
-    /// Counts a case of a fault: whether the update is immediate, whether the journal was lost, whether it passed.
+    /// Counts a case of a fault: of which strategy, whether the journal was lost, whether it passed.
     pub(crate) fn count(
         &mut self,
         fault: &'static str,
-        (immediate, lost): (bool, bool),
+        (column, lost): (MatrixColumn, bool),
         passed: bool,
     ) {
         let row = self.0.entry(fault).or_default();
-        let cell = &mut row[usize::from(immediate) * 2 + usize::from(lost)];
+        let cell = &mut row[column as usize * 2 + usize::from(lost)];
         cell.played += 1;
         cell.passed += usize::from(passed);
     }
@@ -40,7 +62,14 @@ impl FaultMatrix {
 
     /// One line per fault, in this order.
     pub(crate) fn table(&self, faults: impl Iterator<Item = &'static str>) -> String {
-        let columns = ["rolling", "journal lost", "immediate", "journal lost"];
+        let columns = [
+            "rolling",
+            "journal lost",
+            "immediate",
+            "journal lost",
+            "bluegreen",
+            "journal lost",
+        ];
         let mut text = format!("{:<22}", "passed");
         for column in columns {
             write!(text, " {column:>13}").unwrap();

@@ -27,6 +27,8 @@ use crate::sim::SimProvider;
 
 /// Longer than any run of the gallery; one that takes longer hangs.
 const HANG_TIMEOUT: Duration = Duration::from_secs(100_000);
+/// Each of the two waits of a swap: longer than a Machine that crashes late stays up after its gate.
+const SWAP_WAIT_MS: u64 = 4_000;
 /// What is found where nothing went wrong although it was to.
 pub(crate) const FAULT_NOT_FIRED: &str = "what was to go wrong did not";
 /// How often a case is played whose fault did not fire.
@@ -128,7 +130,7 @@ impl FaultScenario {
     /// Brings a world to where the chapter begins, and applies it once undisturbed.
     pub(crate) async fn of(chapter: PlanScenario) -> Self {
         let durable = DurableState {
-            sim: SimProvider::new(chapter.name),
+            sim: SimProvider::new(chapter.name).with_swap_wait(SWAP_WAIT_MS),
             store: MemoryStore::default(),
             journal: MemoryJournal::default(),
             env: env("before"),

@@ -19,6 +19,7 @@ use crate::apply::run_input::Halt;
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::call::CreateCall;
+use crate::core::fleet::schema::Service;
 use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
     MachineState, Region, Stamps, VolumeId, WaitUntil,
@@ -121,7 +122,24 @@ pub(super) async fn create<'a>(
         updated,
         cordoned,
     )
-    .await
+    .await?;
+    match &progress.machine {
+        Some(green_now) if green.is_some() && is_to_run => check_green(green_now, desired.group),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A green that somebody has stopped is none that serves. The proxy starts again what it stops.
+fn check_green(machine: &Machine, group: &DesiredGroup) -> PartResult {
+    let mut services = group.template.services.iter().flatten();
+    if machine.state.is_inactive()
+        && machine.last_exit().is_some_and(|exit| exit.requested)
+        && !services.any(Service::has_autostop)
+    {
+        let cause = format!("the new Machine {} was stopped by somebody", machine.id);
+        return Err(StepError::failed(answers::MACHINE_FAILED, cause));
+    }
+    Ok(())
 }
 
 /// Takes the Machine of a create: a new one as it is, one that existed with the desired config.

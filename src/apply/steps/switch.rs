@@ -42,6 +42,10 @@ pub(super) async fn switch(
     let targets: Vec<StandbyTarget> = greens.iter().map(|green| green.machine.clone()).collect();
     let ids = watched_machines(context.shared, &targets)?;
     record_row(context, step, tag, &ids)?;
+    let is_new = |green: &SwitchedGreen| matches!(green.machine, StandbyTarget::Step(_));
+    if greens.iter().any(is_new) {
+        unmark_blues(context, progress, blues).await?;
+    }
     uncordon(context, change, greens, &ids).await?;
     mark_blues(context, progress, blues).await?;
     watch(context, change, &ids, Duration::from_millis(swap.wait_ms)).await
@@ -132,13 +136,39 @@ pub(super) async fn call_as_flyctl(context: &StepContext<'_>, call: &Call) -> Pa
     ended.map_err(PartError::into_step_error)
 }
 
-/// The mark that flyctl sets on Machines that it is about to destroy. Nothing depends on it.
+/// The mark that flyctl sets on Machines that it is about to destroy: later runs see by it that all greens were added.
 async fn mark_blues(
     context: &StepContext<'_>,
     progress: &mut StepProgress,
     blues: &[MachineId],
 ) -> PartResult {
-    let marks = blues.iter().map(async |id| {
+    let mark = Some(Stamps::SAFE_TO_DESTROY.to_owned());
+    stamp_blues(context, progress, (blues.iter(), mark)).await
+}
+
+/// Takes away the marks that another tool's incomplete release has left.
+async fn unmark_blues(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+    blues: &[MachineId],
+) -> PartResult {
+    let observed = &context.shared.input.observed.machines;
+    let is_marked = |id: &&MachineId| {
+        let mark = observed
+            .get(*id)
+            .and_then(|seen| seen.stamps.swap.as_deref());
+        mark == Some(Stamps::SAFE_TO_DESTROY)
+    };
+    stamp_blues(context, progress, (blues.iter().filter(is_marked), None)).await
+}
+
+/// Writes the mark of each of these; one that cannot be written is a remark.
+async fn stamp_blues(
+    context: &StepContext<'_>,
+    progress: &mut StepProgress,
+    (blues, mark): (impl Iterator<Item = &MachineId>, Option<String>),
+) -> PartResult {
+    let marks = blues.map(async |id| {
         let Some(live) = context.get(id).await? else {
             return Ok(None);
         };
@@ -146,7 +176,7 @@ async fn mark_blues(
             return Ok(None);
         }
         let stamps = Stamps {
-            swap: Some(Stamps::SAFE_TO_DESTROY.to_owned()),
+            swap: mark.clone(),
             ..live.stamps
         };
         let call = Call::Stamp {

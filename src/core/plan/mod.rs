@@ -81,6 +81,7 @@ mod summary;
 mod summary_lines;
 mod swap;
 mod swap_checks;
+mod swap_cordons;
 mod swap_overlap;
 mod target;
 pub mod types;

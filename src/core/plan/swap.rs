@@ -16,6 +16,7 @@ use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::reconcile::removed_machine;
 use super::swap_checks::{is_running, swaps};
+use super::swap_cordons::{are_going, is_cordoned, is_marked, stay_cordoned};
 use super::types::{
     Action, DriftKind, GateKind, Outcome, Plan, PlannedSwap, Removal, StandbyTarget, StepId,
     StepResult,
@@ -478,62 +479,10 @@ impl<'a> EarlierSwap<'a> {
     }
 }
 
-/// Whether a run has begun to remove the blues: more of them are cordoned than greens are.
-fn are_going(members: &[Member<'_>], colours: &BTreeMap<MachineId, SwapRole>) -> bool {
-    let cordoned = |role: SwapRole| {
-        let of_role = members
-            .iter()
-            .filter(|member| colours.get(member.id) == Some(&role));
-        of_role.filter(|member| is_cordoned(member)).count()
-    };
-    cordoned(SwapRole::Blue) > cordoned(SwapRole::Green)
-}
-
-/// The greens that the switch of an earlier run has left cordoned, or was to leave so, because their blues are (rule
-/// 10).
-fn stay_cordoned<'m>(greens: &[&'m Member<'_>], blues: &[&Member<'_>]) -> BTreeSet<&'m MachineId> {
-    let cordoned = greens.iter().filter(|green| is_cordoned(green));
-    let has_traffic = greens.iter().any(|green| !is_cordoned(green));
-    // The marks come after all greens are added.
-    let is_complete = blues.iter().any(|blue| is_marked(blue)) || blues.is_empty() && has_traffic;
-    if is_complete {
-        return cordoned.map(|green| green.id).collect();
-    }
-    let mut left: BTreeMap<&Region, usize> = BTreeMap::new();
-    for blue in blues.iter().filter(|blue| is_cordoned(blue)) {
-        *left.entry(blue.region).or_default() += 1;
-    }
-    let stays =
-        |green: &&&'m Member<'_>| match green.known.and_then(|known| known.replaces.as_ref()) {
-            Some(blue) => blues
-                .iter()
-                .any(|other| other.id == blue && is_cordoned(other)),
-            // Without a state any of its region will do.
-            None => match left.get_mut(green.region) {
-                Some(left) if *left > 0 => {
-                    *left -= 1;
-                    true
-                }
-                Some(_) | None => false,
-            },
-        };
-    cordoned.filter(stays).map(|green| green.id).collect()
-}
-
-fn is_cordoned(member: &Member<'_>) -> bool {
-    member.observed.is_some_and(|seen| seen.cordoned)
-}
-
 fn take_out(fleet: &mut Fleet<'_>, green: &Member<'_>) {
     if let Some(members) = fleet.members.get_mut(&green.group) {
         members.retain(|member| member.id != green.id);
     }
-}
-
-/// Whether a switch has marked it as one that may be destroyed.
-fn is_marked(member: &Member<'_>) -> bool {
-    let mark = member.observed.and_then(|seen| seen.stamps.swap.as_deref());
-    mark == Some(Stamps::SAFE_TO_DESTROY)
 }
 
 /// The swap that created a Machine, if it may not have ended: its serial and tag. Its name must answer its launch id,

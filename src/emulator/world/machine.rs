@@ -58,6 +58,8 @@ pub struct MachineSummary {
     pub state: &'static str,
     /// Whether no check fails.
     pub passes_checks: bool,
+    /// Whether it is out of rotation.
+    pub cordoned: bool,
 }
 
 /// How many previous versions are kept.
@@ -304,6 +306,7 @@ impl EmulatedMachine {
             group: self.group().filter(|_| is_shown).map(str::to_owned),
             state: self.state(times.now).as_str(),
             passes_checks,
+            cordoned: self.cordoned,
         }
     }
 

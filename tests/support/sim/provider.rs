@@ -51,6 +51,13 @@ impl SimProvider {
         self
     }
 
+    /// The same simulation with this length of both waits of a swap.
+    #[must_use]
+    pub(crate) fn with_swap_wait(mut self, wait_ms: u64) -> Self {
+        self.capabilities.swap_wait_ms = wait_ms;
+        self
+    }
+
     /// A provider with an independent copy of the current simulation.
     #[must_use]
     pub(crate) fn fork(&self) -> Self {
