@@ -169,7 +169,7 @@ impl<'a> Checker<'a> {
                             id.0
                         ));
                     }
-                    if let Some(port) = port
+                    if let Some(port) = port.as_ref().filter(|_| !goes_on)
                         && !ports.insert(*port)
                     {
                         self.report(format!("step {} uses port {port}, which is in use", id.0));

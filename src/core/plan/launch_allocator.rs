@@ -11,6 +11,7 @@ use crate::core::fleet::{
 /// Allocates launch ids. They are derived, never random, and never one that a Machine already has.
 pub(super) struct LaunchAllocator<'a> {
     lineage: &'a Lineage,
+    observed: Option<&'a Observed>,
     serial: u64,
     /// Launch ids in all existing names.
     used: BTreeSet<&'a str>,
@@ -66,6 +67,7 @@ impl<'a> LaunchAllocator<'a> {
         }
         Self {
             lineage,
+            observed,
             serial: known.serial,
             used,
             pending,
@@ -160,16 +162,20 @@ impl<'a> LaunchAllocator<'a> {
         tag: &str,
         group: &GroupName,
         region: &Region,
-    ) -> NewMachine {
+    ) -> (NewMachine, bool) {
         let key = (tag.to_owned(), group.clone(), region.clone());
         let slot = self.greens.entry(key).or_default();
         let launch = LaunchId::derive_green(self.lineage, tag, group, region, *slot);
         *slot += 1;
-        NewMachine {
-            name: MachineName::for_launch(group, &launch),
-            launch,
-            port: self.allocate_port(),
-        }
+        let name = MachineName::for_launch(group, &launch);
+        let mut taken = self.observed.into_iter().flat_map(Observed::all_machines);
+        let taken = taken.find(|machine| machine.name == name && !machine.state.is_gone());
+        let port = match taken {
+            Some(taken) => taken.port,
+            None => self.allocate_port(),
+        };
+        let new = NewMachine { launch, name, port };
+        (new, taken.is_some())
     }
 
     /// The lowest port from the base on that no Machine has and no program listens on.

@@ -466,6 +466,9 @@ pub struct Green {
     /// It runs although its blue rests, so that a Machine of its group passes the checks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_run: bool,
+    /// An earlier run has created it, and this one takes it; for views.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exists: bool,
 }
 
 /// The swap of a plan: new Machines (green) in the place of others (blue), in all groups with the strategy bluegreen

@@ -190,12 +190,13 @@ impl StepBuilder<'_, '_, '_> {
         (swap, region): (&GroupSwap<'_>, &crate::core::fleet::Region),
         gate: GateKind,
     ) -> Change {
-        let new = self.allocator.allocate_green(&swap.tag, name, region);
+        let (new, exists) = self.allocator.allocate_green(&swap.tag, name, region);
         let mut change = self.create_of(name, decision, region, (new, Vec::new()), gate);
         if let Action::Create { green, .. } = &mut change.action {
             *green = Some(Box::new(Green {
                 tag: swap.tag.clone(),
                 must_run: false,
+                exists,
             }));
         }
         change

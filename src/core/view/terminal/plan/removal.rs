@@ -21,7 +21,7 @@ pub(super) fn destroy(
 ) -> fmt::Result {
     let what = match why {
         RemovalReason::Replaced => "to destroy: already replaced",
-        RemovalReason::SwapUndone => "new and not used, to destroy",
+        RemovalReason::SwapUndone => "green to destroy",
         RemovalReason::ChosenByUser => "to destroy, chosen by you",
         RemovalReason::Rebalanced => "to destroy: another region gets one instead",
         RemovalReason::CountLowered | RemovalReason::GroupRemoved | RemovalReason::AppDestroyed => {

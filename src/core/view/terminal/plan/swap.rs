@@ -74,6 +74,15 @@ fn greens(
             line.add(Label::Plain, format!(" ({n} stay stopped)"));
         }
     }
+    let exists = |item: &&&MachineChange<'_>| matches!(&item.change.action, Action::Create { green: Some(green), .. } if green.exists);
+    match greens.iter().filter(exists).count() {
+        0 => {}
+        1 => line.add(Label::Plain, ", 1 of which exists"),
+        n => {
+            let n = phrases::group_digits(n);
+            line.add(Label::Plain, format!(", {n} of which exist"));
+        }
+    }
     if page.detail.equipment {
         let equipment = create::ports_and_volumes(&greens, page.style.verbose);
         if !equipment.is_empty() {
