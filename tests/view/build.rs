@@ -333,6 +333,7 @@ pub(crate) fn green(group: &str, at: &str, n: u16, blue: Option<&str>) -> Change
         *green = Some(Box::new(Green {
             tag: "tag".to_owned(),
             must_run: false,
+            exists: false,
         }));
     }
     change
