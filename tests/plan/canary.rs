@@ -387,6 +387,77 @@ pub(crate) fn refused() -> Plan {
     mounted().plan_with(&db("2"), &by_flag())
 }
 
+fn soaks(ms: u64) -> Options {
+    Options {
+        requested: Requested {
+            canary_soak_ms: Some(ms),
+            ..Requested::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// A plan with a soak and no canary.
+pub(crate) fn without_canary() -> Plan {
+    mounted().plan_with(&db("2"), &soaks(1000))
+}
+
+#[test]
+fn the_soak_of_one_run_is_that_of_every_canary() {
+    let stage = PlanFixture::with(&app("1"));
+    let plan = stage.plan_with(&app("2"), &soaks(5000));
+    let soak = canaries(&plan).map(|(_, change)| match change.action {
+        Action::Canary { soak_ms, .. } => soak_ms,
+        _ => unreachable!(),
+    });
+    assert_eq!(soak.collect::<Vec<_>>(), [5000]);
+    let usual = stage.plan(&app("2"));
+    assert_eq!(usual.at_least_ms, Some(120_000));
+    assert_eq!(plan.at_least_ms, Some(5000));
+    assert_ne!(plan.plan_digest(), usual.plan_digest());
+    let warned = without_canary();
+    let codes: Vec<&str> = warned
+        .warnings
+        .iter()
+        .map(|note| note.code.as_str())
+        .collect();
+    assert_eq!(codes, ["soak_without_canary"]);
+}
+
+/// Holds rule 29.
+#[test]
+fn a_reviewed_plan_with_a_canary_covers_none_without_it() {
+    let stage = PlanFixture::with(&app("1"));
+    let target = app("2");
+    let reviewed = SavedPlan::of(&stage.plan(&target));
+    let kinds = |options: &Options| {
+        let fresh = stage.plan_with(&target, options);
+        let excesses = reviewed.excesses(&fresh, &target).into_iter();
+        excesses
+            .map(|excess| format!("{:?}", excess.kind))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&Options::default()), [""; 0]);
+    assert_eq!(kinds(&soaks(600_000)), [""; 0]);
+    let less = ["Gate(GroupName(\"web\"))"];
+    assert_eq!(kinds(&soaks(1000)), less);
+    let rolling = Options {
+        requested: Requested {
+            strategy: Some(ChosenStrategy::Rolling),
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    assert_eq!(kinds(&rolling), less);
+    // A canary that nobody reviewed is one Machine more.
+    let plain = SavedPlan::of(&stage.plan_with(&target, &rolling));
+    let excesses = plain.excesses(&stage.plan(&target), &target);
+    assert!(matches!(
+        excesses[0].kind,
+        aeroform::core::plan::ExcessKind::Creates
+    ));
+}
+
 #[test]
 fn a_group_with_mounts_is_refused() {
     let stage = mounted();

@@ -34,7 +34,7 @@ fn every_code_of_a_plan_is_provoked() {
         vec![crate::volumes::forked()],
         crate::commit_order::provoked(),
         crate::hold::provoked(),
-        vec![crate::canary::refused()],
+        vec![crate::canary::refused(), crate::canary::without_canary()],
         vec![crate::rolling::conflict()],
         crate::rollout_settings::provoked(),
         crate::rolling::proofs(),

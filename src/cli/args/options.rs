@@ -70,6 +70,10 @@ pub struct PlanOptions {
     /// As in flyctl: `--smoke-checks=false` is `--steady 0`, and true changes nothing
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "steady")]
     pub smoke_checks: Option<bool>,
+    /// How long a canary stays under traffic after its gate (2m, or a number of seconds); overrides `canary` in
+    /// `[groups.NAME.deploy]`
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_flag)]
+    pub canary_soak: Option<Duration>,
     /// Where no Machine of a group with checks runs, start one to prove the new version
     #[arg(long)]
     pub wake: bool,
@@ -80,7 +84,7 @@ pub struct PlanOptions {
 }
 
 /// Ids of the flags that a saved plan contains.
-pub(super) const PERSISTED_FLAGS: [&str; 17] = [
+pub(super) const PERSISTED_FLAGS: [&str; 18] = [
     "process_groups",
     "only_regions",
     "exclude_regions",
@@ -96,6 +100,7 @@ pub(super) const PERSISTED_FLAGS: [&str; 17] = [
     "wait",
     "steady",
     "smoke_checks",
+    "canary_soak",
     "wake",
     "on_failure",
 ];
@@ -127,6 +132,10 @@ impl PlanOptions {
             max_unavailable: self.max_unavailable.or(requested.max_unavailable),
             wait_timeout_s: self.wait.or(requested.wait_timeout_s),
             steady_ms: self.steady_ms().or(requested.steady_ms),
+            canary_soak_ms: self
+                .canary_soak
+                .map(to_milliseconds)
+                .or(requested.canary_soak_ms),
             wake: self.wake || requested.wake,
             on_failure: self.on_failure.or(requested.on_failure),
             ..requested
@@ -161,8 +170,8 @@ impl PlanOptions {
     }
 }
 
-fn to_milliseconds(steady: Duration) -> u64 {
-    u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)
+fn to_milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn on_failure_parser() -> impl TypedValueParser<Value = OnFailure> {

@@ -45,6 +45,7 @@ impl ParsedManifests<'_> {
             self.check_ignored(aero, settings);
             self.check_canary(aero, settings, mount);
             self.check_steady(aero, settings);
+            self.check_soak(aero, settings);
         }
         let max_unavailable = group
             .max_unavailable
@@ -53,13 +54,15 @@ impl ParsedManifests<'_> {
         let max_unavailable = max_unavailable.map_or(Limit::MAX_UNAVAILABLE, |at| at.value);
         let written = group.strategy.as_ref().or(fly.strategy.as_ref());
         let rolling = Strategy::Rolling { max_unavailable };
+        let deploy = settings.map(|settings| &settings.deploy);
+        let soak = deploy.and_then(|deploy| deploy.soak.as_ref());
+        let soak_ms = soak.map_or(0, |soak| soak.value);
         let (strategy, trial) = match written.map(|at| at.value) {
             None | Some(WrittenStrategy::Rolling) => (rolling, None),
             Some(WrittenStrategy::Immediate) => (Strategy::Immediate, None),
-            Some(WrittenStrategy::Canary) => (rolling, Some(Trial::Canary { soak_ms: 0 })),
+            Some(WrittenStrategy::Canary) => (rolling, Some(Trial::Canary { soak_ms })),
             Some(WrittenStrategy::Bluegreen) => (rolling, Some(Trial::Bluegreen)),
         };
-        let deploy = settings.map(|settings| &settings.deploy);
         GroupRollout {
             strategy,
             trial,
@@ -163,6 +166,28 @@ impl ParsedManifests<'_> {
                 .help("use `strategy = \"rolling\"`"),
             );
         }
+    }
+
+    /// A soak of a group without a canary.
+    fn check_soak(&self, aero: &ManifestFile<'_>, settings: &GroupSettings) {
+        let Some(soak) = &settings.deploy.soak else {
+            return;
+        };
+        let written = self.strategy_of(aero, settings);
+        let is_canary = written.is_some_and(|(_, at)| at.value == WrittenStrategy::Canary);
+        if is_canary {
+            return;
+        }
+        let path = path_of(settings, "canary.soak");
+        let name = quote_text(written.map_or("rolling", |(_, at)| at.value.as_str()));
+        let message = format!("`{path}` has no effect with the strategy {name}");
+        let found = Diagnostic::warning(codes::IGNORED_BY_STRATEGY, message)
+            .with_location(aero.location(soak.span.clone(), ""));
+        let found = match written {
+            Some((file, at)) => found.with_related(file.location(at.span.clone(), "the strategy")),
+            None => found,
+        };
+        aero.report(found.help("it applies to `strategy = \"canary\"`"));
     }
 
     /// A Machine that must stay up for longer than it is waited for would never pass.

@@ -59,6 +59,23 @@ pub(super) fn refusals(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Op
     )
 }
 
+/// Warns of `--canary-soak` if no group has the strategy.
+pub(super) fn soak_warning(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    options: &Options,
+) -> Option<Note> {
+    options.requested.canary_soak_ms?;
+    let mut groups = decisions.values().filter_map(|decision| decision.desired);
+    let is_canary = |group: &DesiredGroup| matches!(group.trial, Some(Trial::Canary { .. }));
+    (!groups.any(is_canary)).then(|| {
+        note(
+            codes::SOAK_WITHOUT_CANARY,
+            "`--canary-soak` has no effect: no group has the strategy `canary`",
+        )
+        .with_hint("`--strategy canary` gives every group one for this run")
+    })
+}
+
 /// What the canaries of a plan depend on.
 pub(super) struct CanaryPlanner<'p, 'a> {
     pub(super) decisions: &'p BTreeMap<GroupName, GroupDecision<'a>>,

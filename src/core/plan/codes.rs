@@ -43,6 +43,10 @@ codes! {
         "… cannot be updated with the strategy `canary`: its Machines have mounts, and a canary would need another volume",
         "A canary is one Machine more, and each Machine with a mount has a volume of its own.",
         "Use `--strategy rolling` or `--strategy immediate`.";
+    SOAK_WITHOUT_CANARY "soak_without_canary" Warning:
+        "`--canary-soak` has no effect: no group has the strategy `canary`",
+        "Only a canary stays under traffic for a time.",
+        "Add `--strategy canary`, or leave the flag out.";
     NO_IMAGE "no_image" Refused:
         "no image is set for …, and the app has no Machine to take it from",
         "No manifest sets an image, and there is no Machine to take it from.",

@@ -11,7 +11,7 @@ use super::gates;
 use super::requested::Requested;
 use super::types::GateKind;
 use crate::core::fleet::{
-    Desired, DesiredGroup, GroupName, Lineage, OrderedRegions, StoredConfig, Strategy,
+    Desired, DesiredGroup, GroupName, Lineage, OrderedRegions, StoredConfig, Strategy, Trial,
 };
 use crate::core::state;
 
@@ -34,6 +34,9 @@ pub struct DesiredGroupDigest {
     /// How long a changed Machine must stay up, milliseconds; none if neither a manifest nor a flag sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
+    /// How long a canary stays after its gate, milliseconds; none without a canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_soak_ms: Option<u64>,
     /// How long a Machine may take to start and pass its checks, seconds; none in plans of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_timeout_s: Option<u64>,
@@ -98,6 +101,7 @@ impl DesiredGroupDigest {
             at_once,
             gate,
             steady_ms,
+            canary_soak_ms,
             wait_timeout_s,
             order,
             turn,
@@ -108,6 +112,7 @@ impl DesiredGroupDigest {
             (None, _) | (_, None) => true,
         };
         same_wait
+            && *canary_soak_ms == other.canary_soak_ms
             && (at_once, gate, steady_ms) == (&other.at_once, &other.gate, &other.steady_ms)
             && (order, turn) == (&other.order, &other.turn)
     }
@@ -131,6 +136,10 @@ impl DesiredGroupDigest {
             at_once: AtOnce::of(group.strategy),
             gate: gates::gate(group),
             steady_ms: requested.steady_ms.or(group.steady_ms),
+            canary_soak_ms: match group.trial {
+                Some(Trial::Canary { soak_ms }) => Some(soak_ms),
+                Some(Trial::Bluegreen) | None => None,
+            },
             wait_timeout_s: Some(group.wait_timeout_s),
             order: region_order(&group.region_order),
             turn,

@@ -443,6 +443,11 @@ impl<'a> Comparison<'a> {
                 self.found
                     .add_general(ExcessKind::Gate(name.clone()), BTreeSet::new());
             }
+            // No canary is less than one without a soak.
+            if listed.canary_soak_ms > now.canary_soak_ms {
+                self.found
+                    .add_general(ExcessKind::Gate(name.clone()), BTreeSet::new());
+            }
             let waits_longer = match (listed.wait_timeout_s, now.wait_timeout_s) {
                 (Some(listed), Some(now)) => now > listed,
                 // A plan of an older version does not say.

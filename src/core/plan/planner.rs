@@ -317,6 +317,7 @@ impl Facts<'_, '_> {
         warnings.extend(unreadable::warnings(decisions, observed));
         warnings.extend(guards::warnings(self.desired, decisions, mode));
         warnings.extend(placement::elsewhere(decisions));
+        warnings.extend(canary::soak_warning(decisions, self.options));
         warnings.extend(rollout_notes::warnings(decisions, &self.options.requested));
         if let Some(observed) = observed {
             warnings.extend(releases::warnings(observed, self.options));

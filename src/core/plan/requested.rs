@@ -80,6 +80,9 @@ pub struct Requested {
     /// How long a Machine must stay up before its change counts as done, in milliseconds; 0 turns it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
+    /// How long a canary stays under traffic after its gate, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_soak_ms: Option<u64>,
     /// Where no Machine of a group with checks runs, start one first and wait for its gate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wake: bool,
@@ -187,6 +190,7 @@ impl Requested {
         if self.strategy.is_none()
             && self.max_unavailable.is_none()
             && self.wait_timeout_s.is_none()
+            && self.canary_soak_ms.is_none()
         {
             return desired;
         }
@@ -207,21 +211,15 @@ impl Requested {
                 group.strategy = Strategy::Rolling { max_unavailable };
             }
         }
-        let Some(chosen) = self.strategy else {
-            return;
-        };
-        let rolling = Strategy::Rolling {
-            max_unavailable: group.max_unavailable,
-        };
-        (group.strategy, group.trial) = match (chosen, group.trial) {
-            (ChosenStrategy::Rolling, _) => (rolling, None),
-            (ChosenStrategy::Immediate, _) => (Strategy::Immediate, None),
-            (ChosenStrategy::Canary, written @ Some(Trial::Canary { .. })) => (rolling, written),
-            (ChosenStrategy::Canary, _) => (rolling, Some(Trial::Canary { soak_ms: 0 })),
-            (ChosenStrategy::Bluegreen, _) => (rolling, Some(Trial::Bluegreen)),
-        };
+        if let Some(chosen) = self.strategy {
+            choose_strategy(group, chosen);
+        }
+        if let (Some(Trial::Canary { soak_ms }), Some(chosen)) =
+            (&mut group.trial, self.canary_soak_ms)
+        {
+            *soak_ms = chosen;
+        }
     }
-
     /// The request for this Machine.
     pub(super) fn for_machine(&self, member: &Member<'_>) -> MachineRequest {
         if self.replace.iter().any(|id| member.has_id_or_name(id)) {
@@ -360,6 +358,19 @@ impl Requested {
         }
         found
     }
+}
+
+fn choose_strategy(group: &mut DesiredGroup, chosen: ChosenStrategy) {
+    let rolling = Strategy::Rolling {
+        max_unavailable: group.max_unavailable,
+    };
+    (group.strategy, group.trial) = match (chosen, group.trial) {
+        (ChosenStrategy::Rolling, _) => (rolling, None),
+        (ChosenStrategy::Immediate, _) => (Strategy::Immediate, None),
+        (ChosenStrategy::Canary, written @ Some(Trial::Canary { .. })) => (rolling, written),
+        (ChosenStrategy::Canary, _) => (rolling, Some(Trial::Canary { soak_ms: 0 })),
+        (ChosenStrategy::Bluegreen, _) => (rolling, Some(Trial::Bluegreen)),
+    };
 }
 
 /// The request for one Machine.

@@ -94,12 +94,15 @@ pub fn request_flags(requested: &Requested) -> Vec<String> {
     if let Some(seconds) = requested.wait_timeout_s {
         add("--wait-timeout", &format!("{seconds}s"));
     }
-    if let Some(ms) = requested.steady_ms {
-        let steady = match ms % 1000 {
-            0 => format!("{}s", ms / 1000),
-            _ => format!("{ms}ms"),
-        };
-        add("--steady", &steady);
+    for (flag, ms) in [
+        ("--steady", requested.steady_ms),
+        ("--canary-soak", requested.canary_soak_ms),
+    ] {
+        match ms {
+            None => {}
+            Some(ms) if ms % 1000 == 0 => add(flag, &format!("{}s", ms / 1000)),
+            Some(ms) => add(flag, &format!("{ms}ms")),
+        }
     }
     if let Some(chosen) = requested.on_failure {
         let word = OnFailure::ALL.into_iter().find(|(_, one)| *one == chosen);
@@ -156,6 +159,7 @@ mod tests {
             max_unavailable: Some(ChosenLimit::Millionths(250_000)),
             wait_timeout_s: Some(600),
             steady_ms: Some(1500),
+            canary_soak_ms: Some(120_000),
             wake: true,
         };
         assert_eq!(
@@ -163,7 +167,7 @@ mod tests {
             " --image 'a b' --replace a,b --restart all --process-groups jobs,web --regions ams --exclude-regions gru \
              --only-machines d --exclude-machines c --release-command rerun \
              --release-command-timeout 90s --verify never --machine-checks never --strategy rolling \
-             --max-unavailable 0.25 --wait-timeout 600s --steady 1500ms --on-failure group --wake"
+             --max-unavailable 0.25 --wait-timeout 600s --steady 1500ms --canary-soak 120s --on-failure group --wake"
         );
         assert!(request_flags(&Requested::default()).is_empty());
         let unlimited = Requested {

@@ -1,6 +1,6 @@
 //! Plans in which groups come, go and change their names, and Machines change their groups.
 
-use aeroform::core::fleet::{MachineId, MovedMachine};
+use aeroform::core::fleet::{MachineId, MovedMachine, Trial};
 use aeroform::core::plan::PlanMode;
 
 use super::{PlanScenario, ids, scenario, standby, two, web, worker};
@@ -57,6 +57,7 @@ pub(super) fn all() -> Vec<PlanScenario> {
         .never_below(&["web"], 2, 2)
         .never_below(&["worker"], 1, 1),
         everything(),
+        canary(),
         one_machine_moved(),
         one_machine_removed(),
         scenario(
@@ -88,6 +89,27 @@ fn everything() -> PlanScenario {
     .moved("worker", "queue")
     .never_below(&["web"], 3, 2)
     .never_below(&["worker", "queue"], 1, 1)
+}
+
+/// Two groups that try their new config on one Machine more each, and one that does not.
+fn canary() -> PlanScenario {
+    let tries = |group: aeroform::core::fleet::DesiredGroup| {
+        group.with(|group| group.trial = Some(Trial::Canary { soak_ms: 5000 }))
+    };
+    scenario(
+        "canary",
+        vec![
+            ("web", tries(web(2))),
+            ("worker", tries(worker(1))),
+            ("cron", worker(1)),
+        ],
+        vec![
+            ("web", two(tries(web(3)))),
+            ("worker", two(tries(worker(1)))),
+            ("cron", two(worker(1))),
+        ],
+    )
+    .never_below(&["web"], 2, 1)
 }
 
 fn one_machine_moved() -> PlanScenario {

@@ -41,6 +41,8 @@ pub(in crate::core::manifest) struct GroupDeploy {
     /// `steady`, milliseconds.
     pub(in crate::core::manifest) steady: Option<Located<u64>>,
     pub(in crate::core::manifest) order: Option<Located<Vec<OrderedRegions>>>,
+    /// `canary.soak`, milliseconds.
+    pub(in crate::core::manifest) soak: Option<Located<u64>>,
 }
 
 /// Reads all of them, in the order of the file.
@@ -118,9 +120,19 @@ fn deploy(fields: &mut Fields<'_, '_>) -> Option<GroupDeploy> {
         rollout: rollout_settings::read(&mut fields),
         steady: steady.map(|at| at.map(|nanos| nanos / 1_000_000)),
         order: order::regions(&mut fields),
+        soak: canary(&mut fields),
     };
     fields.report_unknown_keys();
     Some(deploy)
+}
+
+fn canary(fields: &mut Fields<'_, '_>) -> Option<Located<u64>> {
+    let mut fields = fields
+        .table("canary")?
+        .with_section("groups.*.deploy.canary");
+    let soak = fields.duration("soak", NumberUnit::Seconds);
+    fields.report_unknown_keys();
+    soak.map(|at| at.map(|nanos| nanos / 1_000_000))
 }
 
 fn local(fields: &mut Fields<'_, '_>, group: &GroupName) -> Option<(String, Vec<String>)> {

@@ -49,6 +49,13 @@ const TABLES: &[AeroformTable] = &[
         key_rule: KeyRule::No,
     },
     AeroformTable {
+        path: "groups.*.deploy.canary",
+        heading: "`[groups.NAME.deploy.canary]`",
+        about: "Settings of the canary of this group, see [rollouts.md](rollouts.md#canary).",
+        keys: GROUP_CANARY,
+        key_rule: KeyRule::No,
+    },
+    AeroformTable {
         path: "groups.*.local",
         heading: "`[groups.NAME.local]`",
         about: "Settings for provider `local` only.",
@@ -299,7 +306,23 @@ const GROUP_DEPLOY: &[AeroformKey] = &[
                 one region first, `[\"*\", \"ams\"]` one last.",
         example: "order = [\"gru\", \"*\"]",
     },
+    AeroformKey {
+        name: "canary",
+        value_type: ValueType::Table("groups.*.deploy.canary"),
+        default: "",
+        about: "Settings for `strategy = \"canary\"` only.",
+        example: "canary = { soak = \"2m\" }",
+    },
 ];
+
+const GROUP_CANARY: &[AeroformKey] = &[AeroformKey {
+    name: "soak",
+    value_type: ValueType::Duration,
+    default: "`0s`",
+    about: "How long the canary stays under traffic after it has passed its gate. It must stay up without an exit, and its \
+            checks must pass. `--canary-soak` overrides it.",
+    example: "soak = \"2m\"",
+}];
 
 const GROUP_LOCAL: &[AeroformKey] = &[AeroformKey {
     name: "command",
