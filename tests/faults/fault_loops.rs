@@ -329,6 +329,10 @@ impl FaultCase<'_> {
         }
         let (mut fleet, left) = self.scene.apply_until_settled(&durable).await;
         let mut should = self.scene.fleet.clone();
+        if self.scene.scenario.has_canary() {
+            // Each try makes one of its own.
+            should.ever_created = should.ever_created.max(fleet.ever_created);
+        }
         if let Some(wrong) = wrong {
             if self.scene.scenario.is_swap() && wrong.ends_a_swap() {
                 // All new Machines go, and the next apply makes as many.

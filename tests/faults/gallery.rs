@@ -67,6 +67,12 @@ impl PlanScenario {
         })
     }
 
+    /// Whether a Machine is made for a trial and destroyed.
+    pub(crate) fn has_canary(&self) -> bool {
+        let mut groups = self.after.groups.values();
+        groups.any(|group| matches!(group.trial, Some(Trial::Canary { .. })))
+    }
+
     /// How long a Machine has to stay up in every group.
     pub(crate) fn least_steady(&self) -> Duration {
         let steady = |group: &DesiredGroup| group.steady_ms.unwrap_or_default();

@@ -261,7 +261,11 @@ fn free_ports() -> u16 {
 impl Drop for PageFixture {
     fn drop(&mut self) {
         // A page that ends without destroying, or a test that failed on the way, leaves nothing behind.
-        for example in ["examples/storefront", "examples/bluegreen"] {
+        for example in [
+            "examples/storefront",
+            "examples/bluegreen",
+            "examples/canary",
+        ] {
             let _ = self
                 .program()
                 .args(["-C", example, "destroy", "-y", "--allow-destroy=all"])

@@ -41,6 +41,11 @@ fn the_page_of_bluegreen_shows_what_happens() {
 }
 
 #[test]
+fn the_page_of_the_canary_shows_what_happens() {
+    replay("examples/canary/README.md");
+}
+
+#[test]
 fn the_page_of_the_rails_app_shows_what_happens() {
     replay("examples/fly-rails/README.md");
 }

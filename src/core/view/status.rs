@@ -134,6 +134,8 @@ pub struct MachineStatus {
     pub counts_for_group: bool,
     /// Its part in a swap that has not ended.
     pub swap: Option<SwapRole>,
+    /// Whether it is the canary of a run of ours.
+    pub canary: bool,
     /// Who manages it.
     pub management: Management,
 }
@@ -299,6 +301,8 @@ impl MachineStatus {
         let swap = swap_role(machine, record);
         // Until the switch a green is none of its group.
         let waits = swap == Some(SwapRole::Green) && machine.cordoned;
+        // One that flyctl has left is somebody else's.
+        let canary = machine.stamps.canary && machine.management == Management::Ours;
         Self {
             id: machine.id.clone(),
             name: machine.name.clone(),
@@ -334,11 +338,13 @@ impl MachineStatus {
             other_project: None,
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
             counts_for_group: !waits
+                && !canary
                 && (record.is_some()
                     || matches!(machine.management, Management::Ours | Management::FlyLaunch)
                         && !known
                             .is_some_and(|known| known.ignored_machines.contains(&machine.id))),
             swap,
+            canary,
             management: machine.management,
         }
     }

@@ -223,7 +223,8 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
         }
         Some(SwapRole::Green) => Some("green of an unfinished swap"),
     };
-    if let Some(text) = swap {
+    let canary = "canary; if no apply runs, the next one removes it";
+    if let Some(text) = swap.or(machine.canary.then_some(canary)) {
         found.push((Label::Change, text.to_owned()));
         return found;
     }
