@@ -211,7 +211,8 @@ pub(in crate::core::view) fn minimum_duration(plan: &Plan) -> Option<String> {
         .groups
         .iter()
         .filter_map(|group| group.steady_ms)
-        .max()?;
+        .max();
+    let longest = longest.unwrap_or(0);
     let at_least = plan.at_least_ms.filter(|ms| *ms > longest)?;
     Some(format!(
         "Takes at least {}.",
