@@ -497,3 +497,12 @@ async fn a_deploy_that_was_cut_off_leaves_no_second_fleet_either_where_no_image_
         assert!(!told.contains("\n    "), "{told}");
     }
 }
+
+/// A copied tag and launch id make no Machine one of our own swaps, and no mark of flyctl's says that one is complete.
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_was_cut_off_is_cleaned_up_by_a_swap_as_well() {
+    for theirs in ["bluegreen", "canary"] {
+        let told = replay(OURS, "bluegreen", theirs).await;
+        assert!(!told.contains("\n    "), "{told}");
+    }
+}

@@ -415,6 +415,7 @@ impl PlanFixture {
         let must_run = green.as_ref().is_some_and(|green| green.must_run);
         let runs = standby_for.is_empty() && (must_run || !old.is_some_and(rests));
         let stands = |old: &&Machine| self.observed.machines.contains_key(&old.id);
+        let is_green_cordoned = green.is_some() && standby_for.is_empty();
         let is_blue_cordoned =
             replaces.is_some() && old.filter(stands).is_some_and(|old| old.cordoned);
         let machine = Machine {
@@ -443,7 +444,7 @@ impl PlanFixture {
             volumes,
             standby_for,
             port: *port,
-            cordoned: green.is_some() || is_blue_cordoned,
+            cordoned: is_green_cordoned || is_blue_cordoned,
             created_at: format!(
                 "2026-01-01T00:{:02}:{:02}Z",
                 self.created_count / 60 % 60,

@@ -89,7 +89,8 @@ pub(super) async fn create<'a>(
             ..desired.stamps(Some(launch.as_str()))
         },
         skip_launch: !is_to_run,
-        cordoned: green.is_some(),
+        // A standby serves nothing, and no switch adds it.
+        cordoned: green.is_some() && standby_for.is_empty(),
         without_lease: false,
         port: *port,
     }));
