@@ -279,6 +279,21 @@ pub(crate) fn finishes() -> Plan {
 }
 
 #[test]
+fn a_run_that_died_after_the_last_blue_leaves_a_fleet_that_has_not_vanished() {
+    let mut stage = switched();
+    for machine in ["m00001", "m00002"] {
+        stage.observed.machines.remove(&id(machine));
+    }
+    stage.count();
+    for image in ["shop:2", "shop:3"] {
+        let plan = stage.plan(&app(web(2).config(json!({"image": image}))));
+        assert_eq!(plan.refusals, [], "{image}");
+        assert_eq!(removals(&plan, Removal::SwapUndone), [""; 0]);
+        assert_eq!(plan.summary().create, 0, "{}", lines(&plan));
+    }
+}
+
+#[test]
 fn greens_that_fail_go_when_the_files_change() {
     let mut stage = switched();
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Failed);

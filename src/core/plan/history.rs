@@ -8,6 +8,7 @@ use super::approval::{RequiredApproval, required_approval};
 use super::codes;
 use super::commits::{CommitRelation, short_commit};
 use super::members::{Fleet, Member};
+use super::swap;
 use super::notes::{format_ids, format_machine_count, note};
 use super::options::{Options, PlanMode};
 use super::types::{AdoptedRun, Note, Plan, UnlistedRun};
@@ -104,7 +105,8 @@ fn check_missing(
         let lineage = member
             .observed
             .and_then(|seen| seen.stamps.lineage.as_ref());
-        lineage == Some(&observed.description.scope) && !member.is_unaccounted()
+        let scope = &observed.description.scope;
+        lineage == Some(scope) && (!member.is_unaccounted() || swap::is_green(member, scope))
     };
     let all_gone = !known.machines.is_empty()
         && fleet.missing.len() == known.machines.len()

@@ -586,6 +586,11 @@ pub(super) fn planned(
     })
 }
 
+/// Whether a swap created it that may not have ended.
+pub(super) fn is_green(member: &Member<'_>, lineage: &Lineage) -> bool {
+    green_of(member, lineage).is_some()
+}
+
 /// Whether a group can be swapped as it is: a volume has one Machine.
 pub(super) fn is_swapped(decision: &GroupDecision<'_>, members: &[Member<'_>]) -> bool {
     let mounts = decision
