@@ -8,9 +8,9 @@ use super::approval::{RequiredApproval, required_approval};
 use super::codes;
 use super::commits::{CommitRelation, short_commit};
 use super::members::{Fleet, Member};
-use super::swap;
 use super::notes::{format_ids, format_machine_count, note};
 use super::options::{Options, PlanMode};
+use super::swap;
 use super::types::{AdoptedRun, Note, Plan, UnlistedRun};
 use crate::core::fleet::{Known, LaunchId, Lineage, Machine, MachineId, Observed, RunId};
 

@@ -83,6 +83,8 @@ mod swap;
 mod swap_checks;
 mod swap_cordons;
 mod swap_overlap;
+mod swap_record;
+mod swap_types;
 mod target;
 pub mod types;
 mod unhealthy;

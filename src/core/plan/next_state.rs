@@ -9,7 +9,7 @@ use super::options::PlanMode;
 use super::release_record::rolled_back;
 use super::types::{Action, AdoptedRun, Change, Outcome, Plan, StepId, StepResult};
 use super::{
-    history, pending_creates, placement, release_record, releases, swap, unproven, way_back,
+    history, pending_creates, placement, release_record, releases, swap_record, unproven, way_back,
 };
 use crate::core::fleet::{
     ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
@@ -69,7 +69,7 @@ pub fn next_state(
     placement::remember(&mut next, known, plan, desired, results, &facts.lineage);
     keep_unproven(&mut next, known, plan, desired, results, &facts.lineage);
     record_platform_fields(&mut next, known, results);
-    swap::record_roles(&mut next, plan, results);
+    swap_record::record_roles(&mut next, plan, results);
     pending_creates::settle_successors(&mut next, plan, results);
     pending_creates::settle_pending(&mut next, known, plan, desired, results, &replaced);
     if rolled_back(results) {

@@ -4,6 +4,7 @@
 //! removed come last, after everything else; with `on_failure = "rollback"` so do all destroys of surplus Machines.
 
 mod canaries;
+mod creates;
 mod first_to_update;
 mod group_lists;
 mod serving;
@@ -16,19 +17,17 @@ use std::collections::BTreeMap;
 
 use super::canary::Canaries;
 use super::decision::{GroupDecision, RemovedMachine};
-use super::gates::gate;
-use super::launch_allocator::{LaunchAllocator, NewMachine};
+use super::launch_allocator::LaunchAllocator;
 use super::members::{Member, MissingMachine};
 use super::once::OnceSteps;
 use super::requested::Requested;
 use super::types::{
-    Action, Change, GateKind, MachineRef, Pool, PoolId, Precondition, StandbyTarget, Step, StepId,
-    Wave, Work,
+    Action, Change, GateKind, MachineRef, Pool, PoolId, Precondition, Step, StepId, Wave, Work,
 };
 use super::volumes::VolumeAllocator;
 use crate::core::fleet::{
-    Capabilities, Desired, DesiredGroup, GroupName, GroupsOrder, MachineId, OnFailure, Region,
-    Strategy, Trial, VolumeId,
+    Capabilities, Desired, DesiredGroup, GroupName, GroupsOrder, MachineId, OnFailure, Strategy,
+    Trial,
 };
 
 pub(super) use group_lists::order_conflicts;
@@ -444,114 +443,6 @@ impl StepBuilder<'_, '_, '_> {
                 let all = self.watching.entry(watched.clone()).or_default();
                 all.push(pin.id.clone());
             }
-        }
-    }
-
-    fn add_creates(
-        &mut self,
-        name: &GroupName,
-        group: &DesiredGroup,
-        decision: &GroupDecision<'_>,
-        after: Option<StepId>,
-    ) -> (Vec<StepId>, Primaries) {
-        let gate = gate(group);
-        let mut primaries = Primaries::default();
-        let mut ids = Vec::new();
-        if !decision.creates.is_empty() {
-            let pool = self.add_pool(
-                format!("{name}: create"),
-                decision.creates.len(),
-                false,
-                FailureScope::of(group),
-            );
-            let needs: Vec<StepId> = after.into_iter().collect();
-            for region in &decision.creates {
-                let mut change = self.new_create(name, decision, region, Vec::new(), gate);
-                self.assign_volumes(decision, &mut change, &[]);
-                let id = self.push_step(Some(pool), needs.clone(), Work::Change(Box::new(change)));
-                primaries.new.push(id);
-                ids.push(id);
-            }
-        }
-        primaries.stay = decision
-            .primaries
-            .iter()
-            .map(|member| member.id.clone())
-            .collect();
-        (ids, primaries)
-    }
-
-    /// Assigns volumes to a new Machine: first those that it keeps from the one it replaces.
-    fn assign_volumes(
-        &mut self,
-        decision: &GroupDecision<'_>,
-        change: &mut Change,
-        own_volumes: &[VolumeId],
-    ) {
-        if let (
-            Action::Create {
-                volumes,
-                new_volumes,
-                ..
-            },
-            Some(group),
-        ) = (&mut change.action, decision.desired)
-        {
-            let guest = decision.inherits.guest.as_ref();
-            let mounted = self
-                .volumes
-                .assign(group, guest, &change.region, own_volumes);
-            (*volumes, *new_volumes) = (mounted.reused, mounted.new_volumes);
-        }
-    }
-
-    fn new_create(
-        &mut self,
-        name: &GroupName,
-        decision: &GroupDecision<'_>,
-        region: &Region,
-        standby_for: Vec<StandbyTarget>,
-        gate: GateKind,
-    ) -> Change {
-        let new = self.allocator.allocate(name, region);
-        self.create_of(name, decision, region, (new, standby_for), gate)
-    }
-
-    /// The create of a Machine with this identity.
-    fn create_of(
-        &self,
-        name: &GroupName,
-        decision: &GroupDecision<'_>,
-        region: &Region,
-        (new, standby_for): (NewMachine, Vec<StandbyTarget>),
-        gate: GateKind,
-    ) -> Change {
-        Change {
-            machine: MachineRef {
-                id: None,
-                name: new.name,
-            },
-            action: Action::Create {
-                launch: new.launch,
-                port: new.port,
-                standby_for,
-                replaces: None,
-                volumes: Vec::new(),
-                new_volumes: Vec::new(),
-                inherits: Box::new(decision.inherits.clone()),
-                green: None,
-            },
-            group: name.clone(),
-            region: region.clone(),
-            reason: "its group has too few Machines".to_owned(),
-            changes: Vec::new(),
-            precondition: None,
-            gate,
-            wake: None,
-            branches: Vec::new(),
-            state: None,
-            reverts: None,
-            standby: false,
         }
     }
 

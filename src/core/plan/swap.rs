@@ -17,10 +17,7 @@ use super::options::{Options, PlanMode};
 use super::reconcile::removed_machine;
 use super::swap_checks::{is_running, swaps};
 use super::swap_cordons::{are_going, is_cordoned, is_marked, stay_cordoned};
-use super::types::{
-    Action, DriftKind, GateKind, Outcome, Plan, PlannedSwap, Removal, StandbyTarget, StepId,
-    StepResult,
-};
+use super::types::{DriftKind, GateKind, PlannedSwap, Removal};
 use super::unproven::Evidence;
 use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, MachineId,
@@ -498,77 +495,6 @@ fn green_of<'m>(member: &'m Member<'_>, lineage: &Lineage) -> Option<(u64, &'m s
         .is_some_and(|known| known.swap != Some(SwapRole::Green));
     (ours && answers && !ended && tag != Stamps::SAFE_TO_DESTROY)
         .then(|| (seen.stamps.serial.unwrap_or(0), tag))
-}
-
-/// Records which Machines of a swap that has not ended are green and which are blue.
-pub(super) fn record_roles(next: &mut Known, plan: &Plan, results: &[StepResult]) {
-    let outcome = |step: StepId| results.get(step.0 as usize).map(|result| &result.outcome);
-    let mut roles: BTreeMap<MachineId, SwapRole> = BTreeMap::new();
-    let mut open: BTreeSet<&GroupName> = BTreeSet::new();
-    for (step, change) in plan.changes() {
-        let role = match &change.action {
-            Action::Create { green: Some(_), .. } => SwapRole::Green,
-            Action::Destroy {
-                removal: Removal::Swapped,
-                ..
-            } => SwapRole::Blue,
-            Action::Switch { greens, .. } => {
-                let existing = greens.iter().filter_map(|green| match &green.machine {
-                    StandbyTarget::Machine(id) => Some((id.clone(), SwapRole::Green)),
-                    StandbyTarget::Step(_) => None,
-                });
-                roles.extend(existing);
-                if outcome(step) != Some(&Outcome::Done) {
-                    open.insert(&change.group);
-                }
-                continue;
-            }
-            Action::Create { .. }
-            | Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Wait
-            | Action::Start
-            | Action::Adopt
-            | Action::Forget
-            | Action::Once { .. }
-            | Action::Canary { .. } => continue,
-        };
-        if outcome(step) != Some(&Outcome::Done) {
-            open.insert(&change.group);
-        }
-        let made = results
-            .get(step.0 as usize)
-            .and_then(|result| result.machine.as_ref());
-        let id = change
-            .machine
-            .id
-            .as_ref()
-            .or(made.map(|machine| &machine.id));
-        roles.extend(id.map(|id| (id.clone(), role)));
-    }
-    let swapped = |group: &GroupName| {
-        let planned = plan.swap.as_ref();
-        planned.is_some_and(|swap| swap.groups.contains(group))
-    };
-    for (id, machine) in &mut next.machines {
-        if swapped(&machine.group) {
-            let role = roles.get(id).copied();
-            machine.swap = role.filter(|_| open.contains(&machine.group));
-        }
-    }
-    // Without a green there is no swap.
-    let greens: BTreeSet<GroupName> = next
-        .machines
-        .values()
-        .filter(|machine| machine.swap == Some(SwapRole::Green))
-        .map(|machine| machine.group.clone())
-        .collect();
-    for machine in next.machines.values_mut() {
-        if !greens.contains(&machine.group) {
-            machine.swap = None;
-        }
-    }
 }
 
 /// The swap as the plan shows it; none if no group is swapped.

@@ -23,6 +23,7 @@ use crate::core::fleet::{
 
 pub use super::group_change::{GroupChange, GroupVerdict};
 pub use super::outcome::{Outcome, StepResult};
+pub use super::swap_types::{Green, PlannedSwap, SwitchedGreen};
 pub use super::waves::{LowestServing, Pool, PoolId, Wake, Wave, WaveName};
 
 /// Version of the plan's JSON and saved form.
@@ -444,45 +445,6 @@ impl Inherited {
         }
         base
     }
-}
-
-/// A green of a [`Action::Switch`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SwitchedGreen {
-    /// The Machine.
-    pub machine: StandbyTarget,
-    /// Its blue is cordoned, so it stays cordoned (rule 10).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stays_cordoned: bool,
-}
-
-/// A new Machine of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Green {
-    /// The swap's tag.
-    pub tag: String,
-    /// It runs although its blue rests, so that a Machine of its group passes the checks.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub must_run: bool,
-    /// An earlier run has created it, and this one takes it; for views.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub exists: bool,
-}
-
-/// The swap of a plan: new Machines (green) in the place of others (blue), in all groups with the strategy bluegreen
-/// that change, or those of an earlier run that goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedSwap {
-    /// Its tag: derived by the run that begins it, and read from the greens by later ones.
-    pub tag: String,
-    /// Its groups.
-    pub groups: Vec<GroupName>,
-    /// How long the greens are watched before a blue is cordoned, and how long a cordoned blue gets before it is
-    /// stopped, milliseconds.
-    pub wait_ms: u64,
 }
 
 /// A Machine that a standby watches: an existing one, or one that this plan creates.

@@ -207,11 +207,7 @@ fn count_line(plan: &Plan, head: &str) -> Line {
 
 /// The minimum duration, if Machines wait for each other to stay up.
 pub(in crate::core::view) fn minimum_duration(plan: &Plan) -> Option<String> {
-    let longest = plan
-        .groups
-        .iter()
-        .filter_map(|group| group.steady_ms)
-        .max();
+    let longest = plan.groups.iter().filter_map(|group| group.steady_ms).max();
     let longest = longest.unwrap_or(0);
     let at_least = plan.at_least_ms.filter(|ms| *ms > longest)?;
     Some(format!(
