@@ -32,6 +32,8 @@ pub(super) struct ApplyContext<'a> {
     /// Machines created by this run, for standbys that watch them.
     pub(super) created: RefCell<BTreeMap<StepId, MachineId>>,
     /// Their volumes, including created ones.
+    /// The platform lets this token cordon Machines.
+    pub(super) may_cordon: Cell<bool>,
     pub(super) created_volumes: RefCell<BTreeMap<StepId, Vec<VolumeId>>>,
     /// Fields that the platform added by itself.
     pub(super) additions: PlatformAdditions,
@@ -79,6 +81,7 @@ impl<'a> ApplyContext<'a> {
         Self {
             cancel,
             created: RefCell::default(),
+            may_cordon: Cell::default(),
             created_volumes: RefCell::default(),
             additions: PlatformAdditions::default(),
             volume_pools: VolumePools::default(),

@@ -92,6 +92,20 @@ impl<'a> StepContext<'a> {
     /// Makes one call: waits for limits first, and retries after failures that certainly changed nothing. A cancel
     /// drops it only after the grace period.
     pub(super) async fn call(&self, call: &Call) -> Result<Receipt, CallError> {
+        self.call_or(call, |error| CallError::Step(self.fatal(&error)))
+            .await
+    }
+
+    /// The same, but a token that may not make this call ends only the step.
+    pub(super) async fn call_if_allowed(&self, call: &Call) -> Result<Receipt, CallError> {
+        self.call_or(call, CallError::Invalid).await
+    }
+
+    async fn call_or(
+        &self,
+        call: &Call,
+        fatal: impl FnOnce(ProviderError) -> CallError,
+    ) -> Result<Receipt, CallError> {
         let limits = RateLimited::of(call.action(), call.machine());
         let policy = |failed: &TryError| self.seeded(failed.provider().and_then(retry::of_call));
         let send = async || self.send(call, &limits).await;
@@ -107,7 +121,7 @@ impl<'a> StepContext<'a> {
             ErrorClass::NotFound => CallError::NotFound(error),
             ErrorClass::Unknown => CallError::Unknown(error),
             ErrorClass::Invalid => CallError::Invalid(error),
-            ErrorClass::Fatal => CallError::Step(self.fatal(&error)),
+            ErrorClass::Fatal => fatal(error),
             ErrorClass::RateLimited(_) | ErrorClass::Transient => {
                 CallError::Step(StepError::from_provider(&error))
             }

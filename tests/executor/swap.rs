@@ -224,3 +224,18 @@ async fn greens_of_other_files_go_first() {
         (5, vec!["shop:3".to_owned()])
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_may_not_cordon_is_found_out_at_the_first_green() {
+    let mut stage = running(1).await;
+    let before = ids(&stage);
+    let refuse = FaultEffect::Refuse {
+        status: 403,
+        message: "forbidden".to_owned(),
+    };
+    let fault = Fault::on("cordon", refuse).times(1000);
+    stage.sim.world().inject(fault);
+    let ran = stage.apply(&shop(2)).await;
+    assert_eq!(ran.failure().0, "no_access");
+    assert_eq!((ids(&stage), cordoned(&stage)), (before, 0));
+}

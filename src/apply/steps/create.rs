@@ -112,6 +112,13 @@ pub(super) async fn create<'a>(
     };
     check_region(progress, &change.region)?;
     context.shared.created.borrow_mut().insert(step, id.clone());
+    let is_cordoned = progress
+        .machine
+        .as_ref()
+        .is_some_and(|machine| machine.cordoned);
+    if green.is_some() && is_cordoned {
+        check_cordon(context, &id).await?;
+    }
     // The switch of its group decides about a green.
     let cordoned = inherited.cordoned && green.is_none();
     wait_for_created(
@@ -141,6 +148,32 @@ fn check_green(machine: &Machine, group: &DesiredGroup) -> PartResult {
         return Err(StepError::failed(answers::MACHINE_FAILED, cause));
     }
     Ok(())
+}
+
+/// The switch must not be where it is found out that the token may not cordon: the first green is cordoned already, so
+/// cordoning it again shows that at no cost.
+async fn check_cordon(context: &StepContext<'_>, id: &MachineId) -> PartResult {
+    if context.shared.may_cordon.get() {
+        return Ok(());
+    }
+    match context
+        .call_if_allowed(&Call::Cordon { id: id.clone() })
+        .await
+    {
+        Err(CallError::Invalid(error)) => Err(StepError::from_provider(&error)),
+        Err(CallError::Step(end)) => Err(end),
+        // The gate and the switch meet everything else.
+        Ok(_)
+        | Err(
+            CallError::Conflict(_)
+            | CallError::NotFound(_)
+            | CallError::NoRoom(_)
+            | CallError::Unknown(_),
+        ) => {
+            context.shared.may_cordon.set(true);
+            Ok(())
+        }
+    }
 }
 
 /// Takes the Machine of a create: a new one as it is, one that existed with the desired config.
