@@ -4,7 +4,7 @@ use aeroform::core::fleet::{
     Desired, DesiredGroup, MachineState, MovedGroup, Stamps, SwapRole, Trial,
 };
 use aeroform::core::plan::{
-    Action, Options, Plan, Removal, RequiredApproval, codes, required_approval,
+    Action, Options, Plan, PlanMode, Removal, Requested, RequiredApproval, codes, required_approval,
 };
 use insta::assert_snapshot;
 use serde_json::json;
@@ -291,6 +291,38 @@ fn a_run_that_died_after_the_last_blue_leaves_a_fleet_that_has_not_vanished() {
         assert_eq!(removals(&plan, Removal::SwapUndone), [""; 0]);
         assert_eq!(plan.summary().create, 0, "{}", lines(&plan));
     }
+}
+
+#[test]
+fn a_destroy_of_the_app_takes_both_sets_and_a_refresh_takes_in_no_green() {
+    let mode = |mode| Options {
+        mode,
+        ..Options::default()
+    };
+    let target = app(next(web(2)));
+    for stage in [half_done(), switched()] {
+        let destroyed = stage.plan_with(&target, &mode(PlanMode::Destroy));
+        assert_eq!(destroyed.summary().destroy, 4, "{}", lines(&destroyed));
+    }
+    let refreshed = half_done().plan_with(&target, &mode(PlanMode::RefreshOnly));
+    assert_eq!(refreshed.changes().count(), 0, "{}", lines(&refreshed));
+    assert_eq!(refreshed.drift, []);
+}
+
+#[test]
+fn a_filter_does_not_hold_an_unfinished_swap_back() {
+    let only_jobs = Options {
+        requested: Requested {
+            groups: [group_name("jobs")].into(),
+            ..Requested::default()
+        },
+        ..Options::default()
+    };
+    let with_jobs = |web: DesiredGroup| desired([("jobs", group("jobs").count(1)), ("web", web)]);
+    let plan = switched().plan_with(&with_jobs(next(web(2))), &only_jobs);
+    assert_eq!(removals(&plan, Removal::Swapped), ["m00001", "m00002"]);
+    let plan = half_done().plan_with(&with_jobs(web(2)), &only_jobs);
+    assert_eq!(removals(&plan, Removal::SwapUndone), ["m00003", "m00004"]);
 }
 
 #[test]

@@ -71,6 +71,7 @@ impl Checker<'_> {
             );
         }
         let left_out = self.machines_left_out();
+        let switched = self.switched_machines();
         for (id, change) in self.plan.changes() {
             let is_new = match &change.action {
                 // The first are no changes, but the record of what is. Filters hold back no swap: one that an earlier run
@@ -105,6 +106,9 @@ impl Checker<'_> {
                 | Action::Start => false,
             };
             let machine = change.machine.id.as_ref().filter(|_| !is_new);
+            if machine.is_some_and(|machine| switched.contains(machine)) {
+                continue;
+            }
             let filtered = match machine {
                 None => self.is_place_filtered(&change.group, &change.region),
                 Some(machine) => {

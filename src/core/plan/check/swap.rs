@@ -8,7 +8,32 @@ use super::capacity::Ancestors;
 use crate::core::fleet::{GroupName, MachineId};
 use crate::core::plan::types::{Action, Change, Removal, StandbyTarget, StepId};
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    /// The greens of an earlier run that this plan switches.
+    pub(super) fn switched_machines(&self) -> BTreeSet<&'a MachineId> {
+        let plan = self.plan;
+        let greens = plan
+            .changes()
+            .filter_map(|(_, change)| match &change.action {
+                Action::Switch { greens, .. } => Some(greens),
+                Action::Create { .. }
+                | Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Destroy { .. }
+                | Action::Wait
+                | Action::Start
+                | Action::Adopt
+                | Action::Forget
+                | Action::Once { .. }
+                | Action::Canary { .. } => None,
+            });
+        let machines = greens.flatten().filter_map(|green| match &green.machine {
+            StandbyTarget::Machine(id) => Some(id),
+            StandbyTarget::Step(_) => None,
+        });
+        machines.collect()
+    }
+
     pub(super) fn check_swap(&mut self, changes: &[(StepId, &Change)], ancestors: &Ancestors) {
         let switches: Vec<(StepId, &Change)> = changes
             .iter()
@@ -17,15 +42,7 @@ impl Checker<'_> {
             .collect();
         let groups: BTreeSet<&GroupName> =
             switches.iter().map(|(_, change)| &change.group).collect();
-        let mut switched: BTreeSet<&MachineId> = BTreeSet::new();
-        for (_, change) in &switches {
-            if let Action::Switch { greens, .. } = &change.action {
-                switched.extend(greens.iter().filter_map(|green| match &green.machine {
-                    StandbyTarget::Machine(id) => Some(id),
-                    StandbyTarget::Step(_) => None,
-                }));
-            }
-        }
+        let switched = self.switched_machines();
         for (id, change) in changes {
             match &change.action {
                 Action::Create { green: Some(_), .. } => {
