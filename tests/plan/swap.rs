@@ -4,7 +4,8 @@ use aeroform::core::fleet::{
     Desired, DesiredGroup, MachineState, MovedGroup, Stamps, SwapRole, Trial,
 };
 use aeroform::core::plan::{
-    Action, Options, Plan, PlanMode, Removal, Requested, RequiredApproval, codes, required_approval,
+    Action, Options, Plan, PlanMode, Removal, Requested, RequiredApproval, SavedPlan, codes,
+    required_approval,
 };
 use insta::assert_snapshot;
 use serde_json::json;
@@ -323,6 +324,21 @@ fn a_filter_does_not_hold_an_unfinished_swap_back() {
     assert_eq!(removals(&plan, Removal::Swapped), ["m00001", "m00002"]);
     let plan = half_done().plan_with(&with_jobs(web(2)), &only_jobs);
     assert_eq!(removals(&plan, Removal::SwapUndone), ["m00003", "m00004"]);
+}
+
+#[test]
+fn a_reviewed_swap_may_be_gone_on_with() {
+    let stage = PlanFixture::with(&app(web(2)));
+    let target = app(next(web(2)));
+    let reviewed = SavedPlan::of(&stage.plan(&target));
+    assert_eq!(reviewed.differences(&stage.plan(&target)), [""; 0]);
+    for begun in [half_done(), switched()] {
+        let fresh = begun.plan(&target);
+        assert_eq!(reviewed.excesses(&fresh, &target), [], "{}", lines(&fresh));
+    }
+    // A rolling update that was reviewed is no leave to swap.
+    let rolled = SavedPlan::of(&stage.plan(&app(next(web(2)).with(|web| web.trial = None))));
+    assert_ne!(rolled.excesses(&stage.plan(&target), &target), []);
 }
 
 #[test]

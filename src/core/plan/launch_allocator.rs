@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::group_resolver::GroupResolver;
 use crate::core::fleet::{
-    Desired, GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, PendingCreate,
-    Region,
+    Desired, GroupName, Known, LaunchId, Lineage, Machine, MachineId, MachineName, Observed,
+    PendingCreate, Region,
 };
 
 /// Allocates launch ids. They are derived, never random, and never one that a Machine already has.
 pub(super) struct LaunchAllocator<'a> {
     lineage: &'a Lineage,
-    observed: Option<&'a Observed>,
+    /// Greens of earlier runs by name.
+    taken: BTreeMap<&'a str, &'a Machine>,
     serial: u64,
     /// Launch ids in all existing names.
     used: BTreeSet<&'a str>,
@@ -67,7 +68,12 @@ impl<'a> LaunchAllocator<'a> {
         }
         Self {
             lineage,
-            observed,
+            taken: observed
+                .into_iter()
+                .flat_map(Observed::all_machines)
+                .filter(|machine| !machine.state.is_gone() && machine.stamps.swap.is_some())
+                .map(|machine| (machine.name.as_str(), machine))
+                .collect(),
             serial: known.serial,
             used,
             pending,
@@ -168,8 +174,7 @@ impl<'a> LaunchAllocator<'a> {
         let launch = LaunchId::derive_green(self.lineage, tag, group, region, *slot);
         *slot += 1;
         let name = MachineName::for_launch(group, &launch);
-        let mut taken = self.observed.into_iter().flat_map(Observed::all_machines);
-        let taken = taken.find(|machine| machine.name == name && !machine.state.is_gone());
+        let taken = self.taken.get(name.as_str());
         let port = match taken {
             Some(taken) => taken.port,
             None => self.allocate_port(),
