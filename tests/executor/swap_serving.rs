@@ -157,7 +157,7 @@ fn wanted(group: &DesiredGroup) -> BTreeMap<String, usize> {
         .collect()
 }
 
-/// How few of each group may serve: as many as at the start, unless its count falls.
+/// How few of each group may serve: as many as at the start, unless the count of a region falls.
 struct Watch {
     fewest: BTreeMap<String, usize>,
     blues: BTreeSet<String>,
@@ -179,23 +179,17 @@ fn cordoned(machines: &[Seen]) -> BTreeMap<(String, String), (usize, usize)> {
 impl Watch {
     fn begin(stage: &ExecutorFixture, after: &Desired) -> Self {
         let machines = look(stage);
-        let serving = serving(&machines);
         let fewest = after.groups.iter().map(|(name, group)| {
-            let before = serving.get(name.as_str()).copied().unwrap_or(0);
-            let mut regions: BTreeMap<&str, usize> = BTreeMap::new();
-            for machine in machines
-                .iter()
-                .filter(|machine| machine.group == name.as_str())
-            {
-                *regions.entry(&machine.region).or_default() += 1;
+            let mut serving: BTreeMap<&str, usize> = BTreeMap::new();
+            let of_group = machines.iter().filter(|m| m.group == name.as_str());
+            for machine in of_group.filter(|machine| machine.serves) {
+                *serving.entry(&machine.region).or_default() += 1;
             }
             let wanted = wanted(group);
-            let falls = |(region, n): (&&str, &usize)| wanted.get(*region).is_none_or(|w| w < n);
-            let fewest = if regions.iter().any(falls) {
-                before.min(1)
-            } else {
-                before
-            };
+            let kept = serving
+                .iter()
+                .map(|(region, n)| wanted.get(*region).copied().unwrap_or(0).min(*n));
+            let fewest: usize = kept.sum();
             (name.to_string(), fewest)
         });
         // A group of which nothing runs is updated in place.
