@@ -154,23 +154,6 @@ impl<'a> Checker<'a> {
                     // A run that goes on with a swap takes its greens.
                     let taken = existing.get(change.machine.name.as_str());
                     let goes_on = tag.is_some() && taken == Some(&tag);
-                    if !names.insert(&change.machine.name) {
-                        self.report(format!("step {} is a second canary of its place", id.0));
-                    }
-                    ports.extend(*port);
-                }
-                Action::Create {
-                    port,
-                    launch,
-                    green,
-                    ..
-                } => {
-                    let tag = green.as_ref().map(|green| green.tag.as_str());
-                    // A run that goes on with a swap takes its greens.
-                    let goes_on = tag.is_some_and(|tag| {
-                        let mut taken = all().filter(|m| m.name == change.machine.name);
-                        taken.any(|taken| taken.stamps.swap.as_deref() == Some(tag))
-                    });
                     if !names.insert(&change.machine.name) || taken.is_some() && !goes_on {
                         self.report(format!(
                             "step {} creates a second `{}`",

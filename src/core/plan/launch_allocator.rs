@@ -174,7 +174,7 @@ impl<'a> LaunchAllocator<'a> {
         let launch = LaunchId::derive_green(self.lineage, tag, group, region, *slot);
         *slot += 1;
         let name = MachineName::for_launch(group, &launch);
-        let taken = self.taken.get(name.as_str());
+        let taken = self.taken.get(name.as_str()).copied();
         let port = match taken {
             Some(taken) => taken.port,
             None => self.allocate_port(),
