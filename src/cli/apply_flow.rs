@@ -15,6 +15,7 @@ use super::consent::{self, Consent};
 use super::expected_plan;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
+use super::lock;
 use super::manifests::Warnings;
 use super::newest_state::check_newest;
 use super::refused_plan::{check_refusals, conflicting_run};
@@ -182,9 +183,9 @@ impl ApplyFlow<'_> {
             return Ok(Exit::Refused);
         }
         let run = self.context.env.new_run_id();
-        let me = session::holder(self.context, self.request.command, Some(run.to_string()));
+        let me = lock::holder(self.context, self.request.command, Some(run.to_string()));
         let store = &*self.session.store;
-        let lock = session::lock_state(ui, signals, store, &me, patience).await?;
+        let lock = lock::lock_state(ui, signals, store, &me, patience).await?;
         let ended = self.run_with_app_lease(signals, &shown, &*lock, run).await;
         let released = lock.release().await;
         let exit = ended?;
@@ -214,9 +215,9 @@ impl ApplyFlow<'_> {
                 return Ok(Exit::Refused);
             }
         }
-        let me = session::holder(self.context, self.request.command, None);
+        let me = lock::holder(self.context, self.request.command, None);
         let patience = self.session.lock_patience(self.request.flags.lock_timeout);
-        let lock = session::lock_state(ui, signals, &*self.session.store, &me, patience).await?;
+        let lock = lock::lock_state(ui, signals, &*self.session.store, &me, patience).await?;
         let written = edits.write();
         lock.release().await?;
         written?;
@@ -288,7 +289,7 @@ impl ApplyFlow<'_> {
         if shown.open_runs.is_empty() && !left {
             return Ok(());
         }
-        let me = session::holder(self.context, self.request.command, None);
+        let me = lock::holder(self.context, self.request.command, None);
         let store = &*self.session.store;
         let lock = match store.lock(&me, Duration::ZERO, &mut |_| {}).await {
             Err(StoreError::Locked { .. }) => return Ok(()),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Context;
-use super::session::{self, Session};
+use super::lock;
+use super::session::Session;
 use crate::journal::Journal;
 use crate::store::{Holder, StoreError};
 use crate::ui::{Failure, Signals};
@@ -18,13 +19,13 @@ pub(super) async fn check_can_begin(
     (command, patience): (&'static str, Duration),
 ) -> Result<bool, Failure> {
     warn_of_file_in_ci(context, session);
-    let me = session::holder(context, command, None);
+    let me = lock::holder(context, command, None);
     let store = &*session.store;
     let mut silent = |_: Option<&Holder>| {};
     let at_once = store.lock(&me, Duration::ZERO, &mut silent);
     let (lock, waited) = match signals.or_interrupted(at_once).await? {
         Err(StoreError::Locked { .. }) if !patience.is_zero() => {
-            let lock = session::lock_state(context.ui, signals, store, &me, patience).await?;
+            let lock = lock::lock_state(context.ui, signals, store, &me, patience).await?;
             (lock, true)
         }
         lock => (lock?, false),

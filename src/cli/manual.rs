@@ -6,8 +6,9 @@ use super::Context;
 use super::args::ImportArgs;
 use super::codes;
 use super::formats::{self, CommandOutput};
+use super::lock;
 use super::manifests::Warnings;
-use super::session::{self, Session};
+use super::session::Session;
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
 use crate::core::plan::RunInfo;
@@ -26,9 +27,8 @@ pub(super) async fn remove_machine(
     patience: Duration,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let me = session::holder(context, "state rm", None);
-    let lock =
-        session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
+    let me = lock::holder(context, "state rm", None);
+    let lock = lock::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
     let written = async {
         let there = session.load_state().await?;
         let (id, group, lineage) = find_known(&there.known, id_or_name)?;
@@ -112,9 +112,9 @@ pub(super) async fn import_machine(
         ui.say("nothing was changed");
         return Ok(Exit::Refused);
     }
-    let me = session::holder(context, "import", None);
+    let me = lock::holder(context, "import", None);
     let patience = session.lock_patience(args.lock_timeout);
-    let lock = session::lock_state(ui, &mut signals, &*session.store, &me, patience).await?;
+    let lock = lock::lock_state(ui, &mut signals, &*session.store, &me, patience).await?;
     let written = async {
         let there = session.load_state().await?;
         let machine = provider.get(app, &machine.id).await?;

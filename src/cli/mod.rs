@@ -32,6 +32,7 @@ mod group;
 mod import;
 mod init;
 mod local_files;
+mod lock;
 mod logs;
 mod machine;
 mod man;

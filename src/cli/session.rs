@@ -9,6 +9,7 @@ use super::args::{PlanOptions, RecoveryFlags, parse_steady};
 use super::codes;
 use super::fallback_manifests::{self, ManifestProblem};
 use super::git_history::GitHistory;
+use super::lock::holder_name;
 use super::manifests::{self, ManifestQuery, Manifests, Purpose, ValidManifests, Warnings};
 use super::project::Project;
 use super::state_place::{StatePlace, state_store, store_at};
@@ -17,15 +18,14 @@ use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{Desired, Known};
 use crate::core::manifest::did_you_mean;
 use crate::core::plan::{CommitRelations, Options, PlanMode, Requested};
-use crate::core::view::phrases::human_limit;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
 use crate::provider::Provider;
 use crate::provider::fly::{Access, AccessError, FlyProvider, HttpTransport};
 use crate::provider::local::{LocalConfig, LocalProvider};
 use crate::run::{Preview, RunContext, StoredState};
-use crate::store::{EmptyStore, Holder, LockStatus, StateLock, StateStore};
-use crate::ui::{Failure, Signals, Ui};
+use crate::store::{EmptyStore, LockStatus, StateStore};
+use crate::ui::{Failure, Ui};
 
 /// The state to plan from, if it is not that of `[state]`.
 #[derive(Debug, Clone, Copy)]
@@ -541,52 +541,6 @@ pub(super) fn with_plan_options(
 /// The journal of this user on this host.
 pub(super) fn journal(context: &Context<'_>) -> Result<SqliteJournal, Failure> {
     Ok(SqliteJournal::open(&state_dir(context)?)?)
-}
-
-/// The lock holder entry of this command.
-pub(super) fn holder(context: &Context<'_>, command: &str, run: Option<String>) -> Holder {
-    Holder {
-        who: context.env.user(),
-        host: context.env.host(),
-        pid: std::process::id(),
-        command: command.to_owned(),
-        since: context.env.now(),
-        run,
-        url: context.env.job_url(),
-    }
-}
-
-/// A lock holder as text.
-pub(super) fn holder_name(holder: &Holder) -> String {
-    let url = holder.url.as_ref().map(|url| format!(", {url}"));
-    format!(
-        "{} on {} (pid {}, `aeroform {}`, since {}{})",
-        holder.who,
-        holder.host,
-        holder.pid,
-        holder.command,
-        holder.since,
-        url.unwrap_or_default()
-    )
-}
-
-/// Acquires the state's lock and reports the holder it waits for.
-pub(super) async fn lock_state(
-    ui: &Ui,
-    signals: &mut Signals,
-    store: &dyn StateStore,
-    me: &Holder,
-    patience: Duration,
-) -> Result<Box<dyn StateLock>, Failure> {
-    let mut waiting = |holder: Option<&Holder>| {
-        let who = holder.map_or_else(|| "another process".to_owned(), holder_name);
-        let limit = human_limit(patience);
-        ui.talk(&format!(
-            "waiting up to {limit} for the state's lock, held by {who}"
-        ));
-    };
-    let lock = store.lock(me, patience, &mut waiting);
-    Ok(signals.or_interrupted(lock).await??)
 }
 
 pub(super) fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {

@@ -7,6 +7,7 @@ use super::Context;
 use super::args::StateVerb;
 use super::codes;
 use super::formats::{self, CommandOutput};
+use super::lock;
 use super::manual;
 use super::project::{SizeLimit, read_file};
 use super::session::{self, GivenState, Session};
@@ -150,9 +151,8 @@ async fn push(
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let pushed = state::read(&text, &session.desired.app)
         .map_err(|error| Failure::of_state(&error, &shown.to_string()))?;
-    let me = session::holder(context, "state push", None);
-    let lock =
-        session::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
+    let me = lock::holder(context, "state push", None);
+    let lock = lock::lock_state(context.ui, &mut signals, &*session.store, &me, patience).await?;
     let location = session.store.location();
     let published = async {
         let there = session.load_state().await?;

@@ -12,9 +12,10 @@ use super::edit::edit_error;
 use super::file_edits::FileEdits;
 use super::formats::{self, CommandOutput};
 use super::init;
+use super::lock;
 use super::manifests::{self, Manifests, Purpose};
 use super::newest_state::missing_run;
-use super::session::{self, Session};
+use super::session::Session;
 use super::state_place::{StatePlace, store_at};
 use super::views;
 use crate::core::fleet::Known;
@@ -324,7 +325,7 @@ impl<'a> Migration<'a> {
         let context = self.context;
         let me = Holder {
             run: Some(context.env.new_run_id().to_string()),
-            ..session::holder(context, "state migrate", None)
+            ..lock::holder(context, "state migrate", None)
         };
         let lock = self.lock(signals, &me, &*self.old.store).await?;
         let moved = self.move_in(signals, &me).await;
@@ -342,7 +343,7 @@ impl<'a> Migration<'a> {
     ) -> Result<Box<dyn StateLock>, Failure> {
         let patience = self.args.lock_timeout;
         let patience = patience.unwrap_or_else(|| store.default_lock_patience());
-        session::lock_state(self.context.ui, signals, store, me, patience).await
+        lock::lock_state(self.context.ui, signals, store, me, patience).await
     }
 
     /// Under the lock of the old place. Two places of one remote have one lock.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Context;
-use super::session;
+use super::lock;
 use crate::core::view::PreparedState;
 use crate::store::{Holder, StateStore, StoreError};
 use crate::ui::{Failure, Signals};
@@ -17,7 +17,7 @@ pub(super) async fn prepare(
     store: &dyn StateStore,
 ) -> Result<PreparedState, Failure> {
     let mut signals = Signals::listen()?;
-    let me = session::holder(context, "init", None);
+    let me = lock::holder(context, "init", None);
     let mut silent = |_: Option<&Holder>| {};
     let lock = store.lock(&me, Duration::ZERO, &mut silent);
     let lock = match signals.or_interrupted(lock).await? {

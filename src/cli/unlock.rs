@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Context;
 use super::formats::{self, CommandOutput};
-use super::session::{self, Session};
+use super::lock;
+use super::session::Session;
 use crate::core::view::phrases::human_limit;
 use crate::store::{Holder, Unlock, Unlocked};
 use crate::ui::codes::LOCKED;
@@ -67,5 +68,5 @@ pub(super) fn report_watch(ui: &Ui, location: &str, holder: Option<&Holder>, lim
 }
 
 pub(super) fn name(holder: Option<&Holder>) -> String {
-    holder.map_or_else(|| "an unknown process".to_owned(), session::holder_name)
+    holder.map_or_else(|| "an unknown process".to_owned(), lock::holder_name)
 }

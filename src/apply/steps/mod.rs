@@ -6,6 +6,7 @@ mod canary;
 mod create;
 mod destroy;
 mod once;
+mod once_signs;
 mod replace_fallback;
 mod start;
 mod switch;

@@ -11,14 +11,15 @@ use tokio::time::Instant;
 
 use super::StepProgress;
 use super::create::{CreateResult, create_once};
+use super::once_signs::{has_ended, was_started};
 use crate::apply::codes;
 use crate::apply::run_input::Halt;
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError, WaitResult};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
-    Call, Exit, LaunchId, Machine, MachineConfig, MachineId, MachineState, OnceCommand, OnceKind,
-    ProcessEventKind, Stamps, WaitUntil,
+    Call, Exit, LaunchId, Machine, MachineConfig, MachineId, OnceCommand, OnceKind, Stamps,
+    WaitUntil,
 };
 use crate::core::plan::{
     Action, Change, OnceOutcome, StepEvent, StepId, is_once_running, once_outcome,
@@ -570,32 +571,5 @@ impl OnceRun<'_, '_> {
                 during: "because the journal could not be written".to_owned(),
             }
         })
-    }
-}
-
-/// Whether the command was started, as far as its Machine shows.
-fn was_started(machine: &Machine) -> bool {
-    let mut kinds = machine.events.iter().map(|event| event.kind);
-    kinds.any(|kind| {
-        matches!(
-            kind,
-            ProcessEventKind::Started | ProcessEventKind::Exited(_)
-        )
-    }) || matches!(
-        machine.state,
-        MachineState::Starting
-            | MachineState::Started
-            | MachineState::Stopping
-            | MachineState::Destroying
-            | MachineState::Destroyed
-    )
-}
-
-/// Whether the process has ended: its exit is known, or it cannot run any more.
-fn has_ended(machine: &Machine) -> bool {
-    match once_outcome(machine) {
-        OnceOutcome::Exited(_) => !is_once_running(machine.state),
-        OnceOutcome::NeverStarted | OnceOutcome::Unknown => true,
-        OnceOutcome::Open => machine.state == MachineState::Failed,
     }
 }

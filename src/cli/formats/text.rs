@@ -120,7 +120,7 @@ pub(super) fn print(ui: &Ui, output: &CommandOutput<'_>) {
         CommandOutput::Lock { location, status } => match status {
             Unlocked::Free => ui.data(&format!("the lock is free: `{location}`\n")),
             Unlocked::Removed(holder) => {
-                let who = holder.as_ref().map(super::super::session::holder_name);
+                let who = holder.as_ref().map(super::super::lock::holder_name);
                 let who = who.map_or(String::new(), |who| format!("; it was held by {who}"));
                 ui.data(&format!("the lock of `{location}` is removed{who}\n"));
             }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::args::{MachineActArgs, PlanOptions};
 use super::super::formats::{self, CommandOutput};
+use super::super::lock;
 use super::super::session::{self, Session};
 use super::super::{Context, codes};
 use super::{find_machine, other_project_error};
@@ -77,8 +78,8 @@ pub(super) async fn run(
     let lock = if described.capabilities.leases {
         None
     } else {
-        let me = session::holder(context, &command, None);
-        Some(session::lock_state(ui, &mut signals, &*session.store, &me, args.lock_timeout).await?)
+        let me = lock::holder(context, &command, None);
+        Some(lock::lock_state(ui, &mut signals, &*session.store, &me, args.lock_timeout).await?)
     };
     let options = PlanOptions {
         steady: args.steady,

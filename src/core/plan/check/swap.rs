@@ -42,7 +42,7 @@ impl<'a> Checker<'a> {
             .collect();
         let groups: BTreeSet<&GroupName> =
             switches.iter().map(|(_, change)| &change.group).collect();
-        let switched = self.switched_machines();
+        let green_ids = self.switched_machines();
         for (id, change) in changes {
             match &change.action {
                 Action::Create { green: Some(_), .. } => {
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
                     .machine
                     .id
                     .as_ref()
-                    .is_some_and(|id| switched.contains(id))
+                    .is_some_and(|id| green_ids.contains(id))
             {
                 self.report(format!("step {} destroys a green", id.0));
             }

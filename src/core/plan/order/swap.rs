@@ -84,11 +84,11 @@ impl StepBuilder<'_, '_, '_> {
         }
         let ready = self.add_barrier("every new Machine is ready".to_owned(), ready);
         let pool = self.add_pool("switch".to_owned(), laid.len(), false, FailureScope::All);
-        let switches: Vec<StepId> = laid
+        let each: Vec<StepId> = laid
             .iter()
             .map(|found| self.add_switch(found, pool, ready.or(before)))
             .collect();
-        let switched = self.add_barrier("every group is switched".to_owned(), switches);
+        let switched = self.add_barrier("every group is switched".to_owned(), each);
         let complete = laid.iter().map(|found| {
             let (name, ..) = found.group;
             (
