@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::fleet::{GroupName, Region};
-use crate::core::plan::{Action, Outcome, Plan, Removal, StepId, Work};
+use crate::core::plan::{Action, Frees, Outcome, Plan, Removal, StepId, Work};
 
 /// The state of every step of a run.
 pub(super) struct Schedule<'a> {
@@ -156,7 +156,7 @@ impl<'a> Schedule<'a> {
     pub(super) fn created(&mut self, step: StepId) {
         let pool = self.pool_of(step);
         let frees = self.plan.pools.get(pool);
-        if frees.is_some_and(|pool| pool.frees_when_created)
+        if frees.is_some_and(|pool| pool.frees == Frees::WhenCreated)
             && self.pools[pool].begun.remove(&step).is_some()
         {
             self.running -= 1;
@@ -279,24 +279,26 @@ impl<'a> Schedule<'a> {
             return true;
         };
         match &change.action {
-            // Once a swap is switched it goes to its end.
-            Action::Switch { .. } => true,
-            Action::Create { green: Some(_), .. } => false,
-            Action::Create { replaces: None, .. } => !self.new_config.contains(&change.group),
-            Action::Create {
+            Action::Create { green: Some(_), .. }
+            | Action::Create {
                 replaces: Some(_), ..
             }
             | Action::Update { .. }
-            | Action::Move { .. } => false,
-            Action::Canary { .. } => false,
+            | Action::Move { .. }
+            | Action::Canary { .. } => false,
+            Action::Create { .. } => !self.new_config.contains(&change.group),
             // The steps of a destroy have no release, and neither has what an earlier run has left.
             Action::Destroy { removal, .. } => matches!(
                 removal,
                 Removal::AppDestroyed | Removal::Canary | Removal::Swapped | Removal::SwapUndone
             ),
-            Action::Wait | Action::Start | Action::Adopt | Action::Forget | Action::Once { .. } => {
-                true
-            }
+            // Once a swap is switched it goes to its end.
+            Action::Switch { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget
+            | Action::Once { .. } => true,
         }
     }
 

@@ -9,7 +9,7 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Branch, Change, Drift, DriftKind, GateKind, Green, GroupChange, GroupVerdict,
+    Action, Branch, Change, Drift, DriftKind, Frees, GateKind, Green, GroupChange, GroupVerdict,
     MachineRef, Note, Plan, PlanMode, Pool, PoolId, Removal, Requested, StandbyTarget, StateSource,
     Step, StepId, Successor, SwitchedGreen, Work,
 };
@@ -62,7 +62,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
             name: "all".to_owned(),
             size: 16,
             per_region: BTreeMap::new(),
-            frees_when_created: false,
+            frees: Frees::WhenDone,
             first_alone: false,
             stops_on_failure: true,
             stops_release: true,

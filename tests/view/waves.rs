@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::Changed;
 use aeroform::core::plan::{
-    Action, GateKind, LowestServing, Outcome, Plan, Pool, PoolId, StepEvent, StepId, Wave,
+    Action, Frees, GateKind, LowestServing, Outcome, Plan, Pool, PoolId, StepEvent, StepId, Wave,
     WaveName, Work,
 };
 use aeroform::core::view::run_report::step_change;
@@ -38,7 +38,7 @@ pub(crate) fn rolling() -> Plan {
         name: "web".to_owned(),
         size: 2,
         per_region: BTreeMap::from([(region("ams"), 1), (region("gru"), 1)]),
-        frees_when_created: false,
+        frees: Frees::WhenDone,
         first_alone: true,
         stops_on_failure: true,
         stops_release: true,

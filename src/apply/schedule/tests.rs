@@ -6,7 +6,7 @@ use super::*;
 use crate::core::fleet::{AppName, GroupName, MachineName, OnFailure, Region};
 use crate::core::plan::types::FORMAT_VERSION;
 use crate::core::plan::{
-    Change, GateKind, MachineRef, PlanMode, Pool, PoolId, Requested, StateSource, Step,
+    Change, Frees, GateKind, MachineRef, PlanMode, Pool, PoolId, Requested, StateSource, Step,
 };
 
 /// Replacements in one pool: each is a step and the one behind it.
@@ -61,7 +61,7 @@ fn replacements(count: u32, size: usize) -> Plan {
             name: "db".to_owned(),
             size,
             per_region: std::collections::BTreeMap::new(),
-            frees_when_created: false,
+            frees: Frees::WhenDone,
             first_alone: true,
             stops_on_failure: true,
             stops_release: true,
@@ -212,7 +212,7 @@ fn groups(actions: &[(&str, Action, bool)]) -> Plan {
             name: (*group).to_owned(),
             size: 1,
             per_region: std::collections::BTreeMap::new(),
-            frees_when_created: false,
+            frees: Frees::WhenDone,
             first_alone: false,
             stops_on_failure: true,
             stops_release: true,

@@ -18,8 +18,8 @@ use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError, WaitResult};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
-    Call, Exit, LaunchId, Machine, MachineConfig, MachineId, OnceCommand, OnceKind, Stamps,
-    WaitUntil,
+    Call, Exit, LaunchId, Machine, MachineConfig, MachineId, MachineState, OnceCommand, OnceKind,
+    Stamps, WaitUntil,
 };
 use crate::core::plan::{
     Action, Change, OnceOutcome, StepEvent, StepId, is_once_running, once_outcome,

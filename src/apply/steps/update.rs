@@ -116,16 +116,22 @@ pub(super) async fn update<'a>(
         ));
     }
     ended?;
-    let seen = context.shared.input.observed.machines.get(id);
-    if seen.is_some_and(|seen| seen.cordoned && seen.removal_begun()) {
-        call_idempotent(context, &Call::Uncordon { id: id.clone() }).await?;
-    }
+    uncordon_kept(context, id).await?;
     let started = progress.machine.as_ref();
     let started = started.is_some_and(|m| m.state == MachineState::Started);
     if rests && started && !desired.is_standby() {
         progress.remarks.push(format!(
             "Machine {id} was stopped before its update, but the platform started it"
         ));
+    }
+    Ok(())
+}
+
+/// A Machine that a rollback had begun to destroy stays: it gets requests again.
+async fn uncordon_kept(context: &StepContext<'_>, id: &MachineId) -> PartResult {
+    let seen = context.shared.input.observed.machines.get(id);
+    if seen.is_some_and(|seen| seen.cordoned && seen.removal_begun()) {
+        call_idempotent(context, &Call::Uncordon { id: id.clone() }).await?;
     }
     Ok(())
 }

@@ -58,8 +58,8 @@ impl Action {
             | Self::Adopt
             | Self::Forget
             | Self::Once { .. }
-            | Self::Switch { .. } => false,
-            Self::Canary { .. } => false,
+            | Self::Switch { .. }
+            | Self::Canary { .. } => false,
         }
     }
 

@@ -244,12 +244,17 @@ impl<'a> Checker<'a> {
         for (_, change) in self.plan.changes() {
             let change_by = match change.action {
                 Action::Create { .. } => 1,
-                // It was no member of its group.
-                Action::Destroy {
-                    removal: Removal::SwapUndone | Removal::Canary,
-                    ..
-                } => 0,
-                Action::Destroy { .. } => -1,
+                Action::Destroy { removal, .. } => match removal {
+                    // It was no member of its group.
+                    Removal::SwapUndone | Removal::Canary => 0,
+                    Removal::CountLowered
+                    | Removal::Rebalanced
+                    | Removal::Named
+                    | Removal::Replaced
+                    | Removal::GroupRemoved
+                    | Removal::AppDestroyed
+                    | Removal::Swapped => -1,
+                },
                 Action::Update { .. }
                 | Action::Move { .. }
                 | Action::Wait

@@ -104,17 +104,14 @@ impl<'a> Comparison<'a> {
             } => self.compare_replacement(change, old),
             Action::Update { .. } => self.compare_update(change),
             Action::Move { from, .. } => self.compare_move(change, from),
-            // It is left over from an earlier run, and nothing counts it.
-            Action::Destroy {
-                removal: Removal::Canary,
-                ..
-            } => {}
-            Action::Destroy { removal, .. } => self.compare_destroy(change, *removal),
+            Action::Destroy { removal, .. } if *removal != Removal::Canary => {
+                self.compare_destroy(change, *removal)
+            }
             Action::Start => self.compare_unchanged(change, ExcessKind::Starts),
             Action::Adopt => self.compare_unchanged(change, ExcessKind::Adopts),
-            // Neither calls the provider nor loses anything.
-            // What a swap adds to the load balancing and destroys is judged by its creates.
-            Action::Wait | Action::Forget | Action::Switch { .. } => {}
+            // A canary is left over from an earlier run, and nothing counts it. Waiting and forgetting neither call the
+            // provider nor lose anything. What a swap adds to the load balancing and destroys is judged by its creates.
+            Action::Destroy { .. } | Action::Wait | Action::Forget | Action::Switch { .. } => {}
             Action::Once { what, config, .. } => self.compare_once(*what, config),
             Action::Canary { .. } => self.compare_canary(change),
         }

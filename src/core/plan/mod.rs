@@ -129,10 +129,10 @@ pub use summary::{Revert, Summary};
 pub use swap_overlap::SwapOverlap;
 pub use target::OtherTarget;
 pub use types::{
-    Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, Green, GroupChange, GroupVerdict,
-    Inherited, LowestServing, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedSwap,
-    PlannedVolume, Pool, PoolId, Precondition, Removal, StandbyTarget, Step, StepId, StepResult,
-    SwitchedGreen, UnlistedRun, Wake, Wave, WaveName, Work,
+    Action, AdoptedRun, Change, Cost, Drift, DriftKind, Frees, GateKind, Green, GroupChange,
+    GroupVerdict, Inherited, LowestServing, MachineRef, Note, Outcome, Plan, PlannedRelease,
+    PlannedSwap, PlannedVolume, Pool, PoolId, Precondition, Removal, StandbyTarget, Step, StepId,
+    StepResult, SwitchedGreen, UnlistedRun, Wake, Wave, WaveName, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

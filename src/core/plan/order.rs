@@ -22,7 +22,8 @@ use super::members::{Member, MissingMachine};
 use super::once::OnceSteps;
 use super::requested::Requested;
 use super::types::{
-    Action, Change, GateKind, MachineRef, Pool, PoolId, Precondition, Step, StepId, Wave, Work,
+    Action, Change, Frees, GateKind, MachineRef, Pool, PoolId, Precondition, Step, StepId, Wave,
+    Work,
 };
 use super::volumes::VolumeAllocator;
 use crate::core::fleet::{
@@ -219,7 +220,7 @@ impl StepBuilder<'_, '_, '_> {
             name,
             size: size.max(1),
             per_region: BTreeMap::new(),
-            frees_when_created: false,
+            frees: Frees::WhenDone,
             first_alone,
             stops_on_failure: stops == FailureScope::All,
             stops_release: stops != FailureScope::Nothing,

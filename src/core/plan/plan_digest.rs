@@ -116,15 +116,10 @@ impl<'a> ComparedChange<'a> {
                 compared.from = Some(from);
                 compared.standby = !standby_for.is_empty();
             }
-            // It is left over from an earlier run, and nothing counts it.
-            Action::Destroy {
-                removal: Removal::Canary,
-                ..
-            } => return None,
             Action::Destroy {
                 removal,
                 left_volumes,
-            } => {
+            } if *removal != Removal::Canary => {
                 compared.verb = "destroy";
                 compared.removal = Some(*removal);
                 compared.volumes = left_volumes;
@@ -137,7 +132,8 @@ impl<'a> ComparedChange<'a> {
                 compared.verb = "canary";
                 compared.inherits = Some(inherits);
             }
-            Action::Wait | Action::Forget => return None,
+            // A canary is left over from an earlier run, and nothing counts it.
+            Action::Destroy { .. } | Action::Wait | Action::Forget => return None,
         }
         Some(compared)
     }

@@ -24,7 +24,7 @@ use crate::core::fleet::{
 pub use super::group_change::{GroupChange, GroupVerdict};
 pub use super::outcome::{Outcome, StepResult};
 pub use super::swap_types::{Green, PlannedSwap, SwitchedGreen};
-pub use super::waves::{LowestServing, Pool, PoolId, Wake, Wave, WaveName};
+pub use super::waves::{Frees, LowestServing, Pool, PoolId, Wake, Wave, WaveName};
 
 /// Version of the plan's JSON and saved form.
 pub const FORMAT_VERSION: u32 = 3;

@@ -22,9 +22,9 @@ pub struct Pool {
     /// The limit of each region, within `size`; a region without one has none of its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub per_region: BTreeMap<Region, usize>,
-    /// A create gives its place to the next as soon as its Machine exists, and waits for its gate beside it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub frees_when_created: bool,
+    /// When a change gives its place to the next one.
+    #[serde(default, skip_serializing_if = "Frees::is_when_done")]
+    pub frees: Frees,
     /// The first step of the pool runs alone, gate included, before the others.
     pub first_alone: bool,
     /// Whether steps that have not started are skipped after a failure in the pool.
@@ -32,6 +32,23 @@ pub struct Pool {
     /// Whether a failure in it stops the release, if failures do ([`super::Plan::on_failure`]).
     #[serde(default)]
     pub stops_release: bool,
+}
+
+/// When a change gives its place in a pool to the next one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frees {
+    /// With its last step, gate included.
+    #[default]
+    WhenDone,
+    /// As soon as its Machine exists: its gate is waited for beside the next one.
+    WhenCreated,
+}
+
+impl Frees {
+    fn is_when_done(&self) -> bool {
+        *self == Self::WhenDone
+    }
 }
 
 /// Changes of one group that go together, before those of the next wave begin.

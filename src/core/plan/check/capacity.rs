@@ -88,16 +88,7 @@ impl Checker<'_> {
                 Action::Create { standby_for, .. }
                 | Action::Update { standby_for }
                 | Action::Move { standby_for, .. } => {
-                    for watched in standby_for {
-                        if let StandbyTarget::Step(step) = watched
-                            && !ancestors.waits_for(*id, *step)
-                        {
-                            self.report(format!(
-                                "step {} watches step {} before it is done",
-                                id.0, step.0
-                            ));
-                        }
-                    }
+                    self.check_watched(*id, standby_for, &ancestors);
                 }
                 Action::Destroy {
                     removal:
@@ -125,6 +116,19 @@ impl Checker<'_> {
             ancestors: &ancestors,
         });
         self.check_unhealthy_first(desired, observed, &unproven, &changes, &ancestors);
+    }
+
+    fn check_watched(&mut self, id: StepId, watched: &[StandbyTarget], ancestors: &Ancestors) {
+        for target in watched {
+            if let StandbyTarget::Step(step) = target
+                && !ancestors.waits_for(id, *step)
+            {
+                self.report(format!(
+                    "step {} watches step {} before it is done",
+                    id.0, step.0
+                ));
+            }
+        }
     }
 
     fn check_after_creates(

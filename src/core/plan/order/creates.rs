@@ -77,44 +77,43 @@ impl StepBuilder<'_, '_, '_> {
         gate: GateKind,
     ) -> Change {
         let new = self.allocator.allocate(name, region);
-        self.create_of(name, decision, region, (new, standby_for), gate)
+        create_of(name, decision, region, (new, standby_for), gate)
     }
+}
 
-    /// The create of a Machine with this identity.
-    pub(super) fn create_of(
-        &self,
-        name: &GroupName,
-        decision: &GroupDecision<'_>,
-        region: &Region,
-        (new, standby_for): (NewMachine, Vec<StandbyTarget>),
-        gate: GateKind,
-    ) -> Change {
-        Change {
-            machine: MachineRef {
-                id: None,
-                name: new.name,
-            },
-            action: Action::Create {
-                launch: new.launch,
-                port: new.port,
-                standby_for,
-                replaces: None,
-                volumes: Vec::new(),
-                new_volumes: Vec::new(),
-                inherits: Box::new(decision.inherits.clone()),
-                green: None,
-            },
-            group: name.clone(),
-            region: region.clone(),
-            reason: "its group has too few Machines".to_owned(),
-            changes: Vec::new(),
-            precondition: None,
-            gate,
-            wake: None,
-            branches: Vec::new(),
-            state: None,
-            reverts: None,
-            standby: false,
-        }
+/// The create of a Machine with this identity.
+pub(super) fn create_of(
+    name: &GroupName,
+    decision: &GroupDecision<'_>,
+    region: &Region,
+    (new, standby_for): (NewMachine, Vec<StandbyTarget>),
+    gate: GateKind,
+) -> Change {
+    Change {
+        machine: MachineRef {
+            id: None,
+            name: new.name,
+        },
+        action: Action::Create {
+            launch: new.launch,
+            port: new.port,
+            standby_for,
+            replaces: None,
+            volumes: Vec::new(),
+            new_volumes: Vec::new(),
+            inherits: Box::new(decision.inherits.clone()),
+            green: None,
+        },
+        group: name.clone(),
+        region: region.clone(),
+        reason: "its group has too few Machines".to_owned(),
+        changes: Vec::new(),
+        precondition: None,
+        gate,
+        wake: None,
+        branches: Vec::new(),
+        state: None,
+        reverts: None,
+        standby: false,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::creates::create_of;
 use super::group_lists::Group;
 use super::standbys::Primaries;
 use super::{FailureScope, StepBuilder, change_of_member};
@@ -14,7 +15,8 @@ use crate::core::plan::gates::gate;
 use crate::core::plan::members::Member;
 use crate::core::plan::swap::GroupSwap;
 use crate::core::plan::types::{
-    Action, Change, GateKind, Green, MachineRef, PoolId, StandbyTarget, StepId, SwitchedGreen, Work,
+    Action, Change, Frees, GateKind, Green, MachineRef, PoolId, StandbyTarget, StepId,
+    SwitchedGreen, Work,
 };
 
 /// The most greens that are created at once, as flyctl does it: a third of them, and no more than this.
@@ -114,7 +116,7 @@ impl StepBuilder<'_, '_, '_> {
             false,
             FailureScope::All,
         );
-        self.order.pools[pool.0 as usize].frees_when_created = true;
+        self.order.pools[pool.0 as usize].frees = Frees::WhenCreated;
         pool
     }
 
@@ -191,7 +193,7 @@ impl StepBuilder<'_, '_, '_> {
         gate: GateKind,
     ) -> Change {
         let (new, exists) = self.allocator.allocate_green(&swap.tag, name, region);
-        let mut change = self.create_of(name, decision, region, (new, Vec::new()), gate);
+        let mut change = create_of(name, decision, region, (new, Vec::new()), gate);
         if let Action::Create { green, .. } = &mut change.action {
             *green = Some(Box::new(Green {
                 tag: swap.tag.clone(),
