@@ -343,7 +343,8 @@ fn what_is_left_goes_with_the_app_stays_in_a_refresh_and_obeys_filters() {
             ..Options::default()
         }
     };
-    let cases: [(fn(&mut Requested), usize); 4] = [
+    type Filter = fn(&mut Requested);
+    let cases: [(Filter, usize); 4] = [
         (|r| r.regions.extend([region("gru")]), 0),
         (|r| r.exclude.extend([id("c00001")]), 0),
         (|r| r.groups.extend([group_name("web")]), 1),

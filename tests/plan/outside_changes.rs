@@ -361,7 +361,7 @@ fn a_fleet_that_another_tool_replaced_as_a_whole_has_not_vanished() {
     let target = desired([("web", group("web").serves()), ("jobs", group("jobs"))]);
     let refusals = |stage: &PlanFixture| -> Vec<String> {
         let refusals = stage.plan(&target).refusals.into_iter();
-        refusals.map(|note| note.code.to_string()).collect()
+        refusals.map(|note| note.code.clone()).collect()
     };
     let mut stage = PlanFixture::with(&target);
     let all: Vec<MachineId> = stage.known.machines.keys().cloned().collect();

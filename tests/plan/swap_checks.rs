@@ -1,5 +1,6 @@
 //! What a plan says about a bluegreen update before it begins.
 
+use aeroform::core::code::Code;
 use aeroform::core::fleet::{
     Desired, DesiredGroup, MachineCheck, MachineState, MovedMachine, OnceCommand, ReleaseStrategy,
     Strategy, Trial,
@@ -53,7 +54,7 @@ fn said(plan: &Plan) -> String {
         codes::SWAP_UNCHECKED,
         codes::WORKS_TWICE,
     ]
-    .map(|code| code.name());
+    .map(Code::name);
     let notes = plan.refusals.iter().chain(&plan.warnings);
     let found = notes.filter(|note| of_a_swap.contains(&note.code.as_str()));
     let lines = found.map(|note| {

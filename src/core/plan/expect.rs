@@ -105,7 +105,7 @@ impl<'a> Comparison<'a> {
             Action::Update { .. } => self.compare_update(change),
             Action::Move { from, .. } => self.compare_move(change, from),
             Action::Destroy { removal, .. } if *removal != Removal::Canary => {
-                self.compare_destroy(change, *removal)
+                self.compare_destroy(change, *removal);
             }
             Action::Start => self.compare_unchanged(change, ExcessKind::Starts),
             Action::Adopt => self.compare_unchanged(change, ExcessKind::Adopts),

@@ -46,6 +46,10 @@ pub enum Frees {
 }
 
 impl Frees {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the form that serde calls"
+    )]
     fn is_when_done(&self) -> bool {
         *self == Self::WhenDone
     }
