@@ -335,7 +335,7 @@ fn what_is_left_goes_with_the_app_stays_in_a_refresh_and_obeys_filters() {
     assert_eq!(destroy.summary().destroy, 6);
     let refresh = stage.plan_with(&app("1"), &mode(PlanMode::RefreshOnly));
     assert_eq!(destroys(&refresh), 0);
-    let filter = |change: fn(&mut Requested)| {
+    let filter = |change: Flag| {
         let mut requested = Requested::default();
         change(&mut requested);
         Options {
@@ -343,8 +343,7 @@ fn what_is_left_goes_with_the_app_stays_in_a_refresh_and_obeys_filters() {
             ..Options::default()
         }
     };
-    type Filter = fn(&mut Requested);
-    let cases: [(Filter, usize); 4] = [
+    let cases: [(Flag, usize); 4] = [
         (|r| r.regions.extend([region("gru")]), 0),
         (|r| r.exclude.extend([id("c00001")]), 0),
         (|r| r.groups.extend([group_name("web")]), 1),
@@ -359,6 +358,9 @@ fn what_is_left_goes_with_the_app_stays_in_a_refresh_and_obeys_filters() {
     let stage = PlanFixture::with(&app("1"));
     assert_eq!(regions(&stage.plan_with(&app("2"), &gru)), ["gru"]);
 }
+
+/// What a flag does to the request.
+type Flag = fn(&mut Requested);
 
 fn by_flag() -> Options {
     Options {
