@@ -2,6 +2,7 @@
 //! (docs/platform/fly-toml.md 12.3, 12.4): what a plan names then, and that one apply cleans it up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use aeroform::core::fleet::Desired;
@@ -329,7 +330,7 @@ fn wrong(server: &Server, is_pinned: bool) -> Vec<String> {
             found.push(format!("{} watches a Machine that is gone", id(machine)));
         }
         let rests = machine["state"] != "started";
-        if rests != !watched.is_empty() {
+        if rests == watched.is_empty() {
             found.push(format!("{} is {}", id(machine), machine["state"]));
         }
     }
@@ -345,13 +346,13 @@ fn wrong(server: &Server, is_pinned: bool) -> Vec<String> {
 
 /// How many Machines of web are in rotation, up and pass their checks.
 fn serving(server: &Server) -> usize {
-    let serves = |machine: &&Value| {
+    let answers = |machine: &&Value| {
         group(machine) == "web"
             && machine["state"] == "started"
             && machine["cordoned"] != true
             && passes_checks(machine)
     };
-    fleet(server).0.iter().filter(serves).count()
+    fleet(server).0.iter().filter(answers).count()
 }
 
 /// The fewest that served during an apply, beside its result.
@@ -415,9 +416,9 @@ async fn replay(image: &str, strategy: &str, theirs: &str) -> String {
             problems.push("a canary of flyctl was touched".to_owned());
         }
         let words = if words.is_empty() { "nothing" } else { &words };
-        told += &format!("{last}: {words}\n");
+        writeln!(told, "{last}: {words}").unwrap();
         for problem in problems {
-            told += &format!("    {problem}\n");
+            writeln!(told, "    {problem}").unwrap();
         }
         if ended.is_ok() {
             break;
