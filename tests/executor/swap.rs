@@ -1,5 +1,7 @@
 //! Bluegreen: new Machines take the place of all others, in one switch.
 
+use std::time::Duration;
+
 use aeroform::core::fleet::{Desired, DesiredGroup, SwapRole, Trial};
 use aeroform::core::plan::{Action, Removal};
 use aeroform::emulator::world::{Fault, FaultEffect};
@@ -184,6 +186,24 @@ async fn a_green_that_crashes_under_traffic_stops_the_swap_and_both_sets_serve()
         ran.outcomes()
     );
     stage.assert_settled(&shop(2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_green_that_crashes_while_others_have_not_passed_yet_stops_the_swap() {
+    let mut stage = running(1).await;
+    let crash = FaultEffect::ExitsAfter(exits(20, 1, Some(0)));
+    let slow = FaultEffect::SlowStart(Duration::from_secs(60));
+    for (effect, group) in [(crash, "worker"), (slow, "web")] {
+        let fault = Fault::on("create", effect).in_group(group);
+        stage.sim.world().inject(fault);
+    }
+    let ran = stage.apply(&shop(2)).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "green_failed", "{message}");
+    assert!(message.contains("has crashed: exit code 1"), "{message}");
+    assert_eq!((ids(&stage).len(), roles(&stage)), (10, (5, 5)));
+    stage.apply_until_settled(&shop(2)).await;
+    assert_eq!(images(&stage), ["shop:2"]);
 }
 
 #[tokio::test(start_paused = true)]

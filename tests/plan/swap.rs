@@ -10,6 +10,7 @@ use aeroform::core::plan::{
 use insta::assert_snapshot;
 use serde_json::json;
 
+use crate::requested::{replacing, restarting};
 use crate::support::{GroupBuilder, PlanFixture, desired, group, group_name, id};
 
 fn web(count: u32) -> DesiredGroup {
@@ -350,6 +351,48 @@ fn greens_that_fail_go_when_the_files_change() {
     // The same files wait for them.
     let same = stage.plan(&app(next(web(2))));
     assert!(lines(&same).contains("wait for web"), "{}", lines(&same));
+}
+
+#[test]
+fn greens_that_serve_more_than_the_blues_stay_whatever_the_files_say() {
+    let other = app(web(2).config(json!({"image": "shop:3"})));
+    for down in [MachineState::Failed, MachineState::Stopped] {
+        let mut stage = switched();
+        stage.edit_outside("m00003", |machine| machine.state = MachineState::Failed);
+        stage.edit_outside("m00001", |machine| machine.state = down);
+        // As many blues as greens serve.
+        let plan = stage.plan(&other);
+        assert_eq!(removals(&plan, Removal::SwapUndone), ["m00003", "m00004"]);
+        stage.edit_outside("m00002", |machine| machine.state = down);
+        let plan = stage.plan(&other);
+        assert_eq!(removals(&plan, Removal::SwapUndone), [""; 0]);
+        assert_eq!(removals(&plan, Removal::Swapped), ["m00001", "m00002"]);
+    }
+}
+
+#[test]
+fn a_restart_and_a_replacement_go_on_with_a_swap() {
+    for cordoned in [true, false] {
+        let mut stage = half_done();
+        for (green, blue) in [("m00003", "m00001"), ("m00004", "m00002")] {
+            let seen = stage.observed.machines.get_mut(&id(green)).unwrap();
+            seen.cordoned = cordoned;
+            let mut line = stage.known.machines[&id(blue)].clone();
+            line.name = seen.name.clone();
+            line.replaces = Some(id(blue));
+            line.swap = Some(SwapRole::Green);
+            stage.known.machines.insert(id(green), line);
+            let blue = stage.known.machines.get_mut(&id(blue)).unwrap();
+            blue.swap = Some(SwapRole::Blue);
+        }
+        // The fixture checks each plan.
+        let target = app(next(web(2)));
+        let plan = stage.plan_with(&target, &restarting(&["web"]));
+        assert_eq!(removals(&plan, Removal::Swapped), ["m00001", "m00002"]);
+        let plan = stage.plan_with(&target, &replacing(&["m00003"]));
+        // Until the switch it is no Machine of the group.
+        assert_eq!(plan.refusals.is_empty(), !cordoned, "{}", lines(&plan));
+    }
 }
 
 #[test]

@@ -17,7 +17,8 @@ use crate::apply::run_input::Halt;
 use crate::apply::step_context::StepContext;
 use crate::apply::step_error::{CallError, PartError, PartResult, StepError};
 use crate::core::fleet::{
-    Call, CheckState, CheckStatus, Exit, HostStatus, Machine, MachineId, ProcessEventKind, Stamps,
+    Call, CheckState, CheckStatus, Exit, HostStatus, Machine, MachineId, MachineState,
+    ProcessEventKind, Stamps,
 };
 use crate::core::plan::{Action, Change, StandbyTarget, StepId, SwitchedGreen};
 use crate::journal::{PendingCall, PendingCallRow};
@@ -197,17 +198,17 @@ async fn stamp_blues(
     Ok(())
 }
 
-/// Watches the greens; one that crashes or fails a check stops the swap.
+/// Watches the greens; one that crashes or fails a check stops the swap, also one that did so while others had not
+/// passed yet. Each is read once at least.
 async fn watch(
     context: &StepContext<'_>,
     change: &Change,
     ids: &[MachineId],
     window: Duration,
 ) -> PartResult {
-    if window.is_zero() {
-        return Ok(());
+    if !window.is_zero() {
+        context.report_waiting("the new Machines to serve well", window);
     }
-    context.report_waiting("the new Machines to serve well", window);
     let deadline = Instant::now() + window;
     let mut before: Vec<Option<Watched>> = vec![None; ids.len()];
     loop {
@@ -257,7 +258,7 @@ impl Watched {
                 events: live.events.iter().map(|event| event.id).collect(),
                 ran: live.state.should_run(),
             });
-            return Self::failing_check(live);
+            return Self::ended_before(live).or_else(|| Self::failing_check(live));
         };
         if live.state.is_gone() {
             return Some(format!("is {}", live.state.as_str()));
@@ -282,6 +283,14 @@ impl Watched {
             return Some(format!("is {}", live.state.as_str()));
         }
         Self::failing_check(live)
+    }
+
+    /// It has passed its gate, and has crashed while it waited for the switch.
+    fn ended_before(live: &Machine) -> Option<String> {
+        let exit = live.last_exit().filter(|_| live.has_crashed());
+        let exit = exit.map(|exit| format!("has crashed: {exit}"));
+        let is_lost = live.state.is_gone() || live.state == MachineState::Failed;
+        exit.or_else(|| is_lost.then(|| format!("is {}", live.state.as_str())))
     }
 
     fn failing_check(live: &Machine) -> Option<String> {

@@ -10,18 +10,20 @@ use super::FieldChange;
 use super::codes;
 use super::decision::{AwaitMethod, AwaitedMachine, ChangedMachine, GroupDecision, RemovedMachine};
 use super::fields::{CompareContext, ConfigComparer};
-use super::gates::{fails_checks, gate};
+use super::gates::gate;
 use super::members::{Fleet, Member};
 use super::notes::note;
 use super::options::{Options, PlanMode};
 use super::reconcile::removed_machine;
 use super::swap_checks::{is_running, swaps};
-use super::swap_cordons::{are_going, is_cordoned, is_marked, stay_cordoned};
+use super::swap_cordons::{
+    are_going, are_outnumbered, fails, is_cordoned, is_marked, stay_cordoned,
+};
 use super::types::{DriftKind, GateKind, PlannedSwap, Removal};
 use super::unproven::Evidence;
 use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, MachineId,
-    MachineName, MachineState, Observed, Region, Stamps, SwapRole,
+    MachineName, Observed, Region, Stamps, SwapRole,
 };
 
 /// The swap of one group.
@@ -91,6 +93,8 @@ enum Stage<'a> {
     /// Its greens serve, or may: they are members.
     Switched {
         colours: BTreeMap<MachineId, SwapRole>,
+        /// Groups whose greens fail, that nobody wants any more, and whose blues cannot do without them.
+        depleted: BTreeSet<GroupName>,
     },
 }
 
@@ -169,12 +173,21 @@ impl<'a> Swaps<'a> {
         members: &[Member<'_>],
     ) -> Option<&BTreeMap<MachineId, SwapRole>> {
         match &self.earlier.as_ref()?.stage {
-            Stage::Switched { colours } => {
+            Stage::Switched { colours, .. } => {
                 let coloured = members.iter().any(|member| colours.contains_key(member.id));
                 coloured.then_some(colours)
             }
             Stage::Preparing(_) => None,
         }
+    }
+
+    fn is_depleted(&self, name: &GroupName) -> bool {
+        self.earlier
+            .as_ref()
+            .is_some_and(|earlier| match &earlier.stage {
+                Stage::Switched { depleted, .. } => depleted.contains(name),
+                Stage::Preparing(_) => false,
+            })
     }
 
     /// The groups in which greens wait that are no members.
@@ -312,7 +325,7 @@ impl<'a> Swaps<'a> {
         context: CompareContext<'a>,
     ) -> GroupDecision<'a> {
         let mut fields = ConfigComparer::of(Some(group), context);
-        let swap = self.finished(group, (colours, &members), &mut fields);
+        let swap = self.finished((name, group), (colours, &members), &mut fields);
         let is_done = after.all_changed().next().is_none()
             && after.removed.is_empty()
             && after.creates.is_empty()
@@ -345,7 +358,7 @@ impl<'a> Swaps<'a> {
 
     fn finished(
         &self,
-        group: &DesiredGroup,
+        (name, group): (&GroupName, &DesiredGroup),
         (colours, members): (&BTreeMap<MachineId, SwapRole>, &[Member<'a>]),
         fields: &mut ConfigComparer<'a>,
     ) -> GroupSwap<'a> {
@@ -385,7 +398,7 @@ impl<'a> Swaps<'a> {
                     removed_machine(member, Removal::Swapped, "a swap has replaced it", fields)
                 })
                 .collect(),
-            blues_are_going: are_going(members, colours),
+            blues_are_going: are_going(members, colours) || self.is_depleted(name),
             ..GroupSwap::default()
         }
     }
@@ -444,20 +457,19 @@ impl<'a> EarlierSwap<'a> {
             desired == Some(digest)
         };
         let is_same = greens.iter().all(same);
-        let fails = |green: &Member<'_>| {
-            let seen = green.observed;
-            let down = seen.is_some_and(|seen| {
-                seen.state != MachineState::Started && !seen.state.is_inactive()
-                    || seen.has_crashed()
-            });
-            down || seen.is_some_and(fails_checks)
-        };
-        // Greens that do not work and that nobody wants any more: the blues have everything they had.
+        // Greens that do not work and that nobody wants any more: the blues have everything they had, unless fewer of
+        // them serve.
         let gives_up = !is_same && has_blues && primaries.clone().any(fails);
-        let mut all = groups.iter().map(|name| &fleet.members[*name]);
-        let going = is_switched && all.any(|members| are_going(members, &colours));
+        let of = |name: &GroupName| &fleet.members[name];
+        let depleted = groups.iter().filter(|_| gives_up && is_switched);
+        let depleted: BTreeSet<GroupName> = depleted
+            .filter(|name| are_outnumbered(of(name), &colours))
+            .map(|name| (*name).clone())
+            .collect();
+        let mut all = groups.iter();
+        let going = !depleted.is_empty() || all.any(|name| are_going(of(name), &colours));
         let stage = if is_switched && (going || !gives_up) || !has_blues {
-            Stage::Switched { colours }
+            Stage::Switched { colours, depleted }
         } else {
             let mut out: BTreeMap<GroupName, Vec<Member<'a>>> = BTreeMap::new();
             for green in greens {

@@ -1,13 +1,14 @@
 //! Which Machines of a swap are out of the load balancing, and why: a green stays so in the place of a cordoned blue
-//! (rule 10).
+//! (rule 10). And which of its two sets serves.
 //!
 //! Reads how far the switch of an earlier run got; changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::gates::fails_checks;
 use super::members::Member;
 use super::swap_checks::is_running;
-use crate::core::fleet::{MachineId, Stamps, SwapRole};
+use crate::core::fleet::{MachineId, MachineState, Stamps, SwapRole};
 
 /// The greens that the switch of an earlier run has left cordoned, or was to leave so.
 pub(super) fn stay_cordoned<'m>(
@@ -75,6 +76,31 @@ pub(super) fn are_going(members: &[Member<'_>], colours: &BTreeMap<MachineId, Sw
         of_role.filter(|member| is_cordoned(member)).count()
     };
     cordoned(SwapRole::Blue) > cordoned(SwapRole::Green)
+}
+
+/// Whether fewer blues than greens serve: without the greens the group would serve less.
+pub(super) fn are_outnumbered(
+    members: &[Member<'_>],
+    colours: &BTreeMap<MachineId, SwapRole>,
+) -> bool {
+    let serving = |role: SwapRole| {
+        let of_role = members
+            .iter()
+            .filter(|member| colours.get(member.id) == Some(&role));
+        let serving = of_role.filter(|member| {
+            is_running(member) && !member.is_standby() && !is_cordoned(member) && !fails(member)
+        });
+        serving.count()
+    };
+    serving(SwapRole::Blue) < serving(SwapRole::Green)
+}
+
+/// Whether it is seen not to work.
+pub(super) fn fails(member: &Member<'_>) -> bool {
+    member.observed.is_some_and(|seen| {
+        let down = seen.state != MachineState::Started && !seen.state.is_inactive();
+        down || seen.has_crashed() || fails_checks(seen)
+    })
 }
 
 fn is_unpaired(green: &Member<'_>, blue: &Member<'_>) -> bool {
