@@ -18,7 +18,7 @@ codes! {
     GREEN_FAILED "green_failed" Incomplete:
         "the new Machine … of … … after the switch; no old Machine was removed, and both sets serve",
         "In the first seconds under traffic a new Machine of a bluegreen group crashed or failed a check.",
-        "Check its logs: `aeroform logs ID`. The next apply waits for it and goes on; with other files it replaces both sets.";
+        "Check its logs: `aeroform logs ID`. The next apply waits for it and goes on; with other files it destroys the new Machines first.";
     HOST_SILENT "host_silent" Incomplete:
         "the host of … is unreachable, so its config cannot be read",
         "An update starts from the current config.",
