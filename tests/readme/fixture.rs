@@ -1,11 +1,13 @@
 //! A copy of the examples in a folder of its own, and the program in surroundings of its own.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -248,12 +250,15 @@ fn ask(address: &str, request: &str) -> String {
 /// The first of several consecutive unused ports, so that the test does not hang
 /// on what else runs on this computer. Four digits, as on the page, so that columns are as wide.
 fn free_ports() -> u16 {
+    // A port of another page is free until that page has Machines.
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     (0..50)
         .find_map(|_| {
             let any = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?;
             let first = PAGE_PORT + PAGE_PORTS * (1 + any.port() % 80);
             let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-            (first..first + PAGE_PORTS).all(is_free).then_some(first)
+            let all_free = (first..first + PAGE_PORTS).all(is_free);
+            (all_free && TAKEN.lock().unwrap().insert(first)).then_some(first)
         })
         .expect("twenty free ports in a row")
 }
