@@ -78,7 +78,7 @@ fn a_state_moves_into_git_between_branches_and_back_and_each_old_place_names_the
     let header = state.lines().take(2).collect::<Vec<_>>();
     assert_eq!(
         lines[0],
-        header[0].replace("\"format\": 6", "\"format\": 5")
+        header[0].replace("\"format\": 7", "\"format\": 5")
     );
     let parent = aeroform::core::state::digest(&state);
     assert!(lines[1].starts_with(" ,\"serial\": 1, \"run\": "), "{left}");
