@@ -123,6 +123,19 @@ pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) ->
     verified
 }
 
+/// Whether it is a green of an earlier run that the plan switches.
+fn is_switched(shared: &ApplyContext<'_>, change: &Change) -> bool {
+    let changes = shared.input.plan.changes();
+    let greens = changes.filter_map(|(_, other)| {
+        let Action::Switch { greens, .. } = &other.action else {
+            return None;
+        };
+        Some(greens)
+    });
+    let own = change.machine.id.clone().map(StandbyTarget::Machine);
+    own.is_some_and(|own| greens.flatten().any(|green| green.machine == own))
+}
+
 /// Greens that the switch has added to the load balancing and that are cordoned again.
 async fn greens_not_added(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let mut found = Vec::new();
@@ -140,13 +153,12 @@ async fn greens_not_added(shared: &ApplyContext<'_>, results: &[StepResult]) -> 
         };
         for id in ids.iter().filter(|_| is_done) {
             let live = StepContext::new(shared, step).get(id).await;
-            if let Ok(Some(live)) = live
-                && live.cordoned
-                && !live.state.is_gone()
-            {
-                found.push(format!(
+            match live {
+                Ok(Some(live)) if live.cordoned && !live.state.is_gone() => found.push(format!(
                     "{id} is new and cordoned: it gets no traffic until `aeroform machine uncordon {id}`"
-                ));
+                )),
+                Ok(None) => found.push(format!("{id} is new and no longer exists")),
+                Ok(Some(_)) | Err(_) => {}
             }
         }
     }
@@ -194,6 +206,8 @@ async fn verify_machine(
 ) -> MachineVerdict {
     let seen = result.machine.as_ref();
     let id = match &change.action {
+        // Its config is that of the files of an earlier run; the switch has its own verification.
+        Action::Wait | Action::Start if is_switched(shared, change) => None,
         Action::Create { .. }
         | Action::Update { .. }
         | Action::Move { .. }

@@ -343,6 +343,30 @@ fn a_reviewed_swap_may_be_gone_on_with() {
 }
 
 #[test]
+fn no_group_begins_a_swap_while_another_finishes_one() {
+    let jobs = |image: &str| {
+        let jobs = group("jobs").count(1).config(json!({"image": image}));
+        jobs.with(|jobs| jobs.trial = Some(Trial::Bluegreen))
+    };
+    let mut stage = switched();
+    let target = desired([("jobs", jobs("shop:1")), ("web", next(web(2)))]);
+    let mut old = stage.observed.machines[&id("m00001")].clone();
+    (old.id, old.group) = (id("m00009"), Some(group_name("jobs")));
+    old.name = aeroform::core::fleet::MachineName::new("jobs-old").unwrap();
+    old.stamps = Stamps::default();
+    stage.observed.machines.insert(old.id.clone(), old);
+    stage.count();
+    let plan = stage.plan(&target);
+    assert_eq!(
+        plan.swap.as_ref().unwrap().groups,
+        [group_name("web")],
+        "{}",
+        lines(&plan)
+    );
+    assert_eq!(plan.shortfalls().count(), 1);
+}
+
+#[test]
 fn greens_that_fail_go_when_the_files_change() {
     let mut stage = switched();
     stage.edit_outside("m00003", |machine| machine.state = MachineState::Failed);

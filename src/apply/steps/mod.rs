@@ -19,7 +19,7 @@ use super::codes;
 use super::step_context::StepContext;
 use super::step_error::{PartResult, StepError};
 use crate::core::code::Code;
-use crate::core::fleet::{Machine, OnFailure, StoredConfig};
+use crate::core::fleet::{Machine, MachineId, OnFailure, StoredConfig};
 use crate::core::plan::way_back::Undone;
 use crate::core::plan::{Action, Change, Outcome, ReplaceFallback, StepId, StepResult};
 use crate::provider::codes as answers;
@@ -89,10 +89,12 @@ pub(super) async fn run_step<'a>(
     // A rollback undoes the change of a Machine that fails, so it blocks nothing.
     let stays = shared.input.plan.on_failure != OnFailure::Rollback;
     let end = end.map_err(|end| {
-        if stays {
-            add_gate_hints(end, change)
-        } else {
-            end
+        let swap = shared.input.plan.swap.as_ref();
+        let is_swapped = swap.is_some_and(|swap| swap.groups.contains(&change.group));
+        match &progress.machine {
+            Some(machine) if is_green(change) => point_to_kept_logs(end, shared, &machine.id),
+            Some(_) | None if stays && !is_swapped => add_gate_hints(end, change),
+            Some(_) | None => end,
         }
     });
     let outcome = to_outcome(&context, end);
@@ -133,6 +135,34 @@ async fn run_action<'a>(
         Action::Canary { .. } => canary::canary(context, progress, change).await,
         Action::Once { .. } => once::run_once(context, progress, step, change).await,
         Action::Switch { .. } => switch::switch(context, progress, step, change).await,
+    }
+}
+
+fn is_green(change: &Change) -> bool {
+    matches!(change.action, Action::Create { green: Some(_), .. })
+}
+
+/// A green that fails is destroyed at the end of the run; only the platform keeps its output.
+fn point_to_kept_logs(end: StepError, shared: &ApplyContext<'_>, id: &MachineId) -> StepError {
+    let StepError::Failed {
+        code,
+        message,
+        hint,
+    } = end
+    else {
+        return end;
+    };
+    let ours = format!("`aeroform logs {id}`");
+    let kept = shared.input.desired.profile().deployed_by_flyctl;
+    let hint = hint.and_then(|hint| match (hint.contains(&ours), kept) {
+        (false, _) => Some(hint),
+        (true, true) => Some(hint.replace(&ours, &format!("`fly logs --machine {id}`"))),
+        (true, false) => None,
+    });
+    StepError::Failed {
+        code,
+        message,
+        hint,
     }
 }
 

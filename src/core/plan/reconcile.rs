@@ -230,12 +230,18 @@ impl<'a> GroupReconciler<'_, 'a> {
         let mut members = self.members.iter();
         let is_left = members.any(|member| self.requested.filter_of(member).is_none());
         if is_left && swap::is_swapped(&decision, &self.members) {
-            swaps.begin(
-                self.desired_group,
-                &mut fields,
-                &self.members,
-                &mut decision,
-            );
+            if swaps.is_finishing() {
+                // Greens that fail would hold back the switch of those that have the traffic.
+                decision.changed.clear();
+                decision.notes.push(swap::finishes_first(self.name));
+            } else {
+                swaps.begin(
+                    self.desired_group,
+                    &mut fields,
+                    &self.members,
+                    &mut decision,
+                );
+            }
         }
         decision.unused_greens = swaps.unused(self.name, &mut fields, &decision);
         self.inherit_settings(&mut decision);

@@ -19,7 +19,7 @@ use super::swap_checks::{is_running, swaps};
 use super::swap_cordons::{
     are_going, are_outnumbered, fails, is_cordoned, is_marked, stay_cordoned,
 };
-use super::types::{DriftKind, GateKind, PlannedSwap, Removal};
+use super::types::{DriftKind, GateKind, Note, PlannedSwap, Removal};
 use super::unproven::Evidence;
 use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, MachineId,
@@ -190,6 +190,12 @@ impl<'a> Swaps<'a> {
             })
     }
 
+    /// Whether an earlier run has switched a swap that this plan finishes.
+    pub(super) fn is_finishing(&self) -> bool {
+        let stage = self.earlier.as_ref().map(|earlier| &earlier.stage);
+        matches!(stage, Some(Stage::Switched { .. }))
+    }
+
     /// The groups in which greens wait that are no members.
     pub(super) fn groups(&self) -> impl Iterator<Item = &GroupName> {
         let preparing = self
@@ -326,16 +332,12 @@ impl<'a> Swaps<'a> {
     ) -> GroupDecision<'a> {
         let mut fields = ConfigComparer::of(Some(group), context);
         let swap = self.finished((name, group), (colours, &members), &mut fields);
-        let is_done = after.all_changed().next().is_none()
+        let code = codes::SWAP_FINISHES_FIRST.name();
+        let is_done = after.notes.iter().all(|note| note.code != code)
+            && after.all_changed().next().is_none()
             && after.removed.is_empty()
             && after.creates.is_empty()
             && after.standbys.is_empty();
-        let more = note(
-            codes::SWAP_FINISHES_FIRST,
-            format!("group `{name}`: the swap of an earlier run is finished first; its other changes are not in this plan"),
-        )
-        .for_group(name)
-        .with_hint("apply again afterwards");
         let awaited: BTreeSet<&MachineId> = swap
             .existing
             .iter()
@@ -349,7 +351,11 @@ impl<'a> Swaps<'a> {
                 .collect(),
             primaries: after.primaries,
             unused_greens: self.unused(name, &mut fields, &GroupDecision::default()),
-            notes: if is_done { Vec::new() } else { vec![more] },
+            notes: if is_done {
+                Vec::new()
+            } else {
+                vec![finishes_first(name)]
+            },
             swap: Some(swap),
             members,
             ..GroupDecision::default()
@@ -522,6 +528,16 @@ pub(super) fn planned(
         groups: swapped.map(|(name, _)| name.clone()).collect(),
         wait_ms: capabilities.map_or(0, |of| of.swap_wait_ms),
     })
+}
+
+/// The changes of a group come with the next plan.
+pub(super) fn finishes_first(name: &GroupName) -> Note {
+    let message = format!(
+        "group `{name}`: the swap of an earlier run is finished first; its other changes are not in this plan"
+    );
+    note(codes::SWAP_FINISHES_FIRST, message)
+        .for_group(name)
+        .with_hint("apply again afterwards")
 }
 
 /// Whether a swap created it that may not have ended.
