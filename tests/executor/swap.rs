@@ -189,8 +189,9 @@ async fn a_green_that_crashes_under_traffic_stops_the_swap_and_both_sets_serve()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_green_that_crashes_while_others_have_not_passed_yet_stops_the_swap() {
+async fn a_green_that_crashes_while_others_have_not_passed_yet_undoes_the_swap() {
     let mut stage = running(1).await;
+    let before = ids(&stage);
     let crash = FaultEffect::ExitsAfter(exits(20, 1, Some(0)));
     let slow = FaultEffect::SlowStart(Duration::from_secs(60));
     for (effect, group) in [(crash, "worker"), (slow, "web")] {
@@ -199,9 +200,15 @@ async fn a_green_that_crashes_while_others_have_not_passed_yet_stops_the_swap() 
     }
     let ran = stage.apply(&shop(2)).await;
     let (code, message) = ran.failure();
-    assert_eq!(code, "green_failed", "{message}");
-    assert!(message.contains("has crashed: exit code 1"), "{message}");
-    assert_eq!((ids(&stage).len(), roles(&stage)), (10, (5, 5)));
+    assert_eq!(code, "machine_failed", "{message}");
+    assert!(
+        message.contains("has crashed: exit code 1, before the switch"),
+        "{message}"
+    );
+    assert_eq!(
+        (ids(&stage), cordoned(&stage), roles(&stage)),
+        (before, 0, (0, 0))
+    );
     stage.apply_until_settled(&shop(2)).await;
     assert_eq!(images(&stage), ["shop:2"]);
 }

@@ -22,6 +22,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{Action, Change, StandbyTarget, StepId, SwitchedGreen};
 use crate::journal::{PendingCall, PendingCallRow};
+use crate::provider::codes as answers;
 use crate::provider::retry::{self, FailedTry, SWITCH};
 
 /// Pause between two reads of the watched greens.
@@ -42,14 +43,49 @@ pub(super) async fn switch(
     };
     let targets: Vec<StandbyTarget> = greens.iter().map(|green| green.machine.clone()).collect();
     let ids = watched_machines(context.shared, &targets)?;
-    record_row(context, step, tag, &ids)?;
     let is_new = |green: &SwitchedGreen| matches!(green.machine, StandbyTarget::Step(_));
-    if greens.iter().any(is_new) {
+    let begins = greens.iter().any(is_new);
+    if begins {
+        read_before(context, progress).await?;
+    }
+    record_row(context, step, tag, &ids)?;
+    if begins {
         unmark_blues(context, progress, blues).await?;
     }
     uncordon(context, change, greens, &ids).await?;
     mark_blues(context, progress, blues).await?;
     watch(context, change, &ids, Duration::from_millis(swap.wait_ms)).await
+}
+
+/// A green that has passed, and crashed while it waited for the others, fails as in its gate. The greens of every group
+/// are read, so that no group is switched then.
+async fn read_before(context: &StepContext<'_>, progress: &mut StepProgress) -> PartResult {
+    let mut all: Vec<(MachineId, &Change)> = Vec::new();
+    for (_, change) in context.shared.input.plan.changes() {
+        let Action::Switch { greens, .. } = &change.action else {
+            continue;
+        };
+        let targets: Vec<StandbyTarget> =
+            greens.iter().map(|green| green.machine.clone()).collect();
+        let ids = watched_machines(context.shared, &targets)?;
+        all.extend(ids.into_iter().map(|id| (id, change)));
+    }
+    let reads = join_all(all.iter().map(|(id, _)| context.get(id))).await;
+    for ((id, change), live) in all.iter().zip(reads) {
+        let trouble = match live? {
+            None => Some("is gone".to_owned()),
+            Some(live) => Watched::judge(&mut None, &live),
+        };
+        if let Some(trouble) = trouble {
+            progress.gate_failed = true;
+            let message = format!(
+                "the new Machine {id} of `{}` {trouble}, before the switch; the old Machines serve",
+                change.group
+            );
+            return Err(StepError::failed(answers::MACHINE_FAILED, message));
+        }
+    }
+    Ok(())
 }
 
 /// Nothing is added before the journal knows of it.

@@ -111,10 +111,12 @@ pub enum UndoScope {
 /// Whether the run has begun to switch a swap: from there on no green is destroyed.
 pub fn has_switched(plan: &Plan, results: &[StepResult]) -> bool {
     plan.changes().any(|(step, change)| {
-        let result = results.get(step.0 as usize).map(|result| &result.outcome);
+        let result = results.get(step.0 as usize);
         matches!(change.action, Action::Switch { .. })
-            && result.is_some_and(|outcome| match outcome {
-                Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => true,
+            && result.is_some_and(|result| match result.outcome {
+                // One of its greens was down before its first call.
+                Outcome::Failed { .. } => !result.gate_failed,
+                Outcome::Done | Outcome::Unknown { .. } => true,
                 Outcome::Skipped { .. } | Outcome::NotStarted => false,
             })
     })
