@@ -126,27 +126,19 @@ pub(super) async fn verify(shared: &ApplyContext<'_>, results: &[StepResult]) ->
 /// Whether it is a green of an earlier run that the plan switches.
 fn is_switched(shared: &ApplyContext<'_>, change: &Change) -> bool {
     let changes = shared.input.plan.changes();
-    let greens = changes.filter_map(|(_, other)| {
-        let Action::Switch { greens, .. } = &other.action else {
-            return None;
-        };
-        Some(greens)
-    });
-    let own = change.machine.id.clone().map(StandbyTarget::Machine);
-    own.is_some_and(|own| greens.flatten().any(|green| green.machine == own))
+    let mut greens = changes.flat_map(|(_, other)| other.existing_greens());
+    greens.any(|green| change.machine.id.as_ref() == Some(green))
 }
 
 /// Greens that the switch has added to the load balancing and that are cordoned again.
 async fn greens_not_added(shared: &ApplyContext<'_>, results: &[StepResult]) -> Vec<String> {
     let mut found = Vec::new();
     for (step, change) in shared.input.plan.changes() {
-        let Action::Switch { greens, .. } = &change.action else {
-            continue;
-        };
         let is_done = results
             .get(step.0 as usize)
             .is_some_and(|result| result.outcome == Outcome::Done);
-        let added = greens.iter().filter(|green| !green.stays_cordoned);
+        let added = change.greens().iter();
+        let added = added.filter(|green| !green.stays_cordoned);
         let added: Vec<StandbyTarget> = added.map(|green| green.machine.clone()).collect();
         let Ok(ids) = watched_machines(shared, &added) else {
             continue;

@@ -62,11 +62,8 @@ pub(super) async fn switch(
 async fn read_before(context: &StepContext<'_>, progress: &mut StepProgress) -> PartResult {
     let mut all: Vec<(MachineId, &Change)> = Vec::new();
     for (_, change) in context.shared.input.plan.changes() {
-        let Action::Switch { greens, .. } = &change.action else {
-            continue;
-        };
-        let targets: Vec<StandbyTarget> =
-            greens.iter().map(|green| green.machine.clone()).collect();
+        let greens = change.greens().iter();
+        let targets: Vec<StandbyTarget> = greens.map(|green| green.machine.clone()).collect();
         let ids = watched_machines(context.shared, &targets)?;
         all.extend(ids.into_iter().map(|id| (id, change)));
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Action, Change, PlannedVolume, Removal, StandbyTarget};
+use super::types::{Action, Change, PlannedVolume, Removal, StandbyTarget, SwitchedGreen};
 use crate::core::fleet::{MachineId, VolumeId};
 
 /// The action in one word. Both halves of a replacement are `Replace`; [`ReplaceHalf`] tells them apart.
@@ -142,6 +142,24 @@ impl Change {
             return &[];
         };
         new_volumes
+    }
+
+    /// The greens that it switches; empty for other actions.
+    pub fn greens(&self) -> &[SwitchedGreen] {
+        let Action::Switch { greens, .. } = &self.action else {
+            return &[];
+        };
+        greens
+    }
+
+    /// Those of them that an earlier run has created.
+    pub fn existing_greens(&self) -> impl Iterator<Item = &MachineId> {
+        self.greens()
+            .iter()
+            .filter_map(|green| match &green.machine {
+                StandbyTarget::Machine(id) => Some(id),
+                StandbyTarget::Step(_) => None,
+            })
     }
 
     /// The volumes that a destroyed Machine leaves unattached.

@@ -12,7 +12,7 @@ use super::decision::GroupDecision;
 use super::members::Member;
 use super::reconcile::to_count;
 use super::summary::changes;
-use super::types::{Action, Change, GroupChange, Removal, StandbyTarget, Step};
+use super::types::{Action, Change, GroupChange, Removal, Step};
 use crate::core::fleet::{Capabilities, Desired, GroupName, MachineState};
 use crate::core::platform::prices::{MonthlyPrice, machine_price};
 
@@ -91,12 +91,8 @@ impl SwapOverlap {
                     removal: Removal::Swapped,
                     ..
                 } => overlap.blues += 1,
-                Action::Switch { greens, .. } => {
-                    let existing = greens.iter().filter(|green| match green.machine {
-                        StandbyTarget::Machine(_) => true,
-                        StandbyTarget::Step(_) => false,
-                    });
-                    overlap.existing = to_count(existing.count());
+                Action::Switch { .. } => {
+                    overlap.existing = to_count(change.existing_greens().count());
                 }
                 Action::Create { .. }
                 | Action::Update { .. }

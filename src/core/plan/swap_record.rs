@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{Action, Outcome, Plan, Removal, StandbyTarget, StepId, StepResult};
+use super::types::{Action, Outcome, Plan, Removal, StepId, StepResult};
 use crate::core::fleet::{GroupName, Known, MachineId, SwapRole};
 
 /// Records which Machines of a swap that has not ended are green and which are blue.
@@ -17,12 +17,9 @@ pub(super) fn record_roles(next: &mut Known, plan: &Plan, results: &[StepResult]
                 removal: Removal::Swapped,
                 ..
             } => SwapRole::Blue,
-            Action::Switch { greens, .. } => {
-                let existing = greens.iter().filter_map(|green| match &green.machine {
-                    StandbyTarget::Machine(id) => Some((id.clone(), SwapRole::Green)),
-                    StandbyTarget::Step(_) => None,
-                });
-                roles.extend(existing);
+            Action::Switch { .. } => {
+                let existing = change.existing_greens();
+                roles.extend(existing.map(|id| (id.clone(), SwapRole::Green)));
                 if outcome(step) != Some(&Outcome::Done) {
                     open.insert(&change.group);
                 }

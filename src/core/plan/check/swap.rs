@@ -6,32 +6,15 @@ use std::collections::BTreeSet;
 use super::Checker;
 use super::capacity::Ancestors;
 use crate::core::fleet::{GroupName, MachineId};
-use crate::core::plan::types::{Action, Change, Removal, StandbyTarget, StepId};
+use crate::core::plan::types::{Action, Change, Removal, StepId};
 
 impl<'a> Checker<'a> {
     /// The greens of an earlier run that this plan switches.
     pub(super) fn switched_machines(&self) -> BTreeSet<&'a MachineId> {
-        let plan = self.plan;
-        let greens = plan
-            .changes()
-            .filter_map(|(_, change)| match &change.action {
-                Action::Switch { greens, .. } => Some(greens),
-                Action::Create { .. }
-                | Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Destroy { .. }
-                | Action::Wait
-                | Action::Start
-                | Action::Adopt
-                | Action::Forget
-                | Action::Once { .. }
-                | Action::Canary { .. } => None,
-            });
-        let machines = greens.flatten().filter_map(|green| match &green.machine {
-            StandbyTarget::Machine(id) => Some(id),
-            StandbyTarget::Step(_) => None,
-        });
-        machines.collect()
+        let changes = self.plan.changes();
+        changes
+            .flat_map(|(_, change)| change.existing_greens())
+            .collect()
     }
 
     pub(super) fn check_swap(&mut self, changes: &[(StepId, &Change)], ancestors: &Ancestors) {
